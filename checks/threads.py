@@ -1,0 +1,54 @@
+"""Blocking work in daemon threads, so that neither a wait nor the exit depends on it."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import threading
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any, TypeVar
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+T = TypeVar("T")
+
+
+class Loop(asyncio.SelectorEventLoop):
+    """An event loop whose name look-ups run in daemon threads: a dead name server holds up nobody, not even the exit.
+
+    asyncio's own run in a small pool that a few stuck look-ups exhaust, and that is joined at the end. Addresses that
+    are known to be ``dead`` come last, so that every driver tries a live one first, as Node.js does.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.dead: set[str] = set()
+
+    async def getaddrinfo(self, host: Any, port: Any, **options: Any) -> Any:  # type: ignore[override]
+        """socket.getaddrinfo, with the system's own hosts file, search domains and name service switch."""
+        found = await in_thread(lambda: socket.getaddrinfo(host, port, **options))
+        return sorted(found, key=lambda entry: entry[4][0] in self.dead)
+
+
+async def in_thread(work: Callable[[], T]) -> T:
+    """Run blocking work in a daemon thread; when it is cancelled, the thread is left to itself."""
+    loop = asyncio.get_running_loop()
+    answer: asyncio.Future[T] = loop.create_future()
+
+    def deliver(settle: Callable[[Any], None], value: object) -> None:
+        def once() -> None:
+            if not answer.done():
+                settle(value)
+
+        with suppress(RuntimeError):  # the loop is closed: nobody waits any more
+            loop.call_soon_threadsafe(once)
+
+    def run() -> None:
+        try:
+            deliver(answer.set_result, work())
+        except Exception as error:  # noqa: BLE001 - handed to whoever waits
+            deliver(answer.set_exception, error)
+
+    threading.Thread(target=run, daemon=True).start()
+    return await answer

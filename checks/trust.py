@@ -1,0 +1,246 @@
+"""The certificates that Mistle's runtime trusts, and the tls rung."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import ssl
+import time
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import certifi
+
+from checks.base import Cause, Diagnosis, Layer, OutOfTime, Recorder, Status
+from checks.words import clean
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+    from pathlib import Path
+
+    Upgrade = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
+
+PLAINTEXT_ON_TLS = Cause(
+    "network.plaintext-on-tls",
+    Layer.TLS,
+    "TLS is asked for, and the server on that port does not speak it",
+    "use the scheme without TLS in {blamed}, name the server's TLS port, or turn TLS on at the server",
+)
+TLS_ON_PLAINTEXT = Cause(
+    "network.tls-on-plaintext",
+    Layer.TLS,
+    "the server on that port speaks TLS, and plaintext is asked for",
+    "use the scheme with TLS in {blamed}",
+)
+UNTRUSTED = Cause(
+    "tls.untrusted",
+    Layer.TLS,
+    "the certificate's issuer is not one that Mistle's runtime trusts (Mozilla's roots and NODE_EXTRA_CA_CERTS)",
+    "put the issuer's certificate into a file and name it in NODE_EXTRA_CA_CERTS for Mistle (here also --ca-file); "
+    "the server must send its intermediate certificates",
+)
+SELF_SIGNED = Cause(
+    "tls.self-signed",
+    Layer.TLS,
+    "the certificate is its own issuer",
+    "use a certificate of a trusted authority, or name this one in NODE_EXTRA_CA_CERTS for Mistle (here also --ca-file)",
+)
+EXPIRED = Cause("tls.expired", Layer.TLS, "the certificate's last day is past", "renew the certificate of {blamed}")
+NOT_YET_VALID = Cause(
+    "tls.not-yet-valid",
+    Layer.TLS,
+    "the certificate's first day is still to come",
+    "correct the clock of this machine, or the certificate of {blamed}",
+)
+WRONG_HOST = Cause(
+    "tls.wrong-host",
+    Layer.TLS,
+    "the certificate is for other names",
+    "use in {blamed} a name that the certificate holds, or issue one for this name",
+)
+EXPIRES_SOON = Cause(
+    "tls.expires-soon",
+    Layer.TLS,
+    "the certificate ends in less than 21 days, or less than a tenth of its life is left",
+    "renew the certificate of {blamed}",
+    status=Status.WARN,
+)
+OLD_PROTOCOL = Cause(
+    "tls.old-protocol",
+    Layer.TLS,
+    "the server speaks nothing newer than TLS 1.1, which Mistle's runtime refuses",
+    "turn on TLS 1.2 or newer at the server of {blamed}",
+)
+CLIENT_CERTIFICATE = Cause(
+    "tls.client-certificate-required",
+    Layer.TLS,
+    "the server asks for a client certificate, and Mistle has none to show",
+    "turn client certificates off at the server of {blamed} (for Valkey: tls-auth-clients no)",
+)
+HANDSHAKE_FAILED = Cause(
+    "tls.handshake-failed",
+    Layer.TLS,
+    "both sides speak TLS and cannot agree (ciphers, key, name)",
+    "compare the server's TLS settings with a current default; the words of the error name the part ({blamed})",
+)
+CAUSES = (
+    PLAINTEXT_ON_TLS,
+    TLS_ON_PLAINTEXT,
+    UNTRUSTED,
+    SELF_SIGNED,
+    EXPIRED,
+    NOT_YET_VALID,
+    WRONG_HOST,
+    EXPIRES_SOON,
+    OLD_PROTOCOL,
+    CLIENT_CERTIFICATE,
+    HANDSHAKE_FAILED,
+)
+
+# X509_V_ERR_* of OpenSSL's x509_vfy.h; every other code is a chain that ends nowhere.
+_BY_VERIFY_CODE = {9: NOT_YET_VALID, 10: EXPIRED, 18: SELF_SIGNED, 62: WRONG_HOST, 64: WRONG_HOST}
+_BY_REASON = {
+    "WRONG_VERSION_NUMBER": PLAINTEXT_ON_TLS,
+    "RECORD_LAYER_FAILURE": PLAINTEXT_ON_TLS,
+    "PACKET_LENGTH_TOO_LONG": PLAINTEXT_ON_TLS,
+    "HTTP_REQUEST": TLS_ON_PLAINTEXT,
+    "UNSUPPORTED_PROTOCOL": OLD_PROTOCOL,
+    "TLSV1_ALERT_PROTOCOL_VERSION": OLD_PROTOCOL,
+    "TLSV13_ALERT_CERTIFICATE_REQUIRED": CLIENT_CERTIFICATE,
+}
+_DAY = 86_400.0
+
+
+class NotTls(Exception):
+    """The server refused to speak TLS, in its own protocol's words."""
+
+
+@dataclass(frozen=True)
+class Trust:
+    """Mozilla's roots and the operator's own, as Node.js takes them; not the system's store."""
+
+    extra: Path | None = None
+
+    @cached_property
+    def verified(self) -> ssl.SSLContext:
+        """Chain, host name and dates are verified."""
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        context.minimum_version = ssl.TLSVersion.TLSv1_2
+        context.load_verify_locations(certifi.where())
+        if self.extra:
+            context.load_verify_locations(self.extra)
+        return context
+
+    @cached_property
+    def unverified(self) -> ssl.SSLContext:
+        """TLS with whoever answers."""
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        context.minimum_version = ssl.TLSVersion.TLSv1_2
+        context.check_hostname = False
+        context.verify_mode = ssl.CERT_NONE
+        return context
+
+    @cached_property
+    def bundle(self) -> str:
+        """The same roots as one file, for libraries that want a path. It lives in memory and ends with the process."""
+        if not self.extra:
+            return certifi.where()
+        memory = os.memfd_create("mistle-preflight-roots")
+        os.write(memory, self.pem.encode())
+        return f"/proc/self/fd/{memory}"
+
+    @cached_property
+    def pem(self) -> str:
+        """The same roots as text, for libraries that want that."""
+        extra = self.extra.read_text() if self.extra else ""
+        return certifi.contents() + extra
+
+
+async def secure(  # noqa: PLR0913 - where, as whom, and how
+    record: Recorder,
+    host: str,
+    address: tuple[str, int],
+    *,
+    fields: tuple[str, ...] = ("url",),
+    verify: bool = True,
+    upgrade: Upgrade | None = None,
+    plaintext: bytes = b"",
+) -> None:
+    """The tls rung: a handshake at ``address``, with the certificate held to ``host``.
+
+    ``upgrade`` speaks the protocol's own words first (SSLRequest, STARTTLS). ``plaintext`` is what a server of this
+    protocol answers without TLS: it tells a plaintext server that waits for more from one that is silent.
+    """
+    goal = f"TLS, with a certificate for {host} that Mistle trusts" if verify else "TLS, certificate not verified"
+    with record.layer(Layer.TLS, goal, proves=fields):
+        limit = record.part(0.5)
+        try:
+            async with asyncio.timeout(limit):
+                certificate = await _handshake(record.settings.trust, host, address, verify, upgrade)
+        except TimeoutError:
+            if plaintext and await _answers(address, plaintext, record.part(0.5)):
+                raise NotTls("the server speaks its protocol without TLS on that port") from None
+            raise OutOfTime(Layer.TLS, limit) from None
+        if verify and (soon := _expires_soon(certificate)):
+            record.note(soon)
+
+
+async def speaks_tls(address: tuple[str, int], limit: float) -> bool:
+    """Whether a server at ``address`` completes, or refuses in its words, a TLS handshake."""
+    try:
+        async with asyncio.timeout(limit):
+            await _handshake(Trust(), "localhost", address, False, None)
+    except ssl.SSLError as error:
+        return _BY_REASON.get(error.reason) is not PLAINTEXT_ON_TLS
+    except OSError:
+        return False
+    return True
+
+
+async def _handshake(
+    trust: Trust, host: str, address: tuple[str, int], verify: bool, upgrade: Upgrade | None
+) -> dict[str, Any]:
+    reader, writer = await asyncio.open_connection(*address)
+    try:
+        if upgrade:
+            await upgrade(reader, writer)
+        await writer.start_tls(trust.verified if verify else trust.unverified, server_hostname=host)
+        return writer.get_extra_info("peercert") or {}
+    finally:
+        writer.transport.abort()
+
+
+async def _answers(address: tuple[str, int], plaintext: bytes, limit: float) -> bool:
+    try:
+        async with asyncio.timeout(limit):
+            reader, writer = await asyncio.open_connection(*address)
+            try:
+                writer.write(plaintext)
+                return bool(await reader.read(1))
+            finally:
+                writer.transport.abort()
+    except OSError:
+        return False
+
+
+def _expires_soon(certificate: dict[str, Any]) -> Diagnosis | None:
+    start, end = (ssl.cert_time_to_seconds(certificate[name]) for name in ("notBefore", "notAfter"))
+    left = end - time.time()
+    if left >= max(21 * _DAY, 0.1 * (end - start)):
+        return None
+    return EXPIRES_SOON.found(f"the certificate expires in {left / _DAY:.0f} days, on {certificate['notAfter']}")
+
+
+def diagnose(error: BaseException) -> Diagnosis | None:
+    """What an error of a TLS handshake means."""
+    match error:
+        case NotTls():
+            return PLAINTEXT_ON_TLS.found(str(error))
+        case ssl.SSLCertVerificationError():
+            cause = _BY_VERIFY_CODE.get(error.verify_code, UNTRUSTED)
+            return cause.found(f"the server's certificate is refused: {clean(error.verify_message)}")
+        case ssl.SSLError() if not isinstance(error, ssl.SSLEOFError | ssl.SSLZeroReturnError):
+            reason = (error.reason or "no reason given").lower().replace("_", " ")
+            return _BY_REASON.get(error.reason, HANDSHAKE_FAILED).found(f"the TLS handshake failed: {reason}")
+    return None

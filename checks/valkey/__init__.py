@@ -1,0 +1,151 @@
+"""Valkey, as Mistle's gateway uses it: one standalone server, leases under a key prefix."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from checks.base import Diagnosis, Layer, Recorder, Settings
+from checks.network import NetworkCheck, reach
+from checks.trust import secure, speaks_tls
+from checks.valkey import causes
+from checks.valkey.commands import Refused, permissions, writes
+from checks.words import clean
+
+if TYPE_CHECKING:
+    from redis.asyncio import Redis
+
+
+@dataclass(frozen=True, kw_only=True)
+class Valkey(NetworkCheck):
+    """Proves that leases can be kept: log in, run every command that Mistle runs under its key prefix, and last.
+
+    Writes two keys under `<key_prefix>:mistle-preflight:<random>`, removes them in the same flight, and lets the
+    server expire what a broken connection might leave. With --read-only it asks `ACL DRYRUN` instead.
+    Needs what Mistle needs: GET SET DEL ZADD ZREM ZREMRANGEBYSCORE ZCARD EVAL on the prefix; INFO where it is allowed.
+    One connection, one pipeline.
+    """
+
+    kind = "valkey"
+    causes = causes.CAUSES
+    imports: ClassVar[tuple[str, ...]] = ("redis.asyncio",)
+
+    host: str
+    port: int
+    tls: bool
+    username: str
+    password: str = field(repr=False)
+    database: int
+    key_prefix: str
+
+    @property
+    def target(self) -> str:
+        """host:port/database and the prefix."""
+        return f"{self.host}:{self.port}/{self.database} {self.key_prefix}:*"
+
+    @property
+    def layers(self) -> tuple[Layer, ...]:
+        """The tls rung is there for rediss:// only."""
+        tls = (Layer.TLS,) if self.tls else ()
+        return (Layer.DNS, Layer.CONNECT, *tls, Layer.AUTH, Layer.ACCESS, Layer.FITNESS)
+
+    async def run(self, record: Recorder) -> None:
+        """Log in, write and remove, judge the server's own report."""
+        address = (await reach(record, self.host, self.port), self.port)
+        if self.tls:
+            await secure(record, self.host, address, plaintext=b"PING\r\n")
+        with record.layer(Layer.AUTH, "login accepted", proves=("url",)):
+            replies = await self._converse(record, address)
+            replies.raise_login_error()
+        with record.layer(Layer.ACCESS, f"may run Mistle's commands under {self.key_prefix}:", proves=("url", "key_prefix")):
+            replies.raise_refusal()
+            if replies.unproven:
+                record.skip(Layer.ACCESS, replies.unproven, ("key_prefix",))
+        with record.layer(Layer.FITNESS, "a primary, standalone, keeps every key", proves=("url",)):
+            self._judge(record, replies.info)
+
+    async def _converse(self, record: Recorder, address: tuple[str, int]) -> Any:
+        from redis.exceptions import AuthenticationError, ConnectionError as Dropped, TimeoutError as Late
+
+        talk = permissions if record.settings.read_only else writes
+        try:
+            async with self._client(record.settings, record.part(0.8)) as client:
+                return await talk(client, self.key_prefix, self.username or "default")
+        except AuthenticationError as error:
+            if await self._is_disabled(record.settings, record.part(0.8)):
+                raise Refused("AUTH", error, causes.USER_DISABLED) from error
+            raise
+        except (Dropped, Late) as error:
+            if not self.tls and _is_cut(error) and await speaks_tls(address, record.part(0.8)):
+                raise Refused("", error, causes.TLS_REQUIRED) from error
+            raise
+
+    def _client(self, settings: Settings, limit: float, **changes: object) -> Redis:
+        from redis.asyncio import Redis
+        from redis.asyncio.retry import Retry
+        from redis.backoff import NoBackoff
+
+        options: dict[str, Any] = {
+            "host": self.host,
+            "port": self.port,
+            "db": self.database,
+            "username": self.username or None,
+            "password": self.password or None,
+            "protocol": 2,  # node-redis' default: AUTH, not HELLO
+            "driver_info": None,
+            "retry": Retry(NoBackoff(), 0),
+            "socket_timeout": limit,
+            "socket_connect_timeout": limit,
+            "single_connection_client": True,
+        }
+        tls = {"ssl": True, "ssl_ca_data": settings.trust.pem} if self.tls else {}
+        return Redis(**(options | tls | changes))
+
+    async def _is_disabled(self, settings: Settings, limit: float) -> bool:
+        """Whether an open server, asked without a login, says that the user is switched off.
+
+        AUTH itself answers a disabled user and a wrong password with the same words.
+        """
+        from redis.exceptions import RedisError
+
+        try:
+            async with self._client(settings, limit, username=None, password=None, db=0) as client:
+                user = await client.acl_getuser(self.username or "default")
+        except (RedisError, OSError):
+            return False
+        return bool(user) and "off" in user["flags"]
+
+    def _judge(self, record: Recorder, info: dict[str, Any] | None) -> None:
+        if info is None:
+            record.skip(Layer.FITNESS, "not judged: this user may not run INFO", ("url",))
+            return
+        record.facts |= {"version": info.get("valkey_version") or info.get("redis_version"), "run_id": info.get("run_id")}
+        if info.get("role") == "slave":
+            record.note(causes.REPLICA.found(f"the server is a replica of {info.get('master_host')}:{info.get('master_port')}"))
+        if info.get("cluster_enabled"):
+            record.note(causes.CLUSTER_MODE.found("cluster_enabled is 1"))
+        if info.get("maxmemory") and info.get("maxmemory_policy") != "noeviction":
+            policy, limit = info.get("maxmemory_policy"), info.get("maxmemory_human")
+            record.note(causes.EVICTS_KEYS.found(f"maxmemory is {limit} and maxmemory-policy is {policy}"))
+
+    def diagnose(self, error: Exception) -> Diagnosis | None:
+        """The server's first words decide; what is not a server's word is the network's."""
+        from redis.exceptions import InvalidResponse, RedisError
+
+        match error:
+            case Refused():
+                return error.cause.found(str(error))
+            case InvalidResponse():
+                return causes.NOT_VALKEY.found(f"the answer is not Valkey's: {clean(str(error), 120)}")
+        words = str(error)
+        for start, cause in causes.BY_WORDS if isinstance(error, RedisError) else ():
+            if start in words[:80]:
+                return cause.found(f"the server says: {clean(words)}")
+        found = super().diagnose(error)
+        if found or not isinstance(error, RedisError):
+            return found
+        return causes.COMMAND_FAILED.found(f"the server says: {clean(words)}")
+
+
+def _is_cut(error: Exception) -> bool:
+    return "closed" in str(error).lower() or "reset" in str(error).lower() or "Timeout" in str(error)

@@ -1,0 +1,159 @@
+"""What can be wrong with a Valkey, and how its errors show it."""
+
+from __future__ import annotations
+
+from checks.base import Cause, Layer, Status
+
+PASSWORD_REJECTED = Cause(
+    "valkey.password-rejected",
+    Layer.AUTH,
+    "the server refuses the user name or the password",
+    "correct the user name and password in {url}; special characters must be percent-encoded",
+)
+PASSWORD_REQUIRED = Cause(
+    "valkey.password-required",
+    Layer.AUTH,
+    "the server wants a password, and the URL holds none",
+    "write the password into {url}: redis://:PASSWORD@host:port",
+)
+PASSWORD_UNEXPECTED = Cause(
+    "valkey.password-unexpected",
+    Layer.AUTH,
+    "the URL holds a password, and the server has none set: Mistle's client treats that as an error",
+    "remove the password from {url}, or set requirepass at the server",
+)
+USER_DISABLED = Cause(
+    "valkey.user-disabled",
+    Layer.AUTH,
+    "the user exists, and is switched off",
+    "switch the user on (ACL SETUSER <name> on), or name another one in {url}",
+)
+TLS_REQUIRED = Cause(
+    "valkey.tls-required",
+    Layer.AUTH,
+    "the server speaks only TLS on that port",
+    "use rediss:// instead of redis:// in {url}",
+)
+NOT_VALKEY = Cause(
+    "valkey.not-valkey",
+    Layer.AUTH,
+    "something answers on that port, and it is not Valkey or Redis",
+    "correct the host and port in {url}",
+)
+DATABASE_MISSING = Cause(
+    "valkey.database-missing",
+    Layer.AUTH,
+    "the server has fewer databases than the number in the URL",
+    "use a smaller /number in {url}, or raise `databases` at the server",
+)
+TOO_MANY_CLIENTS = Cause(
+    "valkey.too-many-clients",
+    Layer.AUTH,
+    "the server has no connection left",
+    "raise maxclients at the server of {url}, or find who holds the connections (CLIENT LIST)",
+)
+NOT_PERMITTED = Cause(
+    "valkey.not-permitted",
+    Layer.ACCESS,
+    "the user may not run one of Mistle's commands, or not on its keys",
+    "grant it: ACL SETUSER <user> ~<key prefix>:* +get +set +del +zadd +zrem +zremrangebyscore +zcard +eval "
+    "(the user in {url}, the prefix in {key_prefix})",
+    blames=("url", "key_prefix"),
+)
+OUT_OF_MEMORY = Cause(
+    "valkey.out-of-memory",
+    Layer.ACCESS,
+    "the server is at its maxmemory and takes no more writes",
+    "raise maxmemory at the server of {url}, or give Mistle a server of its own",
+)
+LOADING = Cause(
+    "valkey.loading",
+    Layer.ACCESS,
+    "the server is reading its data from disk",
+    "wait until it has loaded, then run this again",
+)
+WRITE_REFUSED = Cause(
+    "valkey.write-refused",
+    Layer.ACCESS,
+    "the server refuses writes until its snapshots or its replicas work again",
+    "mend what the server's words name: disk and rights of its data folder (MISCONF), or its replicas (NOREPLICAS)",
+)
+COMMAND_FAILED = Cause(
+    "valkey.command-failed",
+    Layer.ACCESS,
+    "the server refuses one of Mistle's commands for a reason of its own",
+    "act on the server's words; a server that renames or lacks a command cannot serve Mistle ({url})",
+)
+REPLICA = Cause(
+    "valkey.replica",
+    Layer.FITNESS,
+    "this is a replica: leases written here are refused or lost",
+    "name the primary in {url}",
+    blames=("url",),
+)
+CLUSTER_MODE = Cause(
+    "valkey.cluster-mode",
+    Layer.FITNESS,
+    "the server runs in cluster mode, and Mistle's client does not follow its redirections",
+    "name a standalone server in {url}, or turn cluster-enabled off",
+    blames=("url",),
+)
+EVICTS_KEYS = Cause(
+    "valkey.evicts-keys",
+    Layer.FITNESS,
+    "the server may drop keys when its memory is full, and a dropped lease loses a running sandbox",
+    "set `maxmemory-policy noeviction` at the server of {url}, or give Mistle a server of its own",
+    blames=("url",),
+    status=Status.WARN,
+)
+CAUSES = (
+    PASSWORD_REJECTED,
+    PASSWORD_REQUIRED,
+    PASSWORD_UNEXPECTED,
+    USER_DISABLED,
+    TLS_REQUIRED,
+    NOT_VALKEY,
+    DATABASE_MISSING,
+    TOO_MANY_CLIENTS,
+    NOT_PERMITTED,
+    OUT_OF_MEMORY,
+    LOADING,
+    WRITE_REFUSED,
+    COMMAND_FAILED,
+    REPLICA,
+    CLUSTER_MODE,
+    EVICTS_KEYS,
+)
+
+# The first words of a server's error, most specific first. redis-py gives some of them classes and strips their code,
+# so the words after the code are listed too.
+BY_WORDS = (
+    ("WRONGPASS", PASSWORD_REJECTED),
+    ("invalid username-password pair", PASSWORD_REJECTED),
+    ("invalid password", PASSWORD_REJECTED),
+    ("NOAUTH", PASSWORD_REQUIRED),
+    ("Authentication required", PASSWORD_REQUIRED),
+    ("HELLO must be called", PASSWORD_REQUIRED),
+    ("AUTH <password> called without", PASSWORD_UNEXPECTED),
+    ("Client sent AUTH, but no password", PASSWORD_UNEXPECTED),
+    ("DB index is out of range", DATABASE_MISSING),
+    ("max number of clients reached", TOO_MANY_CLIENTS),
+    ("NOPERM", NOT_PERMITTED),
+    ("this user has no permissions", NOT_PERMITTED),
+    ("User ", NOT_PERMITTED),
+    ("OOM", OUT_OF_MEMORY),
+    ("command not allowed when used memory", OUT_OF_MEMORY),
+    ("LOADING", LOADING),
+    ("is loading the dataset", LOADING),
+    ("MISCONF", WRITE_REFUSED),
+    ("NOREPLICAS", WRITE_REFUSED),
+    ("READONLY", REPLICA),
+    ("You can't write against a read only", REPLICA),
+    ("MASTERDOWN", REPLICA),
+    ("Link with MASTER is down", REPLICA),
+    ("CLUSTERDOWN", CLUSTER_MODE),
+    ("Hash slot not served", CLUSTER_MODE),
+    ("MOVED", CLUSTER_MODE),
+    ("CROSSSLOT", CLUSTER_MODE),
+    ("Keys in request don't hash", CLUSTER_MODE),
+)

@@ -1,0 +1,55 @@
+"""The servers that many tests share, each started once, when the first test asks for it."""
+
+import signal
+from collections.abc import Iterator
+
+import pytest
+
+from testbed import (
+    Authority,
+    PgBouncer,
+    Postgres,
+    Valkey,
+    pgbouncer_server,
+    postgres_replica,
+    postgres_server,
+    valkey_server,
+)
+from testbed.containers import remove_orphans
+
+
+@pytest.fixture(scope="session", autouse=True)
+def no_containers_stay() -> Iterator[None]:
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    remove_orphans()
+    yield
+    remove_orphans()
+
+
+@pytest.fixture(scope="session")
+def authority() -> Authority:
+    return Authority()
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[Postgres]:
+    with postgres_server() as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def replica(postgres: Postgres) -> Iterator[Postgres]:
+    with postgres_replica(postgres) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def pgbouncer(postgres: Postgres) -> Iterator[PgBouncer]:
+    with pgbouncer_server(postgres.address) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def valkey() -> Iterator[Valkey]:
+    with valkey_server() as server:
+        yield server

@@ -1,0 +1,3 @@
+ALTER ROLE postgres PASSWORD 'postgres-superuser';
+CREATE ROLE mistle LOGIN PASSWORD 'mistle-local-postgres';
+CREATE DATABASE mistle OWNER mistle;

@@ -1,0 +1,77 @@
+"""Certificates: good ones from an authority of the tests, and every kind of bad one."""
+
+import ssl
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from functools import cached_property
+
+import trustme
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+
+NAMES = ("localhost", "127.0.0.1")
+
+
+@dataclass(frozen=True)
+class Leaf:
+    """A server's certificate with its chain, and its key, as PEM."""
+
+    chain: bytes
+    key: bytes
+
+    def files(self) -> dict[str, bytes]:
+        return {"server.pem": self.chain, "server.key": self.key}
+
+    def context(self) -> ssl.SSLContext:
+        """For a server in the test process."""
+        context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+        with trustme.Blob(self.key + self.chain).tempfile() as path:
+            context.load_cert_chain(path)
+        return context
+
+
+class Authority:
+    """A certificate authority; two of them do not know each other."""
+
+    def __init__(self) -> None:
+        self._ca = trustme.CA()
+
+    @cached_property
+    def pem(self) -> bytes:
+        return self._ca.cert_pem.bytes()
+
+    def trusted(self) -> AbstractContextManager[str]:
+        """The path of a file that holds the authority's certificate, for those who shall trust it."""
+        return self._ca.cert_pem.tempfile()
+
+    def leaf(self, *names: str, starts: float = -30.0, ends: float = 365.0) -> Leaf:
+        """Valid from `starts` to `ends`, in days from now, for `names` (localhost and 127.0.0.1 where none is given)."""
+        cert = self._ca.issue_cert(*(names or NAMES), not_before=_day(starts), not_after=_day(ends))
+        return Leaf(b"".join(blob.bytes() for blob in cert.cert_chain_pems), cert.private_key_pem.bytes())
+
+    def expired(self, *names: str) -> Leaf:
+        return self.leaf(*names, starts=-90, ends=-1)
+
+    def not_yet_valid(self, *names: str) -> Leaf:
+        return self.leaf(*names, starts=1)
+
+    def soon_expiring(self, *names: str) -> Leaf:
+        return self.leaf(*names, starts=-80, ends=5.5)
+
+
+def self_signed(name: str = "localhost") -> Leaf:
+    """A certificate that is its own issuer, as tools make them for a first try."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    subject = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, name)])
+    builder = x509.CertificateBuilder(subject, subject, key.public_key(), x509.random_serial_number())
+    builder = builder.not_valid_before(_day(-30)).not_valid_after(_day(365))
+    builder = builder.add_extension(x509.SubjectAlternativeName([x509.DNSName(name)]), critical=False)
+    pem = serialization.Encoding.PEM
+    plain = key.private_bytes(pem, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+    return Leaf(builder.sign(key, hashes.SHA256()).public_bytes(pem), plain)
+
+
+def _day(offset: float) -> datetime:
+    return datetime.now(UTC) + timedelta(days=offset)

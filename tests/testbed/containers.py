@@ -1,0 +1,103 @@
+"""Containers published on loopback, removed at the end, whatever ends it."""
+
+import os
+import socket
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any, cast
+
+import docker
+from testcontainers.core.config import ConnectionMode, testcontainers_config
+from testcontainers.core.container import DockerContainer
+from testcontainers.core.waiting_utils import WaitStrategy, WaitStrategyTarget
+
+LOOPBACK = "127.0.0.1"
+OWNER = "mistle-preflight-test"
+
+# The image of its reaper cannot be pulled everywhere: `running` and `remove_orphans` do the reaper's work.
+testcontainers_config.ryuk_disabled = True
+# Ports are published on loopback even where the tests themselves run in a container.
+testcontainers_config.connection_mode_override = ConnectionMode.docker_host
+
+
+class NotReady(Exception):
+    """The server does not answer yet."""
+
+
+@dataclass(frozen=True)
+class Server:
+    """A running container whose one port is published on loopback."""
+
+    container: DockerContainer
+    inner_port: int
+    port: int
+    host: str = LOOPBACK
+
+    @property
+    def address(self) -> str:
+        """The host:port under which other containers reach this one."""
+        ip = self.container.get_docker_client().bridge_ip(self.container.get_container_id())
+        return f"{ip}:{self.inner_port}"
+
+    def stop(self) -> None:
+        """Kills the server; its port is closed afterwards."""
+        self.container.get_wrapped_container().kill()
+
+    def pause(self) -> None:
+        """Freezes the server: its port still accepts, nothing answers."""
+        self.container.get_wrapped_container().pause()
+
+
+class Ready(WaitStrategy):
+    def __init__(self, inner_port: int, probe: Callable[[int], None], limit: float = 30.0) -> None:
+        super().__init__()
+        self.inner_port, self.probe, self.limit = inner_port, probe, limit
+
+    def wait_until_ready(self, container: WaitStrategyTarget) -> None:
+        port = container.get_exposed_port(self.inner_port)
+        deadline = time.monotonic() + self.limit
+        while not self.answers(port):
+            container.reload()
+            if container.status == "exited" or time.monotonic() > deadline:
+                raise TimeoutError(f"{container.status}, but not ready")
+            time.sleep(0.02)
+
+    def answers(self, port: int) -> bool:
+        try:
+            self.probe(port)
+        except (NotReady, OSError):
+            return False
+        return True
+
+
+@contextmanager
+def running(
+    image: str,
+    command: Sequence[str],
+    inner_port: int,
+    probe: Callable[[int], None],
+    files: Mapping[str, bytes],
+) -> Iterator[tuple[DockerContainer, int, int]]:
+    """Runs tests/images/<image> with `files` in its /files; yields the first fields of a Server."""
+    container = DockerContainer(f"{OWNER}/{image}", labels={OWNER: owner()}).with_command(list(command))
+    container.ports[str(inner_port)] = cast(Any, (LOOPBACK, None))
+    for name, content in files.items():
+        container.with_copy_into_container(content, f"/files/{name}")
+    with container.waiting_for(Ready(inner_port, probe)):
+        yield container, inner_port, container.get_exposed_port(inner_port)
+
+
+def owner() -> str:
+    return f"{socket.gethostname()}/{os.getpid()}"
+
+
+def remove_orphans() -> None:
+    """Removes containers whose test process of this machine died too suddenly to do it."""
+    client = docker.from_env()
+    for container in client.containers.list(all=True, filters={"label": OWNER}):
+        host, _, pid = container.labels[OWNER].rpartition("/")
+        if host == socket.gethostname() and (int(pid) == os.getpid() or not os.path.exists(f"/proc/{pid}")):
+            container.remove(force=True, v=True)
+    client.close()
