@@ -1,1 +1,26 @@
-"""How to prove that one resource works. Knows nothing of Mistle's key names, of reports or of the command line."""
+"""How to prove that one resource works. Knows nothing of Mistle's key names, of reports or of the command line.
+
+``ALL`` is every kind of check, in report order. It is made when it is asked for: an offline command needs none of them.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from checks.base import Check
+
+    ALL: tuple[type[Check], ...]
+
+
+def _all() -> tuple[type[Check], ...]:
+    from checks.postgres import Postgres
+    from checks.valkey import Valkey
+
+    return Postgres, Valkey
+
+
+def __getattr__(name: str) -> object:
+    if name == "ALL":
+        return _all()
+    raise AttributeError(name)

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 class Layer(StrEnum):
-    """The rungs of a climb, lowest first. ``access``: may it do what Mistle does; ``fitness``: is it right for Mistle."""
+    """The rungs of a climb, lowest first. ``access``: may it do what Mistle does; ``fitness``: is it right for it."""
 
     CONFIG = "config"
     DNS = "dns"
@@ -209,10 +209,11 @@ class Recorder:
     def finish(self) -> tuple[Finding, ...]:
         """All findings, with the rungs that were not reached, in the order of the climb."""
         met = {finding.layer for finding in self.findings}
+        order = list(Layer)
+        highest = max(map(order.index, met), default=0)
         for layer in self.check.layers:
             if layer not in met:
-                self.skip(layer, "not reached")
-        order = list(Layer)
+                self.skip(layer, "not proven" if order.index(layer) < highest else "not reached")
         return tuple(sorted(self.findings, key=lambda finding: order.index(finding.layer)))
 
     def part(self, share: float) -> float:
@@ -227,5 +228,5 @@ class Recorder:
     def _add(  # noqa: PLR0913, PLR0917 - a finding's fields
         self, id_: str, layer: Layer, status: Status, message: str, hint: str, fields: tuple[str, ...]
     ) -> None:
-        seconds = round(time.perf_counter() - self._started, 4)
+        seconds = 0.0 if status is Status.SKIP else round(time.perf_counter() - self._started, 4)
         self.findings.append(Finding(id_, layer, status, clean(message), hint, fields, seconds))

@@ -35,7 +35,8 @@ TIMEOUT = Cause(
     "network.timeout",
     Layer.CONNECT,
     "packets to the address are dropped: a firewall, a wrong network, a host that is down",
-    "open the port from here to there (firewall, security group, network policy), or correct the host and port in {blamed}",
+    "open the port from here to there (firewall, security group, network policy), "
+    "or correct the host and port in {blamed}",
 )
 UNREACHABLE = Cause(
     "network.unreachable",
@@ -120,7 +121,7 @@ async def connect(address: str, port: int, limit: float) -> None:
     writer.transport.abort()
 
 
-def _first_alive(record: Recorder, addresses: tuple[str, ...], answers: list[None | BaseException]) -> str:
+def _first_alive(record: Recorder, addresses: tuple[str, ...], answers: list[BaseException | None]) -> str:
     dead = [answer for answer in answers if isinstance(answer, ConnectFailed)]
     if isinstance(loop := asyncio.get_running_loop(), Loop):
         loop.dead.update(failure.host for failure in dead)
@@ -128,9 +129,8 @@ def _first_alive(record: Recorder, addresses: tuple[str, ...], answers: list[Non
     if not alive:
         raise dead[0]
     for failure in dead:
-        diagnosis = diagnose(failure)
-        assert diagnosis is not None
-        record.note(ADDRESS_UNREACHABLE.found(f"{diagnosis.message}; {alive[0]} works"))
+        message = getattr(diagnose(failure), "message", str(failure))
+        record.note(ADDRESS_UNREACHABLE.found(f"{message}; {alive[0]} works"))
     return alive[0]
 
 
@@ -146,7 +146,7 @@ def _chain(error: BaseException | None) -> Iterator[BaseException]:
         error = error.__cause__ or error.__context__
 
 
-def _diagnose(error: BaseException, where: str) -> Diagnosis | None:  # noqa: PLR0911 - a table of errors
+def _diagnose(error: BaseException, where: str) -> Diagnosis | None:
     match error:
         case NoSuchName():
             return NAME_NOT_FOUND.found(f"{error} is not a host name that can be looked up")

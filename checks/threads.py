@@ -25,7 +25,7 @@ class Loop(asyncio.SelectorEventLoop):
         super().__init__()
         self.dead: set[str] = set()
 
-    async def getaddrinfo(self, host: Any, port: Any, **options: Any) -> Any:  # type: ignore[override]
+    async def getaddrinfo(self, host: Any, port: Any, **options: Any) -> Any:
         """socket.getaddrinfo, with the system's own hosts file, search domains and name service switch."""
         found = await in_thread(lambda: socket.getaddrinfo(host, port, **options))
         return sorted(found, key=lambda entry: entry[4][0] in self.dead)
@@ -47,7 +47,7 @@ async def in_thread(work: Callable[[], T]) -> T:
     def run() -> None:
         try:
             deliver(answer.set_result, work())
-        except Exception as error:  # noqa: BLE001 - handed to whoever waits
+        except Exception as error:
             deliver(answer.set_exception, error)
 
     threading.Thread(target=run, daemon=True).start()

@@ -44,7 +44,7 @@ SELF_SIGNED = Cause(
     "tls.self-signed",
     Layer.TLS,
     "the certificate is its own issuer",
-    "use a certificate of a trusted authority, or name this one in NODE_EXTRA_CA_CERTS for Mistle (here also --ca-file)",
+    "use a certificate of a trusted authority, or name this one in NODE_EXTRA_CA_CERTS for Mistle (here: --ca-file)",
 )
 EXPIRED = Cause("tls.expired", Layer.TLS, "the certificate's last day is past", "renew the certificate of {blamed}")
 NOT_YET_VALID = Cause(
@@ -121,14 +121,15 @@ class Trust:
     """Mozilla's roots and the operator's own, as Node.js takes them; not the system's store."""
 
     extra: Path | None = None
+    only: str = ""  # a file that takes the place of all of them
 
     @cached_property
     def verified(self) -> ssl.SSLContext:
         """Chain, host name and dates are verified."""
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
         context.minimum_version = ssl.TLSVersion.TLSv1_2
-        context.load_verify_locations(certifi.where())
-        if self.extra:
+        context.load_verify_locations(self.only or certifi.where())
+        if self.extra and not self.only:
             context.load_verify_locations(self.extra)
         return context
 
@@ -144,8 +145,8 @@ class Trust:
     @cached_property
     def bundle(self) -> str:
         """The same roots as one file, for libraries that want a path. It lives in memory and ends with the process."""
-        if not self.extra:
-            return certifi.where()
+        if self.only or not self.extra:
+            return self.only or certifi.where()
         memory = os.memfd_create("mistle-preflight-roots")
         os.write(memory, self.pem.encode())
         return f"/proc/self/fd/{memory}"
@@ -166,18 +167,20 @@ async def secure(  # noqa: PLR0913 - where, as whom, and how
     verify: bool = True,
     upgrade: Upgrade | None = None,
     plaintext: bytes = b"",
+    trust: Trust | None = None,
 ) -> None:
     """The tls rung: a handshake at ``address``, with the certificate held to ``host``.
 
     ``upgrade`` speaks the protocol's own words first (SSLRequest, STARTTLS). ``plaintext`` is what a server of this
-    protocol answers without TLS: it tells a plaintext server that waits for more from one that is silent.
+    protocol answers without TLS: it tells a plaintext server that waits for more from one that is silent. ``trust``
+    takes the place of the run's.
     """
     goal = f"TLS, with a certificate for {host} that Mistle trusts" if verify else "TLS, certificate not verified"
     with record.layer(Layer.TLS, goal, proves=fields):
         limit = record.part(0.5)
         try:
             async with asyncio.timeout(limit):
-                certificate = await _handshake(record.settings.trust, host, address, verify, upgrade)
+                certificate = await _handshake(trust or record.settings.trust, host, address, verify, upgrade)
         except TimeoutError:
             if plaintext and await _answers(address, plaintext, record.part(0.5)):
                 raise NotTls("the server speaks its protocol without TLS on that port") from None

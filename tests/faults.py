@@ -1,4 +1,4 @@
-"""What can be wrong below any protocol: small servers in the test process, each a context manager that yields its port."""
+"""What can be wrong below any protocol: servers in the test process, each a context manager of its port."""
 
 import socket
 import ssl
@@ -85,7 +85,7 @@ def resetting_port() -> AbstractContextManager[int]:
 
 def garbage_port(words: bytes = GARBAGE) -> AbstractContextManager[int]:
     """Speaks first, in no protocol, and then waits."""
-    return serving(lambda connection: (connection.sendall(words), _read_on(connection)))
+    return serving(lambda connection: _say(connection, words))
 
 
 def endless_port(words: bytes = GARBAGE) -> AbstractContextManager[int]:
@@ -100,7 +100,7 @@ def dripping_port(word: bytes = b"\xff") -> AbstractContextManager[int]:
 
 def http_port(reply: bytes = HTTP_REPLY) -> AbstractContextManager[int]:
     """Waits for a request and answers whatever it is with `reply`."""
-    return serving(lambda connection: (connection.recv(65536), connection.sendall(reply)))
+    return serving(lambda connection: _answer(connection, reply))
 
 
 def tls_port(context: ssl.SSLContext) -> AbstractContextManager[int]:
@@ -116,6 +116,16 @@ def old_tls_port(leaf: Leaf) -> AbstractContextManager[int]:
     with warnings.catch_warnings(action="ignore", category=DeprecationWarning):
         context.minimum_version, context.maximum_version = ssl.TLSVersion.TLSv1, ssl.TLSVersion.TLSv1_1
     return tls_port(context)
+
+
+def _say(connection: socket.socket, words: bytes) -> None:
+    connection.sendall(words)
+    _read_on(connection)
+
+
+def _answer(connection: socket.socket, reply: bytes) -> None:
+    connection.recv(65536)
+    connection.sendall(reply)
 
 
 def _read_on(connection: socket.socket) -> None:

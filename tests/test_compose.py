@@ -1,4 +1,4 @@
-"""docker-compose.test.yml comes up healthy through scripts/stack, with the credentials that it promises, and goes down."""
+"""docker-compose.test.yml comes up healthy through scripts/stack, with the documented credentials."""
 
 import os
 import socket
@@ -7,10 +7,11 @@ from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
 
-import docker
 import psycopg
 import pytest
 import redis
+
+from testbed.containers import labelled
 
 STACK = Path(__file__).parent.parent / "scripts" / "stack"
 PROJECT = f"mistle-preflight-test-{os.getpid()}"
@@ -26,16 +27,20 @@ def free_ports() -> list[int]:
 def run(command: str, ports: dict[str, int]) -> None:
     chosen = {name: str(port) for name, port in ports.items()}
     environment = os.environ | chosen | {"COMPOSE_PROJECT_NAME": PROJECT}
-    done = subprocess.run([STACK, command], env=environment, capture_output=True, text=True, stdin=subprocess.DEVNULL)
+    done = subprocess.run(
+        [STACK, command],
+        env=environment,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
     assert done.returncode == 0, done.stdout + done.stderr
 
 
 def health() -> dict[str, str]:
-    client = docker.from_env()
-    containers = client.containers.list(all=True, filters={"label": f"com.docker.compose.project={PROJECT}"})
-    client.close()
-    service = "com.docker.compose.service"
-    return {each.labels[service]: each.attrs["State"]["Health"]["Status"] for each in containers}
+    containers = labelled(f"com.docker.compose.project={PROJECT}")
+    return {each.labels["com.docker.compose.service"]: each.health for each in containers}
 
 
 @pytest.fixture
@@ -51,7 +56,8 @@ def stack() -> Iterator[dict[str, int]]:
 def test_stack_is_healthy(stack: dict[str, int]) -> None:
     assert health() == dict.fromkeys(("postgres", "pgbouncer", "valkey"), "healthy")
     for name in ("POSTGRES_PORT", "PGBOUNCER_PORT"):
-        with psycopg.connect(f"postgresql://mistle:mistle-local-postgres@127.0.0.1:{stack[name]}/mistle") as connection:
+        url = f"postgresql://mistle:mistle-local-postgres@127.0.0.1:{stack[name]}/mistle"
+        with psycopg.connect(url) as connection:
             assert connection.execute("SELECT current_user").fetchone() == ("mistle",)
     with redis.Redis(port=stack["VALKEY_PORT"], password="mistle-local-valkey") as client:
         assert client.ping()

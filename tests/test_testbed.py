@@ -3,12 +3,14 @@
 import socket
 import ssl
 import time
-from contextlib import closing
+from collections.abc import Callable
+from contextlib import AbstractContextManager, closing
 
-import faults
 import psycopg
 import pytest
 import redis
+
+import faults
 from testbed import (
     Authority,
     PgBouncer,
@@ -71,21 +73,26 @@ def test_postgres_starting_up() -> None:
 
 @pytest.mark.parametrize("pool_mode", ["transaction", "session"])
 def test_pgbouncer_passes_logins_on(postgres: Postgres, pool_mode: str) -> None:
-    with pgbouncer_server(postgres.address, pool_mode=pool_mode) as pooler:
-        with psycopg.connect(pooler.url(), autocommit=True) as connection:
-            row = connection.execute("SELECT pg_backend_pid()").fetchone()
-            assert row
-            assert row[0] != connection.info.backend_pid
+    with (
+        pgbouncer_server(postgres.address, pool_mode=pool_mode) as pooler,
+        psycopg.connect(pooler.url(), autocommit=True) as connection,
+    ):
+        row = connection.execute("SELECT pg_backend_pid()").fetchone()
+        assert row
+        assert row[0] != connection.info.backend_pid
 
 
 def test_pgbouncer_exhausted_pool(postgres: Postgres) -> None:
-    with pgbouncer_server(postgres.address, pool_mode="session", default_pool_size=1) as pooler:
-        with closing(psycopg.connect(pooler.url())) as first, closing(psycopg.connect(pooler.url())) as second:
-            first.execute("SELECT 1")
-            second.pgconn.send_query(b"SELECT 1")
-            time.sleep(0.5)
-            second.pgconn.consume_input()
-            assert second.pgconn.is_busy()
+    with (
+        pgbouncer_server(postgres.address, pool_mode="session", default_pool_size=1) as pooler,
+        closing(psycopg.connect(pooler.url())) as first,
+        closing(psycopg.connect(pooler.url())) as second,
+    ):
+        first.execute("SELECT 1")
+        second.pgconn.send_query(b"SELECT 1")
+        time.sleep(0.5)
+        second.pgconn.consume_input()
+        assert second.pgconn.is_busy()
 
 
 @pytest.mark.parametrize("users", [{"mistle": PASSWORD}, {}])
@@ -107,29 +114,37 @@ def test_pgbouncer_shared(pgbouncer: PgBouncer) -> None:
 
 def test_valkey_flags_and_files() -> None:
     users = {"users.acl": b"user default off\nuser mistle on >secret ~mistle:* +@all\n"}
-    with valkey_server(files=users, aclfile="/files/users.acl", maxmemory="64mb") as server:
-        with closing(redis.Redis.from_url(server.url("secret", "mistle"))) as client:
-            assert client.config_get("maxmemory")["maxmemory"] == str(64 << 20)
-            with pytest.raises(redis.exceptions.NoPermissionError):
-                client.set("other", 1)
+    with (
+        valkey_server(files=users, aclfile="/files/users.acl", maxmemory="64mb") as server,
+        server.client("secret", "mistle") as client,
+    ):
+        assert client.config_get("maxmemory")["maxmemory"] == str(64 << 20)
+        with pytest.raises(redis.exceptions.NoPermissionError):
+            client.set("other", 1)
 
 
 def test_valkey_tls(authority: Authority) -> None:
     with valkey_server(certificate=authority.leaf()) as server, authority.trusted() as path:
-        with closing(redis.Redis.from_url(server.url(scheme="rediss"), ssl_ca_certs=path)) as client:
+        client = redis.Redis.from_url(server.url(scheme="rediss"), ssl_ca_certs=path)
+        with client:
             assert client.ping()
 
 
 def test_valkey_replica(valkey: Valkey) -> None:
-    with valkey_server(replicaof=valkey.address.replace(":", " ")) as server, server.client() as client:
-        with pytest.raises(redis.exceptions.ReadOnlyError):
-            client.set("mistle:x", 1)
+    with valkey_server(replicaof=valkey.address.replace(":", " ")) as server:
+        assert refusal(server) == "ReadOnlyError"
 
 
 def test_valkey_loading() -> None:
-    with valkey_server(enable_debug_command="yes") as server, server.loading(), server.client() as client:
-        with pytest.raises(redis.exceptions.BusyLoadingError):
-            client.set("mistle:x", 1)
+    with valkey_server(enable_debug_command="yes") as server, server.loading():
+        assert refusal(server) == "BusyLoadingError"
+
+
+def refusal(server: Valkey) -> str:
+    """The name of the error with which a write is refused."""
+    with server.client() as client, pytest.raises(redis.exceptions.RedisError) as caught:
+        client.set("mistle:x", 1)
+    return caught.typename
 
 
 def test_black_hole_never_answers() -> None:
@@ -144,13 +159,18 @@ def test_refused_and_reset() -> None:
         received(port)
 
 
-@pytest.mark.parametrize(
-    ("fault", "start"),
-    [(faults.closing_port, b""), (faults.garbage_port, b"\xff\x00"), (faults.endless_port, b"\xff"), (faults.dripping_port, b"\xff")],
-)
-def test_words(fault: object, start: bytes) -> None:
+TALKERS = [
+    (faults.closing_port, b""),
+    (faults.garbage_port, faults.GARBAGE[:1]),
+    (faults.endless_port, faults.GARBAGE[:1]),
+    (faults.dripping_port, faults.GARBAGE[:1]),
+]
+
+
+@pytest.mark.parametrize(("fault", "start"), TALKERS)
+def test_first_words(fault: Callable[[], AbstractContextManager[int]], start: bytes) -> None:
     with fault() as port:
-        assert received(port)[:2].startswith(start)
+        assert received(port)[:1] == start
 
 
 def test_http_answers_anything() -> None:
@@ -199,8 +219,8 @@ def handshake(port: int, authority: Authority) -> str:
     """The protocol version, or the error."""
     context = ssl.create_default_context(cadata=authority.pem.decode())
     try:
-        with socket.create_connection((faults.LOOPBACK, port), timeout=2) as connection:
-            with context.wrap_socket(connection, server_hostname="localhost") as secured:
-                return secured.version() or ""
+        plain = socket.create_connection((faults.LOOPBACK, port), timeout=2)
+        with plain, context.wrap_socket(plain, server_hostname="localhost") as connection:
+            return connection.version() or ""
     except ssl.SSLError as error:
         return str(error)

@@ -57,7 +57,9 @@ class Valkey(NetworkCheck):
         with record.layer(Layer.AUTH, "login accepted", proves=("url",)):
             replies = await self._converse(record, address)
             replies.raise_login_error()
-        with record.layer(Layer.ACCESS, f"may run Mistle's commands under {self.key_prefix}:", proves=("url", "key_prefix")):
+        with record.layer(
+            Layer.ACCESS, f"may run Mistle's commands under {self.key_prefix}:", proves=("url", "key_prefix")
+        ):
             replies.raise_refusal()
             if replies.unproven:
                 record.skip(Layer.ACCESS, replies.unproven, ("key_prefix",))
@@ -65,7 +67,9 @@ class Valkey(NetworkCheck):
             self._judge(record, replies.info)
 
     async def _converse(self, record: Recorder, address: tuple[str, int]) -> Any:
-        from redis.exceptions import AuthenticationError, ConnectionError as Dropped, TimeoutError as Late
+        from redis.exceptions import AuthenticationError
+        from redis.exceptions import ConnectionError as Dropped
+        from redis.exceptions import TimeoutError as Late
 
         talk = permissions if record.settings.read_only else writes
         try:
@@ -110,7 +114,7 @@ class Valkey(NetworkCheck):
 
         try:
             async with self._client(settings, limit, username=None, password=None, db=0) as client:
-                user = await client.acl_getuser(self.username or "default")
+                user: Any = await client.acl_getuser(self.username or "default")
         except (RedisError, OSError):
             return False
         return bool(user) and "off" in user["flags"]
@@ -119,9 +123,14 @@ class Valkey(NetworkCheck):
         if info is None:
             record.skip(Layer.FITNESS, "not judged: this user may not run INFO", ("url",))
             return
-        record.facts |= {"version": info.get("valkey_version") or info.get("redis_version"), "run_id": info.get("run_id")}
+        record.facts |= {
+            "version": info.get("valkey_version") or info.get("redis_version"),
+            "run_id": info.get("run_id"),
+        }
         if info.get("role") == "slave":
-            record.note(causes.REPLICA.found(f"the server is a replica of {info.get('master_host')}:{info.get('master_port')}"))
+            record.note(
+                causes.REPLICA.found(f"the server is a replica of {info.get('master_host')}:{info.get('master_port')}")
+            )
         if info.get("cluster_enabled"):
             record.note(causes.CLUSTER_MODE.found("cluster_enabled is 1"))
         if info.get("maxmemory") and info.get("maxmemory_policy") != "noeviction":

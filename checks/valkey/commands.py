@@ -44,7 +44,8 @@ class Replies:
 
     def raise_login_error(self) -> None:
         """Raise what makes every command fail alike."""
-        from redis.exceptions import AuthenticationError, ConnectionError as Dropped
+        from redis.exceptions import AuthenticationError
+        from redis.exceptions import ConnectionError as Dropped
 
         for reply in self.replies:
             if isinstance(reply, AuthenticationError | Dropped):

@@ -1,4 +1,4 @@
-"""Real servers for the tests, in containers: each function is a context manager that yields a running server."""
+"""Real servers for the tests, in containers: each function is a context manager that yields a running one."""
 
 from testbed.certificates import Authority, Leaf, self_signed
 from testbed.pgbouncer import PgBouncer, pgbouncer_server

@@ -47,7 +47,7 @@ class Authority:
         return self._ca.cert_pem.tempfile()
 
     def leaf(self, *names: str, starts: float = -30.0, ends: float = 365.0) -> Leaf:
-        """Valid from `starts` to `ends`, in days from now, for `names` (localhost and 127.0.0.1 where none is given)."""
+        """Valid from `starts` to `ends`, in days from now; without `names`, for localhost and 127.0.0.1."""
         cert = self._ca.issue_cert(*(names or NAMES), not_before=_day(starts), not_after=_day(ends))
         return Leaf(b"".join(blob.bytes() for blob in cert.cert_chain_pems), cert.private_key_pem.bytes())
 

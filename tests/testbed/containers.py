@@ -4,17 +4,20 @@ import os
 import socket
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, cast
 
-import docker
+from docker.models.containers import Container
 from testcontainers.core.config import ConnectionMode, testcontainers_config
 from testcontainers.core.container import DockerContainer
+from testcontainers.core.docker_client import DockerClient
 from testcontainers.core.waiting_utils import WaitStrategy, WaitStrategyTarget
 
 LOOPBACK = "127.0.0.1"
 OWNER = "mistle-preflight-test"
+LIMIT = 30.0
 
 # The image of its reaper cannot be pulled everywhere: `running` and `remove_orphans` do the reaper's work.
 testcontainers_config.ryuk_disabled = True
@@ -22,7 +25,7 @@ testcontainers_config.ryuk_disabled = True
 testcontainers_config.connection_mode_override = ConnectionMode.docker_host
 
 
-class NotReady(Exception):
+class NotReadyError(Exception):
     """The server does not answer yet."""
 
 
@@ -42,22 +45,24 @@ class Server:
         return f"{ip}:{self.inner_port}"
 
     def stop(self) -> None:
-        """Kills the server; its port is closed afterwards."""
+        """Kill the server; its port is closed afterwards."""
         self.container.get_wrapped_container().kill()
 
     def pause(self) -> None:
-        """Freezes the server: its port still accepts, nothing answers."""
+        """Freeze the server: its port still accepts, nothing answers."""
         self.container.get_wrapped_container().pause()
 
 
 class Ready(WaitStrategy):
-    def __init__(self, inner_port: int, probe: Callable[[int], None], limit: float = 30.0) -> None:
+    """Waits until `probe` of the published port raises nothing."""
+
+    def __init__(self, inner_port: int, probe: Callable[[int], None]) -> None:
         super().__init__()
-        self.inner_port, self.probe, self.limit = inner_port, probe, limit
+        self.inner_port, self.probe = inner_port, probe
 
     def wait_until_ready(self, container: WaitStrategyTarget) -> None:
         port = container.get_exposed_port(self.inner_port)
-        deadline = time.monotonic() + self.limit
+        deadline = time.monotonic() + LIMIT
         while not self.answers(port):
             container.reload()
             if container.status == "exited" or time.monotonic() > deadline:
@@ -67,7 +72,7 @@ class Ready(WaitStrategy):
     def answers(self, port: int) -> bool:
         try:
             self.probe(port)
-        except (NotReady, OSError):
+        except (NotReadyError, OSError):
             return False
         return True
 
@@ -80,24 +85,32 @@ def running(
     probe: Callable[[int], None],
     files: Mapping[str, bytes],
 ) -> Iterator[tuple[DockerContainer, int, int]]:
-    """Runs tests/images/<image> with `files` in its /files; yields the first fields of a Server."""
-    container = DockerContainer(f"{OWNER}/{image}", labels={OWNER: owner()}).with_command(list(command))
-    container.ports[str(inner_port)] = cast(Any, (LOOPBACK, None))
+    """Run tests/images/<image> with `files` in its /files; yields the first fields of a Server."""
+    container = DockerContainer(f"{OWNER}/{image}", labels={OWNER: _owner()}).with_command(list(command))
+    container.ports[str(inner_port)] = cast("Any", (LOOPBACK, None))
     for name, content in files.items():
         container.with_copy_into_container(content, f"/files/{name}")
     with container.waiting_for(Ready(inner_port, probe)):
         yield container, inner_port, container.get_exposed_port(inner_port)
 
 
-def owner() -> str:
-    return f"{socket.gethostname()}/{os.getpid()}"
+def labelled(label: str) -> list[Container]:
+    with closing(DockerClient().client) as client:
+        return list(client.containers.list(all=True, filters={"label": label}))
 
 
 def remove_orphans() -> None:
-    """Removes containers whose test process of this machine died too suddenly to do it."""
-    client = docker.from_env()
-    for container in client.containers.list(all=True, filters={"label": OWNER}):
-        host, _, pid = container.labels[OWNER].rpartition("/")
-        if host == socket.gethostname() and (int(pid) == os.getpid() or not os.path.exists(f"/proc/{pid}")):
-            container.remove(force=True, v=True)
-    client.close()
+    """Remove the containers of test processes that ended too suddenly to do it, and of this one."""
+    with closing(DockerClient().client) as client:
+        for container in client.containers.list(all=True, filters={"label": OWNER}):
+            if _is_orphan(container.labels[OWNER]):
+                container.remove(force=True, v=True)
+
+
+def _owner() -> str:
+    return f"{socket.gethostname()}/{os.getpid()}"
+
+
+def _is_orphan(owner: str) -> bool:
+    host, _, pid = owner.rpartition("/")
+    return owner == _owner() or (host == socket.gethostname() and not Path("/proc", pid).exists())

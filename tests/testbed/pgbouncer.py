@@ -1,4 +1,4 @@
-"""PgBouncer in front of a server; settings are those of pgbouncer.ini."""
+"""PgBouncer in front of a server. Keywords are the settings of pgbouncer.ini."""
 
 import socket
 import struct
@@ -6,9 +6,11 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
 from testbed.certificates import Leaf
-from testbed.containers import LOOPBACK, NotReady, Server, running
-from testbed.postgres import PASSWORD, SUPERUSER, url
+from testbed.containers import LOOPBACK, NotReadyError, running
+from testbed.postgres import SUPERUSER, SUPERUSER_PASSWORD, Endpoint
 
+NOWHERE = "127.0.0.1:1"
+"""Instead of a server's address: nothing listens there."""
 SSL_REQUEST = struct.pack("!II", 8, 80877103)
 TLS = {
     "client_tls_sslmode": "require",
@@ -16,22 +18,20 @@ TLS = {
     "client_tls_key_file": "/files/server.key",
     "client_tls_ca_file": "/files/server.pem",
 }
-NOWHERE = "127.0.0.1:1"
-"""An address on which, seen from a container, nothing listens."""
 
 
-class PgBouncer(Server):
-    def url(self, role: str = "mistle", password: str = PASSWORD, database: str = "mistle", **query: str) -> str:
-        return url(self.port, role, password, database, **query)
+class PgBouncer(Endpoint):
+    pass
 
 
 @contextmanager
 def pgbouncer_server(
     server: str, users: Mapping[str, str] | None = None, certificate: Leaf | None = None, **settings: object
 ) -> Iterator[PgBouncer]:
-    """In front of `server`, an address as containers see it (Postgres.address), in transaction mode by default.
+    """
+    In front of `server`, a Postgres.address; by default in transaction mode; with a `certificate`, TLS only.
 
-    PgBouncer knows the passwords of `users` itself and asks the server for those of everybody else.
+    PgBouncer knows the passwords of `users` itself and asks the server for everybody else's.
     """
     files = {"users.txt": _users(users or {})}
     if certificate:
@@ -43,13 +43,13 @@ def pgbouncer_server(
 
 
 def _users(users: Mapping[str, str]) -> bytes:
-    known = {SUPERUSER["user"]: SUPERUSER["password"], **users}
+    known = {SUPERUSER: SUPERUSER_PASSWORD, **users}
     return "".join(f'"{name}" "{password}"\n' for name, password in known.items()).encode()
 
 
 def _speaks(port: int) -> None:
-    """Ready when it answers the question whether it speaks TLS, which asks nothing of the server behind it."""
+    """Ready when it says whether it speaks TLS, for which it needs no server behind it."""
     with socket.create_connection((LOOPBACK, port), timeout=1) as connection:
         connection.sendall(SSL_REQUEST)
         if connection.recv(1) not in (b"S", b"N"):
-            raise NotReady("closed")
+            raise NotReadyError

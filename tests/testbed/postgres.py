@@ -1,4 +1,4 @@
-"""Postgres 17: a database `mistle` owned by a role `mistle`; flags are Postgres' settings."""
+"""Postgres 17: a database `mistle` owned by a role `mistle`. Keywords are Postgres' own settings."""
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -9,25 +9,32 @@ import psycopg
 from psycopg import sql as quoting
 
 from testbed.certificates import Leaf
-from testbed.containers import LOOPBACK, NotReady, Server, running
+from testbed.containers import LOOPBACK, NotReadyError, Server, running
 
 PASSWORD = "p@ss:w/rd%"
-SUPERUSER = {"user": "postgres", "password": "postgres-superuser"}
+SUPERUSER, SUPERUSER_PASSWORD = "postgres", "postgres-superuser"
+TLS = {"ssl": "on", "ssl_cert_file": "/files/server.pem", "ssl_key_file": "/files/server.key"}
+SUPERUSER_GETS_IN = f"local all all trust\nhost all {SUPERUSER} all scram-sha-256\n"
 _numbers = count(1)
 
-
-def url(port: int, role: str = "mistle", password: str = PASSWORD, database: str = "mistle", **query: str) -> str:
-    """A URL as an operator writes it: user and password are percent-encoded."""
-    credentials = f"{quote(role, safe='')}:{quote(password, safe='')}"
-    return f"postgresql://{credentials}@{LOOPBACK}:{port}/{quote(database)}" + ("?" + urlencode(query) if query else "")
+Row = tuple[object, ...]
 
 
-class Postgres(Server):
-    def url(self, role: str = "mistle", password: str = PASSWORD, database: str = "mistle", **query: str) -> str:
-        return url(self.port, role, password, database, **query)
+class Endpoint(Server):
+    """Something that speaks Postgres' protocol."""
 
-    def sql(self, statement: str, *parameters: object, database: str = "postgres") -> list[tuple[object, ...]]:
-        """Runs as superuser, each statement in its own transaction; writes even where that is off by default."""
+    def url(
+        self, role: str = "mistle", password: str = PASSWORD, database: str = "mistle", **query: str
+    ) -> str:
+        """A URL as an operator writes it: user and password are percent-encoded."""
+        login = f"{quote(role, safe='')}:{quote(password, safe='')}"
+        url = f"postgresql://{login}@{self.host}:{self.port}/{quote(database)}"
+        return f"{url}?{urlencode(query)}" if query else url
+
+
+class Postgres(Endpoint):
+    def sql(self, statement: str, *parameters: object, database: str = "postgres") -> list[Row]:
+        """Run as superuser, in autocommit; writes even where that is off by default."""
         with connect(self.port, database) as connection:
             cursor = connection.execute(statement.encode(), parameters or None)
             return cursor.fetchall() if cursor.description else []
@@ -46,26 +53,24 @@ class Postgres(Server):
 
 
 @contextmanager
-def postgres_server(
-    hba: str = "", certificate: Leaf | None = None, files: Mapping[str, bytes] | None = None, **settings: object
-) -> Iterator[Postgres]:
-    """A primary of its own identity. `hba`: lines that replace pg_hba.conf (the superuser always gets in)."""
-    contents = dict(files or {})
+def postgres_server(hba: str = "", certificate: Leaf | None = None, **settings: object) -> Iterator[Postgres]:
+    """A primary of its own identity. `hba`: lines instead of pg_hba.conf; the superuser always gets in."""
+    files = {}
     if hba:
-        contents["pg_hba.conf"] = f"local all all trust\nhost all postgres all scram-sha-256\n{hba}\n".encode()
-        settings["hba_file"] = "/files/pg_hba.conf"
+        files["pg_hba.conf"] = f"{SUPERUSER_GETS_IN}{hba}\n".encode()
+        settings = {"hba_file": "/files/pg_hba.conf"} | settings
     if certificate:
-        contents |= certificate.files()
-        settings |= {"ssl": "on", "ssl_cert_file": "/files/server.pem", "ssl_key_file": "/files/server.key"}
-    with running("postgres", ["postgres-server", *_flags(settings)], 5432, _set_password, contents) as fields:
+        files |= certificate.files()
+        settings = TLS | settings
+    with running("postgres", ["postgres-server", *_flags(settings)], 5432, _set_password, files) as fields:
         yield Postgres(*fields)
 
 
 @contextmanager
 def postgres_replica(primary: Postgres, **settings: object) -> Iterator[Postgres]:
     """A hot standby that streams from `primary`."""
-    command = ["replica", primary.address.split(":")[0], *_flags(settings)]
-    with running("postgres", command, 5432, _answers, {}) as fields:
+    host, _, _port = primary.address.partition(":")
+    with running("postgres", ["replica", host, *_flags(settings)], 5432, _log_in, {}) as fields:
         yield Postgres(*fields)
 
 
@@ -76,34 +81,36 @@ def postgres_starting_up() -> Iterator[Postgres]:
         yield Postgres(*fields)
 
 
-def connect(port: int, database: str = "postgres", **options: str) -> psycopg.Connection[tuple[object, ...]]:
+def connect(port: int, database: str = "postgres") -> psycopg.Connection[Row]:
     return psycopg.connect(
-        host=LOOPBACK, port=port, dbname=database, autocommit=True, **SUPERUSER,
-        options="-c default_transaction_read_only=off", **options,
+        host=LOOPBACK,
+        port=port,
+        dbname=database,
+        user=SUPERUSER,
+        password=SUPERUSER_PASSWORD,
+        autocommit=True,
+        options="-c default_transaction_read_only=off",
     )
-
-
-def _compose(statement: str, role: str, password: str) -> str:
-    return quoting.SQL(statement).format(quoting.Identifier(role), quoting.Literal(password)).as_string()
 
 
 def _flags(settings: Mapping[str, object]) -> list[str]:
     return [part for name, value in settings.items() for part in ("-c", f"{name}={value}")]
 
 
-def _answers(port: int) -> None:
+def _compose(statement: str, role: str, password: str) -> str:
+    return quoting.SQL(statement).format(quoting.Identifier(role), quoting.Literal(password)).as_string()
+
+
+def _log_in(port: int, statement: str = "SELECT") -> None:
     try:
-        connect(port).close()
+        with connect(port) as connection:
+            connection.execute(statement.encode())
     except psycopg.OperationalError as error:
-        raise NotReady(str(error)) from error
+        raise NotReadyError from error
 
 
 def _set_password(port: int) -> None:
-    try:
-        with connect(port) as connection:
-            connection.execute(_compose("ALTER ROLE {} PASSWORD {}", "mistle", PASSWORD))
-    except psycopg.OperationalError as error:
-        raise NotReady(str(error)) from error
+    _log_in(port, _compose("ALTER ROLE {} PASSWORD {}", "mistle", PASSWORD))
 
 
 def _is_starting_up(port: int) -> None:
@@ -111,4 +118,4 @@ def _is_starting_up(port: int) -> None:
         connect(port).close()
     except psycopg.OperationalError as error:
         if "is starting up" not in str(error):
-            raise NotReady(str(error)) from error
+            raise NotReadyError from error

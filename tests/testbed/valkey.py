@@ -1,4 +1,4 @@
-"""Valkey 8.1; flags are those of valkey.conf, with `_` for `-`."""
+"""Valkey 8.1. Keywords are its flags, with `_` for `-`."""
 
 import socket
 import ssl
@@ -11,7 +11,7 @@ from urllib.parse import quote
 import redis
 
 from testbed.certificates import Leaf
-from testbed.containers import LOOPBACK, NotReady, Server, running
+from testbed.containers import LOOPBACK, NotReadyError, Server, running
 
 TLS = {
     "port": 0,
@@ -25,17 +25,21 @@ TLS = {
 
 class Valkey(Server):
     def url(self, password: str = "", user: str = "", database: int | str = 0, scheme: str = "redis") -> str:
-        credentials = f"{quote(user, safe='')}:{quote(password, safe='')}@" if user or password else ""
-        return f"{scheme}://{credentials}{LOOPBACK}:{self.port}/{database}"
+        login = f"{quote(user, safe='')}:{quote(password, safe='')}@" if user or password else ""
+        return f"{scheme}://{login}{self.host}:{self.port}/{database}"
+
+    def client(self, password: str = "", user: str = "", **options: Any) -> redis.Redis:
+        """redis-py's client of this server, without retries; to be used in a `with`."""
+        return redis.Redis.from_url(self.url(password, user), decode_responses=True, **options)
 
     @contextmanager
     def loading(self) -> Iterator[None]:
-        """Meanwhile it reloads its data set, slowly; needs enable_debug_command="yes"."""
+        """Meanwhile it loads its data, slowly; for a server with enable_debug_command="yes"."""
         with self.client() as client:
-            client.execute_command("DEBUG", "POPULATE", 20_000)
+            client.execute_command("DEBUG", "POPULATE", 50_000)
             client.config_set("key-load-delay", 200)
             client.config_set("loading-process-events-interval-bytes", 1024)
-        with socket.create_connection((LOOPBACK, self.port)) as connection:
+        with socket.create_connection((self.host, self.port)) as connection:
             connection.sendall(b"DEBUG RELOAD\r\n")
             while not self._is_loading():
                 time.sleep(0.02)
@@ -45,38 +49,35 @@ class Valkey(Server):
         with self.client() as client:
             return bool(client.info("persistence")["loading"])
 
-    def client(self, **options: Any) -> redis.Redis:
-        """redis-py on this server, without retries."""
-        return redis.Redis.from_url(self.url(), decode_responses=True, **options)
-
 
 @contextmanager
 def valkey_server(
     certificate: Leaf | None = None, files: Mapping[str, bytes] | None = None, **flags: object
 ) -> Iterator[Valkey]:
-    """A server without a password unless `requirepass` or an `aclfile` among `files` (`/files/<name>`) sets one."""
+    """A server, with `files` in its /files; with a `certificate`, TLS only."""
     contents = dict(files or {})
     if certificate:
         contents |= certificate.files()
         flags = TLS | flags
     command = [part for name, value in flags.items() for part in (f"--{name.replace('_', '-')}", str(value))]
-    with running("valkey", command, 6379, _pings_tls if certificate else _pings, contents) as fields:
+    with running("valkey", command, 6379, _ping_tls if certificate else _ping, contents) as fields:
         yield Valkey(*fields)
 
 
-def _pings(port: int) -> None:
+def _ping(port: int) -> None:
     with socket.create_connection((LOOPBACK, port), timeout=1) as connection:
-        _ping(connection)
+        _exchange(connection)
 
 
-def _pings_tls(port: int) -> None:
+def _ping_tls(port: int) -> None:
     context = ssl._create_unverified_context()
-    with socket.create_connection((LOOPBACK, port), timeout=1) as connection:
-        with context.wrap_socket(connection) as secured:
-            _ping(secured)
+    plain = socket.create_connection((LOOPBACK, port), timeout=1)
+    with plain, context.wrap_socket(plain) as connection:
+        _exchange(connection)
 
 
-def _ping(connection: socket.socket) -> None:
+def _exchange(connection: socket.socket) -> None:
+    """Any answer will do, also a refusal."""
     connection.sendall(b"PING\r\n")
     if not connection.recv(1):
-        raise NotReady("closed")
+        raise NotReadyError

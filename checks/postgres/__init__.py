@@ -1,0 +1,262 @@
+"""Postgres, as Mistle's services use it: through the server itself and through a pooler."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import socket
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, ClassVar
+
+from checks.base import Diagnosis, Layer, Recorder
+from checks.network import SILENT, NetworkCheck, reach
+from checks.postgres import causes, judge, session
+from checks.postgres.dialects import NODE_POSTGRES, POSTGRES_JS, Dialect, Tls
+from checks.postgres.survey import Survey, read, statements
+from checks.trust import Trust, secure
+from checks.words import clean
+
+if TYPE_CHECKING:
+    from psycopg.pq.abc import PGconn
+
+Judge = Callable[["Postgres", Survey], Iterator[Diagnosis]]
+_SSL_REQUEST = b"\x00\x00\x00\x08\x04\xd2\x16\x2f"  # length 8, code 80877103: protocol.html#PROTOCOL-MESSAGE-FORMATS
+
+
+@dataclass(frozen=True)
+class Use:
+    """What Mistle does through a URL: with which client, needing what."""
+
+    name: str
+    dialect: Dialect
+    access: tuple[Judge, ...]
+    fitness: tuple[Judge, ...]
+
+
+_NOT_TRIED = {
+    "denied": "master keys not tried: this role may not SELECT from control_plane.organization_credential_keys",
+    "locked": "master keys not tried: control_plane.organization_credential_keys is locked by another session",
+}
+DIRECT = Use(
+    "migrations and workflows",
+    POSTGRES_JS,
+    access=(judge.may_create,),
+    fitness=(judge.is_recent, judge.is_direct, judge.is_writable, judge.has_headroom, judge.is_migrated),
+)
+POOLED = Use(
+    "the services",
+    NODE_POSTGRES,
+    access=(judge.may_use,),
+    fitness=(judge.is_recent, judge.is_pooled, judge.is_writable, judge.has_headroom, judge.opens_credentials),
+)
+
+
+class TlsRefused(Exception):
+    """The server answers that it has no TLS."""
+
+
+class NotPostgres(Exception):
+    """The answer is none that Postgres gives."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Postgres(NetworkCheck):
+    """Proves that Mistle can log in, work and migrate: TLS as its own client reads the URL, rights, state, room.
+
+    Writes nothing: one connection, one read-only transaction that is rolled back.
+    Needs CONNECT; CREATE on the database for the direct URL, USAGE and DML on the plane's schema for the pooled one;
+    SELECT on control_plane.organization_credential_keys where master keys are to be tried.
+    """
+
+    kind = "postgres"
+    causes = causes.CAUSES
+    imports: ClassVar[tuple[str, ...]] = ("psycopg",)
+
+    use: Use
+    host: str
+    port: int
+    username: str
+    password: str = field(repr=False)
+    database: str  # as it stands in the URL: the clients decode it differently
+    query: tuple[tuple[str, str], ...] = ()
+    planes: tuple[str, ...]
+    connections: int
+    production: bool = False
+    deployed: bool = True
+    master_keys: tuple[tuple[str, str], ...] = field(default=(), repr=False)
+
+    @property
+    def target(self) -> str:
+        """host:port/database."""
+        return f"{self.host}:{self.port}/{self.use.dialect.database(self.database)}"
+
+    @cached_property
+    def tls(self) -> Tls:
+        """What the URL's words mean to the client that reads them."""
+        return self.use.dialect.tls(dict(self.query))
+
+    @property
+    def layers(self) -> tuple[Layer, ...]:
+        """The tls rung is there when the client would speak TLS."""
+        tls = (Layer.TLS,) if self.tls.spoken else ()
+        return (Layer.DNS, Layer.CONNECT, *tls, Layer.AUTH, Layer.ACCESS, Layer.FITNESS)
+
+    async def run(self, record: Recorder) -> None:
+        """Log in as the client would, ask everything at once, judge the answer."""
+        address = (await self._reach(record), self.port)
+        tls = await self._secure(record, address)
+        with session.opened(self._conninfo(record, address, tls)) as pgconn:
+            with record.layer(Layer.AUTH, f"login accepted, as {self.username}", proves=("url",)):
+                await self._login(record, pgconn, address)
+            with record.layer(
+                Layer.ACCESS, f"a query answers; rights for {self.use.name}", proves=("url", *self.planes)
+            ):
+                found = await self._ask(record, pgconn)
+                self._judge(record, found, self.use.access)
+            record.facts |= _facts(found, pgconn)
+        with record.layer(
+            Layer.FITNESS, f"right for {self.use.name}", proves=("url", *self.planes, *_tried(self, found))
+        ):
+            self._judge(record, found, self.use.fitness)
+        if self.master_keys and isinstance(found.ciphertexts, str):
+            record.skip(Layer.FITNESS, _NOT_TRIED[found.ciphertexts], ("master_keys",))
+
+    async def _reach(self, record: Recorder) -> str:
+        if ":" in self.host and not self.use.dialect.ipv6:
+            with record.layer(Layer.DNS, f"{self.use.dialect.client} can read the host", proves=("url",)):
+                record.note(causes.IPV6_LITERAL.found(f"{self.use.dialect.client} cannot read [{self.host}]"))
+        return await reach(record, self.host, self.port)
+
+    async def _secure(self, record: Recorder, address: tuple[str, int]) -> bool:
+        if not self.tls.spoken:
+            return False
+        if self.tls.falls_back and await _answer(address, record) != b"S":
+            record.skip(Layer.TLS, "the server has no TLS, and sslmode=prefer goes on without", ("url",))
+            return False
+        name = self.use.dialect.certificate_name(self.host)
+        trust = self._trust(record)
+        await secure(record, name, address, verify=self.tls.verified, upgrade=_ask_for_tls, trust=trust)
+        return True
+
+    def _trust(self, record: Recorder) -> Trust:
+        if not self.tls.roots:
+            return record.settings.trust
+        with record.layer(Layer.TLS, "sslrootcert can be read", proves=("url",)):
+            Path(self.tls.roots).read_bytes()
+        return Trust(only=self.tls.roots)
+
+    def _conninfo(self, record: Recorder, address: tuple[str, int], tls: bool) -> str:
+        trust = Trust(only=self.tls.roots) if self.tls.roots else record.settings.trust
+        verified = {
+            "sslmode": "verify-ca",
+            "sslrootcert": trust.bundle,
+        }  # the host name: by the tls rung, as Node.js does
+        unverified = {"sslmode": "require", "sslrootcert": "/dev/null/none"}
+        words = (verified if self.tls.verified else unverified) if tls else {"sslmode": "disable"}
+        return session.conninfo(
+            self.use.dialect.parameters(dict(self.query)),
+            host=self.host,
+            hostaddr=address[0],
+            port=self.port,
+            user=self.username,
+            password=self.password,
+            dbname=self.use.dialect.database(self.database),
+            **words,
+        )
+
+    async def _login(self, record: Recorder, pgconn: PGconn, address: tuple[str, int]) -> None:
+        try:
+            await session.login(pgconn, record.part(0.7))
+        except session.LoginRefused as error:
+            error.offers_tls = "no encryption" in str(error) and await _answer(address, record) == b"S"
+            raise
+        except session.LoginTimeout as error:
+            error.speaks_postgres = error.password_sent or bool(await _answer(address, record))
+            raise
+
+    async def _ask(self, record: Recorder, pgconn: PGconn) -> Survey:
+        limit = record.part(0.8)
+        answer = await session.ask(pgconn, statements(self.planes, limit), limit)
+        return read(answer, self.planes, key_pid=pgconn.backend_pid, version=pgconn.server_version)
+
+    def _judge(self, record: Recorder, found: Survey, judges: tuple[Judge, ...]) -> None:
+        for each in judges:
+            for diagnosis in each(self, found):
+                record.note(diagnosis)
+
+    def diagnose(self, error: Exception) -> Diagnosis | None:
+        """libpq's and the server's words, then the network's errors."""
+        match error:
+            case session.LoginTimeout(speaks_postgres=True):
+                return causes.POOLER_BACKEND_DOWN.found(f"the port speaks Postgres, but {error}")
+            case session.LoginTimeout():
+                return SILENT.found(f"connected, then {error}", blames=self.address)
+            case session.QueryTimeout():
+                return causes.POOL_EXHAUSTED.found(f"the login was accepted, then a query got {error}")
+            case session.LoginRefused(offers_tls=True):
+                return causes.TLS_REQUIRED.found(_said(error))
+            case session.LoginRefused():
+                return causes.by_words(_said(error), causes.LOGIN_REFUSED)
+            case session.QueryFailed():
+                return causes.by_words(_said(error), causes.QUERY_FAILED)
+            case TlsRefused():
+                return causes.TLS_REFUSED.found(f"{self.use.dialect.client} asks for TLS, and {error}")
+            case NotPostgres():
+                return causes.NOT_POSTGRES.found(str(error))
+            case FileNotFoundError() | PermissionError() | IsADirectoryError():
+                return causes.ROOTS_UNREADABLE.found(f"sslrootcert: {error.strerror}")
+        return super().diagnose(error)
+
+
+async def _ask_for_tls(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    answer = await _tls_answer(reader, writer)
+    if answer == b"N":
+        raise TlsRefused("the server answers that it has none")
+    if answer != b"S":
+        raise NotPostgres("the answer to a request for TLS is not Postgres'")
+
+
+async def _tls_answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bytes:
+    writer.write(_SSL_REQUEST)
+    return await reader.readexactly(1)
+
+
+async def _answer(address: tuple[str, int], record: Recorder) -> bytes:
+    """What the server answers when it is asked for TLS: S or N, and nothing when it is not Postgres."""
+    try:
+        async with asyncio.timeout(record.part(0.6)):
+            reader, writer = await asyncio.open_connection(*address)
+            try:
+                answer = await _tls_answer(reader, writer)
+            finally:
+                writer.transport.abort()
+    except (OSError, EOFError):
+        return b""
+    return answer if answer in {b"S", b"N"} else b""
+
+
+def _said(error: Exception) -> str:
+    words = str(error).rpartition(" failed: ")[2]
+    return f"the server says: {clean(words)}"
+
+
+def _facts(found: Survey, pgconn: PGconn) -> dict[str, object]:
+    with socket.socket(fileno=os.dup(pgconn.socket)) as own:
+        port = own.getsockname()[1]
+    return {
+        "system": found.system,
+        "database": found.database,
+        "database_name": found.name,
+        "started": found.started,
+        "version": found.version,
+        "pooled": found.pooled,
+        "relayed": found.client_port != port,
+    }
+
+
+def _tried(check: Postgres, found: Survey) -> tuple[str, ...]:
+    used = found.ciphertexts if isinstance(found.ciphertexts, tuple) else ()
+    return tuple(f"master_keys.{version}" for version, _ in used if version in dict(check.master_keys))

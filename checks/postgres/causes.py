@@ -1,0 +1,270 @@
+"""What can be wrong with a Postgres, and the words by which servers and poolers say so at a login."""
+
+from __future__ import annotations
+
+import re
+
+from checks.base import Cause, Diagnosis, Layer, Status
+from checks.network import RESET
+
+PASSWORD_REJECTED = Cause(
+    "postgres.password-rejected",
+    Layer.AUTH,
+    "the server refuses the password, or does not know the user (with SCRAM it does not say which)",
+    "correct the user name and password in {url}; special characters must be percent-encoded",
+)
+ROLE_MISSING = Cause(
+    "postgres.role-missing",
+    Layer.AUTH,
+    "the role does not exist, or may not log in",
+    "create it (CREATE ROLE … LOGIN), or correct the user name in {url}",
+)
+NO_HBA_ENTRY = Cause(
+    "postgres.no-hba-entry",
+    Layer.AUTH,
+    "the server's pg_hba.conf admits no such connection",
+    "add a line to pg_hba.conf for this user, database and client address, or correct {url}",
+)
+TLS_REQUIRED = Cause(
+    "postgres.tls-required",
+    Layer.AUTH,
+    "the server admits this user only with TLS",
+    "add ?sslmode=verify-full to {url}",
+)
+TLS_REFUSED = Cause(
+    "postgres.tls-refused",
+    Layer.AUTH,
+    "the URL asks for TLS, and the server has none",
+    "remove sslmode from {url}, or turn TLS on at the server",
+)
+UNKNOWN_PARAMETER = Cause(
+    "postgres.unknown-parameter",
+    Layer.AUTH,
+    "the client library hands a query parameter of the URL to the server, which does not take it",
+    "remove the parameter from {url}",
+)
+DATABASE_MISSING = Cause(
+    "postgres.database-missing",
+    Layer.AUTH,
+    "the database does not exist",
+    "create it (CREATE DATABASE …), or correct the name after the last / in {url}",
+)
+MAY_NOT_CONNECT = Cause(
+    "postgres.may-not-connect",
+    Layer.AUTH,
+    "the role may not connect to this database, or the database takes no connections",
+    "grant it (GRANT CONNECT ON DATABASE …), or correct {url}",
+)
+TOO_MANY_CONNECTIONS = Cause(
+    "postgres.too-many-connections",
+    Layer.AUTH,
+    "every connection that the server, the role, the database or the pooler allows is taken",
+    "raise the limit that the server's words name, or find who holds the connections (pg_stat_activity)",
+)
+STARTING_UP = Cause(
+    "postgres.starting-up",
+    Layer.AUTH,
+    "the server is starting, stopping or recovering",
+    "wait until it accepts connections, then run this again; if it stays so, read the server's log",
+)
+NOT_POSTGRES = Cause(
+    "postgres.not-postgres",
+    Layer.AUTH,
+    "something answers on that port, and it is not Postgres",
+    "correct the host and port in {url}",
+)
+LOGIN_REFUSED = Cause(
+    "postgres.login-refused",
+    Layer.AUTH,
+    "the server refuses the login for a reason of its own",
+    "act on the server's words ({url})",
+)
+ROOTS_UNREADABLE = Cause(
+    "postgres.roots-unreadable",
+    Layer.TLS,
+    "node-postgres reads its trusted roots from the file that sslrootcert names, and the file cannot be read here",
+    "correct sslrootcert in {url}, or run this where that file is, as Mistle does",
+)
+IPV6_LITERAL = Cause(
+    "postgres.ipv6-literal",
+    Layer.DNS,
+    "postgres.js, which Mistle uses on the direct URL, cannot read an IPv6 address in a URL",
+    "write a host name instead of the address in {url}",
+)
+POOLER_BACKEND_DOWN = Cause(
+    "postgres.pooler-backend-down",
+    Layer.ACCESS,
+    "the pooler answers, and the server behind it does not",
+    "start the server behind the pooler, or correct its address in the pooler's own configuration ({url} is right)",
+    blames=("url",),
+)
+POOL_EXHAUSTED = Cause(
+    "postgres.pool-exhausted",
+    Layer.ACCESS,
+    "the login is accepted at once, and a query waits for a server connection that does not come",
+    "raise the pooler's pool size, or find the clients that hold its connections (SHOW POOLS); "
+    "with pool_mode = session Mistle's pools hold them all ({url})",
+    blames=("url",),
+)
+QUERY_FAILED = Cause(
+    "postgres.query-failed",
+    Layer.ACCESS,
+    "the login is accepted, and a harmless query fails",
+    "act on the server's words ({url})",
+    blames=("url",),
+)
+MAY_NOT_CREATE = Cause(
+    "postgres.may-not-create",
+    Layer.ACCESS,
+    "the role lacks CREATE on the database, and migrations create schemas",
+    "GRANT CREATE ON DATABASE … TO …, or name the owner's role in {url}",
+    blames=("url",),
+)
+MAY_NOT_USE_SCHEMA = Cause(
+    "postgres.may-not-use-schema",
+    Layer.ACCESS,
+    "the pooled URL's role lacks rights on the schema that the direct URL's role made: Mistle grants none",
+    "GRANT USAGE ON SCHEMA … and GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA … to this role, "
+    "or use the same role in {url} as in the direct URL",
+)
+POOLER_ON_DIRECT_URL = Cause(
+    "postgres.pooler-on-direct-url",
+    Layer.FITNESS,
+    "the direct URL goes through a pooler: prepared statements, advisory locks and migrations break at random",
+    "name the Postgres server itself, not the pooler, in {url}",
+    blames=("url",),
+)
+DIRECT_ON_POOLED_URL = Cause(
+    "postgres.direct-on-pooled-url",
+    Layer.FITNESS,
+    "the pooled URL goes to the server itself: every process of Mistle holds ten connections",
+    "put a pooler (PgBouncer, transaction mode) in between and name it in {url}",
+    blames=("url",),
+    status=Status.WARN,
+)
+READ_ONLY = Cause(
+    "postgres.read-only",
+    Layer.FITNESS,
+    "the server is a replica or in recovery, or the role's transactions are read-only",
+    "name the primary in {url}, or unset default_transaction_read_only",
+    blames=("url",),
+)
+TOO_OLD = Cause(
+    "postgres.too-old",
+    Layer.FITNESS,
+    "the server is older than Postgres 11",
+    "upgrade the server of {url} to Postgres 11 or newer",
+    blames=("url",),
+)
+HEADROOM = Cause(
+    "postgres.headroom",
+    Layer.FITNESS,
+    "fewer connections are left than Mistle's processes open",
+    "raise max_connections (or the role's or database's CONNECTION LIMIT), or put a pooler in front ({url})",
+    blames=("url",),
+    status=Status.WARN,
+)
+MIGRATIONS_HALF_DONE = Cause(
+    "postgres.migrations-half-done",
+    Layer.FITNESS,
+    "a plane's schema exists without the table that records its migrations: the next migration fails",
+    "restore the database, or drop the schema if it holds nothing (DROP SCHEMA …), then migrate again ({url})",
+)
+MIGRATION_RUNNING = Cause(
+    "postgres.migration-running",
+    Layer.FITNESS,
+    "another session holds locks on a plane's schema, as a running migration does; two at once race",
+    "wait until the other migration has ended, then run this again",
+    status=Status.WARN,
+)
+NOT_MIGRATED = Cause(
+    "postgres.not-migrated",
+    Layer.FITNESS,
+    "a plane's schema, or its record of migrations, is not there",
+    "run the plane's migrations (database, then workflow) with {url}",
+)
+MASTER_KEY_MISSING = Cause(
+    "postgres.master-key-missing",
+    Layer.FITNESS,
+    "the database holds credentials encrypted with a master key version that is not configured",
+    "put that version's key back into the master encryption keys: {blamed}",
+)
+MASTER_KEY_WRONG = Cause(
+    "postgres.master-key-wrong",
+    Layer.FITNESS,
+    "the master key is not the one with which the database was encrypted",
+    "put back the key that was in use when the credentials were stored: {blamed}",
+)
+DIFFERENT_DATABASES = Cause(
+    "postgres.different-databases",
+    Layer.FITNESS,
+    "the direct and the pooled URL of one plane lead to different databases: migrations go to one, Mistle to the other",
+    "make both URLs name the same server and database: {blamed}",
+)
+SHARED_BY_PLANES = Cause(
+    "postgres.shared-by-planes",
+    Layer.FITNESS,
+    "both planes share one database, which Mistle allows",
+    status=Status.OK,
+)
+CAUSES = (
+    PASSWORD_REJECTED,
+    ROLE_MISSING,
+    NO_HBA_ENTRY,
+    TLS_REQUIRED,
+    TLS_REFUSED,
+    UNKNOWN_PARAMETER,
+    DATABASE_MISSING,
+    MAY_NOT_CONNECT,
+    TOO_MANY_CONNECTIONS,
+    STARTING_UP,
+    NOT_POSTGRES,
+    LOGIN_REFUSED,
+    IPV6_LITERAL,
+    ROOTS_UNREADABLE,
+    POOLER_BACKEND_DOWN,
+    POOL_EXHAUSTED,
+    QUERY_FAILED,
+    MAY_NOT_CREATE,
+    MAY_NOT_USE_SCHEMA,
+    POOLER_ON_DIRECT_URL,
+    DIRECT_ON_POOLED_URL,
+    READ_ONLY,
+    TOO_OLD,
+    HEADROOM,
+    MIGRATIONS_HALF_DONE,
+    MIGRATION_RUNNING,
+    NOT_MIGRATED,
+    MASTER_KEY_MISSING,
+    MASTER_KEY_WRONG,
+    DIFFERENT_DATABASES,
+    SHARED_BY_PLANES,
+)
+
+# libpq gives a refused login no SQLSTATE, and PgBouncer sends 08P01 for everything: only the words tell.
+BY_WORDS = tuple(
+    (re.compile(words), cause)
+    for words, cause in (
+        (r"unrecognized configuration parameter", UNKNOWN_PARAMETER),
+        (r"unsupported startup parameter", UNKNOWN_PARAMETER),
+        (r"invalid value for parameter|parameter \"\S+\" (cannot|requires)", UNKNOWN_PARAMETER),
+        (r"query_wait_timeout", POOL_EXHAUSTED),
+        (r"client_login_timeout|server login|cannot connect to server|server down|server conn", POOLER_BACKEND_DOWN),
+        (r"SSL required|TLS required", TLS_REQUIRED),
+        (r"does not support SSL", TLS_REFUSED),
+        (r"pg_hba\.conf", NO_HBA_ENTRY),
+        (r"(password|SASL) authentication failed|no password supplied", PASSWORD_REJECTED),
+        (r"role \".*\" does not exist|not permitted to log in", ROLE_MISSING),
+        (r"database \".*\" does not exist|no such database", DATABASE_MISSING),
+        (r"permission denied for database|database \".*\" is not currently accepting", MAY_NOT_CONNECT),
+        (r"too many (clients|connections)|connection slots|no more connections", TOO_MANY_CONNECTIONS),
+        (r"starting up|shutting down|recovery mode|not (yet )?accepting connections", STARTING_UP),
+        (r"invalid response to SSL negotiation|expected authentication request|unsupported frontend", NOT_POSTGRES),
+        (r"server closed the connection|Connection reset", RESET),
+    )
+)
+
+
+def by_words(words: str, otherwise: Cause) -> Diagnosis:
+    """The cause that the words name."""
+    return next((cause for pattern, cause in BY_WORDS if pattern.search(words)), otherwise).found(words)

@@ -1,0 +1,12 @@
+"""What a Mistle configuration names: one module for each family of resources."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from preflight.families import kv, postgres
+
+if TYPE_CHECKING:
+    from preflight.families.resource import Resource
+
+RESOURCES: tuple[Resource, ...] = (*postgres.RESOURCES, *kv.RESOURCES)

@@ -1,0 +1,65 @@
+"""Version 1 of the report for machines, as report.schema.json describes it. Keys and origins, never values."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from checks.base import Finding
+    from preflight.report import KeyVerdict, Report, Result
+
+SCHEMA = "mistle-preflight/1"
+
+
+def render(report: Report) -> str:
+    """One JSON document."""
+    document = {
+        "schema": SCHEMA,
+        "version": report.version,
+        "ready": report.ready,
+        "stage": report.stage,
+        "service": report.service,
+        "started_at": report.started_at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
+        "seconds": report.seconds,
+        "counts": report.counts,
+        "checks": [_check(result) for result in report.results],
+        "keys": [_key(verdict) for verdict in report.keys],
+    }
+    return json.dumps(document, ensure_ascii=False, indent=2) + "\n"
+
+
+def _check(result: Result) -> dict[str, object]:
+    return {
+        "name": result.name,
+        "kind": result.kind,
+        "target": result.target,
+        "status": str(result.status),
+        "seconds": result.seconds,
+        "keys": result.keys,
+        "findings": [_finding(finding) for finding in result.findings],
+    }
+
+
+def _finding(finding: Finding) -> dict[str, object]:
+    return {
+        "id": finding.id,
+        "layer": finding.layer,
+        "status": str(finding.status),
+        "message": finding.message,
+        "hint": finding.hint,
+        "keys": finding.fields,
+        "seconds": finding.seconds,
+    }
+
+
+def _key(verdict: KeyVerdict) -> dict[str, object]:
+    return {
+        "key": verdict.key,
+        "status": str(verdict.status),
+        "evidence": verdict.evidence,
+        "origin": verdict.origin,
+        "findings": verdict.findings,
+        "checks": verdict.checks,
+    }

@@ -1,0 +1,146 @@
+"""The report for whoever is on call: aligned, coloured, and the failures last, where the eye is.
+
+Colours are SGR codes; whoever prints to something other than a terminal strips them. ``ASCII`` replaces the marks
+where the output's encoding has none.
+"""
+
+from __future__ import annotations
+
+from itertools import groupby
+from typing import TYPE_CHECKING, NamedTuple
+
+from checks.base import Finding, Status
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from preflight.report import KeyVerdict, Report, Result
+
+
+class Style(NamedTuple):
+    """How a status looks, and what it is called in a count."""
+
+    mark: str
+    color: str
+    counted: str
+
+
+STYLES = {
+    Status.OK: Style("✓", "32", "ok"),
+    Status.SKIP: Style("–", "2", "skipped"),
+    Status.WARN: Style("!", "33", "warned"),
+    Status.FAIL: Style("✗", "31", "failed"),
+}
+ASCII = str.maketrans({"✓": "+", "✗": "x", "–": "-", "→": "->", "·": "|", "…": "..."})
+VERDICTS = {"run": ("READY", "NOT READY")}
+OFFLINE = ("VALID, nothing was probed", "NOT VALID, nothing was probed")
+
+
+def render(report: Report) -> str:
+    """The usual report; with detail -1 only what failed and the verdict, with detail 1 every rung."""
+    parts = [_problems(report, report.fail_level)] if report.detail < 0 else list(_full(report))
+    return "\n\n".join("\n".join(part) for part in (*parts, [_verdict(report)]) if part) + "\n"
+
+
+def _full(report: Report) -> Iterator[list[str]]:
+    yield [_header(report)]
+    yield _checks(report)
+    yield _keys(report.keys)
+    yield _problems(report, Status.WARN)
+
+
+def _header(report: Report) -> str:
+    about = [f"mistle-preflight {report.version}", report.stage, report.service, report.config]
+    return _color("1", " · ".join(filter(None, about)))
+
+
+def _checks(report: Report) -> list[str]:
+    names = _width(result.name for result in report.results)
+    targets = _width(result.target for result in report.results)
+    lines = []
+    for kind, results in groupby(report.results, lambda result: result.kind):
+        lines += ["", _color("1", kind)]
+        for result in results:
+            line = f"{result.name:{names}}  {result.target:{targets}}  {_time(result.seconds)}  {_worst(result)}"
+            lines.append(_marked(result.status, line))
+            lines += _climb(result) if report.detail > 0 else []
+    return lines[1:]
+
+
+def _climb(result: Result) -> Iterator[str]:
+    if result.keys:
+        yield _color("2", f"      for {', '.join(result.keys)}")
+    layers = _width(finding.layer for finding in result.findings)
+    for finding in result.findings:
+        line = f"{finding.layer:{layers}}  {_time(finding.seconds)}  {finding.message}"
+        yield "    " + _marked(finding.status, line)
+
+
+def _worst(result: Result) -> str:
+    """Why the result is not ok, in its id or, where it was skipped, in words."""
+    if result.status is Status.OK:
+        return ""
+    worst = next(finding for finding in result.findings if finding.status is result.status)
+    return worst.message if result.status is Status.SKIP else worst.id
+
+
+def _keys(verdicts: tuple[KeyVerdict, ...]) -> list[str]:
+    names, evidence = _width(verdict.key for verdict in verdicts), _width(verdict.evidence for verdict in verdicts)
+    lines = [_color("1", "keys")] if verdicts else []
+    for verdict in verdicts:
+        line = f"{verdict.key:{names}}  {verdict.evidence:{evidence}}  {verdict.origin or 'not set'}"
+        lines.append(_marked(verdict.status, line))
+    return lines
+
+
+def _problems(report: Report, level: Status) -> list[str]:
+    origins = {verdict.key: verdict.origin for verdict in report.keys}
+    lines: list[str] = []
+    for status, title in ((Status.WARN, "warnings"), (Status.FAIL, "failures")):
+        found = [(result, finding) for result in report.results for finding in result.findings if finding.status is status]
+        if found and status >= level:
+            lines += ["", _color("1", title)]
+            lines += [line for result, finding in found for line in _problem(result, finding, origins)]
+    return lines[1:]
+
+
+def _problem(result: Result, finding: Finding, origins: dict[str, str | None]) -> Iterator[str]:
+    yield _marked(finding.status, f"{finding.id}  ({result.name}, {finding.layer})")
+    for key in finding.fields:
+        yield f"      {key}  {_color('2', origins.get(key) or 'not set')}"
+    yield f"      {finding.message}"
+    if finding.hint:
+        yield f"      → {finding.hint}"
+
+
+def _verdict(report: Report) -> str:
+    ready, not_ready = VERDICTS.get(report.command, OFFLINE)
+    word = _color("1;32", ready) if report.ready else _color("1;31", not_ready)
+    ended = ["interrupted"] if report.signal else []
+    counts = [f"{name}: {_counted(count)}" for name, count in report.counts.items()]
+    return " · ".join((word, *ended, *counts, f"{report.seconds:.2f} s"))
+
+
+def _counted(count: dict[str, int]) -> str:
+    tallies = [f"{count[str(status)]} {STYLES[status].counted}" for status in reversed(Status) if count[str(status)]]
+    return ", ".join(tallies) or "none"
+
+
+def _marked(status: Status, line: str) -> str:
+    style = STYLES[status]
+    shown = line.rstrip()
+    return "  " + _color(style.color, f"{style.mark} {shown}" if status > Status.SKIP else style.mark) + (
+        "" if status > Status.SKIP else f" {shown}"
+    )
+
+
+def _time(seconds: float) -> str:
+    return f"{seconds * 1000:7.1f} ms" if seconds < 10 else f"{seconds:7.1f} s "
+
+
+def _color(code: str, text: str) -> str:
+    return f"\x1b[{code}m{text}\x1b[0m"
+
+
+def _width(texts: Iterable[str]) -> int:
+    return max(map(len, texts), default=0)

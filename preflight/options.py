@@ -1,0 +1,211 @@
+"""The command line: its flags, their defaults, and what is wrong with them."""
+
+from __future__ import annotations
+
+import argparse
+import math
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NoReturn
+
+STAGES = ("before-deploy", "live")
+SERVICES = (
+    "control_plane_api",
+    "control_plane_worker",
+    "data_plane_api",
+    "data_plane_gateway",
+    "data_plane_worker",
+    "dashboard",
+    "control_plane_migrations",
+    "data_plane_migrations",
+)
+COMMANDS = {"run": (), "config": (), "plan": (), "explain": ("ID",)}
+
+DESCRIPTION = """\
+Prove every resource that a Mistle configuration names, before the deployment needs it.
+
+commands:
+  run (the default)     check the configuration, then everything it names
+  config                check the configuration alone, offline
+  plan                  list what a run would check, and for which keys, offline
+  explain ID            say what a finding means and what to do about it
+"""
+EXAMPLES = """\
+exit codes: 0 ready, 1 not ready, 2 could not start, 3 a bug in this tool, 130 and 143 interrupted
+
+examples:
+  mistle-preflight --config mistle.toml                    everything, as the last step of a deployment
+  mistle-preflight --stage before-deploy                   before the migrations: Mistle itself is not up yet
+  mistle-preflight --service data_plane_worker             only what this service uses, from where it runs
+  mistle-preflight --only 'postgres*' --skip '*.pooled'    some checks
+  mistle-preflight -f text -f json=report.json             a report to read and one to keep
+  mistle-preflight config --config mistle.toml -q          is the file right?
+  mistle-preflight explain network.refused                 what does this finding mean?
+"""
+
+
+class UsageError(Exception):
+    """The command line cannot be understood; the message is one line."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Options:
+    """Every flag, with its default. Times are in seconds; ``format`` holds (name, file or None)."""
+
+    command: str = "run"
+    arguments: tuple[str, ...] = ()
+    config: Path | None = None
+    stage: str = "live"
+    service: str | None = None
+    only: tuple[str, ...] = ()
+    skip: tuple[str, ...] = ()
+    ignore: tuple[str, ...] = ()
+    fail_level: str = "fail"
+    timeout: float = 10.0
+    deadline: float = 60.0
+    read_only: bool = False
+    ca_file: Path | None = None
+    format: tuple[tuple[str, Path | None], ...] = (("text", None),)
+    color: bool = True
+    detail: int = 0
+
+
+def parse(arguments: list[str]) -> Options:
+    """The options that the arguments give, flags before or after the command. Raises UsageError."""
+    given = vars(_parser().parse_intermixed_args(arguments))
+    lists = {name: tuple(value) for name, value in given.items() if isinstance(value, list)}
+    options = Options(**{**given, **lists})
+    expected = COMMANDS[options.command]
+    if len(options.arguments) != len(expected):
+        wanted = " ".join(("mistle-preflight", options.command, *expected))
+        raise UsageError(f"unexpected arguments; the command is: {wanted}")
+    targets = [target for _, target in options.format]
+    if len(set(targets)) < len(targets):
+        raise UsageError("--format: two reports for one place; give one of them a file, as in --format json=report.json")
+    return options
+
+
+def formats(arguments: list[str]) -> tuple[tuple[str, Path | None], ...]:
+    """The formats asked for on a command line that is wrong elsewhere, so that its error can be told in them."""
+    parser = _Parser(add_help=False, allow_abbrev=False)
+    _add_format(parser)
+    try:
+        return tuple(parser.parse_known_args(arguments)[0].format or Options.format)
+    except UsageError:
+        return Options.format
+
+
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        raise UsageError(message)
+
+
+class _Help(argparse.RawDescriptionHelpFormatter):
+    """One width and one way to write flags, whatever the terminal and the version of Python."""
+
+    def __init__(self, prog: str) -> None:
+        super().__init__(prog, max_help_position=26, width=100)
+
+    def _format_action_invocation(self, action: argparse.Action) -> str:
+        metavar = f" {action.metavar}" if action.metavar else ""
+        return ", ".join(action.option_strings) + metavar
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = _Parser(
+        prog="mistle-preflight",
+        usage="mistle-preflight [COMMAND] [FLAG ...]",
+        description=DESCRIPTION,
+        epilog=EXAMPLES,
+        formatter_class=_Help,
+        argument_default=argparse.SUPPRESS,
+        allow_abbrev=False,
+        add_help=False,
+    )
+    parser.color = False  # type: ignore[attr-defined]  # Python 3.14 would colour the help
+    parser.add_argument("command", nargs="?", choices=COMMANDS, help=argparse.SUPPRESS)
+    parser.add_argument("arguments", nargs="*", help=argparse.SUPPRESS)
+    _add_selection(parser.add_argument_group("what is checked"))
+    _add_limits(parser.add_argument_group("how"))
+    _add_output(parser.add_argument_group("what is reported"))
+    return parser
+
+
+def _add_selection(flags: argparse._ArgumentGroup) -> None:
+    flags.add_argument(
+        "--config",
+        metavar="FILE",
+        type=Path,
+        help="else $MISTLE_CONFIG_PATH, else the environment alone; MISTLE_* variables override the file, as for Mistle",
+    )
+    flags.add_argument(
+        "--stage",
+        metavar="STAGE",
+        choices=STAGES,
+        help="before-deploy: Mistle itself is not up yet, its own URLs are only resolved; live (default)",
+    )
+    flags.add_argument(
+        "--service", metavar="NAME", choices=SERVICES, help="only what this service uses: " + ", ".join(SERVICES)
+    )
+    pattern = {"action": "append", "metavar": "PATTERN"}
+    flags.add_argument("--only", **pattern, help="only checks whose name, kind or key matches; repeatable")
+    flags.add_argument("--skip", **pattern, help="no checks whose name, kind or key matches; repeatable")
+
+
+def _add_limits(flags: argparse._ArgumentGroup) -> None:
+    flags.add_argument("--timeout", metavar="S", type=_seconds, help="seconds for one check (default 10)")
+    flags.add_argument("--deadline", metavar="S", type=_seconds, help="seconds for the whole run (default 60)")
+    flags.add_argument("--read-only", action="store_true", help="no probe writes anything, anywhere")
+    flags.add_argument(
+        "--ca-file", metavar="FILE", type=Path, help="more trusted certificates; default $NODE_EXTRA_CA_CERTS, as for Mistle"
+    )
+
+
+def _add_output(flags: argparse._ArgumentGroup) -> None:
+    _add_format(flags)
+    flags.add_argument(
+        "--ignore",
+        action="append",
+        metavar="ID",
+        help="show this finding as a warning and do not count it; repeatable",
+    )
+    flags.add_argument(
+        "--fail-level", metavar="LEVEL", choices=("fail", "warn"), help="what makes the run not ready: fail (default) or warn"
+    )
+    flags.add_argument("--no-color", dest="color", action="store_false", help="as NO_COLOR=1")
+    flags.add_argument("-q", dest="detail", action="store_const", const=-1, help="failures and the verdict only")
+    flags.add_argument("-v", dest="detail", action="store_const", const=1, help="every rung with its time")
+    flags.add_argument("--version", action="version", version=_VERSION)
+    flags.add_argument("-h", "--help", action="help", help="this text")
+
+
+def _add_format(flags: argparse._ActionsContainer) -> None:
+    flags.add_argument(
+        "-f",
+        "--format",
+        action="append",
+        metavar="NAME[=FILE]",
+        type=_format,
+        help="text (default), json; to standard output or to FILE; repeatable",
+    )
+
+
+def _seconds(text: str) -> float:
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = math.nan
+    if not (seconds > 0 and math.isfinite(seconds)):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number of seconds above zero")
+    return seconds
+
+
+def _format(text: str) -> tuple[str, Path | None]:
+    from preflight.formats import FORMATS
+
+    name, equals, file = text.partition("=")
+    if name not in FORMATS:
+        raise argparse.ArgumentTypeError(f"{name!r} is not a format; there are: {', '.join(FORMATS)}")
+    if equals and not file:
+        raise argparse.ArgumentTypeError(f"{text!r} names no file")
+    return name, Path(file) if file else None

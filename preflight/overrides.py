@@ -1,0 +1,83 @@
+"""Reads the MISTLE_* variables, and lays them over a file's tree as Mistle does."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from preflight import causes, javascript, suggestions
+from preflight.schema import KEYS, VERSION, Key
+from preflight.values import Refused, Wrong
+
+if TYPE_CHECKING:
+    from checks.base import Finding
+    from preflight.origins import Origins
+    from preflight.requirements import Tree
+
+_VARIABLES = frozenset(key.variable for key in KEYS)
+
+
+@dataclass(frozen=True)
+class Overrides:
+    """The overrides that are set: path → value, or Wrong where the variable's text could not be read."""
+
+    values: Mapping[str, object]
+    variables: Mapping[str, str]
+    unknown: tuple[str, ...]
+
+    def findings(self, origins: Origins) -> tuple[Finding, ...]:
+        """The variables that could not be read, and those that look like overrides but are none."""
+        return (
+            *(
+                origins.found(value.cause, path, message=value.message)
+                for path, value in self.values.items()
+                if isinstance(value, Wrong)
+            ),
+            *(origins.found(causes.UNKNOWN_OVERRIDE, message=message) for message in self.unknown),
+        )
+
+    def over(self, tree: Tree) -> Tree:
+        """A copy of the tree with these values in it."""
+        for path, value in self.values.items():
+            tree = _with(tree, path.split("."), Refused() if isinstance(value, Wrong) else value)
+        return tree
+
+
+def read(environ: Mapping[str, str]) -> Overrides:
+    """The overrides in an environment."""
+    values: dict[str, object] = {}
+    variables: dict[str, str] = {}
+    for key in KEYS:
+        if key.variable in environ:
+            parsed = _entries(key, _value(key, environ[key.variable]))
+            values.update(parsed)
+            variables.update(dict.fromkeys(parsed, key.variable))
+    unknown = filter(None, map(suggestions.override, _strangers(environ)))
+    return Overrides(values, variables, tuple(unknown))
+
+
+def _strangers(environ: Mapping[str, str]) -> list[str]:
+    return sorted(name for name in environ if name.startswith("MISTLE_") and name not in _VARIABLES)
+
+
+def _value(key: Key, text: str) -> object:
+    if not javascript.trim(text):
+        return Wrong(causes.BLANK_OVERRIDE, "is set but blank: to Mistle that is a value, and a wrong one")
+    try:
+        return key.type.parse(text)
+    except Wrong as wrong:
+        return wrong
+
+
+def _entries(key: Key, value: object) -> dict[str, object]:
+    """One entry, or one for each version of a JSON object."""
+    if key.path.endswith(VERSION) and isinstance(value, dict):
+        return {f"{key.section}.{version}": item for version, item in value.items()}
+    return {key.path: value}
+
+
+def _with(tree: object, path: list[str], value: object) -> Tree:
+    name, *below = path
+    table = tree if isinstance(tree, dict) else {}
+    return {**table, name: _with(table.get(name), below, value) if below else value}

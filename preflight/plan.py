@@ -1,0 +1,85 @@
+"""From a configuration to the checks that prove it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from typing import TYPE_CHECKING
+
+from checks.base import Finding, Layer, Status
+from preflight.families import RESOURCES
+from preflight.families.resource import Deployment, Resource
+from preflight.report import Result
+
+if TYPE_CHECKING:
+    from checks.base import Check
+    from preflight.config import Config
+
+
+class SelectionError(Exception):
+    """The selection leaves nothing to check, or names nothing that exists: one clear line."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """The checks to make; those that cannot be made, for a key of theirs is broken; the keys that nobody asked for."""
+
+    checks: tuple[Check, ...]
+    blocked: tuple[Result, ...]
+    unselected: frozenset[str]
+
+
+def plan(
+    config: Config,
+    *,
+    stage: str = "live",
+    service: str | None = None,
+    only: Iterable[str] = (),
+    skip: Iterable[str] = (),
+) -> Plan:
+    """``only`` and ``skip`` are globs over the names, kinds and keys of checks. Raises SelectionError."""
+    named = [resource for resource in RESOURCES if _is_named(resource, config)]
+    wanted = _select(named, service, tuple(only), tuple(skip))
+    blocked = [resource for resource in wanted if config.broken.intersection(resource.keys)]
+    sound = [resource for resource in wanted if resource not in blocked]
+    deployment = Deployment(config.values, stage, frozenset(resource.name for resource in sound))
+    return Plan(
+        checks=tuple(resource.make(deployment) for resource in sound),
+        blocked=tuple(_blocked(resource, config) for resource in blocked),
+        unselected=frozenset(key for resource in named if resource not in wanted for key in resource.keys),
+    )
+
+
+def _is_named(resource: Resource, config: Config) -> bool:
+    return all(key in config.values or key in config.broken for key in resource.keys)
+
+
+def _select(named: list[Resource], service: str | None, only: tuple[str, ...], skip: tuple[str, ...]) -> list[Resource]:
+    for pattern in (*only, *skip):
+        if not any(_matches(resource, pattern) for resource in named):
+            names = ", ".join(resource.name for resource in named)
+            raise SelectionError(f"{pattern!r} matches no check, kind or key; the checks are {names}")
+    return [
+        resource
+        for resource in named
+        if (service is None or service in resource.services)
+        and (not only or any(_matches(resource, pattern) for pattern in only))
+        and not any(_matches(resource, pattern) for pattern in skip)
+    ]
+
+
+def _matches(resource: Resource, pattern: str) -> bool:
+    return any(fnmatchcase(name, pattern) for name in (resource.name, resource.kind, *resource.keys))
+
+
+def _blocked(resource: Resource, config: Config) -> Result:
+    broken = tuple(key for key in resource.keys if key in config.broken)
+    finding = Finding(
+        id=f"{resource.kind.replace('_', '-')}.{Layer.CONFIG}",
+        layer=Layer.CONFIG,
+        status=Status.SKIP,
+        message=f"not checked: {' and '.join(broken)} cannot be used",
+        fields=resource.keys,
+    )
+    return Result(resource.name, resource.kind, "", resource.keys, (finding,))
