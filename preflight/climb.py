@@ -3,20 +3,16 @@
 from __future__ import annotations
 
 import time
-import traceback
 from dataclasses import replace
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-from checks import base
 from checks.base import Check, Diagnosis, Finding, Recorder, Settings, Status
-from preflight.endings import BUG, TIMEOUT
+from preflight import bugs
+from preflight.endings import TIMEOUT
 from preflight.report import Result, attribute, keys_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
-
-_CHECKS = Path(base.__file__).parent
 
 
 class Climb:
@@ -73,8 +69,8 @@ class Climb:
             self._note_bug(error)
 
     def _note_bug(self, error: BaseException) -> None:
-        self.bug = f"{self.check.name}: {''.join(traceback.format_exception(error))}"
-        self._note(BUG.found(f"{type(error).__name__} at {_where(error)}"))
+        self.bug = f"{self.check.name}: {bugs.trace(error)}"
+        self._note(bugs.diagnose(error))
 
     def _note(self, diagnosis: Diagnosis) -> None:
         """On the open rung, or on the first; blames what that rung would have proven, or else everything."""
@@ -90,12 +86,3 @@ class Climb:
         return self.record.findings[: self._late] + [
             finding for finding in late if finding.status is Status.WARN
         ]
-
-
-def _where(error: BaseException) -> str:
-    frames = traceback.extract_tb(error.__traceback__)
-    own = [frame for frame in frames if Path(frame.filename).is_relative_to(_CHECKS)]
-    if not frames:
-        return "an unknown place"
-    frame = (own or frames)[-1]
-    return f"{'/'.join(Path(frame.filename).parts[-2:])}:{frame.lineno}"

@@ -8,6 +8,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NoReturn
 
+from preflight import __version__
+from preflight.formats import FORMATS
+
+Target = tuple[str, Path | None]  # a format, and its file or standard output
+
 STAGES = ("before-deploy", "live")
 SERVICES = (
     "control_plane_api",
@@ -65,7 +70,7 @@ class Options:
     deadline: float = 60.0
     read_only: bool = False
     ca_file: Path | None = None
-    format: tuple[tuple[str, Path | None], ...] = (("text", None),)
+    format: tuple[Target, ...] = (("text", None),)
     color: bool = True
     detail: int = 0
 
@@ -79,13 +84,13 @@ def parse(arguments: list[str]) -> Options:
     if len(options.arguments) != len(expected):
         wanted = " ".join(("mistle-preflight", options.command, *expected))
         raise UsageError(f"unexpected arguments; the command is: {wanted}")
-    targets = [target for _, target in options.format]
-    if len(set(targets)) < len(targets):
+    places = [file for _, file in options.format]
+    if len(set(places)) < len(places):
         raise UsageError("--format: two reports for one place; give one of them a file, as in --format json=report.json")
     return options
 
 
-def formats(arguments: list[str]) -> tuple[tuple[str, Path | None], ...]:
+def targets(arguments: list[str]) -> tuple[Target, ...]:
     """The formats asked for on a command line that is wrong elsewhere, so that its error can be told in them."""
     parser = _Parser(add_help=False, allow_abbrev=False)
     _add_format(parser)
@@ -175,7 +180,7 @@ def _add_output(flags: argparse._ArgumentGroup) -> None:
     flags.add_argument("--no-color", dest="color", action="store_false", help="as NO_COLOR=1")
     flags.add_argument("-q", dest="detail", action="store_const", const=-1, help="failures and the verdict only")
     flags.add_argument("-v", dest="detail", action="store_const", const=1, help="every rung with its time")
-    flags.add_argument("--version", action="version", version=_VERSION)
+    flags.add_argument("--version", action="version", version=f"mistle-preflight {__version__}")
     flags.add_argument("-h", "--help", action="help", help="this text")
 
 
@@ -186,7 +191,7 @@ def _add_format(flags: argparse._ActionsContainer) -> None:
         action="append",
         metavar="NAME[=FILE]",
         type=_format,
-        help="text (default), json; to standard output or to FILE; repeatable",
+        help=f"{', '.join(FORMATS)} (default {next(iter(FORMATS))}); to standard output or to FILE; repeatable",
     )
 
 
@@ -200,9 +205,7 @@ def _seconds(text: str) -> float:
     return seconds
 
 
-def _format(text: str) -> tuple[str, Path | None]:
-    from preflight.formats import FORMATS
-
+def _format(text: str) -> Target:
     name, equals, file = text.partition("=")
     if name not in FORMATS:
         raise argparse.ArgumentTypeError(f"{name!r} is not a format; there are: {', '.join(FORMATS)}")

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from preflight import causes, javascript, suggestions
 from preflight.schema import KEYS, VERSION, Key
+from preflight.toml_file import dotted
 from preflight.values import Refused, Wrong
 
 if TYPE_CHECKING:
@@ -15,14 +16,18 @@ if TYPE_CHECKING:
     from preflight.origins import Origins
     from preflight.requirements import Tree
 
+Path = tuple[str, ...]
+
 _VARIABLES = frozenset(key.variable for key in KEYS)
 
 
 @dataclass(frozen=True)
 class Overrides:
-    """The overrides that are set: path → value, or Wrong where the variable's text could not be read."""
+    """The overrides that are set: path → value, or Wrong where the variable's text could not be read; and by dotted path
+    the variable that set it.
+    """
 
-    values: Mapping[str, object]
+    values: Mapping[Path, object]
     variables: Mapping[str, str]
     unknown: tuple[str, ...]
 
@@ -30,7 +35,7 @@ class Overrides:
         """The variables that could not be read, and those that look like overrides but are none."""
         return (
             *(
-                origins.found(value.cause, path, message=value.message)
+                origins.found(value.cause, dotted(path), message=value.message)
                 for path, value in self.values.items()
                 if isinstance(value, Wrong)
             ),
@@ -40,19 +45,19 @@ class Overrides:
     def over(self, tree: Tree) -> Tree:
         """A copy of the tree with these values in it."""
         for path, value in self.values.items():
-            tree = _with(tree, path.split("."), Refused() if isinstance(value, Wrong) else value)
+            tree = _with(tree, path, Refused() if isinstance(value, Wrong) else value)
         return tree
 
 
 def read(environ: Mapping[str, str]) -> Overrides:
     """The overrides in an environment."""
-    values: dict[str, object] = {}
+    values: dict[Path, object] = {}
     variables: dict[str, str] = {}
     for key in KEYS:
         if key.variable in environ:
             parsed = _entries(key, _value(key, environ[key.variable]))
             values.update(parsed)
-            variables.update(dict.fromkeys(parsed, key.variable))
+            variables.update(dict.fromkeys(map(dotted, parsed), key.variable))
     unknown = filter(None, map(suggestions.override, _strangers(environ)))
     return Overrides(values, variables, tuple(unknown))
 
@@ -70,14 +75,15 @@ def _value(key: Key, text: str) -> object:
         return wrong
 
 
-def _entries(key: Key, value: object) -> dict[str, object]:
+def _entries(key: Key, value: object) -> dict[Path, object]:
     """One entry, or one for each version of a JSON object."""
-    if key.path.endswith(VERSION) and isinstance(value, dict):
-        return {f"{key.section}.{version}": item for version, item in value.items()}
-    return {key.path: value}
+    *section, name = key.path.split(".")
+    if name == VERSION and isinstance(value, dict):
+        return {(*section, version): item for version, item in value.items()}
+    return {(*section, name): value}
 
 
-def _with(tree: object, path: list[str], value: object) -> Tree:
+def _with(tree: object, path: Path, value: object) -> Tree:
     name, *below = path
     table = tree if isinstance(tree, dict) else {}
     return {**table, name: _with(table.get(name), below, value) if below else value}

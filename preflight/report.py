@@ -59,7 +59,10 @@ class KeyVerdict:
 
 @dataclass(frozen=True, kw_only=True)
 class Report:
-    """Everything that a format shows. ``detail``: -1 failures only, 0 the usual, 1 every rung."""
+    """Everything that a format shows. ``detail``: -1 failures only, 0 the usual, 1 every rung.
+
+    ``tracebacks`` of bugs are for whoever mends them, and in no format.
+    """
 
     version: str
     command: str
@@ -74,6 +77,7 @@ class Report:
     ignored: frozenset[str] = frozenset()
     signal: int | None = None
     detail: int = 0
+    tracebacks: tuple[str, ...] = ()
 
     @property
     def findings(self) -> tuple[Finding, ...]:
@@ -122,6 +126,11 @@ def attribute(
     """
     own = (finding for finding in findings if not _concerns_others(check, siblings, finding))
     return tuple(_attributed(check, finding, origins) for finding in own)
+
+
+def filled(finding: Finding, origins: Mapping[str, str]) -> Finding:
+    """A finding whose fields are keys already, with the places of those in its hint."""
+    return replace(finding, hint=_fill(finding.hint, {"blamed": _places(finding.fields, origins)}))
 
 
 def ignoring(results: tuple[Result, ...], ignored: frozenset[str]) -> tuple[Result, ...]:
@@ -194,8 +203,11 @@ def _attributed(check: Check, finding: Finding, origins: Mapping[str, str]) -> F
         keys = keys_of(check)
     places = {name: _places(check.sources[name], origins) for name in check.sources}
     places["blamed"] = _places(keys or keys_of(check), origins)
-    hint = re.sub(r"\{(\w+)\}", lambda brace: places.get(brace[1], brace[0]), finding.hint)
-    return replace(finding, fields=keys, hint=hint)
+    return replace(finding, fields=keys, hint=_fill(finding.hint, places))
+
+
+def _fill(hint: str, places: Mapping[str, str]) -> str:
+    return re.sub(r"\{(\w+)\}", lambda brace: places.get(brace[1], brace[0]), hint)
 
 
 def _places(keys: Iterable[str], origins: Mapping[str, str]) -> str:

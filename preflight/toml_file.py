@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 _LIMIT = 1 << 20  # bytes: a hundred times the largest real configuration
 _PATIENCE = 2 * _LIMIT  # characters parsed in search of lines: a value of many lines is tried at each of them
 
-_BARE = re.compile(r"[A-Za-z0-9_-]+")
+_BARE = re.compile(r"[A-Za-z0-9_-]+|<version>")  # and the schema's own placeholder
 _WHERE = re.compile(r" \(at (?:line (\d+), column (\d+)|end of document)\)$")
 _COMPLAINTS = (  # tomllib's words may quote the file, ours do not
     ("Invalid value", "a value is not TOML: text needs quotes"),

@@ -25,10 +25,13 @@ _VERSION = re.compile(r"[1-9][0-9]*")
 
 @dataclass(frozen=True)
 class Validated:
-    """What a tree holds: good values by path, the paths of keys that are set or required, and all that is wrong."""
+    """What a tree holds: good values by path, the paths of all that are set, of required ones that are not, and what is
+    wrong.
+    """
 
     values: Mapping[str, object]
-    paths: frozenset[str]
+    present: frozenset[str]
+    missing: frozenset[str]
     findings: tuple[Finding, ...]
 
 
@@ -44,11 +47,12 @@ class _Entry:
 def validate(tree: Tree, origins: Origins) -> Validated:
     """Hold a tree to the schema."""
     entries = tuple(_entries(tree, _SHAPE, ()))
-    paths = {path for entry in entries for path in entry.keys}
-    missing = [key for key in KEYS if key.required.holds(tree) and not _is_set(key, paths)]
+    present = frozenset(path for entry in entries for path in entry.keys)
+    missing = [key for key in KEYS if key.required.holds(tree) and not _is_set(key, present)]
     return Validated(
         {entry.path: entry.value for entry in entries if not isinstance(entry.value, Wrong | None)},
-        frozenset(paths.union(key.path for key in missing)),
+        present,
+        frozenset(key.path for key in missing),
         (
             *(_finding(entry, entry.value, origins) for entry in entries if isinstance(entry.value, Wrong)),
             *(origins.found(causes.MISSING, key.path, message=_missing(key)) for key in missing),
@@ -91,10 +95,10 @@ def _finding(entry: _Entry, wrong: Wrong, origins: Origins) -> Finding:
     return replace(finding, fields=entry.keys or finding.fields)
 
 
-def _is_set(key: Key, paths: set[str]) -> bool:
+def _is_set(key: Key, present: frozenset[str]) -> bool:
     if key.path.endswith(VERSION):
-        return any(path.startswith(f"{key.section}.") for path in paths)
-    return key.path in paths
+        return any(path.startswith(f"{key.section}.") for path in present)
+    return key.path in present
 
 
 def _missing(key: Key) -> str:

@@ -1,53 +1,95 @@
-"""Run one check, as the runner does, and look up what it found."""
+"""Run the one check that some configuration values make, as the runner does, and look up what it found."""
 
 import asyncio
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from checks.base import Check, ClimbEnded, Finding, Layer, Recorder, Settings, Status
 from checks.threads import Loop
 from checks.trust import Trust
+from preflight.config import Config
+from preflight.plan import plan
+from preflight.report import attribute
+
+FILE = "mistle.toml"
 
 
 @dataclass(frozen=True)
 class Climb:
-    """What one run of one check found."""
+    """What one run of one check found; the findings' fields are configuration keys."""
 
     findings: tuple[Finding, ...]
-    facts: dict[str, object]
+    facts: Mapping[str, object]
 
     def __getitem__(self, finding_id: str) -> Finding:
-        """The one finding with this id; the others are in the message where there is none."""
+        """The one finding with this id; where there is none, the others are in the message."""
         found = [finding for finding in self.findings if finding.id == finding_id]
-        assert len(found) == 1, "\n".join(map(str, self.findings))
+        assert len(found) == 1, self
         return found[0]
+
+    def __str__(self) -> str:
+        return "\n".join(map(str, self.findings))
 
     @property
     def status(self) -> Status:
         return max(finding.status for finding in self.findings)
 
-    def fails(self, finding_id: str, layer: Layer, *fields: str, hint: str) -> Finding:
-        """This finding, and no other, failed: at this layer, blaming these fields, with these words in the hint."""
-        finding = self[finding_id]
-        failed = [each.id for each in self.findings if each.status is Status.FAIL]
-        assert failed == [finding_id], "\n".join(map(str, self.findings))
-        _agrees(finding, layer, fields, hint)
-        return finding
+    def fails(self, finding_id: str, layer: Layer, *keys: str, hint: str) -> Finding:
+        """This finding, and no other, failed: at this layer, blaming these keys, with these words in the hint."""
+        failed = [finding.id for finding in self.findings if finding.status is Status.FAIL]
+        assert failed == [finding_id], self
+        return self._agrees(finding_id, layer, keys, hint)
 
-    def warns(self, finding_id: str, layer: Layer, *fields: str, hint: str) -> Finding:
+    def warns(self, finding_id: str, layer: Layer, *keys: str, hint: str) -> Finding:
         """This finding is a warning, and nothing failed."""
+        assert self.status is self[finding_id].status is Status.WARN, self
+        return self._agrees(finding_id, layer, keys, hint)
+
+    def passes(self, finding_id: str, layer: Layer, *keys: str) -> Finding:
+        """Nothing is wrong, and this was found."""
+        assert self.status is Status.OK, self
+        return self._agrees(finding_id, layer, keys, "")
+
+    def _agrees(self, finding_id: str, layer: Layer, keys: tuple[str, ...], hint: str) -> Finding:
         finding = self[finding_id]
-        assert self.status is finding.status is Status.WARN, "\n".join(map(str, self.findings))
-        _agrees(finding, layer, fields, hint)
+        assert finding.layer is layer
+        assert finding.fields == keys
+        assert finding.message
+        assert hint in finding.hint
+        assert "{" not in finding.hint
         return finding
 
 
-def climb(check: Check, *, timeout: float = 4.0, read_only: bool = False, extra: Path | None = None) -> Climb:
-    """One run of the check, within its limit in seconds."""
+def planned(name: str, values: Mapping[str, object], stage: str = "live") -> Check:
+    """The check of this name that these configuration values make."""
+    config = Config(
+        values=values,
+        origins={key: f"{FILE}:{number}" for number, key in enumerate(values, 1)},
+        findings=(),
+        broken=frozenset(),
+        keys={},
+        secrets=(),
+    )
+    return next(check for check in plan(config, stage=stage).checks if check.name == name)
+
+
+def climb(  # noqa: PLR0913 - the run's settings
+    name: str,
+    values: Mapping[str, object],
+    *,
+    stage: str = "live",
+    timeout: float = 4.0,
+    read_only: bool = False,
+    extra: Path | None = None,
+) -> Climb:
+    """One run of the check of this name, within its limit in seconds."""
+    check = planned(name, values, stage)
     record = Recorder(check, Settings(Trust(extra), timeout, read_only))
     with asyncio.Runner(loop_factory=Loop) as runner:
         runner.run(_run(check, record))
-    return Climb(record.finish(), record.facts)
+    origins = {key: FILE for key in values}
+    return Climb(attribute(check, (check,), record.finish(), origins), record.facts)
 
 
 async def _run(check: Check, record: Recorder) -> None:
@@ -58,10 +100,3 @@ async def _run(check: Check, record: Recorder) -> None:
         pass
     except TimeoutError:
         record.out_of_time()
-
-
-def _agrees(finding: Finding, layer: Layer, fields: tuple[str, ...], hint: str) -> None:
-    assert finding.layer is layer
-    assert finding.fields == fields
-    assert finding.message
-    assert hint in finding.hint
