@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Set
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from preflight import causes, javascript, overrides, rules, secrets, toml_file
 from preflight.origins import DEFAULT, Origins
-from preflight.schema import KEYS, VERSION
+from preflight.schema import KEYS, VERSION, key_of
 from preflight.toml_file import ConfigError
 from preflight.validation import Validated, validate
 
@@ -41,18 +41,72 @@ class Config:
 
 def load(path: Path | None, environ: Mapping[str, str]) -> Config:
     """Read the file (None: the one that $MISTLE_CONFIG_PATH names, else none) and the environment. Raises ConfigError."""
+    path = path or _path(environ)
+    file = toml_file.read(path) if path else None
     environ = {name: _as_node_reads(text) for name, text in environ.items() if name.startswith("MISTLE_")}
-    file = _file(path, environ)
     over = overrides.read(environ)
-    tree = file.tree if file else {}
     origins = Origins(file, over.variables)
-    merged = validate(over.over(tree), origins)
-    ruled = rules.check(merged.values, origins)
-    found = (
-        *(_alone(file, over) if file else ()),
-        *over.findings(origins),
-        *merged.findings,
-        *ruled,
+    tree = over.over(file.tree if file else {})
+    merged = validate(tree, origins)
+    alone = validate(file.tree, Origins(file)) if file else merged
+    found = (*over.findings(origins), *merged.findings, *rules.check(merged.values, tree, origins))
+    broken = frozenset(path for finding in found if finding.id in _BREAKING for path in finding.fields)
+    values = {path: value for path, value in merged.values.items() if path not in broken}
+    wanted = merged.present | merged.missing | alone.missing
+    defaults = {key.path: key.default for key in KEYS if key.default is not None and key.path not in merged.present}
+    return Config(
+        values | defaults,
+        {path: origins.of(path) for path in merged.present} | dict.fromkeys(defaults, DEFAULT),
+        _sorted((*(_alone(alone, over, origins) if file else ()), *found)),
+        broken,
+        {path: origins.of(path) if path in merged.present else None for path in _in_order(wanted)},
+        secrets.collect(file.tree if file else {}, environ),
     )
-    broken = frozenset(path for finding in (*over.findings(origins), *merged.findings, *ruled)
-                       if finding.id in _BREAKING for path in finding.fields)
+
+
+def _path(environ: Mapping[str, str]) -> Path | None:
+    """The file that the environment names. Raises ConfigError."""
+    name = environ.get("MISTLE_CONFIG_PATH")
+    if name is None:
+        return None
+    if not javascript.trim(name):
+        raise ConfigError("MISTLE_CONFIG_PATH is set but blank: name the file, or unset it to configure by variables alone")
+    return Path(name)
+
+
+def _as_node_reads(text: str) -> str:
+    """A variable that is not UTF-8: Node puts a replacement character wherever it cannot decode."""
+    return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+
+
+def _alone(alone: Validated, over: Overrides, origins: Origins) -> Iterator[Finding]:
+    """What Mistle says of the file on its own, before it reads the environment."""
+    supplied = set(over.variables.values())
+    for finding in alone.findings:
+        path = finding.fields[0]
+        if finding.id == causes.MISSING.id and key_of(path).variable in supplied:
+            message = f"is missing from the file, and only {key_of(path).variable} supplies it"
+            yield origins.found(causes.ONLY_IN_ENVIRONMENT, path, message=message)
+        elif path in over.variables:
+            message = f"{finding.message} ({over.variables[path]} overrides it, but Mistle validates the file first)"
+            yield replace(finding, message=message)
+        else:
+            yield finding
+
+
+def _sorted(findings: tuple[Finding, ...]) -> tuple[Finding, ...]:
+    """Each once, in schema order; what blames no key of the schema comes last."""
+    order = {path: number for number, path in enumerate(_in_order({path for f in findings for path in f.fields}))}
+    return tuple(
+        sorted(dict.fromkeys(findings), key=lambda finding: order.get(next(iter(finding.fields), ""), len(order)))
+    )
+
+
+def _in_order(paths: Set[str]) -> Iterator[str]:
+    """Those of the paths that are keys, in schema order, versions by number."""
+    for key in KEYS:
+        if key.path in paths:
+            yield key.path
+        if key.path.endswith(VERSION):
+            below = {path for path in paths if path.startswith(f"{key.section}.") and path != key.path}
+            yield from sorted(below, key=lambda path: (len(path), path))

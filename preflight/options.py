@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import math
 from dataclasses import dataclass
 from pathlib import Path
@@ -78,26 +79,35 @@ class Options:
 def parse(arguments: list[str]) -> Options:
     """The options that the arguments give, flags before or after the command. Raises UsageError."""
     given = vars(_parser().parse_intermixed_args(arguments))
-    lists = {name: tuple(value) for name, value in given.items() if isinstance(value, list)}
-    options = Options(**{**given, **lists})
-    expected = COMMANDS[options.command]
-    if len(options.arguments) != len(expected):
-        wanted = " ".join(("mistle-preflight", options.command, *expected))
-        raise UsageError(f"unexpected arguments; the command is: {wanted}")
-    places = [file for _, file in options.format]
-    if len(set(places)) < len(places):
-        raise UsageError("--format: two reports for one place; give one of them a file, as in --format json=report.json")
+    given = {name: tuple(value) if isinstance(value, list) else value for name, value in given.items()}
+    command, *rest = given.pop("words", ()) or (Options.command,)
+    options = Options(**given, command=command, arguments=tuple(rest))
+    _raise_on_misuse(options)
     return options
 
 
+def _raise_on_misuse(options: Options) -> None:
+    expected = COMMANDS.get(options.command)
+    if expected is None:
+        raise UsageError(f"there is no command {options.command!r}; there are: {', '.join(COMMANDS)}")
+    if len(options.arguments) != len(expected):
+        raise UsageError(f"the command is: {' '.join(('mistle-preflight', options.command, *expected))}")
+    places = [file for _, file in options.format]
+    if len(set(places)) < len(places):
+        raise UsageError("--format: two reports for one place; give one a file, as in --format json=report.json")
+
+
 def targets(arguments: list[str]) -> tuple[Target, ...]:
-    """The formats asked for on a command line that is wrong elsewhere, so that its error can be told in them."""
+    """Where a command line that is wrong elsewhere wants its reports, so that the error can be told there too."""
     parser = _Parser(add_help=False, allow_abbrev=False)
-    _add_format(parser)
-    try:
-        return tuple(parser.parse_known_args(arguments)[0].format or Options.format)
-    except UsageError:
-        return Options.format
+    parser.add_argument("-f", "--format", action="append", nargs="?", default=[])
+    wanted: dict[Path | None, Target] = {}
+    with contextlib.suppress(UsageError):
+        for text in parser.parse_known_args(arguments)[0].format:
+            with contextlib.suppress(argparse.ArgumentTypeError):
+                name, file = _format(text or "")
+                wanted.setdefault(file, (name, file))
+    return tuple(wanted.values())
 
 
 class _Parser(argparse.ArgumentParser):
@@ -128,8 +138,7 @@ def _parser() -> argparse.ArgumentParser:
         add_help=False,
     )
     parser.color = False  # type: ignore[attr-defined]  # Python 3.14 would colour the help
-    parser.add_argument("command", nargs="?", choices=COMMANDS, help=argparse.SUPPRESS)
-    parser.add_argument("arguments", nargs="*", help=argparse.SUPPRESS)
+    parser.add_argument("words", nargs="*", help=argparse.SUPPRESS)
     _add_selection(parser.add_argument_group("what is checked"))
     _add_limits(parser.add_argument_group("how"))
     _add_output(parser.add_argument_group("what is reported"))

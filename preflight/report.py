@@ -87,9 +87,7 @@ class Report:
     @property
     def ready(self) -> bool:
         """Whether the run came to its end, with nothing at the fail level that is not ignored."""
-        return not self.signal and not any(
-            finding.status >= self.fail_level and finding.id not in self.ignored for finding in self.findings
-        )
+        return self.exit_code == 0
 
     @property
     def exit_code(self) -> int:
@@ -97,7 +95,9 @@ class Report:
         if self.signal:
             return 128 + self.signal
         met = {finding.id for finding in self.findings}
-        return next((code for id_, code in EXIT_CODES if id_ in met), 0 if self.ready else 1)
+        counted = [finding for finding in self.findings if finding.id not in self.ignored]
+        verdict = int(any(finding.status >= self.fail_level for finding in counted))
+        return next((code for id_, code in EXIT_CODES.items() if id_ in met), verdict)
 
     @property
     def counts(self) -> dict[str, dict[str, int]]:

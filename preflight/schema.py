@@ -178,3 +178,24 @@ KEYS: tuple[Key, ...] = (
     ),
 )
 BY_PATH = {key.path: key for key in KEYS}
+
+# Where Mistle reads a key only on a condition; it ignores the rest, whatever they hold.
+SWITCHES = (
+    ("telemetry.", TELEMETRY_ENABLED),
+    (f"{AUTH}.google.", GOOGLE_ENABLED),
+    (f"{STORAGE}.", MOUNTED),
+    ("sandbox.storage.archil.", ARCHIL),
+    ("sandbox.storage.docker_volume.", DOCKER_VOLUME),
+    ("sandbox.docker.", ON_DOCKER),
+    ("sandbox.e2b.", ON_E2B),
+)
+
+
+def in_use(path: str, tree: Tree) -> bool:
+    """Whether Mistle reads this key, as the others stand."""
+    return all(condition.holds(tree) for prefix, condition in SWITCHES if path.startswith(prefix))
+
+
+def key_of(path: str) -> Key:
+    """The row of a key's path; one row serves every version. Raises KeyError."""
+    return BY_PATH.get(path) or BY_PATH[f"{path.rpartition('.')[0]}.{VERSION}"]

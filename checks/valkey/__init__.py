@@ -143,17 +143,15 @@ class Valkey(NetworkCheck):
 
         match error:
             case Refused():
-                return error.cause.found(str(error))
+                return error.cause.found(f"the server says: {error}")
             case InvalidResponse():
                 return causes.NOT_VALKEY.found(f"the answer is not Valkey's: {clean(str(error), 120)}")
-        words = str(error)
-        for start, cause in causes.BY_WORDS if isinstance(error, RedisError) else ():
-            if start in words[:80]:
-                return cause.found(f"the server says: {clean(words)}")
+            case RedisError() if (cause := causes.by_words(error)) is not causes.COMMAND_FAILED:
+                return cause.found(f"the server says: {clean(str(error))}")
         found = super().diagnose(error)
         if found or not isinstance(error, RedisError):
             return found
-        return causes.COMMAND_FAILED.found(f"the server says: {clean(words)}")
+        return causes.COMMAND_FAILED.found(f"the server says: {clean(str(error))}")
 
 
 def _is_cut(error: Exception) -> bool:

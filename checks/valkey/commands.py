@@ -29,7 +29,7 @@ class Refused(Exception):
     """The server refused a command; ``cause`` says what that means."""
 
     def __init__(self, command: str, error: Exception, cause: Cause) -> None:
-        super().__init__(f"{command}: {clean(str(error))}" if command else clean(str(error)))
+        super().__init__(f"{command} {clean(str(error))}".strip())
         self.cause = cause
 
 
@@ -37,6 +37,7 @@ class Refused(Exception):
 class Replies:
     """What came back: one reply or exception for each command, and the server's own report."""
 
+    key_prefix: str
     commands: tuple[str, ...]
     replies: tuple[object, ...]
     info: dict[str, Any] | None
@@ -55,12 +56,7 @@ class Replies:
         """Raise the first refusal, with its command's name."""
         for command, reply in zip(self.commands, self.replies, strict=True):
             if isinstance(reply, Exception):
-                raise Refused(command, reply, cause_of(str(reply)))
-
-
-def cause_of(words: str) -> Cause:
-    """The cause that the server's first words name."""
-    return next((cause for start, cause in causes.BY_WORDS if start in words[:80]), causes.COMMAND_FAILED)
+                raise Refused(f"{command} on {self.key_prefix}:", reply, causes.by_words(reply))
 
 
 def plan_commands(key_prefix: str) -> tuple[tuple[str | int, ...], ...]:
@@ -83,7 +79,7 @@ async def writes(client: Redis, key_prefix: str, _user: str) -> Replies:
     """Run every command for real."""
     commands = plan_commands(key_prefix)
     *replies, info = await _flight(client, commands)
-    return Replies(tuple(str(command[0]) for command in commands), tuple(replies), _report(info))
+    return Replies(key_prefix, tuple(str(command[0]) for command in commands), tuple(replies), _report(info))
 
 
 async def permissions(client: Redis, key_prefix: str, user: str) -> Replies:
@@ -94,8 +90,8 @@ async def permissions(client: Redis, key_prefix: str, user: str) -> Replies:
     names = ("GET", *(str(command[0]) for command in commands))
     if any(isinstance(verdict, Exception) for verdict in verdicts):
         reason = "writing is not proven: --read-only, and this user may not run ACL DRYRUN"
-        return Replies(names[:1], (probe,), _report(info), reason)
-    return Replies(names, (probe, *map(_verdict, verdicts)), _report(info))
+        return Replies(key_prefix, names[:1], (probe,), _report(info), reason)
+    return Replies(key_prefix, names, (probe, *map(_verdict, verdicts)), _report(info))
 
 
 async def _flight(client: Redis, commands: Sequence[tuple[str | int, ...]]) -> list[Any]:

@@ -87,7 +87,7 @@ def running(
 ) -> Iterator[tuple[DockerContainer, int, int]]:
     """Run tests/images/<image> with `files` in its /files; yields the first fields of a Server."""
     container = DockerContainer(f"{OWNER}/{image}", labels={OWNER: _owner()}).with_command(list(command))
-    container.ports[str(inner_port)] = cast("Any", (LOOPBACK, None))
+    container.with_tmpfs_mount("/cluster").ports[str(inner_port)] = cast("Any", (LOOPBACK, None))
     for name, content in files.items():
         container.with_copy_into_container(content, f"/files/{name}")
     with container.waiting_for(Ready(inner_port, probe)):

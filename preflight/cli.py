@@ -1,0 +1,117 @@
+"""The command: arguments in, reports and an exit code out. Everything but the signals is imported when it is needed."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sys
+from typing import TYPE_CHECKING
+
+from preflight.signals import Interrupted, Signals
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from preflight.commands import Session
+    from preflight.options import Target
+    from preflight.report import Report
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Do what the arguments (default: the process's own) say, and return the exit code."""
+    given = sys.argv[1:] if arguments is None else arguments
+    with Signals().caught() as signals:
+        try:
+            code = _deliver(*_document(given, signals))
+        except SystemExit as shown:  # --help or --version
+            code = int(shown.code or 0)
+        return 128 + signals.received if signals.received else code
+
+
+def entry() -> None:
+    """The console script. It ends at once: no thread that was left behind can hold it up or print anything."""
+    sys.unraisablehook = lambda _: None
+    code = main()
+    with contextlib.suppress(OSError, AttributeError):
+        sys.stdout.flush()
+    os._exit(code)
+
+
+def _document(arguments: list[str], signals: Signals) -> tuple[Session, Report | str]:
+    """What is to be printed, whatever happens."""
+    try:
+        session = _session(arguments, signals)
+        document = _command(session, arguments)
+        signals.only_kept()
+    except Interrupted:
+        signals.only_kept()
+        from preflight.commands import found
+        from preflight.endings import INTERRUPTED
+
+        session = _session(arguments, signals)
+        document = session.report(extra=(found(INTERRUPTED.found("interrupted before anything was checked")),))
+    return session, document
+
+
+def _session(arguments: list[str], signals: Signals) -> Session:
+    from preflight.commands import Session
+    from preflight.options import Options, targets
+
+    return Session(Options(format=targets(arguments) or Options.format), signals)
+
+
+def _command(session: Session, arguments: list[str]) -> Report | str:
+    from preflight import bugs
+    from preflight.commands import COMMANDS, found
+    from preflight.config import ConfigError
+    from preflight.endings import UNREADABLE, USAGE
+    from preflight.options import UsageError, parse
+    from preflight.output import prepare
+
+    try:
+        session.options = parse(arguments)
+        prepare(session.options.format)
+        return COMMANDS[session.options.command](session)
+    except UsageError as error:
+        finding = found(USAGE.found(str(error)))
+    except ConfigError as error:
+        finding = found(UNREADABLE.found(str(error)))
+    except Exception as error:  # noqa: BLE001 - the last resort
+        return session.report(extra=(found(bugs.diagnose(error)),), tracebacks=(bugs.trace(error),))
+    return session.report(extra=(finding,))
+
+
+def _deliver(session: Session, document: Report | str) -> int:
+    """Print it. A report that is lost leaves no run ready."""
+    from preflight.output import OutputError, deliver, write_stderr, write_stdout
+
+    color = session.options.color
+    try:
+        if isinstance(document, str):
+            write_stdout(document, color=color)
+            return 0
+        for line in _asides(document):
+            write_stderr(line)
+        deliver(document, _targets(session, document), color=color)
+    except OutputError as error:
+        write_stderr(f"mistle-preflight: {error}")
+        return (0 if isinstance(document, str) else document.exit_code) or 2
+    return document.exit_code
+
+
+def _asides(report: Report) -> Iterator[str]:
+    """What goes to standard error: why nothing was checked and, where it was asked for, the traceback of a bug."""
+    from preflight.endings import NOT_STARTED
+
+    yield from (f"mistle-preflight: {finding.message}" for finding in report.findings if finding.id in NOT_STARTED)
+    yield from report.tracebacks if report.detail > 0 else ()
+
+
+def _targets(session: Session, report: Report) -> tuple[Target, ...]:
+    """Where nothing was checked, one line on standard error says it to people, and a report only to machines."""
+    wanted = session.options.format
+    return tuple(target for target in wanted if target != ("text", None)) if report.exit_code == 2 else wanted
+
+
+if __name__ == "__main__":
+    entry()

@@ -1,0 +1,101 @@
+"""Reports on their way out: to standard output, or to files that appear whole or not at all."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from preflight.formats import FORMATS
+from preflight.formats.text import ASCII
+from preflight.options import UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from preflight.options import Target
+    from preflight.report import Report
+
+_SGR = re.compile(r"\x1b\[[0-9;]*m")
+
+
+class OutputError(Exception):
+    """A report could not be written; the message is one line."""
+
+
+def deliver(report: Report, targets: Iterable[Target], *, color: bool = True) -> None:
+    """Write the report in every format asked for. Raises OutputError, after trying them all."""
+    failures = []
+    for name, file in targets:
+        text = FORMATS[name](report)
+        try:
+            if file:
+                _write_file(file, _SGR.sub("", text).encode(errors="replace"))
+            else:
+                write_stdout(text, color=color, encoding=None if name == "text" else "utf-8")
+        except OSError as error:
+            failures.append(f"the {name} report cannot be written to {file}: {error.strerror or error}")
+        except OutputError as error:
+            failures.append(str(error))
+    if failures:
+        raise OutputError("; ".join(failures))
+
+
+def write_stdout(text: str, *, color: bool = True, encoding: str | None = None) -> None:
+    """All at once; colours only to a terminal; plain marks where the encoding (default: its own) has no others.
+
+    Raises OutputError.
+    """
+    try:
+        colored = color and sys.stdout.isatty() and not os.environ.get("NO_COLOR")
+        shown = _encoded(text if colored else _SGR.sub("", text), encoding or sys.stdout.encoding)
+        sys.stdout.buffer.write(shown)
+        sys.stdout.flush()
+    except (OSError, AttributeError) as error:  # AttributeError: the process was started without standard output
+        reason = getattr(error, "strerror", None) or "it is closed"
+        raise OutputError(f"standard output cannot be written to: {reason}") from error
+
+
+def write_stderr(line: str) -> None:
+    """One line, to whoever watches."""
+    with contextlib.suppress(OSError, ValueError, AttributeError):  # nobody does
+        sys.stderr.write(f"{line}\n")
+        sys.stderr.flush()
+
+
+def prepare(targets: Iterable[Target]) -> None:
+    """Raises UsageError for a file that could not be written, before anything is checked."""
+    for _, file in targets:
+        folder = file.parent if file else Path()
+        if file and (file.is_dir() or not folder.is_dir() or not os.access(folder, os.W_OK)):
+            raise UsageError(f"--format: {file} cannot be written")
+
+
+def _encoded(text: str, encoding: str) -> bytes:
+    try:
+        return text.encode(encoding)
+    except UnicodeEncodeError:
+        return text.translate(ASCII).encode(encoding, "replace")
+
+
+def _write_file(file: Path, content: bytes) -> None:
+    """A regular file is replaced as a whole, mode 0600; a device or a pipe is written to."""
+    import tempfile
+
+    if file.exists() and not file.is_file():
+        file.write_bytes(content)
+        return
+    place = file.resolve()
+    descriptor, name = tempfile.mkstemp(dir=place.parent, prefix=f".{place.name}.")
+    try:
+        with os.fdopen(descriptor, "wb") as stream:
+            stream.write(content)
+            stream.flush()
+            os.fsync(stream.fileno())
+        Path(name).replace(place)
+    except BaseException:
+        Path(name).unlink(missing_ok=True)
+        raise

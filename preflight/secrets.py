@@ -1,0 +1,76 @@
+"""Every secret of a configuration, in every shape that it was written in, so that it can be masked wherever it appears."""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import TYPE_CHECKING
+from urllib.parse import quote, unquote
+
+from preflight import javascript
+from preflight.requirements import lookup
+from preflight.schema import KEYS, VERSION, Key, Secrecy
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from preflight.requirements import Tree
+
+# Also in a malformed URL, where only the operator knows which @ ends the password: up to the last one.
+_USERINFO = re.compile(r"://[^:@/?#]*:(.*)@", re.DOTALL)
+_IN_QUERY = re.compile(r"[?&](?:ssl)?password=([^&#]*)")
+
+
+def collect(tree: Tree, environ: Mapping[str, str]) -> tuple[str, ...]:
+    """The secrets of a file's tree and of the overriding variables, longest first."""
+    found = {
+        shape
+        for key in KEYS
+        for text in _texts(key, tree, environ)
+        for secret in _secrets(key, text)
+        for shape in (secret, javascript.trim(secret))
+        if shape
+    }
+    return tuple(sorted(found, key=lambda secret: (-len(secret), secret)))
+
+
+def _texts(key: Key, tree: Tree, environ: Mapping[str, str]) -> Iterator[str]:
+    if key.secrecy is Secrecy.NONE and not key.url:
+        return
+    value = lookup(tree, key.section if key.path.endswith(VERSION) else key.path)
+    yield from _strings(value)
+    if key.variable in environ:
+        yield environ[key.variable]
+        yield from _json_strings(key, environ[key.variable])
+
+
+def _strings(value: object) -> Iterator[str]:
+    """A value's text; of a table or list, where a string belongs, the text of each item."""
+    pending = [value]
+    while pending:
+        match pending.pop():
+            case str() | int() | float() as scalar if not isinstance(scalar, bool):
+                yield str(scalar)
+            case list() as items:
+                pending.extend(items)
+            case dict() as table:
+                pending.extend(table.values())
+
+
+def _json_strings(key: Key, text: str) -> Iterator[str]:
+    """The keys in the one variable that holds all versions."""
+    if key.path.endswith(VERSION):
+        try:
+            yield from _strings(json.loads(text))
+        except (ValueError, RecursionError):
+            return
+
+
+def _secrets(key: Key, text: str) -> Iterator[str]:
+    if not key.url:
+        yield text
+        return
+    for password in (*_USERINFO.findall(text), *_IN_QUERY.findall(text)):
+        yield password
+        yield unquote(password)
+        yield quote(unquote(password), safe="")
