@@ -1,4 +1,4 @@
-"""What may be said of an exception that nobody expected: its class and place, never its words, which may hold a secret."""
+"""What may be said of an unexpected exception: its class and place, never its words, which may hold a secret."""
 
 from __future__ import annotations
 

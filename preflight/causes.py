@@ -55,7 +55,7 @@ UNKNOWN_KEY = _cause(
 )
 ONLY_IN_ENVIRONMENT = _cause(
     "only-in-environment",
-    "a required key is missing from the file and only a variable supplies it; Mistle validates the file on its own first",
+    "only a variable supplies a required key, and Mistle validates the file on its own before it reads variables",
     "give the key a value in the file too: {blamed} still wins over it",
     Status.WARN,
 )

@@ -12,9 +12,9 @@ from preflight.signals import Interrupted, Signals
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from preflight.commands import Session
     from preflight.options import Target
     from preflight.report import Report
+    from preflight.session import Session
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -45,24 +45,24 @@ def _document(arguments: list[str], signals: Signals) -> tuple[Session, Report |
         signals.only_kept()
     except Interrupted:
         signals.only_kept()
-        from preflight.commands import found
         from preflight.endings import INTERRUPTED
 
         session = _session(arguments, signals)
-        document = session.report(extra=(found(INTERRUPTED.found("interrupted before anything was checked")),))
+        session.note(INTERRUPTED.found("interrupted before anything was checked"))
+        document = session.report()
     return session, document
 
 
 def _session(arguments: list[str], signals: Signals) -> Session:
-    from preflight.commands import Session
     from preflight.options import Options, targets
+    from preflight.session import Session
 
     return Session(Options(format=targets(arguments) or Options.format), signals)
 
 
 def _command(session: Session, arguments: list[str]) -> Report | str:
     from preflight import bugs
-    from preflight.commands import COMMANDS, found
+    from preflight.commands import COMMANDS
     from preflight.config import ConfigError
     from preflight.endings import UNREADABLE, USAGE
     from preflight.options import UsageError, parse
@@ -73,30 +73,31 @@ def _command(session: Session, arguments: list[str]) -> Report | str:
         prepare(session.options.format)
         return COMMANDS[session.options.command](session)
     except UsageError as error:
-        finding = found(USAGE.found(str(error)))
+        session.note(USAGE.found(str(error)))
     except ConfigError as error:
-        finding = found(UNREADABLE.found(str(error)))
-    except Exception as error:  # noqa: BLE001 - the last resort
-        return session.report(extra=(found(bugs.diagnose(error)),), tracebacks=(bugs.trace(error),))
-    return session.report(extra=(finding,))
+        session.note(UNREADABLE.found(str(error)))
+    except Exception as error:
+        session.note(bugs.diagnose(error))
+        session.tracebacks.append(bugs.trace(error))
+    return session.report()
 
 
 def _deliver(session: Session, document: Report | str) -> int:
     """Print it. A report that is lost leaves no run ready."""
     from preflight.output import OutputError, deliver, write_stderr, write_stdout
 
-    color = session.options.color
+    code = 0 if isinstance(document, str) else document.exit_code
     try:
         if isinstance(document, str):
-            write_stdout(document, color=color)
-            return 0
-        for line in _asides(document):
-            write_stderr(line)
-        deliver(document, _targets(session, document), color=color)
+            write_stdout(document, color=session.options.color)
+        else:
+            for line in _asides(document):
+                write_stderr(line)
+            deliver(document, _targets(session, document), color=session.options.color)
     except OutputError as error:
         write_stderr(f"mistle-preflight: {error}")
-        return (0 if isinstance(document, str) else document.exit_code) or 2
-    return document.exit_code
+        return code or 2
+    return code
 
 
 def _asides(report: Report) -> Iterator[str]:
@@ -108,7 +109,7 @@ def _asides(report: Report) -> Iterator[str]:
 
 
 def _targets(session: Session, report: Report) -> tuple[Target, ...]:
-    """Where nothing was checked, one line on standard error says it to people, and a report only to machines."""
+    """Where nothing was checked, a line on standard error says it to people, and a report only to machines."""
     wanted = session.options.format
     return tuple(target for target in wanted if target != ("text", None)) if report.exit_code == 2 else wanted
 

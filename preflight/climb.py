@@ -65,7 +65,7 @@ class Climb:
     def _explain_limit(self) -> None:
         try:
             self.record.out_of_time()
-        except Exception as error:  # noqa: BLE001 - diagnose itself failed
+        except Exception as error:
             self._note_bug(error)
 
     def _note_bug(self, error: BaseException) -> None:
@@ -83,6 +83,4 @@ class Climb:
     def _kept(self) -> list[Finding]:
         """After a cut, failures are its echo; a warning may name what the clean-up had to leave behind."""
         late = self.record.findings[self._late :] if self._late is not None else []
-        return self.record.findings[: self._late] + [
-            finding for finding in late if finding.status is Status.WARN
-        ]
+        return self.record.findings[: self._late] + [finding for finding in late if finding.status is Status.WARN]

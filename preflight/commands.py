@@ -1,90 +1,25 @@
-"""What each command does: from its options to the document that it prints."""
+"""What each command does: from a session's options to the document that is printed."""
 
 from __future__ import annotations
 
 import os
 import sys
-import time
-from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
+from dataclasses import asdict, replace
 from difflib import get_close_matches
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-from checks.base import Check, Diagnosis, Finding, Layer, Status
-from preflight import __version__, bugs
-from preflight.config import Config, load
-from preflight.endings import EXTRA_CA_UNREADABLE
-from preflight.options import Options, UsageError
-from preflight.redact import Redactor
-from preflight.report import Report, Result, ignoring, keys_of, masked, place, verdicts
+from checks.base import Check, Finding, Layer, Status
+from preflight import bugs, extra_ca
+from preflight.config import load
+from preflight.options import UsageError
+from preflight.report import Report, Result, keys_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
+    from pathlib import Path
 
     from preflight.plan import Plan
-    from preflight.signals import Signals
-
-_NOTHING = Config(values={}, origins={}, findings=(), broken=frozenset(), keys={}, secrets=())
-
-
-@dataclass
-class Session:
-    """One invocation: what was asked for, and what is known so far, also when it ends before its time."""
-
-    options: Options
-    signals: Signals
-    config: Config = _NOTHING
-    started_at: datetime = field(default_factory=lambda: datetime.now(UTC))
-    _clock: float = field(default_factory=time.perf_counter)
-
-    @property
-    def source(self) -> str:
-        """Where the configuration comes from."""
-        return str(self.options.config or os.environ.get("MISTLE_CONFIG_PATH", "") or "environment")
-
-    def report(  # noqa: PLR0913 - a report's parts
-        self,
-        results: tuple[Result, ...] = (),
-        *,
-        extra: tuple[Finding, ...] = (),
-        unproven: frozenset[str] = frozenset(),
-        tracebacks: tuple[str, ...] = (),
-        probed: bool = True,
-    ) -> Report:
-        """The report of these results, with the configuration's own first and no secret in any of it."""
-        config, options = self.config, self.options
-        mask = Redactor(config.secrets, public=(*config.origins, *(place(key, config.origins) for key in config.origins)))
-        shown = masked((self._configuration(extra), *results), mask)
-        shown = ignoring(shown, frozenset(options.ignore))
-        return Report(
-            version=__version__,
-            command=options.command,
-            config=self.source,
-            stage=options.stage,
-            service=options.service,
-            started_at=self.started_at,
-            seconds=round(time.perf_counter() - self._clock, 4),
-            results=shown,
-            keys=verdicts(config.keys, shown, config.origins, unproven),
-            fail_level=Status.WARN if options.fail_level == "warn" else Status.FAIL,
-            ignored=frozenset(options.ignore),
-            signal=self.signals.received,
-            detail=options.detail,
-            tracebacks=tuple(map(mask, tracebacks)),
-        )
-
-    def _configuration(self, extra: tuple[Finding, ...]) -> Result:
-        findings = (*self.config.findings, *extra)
-        keys = tuple(dict.fromkeys(key for finding in findings for key in finding.fields))
-        sound = Finding("config.config", Layer.CONFIG, Status.OK, f"{len(self.config.keys)} keys are valid")
-        seconds = round(time.perf_counter() - self._clock, 4)
-        return Result("config", "config", self.source, keys, findings or (sound,), seconds)
-
-
-def found(diagnosis: Diagnosis) -> Finding:
-    """A diagnosis that belongs to the run, and to no check."""
-    return Finding(diagnosis.cause.id, Layer.CONFIG, diagnosis.status, diagnosis.message, diagnosis.hint)
+    from preflight.session import Session
 
 
 def run(session: Session) -> Report:
@@ -94,51 +29,49 @@ def run(session: Session) -> Report:
     from preflight import runner
     from preflight.progress import Progress
 
-    extra_ca, findings = _begin(session)
-    options, plan = session.options, _plan(session)
-    settings = Settings(Trust(extra_ca), options.timeout, options.read_only)
+    settings = Settings(Trust(_begin(session)), session.options.timeout, session.options.read_only)
+    plan = _plan(session)
     with Progress(sys.stderr, plan.checks) as progress:
         done = runner.run(
             plan.checks,
             settings,
-            deadline=options.deadline,
+            deadline=session.options.deadline,
             origins=session.config.origins,
             signals=session.signals,
             on_end=progress.ended,
         )
-    results, errors = _compared((*done.results, *plan.blocked), session.config.origins)
-    return session.report(
-        results,
-        extra=(*findings, *(found(bugs.diagnose(error)) for error in errors)),
-        unproven=plan.unselected,
-        tracebacks=(*done.bugs, *map(bugs.trace, errors)),
-    )
+    session.results = (*done.results, *plan.blocked)
+    session.tracebacks += done.bugs
+    _compare(session)
+    return session.report()
 
 
 def config(session: Session) -> Report:
     """Check the configuration alone."""
-    _, findings = _begin(session)
-    return session.report(extra=findings)
+    _begin(session)
+    return session.report()
 
 
 def plan(session: Session) -> Report:
     """Say what a run would check."""
-    _, findings = _begin(session)
+    _begin(session)
     session.options = replace(session.options, detail=session.options.detail or 1)
     plan = _plan(session)
-    planned = tuple(map(_planned, plan.checks))
-    return session.report((*planned, *plan.blocked), extra=findings, unproven=plan.unselected)
+    session.results = (*map(_planned, plan.checks), *plan.blocked)
+    return session.report()
 
 
 def explain(session: Session) -> str:
     """Say what a finding means."""
     from preflight import docs
 
-    id_ = session.options.arguments[0]
-    entries = docs.entries()
-    if id_ not in entries:
-        raise UsageError(f"there is no finding {id_!r}{_meant(id_, entries)}")
-    return docs.explain(entries[id_])
+    _require_known(session.options.arguments)
+    entry = docs.entries()[session.options.arguments[0]]
+    if "json" not in {name for name, _ in session.options.format}:
+        return docs.explain(entry)
+    import json
+
+    return json.dumps(asdict(entry), default=str, indent=2) + "\n"
 
 
 COMMANDS: Mapping[str, Callable[[Session], Report | str]] = {
@@ -149,87 +82,59 @@ COMMANDS: Mapping[str, Callable[[Session], Report | str]] = {
 }
 
 
-def _begin(session: Session) -> tuple[Path | None, tuple[Finding, ...]]:
-    """The configuration, and the certificates to trust besides Mozilla's. Raises UsageError and ConfigError."""
-    _know(session.options.ignore)
-    extra_ca, findings = _extra_ca(session.options, os.environ.get("NODE_EXTRA_CA_CERTS", ""))
+def _begin(session: Session) -> Path | None:
+    """Read the configuration. Returns the certificates to trust besides Mozilla's. Raises UsageError, ConfigError."""
+    _require_known(session.options.ignore)
+    trusted, warning = extra_ca.choose(session.options, os.environ)
+    if warning:
+        session.note(warning)
     session.config = load(session.options.config, os.environ)
-    return extra_ca, findings
+    return trusted
 
 
-def _know(ids: tuple[str, ...]) -> None:
-    if not ids:
-        return
+def _require_known(ids: Iterable[str]) -> None:
     from preflight import docs
 
     for id_ in ids:
         if id_ not in (known := docs.entries()):
-            raise UsageError(f"--ignore: there is no finding {id_!r}{_meant(id_, known)}")
-
-
-def _meant(word: str, known: Mapping[str, object]) -> str:
-    close = get_close_matches(word, known, 1)
-    return f"; did you mean {close[0]}?" if close else ""
-
-
-def _extra_ca(options: Options, variable: str) -> tuple[Path | None, tuple[Finding, ...]]:
-    file = options.ca_file or (Path(variable) if variable else None)
-    reason = _unreadable(file) if file else ""
-    if not reason:
-        return file, ()
-    if options.ca_file:
-        raise UsageError(f"--ca-file: {file} {reason}")
-    return None, (found(EXTRA_CA_UNREADABLE.found(f"{file} {reason}")),)
-
-
-def _unreadable(file: Path) -> str:
-    import ssl
-
-    try:
-        file.read_bytes()
-        ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(file)
-    except ssl.SSLError:
-        return "holds no PEM certificates"
-    except (OSError, ValueError) as error:
-        return f"cannot be read: {getattr(error, 'strerror', None) or error}"
-    return ""
+            close = get_close_matches(id_, known, 1)
+            raise UsageError(f"there is no finding {id_!r}" + (f"; did you mean {close[0]}?" if close else ""))
 
 
 def _plan(session: Session) -> Plan:
     from preflight.plan import SelectionError, plan
 
     options = session.options
+    selection = {"stage": options.stage, "service": options.service, "only": options.only, "skip": options.skip}
     try:
-        return plan(session.config, stage=options.stage, service=options.service, only=options.only, skip=options.skip)
+        chosen = plan(session.config, **selection)
     except SelectionError as error:
         raise UsageError(str(error)) from error
+    session.unproven = chosen.unselected
+    return chosen
 
 
-def _compared(
-    results: tuple[Result, ...], origins: Mapping[str, str]
-) -> tuple[tuple[Result, ...], tuple[Exception, ...]]:
+def _compare(session: Session) -> None:
     from preflight.compare import compare
 
     try:
-        return compare(results, origins), ()
-    except Exception as error:  # noqa: BLE001 - what each check found must not be lost
-        return results, (error,)
+        session.results = compare(session.results, session.config.origins)
+    except Exception as error:
+        session.note(bugs.diagnose(error))  # what each check found must not be lost
+        session.tracebacks.append(bugs.trace(error))
 
 
 _WOULD = {
-    Layer.CONFIG: "would be read",
+    Layer.CONFIG: "it would be read",
     Layer.DNS: "the name would be resolved",
     Layer.CONNECT: "every address would be connected to",
     Layer.TLS: "the certificate would be held to what Mistle trusts",
     Layer.AUTH: "the credentials would be shown",
-    Layer.ACCESS: "what Mistle does there would be done",
-    Layer.FITNESS: "what was found would be held to what Mistle needs",
+    Layer.ACCESS: "what Mistle does there would be tried",
+    Layer.FITNESS: "what is there would be held to what Mistle needs",
 }
 
 
 def _planned(check: Check) -> Result:
-    keys = keys_of(check)
-    findings = tuple(
-        Finding(f"{check.prefix}.{layer}", layer, Status.SKIP, _WOULD[layer]) for layer in check.layers
-    )
-    return Result(check.name, check.kind, check.target, keys, findings)
+    rungs = [Finding(f"{check.prefix}.{layer}", layer, Status.SKIP, _WOULD[layer]) for layer in check.layers]
+    return Result(check.name, check.kind, check.target, keys_of(check), tuple(rungs))

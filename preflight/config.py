@@ -1,4 +1,4 @@
-"""A Mistle configuration as Mistle would see it: file, then environment, each value with its origin, every error at once."""
+"""A configuration as Mistle would see it: file, then environment, each value with its origin, every error at once."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ from preflight.validation import Validated, validate
 if TYPE_CHECKING:
     from checks.base import Finding
     from preflight.overrides import Overrides
-    from preflight.toml_file import TomlFile
 
 __all__ = ["Config", "ConfigError", "load"]
 
+_NOTHING = "there is no configuration: name a file with --config or MISTLE_CONFIG_PATH, or set the MISTLE_* variables"
 _BREAKING = frozenset(cause.id for cause in causes.BREAKING)
 
 
@@ -40,11 +40,13 @@ class Config:
 
 
 def load(path: Path | None, environ: Mapping[str, str]) -> Config:
-    """Read the file (None: the one that $MISTLE_CONFIG_PATH names, else none) and the environment. Raises ConfigError."""
+    """Read a file (None: what $MISTLE_CONFIG_PATH names, else none) and the environment over it. Raises ConfigError."""
     path = path or _path(environ)
     file = toml_file.read(path) if path else None
     environ = {name: _as_node_reads(text) for name, text in environ.items() if name.startswith("MISTLE_")}
     over = overrides.read(environ)
+    if not file and not over.variables:
+        raise ConfigError(_NOTHING)
     origins = Origins(file, over.variables)
     tree = over.over(file.tree if file else {})
     merged = validate(tree, origins)
@@ -70,7 +72,9 @@ def _path(environ: Mapping[str, str]) -> Path | None:
     if name is None:
         return None
     if not javascript.trim(name):
-        raise ConfigError("MISTLE_CONFIG_PATH is set but blank: name the file, or unset it to configure by variables alone")
+        raise ConfigError(
+            "MISTLE_CONFIG_PATH is set but blank: name the file, or unset it to configure by variables alone"
+        )
     return Path(name)
 
 

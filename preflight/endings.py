@@ -9,12 +9,14 @@ UNREADABLE = Cause(
     Layer.CONFIG,
     "the configuration could not be read, or is not TOML; nothing was checked (exit code 2)",
     "name a readable TOML file with --config or MISTLE_CONFIG_PATH",
+    blames=(),
 )
 EXTRA_CA_UNREADABLE = Cause(
     "config.extra-ca-unreadable",
     Layer.CONFIG,
     "NODE_EXTRA_CA_CERTS names a file that holds no readable certificates; Node.js, and so Mistle, goes on without it",
     "let NODE_EXTRA_CA_CERTS name a readable PEM file, for Mistle too, or unset it",
+    blames=(),
     status=Status.WARN,
 )
 USAGE = Cause(
@@ -22,6 +24,7 @@ USAGE = Cause(
     Layer.CONFIG,
     "the command line cannot be understood; nothing was checked (exit code 2)",
     "see mistle-preflight --help",
+    blames=(),
 )
 TIMEOUT = Cause(
     "run.timeout",
@@ -51,6 +54,7 @@ BUG = Cause(
 )
 CAUSES = (UNREADABLE, EXTRA_CA_UNREADABLE, USAGE, TIMEOUT, DEADLINE, INTERRUPTED, BUG)
 
+ON_OPEN_RUNG = frozenset({TIMEOUT.id, DEADLINE.id, INTERRUPTED.id, BUG.id})
 NOT_STARTED = frozenset({USAGE.id, UNREADABLE.id})
 CUT_SHORT = frozenset({INTERRUPTED.id, BUG.id})
 EXIT_CODES = {BUG.id: 3, USAGE.id: 2, UNREADABLE.id: 2}

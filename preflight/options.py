@@ -99,7 +99,7 @@ def _raise_on_misuse(options: Options) -> None:
 
 def targets(arguments: list[str]) -> tuple[Target, ...]:
     """Where a command line that is wrong elsewhere wants its reports, so that the error can be told there too."""
-    parser = _Parser(add_help=False, allow_abbrev=False)
+    parser = _Parser(formatter_class=_Help, add_help=False, allow_abbrev=False)
     parser.add_argument("-f", "--format", action="append", nargs="?", default=[])
     wanted: dict[Path | None, Target] = {}
     with contextlib.suppress(UsageError):
@@ -161,9 +161,9 @@ def _add_selection(flags: argparse._ArgumentGroup) -> None:
     flags.add_argument(
         "--service", metavar="NAME", choices=SERVICES, help="only what this service uses: " + ", ".join(SERVICES)
     )
-    pattern = {"action": "append", "metavar": "PATTERN"}
-    flags.add_argument("--only", **pattern, help="only checks whose name, kind or key matches; repeatable")
-    flags.add_argument("--skip", **pattern, help="no checks whose name, kind or key matches; repeatable")
+    for flag, word in (("--only", "only"), ("--skip", "no")):
+        about = f"{word} checks whose name, kind or key matches; repeatable"
+        flags.add_argument(flag, action="append", metavar="PATTERN", help=about)
 
 
 def _add_limits(flags: argparse._ArgumentGroup) -> None:
@@ -171,7 +171,10 @@ def _add_limits(flags: argparse._ArgumentGroup) -> None:
     flags.add_argument("--deadline", metavar="S", type=_seconds, help="seconds for the whole run (default 60)")
     flags.add_argument("--read-only", action="store_true", help="no probe writes anything, anywhere")
     flags.add_argument(
-        "--ca-file", metavar="FILE", type=Path, help="more trusted certificates; default $NODE_EXTRA_CA_CERTS, as for Mistle"
+        "--ca-file",
+        metavar="FILE",
+        type=Path,
+        help="more trusted certificates; default $NODE_EXTRA_CA_CERTS, as for Mistle",
     )
 
 
@@ -184,7 +187,10 @@ def _add_output(flags: argparse._ArgumentGroup) -> None:
         help="show this finding as a warning and do not count it; repeatable",
     )
     flags.add_argument(
-        "--fail-level", metavar="LEVEL", choices=("fail", "warn"), help="what makes the run not ready: fail (default) or warn"
+        "--fail-level",
+        metavar="LEVEL",
+        choices=("fail", "warn"),
+        help="what makes the run not ready: fail (default) or warn",
     )
     flags.add_argument("--no-color", dest="color", action="store_false", help="as NO_COLOR=1")
     flags.add_argument("-q", dest="detail", action="store_const", const=-1, help="failures and the verdict only")

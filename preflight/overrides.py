@@ -8,23 +8,20 @@ from typing import TYPE_CHECKING
 
 from preflight import causes, javascript, suggestions
 from preflight.schema import KEYS, VERSION, Key
-from preflight.toml_file import dotted
+from preflight.tree import Path, Tree, dotted, put
 from preflight.values import Refused, Wrong
 
 if TYPE_CHECKING:
     from checks.base import Finding
     from preflight.origins import Origins
-    from preflight.requirements import Tree
-
-Path = tuple[str, ...]
 
 _VARIABLES = frozenset(key.variable for key in KEYS)
 
 
 @dataclass(frozen=True)
 class Overrides:
-    """The overrides that are set: path → value, or Wrong where the variable's text could not be read; and by dotted path
-    the variable that set it.
+    """What is set: path → value, or Wrong where the text could not be read; dotted path → variable; what to say of
+    names that only look like overrides.
     """
 
     values: Mapping[Path, object]
@@ -45,7 +42,7 @@ class Overrides:
     def over(self, tree: Tree) -> Tree:
         """A copy of the tree with these values in it."""
         for path, value in self.values.items():
-            tree = _with(tree, path, Refused() if isinstance(value, Wrong) else value)
+            tree = put(tree, path, Refused() if isinstance(value, Wrong) else value)
         return tree
 
 
@@ -81,9 +78,3 @@ def _entries(key: Key, value: object) -> dict[Path, object]:
     if name == VERSION and isinstance(value, dict):
         return {(*section, version): item for version, item in value.items()}
     return {(*section, name): value}
-
-
-def _with(tree: object, path: Path, value: object) -> Tree:
-    name, *below = path
-    table = tree if isinstance(tree, dict) else {}
-    return {**table, name: _with(table.get(name), below, value) if below else value}

@@ -19,13 +19,17 @@ MASK = "***"
 _SHORT = 5  # characters: a shorter secret is masked as a word of its own only, or it would eat other words
 _CUT = 6  # characters: this much of a secret at the end of a text is one that was cut off there
 _COMMON = frozenset(
-    "access admin adminadmin administrator api assets auth bucket bucket_name certificate changeme check client"
-    " config connection control_plane dashboard data_plane database default development docker email endpoint"
-    " environment error gateway global google guest host key key_prefix letmein localhost message minio minioadmin"
-    " mistle mistle-preflight network object_store password plane policy pooled_url postgres postgresql preflight"
-    " private production public redis region role sandbox schema secret secret_access_key server service services"
-    " smtp storage telemetry test testing timeout token trusted url user username valkey value version worker"
-    " workflow".split()
+    re.findall(
+        r"\w+",
+        """
+        access admin adminadmin administrator api assets auth bucket bucket_name certificate changeme check client
+        config connection control_plane dashboard data_plane database default development docker email endpoint environment
+        error gateway global google guest host key key_prefix letmein localhost message minio minioadmin mistle network
+        object_store password plane policy pooled_url postgres postgresql preflight private production public redis region role
+        sandbox schema secret secret_access_key server service services smtp storage telemetry test testing timeout token trusted
+        url user username valkey value version worker workflow
+        """,
+    )
 )
 
 Span = tuple[int, int]
@@ -114,7 +118,7 @@ _ENCODINGS: tuple[Callable[[str], str], ...] = (
     lambda text: _escaped(text, '"'),
     lambda text: text.replace("'", "''"),
     lambda text: text.replace('"', '""'),
-    lambda text: html.escape(text),
+    html.escape,
     lambda text: html.escape(text, quote=False),
     lambda text: html.escape(text).replace("&#x27;", "&#39;"),
     lambda text: html.escape(text).replace("&#x27;", "&apos;"),

@@ -102,14 +102,16 @@ class Report:
     @property
     def counts(self) -> dict[str, dict[str, int]]:
         """How many checks and keys have each status."""
-        groups = {"checks": self.results, "keys": self.keys}
-        tallies = {name: Counter(member.status for member in group) for name, group in groups.items()}
+        tallies = {
+            "checks": Counter(result.status for result in self.results),
+            "keys": Counter(verdict.status for verdict in self.keys),
+        }
         return {name: {str(status): tally[status] for status in Status} for name, tally in tallies.items()}
 
 
 def keys_of(check: Check) -> tuple[str, ...]:
     """Every configuration key that the check's fields came from."""
-    return _keys(check, check.sources)
+    return _keys(check, (name for name in check.sources if not name.endswith(".*")))
 
 
 def place(key: str, origins: Mapping[str, str]) -> str:
@@ -157,9 +159,7 @@ def verdicts(
     ``unproven`` are keys that some check would have proven, had it been selected.
     """
     blamed = (key for result in results for finding in result.findings for key in _blames(finding))
-    return tuple(
-        _verdict(key, results, origins.get(key), key in unproven) for key in dict.fromkeys((*listed, *blamed))
-    )
+    return tuple(_verdict(key, results, origins.get(key), key in unproven) for key in dict.fromkeys((*listed, *blamed)))
 
 
 def _verdict(key: str, results: tuple[Result, ...], origin: str | None, unproven: bool) -> KeyVerdict:
@@ -190,7 +190,13 @@ def _blames(finding: Finding) -> tuple[str, ...]:
 
 
 def _keys(check: Check, fields: Iterable[str]) -> tuple[str, ...]:
-    return tuple(dict.fromkeys(key for name in fields for key in check.sources.get(name, ())))
+    return tuple(dict.fromkeys(key for name in fields for key in check.sources.get(name) or _item(check, name)))
+
+
+def _item(check: Check, name: str) -> tuple[str, ...]:
+    """The keys of one item of a field, such as one version's master key, that the configuration need not hold."""
+    field_name, _, item = name.partition(".")
+    return tuple(key.replace("*", item) for key in check.sources.get(f"{field_name}.*", ()))
 
 
 def _concerns_others(check: Check, siblings: tuple[Check, ...], finding: Finding) -> bool:

@@ -2,36 +2,35 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from checks.base import Status
 from checks.words import clean
 from preflight import causes
-from preflight.requirements import lookup
 from preflight.schema import (
     API,
     AUTH,
     GATEWAY,
     GOOGLE_ENABLED,
-    KEYS,
     MOUNTED,
     ON_E2B,
     STORAGE,
     Secrecy,
-    Text,
-    in_use,
     key_of,
 )
+from preflight.settings import Rule, Settings
+from preflight.syntax import SYNTAX
+from preflight.tree import lookup
 from preflight.urls import BadUrl, Url, is_loopback, is_public, parse
 from preflight.values import shown
 
 if TYPE_CHECKING:
-    from checks.base import Cause, Finding
+    from collections.abc import Iterator, Mapping
+
+    from checks.base import Finding
     from preflight.origins import Origins
-    from preflight.requirements import Tree
+    from preflight.tree import Tree
 
 DASHBOARD_URL, API_URL = "services.dashboard.public_url", f"{API}.public_url"
 API_ORIGIN, TRUSTED = "services.dashboard.control_plane_api_origin", f"{AUTH}.trusted_origins"
@@ -47,76 +46,15 @@ _DIALED_FROM_CLOUDS = (
 )
 _STORAGE_OF = {"docker": "docker_volume", "e2b": "archil"}
 _STRONG = 32  # characters
-_PLACEHOLDER = re.compile(
-    r"replace[-_ ]?(with|me)|change[-_ ]?me|\$\{\w+\}|\{\{.*\}\}|(^|:)<[^<>]*>(@|$)", re.IGNORECASE
-)
-
-
-@dataclass(frozen=True)
-class Settings:
-    """The values that are right by themselves, the whole tree, and where everything came from."""
-
-    values: Mapping[str, object]
-    tree: Tree
-    origins: Origins
-
-    @property
-    def production(self) -> bool:
-        """Whether this is a production environment."""
-        return self.values.get("global.env") == "production"
-
-    def text(self, path: str) -> str:
-        """A string; "" when it is not set."""
-        return str(self.values.get(path, ""))
-
-    def url(self, path: str) -> Url | None:
-        """A URL; None when it is not set, or malformed."""
-        try:
-            return parse(self.text(path))
-        except BadUrl:
-            return None
-
-    def found(self, cause: Cause, *paths: str, message: str, status: Status | None = None) -> Finding:
-        """A finding that blames these keys."""
-        return self.origins.found(cause, *paths, message=message, status=status)
-
-
-Rule = Callable[[Settings], Iterator["Finding"]]
 
 
 def check(values: Mapping[str, object], tree: Tree, origins: Origins) -> tuple[Finding, ...]:
-    """Apply all rules. What a rule of SYNTAX refuses is kept from the others."""
+    """Apply all rules; what a rule of SYNTAX refuses is kept from the others."""
     settings = Settings(values, tree, origins)
     refused = [finding for rule in SYNTAX for finding in rule(settings)]
     blamed = {path for finding in refused for path in finding.fields}
-    left = {path: value for path, value in values.items() if path not in blamed}
-    return (*refused, *(finding for rule in RULES for finding in rule(replace(settings, values=left))))
-
-
-def placeholders(settings: Settings) -> Iterator[Finding]:
-    """Nothing is left from a sample or a template."""
-    for path, value in settings.values.items():
-        texts = value if isinstance(value, tuple) else (value,)
-        if in_use(path, settings.tree) and any(_is_placeholder(text) for text in texts):
-            secret = key_of(path).secrecy is not Secrecy.NONE
-            message = "still holds a placeholder" if secret else f"still holds a placeholder: {shown(value)}"
-            yield settings.found(causes.PLACEHOLDER, path, message=message)
-
-
-def urls(settings: Settings) -> Iterator[Finding]:
-    """What is used as a URL is one, and of a scheme that its client speaks."""
-    for key in KEYS:
-        text = settings.values.get(key.path)
-        if isinstance(key.type, Text) and key.type.schemes and text and in_use(key.path, settings.tree):
-            if _is_placeholder(text):
-                continue
-            try:
-                _usable(parse(str(text)), key.type.schemes)
-            except BadUrl as error:
-                message = f"is not a {key.type.schemes[0]}:// URL: {error.reason}"
-                yield settings.found(causes.MALFORMED_URL, key.path, message=message)
-            except WrongScheme as error:
-                yield settings.found(causes.WRONG_SCHEME, key.path, message=str(error))
+    settings = replace(settings, values={path: value for path, value in values.items() if path not in blamed})
+    return (*refused, *(finding for rule in RULES for finding in rule(settings)))
 
 
 def active_key(settings: Settings) -> Iterator[Finding]:
@@ -131,7 +69,9 @@ def provider_and_storage(settings: Settings) -> Iterator[Finding]:
     """The sandbox provider can use the storage."""
     provider, backend = settings.text("sandbox.provider"), settings.text("sandbox.storage.backend")
     if provider and backend and _STORAGE_OF[provider] != backend:
-        message = f'is "{backend}", and sandbox.provider is "{provider}", which works only with "{_STORAGE_OF[provider]}"'
+        message = (
+            f'is "{backend}", and sandbox.provider is "{provider}", which works only with "{_STORAGE_OF[provider]}"'
+        )
         yield settings.found(causes.PROVIDER_STORAGE_MISMATCH, "sandbox.storage.backend", message=message)
 
 
@@ -218,7 +158,9 @@ def key_prefixes(settings: Settings) -> Iterator[Finding]:
     paths = ("kv.control_plane.key_prefix", "kv.data_plane.key_prefix")
     control, data = settings.url("kv.control_plane.url"), settings.url("kv.data_plane.url")
     if control and data and _database(control) == _database(data) and len(set(map(settings.text, paths))) == 1:
-        message = f"both planes keep their keys under {shown(settings.text(paths[0]))} in one database at {data.address}"
+        message = (
+            f"both planes keep their keys under {shown(settings.text(paths[0]))} in one database at {data.address}"
+        )
         yield settings.found(causes.PREFIX_COLLISION, *paths, message=message)
 
 
@@ -230,7 +172,6 @@ def ignored_sections(settings: Settings) -> Iterator[Finding]:
         yield settings.found(causes.IGNORED_SECTION, *paths, message=message)
 
 
-SYNTAX: tuple[Rule, ...] = (placeholders, urls)
 RULES: tuple[Rule, ...] = (
     active_key,
     provider_and_storage,
@@ -244,24 +185,6 @@ RULES: tuple[Rule, ...] = (
     key_prefixes,
     ignored_sections,
 )
-
-
-class WrongScheme(Exception):
-    """A URL that begins with another scheme than its client speaks."""
-
-
-def _usable(url: Url, schemes: tuple[str, ...]) -> None:
-    """What the client of these schemes needs of a URL. Raises BadUrl or WrongScheme."""
-    if url.scheme not in schemes:
-        raise WrongScheme(f"begins with {clean(url.scheme, 20)}://, must begin with {schemes[0]}:// or {schemes[1]}://")
-    if "postgres" in schemes and url.path in ("", "/"):
-        raise BadUrl("it names no database: append / and the database's name")
-    if "redis" in schemes and not re.fullmatch(r"/?|/[0-9]+", url.path):
-        raise BadUrl("what follows the host must be empty, or / and a database number")
-
-
-def _is_placeholder(value: object) -> bool:
-    return isinstance(value, str) and bool(_PLACEHOLDER.search(value))
 
 
 def _origin(text: str) -> str:

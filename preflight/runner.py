@@ -48,7 +48,7 @@ def run(  # noqa: PLR0913 - what, within which limits, and whom to tell
     deadline: float,
     origins: Mapping[str, str],
     signals: Signals | None = None,
-    on_end: OnEnd = lambda checks: None,
+    on_end: OnEnd | None = None,
 ) -> Run:
     """Make every check, equal ones once. Ends within ``deadline`` (seconds) and half a second; never raises."""
     ends, signals = time.monotonic() + deadline, signals or Signals()
@@ -70,7 +70,7 @@ def _distinct(checks: Iterable[Check]) -> tuple[tuple[Check, ...], ...]:
     return tuple(map(tuple, groups.values()))
 
 
-def _watch(events: Events, ends: float, deadline: float, on_end: OnEnd) -> Diagnosis | None:
+def _watch(events: Events, ends: float, deadline: float, on_end: OnEnd | None) -> Diagnosis | None:
     """Wait for the end of the work, or for what ends it sooner."""
     while True:
         try:
@@ -83,7 +83,8 @@ def _watch(events: Events, ends: float, deadline: float, on_end: OnEnd) -> Diagn
             case int():
                 return INTERRUPTED.found("the run was interrupted before this was done")
             case climb:
-                on_end(climb.checks)
+                if on_end:
+                    on_end(climb.checks)
 
 
 class _Work:
@@ -140,7 +141,7 @@ def _import_drivers(climb: Climb) -> None:
     try:
         for module in climb.check.imports:
             importlib.import_module(module)
-    except Exception as error:  # noqa: BLE001 - a broken installation of one driver is one check's bug
+    except Exception as error:
         climb.end(error)
 
 
@@ -149,6 +150,6 @@ async def _attempt(climb: Climb) -> BaseException | None:
         await climb.check.run(climb.record)
     except ClimbEnded:
         return None
-    except BaseException as error:  # noqa: BLE001 - also SystemExit, from a driver; it would end the loop
+    except BaseException as error:
         return error
     return None

@@ -1,13 +1,15 @@
-"""Every key of a Mistle configuration: its type, when it is required, whether it is a secret, its variable. The one table."""
+"""The one table: every key of a Mistle configuration, its type, when it is required, how secret it is, its variable."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import Enum
 
-from preflight.requirements import ALWAYS, OPTIONAL, Requirement, Tree, both, unless_section, when, with_section
+from preflight.requirements import ALWAYS, OPTIONAL, Requirement, unless_section, when, when_holds, with_section
+from preflight.tree import Tree
 from preflight.values import Boolean, Choice, Integer, ListOf, Text, Type, Versioned
 
+TEXT = Text()
 VERSION = "<version>"  # a path's last part that stands for any version number
 
 
@@ -24,7 +26,7 @@ class Key:
     """One key. ``variable`` overrides it; ``default`` applies when it is not set."""
 
     path: str
-    type: Type = Text()
+    type: Type = TEXT
     required: Requirement = ALWAYS
     secrecy: Secrecy = Secrecy.NONE
     default: object = None
@@ -45,7 +47,7 @@ class Key:
         return isinstance(self.type, Text) and bool(self.type.schemes)
 
 
-TEXT, BOOLEAN, PORT, COUNT = Text(), Boolean(), Integer(1, 65535), Integer(1)
+BOOLEAN, PORT, COUNT = Boolean(), Integer(1, 65535), Integer(1)
 HTTP, WEBSOCKET = Text(("http", "https")), Text(("ws", "wss"))
 POSTGRES, REDIS = Text(("postgres", "postgresql")), Text(("redis", "rediss"))
 NONE, ISSUED, CHOSEN = Secrecy
@@ -54,11 +56,11 @@ API, AUTH = "services.control_plane_api", "services.control_plane_api.auth"
 GATEWAY, STORAGE = "services.data_plane_gateway", "object_store.sandbox_storage"
 
 TELEMETRY_ENABLED = when("telemetry.enabled", True)
-GOOGLE_ENABLED = when(f"{AUTH}.enabled_methods", "google")
+GOOGLE_ENABLED = when_holds(f"{AUTH}.enabled_methods", "google")
 ON_DOCKER, ON_E2B = when("sandbox.provider", "docker"), when("sandbox.provider", "e2b")
 ARCHIL = when("sandbox.storage.backend", "archil")
 DOCKER_VOLUME = when("sandbox.storage.backend", "docker_volume")
-MOUNTED = both(ARCHIL, when("sandbox.storage.archil.mount_object_store", "sandbox_storage"))
+MOUNTED = ARCHIL & when("sandbox.storage.archil.mount_object_store", "sandbox_storage")
 GOOGLE = with_section(f"{AUTH}.google") | GOOGLE_ENABLED
 SANDBOX_STORAGE = with_section(STORAGE) | MOUNTED
 

@@ -1,4 +1,4 @@
-"""Every secret of a configuration, in every shape that it was written in, so that it can be masked wherever it appears."""
+"""Every secret of a configuration, in every shape that it was written in, so that it can be masked anywhere."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING
 from urllib.parse import quote, unquote
 
 from preflight import javascript
-from preflight.requirements import lookup
 from preflight.schema import KEYS, VERSION, Key, Secrecy
+from preflight.tree import lookup
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from preflight.requirements import Tree
+    from preflight.tree import Tree
 
 # Also in a malformed URL, where only the operator knows which @ ends the password: up to the last one.
 _USERINFO = re.compile(r"://[^:@/?#]*:(.*)@", re.DOTALL)

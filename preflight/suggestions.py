@@ -69,6 +69,6 @@ def _paths() -> tuple[str, ...]:
 
 
 def _closest(name: str, names: tuple[str, ...], likeness: float) -> str | None:
-    from difflib import get_close_matches  # noqa: PLC0415 - costs more than all the rest, and is seldom needed
+    from difflib import get_close_matches  # not at the top: it costs more than all the rest, and is seldom needed
 
     return next(iter(get_close_matches(name[:200], names, 1, likeness)), None)

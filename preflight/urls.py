@@ -5,6 +5,7 @@ from __future__ import annotations
 import ipaddress
 import re
 from dataclasses import dataclass, field
+from unicodedata import normalize
 from urllib.parse import parse_qsl, unquote
 
 DEFAULT_PORTS = {
@@ -26,7 +27,9 @@ _WORDY_PORT = re.compile(r":[0-9]*[^0-9:\]][^:\]]*$")
 _STRAY_PERCENT = re.compile(r"%(?![0-9A-Fa-f]{2})")
 _UNSAFE = re.compile(r"[\x00-\x20\x7f]")
 
-_ENCODE = "in a user name or password, percent-encode special characters (@ is %40, : is %3A, / is %2F, ? is %3F, # is %23)"
+_ENCODE = (
+    "in a user name or password, percent-encode special characters (@ is %40, : is %3A, / is %2F, ? is %3F, # is %23)"
+)
 
 
 class BadUrl(Exception):
@@ -156,7 +159,7 @@ def _host(scheme: str, text: str) -> str:
     if scheme not in _WEB:
         return _plain(text)
     host = _plain(_ascii(_decoded(text))).lower()
-    return _ipv4(host) if host.rstrip(".").rpartition(".")[2].isdigit() else host
+    return _ipv4(host) if host.removesuffix(".").rpartition(".")[2].isdigit() else host
 
 
 def _plain(host: str) -> str:
@@ -166,16 +169,15 @@ def _plain(host: str) -> str:
 
 
 def _ascii(host: str) -> str:
-    try:
-        return host if host.isascii() else host.encode("idna").decode()
-    except UnicodeError:
-        raise BadUrl("the host holds a character that no host name has") from None
+    """The name as DNS holds it; Python's own codec follows an older standard than Node."""
+    labels = normalize("NFKC", host.lower()).replace("。", ".").split(".")
+    return ".".join(label if label.isascii() else f"xn--{label.encode('punycode').decode()}" for label in labels)
 
 
 def _ipv4(host: str) -> str:
     """A host whose last label is a number is an IPv4 address to `new URL`, or an error."""
     try:
-        return str(ipaddress.IPv4Address(host.rstrip(".")))
+        return str(ipaddress.IPv4Address(host.removesuffix(".")))
     except ValueError:
         raise BadUrl("the host is not an IPv4 address of four decimal numbers, each at most 255") from None
 

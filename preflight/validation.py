@@ -10,13 +10,12 @@ from typing import TYPE_CHECKING, TypeAlias
 from preflight import causes, suggestions
 from preflight.requirements import ALWAYS, OPTIONAL
 from preflight.schema import KEYS, VERSION, Key
-from preflight.toml_file import dotted
+from preflight.tree import Path, Tree, dotted
 from preflight.values import Refused, Wrong, name_of
 
 if TYPE_CHECKING:
     from checks.base import Finding
     from preflight.origins import Origins
-    from preflight.requirements import Tree
 
 Shape: TypeAlias = "dict[str, Key | Shape]"
 
@@ -60,7 +59,7 @@ def validate(tree: Tree, origins: Origins) -> Validated:
     )
 
 
-def _entries(table: Mapping[str, object], shape: Shape, above: tuple[str, ...]) -> Iterator[_Entry]:
+def _entries(table: Mapping[str, object], shape: Shape, above: Path) -> Iterator[_Entry]:
     for name, value in table.items():
         path = dotted((*above, name))
         expected = _expected(name, value, shape)

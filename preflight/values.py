@@ -176,7 +176,7 @@ class ListOf:
 
 @dataclass(frozen=True)
 class Versioned(Text):
-    """A string under a version number; the override holds all versions as one JSON object, which merges into the file's."""
+    """A string under a version number. One override holds all versions as a JSON object; it merges into the file's."""
 
     def parse(self, text: str) -> object:
         """An override's value: version → string."""

@@ -15,7 +15,7 @@ from testbed import (
     postgres_server,
     valkey_server,
 )
-from testbed.containers import remove_orphans
+from testbed.orphans import remove_orphans
 
 
 @pytest.fixture(scope="session", autouse=True)

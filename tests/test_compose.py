@@ -11,7 +11,7 @@ import psycopg
 import pytest
 import redis
 
-from testbed.containers import labelled
+from testbed.orphans import labelled
 
 STACK = Path(__file__).parent.parent / "scripts" / "stack"
 PROJECT = f"mistle-preflight-test-{os.getpid()}"

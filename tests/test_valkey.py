@@ -3,14 +3,14 @@
 from collections.abc import Iterator
 from pathlib import Path
 
-import faults
 import pytest
 import redis
-from climbing import Climb, climb, planned
-from testbed import Authority, Valkey, valkey_server
 
+import faults
 from checks.base import Layer, Status
 from checks.trust import Trust
+from climbing import Climb, climb, planned
+from testbed import Authority, Valkey, valkey_server
 
 URL, PREFIX = "kv.data_plane.url", "kv.data_plane.key_prefix"
 USER = "user default off\nuser mistle on >pw ~mistle:* {commands}\n"

@@ -122,7 +122,8 @@ class Postgres(NetworkCheck):
         ):
             self._judge(record, found, self.use.fitness)
         if self.master_keys and isinstance(found.ciphertexts, str):
-            record.skip(Layer.FITNESS, _NOT_TRIED[found.ciphertexts], ("master_keys",))
+            untried = tuple(f"master_keys.{version}" for version, _ in self.master_keys)
+            record.skip(Layer.FITNESS, _NOT_TRIED[found.ciphertexts], untried)
 
     async def _reach(self, record: Recorder) -> str:
         if ":" in self.host and not self.use.dialect.ipv6:

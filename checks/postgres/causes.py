@@ -254,7 +254,7 @@ BY_WORDS = tuple(
         (r"does not support SSL", TLS_REFUSED),
         (r"pg_hba\.conf", NO_HBA_ENTRY),
         (r"(password|SASL) authentication failed|no password supplied", PASSWORD_REJECTED),
-        (r"role \".*\" does not exist|not permitted to log in", ROLE_MISSING),
+        (r"role \".*\" does not exist|not permitted to log in|no such user", ROLE_MISSING),
         (r"database \".*\" does not exist|no such database", DATABASE_MISSING),
         (r"permission denied for database|database \".*\" is not currently accepting", MAY_NOT_CONNECT),
         (r"too many (clients|connections)|connection slots|no more connections", TOO_MANY_CONNECTIONS),

@@ -110,6 +110,8 @@ async def login(pgconn: PGconn, limit: float) -> None:
 
 async def ask(pgconn: PGconn, statements: str, limit: float) -> str:
     """Send the statements in one message; the first column of the only row that comes back."""
+    from psycopg import OperationalError
+
     try:
         async with asyncio.timeout(limit):
             pgconn.nonblocking = 1
@@ -117,6 +119,8 @@ async def ask(pgconn: PGconn, statements: str, limit: float) -> str:
             results = await _results(pgconn)
     except TimeoutError:
         raise QueryTimeout(f"no answer within {limit:.1f} s") from None
+    except OperationalError as error:  # libpq lost the connection
+        raise QueryFailed(str(error), "") from error
     value = next(result.get_value(0, 0) for result in results if result.ntuples)
     return (value or b"").decode()
 

@@ -48,7 +48,7 @@ select json_build_object(
         when not (has_schema_privilege(n.oid, 'usage') and has_table_privilege(c.oid, 'select')) then 'denied'
         when exists (select from pg_locks l where l.relation = c.oid and l.mode = 'AccessExclusiveLock') then 'locked'
         else query_to_xml('select master_key_version v, min(ciphertext) c
-            from control_plane.organization_credential_keys group by 1', false, true, '')::text end
+            from control_plane.organization_credential_keys group by 1 order by 1', false, true, '')::text end
       from pg_class c join pg_namespace n on n.oid = c.relnamespace
       where n.nspname = 'control_plane' and c.relname = 'organization_credential_keys' and c.relkind in ('r', 'p')
         and 2 = (select count(*) from pg_attribute a where a.attrelid = c.oid

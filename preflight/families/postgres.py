@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 
@@ -60,10 +59,11 @@ def _make(row: _Row, deployment: Deployment) -> Postgres:
     url = urls.parse(deployment.text(row.key))
     planes = _planes(row, deployment)
     keys = _master_keys(deployment) if row.use is POOLED and "control_plane" in planes else {}
-    own_keys = {"master_keys": tuple(keys)} | {f"master_keys.{key.rpartition('.')[2]}": (key,) for key in keys}
+    by_version = {f"master_keys.{key.rpartition('.')[2]}": (key,) for key in keys}
+    any_version = {"master_keys.*": (f"{_MASTER_KEYS}.*",)}
     return Postgres(
         name=row.name,
-        sources={"url": (row.key,), row.plane: (row.key,)} | (own_keys if row.plane == "control_plane" else {}),
+        sources={"url": (row.key,), row.plane: (row.key,)} | (by_version | any_version if row.plane == "control_plane" else {}),
         use=row.use,
         host=url.host,
         port=url.port,
@@ -102,8 +102,4 @@ def _master_keys(deployment: Deployment) -> dict[str, object]:
     return {key: value for key, value in deployment.values.items() if key.startswith(f"{_MASTER_KEYS}.")}
 
 
-def _making(row: _Row) -> Callable[[Deployment], Postgres]:
-    return partial(_make, row)
-
-
-RESOURCES = tuple(Resource(row.name, Postgres.kind, (row.key,), row.services, _making(row)) for row in _ROWS)
+RESOURCES = tuple(Resource(row.name, Postgres.kind, (row.key,), row.services, partial(_make, row)) for row in _ROWS)

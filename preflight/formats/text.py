@@ -97,7 +97,9 @@ def _problems(report: Report, level: Status) -> list[str]:
     origins = {verdict.key: verdict.origin for verdict in report.keys}
     lines: list[str] = []
     for status, title in ((Status.WARN, "warnings"), (Status.FAIL, "failures")):
-        found = [(result, finding) for result in report.results for finding in result.findings if finding.status is status]
+        found = [
+            (result, finding) for result in report.results for finding in result.findings if finding.status is status
+        ]
         if found and status >= level:
             lines += ["", _color("1", title)]
             lines += [line for result, finding in found for line in _problem(result, finding, origins)]
@@ -129,8 +131,10 @@ def _counted(count: dict[str, int]) -> str:
 def _marked(status: Status, line: str) -> str:
     style = STYLES[status]
     shown = line.rstrip()
-    return "  " + _color(style.color, f"{style.mark} {shown}" if status > Status.SKIP else style.mark) + (
-        "" if status > Status.SKIP else f" {shown}"
+    return (
+        "  "
+        + _color(style.color, f"{style.mark} {shown}" if status > Status.SKIP else style.mark)
+        + ("" if status > Status.SKIP else f" {shown}")
     )
 
 

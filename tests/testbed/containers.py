@@ -1,22 +1,18 @@
 """Containers published on loopback, removed at the end, whatever ends it."""
 
-import os
-import socket
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, cast
 
-from docker.models.containers import Container
 from testcontainers.core.config import ConnectionMode, testcontainers_config
 from testcontainers.core.container import DockerContainer
-from testcontainers.core.docker_client import DockerClient
 from testcontainers.core.waiting_utils import WaitStrategy, WaitStrategyTarget
 
+from testbed.orphans import OWNER, owner
+
 LOOPBACK = "127.0.0.1"
-OWNER = "mistle-preflight-test"
 LIMIT = 30.0
 
 # The image of its reaper cannot be pulled everywhere: `running` and `remove_orphans` do the reaper's work.
@@ -85,32 +81,10 @@ def running(
     probe: Callable[[int], None],
     files: Mapping[str, bytes],
 ) -> Iterator[tuple[DockerContainer, int, int]]:
-    """Run tests/images/<image> with `files` in its /files; yields the first fields of a Server."""
-    container = DockerContainer(f"{OWNER}/{image}", labels={OWNER: _owner()}).with_command(list(command))
-    container.with_tmpfs_mount("/cluster").ports[str(inner_port)] = cast("Any", (LOOPBACK, None))
+    """Run tests/images/<image> with `files` in its /files, and /memory; yields the first fields of a Server."""
+    container = DockerContainer(f"{OWNER}/{image}", labels={OWNER: owner()}).with_command(list(command))
+    container.with_tmpfs_mount("/memory").ports[str(inner_port)] = cast("Any", (LOOPBACK, None))
     for name, content in files.items():
         container.with_copy_into_container(content, f"/files/{name}")
     with container.waiting_for(Ready(inner_port, probe)):
         yield container, inner_port, container.get_exposed_port(inner_port)
-
-
-def labelled(label: str) -> list[Container]:
-    with closing(DockerClient().client) as client:
-        return list(client.containers.list(all=True, filters={"label": label}))
-
-
-def remove_orphans() -> None:
-    """Remove the containers of test processes that ended too suddenly to do it, and of this one."""
-    with closing(DockerClient().client) as client:
-        for container in client.containers.list(all=True, filters={"label": OWNER}):
-            if _is_orphan(container.labels[OWNER]):
-                container.remove(force=True, v=True)
-
-
-def _owner() -> str:
-    return f"{socket.gethostname()}/{os.getpid()}"
-
-
-def _is_orphan(owner: str) -> bool:
-    host, _, pid = owner.rpartition("/")
-    return owner == _owner() or (host == socket.gethostname() and not Path("/proc", pid).exists())

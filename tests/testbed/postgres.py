@@ -23,9 +23,7 @@ Row = tuple[object, ...]
 class Endpoint(Server):
     """Something that speaks Postgres' protocol."""
 
-    def url(
-        self, role: str = "mistle", password: str = PASSWORD, database: str = "mistle", **query: str
-    ) -> str:
+    def url(self, role: str = "mistle", password: str = PASSWORD, database: str = "mistle", **query: str) -> str:
         """A URL as an operator writes it: user and password are percent-encoded."""
         login = f"{quote(role, safe='')}:{quote(password, safe='')}"
         url = f"postgresql://{login}@{self.host}:{self.port}/{quote(database)}"

@@ -1,0 +1,83 @@
+"""One invocation of the command: what was asked for, and what is known so far, also when it ends before its time."""
+
+from __future__ import annotations
+
+import os
+import time
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from checks.base import Diagnosis, Finding, Layer, Status
+from preflight import __version__
+from preflight.config import Config
+from preflight.redact import Redactor
+from preflight.report import Report, Result, ignoring, masked, place, verdicts
+
+if TYPE_CHECKING:
+    from preflight.options import Options
+    from preflight.signals import Signals
+
+_NOTHING = Config(values={}, origins={}, findings=(), broken=frozenset(), keys={}, secrets=())
+
+
+@dataclass
+class Session:
+    """Filled in as the command goes along; at any moment it can give a report."""
+
+    options: Options
+    signals: Signals
+    config: Config = _NOTHING
+    findings: list[Finding] = field(default_factory=list)
+    tracebacks: list[str] = field(default_factory=list)
+    results: tuple[Result, ...] = ()
+    unproven: frozenset[str] = frozenset()
+    _started_at: datetime = field(default_factory=lambda: datetime.now(UTC))
+    _clock: float = field(default_factory=time.perf_counter)
+
+    @property
+    def source(self) -> str:
+        """Where the configuration comes from."""
+        return str(self.options.config or os.environ.get("MISTLE_CONFIG_PATH", "") or "environment")
+
+    @property
+    def seconds(self) -> float:
+        """How long it has been going."""
+        return round(time.perf_counter() - self._clock, 4)
+
+    def note(self, diagnosis: Diagnosis) -> None:
+        """Record what belongs to the run, and to no check."""
+        cause = diagnosis.cause
+        self.findings.append(Finding(cause.id, Layer.CONFIG, diagnosis.status, diagnosis.message, diagnosis.hint))
+
+    def report(self) -> Report:
+        """What is known, the configuration first, with no secret in any of it."""
+        config, options, mask = self.config, self.options, self._redactor()
+        ignored = frozenset(options.ignore)
+        shown = ignoring(masked((self._configuration(), *self.results), mask), ignored)
+        return Report(
+            version=__version__,
+            command=options.command,
+            config=self.source,
+            stage=options.stage,
+            service=options.service,
+            started_at=self._started_at,
+            seconds=self.seconds,
+            results=shown,
+            keys=verdicts(config.keys, shown, config.origins, self.unproven),
+            fail_level=Status[options.fail_level.upper()],
+            ignored=ignored,
+            signal=self.signals.received,
+            detail=options.detail,
+            tracebacks=tuple(map(mask, self.tracebacks)),
+        )
+
+    def _redactor(self) -> Redactor:
+        origins = self.config.origins
+        return Redactor(self.config.secrets, public=(*origins, *(place(key, origins) for key in origins)))
+
+    def _configuration(self) -> Result:
+        findings = (*self.config.findings, *self.findings)
+        keys = tuple(dict.fromkeys(key for finding in findings for key in finding.fields))
+        sound = Finding("config.config", Layer.CONFIG, Status.OK, f"{len(self.config.keys)} keys are valid")
+        return Result("config", "config", self.source, keys, findings or (sound,), self.seconds)
