@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def choose(options: Options, environ: Mapping[str, str]) -> tuple[Path | None, Diagnosis | None]:
-    """The file, if any. A bad --ca-file raises UsageError; a bad variable is a finding, as Node.js goes on without it."""
+    """The file, if any. A bad --ca-file raises UsageError; a bad variable is a warning: Node.js goes on without it."""
     variable = environ.get("NODE_EXTRA_CA_CERTS", "")
     file = options.ca_file or (Path(variable) if variable else None)
     reason = _unreadable(file) if file else ""

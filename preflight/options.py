@@ -150,7 +150,7 @@ def _add_selection(flags: argparse._ArgumentGroup) -> None:
         "--config",
         metavar="FILE",
         type=Path,
-        help="else $MISTLE_CONFIG_PATH, else the environment alone; MISTLE_* variables override the file, as for Mistle",
+        help="else $MISTLE_CONFIG_PATH, else the environment alone; MISTLE_* variables override it",
     )
     flags.add_argument(
         "--stage",

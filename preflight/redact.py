@@ -22,11 +22,12 @@ _COMMON = frozenset(
     re.findall(
         r"\w+",
         """
-        access admin adminadmin administrator api assets auth bucket bucket_name certificate changeme check client
-        config connection control_plane dashboard data_plane database default development docker email endpoint environment
-        error gateway global google guest host key key_prefix letmein localhost message minio minioadmin mistle network
-        object_store password plane policy pooled_url postgres postgresql preflight private production public redis region role
-        sandbox schema secret secret_access_key server service services smtp storage telemetry test testing timeout token trusted
+        access admin adminadmin administrator api assets auth bucket bucket_name certificate changeme check
+        client config connection control_plane dashboard data_plane database default development docker
+        email endpoint environment error gateway global google guest host key key_prefix letmein localhost
+        message minio minioadmin mistle network object_store password plane policy pooled_url postgres
+        postgresql preflight private production public redis region role sandbox schema secret
+        secret_access_key server service services smtp storage telemetry test testing timeout token trusted
         url user username valkey value version worker workflow
         """,
     )

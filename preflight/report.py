@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Literal
 
-from checks.base import Check, Finding, Layer, Status
+from checks.base import Finding, Status
 from preflight.endings import CUT_SHORT, EXIT_CODES
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Mapping
     from datetime import datetime
 
 Evidence = Literal["probed", "validated", "none"]
@@ -80,9 +79,14 @@ class Report:
     tracebacks: tuple[str, ...] = ()
 
     @property
+    def pairs(self) -> tuple[tuple[Result, Finding], ...]:
+        """Every finding, with the result that it belongs to."""
+        return tuple((result, finding) for result in self.results for finding in result.findings)
+
+    @property
     def findings(self) -> tuple[Finding, ...]:
         """Those of all checks."""
-        return tuple(finding for result in self.results for finding in result.findings)
+        return tuple(finding for _, finding in self.pairs)
 
     @property
     def ready(self) -> bool:
@@ -109,30 +113,9 @@ class Report:
         return {name: {str(status): tally[status] for status in Status} for name, tally in tallies.items()}
 
 
-def keys_of(check: Check) -> tuple[str, ...]:
-    """Every configuration key that the check's fields came from."""
-    return _keys(check, (name for name in check.sources if not name.endswith(".*")))
-
-
 def place(key: str, origins: Mapping[str, str]) -> str:
     """Where the operator wrote a key: ``email.smtp.port (mistle.toml:42)``."""
     return f"{key} ({origins[key]})" if key in origins else key
-
-
-def attribute(
-    check: Check, siblings: tuple[Check, ...], findings: tuple[Finding, ...], origins: Mapping[str, str]
-) -> tuple[Finding, ...]:
-    """The findings of a climb as this check's own: fields become keys, hints name places.
-
-    ``siblings`` are the equal checks that shared the climb; what concerns only their keys is left to them.
-    """
-    own = (finding for finding in findings if not _concerns_others(check, siblings, finding))
-    return tuple(_attributed(check, finding, origins) for finding in own)
-
-
-def filled(finding: Finding, origins: Mapping[str, str]) -> Finding:
-    """A finding whose fields are keys already, with the places of those in its hint."""
-    return replace(finding, hint=_fill(finding.hint, {"blamed": _places(finding.fields, origins)}))
 
 
 def ignoring(results: tuple[Result, ...], ignored: frozenset[str]) -> tuple[Result, ...]:
@@ -146,79 +129,6 @@ def masked(results: tuple[Result, ...], mask: Callable[[str], str]) -> tuple[Res
     return _each_finding(
         shown, lambda finding: replace(finding, message=mask(finding.message), hint=mask(finding.hint))
     )
-
-
-def verdicts(
-    listed: Iterable[str],
-    results: tuple[Result, ...],
-    origins: Mapping[str, str],
-    unproven: frozenset[str] = frozenset(),
-) -> tuple[KeyVerdict, ...]:
-    """A verdict for every listed key, in that order, then for every other key that a finding blames.
-
-    ``unproven`` are keys that some check would have proven, had it been selected.
-    """
-    blamed = (key for result in results for finding in result.findings for key in _blames(finding))
-    return tuple(_verdict(key, results, origins.get(key), key in unproven) for key in dict.fromkeys((*listed, *blamed)))
-
-
-def _verdict(key: str, results: tuple[Result, ...], origin: str | None, unproven: bool) -> KeyVerdict:
-    naming = [(result, finding) for result in results for finding in result.findings if key in finding.fields]
-    noted = [finding for _, finding in naming if finding.status is not Status.OK]
-    blames = [finding.status for finding in noted if finding.status >= Status.WARN]
-    proven = any(finding.status is Status.OK and not result.is_cut_short for result, finding in naming)
-    missed = unproven or bool(noted) or any(key in result.keys and not result.is_complete for result in results)
-    named_by = {result.name for result, finding in naming if finding in noted}
-    return KeyVerdict(
-        key=key,
-        status=max(blames, default=Status.SKIP if missed and not proven else Status.OK),
-        evidence=_evidence([finding for _, finding in naming]),
-        origin=origin,
-        findings=tuple(dict.fromkeys(finding.id for finding in noted)),
-        checks=tuple(result.name for result in results if key in result.keys or result.name in named_by),
-    )
-
-
-def _evidence(naming: list[Finding]) -> Evidence:
-    if any(finding.layer is not Layer.CONFIG and finding.status is not Status.SKIP for finding in naming):
-        return "probed"
-    return "none" if any(finding.status is Status.FAIL for finding in naming) else "validated"
-
-
-def _blames(finding: Finding) -> tuple[str, ...]:
-    return finding.fields if finding.status >= Status.WARN else ()
-
-
-def _keys(check: Check, fields: Iterable[str]) -> tuple[str, ...]:
-    return tuple(dict.fromkeys(key for name in fields for key in check.sources.get(name) or _item(check, name)))
-
-
-def _item(check: Check, name: str) -> tuple[str, ...]:
-    """The keys of one item of a field, such as one version's master key, that the configuration need not hold."""
-    field_name, _, item = name.partition(".")
-    return tuple(key.replace("*", item) for key in check.sources.get(f"{field_name}.*", ()))
-
-
-def _concerns_others(check: Check, siblings: tuple[Check, ...], finding: Finding) -> bool:
-    return not _keys(check, finding.fields) and any(_keys(sibling, finding.fields) for sibling in siblings)
-
-
-def _attributed(check: Check, finding: Finding, origins: Mapping[str, str]) -> Finding:
-    keys = _keys(check, finding.fields)
-    if _blames(finding) and not keys:
-        keys = keys_of(check)
-    places = {name: _places(check.sources[name], origins) for name in check.sources}
-    places["blamed"] = _places(keys or keys_of(check), origins)
-    return replace(finding, fields=keys, hint=_fill(finding.hint, places))
-
-
-def _fill(hint: str, places: Mapping[str, str]) -> str:
-    return re.sub(r"\{(\w+)\}", lambda brace: places.get(brace[1], brace[0]), hint)
-
-
-def _places(keys: Iterable[str], origins: Mapping[str, str]) -> str:
-    *others, last = [place(key, origins) for key in keys] or [""]
-    return f"{', '.join(others)} and {last}" if others else last
 
 
 def _softened(finding: Finding) -> Finding:

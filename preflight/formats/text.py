@@ -27,11 +27,11 @@ class Style(NamedTuple):
 
 STYLES = {
     Status.OK: Style("✓", "32", "ok"),
-    Status.SKIP: Style("–", "2", "skipped"),
+    Status.SKIP: Style("–", "2", "skipped"),  # noqa: RUF001 - a dash, not a minus
     Status.WARN: Style("!", "33", "warned"),
     Status.FAIL: Style("✗", "31", "failed"),
 }
-ASCII = str.maketrans({"✓": "+", "✗": "x", "–": "-", "→": "->", "·": "|", "…": "..."})
+ASCII = str.maketrans({"✓": "+", "✗": "x", "–": "-", "→": "->", "·": "|", "…": "..."})  # noqa: RUF001
 VERDICTS = {"run": ("READY", "NOT READY")}
 OFFLINE = ("VALID, nothing was probed", "NOT VALID, nothing was probed")
 
@@ -97,9 +97,7 @@ def _problems(report: Report, level: Status) -> list[str]:
     origins = {verdict.key: verdict.origin for verdict in report.keys}
     lines: list[str] = []
     for status, title in ((Status.WARN, "warnings"), (Status.FAIL, "failures")):
-        found = [
-            (result, finding) for result in report.results for finding in result.findings if finding.status is status
-        ]
+        found = [pair for pair in report.pairs if pair[1].status is status]
         if found and status >= level:
             lines += ["", _color("1", title)]
             lines += [line for result, finding in found for line in _problem(result, finding, origins)]
