@@ -194,7 +194,8 @@ class Recorder:
         order = list(Layer)
         layer = max(self._layer, diagnosis.cause.layer, key=order.index)
         fields = self._proves if diagnosis.blames is None else diagnosis.blames
-        self._add(diagnosis.cause.id, layer, diagnosis.status, diagnosis.message, diagnosis.hint, fields)
+        hint = diagnosis.hint if diagnosis.status >= Status.WARN else ""
+        self._add(diagnosis.cause.id, layer, diagnosis.status, diagnosis.message, hint, fields)
 
     def skip(self, layer: Layer, reason: str, fields: tuple[str, ...] = ()) -> None:
         """Say of a rung, or a part of one, that it was not tried, and why."""

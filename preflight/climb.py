@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 
 from checks.base import Check, Diagnosis, Finding, Recorder, Settings, Status
 from preflight import bugs
+from preflight.blame import attribute, keys_of
 from preflight.endings import TIMEOUT
-from preflight.report import Result, attribute, keys_of
+from preflight.report import Result
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

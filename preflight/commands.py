@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING
 
 from checks.base import Check, Finding, Layer, Status
 from preflight import bugs, extra_ca
+from preflight.blame import keys_of
 from preflight.config import load
 from preflight.options import UsageError
-from preflight.report import Report, Result, keys_of
+from preflight.report import Report, Result
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -105,9 +106,10 @@ def _plan(session: Session) -> Plan:
     from preflight.plan import SelectionError, plan
 
     options = session.options
-    selection = {"stage": options.stage, "service": options.service, "only": options.only, "skip": options.skip}
     try:
-        chosen = plan(session.config, **selection)
+        chosen = plan(
+            session.config, stage=options.stage, service=options.service, only=options.only, skip=options.skip
+        )
     except SelectionError as error:
         raise UsageError(str(error)) from error
     session.unproven = chosen.unselected

@@ -7,8 +7,8 @@ import html
 import json
 import re
 from functools import lru_cache
-from typing import TYPE_CHECKING
-from urllib.parse import quote, quote_plus, unquote, unquote_plus
+from typing import TYPE_CHECKING, AnyStr
+from urllib.parse import unquote, unquote_plus
 
 from checks.words import clean
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 MASK = "***"
 _SHORT = 5  # characters: a shorter secret is masked as a word of its own only, or it would eat other words
-_CUT = 6  # characters: this much of a secret at the end of a text is one that was cut off there
+_CUT = 4  # characters: this much of a secret at the end of a shortened text is one that was cut off there
 _COMMON = frozenset(
     re.findall(
         r"\w+",
@@ -46,6 +46,8 @@ class Redactor:
     def __init__(self, secrets: Iterable[str] = (), public: Iterable[str] = ()) -> None:
         forms = {secret: frozenset(filter(None, _forms(secret))) for secret in secrets if secret.strip()}
         words = {form for secret, all_ in forms.items() for form in all_ if _is_word(secret) or _is_word(form)}
+        plain = {text for secret in forms for text in _plain(secret)}
+        self._raw = tuple(_bytes(text) for text in sorted(plain) if not _is_word(text))
         self._needles = tuple(sorted({form for all_ in forms.values() for form in all_} - words))
         self._words = tuple(_word(form) for form in sorted(words))
         self._public = tuple(sorted({text for text in public if text}, key=len, reverse=True))
@@ -59,6 +61,7 @@ class Redactor:
         spans = [span for needle in self._needles for span in _occurrences(needle, text)]
         spans += [match.span() for word in self._words for match in word.finditer(text)]
         spans += [span for needle in self._needles for span in _cut_off(needle, text)]
+        spans += _percent_encoded(self._raw, text) if "%" in text else []
         for start, end in reversed(_merged(spans, self._open(text))):
             text = text[:start] + MASK + text[end:]
         return text
@@ -67,24 +70,19 @@ class Redactor:
         return [span for known in self._public for span in _occurrences(known, text)]
 
 
+def _plain(secret: str) -> set[str]:
+    """The secret itself, trimmed, decoded, and its lines."""
+    lines = (line.strip() for line in secret.splitlines() if len(line.strip()) >= 2 * _SHORT)
+    return {secret, secret.strip(), unquote(secret), unquote_plus(secret), *lines}
+
+
 def _forms(secret: str) -> Iterator[str]:
-    """The secret as it may appear: itself, decoded, in lines, as words.clean leaves it, and each of them encoded."""
-    long_lines = (line.strip() for line in secret.splitlines() if len(line.strip()) >= 2 * _SHORT)
-    plain = {secret, secret.strip(), unquote(secret), unquote_plus(secret), *long_lines}
-    for text in plain:
-        for encode in _ENCODINGS:
-            encoded = encode(text)
+    """The secret as it may appear: each plain form, encoded, and as words.clean leaves that."""
+    for text in _plain(secret):
+        for encoded in {encode(text) for encode in _ENCODINGS}:
             yield encoded
             yield clean(encoded, len(encoded) or 1)
         yield from _base64(_bytes(text))
-
-
-def _percent(safe: str, lower: bool = False) -> Callable[[str], str]:
-    def encode(text: str) -> str:
-        quoted = quote(text, safe=safe, errors="surrogateescape")
-        return re.sub(r"%[0-9A-F]{2}", lambda code: code[0].lower(), quoted) if lower else quoted
-
-    return encode
 
 
 def _bytes(text: str) -> bytes:
@@ -99,13 +97,6 @@ _BOTH_QUOTES = "'\""  # in front of a text they make repr() escape the single qu
 
 _ENCODINGS: tuple[Callable[[str], str], ...] = (
     str,
-    _percent(""),
-    _percent("/"),
-    _percent("!~*'()"),  # JavaScript's encodeURIComponent
-    _percent("!#$&'()*+,/:;=?@[]~"),  # encodeURI, requests
-    _percent("", lower=True),
-    _percent("!$&'()*+,;=:@/?-._~", lower=True),
-    lambda text: quote_plus(text, errors="surrogateescape"),
     lambda text: json.dumps(text)[1:-1],
     lambda text: json.dumps(text, ensure_ascii=False)[1:-1],
     lambda text: json.dumps(text)[1:-1].replace("/", "\\/"),
@@ -145,7 +136,7 @@ def _word(text: str) -> re.Pattern[str]:
     return re.compile(start + re.escape(text) + end)
 
 
-def _occurrences(needle: str, text: str) -> Iterator[Span]:
+def _occurrences(needle: AnyStr, text: AnyStr) -> Iterator[Span]:
     start = text.find(needle)
     while start >= 0:
         yield start, start + len(needle)
@@ -153,13 +144,27 @@ def _occurrences(needle: str, text: str) -> Iterator[Span]:
 
 
 def _cut_off(needle: str, text: str) -> Iterator[Span]:
-    end = len(text.rstrip("…"))
-    if end < _CUT or text[end - _CUT : end] not in needle:
+    """The beginning of a needle, where words.clean has cut a long text."""
+    end = len(text.removesuffix("…"))
+    if end == len(text) or text[max(0, end - _CUT) : end] not in needle:
         return
     for length in range(min(len(needle), end), _CUT - 1, -1):
         if text.startswith(needle[:length], end - length):
             yield end - length, end
             return
+
+
+def _percent_encoded(secrets: tuple[bytes, ...], text: str) -> Iterator[Span]:
+    """Whichever of its characters are encoded, in either case, and with + for a space."""
+    for plain in {text, text.replace("+", " ")}:
+        decoded, spans = bytearray(), []
+        for match in re.finditer(r"%([0-9A-Fa-f]{2})|.", plain, re.DOTALL):
+            character = bytes.fromhex(match[1]) if match[1] else _bytes(match[0])
+            decoded += character
+            spans += [match.span()] * len(character)
+        for secret in secrets:
+            for start, end in _occurrences(secret, bytes(decoded)):
+                yield spans[start][0], spans[end - 1][1]
 
 
 def _merged(spans: list[Span], public: list[Span]) -> list[Span]:

@@ -12,7 +12,8 @@ from checks.base import Diagnosis, Finding, Layer, Status
 from preflight import __version__
 from preflight.config import Config
 from preflight.redact import Redactor
-from preflight.report import Report, Result, ignoring, masked, place, verdicts
+from preflight.report import Report, Result, ignoring, masked, place
+from preflight.verdicts import verdicts
 
 if TYPE_CHECKING:
     from preflight.options import Options

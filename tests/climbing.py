@@ -10,7 +10,7 @@ from checks.threads import Loop
 from checks.trust import Trust
 from preflight.config import Config
 from preflight.plan import plan
-from preflight.report import attribute
+from preflight.blame import attribute
 
 FILE = "mistle.toml"
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 import asyncio
 import os
 import socket
+import ssl
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
-from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
 from checks.base import Diagnosis, Layer, Recorder
@@ -138,16 +138,11 @@ class Postgres(NetworkCheck):
             record.skip(Layer.TLS, "the server has no TLS, and sslmode=prefer goes on without", ("url",))
             return False
         name = self.use.dialect.certificate_name(self.host)
-        trust = self._trust(record)
-        await secure(record, name, address, verify=self.tls.verified, upgrade=_ask_for_tls, trust=trust)
+        await secure(record, name, address, verify=self.tls.verified, upgrade=_ask_for_tls, trust=self._trust(record))
         return True
 
     def _trust(self, record: Recorder) -> Trust:
-        if not self.tls.roots:
-            return record.settings.trust
-        with record.layer(Layer.TLS, "sslrootcert can be read", proves=("url",)):
-            Path(self.tls.roots).read_bytes()
-        return Trust(only=self.tls.roots)
+        return Trust(only=self.tls.roots) if self.tls.roots else record.settings.trust
 
     def _conninfo(self, record: Recorder, address: tuple[str, int], tls: bool) -> str:
         trust = Trust(only=self.tls.roots) if self.tls.roots else record.settings.trust
@@ -209,6 +204,8 @@ class Postgres(NetworkCheck):
                 return causes.NOT_POSTGRES.found(str(error))
             case FileNotFoundError() | PermissionError() | IsADirectoryError():
                 return causes.ROOTS_UNREADABLE.found(f"sslrootcert: {error.strerror}")
+            case ssl.SSLError(reason="NO_CERTIFICATE_OR_CRL_FOUND"):
+                return causes.ROOTS_UNREADABLE.found("sslrootcert: the file holds no certificate")
         return super().diagnose(error)
 
 

@@ -86,11 +86,13 @@ def _worst(result: Result) -> str:
 
 def _keys(verdicts: tuple[KeyVerdict, ...]) -> list[str]:
     names, evidence = _width(verdict.key for verdict in verdicts), _width(verdict.evidence for verdict in verdicts)
-    lines = [_color("1", "keys")] if verdicts else []
-    for verdict in verdicts:
-        line = f"{verdict.key:{names}}  {verdict.evidence:{evidence}}  {verdict.origin or 'not set'}"
-        lines.append(_marked(verdict.status, line))
-    return lines
+    lines = []
+    for section, members in groupby(verdicts, lambda verdict: verdict.key.partition(".")[0]):
+        lines += ["", _color("1", f"[{section}]")]
+        for verdict in members:
+            line = f"{verdict.key:{names}}  {verdict.evidence:{evidence}}  {verdict.origin or 'not set'}"
+            lines.append(_marked(verdict.status, line))
+    return lines[1:]
 
 
 def _problems(report: Report, level: Status) -> list[str]:

@@ -1,0 +1,112 @@
+"""No secret leaves, in any encoding; and a masked report can still be read."""
+
+import base64
+import html
+import json
+from collections.abc import Callable
+from urllib.parse import quote, quote_plus
+
+import pytest
+from hypothesis import assume, example, given
+from hypothesis import strategies as st
+
+from checks.words import clean
+from preflight.redact import MASK, Redactor
+
+ENCODINGS: dict[str, Callable[[str], str]] = {
+    "raw": str,
+    "URL": lambda text: quote(text, safe=""),
+    "URL, slashes kept": quote,
+    "URL, lower case": lambda text: "".join(
+        f"%{byte:02x}" if not chr(byte).isalnum() or byte > 127 else chr(byte) for byte in text.encode()
+    ),
+    "form": quote_plus,
+    "URL, every character": lambda text: "".join(f"%{byte:02X}" for byte in text.encode()),
+    "JSON": lambda text: json.dumps({"echo": text}),
+    "JSON, not ASCII": lambda text: json.dumps([text], ensure_ascii=False),
+    "repr": repr,
+    "repr in a longer text": lambda text: repr(f"\"it's {text}"),
+    "repr of bytes": lambda text: repr(text.encode()),
+    "ascii": ascii,
+    "HTML": html.escape,
+    "SQL": lambda text: "'" + text.replace("'", "''") + "'",
+    "Basic": lambda text: base64.b64encode(f"user:{text}".encode()).decode(),
+    "Basic, other user": lambda text: base64.b64encode(f"users:{text}".encode()).decode(),
+    "base64, last": lambda text: base64.b64encode(f"x:{text}".encode()).decode(),
+    "base64 for URLs": lambda text: base64.urlsafe_b64encode(f"user:{text}?".encode()).decode(),
+}
+SECRETS = st.text(st.characters(exclude_categories=("Cs",)), min_size=8, max_size=60).filter(
+    lambda text: len(text.strip()) >= 8 and "*" not in text
+)
+
+
+def core(encoded: str, encoding: str) -> str:
+    """What of an encoded secret must not be seen; base64 shares a character with its neighbours at each end."""
+    return encoded[10:-4] if "64" in encoding or "Basic" in encoding else encoded
+
+
+@pytest.mark.parametrize("encoding", ENCODINGS)
+@given(secret=SECRETS, words=st.text(st.characters(categories=("L", "Z")), max_size=20))
+@example(secret="p@ss w'rd/%20\"", words="a")
+@example(secret="two\nlines  and\tmore", words="a")
+@example(secret="pass+word==x", words="")
+def test_secret_is_masked_in_every_encoding(encoding: str, secret: str, words: str):
+    assume(secret not in words and len(clean(secret)) >= 5)
+    shown = Redactor([secret])(f"{words} [{ENCODINGS[encoding](secret)}] {words}")
+    assert secret not in shown
+    assert core(ENCODINGS[encoding](secret), encoding) not in shown
+    assert MASK in shown
+
+
+@given(secret=SECRETS)
+def test_secret_is_masked_after_words_are_cleaned(secret: str):
+    assume(len(clean(secret)) >= 5)
+    assert clean(secret) not in Redactor([secret])(clean(f"server said: {secret} is wrong"))
+
+
+@given(first=SECRETS, second=SECRETS, length=st.integers(1, 7))
+def test_overlapping_secrets_leave_nothing_of_either(first: str, second: str, length: int):
+    joined = first + second[:length]
+    shown = Redactor([first, joined])(f"<{joined}>")
+    assert shown == f"<{MASK}>"
+    overlap = first + second
+    assert Redactor([overlap[: len(first) + 2], overlap[len(first) - 2 :]])(f"<{overlap}>") == f"<{MASK}>"
+
+
+@given(secret=SECRETS, text=st.text(max_size=80))
+def test_masking_twice_changes_nothing(secret: str, text: str):
+    redact = Redactor([secret])
+    assert redact(redact(text + secret)) == redact(text + secret)
+
+
+@pytest.mark.parametrize("secret", ["abcdef" * 700, "x" * 4000, "é" * 2000])
+def test_long_secret_that_the_limit_cut_off_is_masked(secret: str):
+    shown = Redactor([secret])(clean(f"invalid password: {secret}"))
+    assert shown == f"invalid password: {MASK}…"
+
+
+@pytest.mark.parametrize("secret", ["a", "db", "1", "mist", "password", "localhost", "postgres"])
+def test_short_or_common_secret_is_masked_only_as_a_word_of_its_own(secret: str):
+    redact = Redactor([secret])
+    assert redact(f"no {secret}, sorry") == f"no {MASK}, sorry"
+    assert redact(f"x{secret}x and {secret}s") == f"x{secret}x and {secret}s"
+
+
+def test_secret_that_is_part_of_a_file_name_leaves_the_place_to_edit():
+    place = "postgres.control_plane.direct_url (mistle.toml:42)"
+    redact = Redactor(["mistle"], public=[place])
+    assert redact(f"correct the password in {place}") == f"correct the password in {place}"
+    assert redact("user mistle of mistletoe") == f"user {MASK} of mistletoe"
+
+
+def test_secret_that_was_written_encoded_is_masked_decoded():
+    assert Redactor(["p%40ssw%2Frd"])("tried p@ssw/rd") == f"tried {MASK}"
+
+
+def test_each_long_line_of_a_secret_is_masked():
+    assert Redactor(["first line here\nsecond line"])("at second line of x") == f"at {MASK} of x"
+
+
+@pytest.mark.parametrize("secrets", [[], [""], ["   "]])
+def test_without_secrets_the_text_is_the_same(secrets: list[str]):
+    assert Redactor(secrets)("connection refused by 10.0.0.1:5432") == "connection refused by 10.0.0.1:5432"

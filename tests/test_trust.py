@@ -1,0 +1,135 @@
+"""The tls rung: certificates of every kind, presented by real servers to real checks."""
+
+import ssl
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+import faults
+from checks.base import Layer, Status
+from checks.trust import diagnose
+from climbing import Climb, climb
+from testbed import Authority, Leaf, postgres_server, self_signed, valkey_server
+
+URL, PREFIX = "kv.data_plane.url", "kv.data_plane.key_prefix"
+DIRECT, POOLED = "postgres.data_plane.direct", "postgres.data_plane.pooled"
+
+
+def check(port: int, authority: Authority, host: str = "127.0.0.1", timeout: float = 2.0) -> Climb:
+    with authority.trusted() as path:
+        values = {URL: f"rediss://{host}:{port}", PREFIX: "mistle"}
+        return climb("kv.data_plane", values, extra=Path(path), timeout=timeout)
+
+
+@pytest.mark.parametrize(
+    ("make", "finding_id", "hint"),
+    [
+        (lambda authority: authority.expired(), "tls.expired", "renew"),
+        (lambda authority: authority.not_yet_valid(), "tls.not-yet-valid", "clock"),
+        (lambda authority: authority.leaf("other.example"), "tls.wrong-host", "name that the certificate holds"),
+        (lambda authority: Authority().leaf(), "tls.untrusted", "NODE_EXTRA_CA_CERTS"),
+        (lambda authority: self_signed("127.0.0.1"), "tls.self-signed", "NODE_EXTRA_CA_CERTS"),
+    ],
+)
+def test_certificate_that_is_refused(
+    authority: Authority, make: Callable[[Authority], Leaf], finding_id: str, hint: str
+) -> None:
+    with faults.tls_port(make(authority).context()) as port:
+        check(port, authority).fails(finding_id, Layer.TLS, URL, hint=hint)
+
+
+@pytest.mark.parametrize(("starts", "ends"), [(-60, 20), (-800, 60)])
+def test_certificate_that_expires_soon(authority: Authority, starts: float, ends: float) -> None:
+    with valkey_server(certificate=authority.leaf("127.0.0.1", starts=starts, ends=ends)) as server:
+        finding = check(server.port, authority).warns("tls.expires-soon", Layer.TLS, URL, hint="renew")
+    assert "days" in finding.message
+
+
+def test_only_old_tls(authority: Authority) -> None:
+    with faults.old_tls_port(authority.leaf()) as port:
+        check(port, authority).fails("tls.old-protocol", Layer.TLS, URL, hint="TLS 1.2")
+
+
+def test_nothing_in_common(authority: Authority) -> None:
+    context = authority.leaf().context()
+    context.maximum_version = ssl.TLSVersion.TLSv1_2
+    context.set_ciphers("DHE-RSA-AES128-SHA")
+    with faults.tls_port(context) as port:
+        check(port, authority).fails("tls.handshake-failed", Layer.TLS, URL, hint="current default")
+
+
+def test_plaintext_where_tls_is_asked_for(authority: Authority) -> None:
+    with faults.http_port() as port:
+        check(port, authority).fails("network.plaintext-on-tls", Layer.TLS, URL, hint="without TLS")
+
+
+def test_a_server_that_says_it_wants_tls() -> None:
+    error = ssl.SSLError(1, "[SSL: HTTP_REQUEST] http request")
+    error.reason = "HTTP_REQUEST"
+    diagnosis = diagnose(error)
+    assert diagnosis is not None
+    assert diagnosis.cause.id == "network.tls-on-plaintext"
+
+
+@pytest.fixture(scope="module")
+def url(authority: Authority) -> Iterator[Callable[..., str]]:
+    """node-postgres verifies where postgres.js does not, and the reverse: a server whose authority nobody knows."""
+    with postgres_server(certificate=authority.leaf("localhost")) as server:
+        yield lambda **query: server.url(**query).replace("127.0.0.1", "localhost")
+
+
+@pytest.mark.parametrize(
+    ("word", "direct", "pooled"),
+    [
+        ("disable", None, None),
+        ("allow", False, True),
+        ("prefer", False, True),
+        ("require", False, True),
+        ("verify-ca", True, True),
+        ("verify-full", True, True),
+        ("no-verify", True, False),
+        ("nonsense", True, True),
+    ],
+)
+def test_tls_word_of_a_postgres_url(
+    url: Callable[..., str], word: str, direct: bool | None, pooled: bool | None
+) -> None:
+    for name, verified in ((DIRECT, direct), (POOLED, pooled)):
+        found = climb(name, {f"{name}_url": url(sslmode=word)}, stage="before-deploy")
+        tls = [finding for finding in found.findings if finding.layer is Layer.TLS]
+        assert bool(tls) is (verified is not None), found
+        if verified:
+            found.fails("tls.untrusted", Layer.TLS, f"{name}_url", hint="NODE_EXTRA_CA_CERTS")
+        else:
+            assert found["postgres.auth"].status is Status.OK, found
+
+
+def test_postgres_behind_a_trusted_certificate(url: Callable[..., str], authority: Authority) -> None:
+    with authority.trusted() as path:
+        found = climb(DIRECT, {f"{DIRECT}_url": url(sslmode="verify-full")}, stage="before-deploy", extra=Path(path))
+    assert found["postgres.tls"].status is Status.OK
+    assert found["postgres.fitness"].status is Status.OK
+
+
+def test_node_postgres_reads_sslrootcert(url: Callable[..., str], authority: Authority) -> None:
+    with authority.trusted() as path:
+        found = climb(POOLED, {f"{POOLED}_url": url(sslrootcert=path)})
+    assert found["postgres.tls"].status is Status.OK
+    assert found["postgres.auth"].status is Status.OK
+
+
+@pytest.mark.parametrize("path", ["/nowhere/ca.pem", "/etc", "/etc/hostname"])
+def test_sslrootcert_that_holds_no_certificates(url: Callable[..., str], path: str) -> None:
+    found = climb(POOLED, {f"{POOLED}_url": url(sslrootcert=path)})
+    found.fails("postgres.roots-unreadable", Layer.TLS, f"{POOLED}_url", hint="sslrootcert")
+
+
+def test_postgres_js_holds_an_address_to_localhost(url: Callable[..., str], authority: Authority) -> None:
+    address = url(sslmode="verify-full").replace("localhost", "127.0.0.1")
+    with authority.trusted() as path:
+        values = {f"{DIRECT}_url": address, f"{POOLED}_url": address}
+        direct = climb(DIRECT, values, stage="before-deploy", extra=Path(path))
+        pooled = climb(POOLED, values, extra=Path(path))
+    assert direct["postgres.tls"].status is Status.OK
+    pooled.fails("tls.wrong-host", Layer.TLS, f"{POOLED}_url", hint="name that the certificate holds")
