@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import gc
 import os
 import sys
 from typing import TYPE_CHECKING
@@ -31,6 +32,7 @@ def main(arguments: list[str] | None = None) -> int:
 def entry() -> None:
     """The console script. It ends at once: no thread that was left behind can hold it up or print anything."""
     sys.unraisablehook = lambda _: None
+    gc.set_threshold(50_000)  # the imports alone would start it a hundred times: a twentieth of a run
     code = main()
     with contextlib.suppress(OSError, AttributeError):
         sys.stdout.flush()

@@ -95,7 +95,7 @@ class _Work:
         self.events: Events = queue.SimpleQueue()
         self.thread = threading.Thread(target=self._run, daemon=True)
         self._loop: Loop | None = None
-        self._tasks: list[asyncio.Task[BaseException | None]] = []
+        self._tasks: list[asyncio.Task[None]] = []
 
     def stop(self, reason: Diagnosis) -> None:
         """End every climb now; return when all have cleaned up, or when the grace is over."""
@@ -133,7 +133,6 @@ class _Work:
             climb.cut()
             task.cancel()
             await asyncio.wait({task}, timeout=GRACE)
-        climb.end(task.result() if task.done() else None)
         self.events.put(climb)
 
 
@@ -145,11 +144,12 @@ def _import_drivers(climb: Climb) -> None:
         climb.end(error)
 
 
-async def _attempt(climb: Climb) -> BaseException | None:
+async def _attempt(climb: Climb) -> None:
     try:
         await climb.check.run(climb.record)
     except ClimbEnded:
-        return None
-    except BaseException as error:
-        return error
-    return None
+        climb.end()
+    except BaseException as error:  # also SystemExit, from a driver: it would end the loop
+        climb.end(error)
+    else:
+        climb.end()

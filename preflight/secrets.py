@@ -67,10 +67,8 @@ def _json_strings(key: Key, text: str) -> Iterator[str]:
 
 
 def _secrets(key: Key, text: str) -> Iterator[str]:
-    if not key.url:
+    if not key.url or (key.secrecy is not Secrecy.NONE and "://" not in text):
         yield text
-        return
-    for password in (*_USERINFO.findall(text), *_IN_QUERY.findall(text)):
-        yield password
-        yield unquote(password)
-        yield quote(unquote(password), safe="")
+    else:
+        for password in (*_USERINFO.findall(text), *_IN_QUERY.findall(text)):
+            yield from (password, unquote(password), quote(unquote(password), safe=""))

@@ -162,3 +162,11 @@ def _variable(value: object) -> str:
     if isinstance(value, list):
         return ",".join(value)
     return value if isinstance(value, str) else json.dumps(value)
+
+
+def line_of(file: Path, path: str) -> str:
+    """Where a key stands in a file that ``write`` wrote: ``mistle.toml:42``."""
+    section, _, name = path.rpartition(".")
+    lines = file.read_text().splitlines()
+    first = lines.index(f"[{section}]") if section else 0
+    return f"{file.name}:{first + next(n for n, line in enumerate(lines[first:], 1) if line.startswith(f'{name} ='))}"

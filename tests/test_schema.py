@@ -101,7 +101,7 @@ sandbox.e2b.domain | str | no
 sandbox.e2b.cpu_count | int 1- | no
 sandbox.e2b.memory_mb | int 1- | no
 sandbox.sandboxd_test_faults_enabled | bool | no | | MISTLE_TEST_SANDBOXD_TEST_FAULTS_ENABLED
-"""
+"""  # noqa: E501
 ROWS = [[*(cell.strip() for cell in line.split("|")), "", ""][:5] for line in DOCUMENTED.strip().splitlines()]
 
 

@@ -141,7 +141,9 @@ def test_is_public(host, public):
     assert is_public(host) is public
 
 
-@pytest.mark.parametrize("host", ["localhost", "LOCALHOST.", "app.localhost", "127.0.0.1", "127.9.9.9", "::1", "0.0.0.0"])
+@pytest.mark.parametrize(
+    "host", ["localhost", "LOCALHOST.", "app.localhost", "127.0.0.1", "127.9.9.9", "::1", "0.0.0.0"]
+)
 def test_is_loopback(host):
     assert is_loopback(host)
 

@@ -95,9 +95,12 @@ def _pg_parameters(query: Query) -> dict[str, str]:
     return sent | {name: _parse_int(query[name]) for name in _PG_SENT_NUMBERS if query.get(name)}
 
 
+_ESCAPES = re.compile(r"(?:%(?!23|24|26|2B|2C|2F|3A|3B|3D|3F|40)[0-9A-F]{2})+", re.IGNORECASE)
+
+
 def _pg_database(path: str) -> str:
     # decodeURI(): escapes of reserved characters stay as they are
-    return re.sub(r"%(?!23|24|26|2B|2C|2F|3A|3B|3D|3F|40)[0-9A-F]{2}", lambda m: unquote(m[0]), path, flags=re.I)
+    return _ESCAPES.sub(lambda m: unquote(m[0]), path)
 
 
 def _parse_int(text: str) -> str:
