@@ -112,8 +112,12 @@ def _asides(report: Report) -> Iterator[str]:
 
 def _targets(session: Session, report: Report) -> tuple[Target, ...]:
     """Where nothing was checked, a line on standard error says it to people, and a report only to machines."""
+    from preflight.output import is_writable
+
     wanted = session.options.format
-    return tuple(target for target in wanted if target != ("text", None)) if report.exit_code == 2 else wanted
+    if report.exit_code != 2:
+        return wanted
+    return tuple((name, file) for name, file in wanted if name != "text" and is_writable(file))
 
 
 if __name__ == "__main__":

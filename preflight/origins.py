@@ -7,12 +7,14 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from checks.base import Finding, Status
+from checks.words import clean
 from preflight.schema import BY_PATH
 
 if TYPE_CHECKING:
     from checks.base import Cause
     from preflight.toml_file import TomlFile
 
+_NAME = 200  # characters of a name that came from the operator's file
 DEFAULT = "default"
 
 
@@ -37,5 +39,6 @@ class Origins:
 
     def found(self, cause: Cause, *paths: str, message: str, status: Status | None = None) -> Finding:
         """A finding that blames these keys."""
-        hint = cause.hint.format(blamed=" and ".join(map(self.place, paths)))
-        return Finding(cause.id, cause.layer, cause.status if status is None else status, message, hint, paths)
+        hint = cause.hint.format(blamed=" and ".join(clean(self.place(path), _NAME) for path in paths))
+        fields = tuple(clean(path, _NAME) for path in paths)
+        return Finding(cause.id, cause.layer, cause.status if status is None else status, clean(message), hint, fields)

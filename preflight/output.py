@@ -69,9 +69,15 @@ def write_stderr(line: str) -> None:
 def prepare(targets: Iterable[Target]) -> None:
     """Raises UsageError for a file that could not be written, before anything is checked."""
     for _, file in targets:
-        folder = file.parent if file else Path()
-        if file and (file.is_dir() or not folder.is_dir() or not os.access(folder, os.W_OK)):
+        if not is_writable(file):
             raise UsageError(f"--format: {file} cannot be written")
+
+
+def is_writable(file: Path | None) -> bool:
+    """Whether a report could be put there, as far as can be told before."""
+    if file is None or (file.exists() and not file.is_file() and not file.is_dir()):
+        return True
+    return not file.is_dir() and file.parent.is_dir() and os.access(file.parent, os.W_OK)
 
 
 def _encoded(text: str, encoding: str) -> bytes:

@@ -6,7 +6,6 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from checks.base import Status
-from checks.words import clean
 from preflight import causes
 from preflight.schema import (
     API,
@@ -16,6 +15,7 @@ from preflight.schema import (
     MOUNTED,
     ON_E2B,
     STORAGE,
+    VERSION,
     Secrecy,
     key_of,
 )
@@ -60,8 +60,9 @@ def check(values: Mapping[str, object], tree: Tree, origins: Origins) -> tuple[F
 def active_key(settings: Settings) -> Iterator[Finding]:
     """The active master key version is one of the keys."""
     active, keys = settings.values.get(ACTIVE_KEY), lookup(settings.tree, MASTER_KEYS)
-    if active and isinstance(keys, dict) and keys and str(active) not in keys:
-        message = f"is {active}, and the configured versions are {clean(', '.join(sorted(keys)), 80)}"
+    versions = [name for name in keys if name.isdecimal()] if isinstance(keys, dict) and VERSION not in keys else []
+    if active and versions and str(active) not in versions:
+        message = f"is {active}, and the configured versions are {', '.join(versions)}"
         yield settings.found(causes.ACTIVE_KEY_MISSING, ACTIVE_KEY, message=message)
 
 

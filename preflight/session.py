@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from checks.base import Diagnosis, Finding, Layer, Status
+from checks.words import clean
 from preflight import __version__
 from preflight.config import Config
 from preflight.redact import Redactor
@@ -39,7 +40,8 @@ class Session:
     @property
     def source(self) -> str:
         """Where the configuration comes from."""
-        return str(self.options.config or os.environ.get("MISTLE_CONFIG_PATH", "") or "environment")
+        named = str(self.options.config or os.environ.get("MISTLE_CONFIG_PATH", ""))
+        return clean(named, 300) or "environment"
 
     @property
     def seconds(self) -> float:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from checks.words import clean
 from preflight.schema import KEYS, VERSION
+from preflight.tree import Path, dotted
 
 _NEWER = "it looks like the configuration of a newer Mistle"
 _OLDER = "it looks like the configuration of an older Mistle"
@@ -41,14 +42,14 @@ _NO_OVERRIDES = frozenset(  # read by Mistle's launchers, not by its configurati
 _NEAR = 0.88  # of 1: a slip or a missing word in a long name, not another name with the same beginning
 
 
-def unknown(path: str, name: str, siblings: tuple[str, ...]) -> str:
+def unknown(path: Path, siblings: tuple[str, ...]) -> str:
     """What to say of a key that the schema does not have; ``siblings`` are the names that its table may hold."""
-    if path in _SHAPES:
-        return f"is unknown to Mistle: {_SHAPES[path]}"
+    if dotted(path) in _SHAPES:
+        return f"is unknown to Mistle: {_SHAPES[dotted(path)]}"
     if VERSION in siblings:
         return 'is unknown to Mistle: a version is a whole number from 1, like "1"'
-    sibling = _closest(name, siblings, 0.6)
-    meant = f"{path.removesuffix(name)}{sibling}" if sibling else _closest(path, _paths(), 0.75)
+    sibling = _closest(path[-1], siblings, 0.6)
+    meant = dotted((*path[:-1], sibling)) if sibling else _closest(dotted(path), _paths(), 0.75)
     return f"is unknown to Mistle, did you mean {meant}?" if meant else "is unknown to Mistle"
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
+from itertools import islice
 from typing import TYPE_CHECKING, TypeAlias
 
 from preflight import causes, suggestions
@@ -19,14 +20,14 @@ if TYPE_CHECKING:
 
 Shape: TypeAlias = "dict[str, Key | Shape]"
 
+_MANY = 100  # unknown keys are named, enough to see that it is another program's file
+_LONG = 8  # characters: what stands in the place of a version may be the secret itself
 _VERSION = re.compile(r"[1-9][0-9]*")
 
 
 @dataclass(frozen=True)
 class Validated:
-    """What a tree holds: good values by path, the paths of all that are set, of required ones that are not, and what is
-    wrong.
-    """
+    """A tree's good values by path, the keys that are set, the required ones that are not, and all that is wrong."""
 
     values: Mapping[str, object]
     present: frozenset[str]
@@ -36,11 +37,11 @@ class Validated:
 
 @dataclass(frozen=True)
 class _Entry:
-    """What stands at one path: a value, or why it is wrong; None when the variable that set it was refused before."""
+    """What stands where the schema has keys: a value, or why it is wrong; None where a variable was refused."""
 
     path: str
     value: object
-    keys: tuple[str, ...] = ()
+    keys: tuple[str, ...]
 
 
 def validate(tree: Tree, origins: Origins) -> Validated:
@@ -48,30 +49,37 @@ def validate(tree: Tree, origins: Origins) -> Validated:
     entries = tuple(_entries(tree, _SHAPE, ()))
     present = frozenset(path for entry in entries for path in entry.keys)
     missing = [key for key in KEYS if key.required.holds(tree) and not _is_set(key, present)]
-    return Validated(
-        {entry.path: entry.value for entry in entries if not isinstance(entry.value, Wrong | None)},
-        present,
-        frozenset(key.path for key in missing),
-        (
-            *(_finding(entry, entry.value, origins) for entry in entries if isinstance(entry.value, Wrong)),
-            *(origins.found(causes.MISSING, key.path, message=_missing(key)) for key in missing),
-        ),
+    findings = (
+        *(_finding(entry, entry.value, origins) for entry in entries if isinstance(entry.value, Wrong)),
+        *(origins.found(causes.MISSING, key.path, message=_missing(key)) for key in missing),
+        *(_unknown(*stranger, origins) for stranger in islice(_strangers(tree, _SHAPE, ()), _MANY)),
     )
+    values = {entry.path: entry.value for entry in entries if not isinstance(entry.value, Wrong | None)}
+    return Validated(values, present, frozenset(key.path for key in missing), findings)
 
 
-def _entries(table: Mapping[str, object], shape: Shape, above: Path) -> Iterator[_Entry]:
+def _entries(table: Tree, shape: Shape, above: Path) -> Iterator[_Entry]:
     for name, value in table.items():
         path = dotted((*above, name))
         expected = _expected(name, value, shape)
-        if expected is None:
-            yield _Entry(path, Wrong(causes.UNKNOWN_KEY, suggestions.unknown(path, name, tuple(shape))))
-        elif isinstance(expected, Key):
+        if isinstance(expected, Key):
             yield _Entry(path, _accepted(expected, value), (path,))
-        elif isinstance(value, dict):
+        elif expected and isinstance(value, dict):
             yield from _entries(value, expected, (*above, name))
-        else:
+        elif expected:
             wrong = Wrong(causes.WRONG_TYPE, f"is {name_of(value)}, must be a table: [{path}]")
             yield _Entry(path, wrong, tuple(_required_below(expected)))
+
+
+def _strangers(table: Tree, shape: Shape, above: Path) -> Iterator[tuple[Path, tuple[str, ...]]]:
+    """The path of each key that the schema does not have, and the names that its table may hold."""
+    for name, value in table.items():
+        expected = _expected(name, value, shape)
+        if expected is None:
+            hidden = VERSION in shape and len(name) > _LONG
+            yield (*above, VERSION if hidden else name), tuple(shape)
+        elif isinstance(expected, dict) and isinstance(value, dict):
+            yield from _strangers(value, expected, (*above, name))
 
 
 def _expected(name: str, value: object, shape: Shape) -> Key | Shape | None:
@@ -90,8 +98,11 @@ def _accepted(key: Key, value: object) -> object:
 
 
 def _finding(entry: _Entry, wrong: Wrong, origins: Origins) -> Finding:
-    finding = origins.found(wrong.cause, entry.path, message=wrong.message)
-    return replace(finding, fields=entry.keys or finding.fields)
+    return replace(origins.found(wrong.cause, entry.path, message=wrong.message), fields=entry.keys)
+
+
+def _unknown(path: Path, siblings: tuple[str, ...], origins: Origins) -> Finding:
+    return origins.found(causes.UNKNOWN_KEY, dotted(path), message=suggestions.unknown(path, siblings))
 
 
 def _is_set(key: Key, present: frozenset[str]) -> bool:

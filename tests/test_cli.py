@@ -1,0 +1,410 @@
+"""The command from outside: what it prints where, and the code that it ends with."""
+
+import json
+import os
+import pty
+import signal
+import socket
+import stat
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Mapping
+from importlib.resources import files
+from pathlib import Path
+
+import pytest
+from jsonschema import Draft202012Validator
+
+from preflight import __version__
+from preflight.cli import main
+
+ROOT = Path(__file__).parents[1]
+EXAMPLE = ROOT / "examples" / "mistle.toml"
+SCHEMA = Draft202012Validator(json.loads(files("preflight").joinpath("report.schema.json").read_text()))
+PASSWORD = "Kd7-pass&word+of/postgres"
+ENCODED = "Kd7-pass%26word%2Bof%2Fpostgres"
+CLEAN = {"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT)}
+URLS = [f"MISTLE_POSTGRES_{plane}_PLANE_{use}_URL" for plane in ("CONTROL", "DATA") for use in ("DIRECT", "POOLED")]
+
+
+def pointed_at(port: int) -> dict[str, str]:
+    """Every resource of the example is at this port."""
+    postgres = {name: f"postgres://app:{ENCODED}@127.0.0.1:{port}/mistle_database" for name in URLS}
+    return {**postgres, "MISTLE_KV_DATA_PLANE_URL": f"redis://:{ENCODED}@127.0.0.1:{port}"}
+
+
+@pytest.fixture
+def closed() -> dict[str, str]:
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        return pointed_at(listener.getsockname()[1])
+
+
+@pytest.fixture
+def silent() -> Iterator[dict[str, str]]:
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        listener.listen(100)
+        yield pointed_at(listener.getsockname()[1])
+
+
+def started(
+    *arguments: str, env: Mapping[str, str] | None = None, code: str = "", **streams: object
+) -> "subprocess.Popen[bytes]":
+    """The command, or ``code`` that breaks something and then calls it."""
+    program = ["-c", f"{code}\nfrom preflight.cli import entry; entry()"] if code else ["-m", "preflight.cli"]
+    return subprocess.Popen(
+        [sys.executable, *program, *arguments],
+        env={**CLEAN, **(env or {})},
+        **{"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, **streams},
+    )
+
+
+def ended(*arguments: str, env: Mapping[str, str] | None = None, code: str = "") -> tuple[int, str, str]:
+    """Exit code, standard output, standard error."""
+    process = started(*arguments, env=env, code=code)
+    stdout, stderr = process.communicate(timeout=30)
+    return process.returncode, stdout.decode(), stderr.decode()
+
+
+def document(stdout: str) -> dict:
+    """The one JSON document that standard output holds."""
+    found = json.loads(stdout)
+    SCHEMA.validate(found)
+    return found
+
+
+def ids(found: dict) -> set[str]:
+    return {finding["id"] for check in found["checks"] for finding in check["findings"]}
+
+
+def test_right_configuration_is_valid_offline():
+    code, stdout, stderr = ended("config", "--config", str(EXAMPLE))
+    assert (code, stderr) == (0, "")
+    assert stdout.splitlines()[-1].startswith("VALID, nothing was probed · checks: 1 ok · keys: ")
+
+
+def test_configuration_with_an_error_is_not_ready():
+    code, stdout, _ = ended("config", "--config", str(EXAMPLE), "-f", "json", env={"MISTLE_ENV": "prod"})
+    found = document(stdout)
+    assert (code, found["ready"], found["checks"][0]["status"]) == (1, False, "fail")
+    (key,) = (key for key in found["keys"] if key["key"] == "global.env")
+    assert (key["status"], key["evidence"], key["origin"]) == ("fail", "none", "MISTLE_ENV")
+
+
+def test_plan_names_checks_and_keys_and_touches_nothing(silent: dict[str, str]):
+    code, stdout, _ = ended("plan", "--config", str(EXAMPLE), "-f", "json", env=silent)
+    found = document(stdout)
+    assert code == 0
+    assert {check["status"] for check in found["checks"][1:]} == {"skip"}
+    direct = next(check for check in found["checks"] if check["name"] == "postgres.data_plane.direct")
+    assert direct["keys"] == ["postgres.data_plane.direct_url"]
+    assert [finding["layer"] for finding in direct["findings"]] == ["dns", "connect", "auth", "access", "fitness"]
+    (key,) = (key for key in found["keys"] if key["key"] == "postgres.data_plane.direct_url")
+    assert (key["status"], key["evidence"]) == ("skip", "validated")
+
+
+def test_plan_for_people_lists_the_keys_of_each_check():
+    _, stdout, _ = ended("plan", "--config", str(EXAMPLE))
+    assert "      for postgres.data_plane.direct_url\n" in stdout
+
+
+def test_unreachable_resources_are_not_ready(closed: dict[str, str]):
+    code, stdout, stderr = ended("--config", str(EXAMPLE), env=closed)
+    assert (code, stderr) == (1, "")
+    assert "network.refused  (kv.data_plane, connect)\n      kv.data_plane.url  MISTLE_KV_DATA_PLANE_URL" in stdout
+    assert stdout.splitlines()[-1].startswith("NOT READY · checks: ")
+
+
+def test_ignored_failures_are_shown_and_not_counted(closed: dict[str, str]):
+    strict = ("--fail-level", "warn", "--ignore", "network.refused")
+    code, stdout, _ = ended("--config", str(EXAMPLE), "-f", "json", *strict, env=closed)
+    found = document(stdout)
+    assert (code, found["ready"]) == (0, True)
+    assert found["counts"]["checks"]["warn"] == 5
+
+
+def test_selection_leaves_the_other_keys_unproven(closed: dict[str, str]):
+    _, stdout, _ = ended("--config", str(EXAMPLE), "-f", "json", "--only", "valkey", env=closed)
+    found = document(stdout)
+    assert [check["name"] for check in found["checks"]] == ["config", "kv.data_plane"]
+    (key,) = (key for key in found["keys"] if key["key"] == "postgres.data_plane.direct_url")
+    assert (key["status"], key["evidence"]) == ("skip", "validated")
+
+
+@pytest.mark.parametrize(
+    "arguments", [("-q", "--config", str(EXAMPLE), "config"), ("config", "--config", str(EXAMPLE), "-q"), ("-q", "config")]
+)
+def test_flags_stand_before_or_after_the_command(arguments: tuple[str, ...]):
+    code, stdout, _ = ended(*arguments, env={"MISTLE_CONFIG_PATH": str(EXAMPLE)})
+    assert (code, stdout.count("\n")) == (0, 1)
+    assert stdout.startswith("VALID, ")
+
+
+MISUSE = {
+    "unknown flag": (["--bogus"], "--bogus"),
+    "abbreviated flag": (["--time", "3"], "--time"),
+    "unknown command": (["confgi"], "'confgi'"),
+    "missing argument": (["explain"], "mistle-preflight explain ID"),
+    "unknown finding": (["explain", "network.refusd"], "did you mean network.refused?"),
+    "unknown finding to ignore": (["config", "--ignore", "network.refusd"], "did you mean network.refused?"),
+    "unknown stage": (["--stage", "dead"], "'dead'"),
+    "unknown service": (["--service", "dashbord"], "'dashbord'"),
+    "unknown format": (["--format", "xml"], "'xml'"),
+    "format without a file": (["--format", "text="], "'text='"),
+    "unwritable file": (["--format", "text=/no/such/folder/report"], "/no/such/folder/report"),
+    "no time": (["--timeout", "0"], "'0'"),
+    "negative time": (["--deadline=-1"], "'-1'"),
+    "not a number": (["--timeout", "nan"], "'nan'"),
+    "endless": (["--deadline", "inf"], "'inf'"),
+    "not a time": (["--timeout", "soon"], "'soon'"),
+    "pattern that matches nothing": (["--config", str(EXAMPLE), "--only", "mysql"], "'mysql'"),
+    "certificates that are not there": (["--ca-file", "/no/such/file"], "no such file or directory"),
+    "certificates that are none": (["--ca-file", str(EXAMPLE)], "holds no PEM certificates"),
+    "no such configuration": (["--config", "/no/such/file"], "/no/such/file"),
+    "configuration that is a folder": (["--config", "/"], "/"),
+}
+
+
+@pytest.mark.parametrize("case", MISUSE)
+def test_misuse_is_one_clear_line_and_exit_2(case: str):
+    arguments, words = MISUSE[case]
+    code, stdout, stderr = ended(*arguments)
+    assert (code, stdout) == (2, "")
+    assert stderr.startswith("mistle-preflight: ")
+    assert words.lower() in stderr.lower()
+    assert stderr.count("\n") == 1
+
+
+@pytest.mark.parametrize("flags", [("--format", "json"), ("--format=json",), ("-fjson",)])
+@pytest.mark.parametrize("case", MISUSE)
+def test_misuse_is_told_in_json_too(case: str, flags: tuple[str, ...]):
+    code, stdout, stderr = ended(*MISUSE[case][0], *flags)
+    found = document(stdout)
+    assert (code, found["ready"], stderr.count("\n")) == (2, False, 1)
+    assert ids(found) & {"run.usage", "config.unreadable"}
+
+
+def test_two_reports_for_one_place_are_refused_in_json():
+    code, stdout, _ = ended("-f", "json", "-f", "text")
+    assert (code, ids(document(stdout))) == (2, {"run.usage"})
+
+
+CRASHES = {
+    "while reading": "import preflight.commands as m\ndef load(*_): raise RuntimeError(SECRET)\nm.load = load",
+    "while planning": "import preflight.plan as m\ndef plan(*_, **__): raise RuntimeError(SECRET)\nm.plan = plan",
+    "while comparing": "import preflight.compare as m\ndef compare(*_): raise RuntimeError(SECRET)\nm.compare = compare",
+}
+
+
+@pytest.mark.parametrize("when", CRASHES)
+def test_crash_is_told_in_json_and_exit_3(when: str, closed: dict[str, str]):
+    code, stdout, stderr = ended("--config", str(EXAMPLE), "-f", "json", env=closed, code=f"SECRET = {PASSWORD!r}\n{CRASHES[when]}")
+    assert (code, stderr) == (3, "")
+    (bug,) = (finding for finding in document(stdout)["checks"][0]["findings"] if finding["id"] == "internal.bug")
+    assert bug["message"].startswith("RuntimeError at ")
+    assert PASSWORD not in stdout
+
+
+def test_crash_of_one_step_keeps_what_the_checks_found(closed: dict[str, str]):
+    code = f"SECRET = ''\n{CRASHES['while comparing']}"
+    _, stdout, _ = ended("--config", str(EXAMPLE), "-f", "json", env=closed, code=code)
+    assert "network.refused" in ids(document(stdout))
+
+
+def test_traceback_is_printed_on_request_and_without_secrets(closed: dict[str, str]):
+    code = f"SECRET = {PASSWORD!r}\n{CRASHES['while comparing']}"
+    _, stdout, stderr = ended("--config", str(EXAMPLE), "-v", env=closed, code=code)
+    assert "Traceback (most recent call last):" in stderr
+    assert "RuntimeError: ***" in stderr
+    assert PASSWORD not in stdout + stderr
+
+
+@pytest.mark.parametrize("flags", [(), ("-v",), ("-q",), ("-f", "json")])
+def test_password_is_in_no_output(flags: tuple[str, ...], closed: dict[str, str]):
+    _, stdout, stderr = ended("--config", str(EXAMPLE), *flags, env=closed)
+    assert PASSWORD not in stdout + stderr
+    assert ENCODED not in stdout + stderr
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("delay", [0.0, 0.2, 0.5])
+def test_signal_during_the_run_gives_the_report_so_far(number: signal.Signals, delay: float, silent: dict[str, str]):
+    process = started("--config", str(EXAMPLE), "-f", "json", "-f", "text=/dev/null", env=silent)
+    time.sleep(0.5 + delay)
+    process.send_signal(number)
+    sent = time.monotonic()
+    stdout, stderr = process.communicate(timeout=10)
+    assert time.monotonic() - sent < 1
+    assert (process.returncode, stderr) == (128 + number, b"")
+    found = document(stdout.decode())
+    assert (found["ready"], len(found["checks"])) == (False, 6)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_signal_before_the_run_gives_a_report_too(number: signal.Signals):
+    slow = "import preflight.commands as m, time\ndef load(*_): print(1, flush=True, file=m.sys.stderr); time.sleep(30)\nm.load = load"
+    process = started("--config", str(EXAMPLE), "-f", "json", code=slow)
+    assert process.stderr
+    assert process.stderr.readline() == b"1\n"
+    process.send_signal(number)
+    stdout, _ = process.communicate(timeout=5)
+    assert process.returncode == 128 + number
+    assert ids(document(stdout.decode())) == {"run.interrupted"}
+
+
+def test_silent_resources_cost_one_time_out_and_the_process_ends(silent: dict[str, str]):
+    begun = time.monotonic()
+    code, stdout, _ = ended("--config", str(EXAMPLE), "-f", "json", "--timeout", "1", env=silent)
+    assert time.monotonic() - begun < 1 + 1.5
+    assert code == 1
+    assert {check["status"] for check in document(stdout)["checks"][1:]} == {"fail"}
+
+
+def test_short_deadline_still_gives_a_full_report(silent: dict[str, str]):
+    begun = time.monotonic()
+    _, stdout, _ = ended("--config", str(EXAMPLE), "-f", "json", "--deadline", "0.1", env=silent)
+    assert time.monotonic() - begun < 1.6
+    found = document(stdout)
+    assert len(found["checks"]) == 6
+    assert "run.deadline" in ids(found)
+
+
+def test_file_appears_whole_private_and_in_the_place_of_a_link(tmp_path: Path):
+    (tmp_path / "old.json").write_text("old")
+    (tmp_path / "report.json").symlink_to("old.json")
+    code, stdout, _ = ended("config", "--config", str(EXAMPLE), "-f", f"json={tmp_path / 'report.json'}", "-f", "text")
+    assert code == 0
+    assert "VALID" in stdout
+    document((tmp_path / "old.json").read_text())
+    assert stat.S_IMODE((tmp_path / "old.json").stat().st_mode) == 0o600
+    assert sorted(os.listdir(tmp_path)) == ["old.json", "report.json"]
+
+
+def test_report_in_a_file_only_leaves_standard_output_empty(tmp_path: Path):
+    assert ended("config", "--config", str(EXAMPLE), "-f", f"text={tmp_path / 'report'}") == (0, "", "")
+    assert "\x1b" not in (tmp_path / "report").read_text()
+
+
+@pytest.mark.parametrize("place", ["stdout", "file"])
+def test_full_disk_is_a_clear_line_and_never_ready(place: str):
+    with open("/dev/full", "wb") as full:
+        streams = {"stdout": full} if place == "stdout" else {}
+        flags = () if place == "stdout" else ("-f", "json=/dev/full")
+        process = started("config", "--config", str(EXAMPLE), *flags, **streams)
+        _, stderr = process.communicate(timeout=10)
+    assert process.returncode == 2
+    assert stderr.startswith(b"mistle-preflight: ")
+    assert stderr.endswith(b"No space left on device\n")
+    assert stderr.count(b"\n") == 1
+
+
+@pytest.mark.parametrize("arguments", [("config", "--config", str(EXAMPLE)), ("explain", "network.refused")])
+def test_reader_that_went_away_is_a_clear_line(arguments: tuple[str, ...]):
+    reader, writer = os.pipe()
+    os.close(reader)
+    process = started(*arguments, stdout=writer)
+    os.close(writer)
+    _, stderr = process.communicate(timeout=10)
+    assert process.returncode == 2
+    assert stderr == b"mistle-preflight: standard output cannot be written to: Broken pipe\n"
+
+
+def test_closed_standard_streams_do_no_harm():
+    shell = f'"{sys.executable}" -m preflight.cli config --config "{EXAMPLE}" >&- 2>&-'
+    assert subprocess.run(shell, shell=True, env=CLEAN, check=False).returncode == 2
+
+
+def on_terminal(*arguments: str, env: Mapping[str, str]) -> str:
+    """What a terminal gets to see."""
+    terminal, stream = pty.openpty()
+    process = started(*arguments, env=env, stdout=stream, stderr=stream)
+    os.close(stream)
+    seen = b""
+    try:
+        while part := os.read(terminal, 65536):
+            seen += part
+    except OSError:  # Linux says so of the end
+        pass
+    os.close(terminal)
+    process.wait(timeout=10)
+    return seen.decode()
+
+
+def test_terminal_shows_progress_and_colours(silent: dict[str, str]):
+    seen = on_terminal("--config", str(EXAMPLE), "--timeout", "0.3", env=silent)
+    assert "0/5 checked, waiting for postgres.control_plane.direct, " in seen
+    assert seen.index("checked, waiting") < seen.index("\r\x1b[K\x1b[1mmistle-preflight ")
+    assert "\x1b[1;31mNOT READY\x1b[0m" in seen
+
+
+@pytest.mark.parametrize(("flags", "env"), [(("--no-color",), {}), ((), {"NO_COLOR": "1"})])
+def test_colours_can_be_turned_off(flags: tuple[str, ...], env: dict[str, str]):
+    assert "\x1b" not in on_terminal("config", "--config", str(EXAMPLE), *flags, env=env)
+
+
+def test_output_without_the_marks_gets_others():
+    code, stdout, _ = ended("config", "--config", str(EXAMPLE), env={"PYTHONIOENCODING": "ascii"})
+    assert code == 0
+    assert "  + global.env " in stdout
+    assert stdout.isascii()
+
+
+def test_json_is_utf8_whatever_the_terminal_speaks():
+    env = {"PYTHONIOENCODING": "ascii", "MISTLE_CONFIG_PATH": "/no/such/dätei"}
+    _, stdout, _ = ended("config", "-f", "json", env=env)
+    assert "dätei" in document(stdout)["checks"][0]["target"]
+
+
+def test_extra_certificates_that_node_would_ignore_are_a_warning():
+    env = {"NODE_EXTRA_CA_CERTS": "/no/such/file"}
+    code, stdout, _ = ended("config", "--config", str(EXAMPLE), "-f", "json", env=env)
+    found = document(stdout)
+    assert (code, found["checks"][0]["status"]) == (0, "warn")
+    assert ids(found) == {"config.extra-ca-unreadable"}
+
+
+def test_extra_certificates_of_the_flag_replace_those_of_the_variable():
+    import certifi
+
+    env = {"NODE_EXTRA_CA_CERTS": "/no/such/file"}
+    assert ended("config", "--config", str(EXAMPLE), "-q", "--fail-level", "warn", "--ca-file", certifi.where(), env=env)[0] == 0
+
+
+def test_explain_prints_the_entry():
+    code, stdout, _ = ended("explain", "network.refused")
+    assert code == 0
+    assert "nothing listens on that port" in stdout
+    assert "→ start the service, or correct the host and port in the blamed key" in stdout
+
+
+def test_explain_in_json():
+    assert json.loads(ended("explain", "network.refused", "-f", "json")[1])["cause"]["id"] == "network.refused"
+
+
+def test_version():
+    assert ended("--version") == (0, f"mistle-preflight {__version__}\n", "")
+
+
+def test_help_is_the_readmes(capsys: pytest.CaptureFixture[str]):
+    assert main(["--help"]) == 0
+    shown = capsys.readouterr().out
+    assert "examples:\n" in shown
+    readme = (ROOT / "README.md").read_text()
+    assert shown.strip() == readme.split("<!-- help -->")[1].strip().removeprefix("```text").strip("`").strip()
+
+
+def test_check_of_a_configuration_starts_fast(tmp_path: Path):
+    """150 ms where Python itself takes 12."""
+    env = {**CLEAN, "PYTHONPYCACHEPREFIX": str(tmp_path)}
+
+    def fastest(*arguments: str) -> float:
+        def once() -> float:
+            begun = time.perf_counter()
+            subprocess.run([sys.executable, *arguments], env=env, stdout=subprocess.DEVNULL, check=True)
+            return time.perf_counter() - begun
+
+        return min(once() for _ in range(7))
+
+    assert fastest("-m", "preflight.cli", "config", "--config", str(EXAMPLE)) < 12 * fastest("-c", "pass")
