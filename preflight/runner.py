@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import importlib
+import os
 import queue
 import threading
 import time
@@ -16,6 +17,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from checks.base import Check, ClimbEnded, Diagnosis, Settings
+from checks.isolation import isolated
 from checks.threads import Loop
 from preflight.climb import Climb
 from preflight.endings import DEADLINE, INTERRUPTED
@@ -54,7 +56,7 @@ def run(  # noqa: PLR0913 - what, within which limits, and whom to tell
     ends, signals = time.monotonic() + deadline, signals or Signals()
     climbs = tuple(Climb(group, settings) for group in _distinct(checks))
     work = _Work(climbs)
-    with signals.told_to(work.events.put):
+    with signals.told_to(work.events.put), isolated(os.environ):
         work.thread.start()
         if reason := _watch(work.events, ends, deadline, on_end):
             work.stop(reason)

@@ -30,7 +30,7 @@ URLS = [f"MISTLE_POSTGRES_{plane}_PLANE_{use}_URL" for plane in ("CONTROL", "DAT
 
 def pointed_at(port: int) -> dict[str, str]:
     """Every resource of the example is at this port."""
-    postgres = {name: f"postgres://app:{ENCODED}@127.0.0.1:{port}/mistle_database" for name in URLS}
+    postgres = dict.fromkeys(URLS, f"postgres://app:{ENCODED}@127.0.0.1:{port}/mistle_database")
     return {**postgres, "MISTLE_KV_DATA_PLANE_URL": f"redis://:{ENCODED}@127.0.0.1:{port}"}
 
 
@@ -134,7 +134,8 @@ def test_selection_leaves_the_other_keys_unproven(closed: dict[str, str]):
 
 
 @pytest.mark.parametrize(
-    "arguments", [("-q", "--config", str(EXAMPLE), "config"), ("config", "--config", str(EXAMPLE), "-q"), ("-q", "config")]
+    "arguments",
+    [("-q", "--config", str(EXAMPLE), "config"), ("config", "--config", str(EXAMPLE), "-q"), ("-q", "config")],
 )
 def test_flags_stand_before_or_after_the_command(arguments: tuple[str, ...]):
     code, stdout, _ = ended(*arguments, env={"MISTLE_CONFIG_PATH": str(EXAMPLE)})
@@ -200,7 +201,9 @@ CRASHES = {
 
 @pytest.mark.parametrize("when", CRASHES)
 def test_crash_is_told_in_json_and_exit_3(when: str, closed: dict[str, str]):
-    code, stdout, stderr = ended("--config", str(EXAMPLE), "-f", "json", env=closed, code=f"SECRET = {PASSWORD!r}\n{CRASHES[when]}")
+    code, stdout, stderr = ended(
+        "--config", str(EXAMPLE), "-f", "json", env=closed, code=f"SECRET = {PASSWORD!r}\n{CRASHES[when]}"
+    )
     assert (code, stderr) == (3, "")
     (bug,) = (finding for finding in document(stdout)["checks"][0]["findings"] if finding["id"] == "internal.bug")
     assert bug["message"].startswith("RuntimeError at ")
@@ -369,7 +372,12 @@ def test_extra_certificates_of_the_flag_replace_those_of_the_variable():
     import certifi
 
     env = {"NODE_EXTRA_CA_CERTS": "/no/such/file"}
-    assert ended("config", "--config", str(EXAMPLE), "-q", "--fail-level", "warn", "--ca-file", certifi.where(), env=env)[0] == 0
+    assert (
+        ended("config", "--config", str(EXAMPLE), "-q", "--fail-level", "warn", "--ca-file", certifi.where(), env=env)[
+            0
+        ]
+        == 0
+    )
 
 
 def test_explain_prints_the_entry():

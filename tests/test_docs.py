@@ -9,7 +9,9 @@ import checks
 from checks.base import Layer
 from preflight import docs
 
-TESTS = "\n".join(file.read_text() for file in sorted(Path(__file__).parent.glob("test_*.py")) if file != Path(__file__))
+TESTS = "\n".join(
+    file.read_text() for file in sorted(Path(__file__).parent.glob("test_*.py")) if file != Path(__file__)
+)
 
 
 @pytest.mark.parametrize("name", docs.PAGES)

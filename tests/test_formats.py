@@ -15,7 +15,11 @@ from preflight.formats.text import ASCII
 from preflight.report import KeyVerdict, Report, Result
 
 SCHEMA = Draft202012Validator(json.loads(files("preflight").joinpath("report.schema.json").read_text()))
-URL, POOLED, PREFIX = "postgres.control_plane.direct_url", "postgres.control_plane.pooled_url", "kv.data_plane.key_prefix"
+URL, POOLED, PREFIX = (
+    "postgres.control_plane.direct_url",
+    "postgres.control_plane.pooled_url",
+    "kv.data_plane.key_prefix",
+)
 
 DNS = Finding("postgres.dns", Layer.DNS, Status.OK, "db resolves", fields=(URL,), seconds=0.0012)
 REJECTED = Finding(
@@ -42,7 +46,9 @@ REPORT = Report(
     seconds=0.81,
     results=(
         Result("config", "config", "/etc/mistle/mistle.toml", (), (SOUND,), 0.02),
-        Result("postgres.control_plane.direct", "postgres", "db:5432/mistle", (URL,), (DNS, REJECTED, NOT_REACHED), 0.02),
+        Result(
+            "postgres.control_plane.direct", "postgres", "db:5432/mistle", (URL,), (DNS, REJECTED, NOT_REACHED), 0.02
+        ),
         Result("postgres.control_plane.pooled", "postgres", "", (POOLED,), (BLOCKED,)),
         Result("kv.data_plane", "valkey", "kv:6379", (PREFIX,), (EVICTS,), 12.5),
     ),
@@ -193,7 +199,9 @@ def test_schema_is_itself_valid():
     Draft202012Validator.check_schema(SCHEMA.schema)
 
 
-@pytest.mark.parametrize("where", [(), ("counts",), ("counts", "keys"), ("checks", 1), ("checks", 1, "findings", 0), ("keys", 0)])
+@pytest.mark.parametrize(
+    "where", [(), ("counts",), ("counts", "keys"), ("checks", 1), ("checks", 1, "findings", 0), ("keys", 0)]
+)
 def test_schema_requires_every_member_and_admits_new_ones(where: tuple[str | int, ...]):
     def part(document):
         for step in where:
