@@ -5,6 +5,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from checks.base import Finding
+from preflight.config import Config
 from preflight.schema import key_of
 
 MASTER_KEYS = "services.control_plane_api.integrations.master_encryption_keys"
@@ -118,6 +120,31 @@ CONTROL_KV: Mapping[str, object] = {
     "kv.control_plane.key_prefix": "mistle-control",
 }
 
+# Every key of the schema at once: Mistle ignores what the chosen provider and storage do not use.
+ALL: Mapping[str, object] = {
+    **VALID,
+    **MOUNTED,
+    **GOOGLE,
+    **TELEMETRY,
+    **CONTROL_KV,
+    "telemetry.resource_attributes": "a=b",
+    "services.control_plane_api.auth.allow_signups": False,
+    "object_store.assets.endpoint": "https://s3.mistle.example",
+    "object_store.assets.force_path_style": True,
+    "object_store.sandbox_storage.region": "eu-central-1",
+    "object_store.sandbox_storage.force_path_style": True,
+    "internal_auth.method": "shared_token",
+    "sandbox.storage.archil.name_prefix": "mistle-",
+    "sandbox.storage.docker_volume.name_prefix": "mistle-",
+    "sandbox.docker.socket_path": "/var/run/docker.sock",
+    "sandbox.docker.network_name": "sandboxes",
+    "sandbox.e2b.domain": "e2b.example",
+    "sandbox.e2b.cpu_count": 4,
+    "sandbox.e2b.memory_mb": 8192,
+    "sandbox.sandboxd_test_faults_enabled": True,
+}
+PATHS = [path for path, value in ALL.items() if value is not None]
+
 
 def valid(changes: Mapping[str, object] = {}) -> dict[str, object]:
     """The valid configuration by key path, with these changes; None takes a key out."""
@@ -170,3 +197,9 @@ def line_of(file: Path, path: str) -> str:
     lines = file.read_text().splitlines()
     first = lines.index(f"[{section}]") if section else 0
     return f"{file.name}:{first + next(n for n, line in enumerate(lines[first:], 1) if line.startswith(f'{name} ='))}"
+
+
+def found(config: Config, id_: str) -> Finding:
+    """The one finding of this id."""
+    (finding,) = (finding for finding in config.findings if finding.id == id_)
+    return finding

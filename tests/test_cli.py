@@ -195,7 +195,7 @@ def test_two_reports_for_one_place_are_refused_in_json():
 CRASHES = {
     "while reading": "import preflight.commands as m\ndef load(*_): raise RuntimeError(SECRET)\nm.load = load",
     "while planning": "import preflight.plan as m\ndef plan(*_, **__): raise RuntimeError(SECRET)\nm.plan = plan",
-    "while comparing": "import preflight.compare as m\ndef compare(*_): raise RuntimeError(SECRET)\nm.compare = compare",
+    "while comparing": "import preflight.compare as m\ndef fail(*_): raise RuntimeError(SECRET)\nm.compare = fail",
 }
 
 
@@ -247,10 +247,14 @@ def test_signal_during_the_run_gives_the_report_so_far(number: signal.Signals, d
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_signal_before_the_run_gives_a_report_too(number: signal.Signals):
-    slow = "import preflight.commands as m, time\ndef load(*_): print(1, flush=True, file=m.sys.stderr); time.sleep(30)\nm.load = load"
+    slow = (
+        "import preflight.commands as m, time\n"
+        "def load(*_): m.sys.stderr.write('loading\\n'); m.sys.stderr.flush(); time.sleep(30)\n"
+        "m.load = load"
+    )
     process = started("--config", str(EXAMPLE), "-f", "json", code=slow)
     assert process.stderr
-    assert process.stderr.readline() == b"1\n"
+    assert process.stderr.readline() == b"loading\n"
     process.send_signal(number)
     stdout, _ = process.communicate(timeout=5)
     assert process.returncode == 128 + number
@@ -282,7 +286,7 @@ def test_file_appears_whole_private_and_in_the_place_of_a_link(tmp_path: Path):
     assert "VALID" in stdout
     document((tmp_path / "old.json").read_text())
     assert stat.S_IMODE((tmp_path / "old.json").stat().st_mode) == 0o600
-    assert sorted(os.listdir(tmp_path)) == ["old.json", "report.json"]
+    assert sorted(file.name for file in tmp_path.iterdir()) == ["old.json", "report.json"]
 
 
 def test_report_in_a_file_only_leaves_standard_output_empty(tmp_path: Path):
@@ -292,7 +296,7 @@ def test_report_in_a_file_only_leaves_standard_output_empty(tmp_path: Path):
 
 @pytest.mark.parametrize("place", ["stdout", "file"])
 def test_full_disk_is_a_clear_line_and_never_ready(place: str):
-    with open("/dev/full", "wb") as full:
+    with Path("/dev/full").open("wb") as full:
         streams = {"stdout": full} if place == "stdout" else {}
         flags = () if place == "stdout" else ("-f", "json=/dev/full")
         process = started("config", "--config", str(EXAMPLE), *flags, **streams)

@@ -1,73 +1,37 @@
-"""What is accepted and refused, where it came from, and what is said of it: file and environment as Mistle reads them."""
+"""Every key and its limits, what is required when, and everything at once: what Mistle accepts, and what it refuses."""
 
 import json
-import os
 import re
 import tomllib
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from checks.base import Finding, Layer, Status
+from checks.base import Layer, Status
 from configs import (
-    CONTROL_KV,
+    ALL,
     E2B,
-    GOOGLE,
     MASTER_KEYS,
-    MOUNTED,
-    TELEMETRY,
-    VALID,
+    PATHS,
     Raw,
     environment,
+    found,
     line_of,
     toml,
     write,
 )
-from preflight.config import Config, ConfigError, load
+from preflight.config import ConfigError, load
 from preflight.requirements import OPTIONAL
-from preflight.schema import KEYS, Secrecy, key_of
+from preflight.schema import KEYS, key_of
 from preflight.tree import lookup
 from preflight.values import Boolean, Choice, Integer, ListOf, Text, Versioned
 
 API = "services.control_plane_api"
 PORT = f"{API}.port"
 TOKEN = "internal_auth.shared_token.token"
-ALL: dict[str, object] = {**VALID, **MOUNTED, **GOOGLE, **TELEMETRY, **CONTROL_KV} | {
-    "telemetry.resource_attributes": "a=b",
-    f"{API}.auth.allow_signups": False,
-    "object_store.assets.endpoint": "https://s3.mistle.example",
-    "object_store.assets.force_path_style": True,
-    "object_store.sandbox_storage.region": "eu-central-1",
-    "object_store.sandbox_storage.force_path_style": True,
-    "internal_auth.method": "shared_token",
-    "sandbox.storage.archil.name_prefix": "mistle-",
-    "sandbox.storage.docker_volume.name_prefix": "mistle-",
-    "sandbox.docker.socket_path": "/var/run/docker.sock",
-    "sandbox.docker.network_name": "sandboxes",
-    "sandbox.e2b.domain": "e2b.example",
-    "sandbox.e2b.cpu_count": 4,
-    "sandbox.e2b.memory_mb": 8192,
-    "sandbox.sandboxd_test_faults_enabled": True,
-}
-PATHS = [path for path, value in ALL.items() if value is not None]
 ROWS = [pytest.param(key_of(path), path, id=path) for path in PATHS]
-
-
-def found(config: Config, id_: str) -> Finding:
-    """The one finding of this id."""
-    (finding,) = (finding for finding in config.findings if finding.id == id_)
-    return finding
-
-
-def ids(config: Config) -> list[str]:
-    return [finding.id for finding in config.findings]
-
-
-# Every key
 
 
 def test_all_keys_together_are_accepted(tmp_path):
@@ -244,7 +208,7 @@ def test_missing_key_is_hinted_at_its_table(tmp_path):
     )
 
 
-# The shape of the file
+# Names that are not Mistle's, tables and values
 
 
 @pytest.mark.parametrize(
@@ -294,7 +258,7 @@ def test_value_where_a_table_belongs(tmp_path, value, message):
     config = load(write(tmp_path, {**dict.fromkeys(keys), "kv.data_plane": value}), {})
     finding = found(config, "config.wrong-type")
     assert (finding.message, list(finding.fields)) == (message, keys)
-    assert ids(config) == ["config.wrong-type"]
+    assert [finding.id for finding in config.findings] == ["config.wrong-type"]
     assert set(keys) <= config.broken
 
 
@@ -304,266 +268,7 @@ def test_array_of_tables_where_a_table_belongs(tmp_path):
     assert found(load(file, {}), "config.wrong-type").message == "is an array of tables, must be a table: [email.smtp]"
 
 
-def test_lines_of_every_way_to_write_a_key(tmp_path):
-    file = tmp_path / "odd.toml"
-    file.write_text(
-        'sandbox.tokens.connect = {secret = "a",\tissuer = "b"}\r\n'
-        "# a comment\r\n\r\n"
-        "[ services . 'control_plane_api' . auth ]\r\n"
-        "trusted_origins = [ # over\r\n"
-        '  "https://a.example", # several\r\n'
-        "]\r\n"
-        'secret = """\r\n'
-        "port = 1\r\n"
-        '"""\r\n'
-        "otp.length = 5\r\n"
-        "[email]\r\n"
-        'smtp."port" = 25',
-        newline="",
-    )
-    origins = load(file, {}).origins
-    assert {path: int(origin.removeprefix("odd.toml:")) for path, origin in origins.items() if origin != "default"} == {
-        "sandbox.tokens.connect.secret": 1,
-        "sandbox.tokens.connect.issuer": 1,
-        f"{API}.auth.trusted_origins": 5,
-        f"{API}.auth.secret": 8,
-        f"{API}.auth.otp.length": 11,
-        "email.smtp.port": 13,
-    }
-
-
-def test_lines_of_a_monstrous_file_are_given_up_in_time(tmp_path):
-    items = "".join(f'  "https://{number}.example",\n' for number in range(20000))
-    config = load(write(tmp_path, {"global.zzz": Raw(f"[\n{items}]")}), {})
-    assert config.origins["global.env"] == "mistle.toml:2"
-    assert config.origins["email.smtp.port"] == "mistle.toml"
-
-
-# Environment over file
-
-
-def test_file_is_found_by_the_environment(tmp_path):
-    config = load(None, {"MISTLE_CONFIG_PATH": str(write(tmp_path))})
-    assert config.findings == ()
-    assert config.values["global.env"] == "development"
-
-
-def test_named_file_wins_over_the_environment(tmp_path):
-    assert load(write(tmp_path), {"MISTLE_CONFIG_PATH": "/nowhere"}).findings == ()
-
-
-def test_environment_alone():
-    config = load(None, environment())
-    assert config.findings == ()
-    assert config.origins[TOKEN] == "MISTLE_INTERNAL_AUTH_SHARED_TOKEN"
-    assert config.origins[f"{MASTER_KEYS}.1"].endswith("_MASTER_ENCRYPTION_KEYS_JSON")
-    assert config.origins["sandbox.e2b.domain"] == "default"
-    assert config.values["sandbox.e2b.domain"] == "e2b.app"
-
-
-@pytest.mark.parametrize(("key", "path"), ROWS)
-def test_variable_wins(tmp_path, key, path):
-    file = write(tmp_path, ALL)
-    variables = environment(ALL)
-    config = load(file, {key.variable: variables[key.variable]})
-    assert config.origins[path] == config.keys[path] == key.variable
-    assert config.values[path] == _typed(ALL[path])
-    assert config.findings == ()
-
-
-@pytest.mark.parametrize(("key", "path"), ROWS)
-@pytest.mark.parametrize("blank", ["", " \t"])
-def test_blank_variable_is_a_value_and_fails(tmp_path, key, path, blank):
-    config = load(write(tmp_path, ALL), {key.variable: blank})
-    finding = found(config, "config.blank-override")
-    assert finding.fields == (key.path,)
-    assert finding.status is Status.FAIL
-    assert finding.hint == f"give {key.variable} a value, or unset it"
-    assert key.path in config.broken
-    assert key.path not in config.values
-
-
-@pytest.mark.parametrize(
-    ("path", "text", "value"),
-    [
-        (PORT, "5100", 5100),
-        (PORT, " 5100 ", 5100),
-        (PORT, "0x10", 16),
-        (PORT, "0b11", 3),
-        (PORT, "0o17", 15),
-        (PORT, "1e3", 1000),
-        (PORT, "5100.0", 5100),
-        (PORT, "+5", 5),
-        (PORT, "\ufeff007\u2003", 7),
-        ("email.smtp.secure", "true", True),
-        ("email.smtp.secure", "false", False),
-        (f"{API}.auth.enabled_methods", " otp ,,", ("otp",)),
-        (
-            f"{API}.auth.trusted_origins",
-            "https://app.mistle.example , https://b.example",
-            ("https://app.mistle.example", "https://b.example"),
-        ),
-        ("email.smtp.from_name", "  Mistle Mail ", "Mistle Mail"),
-        (TOKEN, " " + "x" * 40, "x" * 40),
-    ],
-)
-def test_override_is_read_as_javascript_reads_it(tmp_path, path, text, value):
-    config = load(write(tmp_path), {key_of(path).variable: text})
-    assert config.findings == ()
-    assert config.values[path] == value
-    assert type(config.values[path]) is type(value)
-
-
-@pytest.mark.parametrize(
-    ("path", "text", "id_"),
-    [
-        *(
-            (PORT, text, "config.bad-override")
-            for text in ("5100x", "1_000", "٣", "0x", "+0x10", "1n", "nan", "--1", "5 1")
-        ),
-        *(
-            (PORT, text, "config.out-of-range")
-            for text in ("0", "-0", "65536", "Infinity", "-1", "1e400", "0x" + "f" * 9000)
-        ),
-        (PORT, "5100.5", "config.wrong-type"),
-        *(
-            ("email.smtp.secure", text, "config.bad-override")
-            for text in ("True", "1", " true", "true\n", "yes", "FALSE")
-        ),
-        (f"{API}.auth.trusted_origins", " , ,", "config.out-of-range"),
-        (f"{API}.auth.enabled_methods", "otp,saml", "config.not-allowed"),
-        ("sandbox.provider", " docker", "config.not-allowed"),
-    ],
-)
-def test_override_that_does_not_parse(tmp_path, path, text, id_):
-    config = load(write(tmp_path), {key_of(path).variable: text})
-    finding = found(config, id_)
-    assert (finding.fields, finding.status) == ((path,), Status.FAIL)
-    assert key_of(path).variable in finding.hint
-    assert path in config.broken
-    assert path not in config.values
-    assert len(finding.message) < 250
-
-
-KEYS_JSON = "MISTLE_SERVICES_CONTROL_PLANE_API_INTEGRATIONS_MASTER_ENCRYPTION_KEYS_JSON"
-
-
-@pytest.mark.parametrize(
-    "text",
-    ["[]", "1", "null", '"k"', '{"1": 2}', '{"1": null}', '{"1": {"2": "3"}}', '{"1": "x"', "sesame", "[" * 100000],
-)
-def test_master_keys_that_are_no_object_of_strings(tmp_path, text):
-    config = load(write(tmp_path), {KEYS_JSON: text})
-    finding = found(config, "config.bad-override")
-    assert (finding.fields, finding.status) == ((f"{MASTER_KEYS}.<version>",), Status.FAIL)
-    assert finding.hint == f"correct {KEYS_JSON}, or unset it"
-    assert "sesame" not in finding.message
-    assert f"{MASTER_KEYS}.1" in config.values
-
-
-def test_master_keys_merge_into_the_file(tmp_path):
-    strong = "another-master-key-0123456789abcdef0123456789abcdef"
-    file = write(tmp_path)
-    config = load(file, {KEYS_JSON: json.dumps({"2": strong, "10": strong + "!"})})
-    assert config.findings == ()
-    assert [path for path in config.keys if MASTER_KEYS in path] == [f"{MASTER_KEYS}.{n}" for n in (1, 2, 10)]
-    assert config.origins[f"{MASTER_KEYS}.1"] == line_of(file, f"{MASTER_KEYS}.1")
-    assert config.origins[f"{MASTER_KEYS}.2"] == KEYS_JSON
-
-
-@pytest.mark.parametrize(
-    ("text", "id_", "path"),
-    [
-        ('{"1": " "}', "config.blank", f"{MASTER_KEYS}.1"),
-        ('{"0": "x"}', "config.unknown-key", f"{MASTER_KEYS}.0"),
-        ('{"1.2": "x"}', "config.unknown-key", f'{MASTER_KEYS}."1.2"'),
-    ],
-)
-def test_master_keys_are_validated_from_the_variable_too(tmp_path, text, id_, path):
-    finding = found(load(write(tmp_path), {KEYS_JSON: text}), id_)
-    assert finding.fields == (path,)
-    assert KEYS_JSON in finding.hint
-
-
-def test_variable_makes_a_partial_section(tmp_path):
-    config = load(write(tmp_path, E2B), {"MISTLE_SANDBOX_DOCKER_NETWORK_NAME": "sandboxes"})
-    assert found(config, "config.missing").fields == ("sandbox.docker.socket_path",)
-
-
-@pytest.mark.parametrize("path", [TOKEN, PORT, "kv.data_plane.url", f"{MASTER_KEYS}.1"])
-def test_required_key_only_in_the_environment(tmp_path, path):
-    variable = key_of(path).variable
-    file = write(tmp_path, {path: None})
-    config = load(file, {variable: environment()[variable]})
-    finding = found(config, "config.only-in-environment")
-    assert (finding.fields, finding.status) == ((key_of(path).path,), Status.WARN)
-    assert variable in finding.message
-    assert variable in finding.hint or "<version>" in finding.fields[0]
-    assert ids(config) == ["config.only-in-environment"]
-    assert config.broken == frozenset()
-    assert config.keys[path] == variable
-
-
-def test_optional_key_only_in_the_environment_is_fine(tmp_path):
-    assert load(write(tmp_path), {"MISTLE_SANDBOX_DOCKER_NETWORK_NAME": "sandboxes"}).findings == ()
-
-
-def test_file_is_validated_on_its_own_first(tmp_path):
-    file = write(tmp_path, {PORT: "8080"})
-    config = load(file, {key_of(PORT).variable: "8080"})
-    finding = found(config, "config.wrong-type")
-    assert finding.status is Status.FAIL
-    assert finding.message.endswith("overrides it, but Mistle validates the file first)")
-    assert finding.hint == f"change the type of {PORT} in {line_of(file, PORT)}"
-    assert config.broken == frozenset()
-    assert config.values[PORT] == 8080
-
-
-def test_file_that_is_only_whole_with_the_environment_is_refused(tmp_path):
-    changes = {"sandbox.docker.socket_path": None}
-    switched = {key_of(path).variable: str(value) for path, value in E2B.items() if value is not None}
-    config = load(write(tmp_path, changes), switched)
-    finding = found(config, "config.missing")
-    assert finding.fields == ("sandbox.docker.socket_path",)
-    assert config.keys["sandbox.docker.socket_path"] is None
-    assert "sandbox.docker.socket_path" not in config.broken
-
-
-@pytest.mark.parametrize(
-    ("variable", "said"),
-    [
-        ("MISTLE_APPS_CONTROL_PLANE_API_PORT", "older Mistle; the names begin with MISTLE_SERVICES_ now, did you mean"),
-        ("MISTLE_GLOBAL_ENV", "did you mean MISTLE_ENV?"),
-        ("MISTLE_SERVICES_TOKENIZER_PROXY_HOST", "tokenizer proxy"),
-        ("MISTLE_SANDBOX_TOKENS_EGRESS_SECRET", "egress tokens"),
-        ("MISTLE_POSTGRES_CONTROL_PLANE_URL", "did you mean MISTLE_POSTGRES_CONTROL_PLANE_"),
-        ("MISTLE_EMAIL_SMTP_PASWORD", "did you mean MISTLE_EMAIL_SMTP_PASSWORD?"),
-        ("MISTLE_INTERNAL_AUTH_SHARED_TOKEN_TOKEN", "did you mean MISTLE_INTERNAL_AUTH_SHARED_TOKEN?"),
-        (KEYS_JSON.removesuffix("_JSON"), f"did you mean {KEYS_JSON}?"),
-    ],
-)
-def test_unknown_override(tmp_path, variable, said):
-    config = load(write(tmp_path), {variable: "sesame"})
-    finding = found(config, "config.unknown-override")
-    assert (finding.fields, finding.status) == ((), Status.WARN)
-    assert finding.message.startswith(f"Mistle ignores {variable}")
-    assert said in finding.message
-    assert finding.hint == "rename the variable, or unset it"
-
-
-@pytest.mark.parametrize(
-    "variable",
-    [
-        *("MISTLE_GENERATED_CONFIG_PATH", "MISTLE_PROFILE", "MISTLE_INTEGRATION_TARGETS_MANIFEST_PATH"),
-        *("MISTLE_SANDBOX_E2B_TEMPLATE_LOCK_DIR", "MISTLE_COMPOSE_PROJECT_NAME", "MISTLE_DOCKER_IMAGE"),
-        *("MISTLE_SANDBOX_NETWORK_NAME", "MISTLE_LOCAL_ENV_FILE", "MISTLE_VERSION", "MISTLE_DEPLOY_COLOUR", "PATH"),
-    ],
-)
-def test_other_variables_are_none_of_our_business(tmp_path, variable):
-    assert load(write(tmp_path), {variable: "x"}).findings == ()
-
-
-# All at once, in order, and nothing that must not be shown
+# All together
 
 
 def test_everything_is_found_at_once_in_schema_order(tmp_path):
@@ -589,157 +294,6 @@ def test_defaults_have_no_verdict(tmp_path):
     assert f"{API}.auth.allow_signups" not in config.keys
 
 
-SECRET_PATHS = [path for path in PATHS if key_of(path).secrecy is not Secrecy.NONE]
-
-
-@pytest.mark.parametrize("path", SECRET_PATHS)
-@pytest.mark.parametrize("template", ["{}", " {} ", "http://u:{}@h", "{}/#?", '{{"1": 1, "x": "{}"}}', "${{X}}{}"])
-@pytest.mark.parametrize("where", ["file", "variable"])
-def test_no_secret_is_ever_shown(tmp_path, path, template, where):
-    text = template.format("Op3n-Sesame!")
-    file = write(tmp_path, {**ALL, "global.env": "production"} | ({path: text} if where == "file" else {}))
-    config = load(file, {key_of(path).variable: text} if where == "variable" else {})
-    shown = repr(config) + "".join(finding.message + finding.hint for finding in config.findings)
-    assert "Sesame" not in shown
-    assert any("Op3n-Sesame!" in secret for secret in config.secrets)
-
-
-def test_secrets_in_every_shape_they_were_written(tmp_path):
-    changes = {
-        "email.smtp.password": "  smtp sesame ",
-        "kv.data_plane.url": "redis://user:k%2Fv@valkey:6379",
-        "postgres.data_plane.direct_url": "postgres://mistle:p@s#s@db/m",
-        "postgres.data_plane.pooled_url": "postgres://mistle@db/m?password=in%20query",
-        f"{API}.auth.google.client_secret": 12345678,
-    }
-    secrets = load(write(tmp_path, changes), {KEYS_JSON: '{"2": "from json"}'}).secrets
-    for secret in (
-        "  smtp sesame ",
-        "smtp sesame",
-        "k%2Fv",
-        "k/v",
-        "p@s#s",
-        "in%20query",
-        "in query",
-        "12345678",
-        "from json",
-    ):
-        assert secret in secrets
-    assert not {"valkey", "6379", "redis", "db", "m", "mistle", "user", ""} & set(secrets)
-    assert list(secrets) == sorted(secrets, key=len, reverse=True)
-
-
-# What is no configuration at all
-
-
-def write_bytes(content: bytes):
-    def make(directory: Path) -> Path:
-        path = directory / "mistle.toml"
-        path.write_bytes(content)
-        return path
-
-    return make
-
-
-def make_directory(directory: Path) -> Path:
-    return directory
-
-
-def make_pipe(directory: Path) -> Path:
-    os.mkfifo(directory / "pipe.toml")
-    return directory / "pipe.toml"
-
-
-def make_huge(directory: Path) -> Path:
-    path = directory / "huge.toml"
-    with path.open("wb") as file:
-        file.truncate(100 << 20)
-    return path
-
-
-def make_loop(directory: Path) -> Path:
-    (directory / "loop.toml").symlink_to(directory / "loop.toml")
-    return directory / "loop.toml"
-
-
-@pytest.mark.parametrize(
-    ("make", "said"),
-    [
-        (write_bytes(b"a = '\xff'"), "is not UTF-8 (at byte 5)"),
-        (write_bytes("a = 1".encode("utf-16")), "is UTF-16"),
-        (write_bytes(b"\xef\xbb\xbfa = 1"), "byte order mark"),
-        (write_bytes(b"a = 1\nb = '\0'"), "NUL character (line 2)"),
-        (write_bytes(b"a = 1\nsesame open"), "(line 2, column 8)"),
-        (write_bytes(b"a = sesame"), "a value is not TOML: text needs quotes (line 1, column 5)"),
-        (write_bytes(b"a = 'sesame"), "is not closed (at the end of the file)"),
-        (write_bytes(b"[sesame]\n[sesame]"), "a table is given twice (line 2"),
-        (write_bytes(b"sesame = 1\nsesame = 2"), "a key or table is given twice"),
-        (write_bytes(b"sesame = {a = 1, a = 2}"), "a key is given twice"),
-        (write_bytes(b"sesame = {a = 1}\n[sesame.b]"), "given twice (line 2"),
-        (write_bytes(b"sesame = []\n[[sesame]]"), "extended after it was complete (line 2"),
-        (write_bytes(b"a = 1 # \x01 sesame"), "a control character (line 1"),
-        (write_bytes(b'a = "\\q sesame"'), "double it, or use single quotes"),
-        (write_bytes(b"a = [1"), "a bracket is not closed"),
-        (write_bytes(b"a = 2026-02-30"), "line 1"),
-        (write_bytes(b"a = " + b"[" * 100000), "nested too deeply"),
-        (write_bytes(b"a = " + b"9" * 5000), "thousands of digits"),
-        (make_directory, "is a directory: name the TOML file in it"),
-        (make_pipe, "is not a regular file"),
-        (make_huge, "is larger than 1 MiB"),
-        (make_loop, "cannot be read: too many levels of symbolic links"),
-        (lambda directory: directory / "none.toml", "cannot be read: no such file or directory"),
-        (lambda directory: directory / ("x" * 300), "cannot be read: file name too long"),
-        (lambda directory: write(directory) / "x", "cannot be read: not a directory"),
-        (lambda directory: Path("/dev/zero"), "is not a regular file"),
-        (lambda directory: Path("a\0b"), "NUL character"),
-    ],
-)
-def test_bad_file_is_one_clear_line(tmp_path, make, said):
-    path = make(tmp_path)
-    with pytest.raises(ConfigError) as caught:
-        load(path, {})
-    message = str(caught.value)
-    assert said in message
-    assert message.startswith(str(path)[:200]) or "NUL" in message
-    assert "\n" not in message
-    assert "sesame" not in message
-
-
-def test_file_without_permission(tmp_path):
-    path = write(tmp_path)
-    path.chmod(0)
-    with unprivileged(), pytest.raises(ConfigError, match="mistle.toml cannot be read: permission denied$"):
-        load(path, {})
-
-
-@contextmanager
-def unprivileged() -> Iterator[None]:
-    """As a user who may not read everything."""
-    user = os.geteuid()
-    os.seteuid(user or 65534)
-    yield
-    os.seteuid(user)
-
-
-@pytest.mark.parametrize("blank", ["", "  ", "\u00a0"])
-def test_blank_config_path_is_an_error(blank):
-    with pytest.raises(ConfigError, match="^MISTLE_CONFIG_PATH is set but blank: name the file"):
-        load(None, {"MISTLE_CONFIG_PATH": blank, **environment()})
-
-
-def test_nothing_at_all_is_an_error():
-    with pytest.raises(ConfigError, match="^there is no configuration: name a file"):
-        load(None, {"PATH": "/bin"})
-
-
-def test_variable_that_is_not_utf8(tmp_path):
-    config = load(write(tmp_path), {"MISTLE_EMAIL_SMTP_FROM_NAME": "caf\udce9"})
-    assert config.values["email.smtp.from_name"] == "caf\ufffd"
-
-
-# Examples
-
-
 @pytest.mark.parametrize("variables", [False, True])
 def test_example_is_without_fault(variables):
     lines = Path("examples/compose.env").read_text().splitlines()
@@ -754,8 +308,6 @@ def test_example_names_every_key():
     named = tomllib.loads("\n".join(settings))
     assert [key.path for key in KEYS if lookup(named, key.path.replace("<version>", "1")) is None] == []
 
-
-# Whatever comes
 
 texts = st.text(st.characters(exclude_characters="\0"), max_size=40) | st.sampled_from(
     ["", " ", "true", "1", "{}", "[]", '{"1":"x"}']

@@ -1,5 +1,7 @@
 """What each format shows of one report."""
 
+# ruff: noqa: RUF001 - the mark of what was skipped is a dash
+
 import json
 import re
 from dataclasses import replace

@@ -1,0 +1,54 @@
+"""Every secret is known in every shape that it was written in, and none is ever shown."""
+
+import pytest
+
+from configs import (
+    ALL,
+    PATHS,
+    write,
+)
+from preflight.config import load
+from preflight.schema import Secrecy, key_of
+
+API = "services.control_plane_api"
+KEYS_JSON = "MISTLE_SERVICES_CONTROL_PLANE_API_INTEGRATIONS_MASTER_ENCRYPTION_KEYS_JSON"
+
+
+SECRET_PATHS = [path for path in PATHS if key_of(path).secrecy is not Secrecy.NONE]
+
+
+@pytest.mark.parametrize("path", SECRET_PATHS)
+@pytest.mark.parametrize("template", ["{}", " {} ", "http://u:{}@h", "{}/#?", '{{"1": 1, "x": "{}"}}', "${{X}}{}"])
+@pytest.mark.parametrize("where", ["file", "variable"])
+def test_no_secret_is_ever_shown(tmp_path, path, template, where):
+    text = template.format("Op3n-Sesame!")
+    file = write(tmp_path, {**ALL, "global.env": "production"} | ({path: text} if where == "file" else {}))
+    config = load(file, {key_of(path).variable: text} if where == "variable" else {})
+    shown = repr(config) + "".join(finding.message + finding.hint for finding in config.findings)
+    assert "Sesame" not in shown
+    assert any("Op3n-Sesame!" in secret for secret in config.secrets)
+
+
+def test_secrets_in_every_shape_they_were_written(tmp_path):
+    changes = {
+        "email.smtp.password": "  smtp sesame ",
+        "kv.data_plane.url": "redis://user:k%2Fv@valkey:6379",
+        "postgres.data_plane.direct_url": "postgres://mistle:p@s#s@db/m",
+        "postgres.data_plane.pooled_url": "postgres://mistle@db/m?password=in%20query",
+        f"{API}.auth.google.client_secret": 12345678,
+    }
+    secrets = load(write(tmp_path, changes), {KEYS_JSON: '{"2": "from json"}'}).secrets
+    for secret in (
+        "  smtp sesame ",
+        "smtp sesame",
+        "k%2Fv",
+        "k/v",
+        "p@s#s",
+        "in%20query",
+        "in query",
+        "12345678",
+        "from json",
+    ):
+        assert secret in secrets
+    assert not {"valkey", "6379", "redis", "db", "m", "mistle", "user", ""} & set(secrets)
+    assert list(secrets) == sorted(secrets, key=len, reverse=True)
