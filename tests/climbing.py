@@ -8,9 +8,9 @@ from pathlib import Path
 from checks.base import Check, ClimbEnded, Finding, Layer, Recorder, Settings, Status
 from checks.threads import Loop
 from checks.trust import Trust
+from preflight.blame import attribute
 from preflight.config import Config
 from preflight.plan import plan
-from preflight.blame import attribute
 
 FILE = "mistle.toml"
 
@@ -74,7 +74,7 @@ def planned(name: str, values: Mapping[str, object], stage: str = "live") -> Che
     return next(check for check in plan(config, stage=stage).checks if check.name == name)
 
 
-def climb(  # noqa: PLR0913 - the run's settings
+def climb(
     name: str,
     values: Mapping[str, object],
     *,
@@ -88,7 +88,7 @@ def climb(  # noqa: PLR0913 - the run's settings
     record = Recorder(check, Settings(Trust(extra), timeout, read_only))
     with asyncio.Runner(loop_factory=Loop) as runner:
         runner.run(_run(check, record))
-    origins = {key: FILE for key in values}
+    origins = dict.fromkeys(values, FILE)
     return Climb(attribute(check, (check,), record.finish(), origins), record.facts)
 
 

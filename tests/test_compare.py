@@ -1,13 +1,13 @@
 """What only two results together show, on real servers."""
 
 import pytest
-from climbing import climb, planned
-from testbed import PgBouncer, Postgres, pgbouncer_server, postgres_server
 
 from checks.base import Finding, Layer, Status
+from climbing import climb, planned
 from preflight.blame import keys_of
 from preflight.compare import compare
 from preflight.report import Result
+from testbed import PgBouncer, Postgres, pgbouncer_server, postgres_server
 
 CONTROL, DATA = "postgres.control_plane", "postgres.data_plane"
 

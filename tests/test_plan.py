@@ -2,9 +2,9 @@
 
 from pathlib import Path
 
-import configs
 import pytest
 
+import configs
 from checks.base import Status
 from checks.postgres import Postgres
 from preflight.config import Config, load
@@ -82,7 +82,7 @@ def test_what_is_left_out_is_remembered(config: Config) -> None:
 
 @pytest.mark.parametrize("word", ["only", "skip"])
 def test_a_pattern_that_matches_nothing(config: Config, word: str) -> None:
-    with pytest.raises(SelectionError, match="'kv.data' matches no check, kind or key; the checks are postgres"):
+    with pytest.raises(SelectionError, match=r"'kv\.data' matches no check, kind or key; the checks are postgres"):
         plan(config, **{word: ["kv.data"]})  # type: ignore[arg-type]
 
 

@@ -214,12 +214,12 @@ def test_server_behind_the_pooler_dies() -> None:
 
 
 def test_pool_is_exhausted(postgres: Postgres) -> None:
-    import psycopg
-
-    with pgbouncer_server(postgres.address, pool_mode="session", default_pool_size=1) as server:
-        with psycopg.connect(server.url()) as holder:
-            holder.execute("SELECT 1")
-            found = pooled(server.url())
+    with (
+        pgbouncer_server(postgres.address, pool_mode="session", default_pool_size=1) as server,
+        psycopg.connect(server.url()) as holder,
+    ):
+        holder.execute("SELECT 1")
+        found = pooled(server.url())
     found.fails("postgres.pool-exhausted", Layer.ACCESS, POOLED_KEY, hint="pool size")
 
 

@@ -8,14 +8,14 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from hashlib import sha256
 
-import faults
 import psycopg
 import pytest
-from climbing import Climb, climb
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
-from testbed import PgBouncer, Postgres, postgres_server
 
+import faults
 from checks.base import Layer, Status
+from climbing import Climb, climb
+from testbed import PgBouncer, Postgres, postgres_server
 
 CONTROL, DATA = "postgres.control_plane", "postgres.data_plane"
 MASTER_KEYS = "services.control_plane_api.integrations.master_encryption_keys"
@@ -291,9 +291,8 @@ def test_master_keys_are_not_tried_on_a_locked_table(postgres: Postgres, credent
 
 def test_a_table_of_another_shape_is_left_alone(postgres: Postgres) -> None:
     database = postgres.database()
-    run_as_mistle(
-        postgres, database, "CREATE SCHEMA control_plane; CREATE TABLE control_plane.organization_credential_keys (x int)"
-    )
+    run_as_mistle(postgres, database, "CREATE SCHEMA control_plane")
+    run_as_mistle(postgres, database, "CREATE TABLE control_plane.organization_credential_keys (x int)")
     assert pooled(postgres.url(database=database), **with_keys(v1="first")).status is Status.OK
 
 

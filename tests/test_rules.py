@@ -115,7 +115,11 @@ def test_provider_and_storage(tmp_path, provider, backend):
     changes = {**E2B, "sandbox.storage.docker_volume": Raw("{}"), "sandbox.docker.socket_path": "/s"}
     changes |= {"sandbox.provider": provider, "sandbox.storage.backend": backend}
     check(
-        *(tmp_path, changes, "config.provider-storage-mismatch", Status.FAIL, "sandbox.storage.backend"),
+        tmp_path,
+        changes,
+        "config.provider-storage-mismatch",
+        Status.FAIL,
+        "sandbox.storage.backend",
         message=f'is "{backend}", and sandbox.provider is "{provider}"',
         hint="docker works with docker_volume, e2b with archil",
     )
@@ -125,7 +129,11 @@ def test_active_key(tmp_path):
     path = f"{API}.integrations.active_master_encryption_key_version"
     changes = {path: 3, f"{MASTER_KEYS}.2": f"second-{STRONG}"}
     check(
-        *(tmp_path, changes, "config.active-key-missing", Status.FAIL, path),
+        tmp_path,
+        changes,
+        "config.active-key-missing",
+        Status.FAIL,
+        path,
         message="is 3, and the configured versions are 1, 2",
         hint="or add that key",
     )
@@ -319,7 +327,11 @@ def test_hint_names_the_variable_that_won(tmp_path):
     section = "MISTLE_SANDBOX_STORAGE"
     env = {f"{section}_BACKEND": "archil", f"{section}_ARCHIL_API_KEY": "k", f"{section}_ARCHIL_REGION": "r"}
     check(
-        *(tmp_path, {}, "config.provider-storage-mismatch", Status.FAIL, "sandbox.storage.backend"),
+        tmp_path,
+        {},
+        "config.provider-storage-mismatch",
+        Status.FAIL,
+        "sandbox.storage.backend",
         hint="correct MISTLE_SANDBOX_STORAGE_BACKEND: docker works",
         env=env,
     )

@@ -128,7 +128,7 @@ def test_bad_file_is_one_clear_line(tmp_path, make, said):
 def test_file_without_permission(tmp_path):
     path = write(tmp_path)
     path.chmod(0)
-    with unprivileged(), pytest.raises(ConfigError, match="mistle.toml cannot be read: permission denied$"):
+    with unprivileged(), pytest.raises(ConfigError, match=r"mistle\.toml cannot be read: permission denied$"):
         load(path, {})
 
 
@@ -143,12 +143,12 @@ def unprivileged() -> Iterator[None]:
 
 @pytest.mark.parametrize("blank", ["", "  ", "\u00a0"])
 def test_blank_config_path_is_an_error(blank):
-    with pytest.raises(ConfigError, match="^MISTLE_CONFIG_PATH is set but blank: name the file"):
+    with pytest.raises(ConfigError, match=r"^MISTLE_CONFIG_PATH is set but blank: name the file"):
         load(None, {"MISTLE_CONFIG_PATH": blank, **environment()})
 
 
 def test_nothing_at_all_is_an_error():
-    with pytest.raises(ConfigError, match="^there is no configuration: name a file"):
+    with pytest.raises(ConfigError, match=r"^there is no configuration: name a file"):
         load(None, {"PATH": "/bin"})
 
 

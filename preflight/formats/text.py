@@ -72,7 +72,8 @@ def _climb(result: Result) -> Iterator[str]:
         yield _color("2", f"      for {', '.join(result.keys)}")
     layers = _width(finding.layer for finding in result.findings)
     for finding in result.findings:
-        line = f"{finding.layer:{layers}}  {_time(finding.seconds)}  {finding.message}"
+        took = _time(finding.seconds) if finding.status is not Status.SKIP else ""
+        line = f"{finding.layer:{layers}}  {took:10}  {finding.message}"
         yield "    " + _marked(finding.status, line)
 
 
@@ -102,12 +103,15 @@ def _problems(report: Report, level: Status) -> list[str]:
         found = [pair for pair in report.pairs if pair[1].status is status]
         if found and status >= level:
             lines += ["", _color("1", title)]
-            lines += [line for result, finding in found for line in _problem(result, finding, origins)]
+            lines += [line for pair in found for line in _problem(*pair, origins, report.ignored)]
     return lines[1:]
 
 
-def _problem(result: Result, finding: Finding, origins: dict[str, str | None]) -> Iterator[str]:
-    yield _marked(finding.status, f"{finding.id}  ({result.name}, {finding.layer})")
+def _problem(
+    result: Result, finding: Finding, origins: dict[str, str | None], ignored: frozenset[str]
+) -> Iterator[str]:
+    about = [result.name, finding.layer, *(["ignored"] if finding.id in ignored else [])]
+    yield _marked(finding.status, f"{finding.id}  ({', '.join(about)})")
     for key in finding.fields:
         yield f"      {key}  {_color('2', origins.get(key) or 'not set')}"
     yield f"      {finding.message}"
