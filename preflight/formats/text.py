@@ -134,12 +134,9 @@ def _counted(count: dict[str, int]) -> str:
 
 def _marked(status: Status, line: str) -> str:
     style = STYLES[status]
-    shown = line.rstrip()
-    return (
-        "  "
-        + _color(style.color, f"{style.mark} {shown}" if status > Status.SKIP else style.mark)
-        + ("" if status > Status.SKIP else f" {shown}")
-    )
+    if status > Status.SKIP:
+        return "  " + _color(style.color, f"{style.mark} {line.rstrip()}")
+    return f"  {_color(style.color, style.mark)} {line.rstrip()}"
 
 
 def _time(seconds: float) -> str:
