@@ -116,6 +116,10 @@ class NotTls(Exception):
     """The server refused to speak TLS, in its own protocol's words."""
 
 
+class TlsOnPlaintext(Exception):
+    """The server speaks TLS, and was spoken to without."""
+
+
 @dataclass(frozen=True)
 class Trust:
     """Mozilla's roots and the operator's own, as Node.js takes them; not the system's store."""
@@ -238,6 +242,8 @@ def _expires_soon(certificate: dict[str, Any]) -> Diagnosis | None:
 def diagnose(error: BaseException) -> Diagnosis | None:
     """What an error of a TLS handshake means."""
     match error:
+        case TlsOnPlaintext():
+            return TLS_ON_PLAINTEXT.found(str(error))
         case NotTls():
             return PLAINTEXT_ON_TLS.found(str(error))
         case ssl.SSLCertVerificationError():

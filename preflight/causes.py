@@ -28,7 +28,7 @@ NOT_ALLOWED = _cause("not-allowed", "the value is not one of the words that Mist
 MALFORMED_URL = _cause(
     "malformed-url",
     "the value cannot be read as the URL that it should be; Mistle itself would only notice when it uses it",
-    "correct {blamed}; percent-encode special characters of a user name or password (@ is %40, / is %2F, # is %23)",
+    "correct {blamed}",
 )
 WRONG_SCHEME = _cause("wrong-scheme", "the URL begins with a scheme that its client does not speak", "correct {blamed}")
 PLACEHOLDER = _cause(

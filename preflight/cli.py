@@ -26,6 +26,8 @@ def main(arguments: list[str] | None = None) -> int:
             code = _deliver(*_document(given, signals))
         except SystemExit as shown:  # --help or --version
             code = int(shown.code or 0)
+        except Exception as error:  # a bug in the report itself: say at least that
+            code = _deliver(*_last_resort(given, signals, error))
         return 128 + signals.received if signals.received else code
 
 
@@ -40,7 +42,8 @@ def entry() -> None:
 
 
 def _document(arguments: list[str], signals: Signals) -> tuple[Session, Report | str]:
-    """What is to be printed, whatever happens."""
+    """What is to be printed, also where a signal ended the command."""
+    session = None
     try:
         session = _session(arguments, signals)
         document = _command(session, arguments)
@@ -49,10 +52,19 @@ def _document(arguments: list[str], signals: Signals) -> tuple[Session, Report |
         signals.only_kept()
         from preflight.endings import INTERRUPTED
 
-        session = _session(arguments, signals)
+        session = session or _session(arguments, signals)
         session.note(INTERRUPTED.found("interrupted before anything was checked"))
         document = session.report()
     return session, document
+
+
+def _last_resort(arguments: list[str], signals: Signals, error: Exception) -> tuple[Session, Report]:
+    from preflight import bugs
+
+    signals.only_kept()
+    session = _session(arguments, signals)
+    session.note(bugs.diagnose(error))
+    return session, session.report()
 
 
 def _session(arguments: list[str], signals: Signals) -> Session:

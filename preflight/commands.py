@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import sys
 from dataclasses import asdict, replace
-from difflib import get_close_matches
 from typing import TYPE_CHECKING
 
 from checks.base import Check, Finding, Layer, Status
@@ -89,11 +88,15 @@ def _begin(session: Session) -> Path | None:
     trusted, warning = extra_ca.choose(session.options, os.environ)
     if warning:
         session.note(warning)
+    before = session.seconds
     session.config = load(session.options.config, os.environ)
+    session.reading = round(session.seconds - before, 4)
     return trusted
 
 
 def _require_known(ids: Iterable[str]) -> None:
+    from difflib import get_close_matches
+
     from preflight import docs
 
     for id_ in ids:

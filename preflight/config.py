@@ -11,24 +11,25 @@ from preflight import causes, javascript, overrides, rules, secrets, toml_file
 from preflight.origins import DEFAULT, Origins
 from preflight.schema import KEYS, VERSION, key_of
 from preflight.toml_file import ConfigError
-from preflight.validation import Validated, validate
+from preflight.validation import validate
 
 if TYPE_CHECKING:
-    from checks.base import Finding
+    from checks.base import Cause, Finding
     from preflight.overrides import Overrides
+    from preflight.toml_file import TomlFile
 
 __all__ = ["Config", "ConfigError", "load"]
 
 _NOTHING = "there is no configuration: name a file with --config or MISTLE_CONFIG_PATH, or set the MISTLE_* variables"
-_BREAKING = frozenset(cause.id for cause in causes.BREAKING)
 
 
 @dataclass(frozen=True)
 class Config:
-    """``values``: key path → value, trimmed and typed, defaults included, broken ones absent. ``origins``: key path →
-    ``mistle.toml:42``, the variable's name or ``default``. ``findings`` blame key paths in their ``fields``.
-    ``broken``: keys whose value may not be used for probing. ``keys``: every key that is set or required, in schema
-    order, with its origin, None when missing. ``secrets``: every secret in every shape it was written in.
+    """What was read. ``values``: key path → value, trimmed and typed, defaults included, broken ones absent.
+    ``origins``: key path → ``mistle.toml:42``, the variable's name or ``default``; of unknown keys too.
+    ``findings`` blame key paths in their ``fields``. ``broken``: keys whose value may not be used for probing.
+    ``keys``: every key that is set or required, in schema order, with its origin, None when missing.
+    ``secrets``: every secret in every shape it was written in.
     """
 
     values: Mapping[str, object] = field(repr=False)
@@ -47,23 +48,33 @@ def load(path: Path | None, environ: Mapping[str, str]) -> Config:
     over = overrides.read(environ)
     if not file and not over.variables:
         raise ConfigError(_NOTHING)
+    return _config(file, over, secrets.collect(file.tree if file else {}, environ))
+
+
+def _config(file: TomlFile | None, over: Overrides, secrets: tuple[str, ...]) -> Config:
     origins = Origins(file, over.variables)
-    tree = over.over(file.tree if file else {})
+    tree = over.applied(file.tree if file else {})
     merged = validate(tree, origins)
-    alone = validate(file.tree, Origins(file)) if file else merged
+    alone = tuple(_alone(file, over, origins)) if file else ()
     found = (*over.findings(origins), *merged.findings, *rules.check(merged.values, tree, origins))
-    broken = frozenset(path for finding in found if finding.id in _BREAKING for path in finding.fields)
-    values = {path: value for path, value in merged.values.items() if path not in broken}
-    wanted = merged.present | merged.missing | alone.missing
+    broken = _blamed(found, causes.BREAKING)
     defaults = {key.path: key.default for key in KEYS if key.default is not None and key.path not in merged.present}
+    known = merged.present | _blamed(found, (causes.UNKNOWN_KEY,))
+    wanted = merged.present | merged.missing | _blamed(alone, (causes.MISSING,))
     return Config(
-        values | defaults,
-        {path: origins.of(path) for path in merged.present} | dict.fromkeys(defaults, DEFAULT),
-        _sorted((*(_alone(alone, over, origins) if file else ()), *found)),
+        {path: value for path, value in merged.values.items() if path not in broken} | defaults,
+        {path: origins.of(path) for path in known} | dict.fromkeys(defaults, DEFAULT),
+        _sorted((*alone, *found)),
         broken,
         {path: origins.of(path) if path in merged.present else None for path in _in_order(wanted)},
-        secrets.collect(file.tree if file else {}, environ),
+        secrets,
     )
+
+
+def _blamed(findings: tuple[Finding, ...], by: tuple[Cause, ...]) -> frozenset[str]:
+    """The keys that findings of these causes blame."""
+    ids = {cause.id for cause in by}
+    return frozenset(path for finding in findings if finding.id in ids for path in finding.fields)
 
 
 def _path(environ: Mapping[str, str]) -> Path | None:
@@ -83,10 +94,10 @@ def _as_node_reads(text: str) -> str:
     return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
 
 
-def _alone(alone: Validated, over: Overrides, origins: Origins) -> Iterator[Finding]:
+def _alone(file: TomlFile, over: Overrides, origins: Origins) -> Iterator[Finding]:
     """What Mistle says of the file on its own, before it reads the environment."""
     supplied = set(over.variables.values())
-    for finding in alone.findings:
+    for finding in validate(file.tree, Origins(file)).findings:
         path = finding.fields[0]
         if finding.id == causes.MISSING.id and key_of(path).variable in supplied:
             message = f"is missing from the file, and only {key_of(path).variable} supplies it"

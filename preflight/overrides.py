@@ -20,8 +20,8 @@ _VARIABLES = frozenset(key.variable for key in KEYS)
 
 @dataclass(frozen=True)
 class Overrides:
-    """What is set: path → value, or Wrong where the text could not be read; dotted path → variable; what to say of
-    names that only look like overrides.
+    """``values``: path → value, or Wrong where the text could not be read. ``variables``: dotted path → variable.
+    ``unknown``: what to say of names that only look like overrides.
     """
 
     values: Mapping[Path, object]
@@ -39,7 +39,7 @@ class Overrides:
             *(origins.found(causes.UNKNOWN_OVERRIDE, message=message) for message in self.unknown),
         )
 
-    def over(self, tree: Tree) -> Tree:
+    def applied(self, tree: Tree) -> Tree:
         """A copy of the tree with these values in it."""
         for path, value in self.values.items():
             tree = put(tree, path, Refused() if isinstance(value, Wrong) else value)

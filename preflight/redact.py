@@ -86,7 +86,7 @@ def _forms(secret: str) -> Iterator[str]:
 
 
 def _bytes(text: str) -> bytes:
-    return text.encode(errors="surrogateescape")
+    return text.encode(errors="surrogatepass")
 
 
 def _escaped(text: str, quotes: str) -> str:

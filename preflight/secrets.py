@@ -7,7 +7,7 @@ import re
 from typing import TYPE_CHECKING
 from urllib.parse import quote, unquote
 
-from preflight import javascript
+from preflight.javascript import SAFE_INTEGER, trim
 from preflight.schema import KEYS, VERSION, Key, Secrecy
 from preflight.tree import lookup
 
@@ -16,9 +16,11 @@ if TYPE_CHECKING:
 
     from preflight.tree import Tree
 
-# Also in a malformed URL, where only the operator knows which @ ends the password: up to the last one.
-_USERINFO = re.compile(r"://[^:@/?#]*:(.*)@", re.DOTALL)
-_IN_QUERY = re.compile(r"[?&](?:ssl)?password=([^&#]*)")
+_PASSWORDS = (
+    re.compile(r"://[^:@/?#]*:([^/?#]*)@"),
+    re.compile(r"://[^:@]*:(.*)@", re.DOTALL),  # in a malformed URL only the operator knows which @ ends it
+    re.compile(r"[?&](?:ssl)?password=([^&#]*)"),
+)
 
 
 def collect(tree: Tree, environ: Mapping[str, str]) -> tuple[str, ...]:
@@ -28,7 +30,7 @@ def collect(tree: Tree, environ: Mapping[str, str]) -> tuple[str, ...]:
         for key in KEYS
         for text in _texts(key, tree, environ)
         for secret in _secrets(key, text)
-        for shape in (secret, javascript.trim(secret))
+        for shape in (secret, trim(secret))
         if shape
     }
     return tuple(sorted(found, key=lambda secret: (-len(secret), secret)))
@@ -45,16 +47,18 @@ def _texts(key: Key, tree: Tree, environ: Mapping[str, str]) -> Iterator[str]:
 
 
 def _strings(value: object) -> Iterator[str]:
-    """A value's text; of a table or list, where a string belongs, the text of each item."""
+    """A value's text; of a number, list or table where a string belongs, every text in it."""
     pending = [value]
     while pending:
         match pending.pop():
-            case str() | int() | float() as scalar if not isinstance(scalar, bool):
-                yield str(scalar)
+            case str() as text:
+                yield text
             case list() as items:
                 pending.extend(items)
             case dict() as table:
                 pending.extend(table.values())
+            case int() as number if abs(number) <= SAFE_INTEGER:
+                yield str(number)
 
 
 def _json_strings(key: Key, text: str) -> Iterator[str]:
@@ -69,6 +73,6 @@ def _json_strings(key: Key, text: str) -> Iterator[str]:
 def _secrets(key: Key, text: str) -> Iterator[str]:
     if not key.url or (key.secrecy is not Secrecy.NONE and "://" not in text):
         yield text
-    else:
-        for password in (*_USERINFO.findall(text), *_IN_QUERY.findall(text)):
-            yield from (password, unquote(password), quote(unquote(password), safe=""))
+        return
+    for password in (found for pattern in _PASSWORDS for found in pattern.findall(text)):
+        yield from (password, unquote(password), quote(unquote(password), safe=""))

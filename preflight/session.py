@@ -34,6 +34,7 @@ class Session:
     tracebacks: list[str] = field(default_factory=list)
     results: tuple[Result, ...] = ()
     unproven: frozenset[str] = frozenset()
+    reading: float = 0.0  # seconds that the configuration took
     _started_at: datetime = field(default_factory=lambda: datetime.now(UTC))
     _clock: float = field(default_factory=time.perf_counter)
 
@@ -83,4 +84,4 @@ class Session:
         findings = (*self.config.findings, *self.findings)
         keys = tuple(dict.fromkeys(key for finding in findings for key in finding.fields))
         sound = Finding("config.config", Layer.CONFIG, Status.OK, f"{len(self.config.keys)} keys are valid")
-        return Result("config", "config", self.source, keys, findings or (sound,), self.seconds)
+        return Result("config", "config", self.source, keys, findings or (sound,), self.reading)

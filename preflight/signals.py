@@ -21,14 +21,15 @@ class Interrupted(BaseException):
 class Signals:
     """The first signal is kept in ``received`` and told to whoever listens.
 
-    Where nobody listens, before the run, it raises Interrupted. While the report is written it only sets the exit
-    code, so that the report stays whole; a second one then ends the process at once.
+    Before anybody has listened it raises Interrupted. After that it only sets the exit code, so that nothing that was
+    found is lost; while the report is written, a second one ends the process at once.
     """
 
     def __init__(self) -> None:
         self.received: int | None = None
         self._listener: Callable[[int], object] | None = None
-        self._final = False
+        self._raises = True
+        self._writing = False
 
     @contextmanager
     def caught(self) -> Iterator[Signals]:
@@ -44,7 +45,7 @@ class Signals:
     @contextmanager
     def told_to(self, listener: Callable[[int], object]) -> Iterator[None]:
         """Until the end of the block, call the listener."""
-        self._listener = listener
+        self._listener, self._raises = listener, False
         try:
             yield
         finally:
@@ -52,13 +53,13 @@ class Signals:
 
     def only_kept(self) -> None:
         """From now on the report is written: interrupt nothing."""
-        self._final = True
+        self._raises, self._writing = False, True
 
     def _receive(self, number: int, _: object) -> None:
-        if self._final and self.received:
+        if self._writing and self.received:
             os._exit(128 + number)
         self.received = self.received or number
         if self._listener:
             self._listener(number)
-        elif not self._final:
+        elif self._raises:
             raise Interrupted(number)

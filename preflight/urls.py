@@ -124,7 +124,7 @@ _LOCAL = ("localhost", "local", "localdomain", "internal", "lan", "intranet", "p
 def _refuse_split_password(scheme: str, server: str, rest: str) -> None:
     """An unescaped / ? or # in a password ends the host early, and leaves the @ behind it."""
     if "@" in rest and (scheme not in _WEB or _WORDY_PORT.search(server)):
-        raise BadUrl(f"an @ follows a /, ? or #, so the host is not where it seems: {_ENCODE}")
+        raise BadUrl(f"an @ follows a /, ? or #, which ended the host: {_ENCODE}")
 
 
 def _server(scheme: str, server: str) -> tuple[str, int]:

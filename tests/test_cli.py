@@ -196,6 +196,18 @@ CRASHES = {
     "while reading": "import preflight.commands as m\ndef load(*_): raise RuntimeError(SECRET)\nm.load = load",
     "while planning": "import preflight.plan as m\ndef plan(*_, **__): raise RuntimeError(SECRET)\nm.plan = plan",
     "while comparing": "import preflight.compare as m\ndef fail(*_): raise RuntimeError(SECRET)\nm.compare = fail",
+    "while rendering": (
+        "import preflight.formats.json as m\n"
+        "def fail(_): m._finding = whole; raise RuntimeError(SECRET)\n"
+        "whole, m._finding = m._finding, fail"
+    ),
+    "while judging": (
+        "import preflight.session as m\n"
+        "def fail(keys, *_):\n"
+        "    if keys: raise RuntimeError(SECRET)\n"
+        "    return ()\n"
+        "m.verdicts = fail"
+    ),
 }
 
 

@@ -244,6 +244,7 @@ def test_unknown_key(tmp_path, changes, path, said):
     assert finding.hint.startswith(f"correct or remove {path} in mistle.toml:")
     assert config.broken == frozenset()
     assert path not in config.keys
+    assert config.origins[path] in finding.hint
 
 
 @pytest.mark.parametrize(

@@ -1,10 +1,13 @@
 """Every secret is known in every shape that it was written in, and none is ever shown."""
 
+import json
+
 import pytest
 
 from configs import (
     ALL,
     PATHS,
+    Raw,
     write,
 )
 from preflight.config import load
@@ -14,11 +17,14 @@ API = "services.control_plane_api"
 KEYS_JSON = "MISTLE_SERVICES_CONTROL_PLANE_API_INTEGRATIONS_MASTER_ENCRYPTION_KEYS_JSON"
 
 
+TEMPLATES = ["{}", " {} ", "http://u:{}@h", "{}/#?", "http://u/x:{}@h/@x", '{{"1": 1, "x": "{}"}}', "${{X}}{}"]
 SECRET_PATHS = [path for path in PATHS if key_of(path).secrecy is not Secrecy.NONE]
 
 
 @pytest.mark.parametrize("path", SECRET_PATHS)
-@pytest.mark.parametrize("template", ["{}", " {} ", "http://u:{}@h", "{}/#?", '{{"1": 1, "x": "{}"}}', "${{X}}{}"])
+@pytest.mark.parametrize(
+    "template", ["{}", " {} ", "http://u:{}@h", "{}/#?", "http://u/x:{}@h/@x", '{{"1": 1, "x": "{}"}}', "${{X}}{}"]
+)
 @pytest.mark.parametrize("where", ["file", "variable"])
 def test_no_secret_is_ever_shown(tmp_path, path, template, where):
     text = template.format("Op3n-Sesame!")
@@ -52,3 +58,18 @@ def test_secrets_in_every_shape_they_were_written(tmp_path):
         assert secret in secrets
     assert not {"valkey", "6379", "redis", "db", "m", "mistle", "user", ""} & set(secrets)
     assert list(secrets) == sorted(secrets, key=len, reverse=True)
+
+
+@pytest.mark.parametrize("value", [Raw("0x" + "f" * 6000), True, 1.5, [["x"]], Raw("2026-11-23")])
+def test_secret_of_an_odd_type(tmp_path, value):
+    config = load(write(tmp_path, {"email.smtp.password": value}), {})
+    assert [finding.id for finding in config.findings] == ["config.wrong-type"]
+
+
+@pytest.mark.parametrize("name", ["swapped-with-its-version", '{"1": "sesame"}'])
+def test_master_key_in_the_place_of_its_version(tmp_path, name):
+    config = load(write(tmp_path), {KEYS_JSON: json.dumps({name: "1"})})
+    assert [finding.fields for finding in config.findings if finding.id == "config.unknown-key"] == [
+        ("services.control_plane_api.integrations.master_encryption_keys.<version>",)
+    ]
+    assert name not in repr(config)

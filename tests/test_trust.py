@@ -8,7 +8,6 @@ import pytest
 
 import faults
 from checks.base import Layer, Status
-from checks.trust import diagnose
 from climbing import Climb, climb
 from testbed import Authority, Leaf, postgres_server, self_signed, valkey_server
 
@@ -64,12 +63,11 @@ def test_plaintext_where_tls_is_asked_for(authority: Authority) -> None:
         check(port, authority).fails("network.plaintext-on-tls", Layer.TLS, URL, hint="without TLS")
 
 
-def test_a_server_that_says_it_wants_tls() -> None:
-    error = ssl.SSLError(1, "[SSL: HTTP_REQUEST] http request")
-    error.reason = "HTTP_REQUEST"
-    diagnosis = diagnose(error)
-    assert diagnosis is not None
-    assert diagnosis.cause.id == "network.tls-on-plaintext"
+@pytest.mark.parametrize("query", ["", "?application_name=x"])
+def test_tls_where_plaintext_is_asked_for(authority: Authority, query: str) -> None:
+    with faults.tls_port(authority.leaf().context()) as port:
+        found = climb(POOLED, {f"{POOLED}_url": f"postgres://u:p@127.0.0.1:{port}/d{query}"})
+    found.fails("network.tls-on-plaintext", Layer.AUTH, f"{POOLED}_url", hint="scheme with TLS")
 
 
 @pytest.fixture(scope="module")

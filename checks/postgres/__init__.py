@@ -12,11 +12,11 @@ from functools import cached_property
 from typing import TYPE_CHECKING, ClassVar
 
 from checks.base import Diagnosis, Layer, Recorder
-from checks.network import SILENT, NetworkCheck, reach
+from checks.network import RESET, SILENT, NetworkCheck, reach
 from checks.postgres import causes, judge, session
 from checks.postgres.dialects import NODE_POSTGRES, POSTGRES_JS, Dialect, Tls
 from checks.postgres.survey import Survey, read, statements
-from checks.trust import Trust, secure
+from checks.trust import TlsOnPlaintext, Trust, secure, speaks_tls
 from checks.words import clean
 
 if TYPE_CHECKING:
@@ -168,6 +168,8 @@ class Postgres(NetworkCheck):
             await session.login(pgconn, record.part(0.7))
         except session.LoginRefused as error:
             error.offers_tls = "no encryption" in str(error) and await _answer(address, record) == b"S"
+            if _is_foreign(error) and not self.tls.spoken and await speaks_tls(address, record.part(0.8)):
+                raise TlsOnPlaintext("TLS is spoken from the first byte on that port") from error
             raise
         except session.LoginTimeout as error:
             error.speaks_postgres = error.password_sent or bool(await _answer(address, record))
@@ -234,6 +236,11 @@ async def _answer(address: tuple[str, int], record: Recorder) -> bytes:
     except (OSError, EOFError):
         return b""
     return answer if answer in {b"S", b"N"} else b""
+
+
+def _is_foreign(error: Exception) -> bool:
+    """Whether the words say that it is not Postgres who spoke, or that nobody did."""
+    return causes.by_words(str(error), causes.LOGIN_REFUSED).cause in {causes.NOT_POSTGRES, RESET}
 
 
 def _said(error: Exception) -> str:
