@@ -63,7 +63,8 @@ def _make(row: _Row, deployment: Deployment) -> Postgres:
     any_version = {"master_keys.*": (f"{_MASTER_KEYS}.*",)}
     return Postgres(
         name=row.name,
-        sources={"url": (row.key,), row.plane: (row.key,)} | (by_version | any_version if row.plane == "control_plane" else {}),
+        sources={"url": (row.key,), row.plane: (row.key,)}
+        | (by_version | any_version if row.plane == "control_plane" else {}),
         use=row.use,
         host=url.host,
         port=url.port,
