@@ -11,7 +11,8 @@ def clean(text: str, limit: int = _LIMIT) -> str:
     """One line of printable text: no control, format or bidirectional characters, at most ``limit`` characters."""
     shown = "".join(_inert(character) for character in text[: limit * 4])
     line = " ".join(shown.split())
-    return line if len(line) <= limit else line[: limit - 1] + "…"
+    is_whole = len(line) <= limit and len(text) <= limit * 4
+    return line if is_whole else line[: limit - 1] + "…"
 
 
 def _inert(character: str) -> str:

@@ -97,9 +97,9 @@ def _begin(session: Session) -> Path | None:
 def _require_known(ids: Iterable[str]) -> None:
     from difflib import get_close_matches
 
-    from preflight import docs
-
     for id_ in ids:
+        from preflight import docs  # loads every kind of check
+
         if id_ not in (known := docs.entries()):
             close = get_close_matches(id_, known, 1)
             raise UsageError(f"there is no finding {id_!r}" + (f"; did you mean {close[0]}?" if close else ""))

@@ -8,7 +8,7 @@ import json
 import re
 from functools import lru_cache
 from typing import TYPE_CHECKING, AnyStr
-from urllib.parse import unquote, unquote_plus
+from urllib.parse import quote_plus, unquote, unquote_plus
 
 from checks.words import clean
 
@@ -45,9 +45,11 @@ class Redactor:
 
     def __init__(self, secrets: Iterable[str] = (), public: Iterable[str] = ()) -> None:
         forms = {secret: frozenset(filter(None, _forms(secret))) for secret in secrets if secret.strip()}
-        words = {form for secret, all_ in forms.items() for form in all_ if _is_word(secret) or _is_word(form)}
+        words = {
+            form for secret, all_ in forms.items() for form in all_ if _is_word(form) or _is_plain_word(secret, form)
+        }
         plain = {text for secret in forms for text in _plain(secret)}
-        self._raw = tuple(_bytes(text) for text in sorted(plain) if not _is_word(text))
+        self._raw = tuple(_bytes(text) for text in sorted(plain) if len(text) >= _SHORT)
         self._needles = tuple(sorted({form for all_ in forms.values() for form in all_} - words))
         self._words = tuple(_word(form) for form in sorted(words))
         self._public = tuple(sorted({text for text in public if text}, key=len, reverse=True))
@@ -97,6 +99,7 @@ _BOTH_QUOTES = "'\""  # in front of a text they make repr() escape the single qu
 
 _ENCODINGS: tuple[Callable[[str], str], ...] = (
     str,
+    lambda text: quote_plus(text, errors="surrogateescape"),
     lambda text: json.dumps(text)[1:-1],
     lambda text: json.dumps(text, ensure_ascii=False)[1:-1],
     lambda text: json.dumps(text)[1:-1].replace("/", "\\/"),
@@ -129,6 +132,11 @@ def _base64(secret: bytes) -> Iterator[str]:
 
 def _is_word(text: str) -> bool:
     return len(text) < _SHORT or text.lower() in _COMMON
+
+
+def _is_plain_word(secret: str, form: str) -> bool:
+    """A common word is masked as a word only; in base64 nobody takes it for one."""
+    return _is_word(secret) and form not in set(_base64(_bytes(secret)))
 
 
 def _word(text: str) -> re.Pattern[str]:
@@ -164,7 +172,9 @@ def _percent_encoded(secrets: tuple[bytes, ...], text: str) -> Iterator[Span]:
             spans += [match.span()] * len(character)
         for secret in secrets:
             for start, end in _occurrences(secret, bytes(decoded)):
-                yield spans[start][0], spans[end - 1][1]
+                first, last = spans[start][0], spans[end - 1][1]
+                if "%" in text[first:last]:
+                    yield first, last
 
 
 def _merged(spans: list[Span], public: list[Span]) -> list[Span]:

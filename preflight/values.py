@@ -118,7 +118,7 @@ class Integer:
 
 def _brief(value: float) -> str:
     """A number in a few characters, however long it is written."""
-    return str(value) if abs(value) <= javascript.SAFE_INTEGER else "beyond any limit"
+    return f"{value:.16g}" if abs(value) <= javascript.SAFE_INTEGER else "beyond any limit"
 
 
 @dataclass(frozen=True)

@@ -224,6 +224,15 @@ def test_pool_is_exhausted(postgres: Postgres) -> None:
     found.fails("postgres.pool-exhausted", Layer.ACCESS, POOLED_KEY, hint="pool size")
 
 
+def test_a_harmless_query_fails(postgres: Postgres) -> None:
+    database = postgres.database()
+    postgres.sql('REVOKE EXECUTE ON FUNCTION json_build_object(VARIADIC "any") FROM public', database=database)
+    finding = direct(postgres.url(database=database)).fails(
+        "postgres.query-failed", Layer.ACCESS, DIRECT_KEY, hint="server's words"
+    )
+    assert "permission denied for function json_build_object" in finding.message
+
+
 def test_no_create_on_the_database(postgres: Postgres) -> None:
     finding = direct(postgres.url(postgres.role())).fails(
         "postgres.may-not-create", Layer.ACCESS, DIRECT_KEY, hint="GRANT CREATE ON DATABASE"

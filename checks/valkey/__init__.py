@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from checks.base import Diagnosis, Layer, Recorder, Settings
-from checks.network import NetworkCheck, reach
+from checks.network import RESET, SILENT, NetworkCheck, reach
 from checks.trust import secure, speaks_tls
 from checks.valkey import causes
 from checks.valkey.commands import Refused, permissions, writes
@@ -139,7 +139,9 @@ class Valkey(NetworkCheck):
 
     def diagnose(self, error: Exception) -> Diagnosis | None:
         """The server's first words decide; what is not a server's word is the network's."""
+        from redis.exceptions import ConnectionError as Dropped
         from redis.exceptions import InvalidResponse, RedisError
+        from redis.exceptions import TimeoutError as Late
 
         match error:
             case Refused():
@@ -148,10 +150,16 @@ class Valkey(NetworkCheck):
                 return causes.NOT_VALKEY.found(f"the answer is not Valkey's: {clean(str(error), 120)}")
             case RedisError() if (cause := causes.by_words(error)) is not causes.COMMAND_FAILED:
                 return cause.found(f"the server says: {clean(str(error))}")
-        found = super().diagnose(error)
-        if found or not isinstance(error, RedisError):
+        if found := super().diagnose(error):
             return found
-        return causes.COMMAND_FAILED.found(f"the server says: {clean(str(error))}")
+        match error:
+            case Late():
+                return SILENT.found("connected, then no answer in time", blames=self.address)
+            case Dropped():
+                return RESET.found("the connection was closed by the server", blames=self.address)
+            case RedisError():
+                return causes.COMMAND_FAILED.found(f"the server says: {clean(str(error))}")
+        return None
 
 
 def _is_cut(error: Exception) -> bool:
