@@ -110,13 +110,13 @@ class OutOfTime(Exception):
     """The check's limit, in seconds, ended the climb on the rung that was open."""
 
     def __init__(self, layer: Layer, limit: float) -> None:
-        super().__init__(f"no answer within {limit:g} s")
+        super().__init__(f"no answer within {limit:.3g} s")
         self.layer = layer
         self.limit = limit
 
 
 class ClimbEnded(Exception):
-    """A rung failed and was recorded; the rungs above it are not tried."""
+    """A rung could not be climbed, and that was recorded; the rungs above it are not tried."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -183,11 +183,18 @@ class Recorder:
             if diagnosis is None:
                 raise
             self.note(diagnosis)
-        worst = max((finding.status for finding in self.findings[before:]), default=Status.OK)
-        if worst is Status.FAIL:
+            raise ClimbEnded from error
+        self._conclude(goal, self.findings[before:])
+
+    def _conclude(self, goal: str, found: list[Finding]) -> None:
+        """The end of a rung: it proves what no warning blames, and nothing where a part of it was skipped."""
+        met = {finding.status for finding in found}
+        if Status.FAIL in met:
             raise ClimbEnded
-        if worst is Status.OK:
-            self._add(f"{self.check.prefix}.{layer}", layer, Status.OK, goal, "", proves)
+        blamed = {name for finding in found if finding.status is Status.WARN for name in finding.fields}
+        proven = tuple(name for name in self._proves if name not in blamed)
+        if Status.SKIP not in met and (proven or not blamed):
+            self._add(f"{self.check.prefix}.{self._layer}", self._layer, Status.OK, goal, "", proven)
 
     def note(self, diagnosis: Diagnosis) -> None:
         """Record a diagnosis on the open rung, or on its cause's own rung where that is a higher one."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, MutableMapping
 from contextlib import contextmanager
 
-_PREFIXES = ("PG", "AWS_", "DOCKER_", "E2B_", "SSL_CERT_", "REQUESTS_CA_", "CURL_CA_")
+_PREFIXES = ("PG", "AWS_", "DOCKER_", "E2B_", "SSL_CERT_", "SSLKEYLOGFILE", "REQUESTS_CA_", "CURL_CA_")
 _PROXIES = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY")
 
 

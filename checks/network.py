@@ -107,7 +107,11 @@ async def resolve(host: str, port: int) -> tuple[str, ...]:
     try:
         found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
     except UnicodeError as error:  # a label that is empty or longer than 63 characters
-        raise NoSuchName(host) from error
+        raise NoSuchName(f"{host} is not a host name that can be looked up") from error
+    except socket.gaierror as error:
+        if error.errno in _NO_SUCH_NAME:
+            raise NoSuchName(f"{host} does not resolve: no such host") from error
+        raise
     return tuple(dict.fromkeys(str(entry[4][0]) for entry in found))
 
 
@@ -149,7 +153,7 @@ def _chain(error: BaseException | None) -> Iterator[BaseException]:
 def _diagnose(error: BaseException, where: str) -> Diagnosis | None:
     match error:
         case NoSuchName():
-            return NAME_NOT_FOUND.found(f"{error} is not a host name that can be looked up")
+            return NAME_NOT_FOUND.found(str(error))
         case socket.gaierror() if error.errno in _NO_SUCH_NAME:
             return NAME_NOT_FOUND.found("the name does not resolve: no such host")
         case socket.gaierror():

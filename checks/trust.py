@@ -8,6 +8,7 @@ import ssl
 import time
 from dataclasses import dataclass
 from functools import cached_property
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import certifi
@@ -17,7 +18,6 @@ from checks.words import clean
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
-    from pathlib import Path
 
     Upgrade = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 
@@ -152,14 +152,9 @@ class Trust:
         if self.only or not self.extra:
             return self.only or certifi.where()
         memory = os.memfd_create("mistle-preflight-roots")
-        os.write(memory, self.pem.encode())
+        with open(memory, "wb", closefd=False) as file:
+            file.write(Path(certifi.where()).read_bytes() + self.extra.read_bytes())
         return f"/proc/self/fd/{memory}"
-
-    @cached_property
-    def pem(self) -> str:
-        """The same roots as text, for libraries that want that."""
-        extra = self.extra.read_text() if self.extra else ""
-        return certifi.contents() + extra
 
 
 async def secure(  # noqa: PLR0913 - where, as whom, and how
@@ -184,7 +179,9 @@ async def secure(  # noqa: PLR0913 - where, as whom, and how
         limit = record.part(0.5)
         try:
             async with asyncio.timeout(limit):
-                certificate = await _handshake(trust or record.settings.trust, host, address, verify, upgrade)
+                certificate = await handshake(
+                    trust or record.settings.trust, host, address, verify=verify, upgrade=upgrade
+                )
         except TimeoutError:
             if plaintext and await _answers(address, plaintext, record.part(0.5)):
                 raise NotTls("the server speaks its protocol without TLS on that port") from None
@@ -197,7 +194,7 @@ async def speaks_tls(address: tuple[str, int], limit: float) -> bool:
     """Whether a server at ``address`` completes, or refuses in its words, a TLS handshake."""
     try:
         async with asyncio.timeout(limit):
-            await _handshake(Trust(), "localhost", address, False, None)
+            await handshake(Trust(), "localhost", address, verify=False)
     except ssl.SSLError as error:
         return _BY_REASON.get(error.reason) is not PLAINTEXT_ON_TLS
     except OSError:
@@ -205,14 +202,16 @@ async def speaks_tls(address: tuple[str, int], limit: float) -> bool:
     return True
 
 
-async def _handshake(
-    trust: Trust, host: str, address: tuple[str, int], verify: bool, upgrade: Upgrade | None
+async def handshake(
+    trust: Trust, host: str, address: tuple[str, int], *, verify: bool = True, upgrade: Upgrade | None = None
 ) -> dict[str, Any]:
+    """One handshake, with the certificate held to ``host``. Returns the certificate, empty when it is not verified."""
     reader, writer = await asyncio.open_connection(*address)
     try:
         if upgrade:
             await upgrade(reader, writer)
-        await writer.start_tls(trust.verified if verify else trust.unverified, server_hostname=host)
+        # Node.js takes a name with the root's dot for the name without it; OpenSSL does not.
+        await writer.start_tls(trust.verified if verify else trust.unverified, server_hostname=host.rstrip("."))
         return writer.get_extra_info("peercert") or {}
     finally:
         writer.transport.abort()

@@ -18,4 +18,7 @@ def clean(text: str, limit: int = _LIMIT) -> str:
 def _inert(character: str) -> str:
     if character in "\n\r\t":
         return " "
-    return "" if unicodedata.category(character).startswith("C") else character
+    category = unicodedata.category(character)
+    if category == "Cs":  # a byte that is not UTF-8, as Python reads one
+        return "?"
+    return "" if category.startswith("C") else character

@@ -79,7 +79,9 @@ class Climb:
         cause = replace(diagnosis.cause, layer=next(iter(rung)))
         self.record.note(replace(diagnosis, cause=cause))
         if diagnosis.blames is None and not self.record.findings[-1].fields:
-            self.record.findings[-1] = replace(self.record.findings[-1], fields=tuple(self.check.sources))
+            self.record.findings[-1] = replace(
+                self.record.findings[-1], fields=tuple(name for name in self.check.sources if "*" not in name)
+            )
 
     def _kept(self) -> list[Finding]:
         """After a cut, failures are its echo; a warning may name what the clean-up had to leave behind."""

@@ -27,7 +27,7 @@ def different_databases(results: Results, origins: Mapping[str, str]) -> Iterato
     """The direct and the pooled URL of one plane lead to one database."""
     for plane in ("control_plane", "data_plane"):
         pair = _pair(results, f"postgres.{plane}.direct", f"postgres.{plane}.pooled")
-        if pair and _database(pair[0]) != _database(pair[1]):
+        if pair and not _is_one_database(*pair):
             direct, pooled = pair
             message = f"the direct URL leads to {_words(direct)}, the pooled URL to {_words(pooled)}"
             yield pooled.name, _finding(DIFFERENT_DATABASES, message, pair, origins)
@@ -36,7 +36,7 @@ def different_databases(results: Results, origins: Mapping[str, str]) -> Iterato
 def shared_by_planes(results: Results, origins: Mapping[str, str]) -> Iterator[Found]:
     """Both planes in one database: allowed, and good to know."""
     pair = _pair(results, "postgres.control_plane.direct", "postgres.data_plane.direct")
-    if pair and _database(pair[0]) == _database(pair[1]):
+    if pair and _is_one_database(*pair):
         yield pair[1].name, _finding(SHARED_BY_PLANES, f"both planes share {_words(pair[0])}", pair, origins)
 
 
@@ -53,10 +53,15 @@ def _pair(results: Results, first: str, second: str) -> tuple[Result, Result] | 
     return None
 
 
-def _database(result: Result) -> tuple[object, ...]:
-    # A server that hides its system identifier is told apart by the moment it started.
-    facts = result.facts
-    return facts["system"] or facts["started"], facts["database"], facts["database_name"]
+def _is_one_database(first: Result, second: Result) -> bool:
+    """Whether two results describe one database: of one name and oid, in one server or in one and its replica."""
+    one, other = first.facts, second.facts
+    if any(one[name] != other[name] for name in ("database", "database_name")):
+        return False
+    if one["system"] and other["system"] and one["system"] != other["system"]:
+        return False
+    # Restored and promoted copies keep the identifier: two writable servers that started apart are two.
+    return one["started"] == other["started"] or bool(one["in_recovery"] or other["in_recovery"])
 
 
 def _words(result: Result) -> str:

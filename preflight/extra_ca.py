@@ -30,9 +30,8 @@ def _unreadable(file: Path) -> str:
     import ssl
 
     try:
-        file.read_text()
         ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(file)
-    except (ssl.SSLError, UnicodeDecodeError):
+    except ssl.SSLError:
         return "holds no PEM certificates"
     except (OSError, ValueError) as error:
         return f"cannot be read: {getattr(error, 'strerror', None) or error}"

@@ -11,20 +11,11 @@ from typing import NoReturn
 
 from preflight import __version__
 from preflight.formats import FORMATS
+from preflight.services import SERVICES
 
 Target = tuple[str, Path | None]  # a format, and its file or standard output
 
 STAGES = ("before-deploy", "live")
-SERVICES = (
-    "control_plane_api",
-    "control_plane_worker",
-    "data_plane_api",
-    "data_plane_gateway",
-    "data_plane_worker",
-    "dashboard",
-    "control_plane_migrations",
-    "data_plane_migrations",
-)
 COMMANDS = {"run": (), "config": (), "plan": (), "explain": ("ID",)}
 
 DESCRIPTION = """\
@@ -226,4 +217,4 @@ def _format(text: str) -> Target:
         raise argparse.ArgumentTypeError(f"{name!r} is not a format; there are: {', '.join(FORMATS)}")
     if equals and not file:
         raise argparse.ArgumentTypeError(f"{text!r} names no file")
-    return name, Path(file) if file else None
+    return name, None if file in {"", "-"} else Path(file)

@@ -22,6 +22,10 @@ if TYPE_CHECKING:
 _SGR = re.compile(r"\x1b\[[0-9;]*m")
 
 
+def _is_dumb() -> bool:
+    return os.environ.get("TERM") == "dumb"
+
+
 class OutputError(Exception):
     """A report could not be written; the message is one line."""
 
@@ -50,7 +54,7 @@ def write_stdout(text: str, *, color: bool = True, encoding: str | None = None) 
     Raises OutputError.
     """
     try:
-        colored = color and sys.stdout.isatty() and not os.environ.get("NO_COLOR")
+        colored = color and sys.stdout.isatty() and not os.environ.get("NO_COLOR") and not _is_dumb()
         shown = _encoded(text if colored else _SGR.sub("", text), encoding or sys.stdout.encoding)
         sys.stdout.buffer.write(shown)
         sys.stdout.flush()

@@ -40,10 +40,15 @@ def plan(
 ) -> Plan:
     """``only`` and ``skip`` are globs over the names, kinds and keys of checks. Raises SelectionError."""
     named = [resource for resource in RESOURCES if _is_named(resource, config)]
-    wanted = _select(named, service, tuple(only), tuple(skip))
+    only, skip = tuple(only), tuple(skip)
+    _raise_on_unknown((*only, *skip))
+    wanted = _select(named, service, only, skip)
+    if (only or skip) and not wanted:
+        names = ", ".join(resource.name for resource in named)
+        raise SelectionError(f"the selection leaves nothing to check; this configuration names {names}")
     blocked = [resource for resource in wanted if config.broken.intersection(resource.keys)]
     sound = [resource for resource in wanted if resource not in blocked]
-    deployment = Deployment(config.values, stage, frozenset(resource.name for resource in sound))
+    deployment = Deployment(config.values, config.broken, stage, frozenset(resource.name for resource in sound))
     return Plan(
         checks=tuple(resource.make(deployment) for resource in sound),
         blocked=tuple(_blocked(resource, config) for resource in blocked),
@@ -55,11 +60,15 @@ def _is_named(resource: Resource, config: Config) -> bool:
     return all(key in config.values or key in config.broken for key in resource.keys)
 
 
-def _select(named: list[Resource], service: str | None, only: tuple[str, ...], skip: tuple[str, ...]) -> list[Resource]:
-    for pattern in (*only, *skip):
-        if not any(_matches(resource, pattern) for resource in named):
-            names = ", ".join(resource.name for resource in named)
+def _raise_on_unknown(patterns: tuple[str, ...]) -> None:
+    """A pattern that no configuration could ever match is a slip of the pen."""
+    for pattern in patterns:
+        if not any(_matches(resource, pattern) for resource in RESOURCES):
+            names = ", ".join(resource.name for resource in RESOURCES)
             raise SelectionError(f"{pattern!r} matches no check, kind or key; the checks are {names}")
+
+
+def _select(named: list[Resource], service: str | None, only: tuple[str, ...], skip: tuple[str, ...]) -> list[Resource]:
     return [
         resource
         for resource in named

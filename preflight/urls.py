@@ -87,6 +87,9 @@ def parse(text: str) -> Url:
     userinfo, _, server = authority.rpartition("@")
     _refuse_split_password(scheme, server, text[match.end(3) :])
     username, _, password = userinfo.partition(":")
+    pairs = tuple(parse_qsl(match[5] or "", keep_blank_values=True))
+    if any("\0" in part for pair in pairs for part in pair) or "%00" in path:
+        raise BadUrl("it holds %00, a NUL character, which no server takes")
     host, port = _server(scheme, server)
     return Url(
         scheme,
@@ -96,7 +99,7 @@ def parse(text: str) -> Url:
         port,
         path or ("/" if scheme in _WEB else ""),
         match[5] or "",
-        tuple(parse_qsl(match[5] or "", keep_blank_values=True)),
+        pairs,
     )
 
 
@@ -194,6 +197,9 @@ def _decoded(text: str) -> str:
     if _STRAY_PERCENT.search(text):
         raise BadUrl("a % that two hexadecimal digits do not follow: write %25 for the character itself")
     try:
-        return unquote(text, errors="strict")
+        decoded = unquote(text, errors="strict")
     except UnicodeDecodeError:
         raise BadUrl("its percent-encoding is not UTF-8") from None
+    if "\0" in decoded:
+        raise BadUrl("it holds %00, a NUL character, which no server takes")
+    return decoded

@@ -40,7 +40,8 @@ def run(command: str, ports: dict[str, int]) -> None:
 
 def health() -> dict[str, str]:
     containers = labelled(f"com.docker.compose.project={PROJECT}")
-    return {each.labels["com.docker.compose.service"]: each.health for each in containers}
+    running = (each for each in containers if each.status == "running")  # the migrations have run and ended
+    return {each.labels["com.docker.compose.service"]: each.health for each in running}
 
 
 @pytest.fixture

@@ -1,5 +1,6 @@
 """Postgres and PgBouncer on real servers: who may log in, and what then may be done."""
 
+import socket
 from collections.abc import Iterator
 
 import psycopg
@@ -8,7 +9,7 @@ import pytest
 import faults
 from checks.base import Layer, Status
 from climbing import Climb, climb, planned
-from testbed import PgBouncer, Postgres, pgbouncer_server, postgres_server, postgres_starting_up
+from testbed import Authority, PgBouncer, Postgres, pgbouncer_server, postgres_server, postgres_starting_up
 from testbed.pgbouncer import NOWHERE
 from testbed.postgres import PASSWORD
 
@@ -25,7 +26,7 @@ def pooled(url: str, **options: object) -> Climb:
 
 
 @pytest.fixture(scope="module")
-def tls_only(authority) -> Iterator[Postgres]:  # type: ignore[no-untyped-def]
+def tls_only(authority: Authority) -> Iterator[Postgres]:
     with postgres_server(hba="hostssl all all all scram-sha-256", certificate=authority.leaf()) as server:
         yield server
 
@@ -98,7 +99,13 @@ def test_tls_required(tls_only: Postgres) -> None:
     direct(tls_only.url()).fails("postgres.tls-required", Layer.AUTH, DIRECT_KEY, hint="sslmode=verify-full")
 
 
-def test_pgbouncer_requires_tls(postgres: Postgres, authority) -> None:  # type: ignore[no-untyped-def]
+def test_no_hba_entry_with_tls_either(authority: Authority) -> None:
+    with postgres_server(hba="hostssl all somebody all scram-sha-256", certificate=authority.leaf()) as server:
+        found = direct(server.url())
+    found.fails("postgres.no-hba-entry", Layer.AUTH, DIRECT_KEY, hint="pg_hba.conf")
+
+
+def test_pgbouncer_requires_tls(postgres: Postgres, authority: Authority) -> None:
     with pgbouncer_server(postgres.address, certificate=authority.leaf()) as server:
         found = pooled(server.url())
     found.fails("postgres.tls-required", Layer.AUTH, POOLED_KEY, hint="sslmode=verify-full")
@@ -231,6 +238,24 @@ def test_a_harmless_query_fails(postgres: Postgres) -> None:
         "postgres.query-failed", Layer.ACCESS, DIRECT_KEY, hint="server's words"
     )
     assert "permission denied for function json_build_object" in finding.message
+
+
+@pytest.mark.parametrize("rows", [0, 1, 1000])
+def test_a_server_that_only_looks_like_postgres(rows: int) -> None:
+    with faults.serving(lambda connection: pretend(connection, rows)) as port:
+        found = direct(f"postgres://u:p@127.0.0.1:{port}/d")
+    found.fails("postgres.not-postgres", Layer.ACCESS, DIRECT_KEY, hint="host and port")
+
+
+def pretend(connection: socket.socket, rows: int) -> None:
+    """Let anyone in, and answer whatever is asked with `rows` rows of nonsense."""
+    ready = b"Z\0\0\0\5I"
+    connection.recv(4096)
+    connection.sendall(b"R\0\0\0\x08\0\0\0\0" + ready)
+    connection.recv(65536)
+    described = b"T\0\0\0\x1a\0\1a\0" + bytes(6) + b"\0\0\0\x19\xff\xff\xff\xff\xff\xff\0\0"
+    connection.sendall(described + b"D\0\0\0\x0b\0\1\0\0\0\1x" * rows + b"C\0\0\0\x0dSELECT 1\0" + ready)
+    connection.recv(4096)
 
 
 def test_no_create_on_the_database(postgres: Postgres) -> None:

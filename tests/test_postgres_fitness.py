@@ -5,7 +5,7 @@ import socket
 import threading
 from base64 import urlsafe_b64encode
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from hashlib import sha256
 
 import psycopg
@@ -51,6 +51,59 @@ def test_a_migrated_plane_passes(postgres: Postgres) -> None:
     database = migrated(postgres, "control_plane", "data_plane")
     assert direct(postgres.url(database=database), CONTROL).status is Status.OK
     assert direct(postgres.url(database=database), DATA).status is Status.OK
+
+
+def test_the_direct_role_without_rights_on_workflows(postgres: Postgres) -> None:
+    database, role = migrated(postgres, "data_plane"), postgres.role()
+    postgres.sql(f"GRANT CREATE ON DATABASE {database} TO {role}")
+    finding = direct(postgres.url(role, database=database)).findings[-3]
+    assert finding.id == "postgres.may-not-use-schema"
+    assert (finding.layer, finding.fields) == (Layer.ACCESS, (f"{DATA}.direct_url",))
+    assert finding.message == f"role {role} lacks USAGE on schema data_plane_meta"
+    assert "the role that ran the migrations" in finding.hint
+
+
+def test_a_sequence_that_the_pooled_role_may_not_use(postgres: Postgres, pgbouncer: PgBouncer) -> None:
+    database, role = migrated(postgres, "control_plane"), postgres.role()
+    run_as_mistle(postgres, database, "CREATE TABLE control_plane.counted (id bigserial)")
+    run_as_mistle(postgres, database, "CREATE TABLE control_plane.identified (id int GENERATED ALWAYS AS IDENTITY)")
+    run_as_mistle(postgres, database, f"GRANT USAGE ON SCHEMA control_plane TO {role}")
+    rights = f"GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA control_plane TO {role}"
+    run_as_mistle(postgres, database, rights)
+    finding = pooled(pgbouncer.url(role, database=database)).fails(
+        "postgres.may-not-use-schema", Layer.ACCESS, f"{CONTROL}.pooled_url", hint="SEQUENCES"
+    )
+    assert finding.message.endswith("control_plane: counted_id_seq")
+
+
+def test_a_plane_that_is_gone_and_not_its_record(postgres: Postgres) -> None:
+    database = migrated(postgres, "data_plane")
+    run_as_mistle(postgres, database, "DROP SCHEMA data_plane CASCADE")
+    finding = direct(postgres.url(database=database)).fails(
+        "postgres.migrations-half-done", Layer.FITNESS, f"{DATA}.direct_url", hint="restore the database"
+    )
+    assert "schema data_plane does not" in finding.message
+
+
+def test_somebody_in_between_who_is_no_pooler(postgres: Postgres) -> None:
+    with relay(postgres.port, b"", b"") as port:
+        url = postgres.url().replace(f":{postgres.port}/", f":{port}/")
+        found = direct(url, stage="before-deploy")
+    found.passes("postgres.relayed", Layer.FITNESS, f"{DATA}.direct_url")
+
+
+def test_a_database_of_another_encoding(postgres: Postgres) -> None:
+    database = postgres.database(options="ENCODING 'LATIN1' LOCALE 'C' TEMPLATE template0")
+    run_as_mistle(postgres, database, MIGRATED.format(plane="data_plane"))
+    run_as_mistle(postgres, database, 'CREATE TABLE data_plane."café" (id bigint)')
+    assert direct(postgres.url(database=database)).status is Status.OK
+
+
+def test_somebody_elses_uncommitted_table_is_no_migration(postgres: Postgres) -> None:
+    database = postgres.database()
+    with psycopg.connect(postgres.url("postgres", "postgres-superuser", database)) as other:
+        other.execute("CREATE TABLE public.elsewhere (id bigint)")
+        assert direct(postgres.url(database=database), stage="before-deploy").status is Status.OK
 
 
 def test_pooler_on_the_direct_url(pgbouncer: PgBouncer, postgres: Postgres) -> None:
@@ -115,6 +168,17 @@ def test_headroom_counts_what_every_process_opens(postgres: Postgres) -> None:
     keys = (f"{plane}.{way}_url" for plane in (CONTROL, DATA) for way in ("direct", "pooled"))
     found = climb(f"{DATA}.direct", dict.fromkeys(keys, url), stage="before-deploy")
     assert "up to 90" in found["postgres.headroom"].message
+
+
+def test_a_running_mistle_is_not_short_of_its_own_connections(postgres: Postgres) -> None:
+    role = postgres.role("CONNECTION LIMIT 21")
+    url = postgres.url(role, database=postgres.database(owner=role))
+    with ExitStack() as stack:
+        for _ in range(15):
+            stack.enter_context(psycopg.connect(url))
+        assert direct(url, stage="before-deploy")["postgres.headroom"].message.startswith("5 connections")
+        live = {finding.id for finding in direct(url).findings}
+    assert "postgres.headroom" not in live
 
 
 def test_no_headroom(postgres: Postgres) -> None:
@@ -196,11 +260,11 @@ def test_first_migration_running(postgres: Postgres) -> None:
     ("grant", "words"),
     [
         ("", "lacks USAGE on schema control_plane"),
-        ("GRANT USAGE ON SCHEMA control_plane TO {role}", "on other, thing"),
+        ("GRANT USAGE ON SCHEMA control_plane TO {role}", "control_plane: other, thing"),
         (
             "GRANT USAGE ON SCHEMA control_plane TO {role};"
             "GRANT SELECT, INSERT, UPDATE, DELETE ON control_plane.thing TO {role}",
-            "on other",
+            "control_plane: other",
         ),
     ],
 )
@@ -272,11 +336,21 @@ def test_master_key_wrong(pgbouncer: PgBouncer, credentials: str) -> None:
 
 def test_master_keys_are_not_tried_without_the_right_to_read(postgres: Postgres, credentials: str) -> None:
     role = postgres.role()
-    found = pooled(postgres.url(role, database=credentials), **with_keys(v1="first"))
-    assert found["postgres.may-not-use-schema"].status is Status.FAIL
     run_as_mistle(postgres, credentials, f"GRANT USAGE ON SCHEMA control_plane TO {role}")
     run_as_mistle(postgres, credentials, f"GRANT INSERT ON ALL TABLES IN SCHEMA control_plane TO {role}")
-    assert pooled(postgres.url(role, database=credentials)).status is Status.FAIL
+    found = pooled(postgres.url(role, database=credentials), **with_keys(v1="wrong"))
+    found.fails("postgres.may-not-use-schema", Layer.ACCESS, f"{CONTROL}.pooled_url", hint="GRANT USAGE")
+
+
+def test_the_data_plane_is_not_asked_for_the_control_planes_keys(pgbouncer: PgBouncer, credentials: str) -> None:
+    assert pooled(pgbouncer.url(database=credentials), DATA).status is Status.OK
+
+
+def test_a_credential_of_a_later_format_says_nothing_of_the_key(pgbouncer: PgBouncer, postgres: Postgres) -> None:
+    database = postgres.database()
+    run_as_mistle(postgres, database, CREDENTIALS)
+    run_as_mistle(postgres, database, "INSERT INTO control_plane.organization_credential_keys VALUES (1, 'v2.x.y')")
+    assert pooled(pgbouncer.url(database=database), **with_keys(v1="first")).status is Status.OK
 
 
 def test_master_keys_are_not_tried_on_a_locked_table(postgres: Postgres, credentials: str) -> None:

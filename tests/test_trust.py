@@ -67,7 +67,7 @@ def test_plaintext_where_tls_is_asked_for(authority: Authority) -> None:
 def test_tls_where_plaintext_is_asked_for(authority: Authority, query: str) -> None:
     with faults.tls_port(authority.leaf().context()) as port:
         found = climb(POOLED, {f"{POOLED}_url": f"postgres://u:p@127.0.0.1:{port}/d{query}"})
-    found.fails("network.tls-on-plaintext", Layer.AUTH, f"{POOLED}_url", hint="scheme with TLS")
+    found.fails("network.tls-on-plaintext", Layer.AUTH, f"{POOLED}_url", hint="Postgres itself listens")
 
 
 @pytest.fixture(scope="module")

@@ -13,7 +13,7 @@ from climbing import Climb, climb, planned
 from testbed import Authority, Valkey, valkey_server
 
 URL, PREFIX = "kv.data_plane.url", "kv.data_plane.key_prefix"
-USER = "user default off\nuser mistle on >pw ~mistle:* {commands}\n"
+USER = "user default off\nuser admin on >pw ~* &* +@all\nuser mistle on >pw ~mistle:* {commands}\n"
 MISTLE_NEEDS = "+get +set +del +zadd +zrem +zremrangebyscore +zcard +eval"
 
 
@@ -54,9 +54,10 @@ def test_a_user_with_exactly_mistles_rights_passes() -> None:
     assert found["valkey.access"].status is Status.OK
 
 
-def test_tls_passes(tls: Valkey, authority: Authority) -> None:
-    with authority.trusted() as path:
-        found = check(tls.url(scheme="rediss"), extra=Path(path))
+def test_tls_passes(tls: Valkey, authority: Authority, tmp_path: Path) -> None:
+    roots = tmp_path / "roots.pem"
+    roots.write_bytes("# Főtanúsítvány\n".encode() + authority.pem)
+    found = check(tls.url(scheme="rediss"), extra=roots)
     assert found.status is Status.OK, found
     assert found["valkey.tls"].layer is Layer.TLS
 
@@ -103,8 +104,12 @@ def test_tls_on_a_plaintext_port(valkey: Valkey) -> None:
     found.fails("network.plaintext-on-tls", Layer.TLS, URL, hint="without TLS")
 
 
-def test_another_protocol_answers() -> None:
-    with faults.http_port() as port:
+ANSWERS = [faults.HTTP_REPLY, b"x" * 2048, b"*1\r\n" * 5000, b"+OK\r\n" * 20]
+
+
+@pytest.mark.parametrize("answer", ANSWERS)
+def test_another_protocol_answers(answer: bytes) -> None:
+    with faults.http_port(answer) as port:
         check(f"redis://127.0.0.1:{port}").fails("valkey.not-valkey", Layer.AUTH, URL, hint="host and port")
 
 
@@ -112,6 +117,7 @@ def test_another_protocol_answers() -> None:
 def test_a_command_that_is_not_permitted(missing: str) -> None:
     with valkey_server(**with_acl(MISTLE_NEEDS.replace(f"+{missing}", f"-{missing}"))) as server:
         found = check(server.url("pw", "mistle"))
+        assert server.client("pw", "admin").dbsize() == 0
     finding = found.fails("valkey.not-permitted", Layer.ACCESS, URL, PREFIX, hint="~<key prefix>:*")
     assert missing in finding.message.lower()
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import re
 import socket
 import ssl
 from collections.abc import Callable, Iterator
@@ -15,14 +16,16 @@ from checks.base import Diagnosis, Layer, Recorder
 from checks.network import RESET, SILENT, NetworkCheck, reach
 from checks.postgres import causes, judge, session
 from checks.postgres.dialects import NODE_POSTGRES, POSTGRES_JS, Dialect, Tls
+from checks.postgres.session import NotPostgres
 from checks.postgres.survey import Survey, read, statements
-from checks.trust import TlsOnPlaintext, Trust, secure, speaks_tls
+from checks.trust import TLS_ON_PLAINTEXT, TlsOnPlaintext, Trust, secure, speaks_tls
 from checks.words import clean
 
 if TYPE_CHECKING:
     from psycopg.pq.abc import PGconn
 
 Judge = Callable[["Postgres", Survey], Iterator[Diagnosis]]
+_WITHOUT_TLS = re.compile("no encryption|SSL off")  # from 14 on, and before
 _SSL_REQUEST = b"\x00\x00\x00\x08\x04\xd2\x16\x2f"  # length 8, code 80877103: protocol.html#PROTOCOL-MESSAGE-FORMATS
 
 
@@ -32,23 +35,23 @@ class Use:
 
     name: str
     dialect: Dialect
+    schemas: tuple[str, ...]  # of a plane, by the end of their names, in which tables are read and written
     access: tuple[Judge, ...]
     fitness: tuple[Judge, ...]
 
 
-_NOT_TRIED = {
-    "denied": "master keys not tried: this role may not SELECT from control_plane.organization_credential_keys",
-    "locked": "master keys not tried: control_plane.organization_credential_keys is locked by another session",
-}
+_NOT_TRIED = "master keys not tried: control_plane.organization_credential_keys is locked by another session"
 DIRECT = Use(
     "migrations and workflows",
     POSTGRES_JS,
-    access=(judge.may_create,),
+    schemas=("_meta", "_openworkflow"),
+    access=(judge.may_create, judge.may_use),
     fitness=(judge.is_recent, judge.is_direct, judge.is_writable, judge.has_headroom, judge.is_migrated),
 )
 POOLED = Use(
     "the services",
     NODE_POSTGRES,
+    schemas=("",),
     access=(judge.may_use,),
     fitness=(judge.is_recent, judge.is_pooled, judge.is_writable, judge.has_headroom, judge.opens_credentials),
 )
@@ -56,10 +59,6 @@ POOLED = Use(
 
 class TlsRefused(Exception):
     """The server answers that it has no TLS."""
-
-
-class NotPostgres(Exception):
-    """The answer is none that Postgres gives."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -87,6 +86,7 @@ class Postgres(NetworkCheck):
     production: bool = False
     deployed: bool = True
     master_keys: tuple[tuple[str, str], ...] = field(default=(), repr=False)
+    unusable_master_keys: tuple[str, ...] = ()  # versions that are configured, and wrong in themselves
 
     @property
     def target(self) -> str:
@@ -116,14 +116,13 @@ class Postgres(NetworkCheck):
             ):
                 found = await self._ask(record, pgconn)
                 self._judge(record, found, self.use.access)
-            record.facts |= _facts(found, pgconn)
+            record.facts |= _facts(found)
         with record.layer(
             Layer.FITNESS, f"right for {self.use.name}", proves=("url", *self.planes, *_tried(self, found))
         ):
             self._judge(record, found, self.use.fitness)
         if self.master_keys and isinstance(found.ciphertexts, str):
-            untried = tuple(f"master_keys.{version}" for version, _ in self.master_keys)
-            record.skip(Layer.FITNESS, _NOT_TRIED[found.ciphertexts], untried)
+            record.skip(Layer.FITNESS, _NOT_TRIED, tuple(f"master_keys.{version}" for version, _ in self.master_keys))
 
     async def _reach(self, record: Recorder) -> str:
         if ":" in self.host and not self.use.dialect.ipv6:
@@ -167,7 +166,9 @@ class Postgres(NetworkCheck):
         try:
             await session.login(pgconn, record.part(0.7))
         except session.LoginRefused as error:
-            error.offers_tls = "no encryption" in str(error) and await _answer(address, record) == b"S"
+            error.wants_tls = bool(_WITHOUT_TLS.search(str(error))) and await self._is_admitted_with_tls(
+                record, address
+            )
             if _is_foreign(error) and not self.tls.spoken and await speaks_tls(address, record.part(0.8)):
                 raise TlsOnPlaintext("TLS is spoken from the first byte on that port") from error
             raise
@@ -175,10 +176,29 @@ class Postgres(NetworkCheck):
             error.speaks_postgres = error.password_sent or bool(await _answer(address, record))
             raise
 
+    async def _is_admitted_with_tls(self, record: Recorder, address: tuple[str, int]) -> bool:
+        """Whether the server has a line for this user that asks for TLS, and not none at all."""
+        if await _answer(address, record) != b"S":
+            return False
+        with session.opened(self._conninfo(record, address, tls=True)) as pgconn:
+            try:
+                await session.login(pgconn, record.part(0.7))
+            except session.LoginRefused as error:
+                return causes.by_words(str(error), causes.LOGIN_REFUSED).cause is not causes.NO_HBA_ENTRY
+            except session.LoginTimeout:
+                return False
+        return True
+
     async def _ask(self, record: Recorder, pgconn: PGconn) -> Survey:
         limit = record.part(0.8)
-        answer = await session.ask(pgconn, statements(self.planes, limit), limit)
-        return read(answer, self.planes, key_pid=pgconn.backend_pid, version=pgconn.server_version)
+        answer = await session.ask(pgconn, statements(self.planes, 0.7 * limit), limit)
+        with socket.socket(fileno=os.dup(pgconn.socket)) as own:
+            port = own.getsockname()[1]
+        told = {"key_pid": pgconn.backend_pid, "local_port": port, "version": pgconn.server_version}
+        try:
+            return read(answer, self.planes, **told)
+        except ValueError as error:
+            raise NotPostgres("a query came back with another answer than Postgres gives") from error
 
     def _judge(self, record: Recorder, found: Survey, judges: tuple[Judge, ...]) -> None:
         for each in judges:
@@ -194,7 +214,7 @@ class Postgres(NetworkCheck):
                 return SILENT.found(f"connected, then {error}", blames=self.address)
             case session.QueryTimeout():
                 return causes.POOL_EXHAUSTED.found(f"the login was accepted, then a query got {error}")
-            case session.LoginRefused(offers_tls=True):
+            case session.LoginRefused(wants_tls=True):
                 return causes.TLS_REQUIRED.found(_said(error))
             case session.LoginRefused():
                 return causes.by_words(_said(error), causes.LOGIN_REFUSED)
@@ -202,6 +222,9 @@ class Postgres(NetworkCheck):
                 return causes.by_words(_said(error), causes.QUERY_FAILED)
             case TlsRefused():
                 return causes.TLS_REFUSED.found(f"{self.use.dialect.client} asks for TLS, and {error}")
+            case TlsOnPlaintext():
+                hint = "name in {url} the port on which Postgres itself listens, not that of a TLS proxy"
+                return TLS_ON_PLAINTEXT.found(str(error), hint=hint, blames=self.address)
             case NotPostgres():
                 return causes.NOT_POSTGRES.found(str(error))
             case FileNotFoundError() | PermissionError() | IsADirectoryError():
@@ -248,17 +271,16 @@ def _said(error: Exception) -> str:
     return f"the server says: {clean(words)}"
 
 
-def _facts(found: Survey, pgconn: PGconn) -> dict[str, object]:
-    with socket.socket(fileno=os.dup(pgconn.socket)) as own:
-        port = own.getsockname()[1]
+def _facts(found: Survey) -> dict[str, object]:
     return {
         "system": found.system,
         "database": found.database,
         "database_name": found.name,
         "started": found.started,
+        "in_recovery": found.in_recovery,
         "version": found.version,
         "pooled": found.pooled,
-        "relayed": found.client_port != port,
+        "relayed": found.relayed,
     }
 
 

@@ -53,7 +53,8 @@ MAY_NOT_CONNECT = Cause(
     "postgres.may-not-connect",
     Layer.AUTH,
     "the role may not connect to this database, or the database takes no connections",
-    "grant it (GRANT CONNECT ON DATABASE …), or correct {url}",
+    "grant it (GRANT CONNECT ON DATABASE …; for a closed database ALTER DATABASE … ALLOW_CONNECTIONS true), "
+    "or correct the name after the last / in {url}",
 )
 TOO_MANY_CONNECTIONS = Cause(
     "postgres.too-many-connections",
@@ -117,15 +118,15 @@ MAY_NOT_CREATE = Cause(
     "postgres.may-not-create",
     Layer.ACCESS,
     "the role lacks CREATE on the database, and migrations create schemas",
-    "GRANT CREATE ON DATABASE … TO …, or name the owner's role in {url}",
+    "GRANT CREATE ON DATABASE … TO …, if {url} names the right database and role",
     blames=("url",),
 )
 MAY_NOT_USE_SCHEMA = Cause(
     "postgres.may-not-use-schema",
     Layer.ACCESS,
-    "the pooled URL's role lacks rights on the schema that the direct URL's role made: Mistle grants none",
-    "GRANT USAGE ON SCHEMA … and GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA … to this role, "
-    "or use the same role in {url} as in the direct URL",
+    "the role lacks rights on a schema that exists, made by another role: Mistle grants none",
+    "GRANT USAGE ON SCHEMA …, GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA … and GRANT USAGE ON ALL "
+    "SEQUENCES IN SCHEMA … to this role, or name in {url} the role that ran the migrations",
 )
 POOLER_ON_DIRECT_URL = Cause(
     "postgres.pooler-on-direct-url",
@@ -134,10 +135,17 @@ POOLER_ON_DIRECT_URL = Cause(
     "name the Postgres server itself, not the pooler, in {url}",
     blames=("url",),
 )
+RELAYED = Cause(
+    "postgres.relayed",
+    Layer.FITNESS,
+    "somebody is between here and the server who does not make up session keys: NAT, a TCP proxy, or Pgpool-II",
+    blames=("url",),
+    status=Status.OK,
+)
 DIRECT_ON_POOLED_URL = Cause(
     "postgres.direct-on-pooled-url",
     Layer.FITNESS,
-    "the pooled URL goes to the server itself: every process of Mistle holds ten connections",
+    "the pooled URL goes to the server itself: each process of Mistle holds ten connections (no fault in development)",
     "put a pooler (PgBouncer, transaction mode) in between and name it in {url}",
     blames=("url",),
     status=Status.WARN,
@@ -167,7 +175,7 @@ HEADROOM = Cause(
 MIGRATIONS_HALF_DONE = Cause(
     "postgres.migrations-half-done",
     Layer.FITNESS,
-    "a plane's schema exists without the table that records its migrations: the next migration fails",
+    "a plane's schema and the table that records its migrations are not both there: migrating again does not help",
     "restore the database, or drop the schema if it holds nothing (DROP SCHEMA …), then migrate again ({url})",
 )
 MIGRATION_RUNNING = Cause(
@@ -228,6 +236,7 @@ CAUSES = (
     MAY_NOT_CREATE,
     MAY_NOT_USE_SCHEMA,
     POOLER_ON_DIRECT_URL,
+    RELAYED,
     DIRECT_ON_POOLED_URL,
     READ_ONLY,
     TOO_OLD,

@@ -16,23 +16,28 @@ if TYPE_CHECKING:
 def may_create(_check: Postgres, found: Survey) -> Iterator[Diagnosis]:
     """Migrations create schemas."""
     if not found.may_create:
-        yield causes.MAY_NOT_CREATE.found(f"role {found.role} lacks CREATE on database {found.name}")
+        yield causes.MAY_NOT_CREATE.found(
+            f"role {found.role} lacks CREATE on database {found.name}",
+            hint=f"GRANT CREATE ON DATABASE {found.name} TO {found.role}, if {{url}} names the right database and role",
+        )
 
 
-def may_use(_check: Postgres, found: Survey) -> Iterator[Diagnosis]:
-    """The running services read and write the tables that migrations made."""
+def may_use(check: Postgres, found: Survey) -> Iterator[Diagnosis]:
+    """The running services read and write the tables that migrations made, and workflows theirs."""
     for plane in found.planes:
-        if not plane.usable:
-            yield causes.MAY_NOT_USE_SCHEMA.found(
-                f"role {found.role} lacks USAGE on schema {plane.name}", blames=(plane.name,)
-            )
-        elif plane.unusable:
-            shown, more = ", ".join(plane.unusable[:3]), len(plane.unusable) - 3
-            tables = shown + (f" and {more} more" if more > 0 else "")
-            yield causes.MAY_NOT_USE_SCHEMA.found(
-                f"role {found.role} lacks SELECT, INSERT, UPDATE or DELETE in schema {plane.name} on {tables}",
-                blames=(plane.name,),
-            )
+        for part in check.use.schemas:
+            yield from _lacks(found.role, plane, f"{plane.name}{part}")
+
+
+def _lacks(role: str, plane: Plane, schema: str) -> Iterator[Diagnosis]:
+    unusable = plane.unusable.get(schema, ())
+    if unusable == (schema,):
+        yield causes.MAY_NOT_USE_SCHEMA.found(f"role {role} lacks USAGE on schema {schema}", blames=(plane.name,))
+    elif unusable:
+        shown, more = ", ".join(unusable[:3]), len(unusable) - 3
+        rest = f" and {more} more" if more > 0 else ""
+        message = f"role {role} may not read and write in schema {schema}: {shown}{rest}"
+        yield causes.MAY_NOT_USE_SCHEMA.found(message, blames=(plane.name,))
 
 
 def is_direct(_check: Postgres, found: Survey) -> Iterator[Diagnosis]:
@@ -68,7 +73,8 @@ def is_writable(_check: Postgres, found: Survey) -> Iterator[Diagnosis]:
 
 def has_headroom(check: Postgres, found: Survey) -> Iterator[Diagnosis]:
     """Poolers share connections; where there is none, Mistle's processes open ten each."""
-    if found.pooled or found.left >= check.connections:
+    held = found.own if check.deployed else 0  # a running Mistle's own sessions are not taken from it
+    if found.pooled or found.left >= check.connections - held:
         return
     status = Status.FAIL if found.left <= 0 else Status.WARN
     yield causes.HEADROOM.found(
@@ -87,8 +93,11 @@ def _migrations(check: Postgres, plane: Plane) -> Iterator[Diagnosis]:
     if plane.migrating:
         pids = ", ".join(map(str, plane.migrating))
         status = Status.WARN if check.deployed else Status.FAIL
-        message = f"locks on the schemas of {plane.name} are held by another session (pid {pids})"
+        message = f"another session holds locks as a migration of {plane.name} does (pid {pids})"
         yield causes.MIGRATION_RUNNING.found(message, blames=(plane.name,), status=status)
+    elif plane.has_migrations and not plane.exists:
+        message = f"{plane.name}_meta.schema_migrations exists, schema {plane.name} does not"
+        yield causes.MIGRATIONS_HALF_DONE.found(message, blames=(plane.name,))
     elif _half_done(plane):
         message = f"schema {plane.name} exists, {plane.name}_meta.schema_migrations does not"
         yield causes.MIGRATIONS_HALF_DONE.found(message, blames=(plane.name,))
@@ -113,4 +122,5 @@ def _not_migrated(check: Postgres, plane: Plane, message: str) -> Diagnosis:
 def opens_credentials(check: Postgres, found: Survey) -> Iterator[Diagnosis]:
     """Every stored credential can be opened with a configured master key."""
     if isinstance(found.ciphertexts, tuple):
-        yield from master_keys.judge(dict(check.master_keys), found.ciphertexts)
+        known = [each for each in found.ciphertexts if each[0] not in check.unusable_master_keys]
+        yield from master_keys.judge(dict(check.master_keys), known)

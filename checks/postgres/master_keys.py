@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import hashlib
 from base64 import urlsafe_b64decode
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
 from checks.base import Diagnosis
 from checks.postgres import causes
 
 
-def judge(keys: Mapping[str, str], ciphertexts: tuple[tuple[str, str], ...]) -> Iterator[Diagnosis]:
+def judge(keys: Mapping[str, str], ciphertexts: Iterable[tuple[str, str]]) -> Iterator[Diagnosis]:
     """``ciphertexts``: one for every master key version in use."""
     for version, ciphertext in ciphertexts:
         blames = (f"master_keys.{version}",)
@@ -23,10 +23,15 @@ def judge(keys: Mapping[str, str], ciphertexts: tuple[tuple[str, str], ...]) -> 
 
 
 def opens(key: str, ciphertext: str) -> bool:
-    """Whether ``v1.<nonce>.<ciphertext>.<tag>`` (base64url, AES-256-GCM) opens with SHA-256 of the key."""
+    """Whether ``v1.<nonce>.<ciphertext>.<tag>`` (base64url, AES-256-GCM) opens with SHA-256 of the key.
+
+    Of a later format nothing is known, so nothing is said against the key.
+    """
     from cryptography.exceptions import InvalidTag
     from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
+    if not ciphertext.startswith("v1."):
+        return True
     try:
         _version, nonce, sealed, tag = ciphertext.split(".")
         AESGCM(hashlib.sha256(key.encode()).digest()).decrypt(_decode(nonce), _decode(sealed) + _decode(tag), None)

@@ -16,21 +16,23 @@ if TYPE_CHECKING:
     from psycopg.pq.abc import PGconn, PGresult
 
 
+_ENOUGH = 16  # results: the statements of one message, and one row
 _OWN_PARAMETERS = frozenset({"application_name", "client_encoding", "replication", "options"})
 _NOTHING_OF_THE_CALLER = {
-    "passfile": "/dev/null",
+    "passfile": "/dev/null/none",
     "gssencmode": "disable",
     "sslcertmode": "disable",
     "sslcrl": "/dev/null",
+    "client_encoding": "UTF8",  # as both of Mistle's clients ask for
 }
 
 
 class LoginRefused(Exception):
-    """The server's words at a refused login."""
+    """The server's words at a refused login. ``wants_tls``: with TLS, the same login gets further."""
 
-    def __init__(self, words: str, offers_tls: bool = False) -> None:
+    def __init__(self, words: str, wants_tls: bool = False) -> None:
         super().__init__(words)
-        self.offers_tls = offers_tls
+        self.wants_tls = wants_tls
 
 
 class LoginTimeout(Exception):
@@ -44,6 +46,10 @@ class LoginTimeout(Exception):
     def __init__(self, limit: float, password_sent: bool) -> None:
         super().__init__(f"the login did not end within {limit:.1f} s")
         self.password_sent = password_sent
+
+
+class NotPostgres(Exception):
+    """The answer is none that Postgres gives."""
 
 
 class QueryTimeout(Exception):
@@ -116,22 +122,30 @@ async def ask(pgconn: PGconn, statements: str, limit: float) -> str:
         async with asyncio.timeout(limit):
             pgconn.nonblocking = 1
             pgconn.send_query(statements.encode())
-            results = await _results(pgconn)
+            pgconn.set_single_row_mode()
+            return _value(await _results(pgconn))
     except TimeoutError:
         raise QueryTimeout(f"no answer within {limit:.1f} s") from None
     except OperationalError as error:  # libpq lost the connection
         raise QueryFailed(str(error), "") from error
-    value = next(result.get_value(0, 0) for result in results if result.ntuples)
-    return (value or b"").decode()
+
+
+def _value(results: list[PGresult]) -> str:
+    rows = [result for result in results if result.ntuples]
+    if not rows:
+        raise NotPostgres("a query came back without a row")
+    return (rows[0].get_value(0, 0) or b"").decode(errors="replace")
 
 
 async def _results(pgconn: PGconn) -> list[PGresult]:
     while pgconn.flush():
         await _ready(pgconn.socket, write=True)
-    results = []
+    results: list[PGresult] = []
     while (result := await _result(pgconn)) is not None:
         _raise_failure(result)
         results.append(result)
+        if len(results) > _ENOUGH:
+            raise NotPostgres("more rows came back than were asked for")
     return results
 
 

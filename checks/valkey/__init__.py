@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import ssl
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from checks.base import Diagnosis, Layer, Recorder, Settings
 from checks.network import RESET, SILENT, NetworkCheck, reach
-from checks.trust import secure, speaks_tls
+from checks.trust import Trust, secure, speaks_tls
 from checks.valkey import causes
 from checks.valkey.commands import Refused, permissions, writes
 from checks.words import clean
 
 if TYPE_CHECKING:
     from redis.asyncio import Redis
+
+
+class TlsRequired(Exception):
+    """The server speaks TLS, and nothing else."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -81,7 +86,7 @@ class Valkey(NetworkCheck):
             raise
         except (Dropped, Late) as error:
             if not self.tls and _is_cut(error) and await speaks_tls(address, record.part(0.8)):
-                raise Refused("", error, causes.TLS_REQUIRED) from error
+                raise TlsRequired("the server closes a connection without TLS, and speaks TLS on that port") from error
             raise
 
     def _client(self, settings: Settings, limit: float, **changes: object) -> Redis:
@@ -90,7 +95,7 @@ class Valkey(NetworkCheck):
         from redis.backoff import NoBackoff
 
         options: dict[str, Any] = {
-            "host": self.host,
+            "host": self.host.rstrip("."),
             "port": self.port,
             "db": self.database,
             "username": self.username or None,
@@ -102,8 +107,7 @@ class Valkey(NetworkCheck):
             "socket_connect_timeout": limit,
             "single_connection_client": True,
         }
-        tls = {"ssl": True, "ssl_ca_data": settings.trust.pem} if self.tls else {}
-        return Redis(**(options | tls | changes))
+        return Redis(**(options | (_tls(settings.trust) if self.tls else {}) | changes))
 
     async def _is_disabled(self, settings: Settings, limit: float) -> bool:
         """Whether an open server, asked without a login, says that the user is switched off.
@@ -144,6 +148,8 @@ class Valkey(NetworkCheck):
         from redis.exceptions import TimeoutError as Late
 
         match error:
+            case TlsRequired():
+                return causes.TLS_REQUIRED.found(str(error))
             case Refused():
                 return error.cause.found(f"the server says: {error}")
             case InvalidResponse():
@@ -153,6 +159,8 @@ class Valkey(NetworkCheck):
         if found := super().diagnose(error):
             return found
         match error:
+            case ValueError() | RecursionError():
+                return causes.NOT_VALKEY.found("the answer is not Valkey's: it cannot be parsed")
             case Late():
                 return SILENT.found("connected, then no answer in time", blames=self.address)
             case Dropped():
@@ -160,6 +168,12 @@ class Valkey(NetworkCheck):
             case RedisError():
                 return causes.COMMAND_FAILED.found(f"the server says: {clean(str(error))}")
         return None
+
+
+def _tls(trust: Trust) -> dict[str, Any]:
+    # From Python 3.13 on, redis-py's context would refuse authorities that Node.js takes.
+    strict = [getattr(ssl, name, 0) for name in ("VERIFY_X509_STRICT", "VERIFY_X509_PARTIAL_CHAIN")]
+    return {"ssl": True, "ssl_ca_certs": trust.bundle, "ssl_exclude_verify_flags": [flag for flag in strict if flag]}
 
 
 def _is_cut(error: Exception) -> bool:

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from checks.base import Cause
 
 _LIFE = 5000  # milliseconds after which the server itself removes what a broken connection leaves
+_EXPIRE = "PEXPIRE"  # none of Mistle's commands: where it is refused, the removal must do
 _SCRIPT = """
 redis.call('SET', KEYS[1], cjson.encode({probe = ARGV[1]}), 'PX', ARGV[2])
 local kept = cjson.decode(redis.call('GET', KEYS[1]))['probe']
@@ -55,7 +56,7 @@ class Replies:
     def raise_refusal(self) -> None:
         """Raise the first refusal, with its command's name."""
         for command, reply in zip(self.commands, self.replies, strict=True):
-            if isinstance(reply, Exception):
+            if isinstance(reply, Exception) and command != _EXPIRE:
                 raise Refused(f"{command} on {self.key_prefix}:", reply, causes.by_words(reply))
 
 
@@ -67,11 +68,12 @@ def plan_commands(key_prefix: str) -> tuple[tuple[str | int, ...], ...]:
         ("SET", lease, token, "PX", _LIFE),
         ("GET", lease),
         ("ZADD", index, 1, token),
+        (_EXPIRE, index, _LIFE),
         ("ZCARD", index),
-        ("ZREMRANGEBYSCORE", index, "-inf", 0),
         ("ZREM", index, token),
+        ("ZREMRANGEBYSCORE", index, "-inf", "+inf"),
         ("EVAL", _SCRIPT, 1, lease, token, _LIFE),
-        ("DEL", lease),
+        ("DEL", lease, index),
     )
 
 

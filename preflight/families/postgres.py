@@ -76,6 +76,7 @@ def _make(row: _Row, deployment: Deployment) -> Postgres:
         connections=_connections(url, deployment),
         production=deployment.production,
         deployed=deployment.deployed,
+        unusable_master_keys=tuple(key.rpartition(".")[2] for key in deployment.broken if key.startswith(_MASTER_KEYS)),
         master_keys=tuple((key.rpartition(".")[2], str(value)) for key, value in keys.items()),
     )
 

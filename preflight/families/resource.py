@@ -9,23 +9,15 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from checks.base import Check
 
-SERVICES = (
-    "control_plane_api",
-    "control_plane_worker",
-    "data_plane_api",
-    "data_plane_gateway",
-    "data_plane_worker",
-    "dashboard",
-    "control_plane_migrations",
-    "data_plane_migrations",
-)
-
 
 @dataclass(frozen=True)
 class Deployment:
-    """What a check is made from: the configuration's values, the stage, and the names of all checks that are wanted."""
+    """What a check is made from: the configuration's values, the keys whose value is wrong, the stage, and the names of
+    all checks that are wanted.
+    """
 
     values: Mapping[str, object]
+    broken: frozenset[str]
     stage: str
     wanted: frozenset[str]
 

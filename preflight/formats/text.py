@@ -86,10 +86,12 @@ def _worst(result: Result) -> str:
 
 
 def _keys(verdicts: tuple[KeyVerdict, ...]) -> list[str]:
-    names, evidence = _width(verdict.key for verdict in verdicts), _width(verdict.evidence for verdict in verdicts)
+    evidence = _width(verdict.evidence for verdict in verdicts)
     lines = []
-    for section, members in groupby(verdicts, lambda verdict: verdict.key.partition(".")[0]):
+    for section, group in groupby(verdicts, lambda verdict: verdict.key.partition(".")[0]):
         lines += ["", _color("1", f"[{section}]")]
+        members = tuple(group)
+        names = _width(verdict.key for verdict in members)
         for verdict in members:
             line = f"{verdict.key:{names}}  {verdict.evidence:{evidence}}  {verdict.origin or 'not set'}"
             lines.append(_marked(verdict.status, line))
