@@ -85,14 +85,14 @@ valkey
   ! kv.data_plane                  kv:6379                     12.5 s   valkey.evicts-keys
 
 [global]
-  ✓ global.env                         validated  MISTLE_ENV
+  ✓ global.env  validated  MISTLE_ENV
 
 [postgres]
   ✗ postgres.control_plane.direct_url  probed     mistle.toml:42
   – postgres.control_plane.pooled_url  validated  not set
 
 [kv]
-  ! kv.data_plane.key_prefix           probed     default
+  ! kv.data_plane.key_prefix  probed     default
 
 warnings
   ! valkey.evicts-keys  (kv.data_plane, fitness)

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from pathlib import Path
 
+import certifi
 import pytest
 import redis
 
@@ -104,7 +105,7 @@ def test_tls_on_a_plaintext_port(valkey: Valkey) -> None:
     found.fails("network.plaintext-on-tls", Layer.TLS, URL, hint="without TLS")
 
 
-ANSWERS = [faults.HTTP_REPLY, b"x" * 2048, b"*1\r\n" * 5000, b"+OK\r\n" * 20]
+ANSWERS = [faults.HTTP_REPLY, b"x" * 2048 + b"\r\n", b"*1\r\n" * 5000, b"+OK\r\n" * 20]
 
 
 @pytest.mark.parametrize("answer", ANSWERS)
@@ -117,7 +118,8 @@ def test_another_protocol_answers(answer: bytes) -> None:
 def test_a_command_that_is_not_permitted(missing: str) -> None:
     with valkey_server(**with_acl(MISTLE_NEEDS.replace(f"+{missing}", f"-{missing}"))) as server:
         found = check(server.url("pw", "mistle"))
-        assert server.client("pw", "admin").dbsize() == 0
+        with server.client("pw", "admin") as client:
+            assert all(client.pttl(key) > 0 for key in client.scan_iter())  # what could not be removed ends by itself
     finding = found.fails("valkey.not-permitted", Layer.ACCESS, URL, PREFIX, hint="~<key prefix>:*")
     assert missing in finding.message.lower()
 
@@ -217,6 +219,8 @@ def test_the_password_is_in_no_text() -> None:
 
 
 def test_roots_are_mozillas_and_not_the_systems(tmp_path: Path, authority: Authority) -> None:
-    with authority.trusted() as path:
-        assert Trust(Path(path)).pem.endswith(Path(path).read_text())
-        assert Path(Trust(Path(path)).bundle).read_text() == Trust(Path(path)).pem
+    extra = tmp_path / "extra.pem"
+    extra.write_bytes("# Főtanúsítvány\n".encode() + authority.pem)
+    bundle = Path(Trust(extra).bundle)
+    for _ in range(2):
+        assert bundle.read_bytes() == Path(certifi.where()).read_bytes() + extra.read_bytes()

@@ -43,9 +43,9 @@ def _lacks(role: str, plane: Plane, schema: str) -> Iterator[Diagnosis]:
 def is_direct(_check: Postgres, found: Survey) -> Iterator[Diagnosis]:
     """A pooler hands out a made-up key instead of the backend's pid (PgBouncer, in every mode)."""
     if found.pooled:
-        yield causes.POOLER_ON_DIRECT_URL.found(
-            "a connection pooler answers: the session is not the server process's own"
-        )
+        yield causes.POOLER_ON_DIRECT_URL.found("a pooler answers: the session is not the server process's own")
+    elif found.relayed:
+        yield causes.RELAYED.found(f"the server sees port {found.client_port}, this end has port {found.local_port}")
 
 
 def is_pooled(check: Postgres, found: Survey) -> Iterator[Diagnosis]:
