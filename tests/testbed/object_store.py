@@ -1,0 +1,95 @@
+"""Object stores: Ceph's S3 gateway, which checks everything but the region; and Swift, which insists on its own."""
+
+import ssl
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from testbed.certificates import Leaf
+from testbed.containers import LOOPBACK, NotReadyError, Server, running
+
+if TYPE_CHECKING:
+    from botocore.client import BaseClient
+
+BUCKET, FOREIGN_BUCKET = "mistle-assets", "foreign"
+"""The bucket of OWNER, and one that belongs to STRANGER."""
+TLS = {"rgw_frontends": "beast ssl_port=8000 ssl_certificate=/files/server.pem ssl_private_key=/files/server.key"}
+
+
+@dataclass(frozen=True)
+class Keys:
+    access_key_id: str
+    secret_access_key: str
+
+
+def _keys(name: str) -> Keys:
+    return Keys(name, f"{name}-object-store")
+
+
+OWNER, STRANGER, SUSPENDED = _keys("mistle-local"), _keys("stranger"), _keys("suspended")
+MINIMAL, WRITER, READER = _keys("minimal"), _keys("writer"), _keys("reader")
+"""In BUCKET: who may put, get and delete objects, and nothing else; who may put and get; who may only get."""
+
+
+SWIFT_OWNER, SWIFT_REGION = Keys("mistle:local", "mistle-swift-object-store"), "eu-central-1"
+
+
+@dataclass(frozen=True)
+class ObjectStore(Server):
+    scheme: str = "http"
+    owner: Keys = OWNER
+    region: str = "us-east-1"
+
+    @property
+    def url(self) -> str:
+        return f"{self.scheme}://localhost:{self.port}"
+
+    def client(self, keys: Keys | None = None, region: str = "", **options: Any) -> "BaseClient":
+        """boto3's client, by default the owner's; in path style, without retries."""
+        import boto3
+        from botocore.config import Config
+
+        config = Config(retries={"total_max_attempts": 1}, s3={"addressing_style": "path"})
+        login = keys or self.owner
+        defaults = {"endpoint_url": self.url, "region_name": region or self.region, "config": config, "verify": False}
+        defaults |= {"aws_access_key_id": login.access_key_id, "aws_secret_access_key": login.secret_access_key}
+        return boto3.client("s3", **defaults | options)
+
+    def objects(self, bucket: str = BUCKET, keys: Keys | None = None) -> list[str]:
+        """The names of all that is in a bucket."""
+        return [each["Key"] for each in self.client(keys).list_objects_v2(Bucket=bucket).get("Contents", [])]
+
+
+@contextmanager
+def object_store(certificate: Leaf | None = None, **settings: object) -> Iterator[ObjectStore]:
+    """Ceph's; keywords are its settings; with a `certificate`, TLS only."""
+    scheme = "https" if certificate else "http"
+    files = certificate.files() if certificate else {}
+    settings = (TLS if certificate else {}) | settings
+    command = ["radosgw-server", *(f"--{name}={value}" for name, value in settings.items())]
+    with running("radosgw", command, 8000, lambda port: answers(f"{scheme}://{LOOPBACK}:{port}"), files) as fields:
+        yield ObjectStore(*fields, scheme=scheme)
+
+
+@contextmanager
+def swift_object_store(clock: str = "") -> Iterator[ObjectStore]:
+    """Swift's, with BUCKET, without TLS; with a `clock` such as "+20m", which is ahead of ours, no bucket can be made."""
+    command = ["swift-server", *filter(None, [clock])]
+    with running("swift", command, 8000, lambda port: answers(f"http://{LOOPBACK}:{port}"), {}) as fields:
+        store = ObjectStore(*fields, owner=SWIFT_OWNER, region=SWIFT_REGION)
+        if not clock:
+            store.client().create_bucket(Bucket=BUCKET, CreateBucketConfiguration={"LocationConstraint": SWIFT_REGION})
+        yield store
+
+
+def answers(url: str) -> None:
+    """Any HTTP reply will do, also a refusal."""
+    try:
+        urllib.request.urlopen(url, timeout=1, context=ssl._create_unverified_context()).close()
+    except urllib.error.HTTPError as error:
+        error.close()
+    except (OSError, ValueError) as error:
+        raise NotReadyError from error
