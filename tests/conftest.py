@@ -7,12 +7,18 @@ import pytest
 
 from testbed import (
     Authority,
+    Engine,
+    ObjectStore,
     PgBouncer,
     Postgres,
+    Smtp,
     Valkey,
+    docker_engine,
+    object_store,
     pgbouncer_server,
     postgres_replica,
     postgres_server,
+    smtp_server,
     valkey_server,
 )
 from testbed.orphans import remove_orphans
@@ -52,4 +58,22 @@ def pgbouncer(postgres: Postgres) -> Iterator[PgBouncer]:
 @pytest.fixture(scope="session")
 def valkey() -> Iterator[Valkey]:
     with valkey_server() as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def store() -> Iterator[ObjectStore]:
+    with object_store() as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def smtp(authority: Authority) -> Iterator[Smtp]:
+    with smtp_server(authority.leaf()) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def engine() -> Iterator[Engine]:
+    with docker_engine() as server:
         yield server

@@ -50,14 +50,14 @@ class Server:
 
 
 class Ready(WaitStrategy):
-    """Waits until `probe` of the published port raises nothing."""
+    """Waits until `probe` of the published port (0: there is none) raises nothing."""
 
     def __init__(self, inner_port: int, probe: Callable[[int], None]) -> None:
         super().__init__()
         self.inner_port, self.probe = inner_port, probe
 
     def wait_until_ready(self, container: WaitStrategyTarget) -> None:
-        port = container.get_exposed_port(self.inner_port)
+        port = published(container, self.inner_port)
         deadline = time.monotonic() + LIMIT
         while not self.answers(port):
             container.reload()
@@ -80,11 +80,23 @@ def running(
     inner_port: int,
     probe: Callable[[int], None],
     files: Mapping[str, bytes],
+    more_ports: Sequence[int] = (),
+    **options: Any,
 ) -> Iterator[tuple[DockerContainer, int, int]]:
-    """Run tests/images/<image> with `files` in its /files, and /memory; yields the first fields of a Server."""
-    container = DockerContainer(f"{OWNER}/{image}", labels={OWNER: owner()}).with_command(list(command))
-    container.with_tmpfs_mount("/memory").ports[str(inner_port)] = cast("Any", (LOOPBACK, None))
+    """
+    Run tests/images/<image> with `files` in its /files, and /memory; yields the first fields of a Server.
+
+    `more_ports` are published too; `options` are those of testcontainers and of Docker's SDK.
+    """
+    container = DockerContainer(f"{OWNER}/{image}", labels={OWNER: owner()}, **options)
+    container.with_command(list(command)).with_tmpfs_mount("/memory")
+    for each in filter(None, (inner_port, *more_ports)):
+        container.ports[str(each)] = cast("Any", (LOOPBACK, None))
     for name, content in files.items():
         container.with_copy_into_container(content, f"/files/{name}")
     with container.waiting_for(Ready(inner_port, probe)):
-        yield container, inner_port, container.get_exposed_port(inner_port)
+        yield container, inner_port, published(container, inner_port)
+
+
+def published(container: WaitStrategyTarget, inner_port: int) -> int:
+    return container.get_exposed_port(inner_port) if inner_port else 0

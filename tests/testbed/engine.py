@@ -1,0 +1,94 @@
+"""A Docker Engine in a container, and image registries. Keywords are dockerd's flags, with `_` for `-`."""
+
+import io
+import os
+import tarfile
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from docker import DockerClient
+from docker.errors import DockerException
+
+from testbed.containers import NotReadyError, Server, running
+
+CAPABILITIES = (
+    "CHOWN DAC_OVERRIDE FOWNER FSETID KILL SETGID SETUID SETPCAP NET_BIND_SERVICE NET_RAW SYS_CHROOT MKNOD "
+    "AUDIT_WRITE SETFCAP SYS_ADMIN NET_ADMIN SYS_PTRACE"
+).split()
+"""Where the machine itself is confined, --privileged asks for more than it has."""
+CGROUPS = {1: Path("/sys/fs/cgroup"), 2: Path("/sys/fs/cgroup/unified")}
+"""On a machine that has both versions; with version 2 alone, that is at the first path."""
+KEPT = {"bridge", "host", "none"}
+
+
+@dataclass(frozen=True)
+class Engine(Server):
+    socket: Path = Path()
+
+    def client(self) -> DockerClient:
+        return DockerClient(base_url=f"unix://{self.socket}", timeout=10)
+
+    def make_image(self, reference: str, platform: str = "") -> None:
+        """An image with one empty file, as `repository:tag`; of the `platform`, such as linux/arm64."""
+        repository, _, tag = reference.rpartition(":")
+        query = {"fromSrc": "-", "repo": repository, "tag": tag, "platform": platform}
+        with closing(self.client()) as client:
+            client.api.post(f"{client.api.base_url}/images/create", params=query, data=_tar()).raise_for_status()
+
+    def push(self, reference: str, **login: str) -> None:
+        """Make an image in its registry, which does not stay in the engine; `login`: username and password."""
+        self.make_image(reference)
+        with closing(self.client()) as client:
+            for line in client.images.push(reference, auth_config=login or None, stream=True, decode=True):
+                if "error" in line:
+                    raise DockerException(line["error"])
+            client.images.remove(reference)
+
+    def contents(self) -> dict[str, list[str]]:
+        """The names of all containers, volumes and networks that were made."""
+        with closing(self.client()) as client:
+            containers, volumes, networks = client.containers.list(all=True), client.volumes.list(), client.networks.list()
+            names = {"containers": containers, "volumes": volumes, "networks": networks}
+            return {kind: sorted({each.name for each in found} - KEPT) for kind, found in names.items()}
+
+
+@contextmanager
+def docker_engine(cgroup: int = 2, **flags: object) -> Iterator[Engine]:
+    """An engine without images; it reaches a registry at that one's `address`."""
+    with TemporaryDirectory(prefix="engine-") as folder:
+        socket = Path(folder, "docker.sock")
+        command = [f"--{name.replace('_', '-')}={value}" for name, value in ({"group": os.getgid()} | flags).items()]
+        volumes = [(folder, "/engine", "rw"), (str(_cgroup(cgroup)), "/sys/fs/cgroup", "rw")]
+        with running("engine", command, 0, lambda _: _answers(socket), {}, volumes=volumes, **_confined()) as fields:
+            yield Engine(*fields, socket=socket)
+
+
+def has_cgroup(version: int) -> bool:
+    """Whether this machine can run an engine on that version."""
+    return version == 2 or CGROUPS[2].exists()
+
+
+def _cgroup(version: int) -> Path:
+    return CGROUPS[version] if CGROUPS[2].exists() else CGROUPS[1]
+
+
+def _confined() -> dict[str, object]:
+    unconfined = ["seccomp=unconfined", "apparmor=unconfined"]
+    return {"cap_drop": ["ALL"], "cap_add": CAPABILITIES, "security_opt": unconfined}
+
+
+def _answers(socket: Path) -> None:
+    try:
+        DockerClient(base_url=f"unix://{socket}", timeout=1).close()
+    except DockerException as error:
+        raise NotReadyError from error
+
+
+def _tar() -> bytes:
+    content = io.BytesIO()
+    with tarfile.open(fileobj=content, mode="w") as archive:
+        archive.addfile(tarfile.TarInfo("empty"))
+    return content.getvalue()

@@ -1,0 +1,52 @@
+"""Postfix, with a port for each way in which it can be set up; accepted mail would stay in its queue."""
+
+import socket
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+from testbed.certificates import Leaf, self_signed
+from testbed.containers import LOOPBACK, NotReadyError, Server, running
+
+USER, PASSWORD, ADDRESS = "mistle", "mistle-local-smtp", "mistle@mistle.test"
+PORTS = {
+    "plain": 25,  # neither TLS nor AUTH
+    "submission": 587,  # nothing before STARTTLS, then AUTH
+    "submissions": 465,  # TLS from the first byte, AUTH
+    "starttls": 2525,  # AUTH only after STARTTLS, everything else also without
+    "plain_auth": 1025,  # AUTH, and no TLS
+    "own_senders": 1026,  # refuses senders but ADDRESS, as by default: at RCPT TO
+    "own_senders_at_once": 1027,  # the same, at MAIL FROM
+    "no_recipients": 1028,  # refuses every recipient
+    "no_clients": 1029,  # refuses in its greeting
+}
+QUEUES = [f"/var/spool/postfix/{name}" for name in ("maildrop", "incoming", "active", "deferred", "hold")]
+
+
+@dataclass(frozen=True)
+class Smtp(Server):
+    ports: Mapping[str, int] = field(default_factory=dict)
+
+    def queue(self) -> list[str]:
+        """The files of all mail that was accepted, or is just being taken in."""
+        return self.container.exec(["find", *QUEUES, "-type", "f"]).output.decode().split()
+
+    def log(self) -> str:
+        """What every session came to, such as `disconnect from …: ehlo=1 mail=1 rset=1 quit=1`."""
+        return self.container.get_logs()[0].decode()
+
+
+@contextmanager
+def smtp_server(certificate: Leaf | None = None) -> Iterator[Smtp]:
+    """Postfix on every one of PORTS; its certificate is self-signed unless one is given."""
+    files = (certificate or self_signed()).files()
+    with running("postfix", ["postfix-server"], 25, _greets, files, more_ports=list(PORTS.values())) as fields:
+        ports = {name: fields[0].get_exposed_port(inner_port) for name, inner_port in PORTS.items()}
+        yield Smtp(*fields, ports=ports)
+
+
+def _greets(port: int) -> None:
+    with socket.create_connection((LOOPBACK, port), timeout=5) as connection:
+        if connection.recv(4) != b"220 ":
+            raise NotReadyError
+        connection.sendall(b"QUIT\r\n")
