@@ -1,0 +1,115 @@
+"""Mistle's own services: the decisions that they take before they do any work, in their order."""
+
+import hmac
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+
+from redis.asyncio import Redis
+from starlette.applications import Starlette
+from starlette.middleware import Middleware
+from starlette.middleware.cors import CORSMiddleware
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, JSONResponse, Response
+from starlette.routing import BaseRoute, Route, WebSocketRoute
+from starlette.types import ASGIApp
+from starlette.websockets import WebSocket
+
+from servers.guard import Guard
+from servers.tunnel import Signature, Tunnel
+
+TOKEN = "local-internal-token-5a81d0c39e7f2b64"
+RELEASE = "1.4.0"
+DASHBOARD_ORIGIN = "http://localhost:3000"
+
+
+@dataclass(frozen=True)
+class Service:
+    """What all three have in common; each `False` is a fault."""
+
+    token: str = TOKEN
+    release: str = RELEASE
+    healthy: bool = True
+    checks_token: bool = True
+
+    def application(self, *routes: BaseRoute, title: str = "", **options: object) -> Starlette:
+        routes = Route("/__healthz", self._healthz), *routes
+        if title:
+            document = {"openapi": "3.1.0", "info": {"title": title, "version": self.release}, "paths": {}}
+            routes = *routes, Route("/openapi.json", lambda _: JSONResponse(document))
+        app = Starlette(routes=routes, exception_handlers={404: _not_found, 405: _not_found}, **options)  # type: ignore[arg-type]
+        app.add_middleware(Guard, refusal=self._refusal)
+        return app
+
+    def _refusal(self, request: Request) -> Response | None:
+        if not self.checks_token or not request.url.path.startswith("/internal/"):
+            return None
+        shown = request.headers.get("x-mistle-service-token", "")
+        return None if hmac.compare_digest(shown.encode(), self.token.encode()) else _error(401, "UNAUTHORIZED")
+
+    def _healthz(self, _request: Request) -> Response:
+        return JSONResponse({"ok": self.healthy}, 200 if self.healthy else 503)
+
+
+def control_plane_api(service: Service = Service(), trusted_origins: Sequence[str] = (DASHBOARD_ORIGIN,)) -> ASGIApp:
+    cors = Middleware(CORSMiddleware, allow_origins=trusted_origins, allow_credentials=True, allow_methods=["*"])
+    return service.application(title="Mistle Control Plane API", middleware=[cors])
+
+
+def data_plane_api(service: Service = Service()) -> ASGIApp:
+    listing = Route("/internal/sandbox/instances", lambda _: _error(400, "VALIDATION_ERROR"))
+    return service.application(listing, title="Mistle Data Plane Internal API")
+
+
+@dataclass
+class Gateway:
+    """The gateway's Valkey, where it has one, and all that it was made to write, which must stay empty."""
+
+    service: Service = field(default_factory=Service)
+    connect: Signature = field(default_factory=Signature)
+    checks_tunnel: bool = True
+    valkey: str = ""
+    writes: list[str] = field(default_factory=list)
+
+    def application(self) -> ASGIApp:
+        tunnel = Tunnel(self.connect, self.writes, self.checks_tunnel)
+        routes = [
+            Route("/internal/sandbox-instances/{id}/runtime-state", self._runtime_state),
+            WebSocketRoute("/tunnel/sandbox/{id}", tunnel.upgrade),
+            Route("/tunnel/sandbox/{id}", lambda _: Response(status_code=400)),
+            WebSocketRoute("/{path:path}", _no_tunnel),
+        ]
+        return self.service.application(*routes, lifespan=self._lifespan)
+
+    @asynccontextmanager
+    async def _lifespan(self, _app: Starlette) -> AsyncIterator[None]:
+        await self._read("mistle:start")
+        yield
+
+    async def _runtime_state(self, request: Request) -> Response:
+        await self._read(f"mistle:owner:{request.path_params['id']}", f"mistle:attachment:{request.path_params['id']}")
+        return JSONResponse({"ownerLeaseId": None, "attachment": None})
+
+    async def _read(self, *keys: str) -> None:
+        if self.valkey:
+            async with Redis.from_url(self.valkey, socket_timeout=2, socket_connect_timeout=2) as client:
+                for key in keys:
+                    await client.get(key)
+
+
+def dashboard() -> ASGIApp:
+    """A single-page application: every path is the same page."""
+    page = HTMLResponse("<!doctype html><title>Mistle</title><div id=root></div>")
+    return Starlette(routes=[Route("/{path:path}", lambda _: page)])
+
+
+async def _no_tunnel(socket: WebSocket) -> None:
+    await socket.send_denial_response(_error(404, "NOT_FOUND"))
+
+
+def _not_found(_request: Request, _error_: Exception) -> Response:
+    return _error(404, "NOT_FOUND")
+
+
+def _error(status: int, code: str) -> Response:
+    return JSONResponse({"code": code, "message": code.replace("_", " ").capitalize()}, status)

@@ -1,0 +1,97 @@
+"""ASGI applications of tests/servers/, run by uvicorn in a thread."""
+
+import socket
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass, field
+from typing import Any
+
+import trustme
+import uvicorn
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from testbed.certificates import Leaf
+
+LOOPBACK = "127.0.0.1"
+
+
+@dataclass
+class Request:
+    method: str
+    target: str
+    """The path, and the query where there is one."""
+    headers: dict[str, str]
+    body: bytes = b""
+
+
+@dataclass(frozen=True)
+class Web:
+    """A running application, and all that it was asked."""
+
+    port: int
+    scheme: str
+    host: str = LOOPBACK
+    requests: list[Request] = field(default_factory=list)
+
+    @property
+    def url(self) -> str:
+        return f"{self.scheme}://{self.host}:{self.port}"
+
+
+@contextmanager
+def web_server(app: ASGIApp, certificate: Leaf | None = None) -> Iterator[Web]:
+    """`app` on a port of its own; an application that does not start leaves the port closed."""
+    keys = trustme.Blob(certificate.key + certificate.chain).tempfile() if certificate else nullcontext()
+    with socket.socket() as listener, keys as path:
+        listener.bind((LOOPBACK, 0))
+        web = Web(listener.getsockname()[1], "https" if certificate else "http")
+        recorded = _Recorded(app, web.requests)
+        options: dict[str, Any] = {"ssl_certfile": path} if path else {}
+        options |= {"log_level": "critical", "ws": "websockets-sansio", "timeout_graceful_shutdown": 1}
+        server = uvicorn.Server(uvicorn.Config(recorded, **options))
+        thread = threading.Thread(target=_run, args=(server, listener), daemon=True)
+        thread.start()
+        while not server.started and thread.is_alive():
+            time.sleep(0.005)
+        try:
+            yield web
+        finally:
+            server.should_exit = True
+            _hang_up(server)
+            thread.join()
+
+
+def _run(server: uvicorn.Server, listener: socket.socket) -> None:
+    try:
+        server.run(sockets=[listener])
+    except SystemExit:
+        """The application did not start; the port stays closed."""
+
+
+def _hang_up(server: uvicorn.Server) -> None:
+    """Clients keep connections open, and may never answer the end of TLS."""
+    for connection in list(server.server_state.connections):
+        connection.loop.call_soon_threadsafe(connection.transport.abort)
+
+
+@dataclass(frozen=True)
+class _Recorded:
+    app: ASGIApp
+    requests: list[Request]
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "lifespan":
+            return await self.app(scope, receive, send)
+        headers = {name.decode().lower(): value.decode("latin-1") for name, value in scope["headers"]}
+        query = scope["query_string"].decode()
+        request = Request(scope.get("method", "GET"), scope["path"] + (f"?{query}" if query else ""), headers)
+        self.requests.append(request)
+
+        async def remember() -> Message:
+            message = await receive()
+            request.body += message.get("body") or message.get("bytes") or b""
+            return message
+
+        await self.app(scope, remember, send)
