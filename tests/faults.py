@@ -20,16 +20,21 @@ Behaviour = Callable[[socket.socket], object]
 @contextmanager
 def serving(behaviour: Behaviour) -> Iterator[int]:
     """Each accepted connection gets `behaviour` in a thread, and is closed when it returns."""
-    with socket.create_server((LOOPBACK, 0)) as listener:
-        connections: list[socket.socket] = []
-        threading.Thread(target=_accept, args=(listener, behaviour, connections), daemon=True).start()
-        try:
-            yield listener.getsockname()[1]
-        finally:
-            # Closing alone does not wake a thread that waits in accept or recv.
-            for each in [listener, *connections]:
-                with suppress(OSError):
-                    each.shutdown(socket.SHUT_RDWR)
+    with socket.create_server((LOOPBACK, 0)) as listener, accepting(listener, behaviour):
+        yield listener.getsockname()[1]
+
+
+@contextmanager
+def accepting(listener: socket.socket, behaviour: Behaviour) -> Iterator[None]:
+    connections: list[socket.socket] = []
+    threading.Thread(target=_accept, args=(listener, behaviour, connections), daemon=True).start()
+    try:
+        yield
+    finally:
+        # Closing alone does not wake a thread that waits in accept or recv.
+        for each in [listener, *connections]:
+            with suppress(OSError):
+                each.shutdown(socket.SHUT_RDWR)
 
 
 def _accept(listener: socket.socket, behaviour: Behaviour, connections: list[socket.socket]) -> None:

@@ -1,11 +1,12 @@
 """Google's token endpoint: it looks at the client before it looks at the code."""
 
+from urllib.parse import parse_qs
+
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 from starlette.types import ASGIApp
-from urllib.parse import parse_qs
 
 CLIENT_ID, CLIENT_SECRET = "1234567890-local.apps.googleusercontent.com", "GOCSPX-local"
 

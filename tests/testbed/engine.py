@@ -14,10 +14,8 @@ from docker.errors import DockerException
 
 from testbed.containers import NotReadyError, Server, running
 
-CAPABILITIES = (
-    "CHOWN DAC_OVERRIDE FOWNER FSETID KILL SETGID SETUID SETPCAP NET_BIND_SERVICE NET_RAW SYS_CHROOT MKNOD "
-    "AUDIT_WRITE SETFCAP SYS_ADMIN NET_ADMIN SYS_PTRACE"
-).split()
+CAPABILITIES = ["AUDIT_WRITE", "CHOWN", "DAC_OVERRIDE", "FOWNER", "FSETID", "KILL", "MKNOD", "NET_ADMIN", "NET_RAW"]
+CAPABILITIES += ["NET_BIND_SERVICE", "SETFCAP", "SETGID", "SETPCAP", "SETUID", "SYS_ADMIN", "SYS_CHROOT", "SYS_PTRACE"]
 """Where the machine itself is confined, --privileged asks for more than it has."""
 CGROUPS = {1: Path("/sys/fs/cgroup"), 2: Path("/sys/fs/cgroup/unified")}
 """On a machine that has both versions; with version 2 alone, that is at the first path."""
@@ -50,7 +48,11 @@ class Engine(Server):
     def contents(self) -> dict[str, list[str]]:
         """The names of all containers, volumes and networks that were made."""
         with closing(self.client()) as client:
-            containers, volumes, networks = client.containers.list(all=True), client.volumes.list(), client.networks.list()
+            containers, volumes, networks = (
+                client.containers.list(all=True),
+                client.volumes.list(),
+                client.networks.list(),
+            )
             names = {"containers": containers, "volumes": volumes, "networks": networks}
             return {kind: sorted({each.name for each in found} - KEPT) for kind, found in names.items()}
 

@@ -1,15 +1,13 @@
 """Object stores: Ceph's S3 gateway, which checks everything but the region; and Swift, which insists on its own."""
 
-import ssl
-import urllib.error
-import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from testbed.certificates import Leaf
-from testbed.containers import LOOPBACK, NotReadyError, Server, running
+from testbed.containers import LOOPBACK, Server, running
+from testbed.probes import answers
 
 if TYPE_CHECKING:
     from botocore.client import BaseClient
@@ -76,20 +74,10 @@ def object_store(certificate: Leaf | None = None, **settings: object) -> Iterato
 
 @contextmanager
 def swift_object_store(clock: str = "") -> Iterator[ObjectStore]:
-    """Swift's, with BUCKET, without TLS; with a `clock` such as "+20m", which is ahead of ours, no bucket can be made."""
+    """Swift's, with BUCKET; with a `clock` such as "+20m", which is ahead of ours, without."""
     command = ["swift-server", *filter(None, [clock])]
     with running("swift", command, 8000, lambda port: answers(f"http://{LOOPBACK}:{port}"), {}) as fields:
         store = ObjectStore(*fields, owner=SWIFT_OWNER, region=SWIFT_REGION)
         if not clock:
             store.client().create_bucket(Bucket=BUCKET, CreateBucketConfiguration={"LocationConstraint": SWIFT_REGION})
         yield store
-
-
-def answers(url: str) -> None:
-    """Any HTTP reply will do, also a refusal."""
-    try:
-        urllib.request.urlopen(url, timeout=1, context=ssl._create_unverified_context()).close()
-    except urllib.error.HTTPError as error:
-        error.close()
-    except (OSError, ValueError) as error:
-        raise NotReadyError from error

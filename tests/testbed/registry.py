@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from testbed.containers import LOOPBACK, Server, running
-from testbed.object_store import answers
+from testbed.probes import answers
 
 LOGIN = {"username": "mistle", "password": "mistle-registry"}
 CONFIG = "/etc/docker/registry/config.yml"
@@ -16,5 +16,7 @@ def image_registry(login: bool = False) -> Iterator[Server]:
     """Engines and other containers reach it at its `address`."""
     command = ["docker-registry", "serve", CONFIG]
     options = {"env": HTPASSWD} if login else {}
-    with running("registry", command, 5000, lambda port: answers(f"http://{LOOPBACK}:{port}/v2/"), {}, **options) as fields:
+    with running(
+        "registry", command, 5000, lambda port: answers(f"http://{LOOPBACK}:{port}/v2/"), {}, **options
+    ) as fields:
         yield Server(*fields)

@@ -83,7 +83,8 @@ class _Recorded:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":
-            return await self.app(scope, receive, send)
+            await self.app(scope, receive, send)
+            return
         headers = {name.decode().lower(): value.decode("latin-1") for name, value in scope["headers"]}
         query = scope["query_string"].decode()
         request = Request(scope.get("method", "GET"), scope["path"] + (f"?{query}" if query else ""), headers)

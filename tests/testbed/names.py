@@ -1,0 +1,96 @@
+"""A name server, and a thread of its own for those who shall ask it."""
+
+import ctypes
+import os
+import tempfile
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import Future
+from contextlib import contextmanager
+from typing import TypeVar
+
+from testbed.containers import Server, running
+from testbed.probes import says
+
+CLONE_NEWNS, MS_BIND, MS_REC, MS_PRIVATE = 0x20000, 0x1000, 0x4000, 0x40000
+NOWHERE = "192.0.2.1"
+"""Reserved for documentation: nobody answers."""
+QUERY = bytes.fromhex("0011 0001 0100 0001 0000 0000 0000  00 0001 0001")
+"""For the addresses of the root, over TCP."""
+Result = TypeVar("Result")
+
+
+class NameServer(Server):
+    def asked_by(self, function: Callable[[], Result], options: str = "timeout:1 attempts:1") -> Result:
+        """
+        What `function` returns in a thread where this is the name server, also for the threads and processes it starts.
+
+        Needs `can_change_names()`; `options` as in resolv.conf.
+        """
+        ip, _, _port = self.address.partition(":")
+        return with_files({"/etc/resolv.conf": f"nameserver {ip}\noptions {options}\n".encode()}, function)
+
+
+@contextmanager
+def name_server(names: Mapping[str, Sequence[str]], silent: Sequence[str] = ()) -> Iterator[NameServer]:
+    """
+    Answers with the addresses of each of `names`, of which `*.apps.test` are all names below, and that one.
+
+    About `silent` names it never says a word, and no other name exists.
+    """
+    flags = [_flag(name, address) for name, addresses in names.items() for address in addresses]
+    flags += [f"--server=/{name}/{NOWHERE}" for name in silent]
+    with running("dnsmasq", flags, 53, lambda port: says(port, QUERY), {}) as fields:
+        yield NameServer(*fields)
+
+
+def can_change_names() -> bool:
+    """Whether this process may give a thread other files in /etc: as root it may, on Linux."""
+    try:
+        with_files({}, lambda: None)
+    except (OSError, AttributeError):
+        return False
+    return True
+
+
+def with_files(files: Mapping[str, bytes], function: Callable[[], Result]) -> Result:
+    """What `function` returns in a thread that sees `files` in place of those that exist at these paths."""
+    future: Future[Result] = Future()
+
+    def run() -> None:
+        try:
+            _own_mounts()
+            for path, content in files.items():
+                _replace(path, content)
+            future.set_result(function())
+        except BaseException as error:
+            future.set_exception(error)
+
+    threading.Thread(target=run, daemon=True).start()
+    return future.result()
+
+
+def _own_mounts() -> None:
+    """From now on this thread's mounts are its own."""
+    libc = ctypes.CDLL(None, use_errno=True)
+    _succeed(libc.unshare(CLONE_NEWNS))
+    _succeed(libc.mount(b"none", b"/", None, MS_REC | MS_PRIVATE, None))
+
+
+def _replace(path: str, content: bytes) -> None:
+    with tempfile.NamedTemporaryFile() as file:
+        file.write(content)
+        file.flush()
+        os.fchmod(file.fileno(), 0o644)
+        libc = ctypes.CDLL(None, use_errno=True)
+        _succeed(libc.mount(file.name.encode(), path.encode(), None, MS_BIND, None))
+
+
+def _succeed(result: int) -> None:
+    if result:
+        raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()))
+
+
+def _flag(name: str, address: str) -> str:
+    below = name.removeprefix("*.")
+    return f"--host-record={name},{address}" if below == name else f"--address=/{below}/{address}"

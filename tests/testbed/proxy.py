@@ -1,0 +1,51 @@
+"""nginx in front of a service, as operators set it up, rightly and wrongly."""
+
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from testbed.certificates import Leaf
+from testbed.containers import LOOPBACK, Server, running
+from testbed.probes import accepts
+
+PASS = "proxy_pass {upstream}; proxy_http_version 1.1; proxy_set_header Host $http_host;"
+BEHAVIOURS = {
+    "passes": f'{PASS} proxy_set_header Upgrade $http_upgrade; proxy_set_header Connection "upgrade";',
+    "strips_upgrade": PASS,
+    "redirects": "return 301 https://$host$request_uri;",
+    "page": 'default_type text/html; return 200 "<!doctype html><title>Welcome</title>";',
+}
+CONFIGURATION = """
+daemon off;
+error_log stderr;
+pid /memory/nginx.pid;
+events {{}}
+http {{
+  access_log off;
+  server {{
+    listen {host}:{port}{tls};
+    location / {{ {behaviour} }}
+  }}
+}}
+"""
+TLS = " ssl; ssl_certificate /files/server.pem; ssl_certificate_key /files/server.key"
+
+
+@contextmanager
+def proxy(upstream: str, behaviour: str = "passes", certificate: Leaf | None = None) -> Iterator[Server]:
+    """In front of `upstream`, the URL of a server of this machine; where that is dead, it answers 502."""
+    port = _free_port()
+    tls = TLS if certificate else ""
+    text = CONFIGURATION.format(
+        host=LOOPBACK, port=port, tls=tls, behaviour=BEHAVIOURS[behaviour].format(upstream=upstream)
+    )
+    files = {"nginx.conf": text.encode()} | (certificate.files() if certificate else {})
+    command = ["nginx", "-c", "/files/nginx.conf"]
+    # On the machine's own network, where the servers of the test process are.
+    with running("nginx", command, 0, lambda _: accepts(port), files, network_mode="host") as (container, _, _):
+        yield Server(container, port, port)
+
+
+def _free_port() -> int:
+    with socket.create_server((LOOPBACK, 0)) as listener:
+        return listener.getsockname()[1]
