@@ -2,6 +2,7 @@
 
 import io
 import os
+import socket
 import tarfile
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
@@ -61,11 +62,11 @@ class Engine(Server):
 def docker_engine(cgroup: int = 2, **flags: object) -> Iterator[Engine]:
     """An engine without images; it reaches a registry at that one's `address`."""
     with TemporaryDirectory(prefix="engine-") as folder:
-        socket = Path(folder, "docker.sock")
+        path = Path(folder, "docker.sock")
         command = [f"--{name.replace('_', '-')}={value}" for name, value in ({"group": os.getgid()} | flags).items()]
         volumes = [(folder, "/engine", "rw"), (str(_cgroup(cgroup)), "/sys/fs/cgroup", "rw")]
-        with running("engine", command, 0, lambda _: _answers(socket), {}, volumes=volumes, **_confined()) as fields:
-            yield Engine(*fields, socket=socket)
+        with running("engine", command, 0, lambda _: _answers(path), {}, volumes=volumes, **_confined()) as fields:
+            yield Engine(*fields, socket=path)
 
 
 def has_cgroup(version: int) -> bool:
@@ -82,11 +83,12 @@ def _confined() -> dict[str, object]:
     return {"cap_drop": ["ALL"], "cap_add": CAPABILITIES, "security_opt": unconfined}
 
 
-def _answers(socket: Path) -> None:
-    try:
-        DockerClient(base_url=f"unix://{socket}", timeout=1).close()
-    except DockerException as error:
-        raise NotReadyError from error
+def _answers(path: Path) -> None:
+    with socket.socket(socket.AF_UNIX) as connection:
+        connection.connect(str(path))
+        connection.sendall(b"GET /_ping HTTP/1.0\r\n\r\n")
+        if b" 200 " not in connection.recv(1024):
+            raise NotReadyError
 
 
 def _tar() -> bytes:

@@ -31,6 +31,9 @@ class Smtp(Server):
         """The files of all mail that was accepted, or is just being taken in."""
         return self.container.exec(["find", *QUEUES, "-type", "f"]).output.decode().split()
 
+    def empty_queue(self) -> None:
+        self.container.exec(["postsuper", "-d", "ALL"])
+
     def log(self) -> str:
         """What every session came to, such as `disconnect from …: ehlo=1 mail=1 rset=1 quit=1`."""
         return self.container.get_logs()[0].decode()

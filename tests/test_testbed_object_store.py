@@ -1,0 +1,92 @@
+"""The object stores of the test bed are what they claim to be."""
+
+import pytest
+from botocore.exceptions import ClientError, SSLError
+
+from testbed import Authority, ObjectStore, object_store, swift_object_store
+from testbed.names import can_change_names, with_files
+from testbed.object_store import (
+    BUCKET,
+    FOREIGN_BUCKET,
+    MINIMAL,
+    OWNER,
+    READER,
+    STRANGER,
+    SUSPENDED,
+    WRITER,
+    Keys,
+)
+
+OBJECT = {"Bucket": BUCKET, "Key": "mistle-preflight/x"}
+
+
+def test_object_store_rights(store: ObjectStore) -> None:
+    for keys in (OWNER, MINIMAL):
+        client = store.client(keys)
+        client.put_object(**OBJECT, Body=b"bytes", ChecksumAlgorithm="CRC32")
+        assert client.get_object(**OBJECT)["Body"].read() == b"bytes"
+        assert store.objects() == [OBJECT["Key"]]
+        client.delete_object(**OBJECT)
+    assert store.objects() == []
+
+
+REFUSED = [
+    (READER, "put_object", "AccessDenied"),
+    (WRITER, "delete_object", "AccessDenied"),
+    (STRANGER, "get_object", "AccessDenied"),
+    (SUSPENDED, "get_object", "UserSuspended"),
+    (Keys("nobody", "secret"), "get_object", "InvalidAccessKeyId"),
+    (Keys(OWNER.access_key_id, "wrong"), "get_object", "SignatureDoesNotMatch"),
+    (MINIMAL, "head_object", "403"),
+    (OWNER, "head_object", "404"),
+]
+
+
+@pytest.mark.parametrize(("keys", "operation", "code"), REFUSED)
+def test_object_store_refuses(store: ObjectStore, keys: Keys, operation: str, code: str) -> None:
+    assert refusal(store, operation, keys, **OBJECT) == code
+
+
+def test_object_store_other_buckets(store: ObjectStore) -> None:
+    assert store.objects(FOREIGN_BUCKET, STRANGER) == []
+    assert refusal(store, "list_objects_v2", Bucket=FOREIGN_BUCKET) == "AccessDenied"
+    assert refusal(store, "list_objects_v2", Bucket="absent") == "NoSuchBucket"
+
+
+def test_object_store_tls(authority: Authority) -> None:
+    with object_store(certificate=authority.leaf()) as server, authority.trusted() as path:
+        server.client(verify=path).put_object(**OBJECT, Body=b"bytes")
+        with pytest.raises(SSLError):
+            server.client(verify=True).put_object(**OBJECT, Body=b"bytes")
+
+
+@pytest.mark.skipif(not can_change_names(), reason="needs root, for a name that resolves")
+def test_object_store_virtual_host(store: ObjectStore) -> None:
+    from botocore.config import Config
+
+    client = store.client(config=Config(s3={"addressing_style": "virtual"}))
+    hosts = f"127.0.0.1 localhost {BUCKET}.localhost\n".encode()
+    reply = with_files({"/etc/hosts": hosts}, lambda: client.list_objects_v2(Bucket=BUCKET))
+    assert reply["Name"] == BUCKET
+
+
+def test_swift_knows_its_region() -> None:
+    with swift_object_store() as server:
+        unsigned: list[int] = []
+        client = server.client(region="us-east-1")
+        client.meta.events.register("before-send.s3", lambda request, **_: unsigned.append(1))
+        client.put_object(**OBJECT, Body=b"bytes")
+        assert len(unsigned) == 2
+        assert server.objects() == [OBJECT["Key"]]
+
+
+def test_swift_clock() -> None:
+    with swift_object_store(clock="+20m") as server:
+        assert refusal(server, "list_objects_v2", Bucket=BUCKET) == "RequestTimeTooSkewed"
+
+
+def refusal(server: ObjectStore, operation: str, keys: Keys | None = None, **arguments: object) -> str:
+    """The code with which an operation is refused."""
+    with pytest.raises(ClientError) as caught:
+        getattr(server.client(keys), operation)(**arguments)
+    return str(caught.value.response["Error"]["Code"])
