@@ -9,6 +9,7 @@ from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
 from docker import DockerClient
 from docker.errors import DockerException
@@ -78,7 +79,7 @@ def _cgroup(version: int) -> Path:
     return CGROUPS[version] if CGROUPS[2].exists() else CGROUPS[1]
 
 
-def _confined() -> dict[str, object]:
+def _confined() -> dict[str, Any]:
     unconfined = ["seccomp=unconfined", "apparmor=unconfined"]
     return {"cap_drop": ["ALL"], "cap_add": CAPABILITIES, "security_opt": unconfined}
 

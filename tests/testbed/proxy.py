@@ -48,4 +48,4 @@ def proxy(upstream: str, behaviour: str = "passes", certificate: Leaf | None = N
 
 def _free_port() -> int:
     with socket.create_server((LOOPBACK, 0)) as listener:
-        return listener.getsockname()[1]
+        return int(listener.getsockname()[1])

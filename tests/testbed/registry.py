@@ -15,8 +15,8 @@ HTPASSWD = {"REGISTRY_AUTH_HTPASSWD_REALM": "mistle", "REGISTRY_AUTH_HTPASSWD_PA
 def image_registry(login: bool = False) -> Iterator[Server]:
     """Engines and other containers reach it at its `address`."""
     command = ["docker-registry", "serve", CONFIG]
-    options = {"env": HTPASSWD} if login else {}
+    env = HTPASSWD if login else {}
     with running(
-        "registry", command, 5000, lambda port: answers(f"http://{LOOPBACK}:{port}/v2/"), {}, **options
+        "registry", command, 5000, lambda port: answers(f"http://{LOOPBACK}:{port}/v2/"), {}, env=env
     ) as fields:
         yield Server(*fields)
