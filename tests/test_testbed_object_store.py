@@ -1,9 +1,10 @@
 """The object stores of the test bed are what they claim to be."""
 
 import pytest
+from botocore.config import Config
 from botocore.exceptions import ClientError, SSLError
 
-from testbed import Authority, ObjectStore, object_store, swift_object_store
+from testbed import Authority, ObjectStore, object_store, proxy, swift_object_store
 from testbed.names import can_change_names, with_files
 from testbed.object_store import (
     BUCKET,
@@ -60,14 +61,31 @@ def test_object_store_tls(authority: Authority) -> None:
             server.client(verify=True).put_object(**OBJECT, Body=b"bytes")
 
 
-@pytest.mark.skipif(not can_change_names(), reason="needs root, for a name that resolves")
-def test_object_store_virtual_host(store: ObjectStore) -> None:
-    from botocore.config import Config
+VIRTUAL_HOSTS = {"/etc/hosts": f"127.0.0.1 localhost {BUCKET}.localhost\n".encode()}
+needs_root = pytest.mark.skipif(not can_change_names(), reason="needs root, for a name that resolves")
 
+
+@needs_root
+def test_object_store_virtual_host(store: ObjectStore) -> None:
     client = store.client(config=Config(s3={"addressing_style": "virtual"}))
-    hosts = f"127.0.0.1 localhost {BUCKET}.localhost\n".encode()
-    reply = with_files({"/etc/hosts": hosts}, lambda: client.list_objects_v2(Bucket=BUCKET))
-    assert reply["Name"] == BUCKET
+    assert with_files(VIRTUAL_HOSTS, lambda: client.list_objects_v2(Bucket=BUCKET))["Name"] == BUCKET
+
+
+@needs_root
+def test_object_store_path_style_only() -> None:
+    with object_store(rgw_dns_name="") as server:
+        client = server.client(config=Config(s3={"addressing_style": "virtual"}))
+        with pytest.raises(ClientError, match="NoSuchBucket"):
+            with_files(VIRTUAL_HOSTS, lambda: client.get_object(**OBJECT))
+        assert server.objects() == []
+
+
+def test_store_that_refuses_checksums(store: ObjectStore) -> None:
+    with proxy(store.url, "refuses_checksums") as front:
+        client = store.client(endpoint_url=f"http://{front.host}:{front.port}")
+        assert client.list_objects_v2(Bucket=BUCKET)["KeyCount"] == 0
+        with pytest.raises(ClientError, match="NotImplemented"):
+            client.put_object(**OBJECT, Body=b"bytes", ChecksumAlgorithm="CRC32")
 
 
 def test_swift_knows_its_region() -> None:

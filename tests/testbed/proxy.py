@@ -9,10 +9,12 @@ from testbed.containers import LOOPBACK, Server, running
 from testbed.probes import accepts
 
 PASS = "proxy_pass {upstream}; proxy_http_version 1.1; proxy_set_header Host $http_host;"
+NOT_IMPLEMENTED = "<Error><Code>NotImplemented</Code><Message>A header is not implemented.</Message></Error>"
 BEHAVIOURS = {
     "passes": f'{PASS} proxy_set_header Upgrade $http_upgrade; proxy_set_header Connection "upgrade";',
     "strips_upgrade": PASS,
     "redirects": "return 301 https://$host$request_uri;",
+    "refuses_checksums": f"if ($http_x_amz_checksum_crc32) {{{{ return 501 '{NOT_IMPLEMENTED}'; }}}} {PASS}",
     "page": 'default_type text/html; return 200 "<!doctype html><title>Welcome</title>";',
 }
 CONFIGURATION = """

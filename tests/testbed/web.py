@@ -32,7 +32,7 @@ class Web:
 
     port: int
     scheme: str
-    host: str = LOOPBACK
+    host: str
     requests: list[Request] = field(default_factory=list)
 
     @property
@@ -41,12 +41,17 @@ class Web:
 
 
 @contextmanager
-def web_server(app: ASGIApp, certificate: Leaf | None = None) -> Iterator[Web]:
-    """`app` on a port of its own; an application that does not start leaves the port closed."""
+def web_server(app: ASGIApp, certificate: Leaf | None = None, host: str = LOOPBACK, port: int = 0) -> Iterator[Web]:
+    """
+    `app` on a port of its own; an application that does not start leaves the port closed.
+
+    Where a port is fixed, such as 443, root may have it on one of the many addresses of loopback.
+    """
     keys = trustme.Blob(certificate.key + certificate.chain).tempfile() if certificate else nullcontext()
     with socket.socket() as listener, keys as path:
-        listener.bind((LOOPBACK, 0))
-        web = Web(listener.getsockname()[1], "https" if certificate else "http")
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind((host, port))
+        web = Web(listener.getsockname()[1], "https" if certificate else "http", host)
         recorded = _Recorded(app, web.requests)
         options: dict[str, Any] = {"ssl_certfile": path} if path else {}
         options |= {"log_level": "critical", "ws": "websockets-sansio", "timeout_graceful_shutdown": 1}

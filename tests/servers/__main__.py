@@ -1,0 +1,35 @@
+"""All stand-ins at once, each on its port, for docker-compose.test.yml."""
+
+import asyncio
+import os
+
+import uvicorn
+from starlette.types import ASGIApp
+
+from servers.archil import archil
+from servers.e2b import e2b
+from servers.google import google
+from servers.mistle import DASHBOARD_ORIGIN, Gateway, control_plane_api, dashboard, data_plane_api
+from servers.otlp import collector
+
+
+def applications() -> dict[int, ASGIApp]:
+    origins = os.environ.get("TRUSTED_ORIGINS", DASHBOARD_ORIGIN).split(",")
+    return {
+        3000: dashboard(),
+        4318: collector(),
+        5100: control_plane_api(trusted_origins=origins),
+        5200: data_plane_api(),
+        5202: Gateway(valkey=os.environ.get("VALKEY_URL", "")).application(),
+        6001: e2b(),
+        6002: archil(),
+        6003: google(),
+    }
+
+
+async def serve() -> None:
+    configs = [uvicorn.Config(app, "0.0.0.0", port, log_level="warning") for port, app in applications().items()]
+    await asyncio.gather(*(uvicorn.Server(config).serve() for config in configs))
+
+
+asyncio.run(serve())
