@@ -30,8 +30,6 @@ def _keys(name: str) -> Keys:
 OWNER, STRANGER, SUSPENDED = _keys("mistle-local"), _keys("stranger"), _keys("suspended")
 MINIMAL, WRITER, READER = _keys("minimal"), _keys("writer"), _keys("reader")
 """In BUCKET: who may put, get and delete objects, and nothing else; who may put and get; who may only get."""
-
-
 SWIFT_OWNER, SWIFT_REGION = Keys("mistle:local", "mistle-swift-object-store"), "eu-central-1"
 
 

@@ -1,5 +1,6 @@
 """Whether a server is ready, for servers without a better way to say so."""
 
+import http.client
 import socket
 import ssl
 import urllib.error
@@ -19,7 +20,7 @@ def answers(url: str) -> None:
         urllib.request.urlopen(url, timeout=1, context=ssl._create_unverified_context()).close()
     except urllib.error.HTTPError as error:
         error.close()
-    except (OSError, ValueError) as error:
+    except (OSError, http.client.HTTPException) as error:
         raise NotReadyError from error
 
 
