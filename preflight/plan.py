@@ -46,7 +46,7 @@ def plan(
     if (only or skip) and not wanted:
         names = ", ".join(resource.name for resource in named)
         raise SelectionError(f"the selection leaves nothing to check; this configuration names {names}")
-    blocked = [resource for resource in wanted if config.broken.intersection(resource.keys)]
+    blocked = [resource for resource in wanted if config.broken.intersection(resource.keys + resource.optional)]
     sound = [resource for resource in wanted if resource not in blocked]
     deployment = Deployment(config.values, config.broken, stage, frozenset(resource.name for resource in sound))
     return Plan(
@@ -57,7 +57,8 @@ def plan(
 
 
 def _is_named(resource: Resource, config: Config) -> bool:
-    return all(key in config.values or key in config.broken for key in resource.keys)
+    known = {*config.values, *config.broken}
+    return known.issuperset(resource.keys) and resource.applies(config.values)
 
 
 def _raise_on_unknown(patterns: tuple[str, ...]) -> None:
@@ -83,7 +84,7 @@ def _matches(resource: Resource, pattern: str) -> bool:
 
 
 def _blocked(resource: Resource, config: Config) -> Result:
-    broken = tuple(key for key in resource.keys if key in config.broken)
+    broken = tuple(key for key in resource.keys + resource.optional if key in config.broken)
     finding = Finding(
         id=f"{resource.kind.replace('_', '-')}.{Layer.CONFIG}",
         layer=Layer.CONFIG,

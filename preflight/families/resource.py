@@ -6,6 +6,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from checks.http import Endpoint
+from preflight import urls
+
 if TYPE_CHECKING:
     from checks.base import Check
 
@@ -38,10 +41,22 @@ class Deployment:
 
 @dataclass(frozen=True)
 class Resource:
-    """``keys`` must be right for the check to be made; ``services`` use it."""
+    """``keys`` must be there and right for the check to be made, ``optional`` ones right where they are set.
+
+    ``services`` use it; ``applies`` says of the configuration's values whether Mistle uses it at all.
+    """
 
     name: str
     kind: str
     keys: tuple[str, ...]
     services: frozenset[str]
     make: Callable[[Deployment], Check]
+    optional: tuple[str, ...] = ()
+    applies: Callable[[Mapping[str, object]], bool] = lambda values: True
+
+
+def endpoint(url: str) -> Endpoint:
+    """Where a URL of the configuration leads."""
+    parsed = urls.parse(url)
+    query = f"?{parsed.query}" if parsed.query else ""
+    return Endpoint(parsed.scheme, parsed.host, parsed.port, (parsed.path or "/") + query)

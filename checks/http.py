@@ -1,0 +1,138 @@
+"""One HTTP request: bounded, unredirected, unproxied, with our own trust; and the rungs below it."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from checks.network import reach
+from checks.trust import TlsOnPlaintext, secure, speaks_tls
+
+if TYPE_CHECKING:
+    from checks.base import Recorder
+
+_LIMIT = 256 * 1024  # bytes of a body: no answer that a check reads is larger
+_PLAINTEXT = b"GET / HTTP/1.0\r\n\r\n"
+
+
+class NotHttp(Exception):
+    """The answer is not HTTP."""
+
+
+class NotJson(Exception):
+    """The body is not JSON, or too large."""
+
+
+@dataclass(frozen=True)
+class Endpoint:
+    """Where a URL leads. ``path`` holds the query too."""
+
+    scheme: str
+    host: str
+    port: int
+    path: str = "/"
+
+    @property
+    def tls(self) -> bool:
+        """Whether the scheme asks for it."""
+        return self.scheme in {"https", "wss"}
+
+    @property
+    def address(self) -> str:
+        """host:port."""
+        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+
+    def __str__(self) -> str:
+        return f"{self.scheme}://{self.address}{self.path}"
+
+    def at(self, path: str) -> Endpoint:
+        """Another path at the same place: below this one's where that is not the root."""
+        return Endpoint(self.scheme, self.host, self.port, self.path.rstrip("/") + path)
+
+
+@dataclass(frozen=True)
+class Reply:
+    """A status, its headers (names in lower case) and as much of the body as a check may read."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes = field(repr=False)
+
+    def json(self) -> object:
+        """The body. Raises NotJson."""
+        try:
+            return json.loads(self.body)
+        except (ValueError, RecursionError):
+            raise NotJson(f"{self.status} {self.headers.get('content-type', 'without a content type')}") from None
+
+    @property
+    def is_html(self) -> bool:
+        """Whether a page for people came back."""
+        return "html" in self.headers.get("content-type", "") or self.body[:64].lstrip().lower().startswith(
+            b"<!doctype"
+        )
+
+
+async def approach(record: Recorder, endpoint: Endpoint, fields: tuple[str, ...] = ("url",)) -> str:
+    """The dns, connect and, for https and wss, tls rungs. Returns an address that accepts."""
+    address = await reach(record, endpoint.host, endpoint.port, fields)
+    if endpoint.tls:
+        await secure(record, endpoint.host, (address, endpoint.port), fields=fields, plaintext=_PLAINTEXT)
+    return address
+
+
+async def request(
+    record: Recorder,
+    method: str,
+    endpoint: Endpoint,
+    *,
+    headers: Mapping[str, str] | None = None,
+    content: bytes | None = None,
+) -> Reply:
+    """Send one request, within half of what is left of the check's time.
+
+    Raises NotHttp, TlsOnPlaintext, TimeoutError, and httpx' errors, which have the system's among their causes.
+    """
+    import httpx
+
+    limit = record.part(0.5)
+    try:
+        async with asyncio.timeout(limit):
+            reply = await _exchange(record, method, endpoint, headers or {}, content)
+    except (httpx.RemoteProtocolError, httpx.ReadError) as error:
+        if await _wants_tls(record, endpoint):
+            raise TlsOnPlaintext(f"{endpoint.address} speaks TLS") from error
+        if isinstance(error, httpx.RemoteProtocolError) and "disconnected" not in str(error):
+            raise NotHttp("the answer is not HTTP") from error
+        raise ConnectionResetError("closed without an answer") from error
+    except httpx.DecodingError as error:
+        raise NotHttp("the answer's body cannot be decoded") from error
+    if reply.status == 400 and await _wants_tls(record, endpoint):
+        raise TlsOnPlaintext(f"{endpoint.address} speaks TLS")
+    return reply
+
+
+async def _exchange(
+    record: Recorder, method: str, endpoint: Endpoint, headers: Mapping[str, str], content: bytes | None
+) -> Reply:
+    import httpx
+
+    own = {"user-agent": "mistle-preflight", "accept-encoding": "identity"}
+    trust = record.settings.trust
+    async with (
+        httpx.AsyncClient(verify=trust.verified if endpoint.tls else False, trust_env=False, timeout=None) as client,
+        client.stream(method, str(endpoint), headers=own | dict(headers), content=content) as response,
+    ):
+        body = b""
+        async for chunk in response.aiter_raw():
+            body += chunk
+            if len(body) > _LIMIT:
+                break
+        return Reply(response.status_code, dict(response.headers), body[:_LIMIT])
+
+
+async def _wants_tls(record: Recorder, endpoint: Endpoint) -> bool:
+    return not endpoint.tls and await speaks_tls((endpoint.host, endpoint.port), record.part(0.5))
