@@ -123,7 +123,9 @@ async def _exchange(
     own = {"user-agent": "mistle-preflight", "accept-encoding": "identity"}
     trust = record.settings.trust
     async with (
-        httpx.AsyncClient(verify=trust.verified if endpoint.tls else False, trust_env=False, timeout=None) as client,
+        httpx.AsyncClient(
+            verify=trust.verified if endpoint.tls else False, trust_env=False, timeout=record.part(0.5)
+        ) as client,
         client.stream(method, str(endpoint), headers=own | dict(headers), content=content) as response,
     ):
         body = b""

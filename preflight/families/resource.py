@@ -39,6 +39,10 @@ class Deployment:
         return str(self.values[key])
 
 
+def _always(_values: Mapping[str, object]) -> bool:
+    return True
+
+
 @dataclass(frozen=True)
 class Resource:
     """``keys`` must be there and right for the check to be made, ``optional`` ones right where they are set.
@@ -52,7 +56,7 @@ class Resource:
     services: frozenset[str]
     make: Callable[[Deployment], Check]
     optional: tuple[str, ...] = ()
-    applies: Callable[[Mapping[str, object]], bool] = lambda values: True
+    applies: Callable[[Mapping[str, object]], bool] = _always
 
 
 def endpoint(url: str) -> Endpoint:
