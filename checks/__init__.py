@@ -14,10 +14,12 @@ if TYPE_CHECKING:
 
 
 def _all() -> tuple[type[Check], ...]:
+    from checks.otlp import Otlp
     from checks.postgres import Postgres
+    from checks.publish import Publish
     from checks.valkey import Valkey
 
-    return Postgres, Valkey
+    return Postgres, Valkey, Otlp, Publish
 
 
 def __getattr__(name: str) -> object:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from preflight.families import kv, postgres
+from preflight.families import kv, postgres, publish, telemetry
 
 if TYPE_CHECKING:
     from preflight.families.resource import Resource
 
-RESOURCES: tuple[Resource, ...] = (*postgres.RESOURCES, *kv.RESOURCES)
+RESOURCES: tuple[Resource, ...] = (*postgres.RESOURCES, *kv.RESOURCES, *telemetry.RESOURCES, *publish.RESOURCES)

@@ -1,0 +1,147 @@
+"""OpenTelemetry collectors, as Mistle's services export to them: OTLP over HTTP, in JSON."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from dataclasses import dataclass, replace
+from typing import ClassVar
+
+from checks.base import Cause, Diagnosis, Layer, Recorder, Status
+from checks.http import Endpoint, NotHttp, NotJson, Reply, approach, request
+from checks.network import NetworkCheck
+from checks.words import clean
+
+NOT_FOUND = Cause(
+    "otlp.not-found",
+    Layer.ACCESS,
+    "the collector answers, and has nothing at that path",
+    "write the whole path into {url}: it ends in /v1/traces, /v1/logs or /v1/metrics",
+    status=Status.WARN,
+)
+GRPC_PORT = Cause(
+    "otlp.grpc-port",
+    Layer.ACCESS,
+    "the port speaks HTTP/2 only, as a collector's gRPC port (4317) does; Mistle exports over HTTP/1.1",
+    "name the collector's HTTP port (4318) in {url}",
+    status=Status.WARN,
+)
+REFUSED = Cause(
+    "otlp.refused",
+    Layer.ACCESS,
+    "the collector refuses an empty export",
+    "act on the collector's words; one that wants a login cannot serve Mistle, which sends none ({url})",
+    status=Status.WARN,
+)
+NOT_OTLP = Cause(
+    "otlp.not-otlp",
+    Layer.ACCESS,
+    "something answers, and it is not an OTLP receiver",
+    "correct the host and port in {url}",
+    status=Status.WARN,
+)
+_EMPTY = {"traces": "resourceSpans", "logs": "resourceLogs", "metrics": "resourceMetrics"}
+_NOT_THERE = {404, 405}
+_ANOTHER = {301, 302, 303, 307, 308}
+_SETTINGS = 4  # the type of the frame with which every HTTP/2 server begins: RFC 9113, 3.4
+_PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + bytes(3) + b"\x04" + bytes(5)
+
+
+class Unexpected(Exception):
+    """The collector's answer; ``cause`` says what it means."""
+
+    def __init__(self, cause: Cause, words: str) -> None:
+        super().__init__(words)
+        self.cause = cause
+
+
+@dataclass(frozen=True, kw_only=True)
+class Otlp(NetworkCheck):
+    """Proves that a collector takes in what Mistle exports: an empty export is accepted at the endpoint as written.
+
+    Writes nothing: the export holds no spans, no logs and no metrics.
+    Needs what Mistle needs: HTTP without a login. An absent collector stops no service, so every finding is a warning.
+    """
+
+    kind = "otlp"
+    causes = (NOT_FOUND, GRPC_PORT, REFUSED, NOT_OTLP)
+    imports: ClassVar[tuple[str, ...]] = ("httpx",)
+
+    endpoint: Endpoint
+    signal: str
+
+    @property
+    def target(self) -> str:
+        """The URL."""
+        return str(self.endpoint)
+
+    @property
+    def layers(self) -> tuple[Layer, ...]:
+        """The tls rung is there for https."""
+        tls = (Layer.TLS,) if self.endpoint.tls else ()
+        return (Layer.DNS, Layer.CONNECT, *tls, Layer.ACCESS)
+
+    async def run(self, record: Recorder) -> None:
+        """Send one empty export."""
+        address = await approach(record, self.endpoint)
+        with record.layer(Layer.ACCESS, f"an empty export of {self.signal} is accepted", proves=("url",)):
+            content = json.dumps({_EMPTY[self.signal]: []}).encode()
+            try:
+                reply = await request(
+                    record, "POST", self.endpoint, headers={"content-type": "application/json"}, content=content
+                )
+            except (NotHttp, ConnectionError) as error:
+                if await _speaks_http2((address, self.endpoint.port), record.part(0.5)):
+                    raise Unexpected(GRPC_PORT, "the port speaks HTTP/2 and not HTTP/1.1") from error
+                raise
+            _judge(reply)
+
+    def diagnose(self, error: Exception) -> Diagnosis | None:
+        """Whatever it is, it is a warning."""
+        match error:
+            case Unexpected():
+                return error.cause.found(str(error))
+            case NotHttp():
+                return NOT_OTLP.found(str(error))
+        found = super().diagnose(error)
+        return found and replace(found, status=Status.WARN)
+
+
+def _judge(reply: Reply) -> None:
+    """Raise what the answer means, where it is not an acceptance."""
+    said = f"the answer is {reply.status}: {clean(reply.body.decode(errors='replace'), 200)}".rstrip(": ")
+    if reply.status in _NOT_THERE:
+        raise Unexpected(NOT_FOUND, said)
+    if reply.status in _ANOTHER or reply.is_html:
+        raise Unexpected(NOT_OTLP, f"the answer is {reply.status}, {_instead(reply)}")
+    if reply.status != 200:
+        raise Unexpected(REFUSED, said)
+    if reply.body and not _is_response(reply):
+        raise Unexpected(NOT_OTLP, "the answer is 200, and not an OTLP response in JSON")
+
+
+def _instead(reply: Reply) -> str:
+    return (
+        f"a redirect to {clean(reply.headers['location'], 120)}" if "location" in reply.headers else "a page for people"
+    )
+
+
+def _is_response(reply: Reply) -> bool:
+    try:
+        response = reply.json()
+    except NotJson:
+        return False
+    return isinstance(response, dict) and response.keys() <= {"partialSuccess"}
+
+
+async def _speaks_http2(address: tuple[str, int], limit: float) -> bool:
+    try:
+        async with asyncio.timeout(limit):
+            reader, writer = await asyncio.open_connection(*address)
+            try:
+                writer.write(_PREFACE)
+                return (await reader.readexactly(9))[3] == _SETTINGS
+            finally:
+                writer.transport.abort()
+    except (OSError, EOFError):
+        return False

@@ -1,0 +1,83 @@
+"""The domain under which sandboxes are published: every name below it leads to one ingress."""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+import socket
+from dataclasses import dataclass
+from typing import ClassVar
+
+from checks.base import Cause, Diagnosis, Layer, OutOfTime, Recorder, Status
+from checks.network import NetworkCheck, NoSuchName, resolve
+from checks.trust import handshake
+
+NO_WILDCARD = Cause(
+    "publish.no-wildcard",
+    Layer.DNS,
+    "a name below the domain does not resolve: published sandboxes cannot be reached",
+    "add a wildcard record *.<domain> that leads to the gateway's ingress, or correct {domain}",
+)
+NO_CERTIFICATE = Cause(
+    "publish.no-certificate",
+    Layer.TLS,
+    "the ingress shows no certificate that covers the names below the domain",
+    "give the ingress of {domain} a certificate for *.<domain>",
+    status=Status.WARN,
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Publish(NetworkCheck):
+    """Proves that published sandboxes can be reached: two made-up names below the domain lead to the same addresses.
+
+    With TLS (in production), the ingress also shows a certificate for them. Writes nothing; needs nothing but DNS.
+    """
+
+    kind = "publish"
+    causes = (NO_WILDCARD, NO_CERTIFICATE)
+    address: ClassVar[tuple[str, ...]] = ("domain",)
+
+    domain: str
+    tls: bool
+    port: int = 443
+
+    @property
+    def target(self) -> str:
+        """The wildcard."""
+        return f"*.{self.domain}"
+
+    @property
+    def layers(self) -> tuple[Layer, ...]:
+        """The tls rung is there in production."""
+        return (Layer.DNS, Layer.TLS) if self.tls else (Layer.DNS,)
+
+    async def run(self, record: Recorder) -> None:
+        """Look up two names, then greet the first one's ingress."""
+        names = [f"preflight-{secrets.token_hex(8)}.{self.domain}" for _ in range(2)]
+        with record.layer(Layer.DNS, f"every name below {self.domain} resolves", proves=("domain",)):
+            first, second = await asyncio.gather(*(resolve(name, self.port) for name in names))
+            if set(first) != set(second):
+                message = f"two names below {self.domain} lead to different addresses: {first[0]} and {second[0]}"
+                record.note(NO_WILDCARD.found(message, status=Status.WARN))
+        if self.tls:
+            with record.layer(Layer.TLS, f"the certificate covers *.{self.domain}", proves=("domain",)):
+                await self._greet(record, names[0], first[0])
+
+    async def _greet(self, record: Recorder, name: str, address: str) -> None:
+        limit = record.part(0.8)
+        try:
+            async with asyncio.timeout(limit):
+                await handshake(record.settings.trust, name, (address, self.port))
+        except TimeoutError:
+            raise OutOfTime(Layer.TLS, limit) from None
+
+    def diagnose(self, error: Exception) -> Diagnosis | None:
+        """A name that is not there is the wildcard's fault; whatever the ingress does, it shows no certificate."""
+        found = super().diagnose(error)
+        match error:
+            case NoSuchName() | socket.gaierror(errno=socket.EAI_NONAME | socket.EAI_NODATA):
+                return NO_WILDCARD.found(f"a made-up name below {self.domain} does not resolve")
+            case socket.gaierror() | OutOfTime(layer=Layer.DNS):
+                return found
+        return found and NO_CERTIFICATE.found(f"at port {self.port}: {found.message}")
