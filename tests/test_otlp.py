@@ -3,16 +3,16 @@
 import socket
 from pathlib import Path
 
-import faults
 import pytest
-from climbing import Climb, climb, planned
 from h2.config import H2Configuration
 from h2.connection import H2Connection
+
+import faults
+from checks.base import Layer, Status
+from climbing import Climb, climb, planned
 from servers.otlp import collector
 from testbed import Authority
 from testbed.web import web_server
-
-from checks.base import Layer, Status
 
 NAME, KEY = "telemetry.traces", "telemetry.traces.endpoint"
 HINT = f"{KEY} (mistle.toml)"
@@ -78,7 +78,7 @@ PAGE = b"HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nContent-Length: 15\r\n\r\
 OTHER_JSON = b'HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 11\r\n\r\n{"ok":true}'
 
 
-@pytest.mark.parametrize("reply", [REDIRECT, PAGE, OTHER_JSON, b"+PONG\r\n"])
+@pytest.mark.parametrize("reply", [REDIRECT, PAGE, OTHER_JSON, b"SSH-2.0-OpenSSH_9.2\r\n\r\n"])
 def test_something_else_answers(reply: bytes) -> None:
     with faults.http_port(reply) as port:
         check(f"http://127.0.0.1:{port}/v1/traces").warns("otlp.not-otlp", Layer.ACCESS, KEY, hint="host and port")

@@ -3,14 +3,14 @@
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-import faults
 import pytest
+
+import faults
+from checks.base import Layer, Status
+from checks.publish import Publish
 from climbing import Climb, climb
 from testbed import Authority
 from testbed.names import NameServer, can_change_names, name_server
-
-from checks.base import Layer, Status
-from checks.publish import Publish
 
 KEY = "sandbox.publish_base_domain"
 
@@ -71,7 +71,9 @@ def test_a_certificate_for_other_names(
 
 
 @pytest.mark.parametrize("fault", [faults.refused_port, faults.http_port, faults.closing_port, faults.silent_port])
-def test_an_ingress_without_tls(names: NameServer, monkeypatch: pytest.MonkeyPatch, fault: Callable[..., object]) -> None:
+def test_an_ingress_without_tls(
+    names: NameServer, monkeypatch: pytest.MonkeyPatch, fault: Callable[..., object]
+) -> None:
     with fault() as port:  # type: ignore[attr-defined]
         found = in_production(names, port, monkeypatch, timeout=1.5)
     found.warns("publish.no-certificate", Layer.TLS, KEY, hint="certificate")
