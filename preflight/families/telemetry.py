@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from functools import partial
 
 from checks.otlp import Otlp
-from preflight.families.resource import SERVICES, Deployment, Resource, endpoint
+from preflight.families.resource import Deployment, Resource, endpoint
+from preflight.services import SERVICES
 
 
 def _make(signal: str, deployment: Deployment) -> Otlp:
