@@ -14,12 +14,15 @@ if TYPE_CHECKING:
 
 
 def _all() -> tuple[type[Check], ...]:
+    from checks.archil import Archil
+    from checks.e2b import E2b
+    from checks.google import Google
     from checks.otlp import Otlp
     from checks.postgres import Postgres
     from checks.publish import Publish
     from checks.valkey import Valkey
 
-    return Postgres, Valkey, Otlp, Publish
+    return Postgres, Valkey, E2b, Archil, Otlp, Publish, Google
 
 
 def __getattr__(name: str) -> object:

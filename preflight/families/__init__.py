@@ -4,9 +4,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from preflight.families import kv, postgres, publish, telemetry
+from preflight.families import archil, e2b, google, kv, postgres, publish, telemetry
 
 if TYPE_CHECKING:
     from preflight.families.resource import Resource
 
-RESOURCES: tuple[Resource, ...] = (*postgres.RESOURCES, *kv.RESOURCES, *telemetry.RESOURCES, *publish.RESOURCES)
+RESOURCES: tuple[Resource, ...] = (
+    *postgres.RESOURCES,
+    *kv.RESOURCES,
+    *e2b.RESOURCES,
+    *archil.RESOURCES,
+    *telemetry.RESOURCES,
+    *publish.RESOURCES,
+    *google.RESOURCES,
+)

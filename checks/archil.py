@@ -1,0 +1,129 @@
+"""Archil, which keeps the sandboxes' disks: its control plane takes the key."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import ClassVar
+
+from checks.base import Cause, Diagnosis, Layer, Recorder, Status
+from checks.http import Endpoint, NotHttp, NotJson, Reply, approach, request
+from checks.network import NetworkCheck
+from checks.words import clean
+
+REGIONS = {
+    "aws-us-east-1": Endpoint("https", "control.green.us-east-1.aws.prod.archil.com", 443),
+    "aws-us-west-2": Endpoint("https", "control.green.us-west-2.aws.prod.archil.com", 443),
+    "aws-eu-west-1": Endpoint("https", "control.green.eu-west-1.aws.prod.archil.com", 443),
+    "gcp-us-central1": Endpoint("https", "control.blue.us-central1.gcp.prod.archil.com", 443),
+}
+"""The table of Archil's SDK; another region stops Mistle before it sends a byte."""
+
+UNKNOWN_REGION = Cause(
+    "archil.unknown-region",
+    Layer.CONFIG,
+    "Archil's SDK knows no such region",
+    f"use one of {', '.join(REGIONS)} in {{region}}",
+    blames=("region",),
+)
+KEY_REJECTED = Cause(
+    "archil.key-rejected",
+    Layer.AUTH,
+    "Archil refuses the API key",
+    "correct {api_key}: an API key of the account, from console.archil.com (not a disk token)",
+    blames=("api_key",),
+)
+UNEXPECTED_REPLY = Cause(
+    "archil.unexpected-reply",
+    Layer.AUTH,
+    "what answers is not Archil's control plane, or Archil has an outage",
+    "make sure that no proxy answers in Archil's place; otherwise wait for Archil, or use another region in {region}",
+    blames=("region",),
+)
+
+
+class UnknownRegion(Exception):
+    """A region that is not in the SDK's table."""
+
+
+class Rejected(Exception):
+    """Archil refuses the key, in its own words."""
+
+
+class Unexpected(Exception):
+    """The reply is none of Archil's."""
+
+    def __init__(self, words: str, status: Status = Status.FAIL) -> None:
+        super().__init__(words)
+        self.status = status
+
+
+@dataclass(frozen=True, kw_only=True)
+class Archil(NetworkCheck):
+    """Proves that the region exists and that its control plane takes the API key.
+
+    Writes nothing: one GET of the list of disks, of which it wants one. Needs an API key and HTTPS to the region.
+    """
+
+    kind = "archil"
+    causes = (UNKNOWN_REGION, KEY_REJECTED, UNEXPECTED_REPLY)
+    imports: ClassVar[tuple[str, ...]] = ("httpx",)
+    address: ClassVar[tuple[str, ...]] = ("region",)
+
+    region: str
+    endpoint: Endpoint | None
+    api_key: str = field(repr=False)
+
+    @property
+    def target(self) -> str:
+        """The region, and where it is."""
+        return self.region if self.endpoint is None else f"{self.endpoint.address} ({self.region})"
+
+    @property
+    def layers(self) -> tuple[Layer, ...]:
+        """The config rung is the SDK's own table of regions."""
+        return (Layer.CONFIG, Layer.DNS, Layer.CONNECT, Layer.TLS, Layer.AUTH)
+
+    async def run(self, record: Recorder) -> None:
+        """Look the region up, then ask it for a disk."""
+        with record.layer(Layer.CONFIG, f"Archil's SDK knows {self.region}"):
+            place = self._known()
+        await approach(record, place, self.address)
+        with record.layer(Layer.AUTH, "API key accepted", proves=("api_key", "region")):
+            headers = {"authorization": f"key-{self.api_key.removeprefix('key-')}"}
+            _raise_refusal(await request(record, "GET", place.at("/api/disks?limit=1"), headers=headers))
+
+    def _known(self) -> Endpoint:
+        if self.endpoint is None:
+            raise UnknownRegion(self.region)
+        return self.endpoint
+
+    def diagnose(self, error: Exception) -> Diagnosis | None:
+        """Archil's own words first; what is not Archil's is the network's."""
+        from httpx import LocalProtocolError
+
+        match error:
+            case UnknownRegion():
+                return UNKNOWN_REGION.found(f"{clean(str(error), 80)} is none of the regions of Archil's SDK")
+            case Rejected():
+                return KEY_REJECTED.found(f"Archil says: {clean(str(error))}")
+            case LocalProtocolError() | UnicodeEncodeError():
+                return KEY_REJECTED.found("the key holds characters that an HTTP header cannot carry")
+            case Unexpected():
+                return UNEXPECTED_REPLY.found(clean(str(error)), status=error.status)
+            case NotJson() | NotHttp():
+                return UNEXPECTED_REPLY.found(f"the answer is not Archil's: {clean(str(error))}")
+        return super().diagnose(error)
+
+
+def _raise_refusal(reply: Reply) -> None:
+    match reply.status, reply.json():
+        case 200, {"success": True, "data": _}:
+            return
+        case 401 | 403, {"success": False, "error": words}:
+            raise Rejected(str(words))
+        case 429, {"success": False, "error": words}:
+            raise Unexpected(f"not proven: Archil answers 429: {words}", Status.WARN)
+        case status, {"success": False, "error": words}:
+            raise Unexpected(f"Archil answers {status}: {words}")
+        case status, _:
+            raise Unexpected(f"the answer is {status}, without Archil's envelope")

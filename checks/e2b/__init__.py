@@ -1,0 +1,115 @@
+"""E2B, as Mistle's planes use it: a template of sandboxes, made from the base image."""
+
+from __future__ import annotations
+
+import hashlib
+import ipaddress
+import json
+from dataclasses import dataclass, field
+from typing import ClassVar
+
+from checks.base import Diagnosis, Layer, Recorder
+from checks.e2b import causes
+from checks.http import Endpoint, NotHttp, approach
+from checks.network import NetworkCheck, resolve
+from checks.words import clean
+
+
+@dataclass(frozen=True, kw_only=True)
+class E2b(NetworkCheck):
+    """Proves that E2B takes the API key, and says whether the template of Mistle's sandboxes is built.
+
+    Writes nothing: one GET of the template's alias, by the e2b package over our own connection, without its retries
+    and whatever E2B_* says; a second one where the first is forbidden, to tell a blocked team from a foreign template.
+    Needs an API key and HTTPS to api.<domain>; a template that is yet to be built needs an image that E2B can pull.
+    """
+
+    kind = "e2b"
+    causes = causes.CAUSES
+    imports: ClassVar[tuple[str, ...]] = ("e2b",)
+    address: ClassVar[tuple[str, ...]] = ("domain",)
+
+    endpoint: Endpoint
+    api_key: str = field(repr=False)
+    image: str
+    cpu_count: int
+    memory_mb: int
+    public_image: bool = True
+    gateway: str = ""
+
+    @property
+    def target(self) -> str:
+        """Where the API is, and the template."""
+        return f"{self.endpoint.address} {self.alias}"
+
+    @property
+    def alias(self) -> str:
+        """The template's name, as Mistle makes it: another image, CPU count or memory is another template."""
+        parts = {"baseRef": self.image, "cpuCount": self.cpu_count, "memoryMb": self.memory_mb}
+        text = json.dumps(parts, separators=(",", ":"), ensure_ascii=False)
+        return f"mistle-sandbox-base-{hashlib.sha256(text.encode()).hexdigest()[:24]}"
+
+    @property
+    def layers(self) -> tuple[Layer, ...]:
+        """The fitness rung is there where the sandboxes' way back is known."""
+        tls = (Layer.TLS,) if self.endpoint.tls else ()
+        fitness = (Layer.FITNESS,) if self.gateway else ()
+        return (Layer.DNS, Layer.CONNECT, *tls, Layer.AUTH, Layer.ACCESS, *fitness)
+
+    async def run(self, record: Recorder) -> None:
+        """Ask for the template once; the reply shows first the key's worth, then the template's state."""
+        from checks.e2b.api import BUILT, Api
+
+        await approach(record, self.endpoint, self.address)
+        template = 0
+        with record.layer(Layer.AUTH, "API key accepted", proves=("api_key",)):
+            template = await Api(record, self.endpoint, self.api_key).template(self.alias)
+        if template:
+            made_from = ("image", "cpu_count", "memory_mb") if template == BUILT else ()
+            with record.layer(Layer.ACCESS, f"template {self.alias} looked up", proves=made_from):
+                self._judge(record, template)
+        if self.gateway:
+            with record.layer(Layer.FITNESS, f"{self.gateway} has a public address, for sandboxes to dial"):
+                await self._judge_gateway(record)
+
+    def _judge(self, record: Recorder, template: int) -> None:
+        from checks.e2b.api import FOREIGN, MISSING
+
+        record.facts["template"] = template
+        if template == FOREIGN:
+            record.note(causes.TEMPLATE_FOREIGN.found(f"{self.alias} exists and belongs to another team"))
+        elif template == MISSING and self.public_image:
+            record.note(causes.TEMPLATE_NOT_BUILT.found(f"{self.alias} is built at first start, from {self.image}"))
+        elif template == MISSING:
+            message = (
+                f"{self.alias} is built at first start, and E2B cannot pull {self.image}: it is not on the internet"
+            )
+            record.note(causes.IMAGE_NOT_PUBLIC.found(message))
+
+    async def _judge_gateway(self, record: Recorder) -> None:
+        try:
+            addresses = await resolve(self.gateway, 443)
+        except OSError:
+            record.skip(Layer.FITNESS, f"not judged: {self.gateway} does not resolve from here", ("gateway",))
+            return
+        if not any(ipaddress.ip_address(address.partition("%")[0]).is_global for address in addresses):
+            record.note(causes.GATEWAY_NOT_PUBLIC.found(f"{self.gateway} is {' and '.join(addresses)} here"))
+
+    def diagnose(self, error: Exception) -> Diagnosis | None:
+        """E2B's own words first; what is not E2B's is the network's."""
+        from httpx import LocalProtocolError
+
+        from checks.e2b.api import Blocked, Busy, Rejected, Unexpected
+
+        match error:
+            case Rejected():
+                return causes.KEY_REJECTED.found(f"E2B says: {clean(str(error))}")
+            case LocalProtocolError() | UnicodeEncodeError():
+                return causes.KEY_REJECTED.found("the key holds characters that an HTTP header cannot carry")
+            case Busy():
+                return causes.RATE_LIMITED.found(f"E2B says: {clean(str(error))}")
+            case Blocked():
+                return causes.TEAM_BLOCKED.found(f"E2B says: {clean(str(error))}")
+            case Unexpected() | NotHttp():
+                return causes.UNEXPECTED_REPLY.found(clean(str(error)))
+        return super().diagnose(error)
