@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import ClassVar
 
+from checks import network
 from checks.base import Cause, Diagnosis, Layer, Recorder, Status
 from checks.http import Endpoint, NotHttp, NotJson, Reply, approach, request
 from checks.network import NetworkCheck
@@ -112,7 +113,10 @@ class Archil(NetworkCheck):
                 return UNEXPECTED_REPLY.found(clean(str(error)), status=error.status)
             case NotJson() | NotHttp():
                 return UNEXPECTED_REPLY.found(f"the answer is not Archil's: {clean(str(error))}")
-        return super().diagnose(error)
+        found = super().diagnose(error)
+        if found and found.cause in network.CAUSES:
+            return replace(found, hint="let the data plane's worker reach the control plane of {region}: HTTPS, port 443")
+        return found
 
 
 def _raise_refusal(reply: Reply) -> None:
