@@ -115,7 +115,9 @@ class Archil(NetworkCheck):
                 return UNEXPECTED_REPLY.found(f"the answer is not Archil's: {clean(str(error))}")
         found = super().diagnose(error)
         if found and found.cause in network.CAUSES:
-            return replace(found, hint="let the data plane's worker reach the control plane of {region}: HTTPS, port 443")
+            return replace(
+                found, hint="let the data plane's worker reach the control plane of {region}: HTTPS, port 443"
+            )
         return found
 
 

@@ -54,7 +54,7 @@ def endless(leaf: Leaf) -> AbstractContextManager[int]:
 
 def garbage(leaf: Leaf) -> AbstractContextManager[int]:
     """Answers, and not in HTTP."""
-    return tls_serving(leaf, lambda connection: (connection.recv(65536), connection.sendall(b"220 smtp.mistle.test ESMTP\r\n\r\n")))
+    return tls_serving(leaf, _greet)
 
 
 def _read_on(connection: socket.socket) -> None:
@@ -67,3 +67,8 @@ def _write_on(connection: socket.socket) -> None:
     connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n\r\n[")
     while True:
         connection.sendall(b"0," * 4096)
+
+
+def _greet(connection: socket.socket) -> None:
+    connection.recv(65536)
+    connection.sendall(b"220 smtp.mistle.test ESMTP\r\n\r\n")

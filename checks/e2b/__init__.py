@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import ipaddress
 import json
@@ -11,7 +12,7 @@ from typing import ClassVar
 from checks.base import Diagnosis, Layer, Recorder
 from checks.e2b import causes
 from checks.http import Endpoint, NotHttp, approach
-from checks.network import NetworkCheck, resolve
+from checks.network import NetworkCheck, NoSuchName, resolve
 from checks.words import clean
 
 
@@ -88,9 +89,10 @@ class E2b(NetworkCheck):
 
     async def _judge_gateway(self, record: Recorder) -> None:
         try:
-            addresses = await resolve(self.gateway, 443)
-        except OSError:
-            record.skip(Layer.FITNESS, f"not judged: {self.gateway} does not resolve from here", ("gateway",))
+            async with asyncio.timeout(record.part(0.5)):
+                addresses = await resolve(self.gateway, 443)
+        except (OSError, NoSuchName):
+            record.skip(Layer.FITNESS, f"not judged: {self.gateway} does not resolve from here")
             return
         if not any(ipaddress.ip_address(address.partition("%")[0]).is_global for address in addresses):
             record.note(causes.GATEWAY_NOT_PUBLIC.found(f"{self.gateway} is {' and '.join(addresses)} here"))

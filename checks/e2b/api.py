@@ -10,6 +10,7 @@ from e2b import AuthenticationException, ConnectionConfig, RateLimitException
 from e2b.api import AsyncApiClient, handle_api_exception
 from e2b.api.client.api.sandboxes import get_v2_sandboxes
 from e2b.api.client.api.templates import get_templates_aliases_alias
+from e2b.api.client.models import Error, TemplateAliasResponse
 from e2b.api.client.types import Response
 
 from checks import http
@@ -39,11 +40,13 @@ class Api:
     async def template(self, alias: str) -> int:
         """BUILT, FOREIGN or MISSING."""
         reply = await _parsed(lambda: get_templates_aliases_alias.asyncio_detailed(alias, client=self._client))
-        if reply.status_code == FOREIGN:
-            await self._raise_block()
-        elif reply.status_code not in {BUILT, MISSING}:
-            raise _refusal(reply)
-        return int(reply.status_code)
+        match reply.status_code, reply.parsed:
+            case (200, TemplateAliasResponse(template_id=str(), public=bool())) | (404, Error(message=str())):
+                return int(reply.status_code)
+            case 403, Error(message=str()):
+                await self._raise_block()
+                return FOREIGN
+        raise _refusal(reply)
 
     async def _raise_block(self) -> None:
         """A blocked team gets the same 403 for everything; a foreign template concerns itself alone."""

@@ -29,7 +29,7 @@ def _make(deployment: Deployment) -> E2b:
         cpu_count=int(str(cpu_count)),
         memory_mb=int(str(memory_mb)),
         public_image=urls.is_public(_registry(image)),
-        gateway=_host(deployment.values.get(_GATEWAY)),
+        gateway=_public_host(deployment.values.get(_GATEWAY)),
     )
 
 
@@ -50,12 +50,13 @@ def _registry(image: str) -> str:
     return first.partition(":")[0] if has_host else "docker.io"
 
 
-def _host(url: object) -> str:
-    """The gateway's; "" where the URL is absent or broken, which its own findings say."""
+def _public_host(url: object) -> str:
+    """The gateway's; "" where the URL is absent, broken or plainly not public, which findings of its own say."""
     try:
-        return urls.parse(str(url or "")).host
+        host = urls.parse(str(url or "")).host
     except urls.BadUrl:
         return ""
+    return host if urls.is_public(host) else ""
 
 
 RESOURCES = (
