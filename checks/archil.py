@@ -115,9 +115,8 @@ class Archil(NetworkCheck):
                 return UNEXPECTED_REPLY.found(f"the answer is not Archil's: {clean(str(error))}")
         found = super().diagnose(error)
         if found and found.cause in network.CAUSES:
-            return replace(
-                found, hint="let the data plane's worker reach the control plane of {region}: HTTPS, port 443"
-            )
+            where = "it" if self.endpoint is None else self.endpoint.address
+            return replace(found, hint=f"let the data plane's worker reach {where}, the control plane of {{region}}")
         return found
 
 

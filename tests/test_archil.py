@@ -87,6 +87,7 @@ def test_unknown_region() -> None:
         JSONResponse({"message": "Unauthorized"}, 401),
         RedirectResponse("https://console.archil.com/"),
         PlainTextResponse("Bad Gateway", 502),
+        PlainTextResponse("[" * 100_000),
     ],
 )
 def test_unexpected_reply(response: Response, authority: Authority, trusted: Path) -> None:
@@ -101,7 +102,7 @@ def test_too_many_requests_prove_nothing(authority: Authority, trusted: Path) ->
 
 
 def test_network_faults_blame_the_region(trusted: Path) -> None:
-    hint = f"reach the control plane of {REGION} (mistle.toml)"
+    hint = f", the control plane of {REGION} (mistle.toml)"
     with faults.refused_port() as port:
         check(port, trusted).fails("network.refused", Layer.CONNECT, REGION, hint=hint)
     with faults.black_hole() as port:

@@ -76,7 +76,6 @@ class E2b(NetworkCheck):
     def _judge(self, record: Recorder, template: int) -> None:
         from checks.e2b.api import FOREIGN, MISSING
 
-        record.facts["template"] = template
         if template == FOREIGN:
             record.note(causes.TEMPLATE_FOREIGN.found(f"{self.alias} exists and belongs to another team"))
         elif template == MISSING and self.public_image:

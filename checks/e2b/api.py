@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
@@ -34,7 +35,7 @@ class Api:
     """The calls that a check makes. Each raises Rejected, Busy, Blocked, Unexpected, and what checks.http raises."""
 
     def __init__(self, record: Recorder, endpoint: Endpoint, key: str) -> None:
-        config = ConnectionConfig(api_key=key, api_url=str(endpoint), debug=False, retries=0, http_version="1.1")
+        config = ConnectionConfig(api_key=key, api_url=str(endpoint), debug=False)
         self._client = AsyncApiClient(config, transport=_Transport(record, endpoint))
 
     async def template(self, alias: str) -> int:
@@ -58,7 +59,7 @@ class Api:
 
 
 class _Transport(httpx.AsyncBaseTransport):
-    """The package's own one looks names up by itself, trusts other roots, and reads without end."""
+    """The package's own one looks names up by itself, trusts other roots, tries again, and reads without end."""
 
     def __init__(self, record: Recorder, endpoint: Endpoint) -> None:
         self._record, self._endpoint = record, endpoint
@@ -76,12 +77,17 @@ async def _parsed(call: Callable[[], Awaitable[Response[T]]]) -> Response[T]:
         return await call()
     except UnicodeEncodeError:  # the key, on its way out
         raise
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise Unexpected("the body is not what E2B's API documents") from error
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        raise Unexpected("the answer is none that E2B's API documents") from error
 
 
 def _refusal(reply: Response[T]) -> Exception:
-    if not reply.content.lstrip().startswith(b"{"):
-        return Unexpected(f"the answer is {int(reply.status_code)}, without E2B's own words")
-    error = handle_api_exception(reply)
-    return error if isinstance(error, Rejected | Busy) else Unexpected(f"the answer is {error}")
+    try:
+        body = json.loads(reply.content)
+    except (ValueError, RecursionError):
+        body = None
+    match body:
+        case {"code": int(), "message": str()}:
+            error = handle_api_exception(reply)
+            return error if isinstance(error, Rejected | Busy) else Unexpected(f"E2B answers {error}")
+    return Unexpected(f"the answer is {int(reply.status_code)}, without E2B's own words")

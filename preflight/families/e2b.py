@@ -18,18 +18,19 @@ def _make(deployment: Deployment) -> E2b:
     domain, cpu_count, memory_mb = (
         deployment.values.get(f"{_SECTION}.{name}", default) for name, default in _DEFAULTS.items()
     )
-    image = deployment.text(_IMAGE)
+    image, gateway = deployment.text(_IMAGE), _public_host(deployment.values.get(_GATEWAY))
     return E2b(
         name=_SECTION,
         sources={name: (f"{_SECTION}.{name}",) for name in ("api_key", *_DEFAULTS)}
-        | {"image": (_IMAGE,), "gateway": (_GATEWAY,)},
+        | {"image": (_IMAGE,)}
+        | ({"gateway": (_GATEWAY,)} if gateway else {}),
         endpoint=_api(str(domain)),
         api_key=deployment.text(f"{_SECTION}.api_key"),
         image=image,
         cpu_count=int(str(cpu_count)),
         memory_mb=int(str(memory_mb)),
         public_image=urls.is_public(_registry(image)),
-        gateway=_public_host(deployment.values.get(_GATEWAY)),
+        gateway=gateway,
     )
 
 
