@@ -72,3 +72,4 @@ def _write_on(connection: socket.socket) -> None:
 def _greet(connection: socket.socket) -> None:
     connection.recv(65536)
     connection.sendall(b"220 smtp.mistle.test ESMTP\r\n\r\n")
+    _read_on(connection)  # closing on unread words would reset the connection

@@ -6,12 +6,15 @@ from pathlib import Path
 import pytest
 from starlette.responses import JSONResponse, PlainTextResponse, RedirectResponse, Response
 
+import configs
 import faults
-from checks import archil as kind
+from checks.archil.regions import REGIONS
 from checks.base import Layer, Status
 from checks.http import Endpoint
 from climbing import Climb, climb, planned
 from pointing import climb_at, endless, garbage, https, hung
+from preflight.config import load
+from preflight.plan import plan
 from servers.archil import KEY, archil
 from testbed import Authority, self_signed
 from testbed.web import Web, web_server
@@ -133,7 +136,7 @@ def test_servers_that_answer_nothing_or_anything(authority: Authority, trusted: 
         check(port, trusted).fails("archil.unexpected-reply", Layer.AUTH, REGION, hint="proxy")
 
 
-@pytest.mark.parametrize("region", kind.REGIONS)
+@pytest.mark.parametrize("region", REGIONS)
 def test_regions_are_the_sdks(region: str) -> None:
     subject = planned(NAME, values(region=region))
     cloud, _, place = region.partition("-")
@@ -155,3 +158,9 @@ def test_nothing_that_passes_is_left_unproven(server: Web, trusted: Path) -> Non
     found = check(server.port, trusted)
     assert found.status is Status.OK, found
     assert {key for finding in found.findings for key in finding.fields} == {API_KEY, REGION}
+
+
+def test_it_is_the_data_plane_workers(tmp_path: Path) -> None:
+    config = load(configs.write(tmp_path, configs.E2B), {})
+    assert NAME in [subject.name for subject in plan(config, service="data_plane_worker").checks]
+    assert NAME not in [subject.name for subject in plan(config, service="data_plane_api").checks]

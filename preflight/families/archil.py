@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from checks.archil import REGIONS, Archil
+from checks.archil import Archil
+from checks.archil.regions import REGIONS
 from preflight.families.resource import Deployment, Resource
 
 _SECTION = "sandbox.storage.archil"

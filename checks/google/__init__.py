@@ -7,40 +7,14 @@ from typing import ClassVar
 from urllib.parse import urlencode
 
 from checks import network
-from checks.base import Cause, Diagnosis, Layer, Recorder, Status
+from checks.base import Diagnosis, Layer, Recorder, Status
+from checks.google import causes
 from checks.http import Endpoint, NotHttp, NotJson, Reply, approach, request
 from checks.network import NetworkCheck
 from checks.words import clean
 
 TOKEN = Endpoint("https", "oauth2.googleapis.com", 443, "/token")
 _NOT_THE_SECRET = "mistle-preflight"  # noqa: S105 - that it is none is its use
-
-CLIENT_REJECTED = Cause(
-    "google.client-rejected",
-    Layer.AUTH,
-    "Google does not know the client, or not with this secret",
-    "copy both anew from one client (type: web application) of console.cloud.google.com, APIs & Services, Credentials: "
-    "{client_id}, {client_secret}",
-    blames=("client_id", "client_secret"),
-)
-UNEXPECTED_REPLY = Cause(
-    "google.unexpected-reply",
-    Layer.AUTH,
-    "what answers is not Google's token endpoint, or it says neither yes nor no to the client",
-    "make sure that no proxy answers in Google's place, and run this again; until then {blamed} are unproven",
-    blames=("client_id", "client_secret"),
-)
-
-# Errors of RFC 6749 and of Google's own that concern the client, whatever the code is worth.
-_REJECTED = ("invalid_client", "unauthorized_client", "deleted_client", "disabled_client")
-# Google's words say what of the client it stopped at.
-_AT_FAULT = (
-    ("not found", ("client_id",)),
-    ("deleted", ("client_id",)),
-    ("disabled", ("client_id",)),
-    ("secret", ("client_secret",)),
-    ("Unauthorized", ("client_secret",)),
-)
 
 
 class Rejected(Exception):
@@ -65,7 +39,7 @@ class Google(NetworkCheck):
     """
 
     kind = "google"
-    causes = (CLIENT_REJECTED, UNEXPECTED_REPLY)
+    causes = causes.CAUSES
     imports: ClassVar[tuple[str, ...]] = ("httpx",)
     address: ClassVar[tuple[str, ...]] = ("method",)
 
@@ -110,12 +84,11 @@ class Google(NetworkCheck):
         match error:
             case Rejected():
                 words = str(error)
-                blamed = next((fields for word, fields in _AT_FAULT if word in words), CLIENT_REJECTED.blames)
-                return CLIENT_REJECTED.found(f"Google says: {clean(words)}", blames=blamed)
+                return causes.CLIENT_REJECTED.found(f"Google says: {clean(words)}", blames=causes.at_fault(words))
             case Unexpected():
-                return UNEXPECTED_REPLY.found(clean(str(error)), status=error.status)
+                return causes.UNEXPECTED_REPLY.found(clean(str(error)), status=error.status)
             case NotJson() | NotHttp():
-                return UNEXPECTED_REPLY.found(f"the answer is not Google's: {clean(str(error))}")
+                return causes.UNEXPECTED_REPLY.found(f"the answer is not Google's: {clean(str(error))}")
         found = super().diagnose(error)
         if found and found.cause in network.CAUSES:
             hint = f"let the control plane reach {self.endpoint.address}, or take google out of {{method}}"
@@ -127,7 +100,7 @@ def _judge(reply: Reply) -> None:
     if _is_about_the_code(reply):
         return
     match reply.json():
-        case {"error": str(code), **rest} if code in _REJECTED:
+        case {"error": str(code), **rest} if code in causes.REJECTED:
             raise Rejected(f"{code}: {rest.get('error_description', '')}")
         case {"error": str(code), **rest}:
             words = f"{reply.status} {code}: {rest.get('error_description', '')}"

@@ -6,40 +6,11 @@ from dataclasses import dataclass, field, replace
 from typing import ClassVar
 
 from checks import network
-from checks.base import Cause, Diagnosis, Layer, Recorder, Status
+from checks.archil import causes
+from checks.base import Diagnosis, Layer, Recorder, Status
 from checks.http import Endpoint, NotHttp, NotJson, Reply, approach, request
 from checks.network import NetworkCheck
 from checks.words import clean
-
-REGIONS = {
-    "aws-us-east-1": Endpoint("https", "control.green.us-east-1.aws.prod.archil.com", 443),
-    "aws-us-west-2": Endpoint("https", "control.green.us-west-2.aws.prod.archil.com", 443),
-    "aws-eu-west-1": Endpoint("https", "control.green.eu-west-1.aws.prod.archil.com", 443),
-    "gcp-us-central1": Endpoint("https", "control.blue.us-central1.gcp.prod.archil.com", 443),
-}
-"""The table of Archil's SDK; another region stops Mistle before it sends a byte."""
-
-UNKNOWN_REGION = Cause(
-    "archil.unknown-region",
-    Layer.CONFIG,
-    "Archil's SDK knows no such region",
-    f"use one of {', '.join(REGIONS)} in {{region}}",
-    blames=("region",),
-)
-KEY_REJECTED = Cause(
-    "archil.key-rejected",
-    Layer.AUTH,
-    "Archil refuses the API key",
-    "correct {api_key}: an API key of the account, from console.archil.com (not a disk token)",
-    blames=("api_key",),
-)
-UNEXPECTED_REPLY = Cause(
-    "archil.unexpected-reply",
-    Layer.AUTH,
-    "what answers is not Archil's control plane, or Archil has an outage",
-    "make sure that no proxy answers in Archil's place; otherwise wait for Archil, or use another region in {region}",
-    blames=("region",),
-)
 
 
 class UnknownRegion(Exception):
@@ -66,7 +37,7 @@ class Archil(NetworkCheck):
     """
 
     kind = "archil"
-    causes = (UNKNOWN_REGION, KEY_REJECTED, UNEXPECTED_REPLY)
+    causes = causes.CAUSES
     imports: ClassVar[tuple[str, ...]] = ("httpx",)
     address: ClassVar[tuple[str, ...]] = ("region",)
 
@@ -104,15 +75,15 @@ class Archil(NetworkCheck):
 
         match error:
             case UnknownRegion():
-                return UNKNOWN_REGION.found(f"{clean(str(error), 80)} is none of the regions of Archil's SDK")
+                return causes.UNKNOWN_REGION.found(f"{clean(str(error), 80)} is none of the regions of Archil's SDK")
             case Rejected():
-                return KEY_REJECTED.found(f"Archil says: {clean(str(error))}")
+                return causes.KEY_REJECTED.found(f"Archil says: {clean(str(error))}")
             case LocalProtocolError() | UnicodeEncodeError():
-                return KEY_REJECTED.found("the key holds characters that an HTTP header cannot carry")
+                return causes.KEY_REJECTED.found("the key holds characters that an HTTP header cannot carry")
             case Unexpected():
-                return UNEXPECTED_REPLY.found(clean(str(error)), status=error.status)
+                return causes.UNEXPECTED_REPLY.found(clean(str(error)), status=error.status)
             case NotJson() | NotHttp():
-                return UNEXPECTED_REPLY.found(f"the answer is not Archil's: {clean(str(error))}")
+                return causes.UNEXPECTED_REPLY.found(f"the answer is not Archil's: {clean(str(error))}")
         found = super().diagnose(error)
         if found and found.cause in network.CAUSES:
             where = "it" if self.endpoint is None else self.endpoint.address

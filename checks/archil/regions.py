@@ -1,0 +1,13 @@
+"""Where Archil's control planes are."""
+
+from __future__ import annotations
+
+from checks.http import Endpoint
+
+REGIONS = {
+    "aws-us-east-1": Endpoint("https", "control.green.us-east-1.aws.prod.archil.com", 443),
+    "aws-us-west-2": Endpoint("https", "control.green.us-west-2.aws.prod.archil.com", 443),
+    "aws-eu-west-1": Endpoint("https", "control.green.eu-west-1.aws.prod.archil.com", 443),
+    "gcp-us-central1": Endpoint("https", "control.blue.us-central1.gcp.prod.archil.com", 443),
+}
+"""The table of Archil's SDK; another region stops Mistle before it sends a byte."""
