@@ -17,12 +17,14 @@ def _all() -> tuple[type[Check], ...]:
     from checks.archil import Archil
     from checks.e2b import E2b
     from checks.google import Google
+    from checks.http_service import HttpService
     from checks.otlp import Otlp
     from checks.postgres import Postgres
     from checks.publish import Publish
+    from checks.tunnel import Tunnel
     from checks.valkey import Valkey
 
-    return Postgres, Valkey, E2b, Archil, Otlp, Publish, Google
+    return Postgres, Valkey, E2b, Archil, HttpService, Tunnel, Otlp, Publish, Google
 
 
 def __getattr__(name: str) -> object:

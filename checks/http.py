@@ -5,11 +5,13 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
-from checks.network import reach
+from checks.base import Layer, Status
+from checks.network import NoSuchName, reach, resolve
 from checks.trust import TlsOnPlaintext, secure, speaks_tls
+from checks.words import clean
 
 if TYPE_CHECKING:
     from checks.base import Recorder
@@ -69,6 +71,23 @@ class Reply:
             raise NotJson(f"{self.status} {self.headers.get('content-type', 'without a content type')}") from None
 
     @property
+    def words(self) -> str:
+        """Status, content type and server: what tells one answerer from another."""
+        kind = self.headers.get("content-type", "").partition(";")[0]
+        server = self.headers.get("server", "")
+        return clean(f"{self.status} {kind}{server and f' ({server})'}".rstrip(), 120)
+
+    @property
+    def is_redirect(self) -> bool:
+        """Whether it names another address."""
+        return 300 <= self.status < 400 and "location" in self.headers
+
+    @property
+    def location(self) -> str:
+        """The address that a redirect names, without its query, which may hold what was asked."""
+        return clean(self.headers.get("location", "").partition("?")[0], 120)
+
+    @property
     def is_html(self) -> bool:
         """Whether a page for people came back."""
         return "html" in self.headers.get("content-type", "") or self.body[:64].lstrip().lower().startswith(
@@ -84,6 +103,21 @@ async def approach(record: Recorder, endpoint: Endpoint, fields: tuple[str, ...]
     return address
 
 
+async def look_up(record: Recorder, endpoint: Endpoint, reason: str, fields: tuple[str, ...] = ("url",)) -> None:
+    """The dns rung alone, which proves nothing of the field; the others are skipped for ``reason``.
+
+    A name that is still missing is a warning: on many platforms it comes with the service.
+    """
+    with record.layer(Layer.DNS, f"{endpoint.host} resolves"):
+        try:
+            await resolve(endpoint.host, endpoint.port)
+        except (OSError, NoSuchName) as error:
+            if found := record.check.diagnose(error):
+                record.note(replace(found, status=min(found.status, Status.WARN)))
+    for layer in record.check.layers[1:]:
+        record.skip(layer, reason, fields)
+
+
 async def request(
     record: Recorder,
     method: str,
@@ -94,7 +128,8 @@ async def request(
 ) -> Reply:
     """Send one request, within half of what is left of the check's time.
 
-    Raises NotHttp, TlsOnPlaintext, TimeoutError, and httpx' errors, which have the system's among their causes.
+    Raises NotHttp, TlsOnPlaintext, TimeoutError, UnicodeEncodeError where no header can hold a value, and httpx'
+    errors, which have the system's among their causes.
     """
     import httpx
 
@@ -121,12 +156,13 @@ async def _exchange(
     import httpx
 
     own = {"user-agent": "mistle-preflight", "accept-encoding": "identity"}
+    sent = httpx.Headers(own | dict(headers), encoding="latin-1")  # as Node.js writes them
     trust = record.settings.trust
     async with (
         httpx.AsyncClient(
             verify=trust.verified if endpoint.tls else False, trust_env=False, timeout=record.part(0.5)
         ) as client,
-        client.stream(method, str(endpoint), headers=own | dict(headers), content=content) as response,
+        client.stream(method, str(endpoint), headers=sent, content=content) as response,
     ):
         body = b""
         async for chunk in response.aiter_raw():

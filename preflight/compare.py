@@ -6,11 +6,13 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 
 from checks.base import Cause, Finding
+from checks.http_service.causes import MIXED_RELEASES, PUBLIC_DIFFERS
 from checks.postgres.causes import DIFFERENT_DATABASES, SHARED_BY_PLANES
 from preflight.report import Result, place
 
 Found = tuple[str, Finding]  # the name of the check that it is added to
 Results = Mapping[str, Result]
+_API = "services.control_plane_api"
 
 
 def compare(results: tuple[Result, ...], origins: Mapping[str, str]) -> tuple[Result, ...]:
@@ -40,9 +42,31 @@ def shared_by_planes(results: Results, origins: Mapping[str, str]) -> Iterator[F
         yield pair[1].name, _finding(SHARED_BY_PLANES, f"both planes share {_words(pair[0])}", pair, origins)
 
 
+def mixed_releases(results: Results, origins: Mapping[str, str]) -> Iterator[Found]:
+    """Both APIs are of one release."""
+    pair = _pair(results, f"{_API}.internal", "services.data_plane_api.internal") or _pair(
+        results, f"{_API}.public", "services.data_plane_api.internal"
+    )
+    if pair and _release(pair[0]) != _release(pair[1]):
+        control, data = map(_release, pair)
+        message = f"the control-plane API is of release {control}, the data-plane API of {data}"
+        yield pair[1].name, _finding(MIXED_RELEASES, message, pair, origins)
+
+
+def public_differs(results: Results, origins: Mapping[str, str]) -> Iterator[Found]:
+    """The public URL of the API leads to the release that the internal one leads to."""
+    pair = _pair(results, f"{_API}.internal", f"{_API}.public")
+    if pair and _release(pair[0]) != _release(pair[1]):
+        internal, public = map(_release, pair)
+        message = f"the internal URL leads to release {internal}, the public URL to {public}"
+        yield pair[1].name, _finding(PUBLIC_DIFFERS, message, pair, origins)
+
+
 COMPARISONS: tuple[Callable[[Results, Mapping[str, str]], Iterator[Found]], ...] = (
     different_databases,
     shared_by_planes,
+    mixed_releases,
+    public_differs,
 )
 
 
@@ -64,11 +88,15 @@ def _is_one_database(first: Result, second: Result) -> bool:
     return one["started"] == other["started"] or bool(one["in_recovery"] or other["in_recovery"])
 
 
+def _release(result: Result) -> object:
+    return result.facts["release"]
+
+
 def _words(result: Result) -> str:
     return f"database {result.facts['database_name']} ({result.target})"
 
 
 def _finding(cause: Cause, message: str, pair: tuple[Result, Result], origins: Mapping[str, str]) -> Finding:
-    keys = tuple(key for result in pair for key in result.keys if key.startswith("postgres."))
+    keys = tuple(result.keys[0] for result in pair)  # the URL: every kind names it first
     hint = cause.hint.replace("{blamed}", " and ".join(place(key, origins) for key in keys))
     return Finding(cause.id, cause.layer, cause.status, message, hint, keys)

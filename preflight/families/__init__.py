@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from preflight.families import archil, e2b, google, kv, postgres, publish, telemetry
+from preflight.families import archil, e2b, google, kv, postgres, publish, services, telemetry, tunnel
 
 if TYPE_CHECKING:
     from preflight.families.resource import Resource
@@ -14,6 +14,8 @@ RESOURCES: tuple[Resource, ...] = (
     *kv.RESOURCES,
     *e2b.RESOURCES,
     *archil.RESOURCES,
+    *services.RESOURCES,
+    *tunnel.RESOURCES,
     *telemetry.RESOURCES,
     *publish.RESOURCES,
     *google.RESOURCES,

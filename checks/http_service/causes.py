@@ -1,0 +1,138 @@
+"""What can be wrong with one of Mistle's services, and between two of them."""
+
+from __future__ import annotations
+
+from checks.base import Cause, Layer, Status
+
+REDIRECTS = Cause(
+    "http.redirects",
+    Layer.AUTH,
+    "the address only redirects: Mistle's services and the browsers' calls are made for the address itself",
+    "write the address that it redirects to into {url}",
+    blames=("url",),
+)
+BAD_GATEWAY = Cause(
+    "http.bad-gateway",
+    Layer.AUTH,
+    "a proxy answers, and the service behind it does not",
+    "start the service, or correct the upstream of the proxy that {url} leads to",
+    blames=("url",),
+)
+IS_DASHBOARD = Cause(
+    "http.is-dashboard",
+    Layer.AUTH,
+    "a page for people answers where the service's JSON belongs: this is the dashboard, which answers every path so",
+    "name the service itself in {url}, or let the proxy in front send its paths to it and not to the dashboard",
+    blames=("url",),
+)
+NOT_MISTLE = Cause(
+    "http.not-mistle",
+    Layer.AUTH,
+    "something answers, and it is not Mistle",
+    "correct the host and port in {url}",
+    blames=("url",),
+)
+WRONG_SERVICE = Cause(
+    "http.wrong-service",
+    Layer.AUTH,
+    "one of Mistle's services answers, and it is another one",
+    "correct the host and port in {url}: two URLs may be swapped",
+    blames=("url",),
+)
+INTERNAL_BLOCKED = Cause(
+    "http.internal-blocked",
+    Layer.AUTH,
+    "something in front of the service refuses its internal paths",
+    "name the service itself in {url}, not its public entrance, or let /internal/ through for Mistle's other services",
+    blames=("url",),
+)
+TOKEN_REJECTED = Cause(
+    "http.token-rejected",
+    Layer.AUTH,
+    "the service refuses the shared token",
+    "give the service the same token as in {token}, and restart it",
+    blames=("token",),
+)
+TOKEN_NOT_CHECKED = Cause(
+    "http.token-not-checked",
+    Layer.AUTH,
+    "the service lets callers in without the shared token",
+    "close the service that {url} names to everyone until it checks the token; a proxy in front may be adding it",
+    blames=("url",),
+)
+TOKEN_UNSENDABLE = Cause(
+    "http.token-unsendable",
+    Layer.AUTH,
+    "the shared token holds characters that no HTTP header may hold",
+    "choose a token of letters and digits in {token}, for example from `openssl rand -hex 32`",
+    blames=("token",),
+)
+UNHEALTHY = Cause(
+    "http.unhealthy",
+    Layer.ACCESS,
+    "the service answers that it is not well",
+    "look at the service's own log; {url} is right",
+    blames=("url",),
+)
+VALKEY_UNREACHABLE = Cause(
+    "gateway.valkey-unreachable",
+    Layer.ACCESS,
+    "the gateway runs, and cannot read its Valkey",
+    "look at the gateway's log, and at the check of {valkey}: the gateway must reach that server from where it runs",
+    blames=("valkey",),
+)
+CORS_REFUSED = Cause(
+    "http.cors-refused",
+    Layer.ACCESS,
+    "browsers will refuse what the API answers to the dashboard",
+    "add the origin of {dashboard} to {trusted_origins} and restart the API; "
+    "a proxy in front must not drop the Access-Control headers or answer twice with them",
+    blames=("trusted_origins",),
+)
+NOT_THE_DASHBOARD = Cause(
+    "http.not-the-dashboard",
+    Layer.ACCESS,
+    "a page answers, but not for every path as the dashboard's does: it is another site, or links into it are broken",
+    "correct {url}, or let the proxy in front send every path to the dashboard",
+    blames=("url",),
+    status=Status.WARN,
+)
+MIXED_RELEASES = Cause(
+    "services.mixed-releases",
+    Layer.FITNESS,
+    "two of Mistle's services are of different releases",
+    "deploy one release everywhere, or wait until the update that is under way is done ({blamed})",
+    status=Status.WARN,
+)
+PUBLIC_DIFFERS = Cause(
+    "services.public-differs",
+    Layer.FITNESS,
+    "the public and the internal URL lead to different releases of the API, so not to the same deployment",
+    "let {blamed} lead to one deployment, or wait until the update that is under way is done",
+)
+CAUSES = (
+    REDIRECTS,
+    BAD_GATEWAY,
+    IS_DASHBOARD,
+    NOT_MISTLE,
+    WRONG_SERVICE,
+    INTERNAL_BLOCKED,
+    TOKEN_REJECTED,
+    TOKEN_NOT_CHECKED,
+    TOKEN_UNSENDABLE,
+    UNHEALTHY,
+    VALKEY_UNREACHABLE,
+    CORS_REFUSED,
+    NOT_THE_DASHBOARD,
+    MIXED_RELEASES,
+    PUBLIC_DIFFERS,
+)
+
+
+class Unexpected(Exception):
+    """The answer is not what the service would give; ``cause`` says what that means."""
+
+    def __init__(self, cause: Cause, words: str, status: Status | None = None) -> None:
+        super().__init__(words)
+        self.cause = cause
+        self.status = status

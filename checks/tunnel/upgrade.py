@@ -1,0 +1,64 @@
+"""One request for a WebSocket, over which nothing is ever sent."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING, Any
+
+from websockets.asyncio.client import connect
+from websockets.exceptions import InvalidHandshake, InvalidStatus
+
+from checks.http import Endpoint, Reply
+from checks.trust import TlsOnPlaintext, speaks_tls
+
+if TYPE_CHECKING:
+    from checks.base import Recorder
+
+_SILENT = logging.Logger("tunnel", logging.CRITICAL)  # the URL holds a token
+
+
+class _Connect(connect):
+    """Follows no redirect, as no browser does."""
+
+    def process_redirect(self, exc: Exception) -> Exception:
+        return exc
+
+
+async def upgrade(record: Recorder, endpoint: Endpoint) -> Reply:
+    """The answer, within half of what is left of the check's time; a tunnel that opens is cut at once.
+
+    Raises TlsOnPlaintext, TimeoutError, InvalidHandshake for what is no answer, and the system's errors.
+    """
+    try:
+        return await _handshake(record, endpoint)
+    except InvalidStatus as error:
+        response = error.response
+        if response.status_code == 400:
+            await _refuse_tls(record, endpoint, error)
+        headers = {name.lower(): value for name, value in response.headers.raw_items()}
+        return Reply(response.status_code, headers, bytes(response.body or b""))
+    except (InvalidHandshake, ConnectionError) as error:
+        await _refuse_tls(record, endpoint, error)
+        raise
+
+
+async def _handshake(record: Recorder, endpoint: Endpoint) -> Reply:
+    tls: dict[str, Any] = {"ssl": record.settings.trust.verified} if endpoint.tls else {}
+    tunnel = await _Connect(
+        str(endpoint),
+        compression=None,
+        user_agent_header="mistle-preflight",
+        proxy=None,
+        open_timeout=record.part(0.5),
+        ping_interval=None,
+        max_size=1,
+        logger=_SILENT,
+        **tls,
+    )
+    tunnel.transport.abort()
+    return Reply(101, {}, b"")
+
+
+async def _refuse_tls(record: Recorder, endpoint: Endpoint, error: Exception) -> None:
+    if not endpoint.tls and await speaks_tls((endpoint.host, endpoint.port), record.part(0.5)):
+        raise TlsOnPlaintext(f"{endpoint.address} speaks TLS") from error
