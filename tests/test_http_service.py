@@ -11,9 +11,12 @@ from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 import faults
-from checks.base import Layer, Status
+from checks.base import Finding, Layer, Status
 from climbing import Climb, climb, planned
+from preflight.blame import keys_of
+from preflight.compare import compare
 from preflight.families.services import RESOURCES
+from preflight.report import Result
 from servers.mistle import DASHBOARD_ORIGIN, TOKEN, Gateway, Service, control_plane_api, dashboard, data_plane_api
 from testbed import Authority, valkey_server
 from testbed.proxy import proxy
@@ -123,7 +126,7 @@ def _below(prefix: str, app: ASGIApp) -> ASGIApp:
 def test_not_well(name: str) -> None:
     with web_server(application(name, Service(healthy=False))) as web:
         found = check(name, web.url)
-    found.fails("http.unhealthy", Layer.ACCESS, URLS[name], hint="the service's own log")
+    found.fails("http.unhealthy", Layer.ACCESS, URLS[name], hint="log of the service")
     assert found["http.auth"].status is Status.OK
 
 
@@ -230,6 +233,11 @@ def test_a_proxy_before_a_dead_service(name: str) -> None:
         found = check(name, f"http://127.0.0.1:{server.port}")
     finding = found.fails("http.bad-gateway", Layer.AUTH, URLS[name], hint="upstream")
     assert "502 text/html (nginx" in finding.message
+
+
+def test_a_gateway_of_a_cloud_before_a_dead_service() -> None:
+    with web_server(replying(JSONResponse({"message": "no upstream"}, 503))) as web:
+        check(PUBLIC, web.url).fails("http.bad-gateway", Layer.AUTH, URLS[PUBLIC], hint="upstream")
 
 
 @pytest.mark.parametrize("name", INTERNAL)
@@ -409,8 +417,8 @@ def test_a_silent_port() -> None:
     found.fails("network.silent", Layer.AUTH, URLS[PUBLIC], hint="not hung")
 
 
-def test_a_port_that_resets() -> None:
-    with faults.resetting_port() as port:
+def test_a_port_that_hangs_up() -> None:
+    with faults.closing_port() as port:
         found = check(PUBLIC, f"http://127.0.0.1:{port}")
     found.fails("network.reset", Layer.AUTH, URLS[PUBLIC], hint="the server's own log")
 
@@ -440,3 +448,70 @@ def test_the_token_is_in_no_text() -> None:
     subject = planned(INTERNAL[0], values(INTERNAL[0], "http://api:5100"))
     assert subject.target == "http://api:5100/"
     assert TOKEN not in repr(subject)
+
+
+@pytest.mark.parametrize(
+    ("service", "expected"),
+    [
+        ("control_plane_api", {f"{DATA}.internal"}),
+        ("control_plane_worker", {f"{API}.internal", f"{DATA}.internal"}),
+        ("data_plane_api", {f"{API}.internal", f"{GATEWAY}.internal"}),
+        ("data_plane_gateway", {f"{API}.internal", f"{DATA}.internal"}),
+        ("data_plane_worker", {f"{API}.internal", f"{GATEWAY}.internal"}),
+        ("dashboard", {PUBLIC, DASHBOARD}),
+        ("control_plane_migrations", set()),
+        ("data_plane_migrations", set()),
+    ],
+)
+def test_who_uses_what(service: str, expected: set[str]) -> None:
+    assert {resource.name for resource in RESOURCES if service in resource.services} == expected
+
+
+def compared(**releases: str) -> dict[str, tuple[str, Finding]]:
+    """What comparing these releases adds: the check and the finding, by id. Keywords: control_internal, …"""
+    results = []
+    for key, release in releases.items():
+        plane, _, way = key.partition("_")
+        name = f"services.{plane}_plane_api.{way}"
+        with web_server(application(name, Service(release=release))) as web:
+            run, subject = check(name, web.url), planned(name, values(name, web.url))
+        results.append(Result(name, "http_service", subject.target, keys_of(subject), (), facts=run.facts))
+    found = compare(tuple(results), {})
+    return {finding.id: (result.name, finding) for result in found for finding in result.findings}
+
+
+def test_one_release_everywhere() -> None:
+    assert compared(control_internal="1.4.0", control_public="1.4.0", data_internal="1.4.0") == {}
+
+
+@pytest.mark.parametrize("way", ["internal", "public"])
+def test_mixed_releases(way: str) -> None:
+    found = compared(**{f"control_{way}": "1.4.0", "data_internal": "1.3.9"})
+    name, finding = found["services.mixed-releases"]
+    assert (name, finding.layer, finding.status) == (f"{DATA}.internal", Layer.FITNESS, Status.WARN)
+    assert finding.fields == (f"{API}.{way}_url", f"{DATA}.internal_url")
+    assert "1.4.0" in finding.message
+    assert "1.3.9" in finding.message
+    assert "deploy one release everywhere" in finding.hint
+    assert len(found) == 1
+
+
+def test_the_public_url_leads_elsewhere() -> None:
+    found = compared(control_internal="1.4.0", control_public="1.3.9", data_internal="1.4.0")
+    name, finding = found["services.public-differs"]
+    assert (name, finding.layer, finding.status) == (PUBLIC, Layer.FITNESS, Status.FAIL)
+    assert finding.fields == (f"{API}.internal_url", f"{API}.public_url")
+    assert f"{API}.internal_url and {API}.public_url" in finding.hint
+    assert len(found) == 1
+
+
+@pytest.mark.parametrize("one", ["control_internal", "control_public", "data_internal"])
+def test_one_release_alone_shows_nothing(one: str) -> None:
+    assert compared(**{one: "1.4.0"}) == {}
+
+
+def test_the_callers_proxies_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("HTTP_PROXY", "http_proxy", "ALL_PROXY", "WS_PROXY", "ws_proxy"):
+        monkeypatch.setenv(name, "http://127.0.0.1:1")
+    with web_server(application(INTERNAL[2])) as web:
+        assert check(INTERNAL[2], web.url).status is Status.OK

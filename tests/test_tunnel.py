@@ -14,6 +14,7 @@ from starlette.websockets import WebSocket
 import faults
 from checks.base import Layer, Status
 from climbing import Climb, climb, planned
+from preflight.families.tunnel import RESOURCES
 from servers.mistle import Gateway, control_plane_api, dashboard
 from servers.tunnel import CLAIMS, Signature
 from testbed import Authority
@@ -240,9 +241,8 @@ def test_a_silent_port() -> None:
     found.fails("network.silent", Layer.AUTH, URL, hint="not hung")
 
 
-@pytest.mark.parametrize("fault", [faults.resetting_port, faults.closing_port])
-def test_a_port_that_hangs_up(fault: object) -> None:
-    with fault() as port:  # type: ignore[operator]
+def test_a_port_that_hangs_up() -> None:
+    with faults.closing_port() as port:
         found = check(f"http://127.0.0.1:{port}")
     found.fails("network.reset", Layer.AUTH, URL, hint="the server's own log")
 
@@ -285,3 +285,23 @@ def test_neither_secret_nor_token_is_in_any_text(gateway: Gateway, caplog: pytes
     with web_server(gateway.application()) as web:
         found = check(web.url, Signature(secret="another-secret-0123456789abcdef"))
     assert "eyJ" not in str(found) + caplog.text
+
+
+def test_a_secret_that_the_library_will_not_sign_with(gateway: Gateway) -> None:
+    pem = "-----BEGIN PUBLIC KEY-----\nMFkw\n-----END PUBLIC KEY-----"
+    with web_server(gateway.application()) as web:
+        found = check(web.url, Signature(secret=pem))
+    assert found.status is Status.SKIP, found
+    assert found["tunnel.auth"].fields == (SECRET, ISSUER, AUDIENCE)
+
+
+@pytest.mark.parametrize(("service", "expected"), [("dashboard", PUBLIC), ("data_plane_worker", NAME)])
+def test_who_uses_what(service: str, expected: str) -> None:
+    assert [resource.name for resource in RESOURCES if service in resource.services] == [expected]
+
+
+def test_the_callers_proxies_change_nothing(gateway: Gateway, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("HTTP_PROXY", "http_proxy", "ALL_PROXY", "WS_PROXY", "ws_proxy"):
+        monkeypatch.setenv(name, "http://127.0.0.1:1")
+    with web_server(gateway.application()) as web:
+        assert check(web.url).status is Status.OK

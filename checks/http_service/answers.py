@@ -97,7 +97,7 @@ def page(endpoint: Endpoint, reply: Reply) -> None:
     _refuse_proxy(reply)
     if reply.status >= 500:
         raise Unexpected(causes.UNHEALTHY, f"the answer is {reply.words}")
-    cause = causes.WRONG_SERVICE if _object(reply) else causes.NOT_MISTLE
+    cause = causes.WRONG_SERVICE if _is_mistles(reply) else causes.NOT_MISTLE
     raise Unexpected(cause, f"the answer is {reply.words}, and not the dashboard's page")
 
 
@@ -108,8 +108,12 @@ def same_page(reply: Reply) -> None:
 
 
 def _refuse_proxy(reply: Reply) -> None:
-    if reply.status in _PROXY and not _object(reply):
+    if reply.status in _PROXY and not _is_mistles(reply):
         raise Unexpected(causes.BAD_GATEWAY, f"a proxy answers {reply.words}")
+
+
+def _is_mistles(reply: Reply) -> bool:
+    return not _object(reply).keys().isdisjoint({"code", "ok"})
 
 
 def _object(reply: Reply) -> dict[str, object]:

@@ -71,7 +71,7 @@ UNHEALTHY = Cause(
     "http.unhealthy",
     Layer.ACCESS,
     "the service answers that it is not well",
-    "look at the service's own log; {url} is right",
+    "look at the log of the service that {url} leads to",
     blames=("url",),
 )
 VALKEY_UNREACHABLE = Cause(
