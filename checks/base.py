@@ -127,6 +127,7 @@ class Check:
     """
 
     kind: ClassVar[str]
+    prefix: ClassVar[str]  # the first part of its finding ids; the kind, where it is not said
     causes: ClassVar[tuple[Cause, ...]] = ()
     imports: ClassVar[tuple[str, ...]] = ()  # modules that the runner loads before any clock starts
     name: str = field(compare=False)
@@ -150,10 +151,9 @@ class Check:
         """The cause of an expected failure; None when the error is a bug in the check."""
         raise NotImplementedError
 
-    @property
-    def prefix(self) -> str:
-        """The first part of this kind's finding ids."""
-        return self.kind.replace("_", "-")
+    def __init_subclass__(cls) -> None:
+        if "kind" in cls.__dict__ and "prefix" not in cls.__dict__:
+            cls.prefix = cls.kind.replace("_", "-")
 
 
 class Recorder:

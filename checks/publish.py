@@ -31,7 +31,9 @@ NO_CERTIFICATE = Cause(
 class Publish(NetworkCheck):
     """Proves that published sandboxes can be reached: two made-up names below the domain lead to the same addresses.
 
-    With TLS (in production), the ingress also shows a certificate for them. Writes nothing; needs nothing but DNS.
+    With TLS (in production), the ingress also shows a certificate for them.
+    Writes nothing.
+    Needs DNS, and in production a way to the ingress.
     """
 
     kind = "publish"

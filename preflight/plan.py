@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING
 
+from checks import ALL
 from checks.base import Finding, Layer, Status
 from preflight.families import RESOURCES
 from preflight.families.resource import Deployment, Resource
@@ -15,6 +16,9 @@ from preflight.report import Result
 if TYPE_CHECKING:
     from checks.base import Check
     from preflight.config import Config
+
+
+_PREFIXES = {kind.kind: kind.prefix for kind in ALL}
 
 
 class SelectionError(Exception):
@@ -86,7 +90,7 @@ def _matches(resource: Resource, pattern: str) -> bool:
 def _blocked(resource: Resource, config: Config) -> Result:
     broken = tuple(key for key in resource.keys + resource.optional if key in config.broken)
     finding = Finding(
-        id=f"{resource.kind.replace('_', '-')}.{Layer.CONFIG}",
+        id=f"{_PREFIXES[resource.kind]}.{Layer.CONFIG}",
         layer=Layer.CONFIG,
         status=Status.SKIP,
         message=f"not checked: {' and '.join(broken)} cannot be used",

@@ -28,6 +28,7 @@ class HttpService(NetworkCheck):
     """
 
     kind = "http_service"
+    prefix = "http"
     causes = causes.CAUSES
     imports: ClassVar[tuple[str, ...]] = ("httpx",)
 
@@ -36,11 +37,6 @@ class HttpService(NetworkCheck):
     token: str = field(default="", repr=False)  # "" where no service calls
     origin: str = ""  # of the pages that call; "" where none do
     deployed: bool = True
-
-    @property
-    def prefix(self) -> str:
-        """Not the kind's own."""
-        return "http"
 
     @property
     def target(self) -> str:

@@ -17,4 +17,18 @@ def _make(deployment: Deployment) -> Publish:
     )
 
 
-RESOURCES = (Resource(_KEY, Publish.kind, (_KEY,), frozenset({"control_plane_api", "data_plane_gateway"}), _make),)
+def _is_looked_up(values: Mapping[str, object]) -> bool:
+    """Every name below localhost is the browser's own machine (RFC 6761), without asking anyone."""
+    return not str(values.get(_KEY, "")).rstrip(".").endswith("localhost")
+
+
+RESOURCES = (
+    Resource(
+        name=_KEY,
+        kind=Publish.kind,
+        keys=(_KEY,),
+        services=frozenset({"control_plane_api", "data_plane_gateway"}),
+        make=_make,
+        applies=_is_looked_up,
+    ),
+)
