@@ -1,19 +1,23 @@
 """docker-compose.test.yml comes up healthy through scripts/stack, with the documented credentials."""
 
+import json
 import os
 import re
 import smtplib
 import socket
 import subprocess
+import sys
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from pathlib import Path
+from typing import Any
 
 import boto3
 import psycopg
 import pytest
 import redis
 import requests
+from docker import DockerClient
 
 from testbed.orphans import labelled
 
@@ -50,7 +54,7 @@ def health() -> dict[str, str]:
     return {each.labels["com.docker.compose.service"]: each.health for each in running}
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def stack() -> Iterator[dict[str, int]]:
     ports = dict(zip(PORTS, free_ports(), strict=True))
     try:
@@ -58,6 +62,16 @@ def stack() -> Iterator[dict[str, int]]:
         yield ports
     finally:
         run("down", ports)
+
+
+def object_store(ports: dict[str, int]) -> Any:
+    return boto3.client(
+        "s3",
+        endpoint_url=f"http://127.0.0.1:{ports['S3_PORT']}",
+        region_name="us-east-1",
+        aws_access_key_id="mistle-local",
+        aws_secret_access_key="mistle-local-object-store",
+    )
 
 
 def test_stack_is_healthy(stack: dict[str, int]) -> None:
@@ -70,16 +84,94 @@ def test_stack_is_healthy(stack: dict[str, int]) -> None:
         assert client.ping()
     with smtplib.SMTP(port=stack["SMTP_PORT"], host="127.0.0.1") as mail:
         mail.login("mistle", "mistle-local-smtp")
-    store = boto3.client(
-        "s3",
-        endpoint_url=f"http://127.0.0.1:{stack['S3_PORT']}",
-        region_name="us-east-1",
-        aws_access_key_id="mistle-local",
-        aws_secret_access_key="mistle-local-object-store",
-    )
-    assert store.list_objects_v2(Bucket="mistle-assets")["KeyCount"] == 0
+    assert object_store(stack).list_objects_v2(Bucket="mistle-assets")["KeyCount"] == 0
     for name in ("CONTROL_PLANE_API_PORT", "DATA_PLANE_API_PORT", "DATA_PLANE_GATEWAY_PORT"):
         assert requests.get(f"http://127.0.0.1:{stack[name]}/__healthz", timeout=5).json() == {"ok": True}
+
+
+NONSENSE = {
+    "PGHOST": "nowhere.invalid",
+    "PGSSLMODE": "verify-full",
+    "PGPASSWORD": "nonsense",
+    "AWS_ACCESS_KEY_ID": "nonsense",
+    "AWS_ENDPOINT_URL": "http://127.0.0.1:1",
+    "AWS_PROFILE": "nonsense",
+    "DOCKER_HOST": "tcp://127.0.0.1:1",
+    "DOCKER_CONFIG": "/nowhere",
+    "E2B_API_URL": "http://127.0.0.1:1",
+    "E2B_DEBUG": "true",
+    "HTTP_PROXY": "http://127.0.0.1:1",
+    "https_proxy": "http://127.0.0.1:1",
+    "ALL_PROXY": "socks5://127.0.0.1:1",
+    "SSL_CERT_FILE": "/nowhere",
+    "SSL_CERT_DIR": "/nowhere",
+    "REQUESTS_CA_BUNDLE": "/nowhere",
+}
+
+
+@pytest.mark.parametrize("nonsense", [{}, NONSENSE])
+def test_the_example_passes_in_full_and_leaves_nothing(
+    stack: dict[str, int], nonsense: dict[str, str], tmp_path: Path
+) -> None:
+    fill_home(tmp_path)
+    before = contents(stack)
+    command = [sys.executable, "-m", "preflight.cli", "--format", "json"]
+    environment = {"PATH": os.environ["PATH"], "HOME": str(tmp_path)} | pointed_at(stack) | nonsense
+    done = subprocess.run(command, capture_output=True, text=True, env=environment, cwd=ROOT, check=False)
+    report = json.loads(done.stdout)
+    assert done.returncode == 0, done.stdout
+    assert {check["name"] for check in report["checks"] if check["status"] != "ok"} == set()
+    assert {check["kind"] for check in report["checks"]} >= {"postgres", "valkey", "object_store", "smtp", "docker"}
+    assert {key["key"] for key in report["keys"] if key["evidence"] == "validated"} == NOTHING_TO_PROBE
+    assert contents(stack) == before
+
+
+NOTHING_TO_PROBE: set[str] = set()
+
+
+def fill_home(home: Path) -> None:
+    """What drivers would read at home."""
+    for name in (".pgpass", ".netrc", ".aws/credentials", ".aws/config", ".docker/config.json", ".postgresql/root.crt"):
+        path = home / name
+        path.parent.mkdir(exist_ok=True)
+        path.write_text("nonsense")
+        path.chmod(0o600)
+
+
+def pointed_at(ports: dict[str, int]) -> dict[str, str]:
+    """examples/compose.env, at the ports where this stack is."""
+    text = (ROOT / "examples/compose.env").read_text()
+    for name, default in re.findall(r"\$\{(\w+_PORT):-(\d+)\}", (ROOT / "docker-compose.test.yml").read_text()):
+        text = text.replace(f":{default}", f":{ports[name]}")
+    text = text.replace("/tmp/mistle-preflight-engine", f"/tmp/{PROJECT}")
+    overrides = dict(line.split("=", 1) for line in text.splitlines() if not line.startswith("#"))
+    return (
+        overrides
+        | {"MISTLE_OBJECT_STORE_ASSETS_ENDPOINT": f"http://127.0.0.1:{ports['S3_PORT']}"}
+        | {"MISTLE_EMAIL_SMTP_PORT": str(ports["SMTP_PORT"])}
+    )
+
+
+def contents(ports: dict[str, int]) -> dict[str, object]:
+    """What the servers hold: rows are not looked for, for no table is named in any statement."""
+    url = f"postgresql://mistle:mistle-local-postgres@127.0.0.1:{ports['POSTGRES_PORT']}/mistle"
+    with psycopg.connect(url) as connection:
+        relations = connection.execute("SELECT count(*) FROM pg_class").fetchone()
+    with redis.Redis(port=ports["VALKEY_PORT"], password="mistle-local-valkey") as client:
+        keys = client.dbsize()
+    with closing(DockerClient(base_url=f"unix:///tmp/{PROJECT}/docker.sock")) as client:
+        volumes, containers = len(client.volumes.list()), len(client.containers.list(all=True))
+    objects = object_store(ports).list_objects_v2(Bucket="mistle-assets")["KeyCount"]
+    (postfix,) = (each for each in labelled(f"com.docker.compose.project={PROJECT}") if "postfix" in each.name)
+    queue = postfix.exec_run("mailq").output
+    return {
+        "relations": relations,
+        "keys": keys,
+        "volumes": volumes,
+        "containers": containers,
+        "objects": objects,
+        "queue": queue,
+    }
 
 
 def test_stack_publishes_the_ports_it_passes_on() -> None:

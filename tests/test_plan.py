@@ -1,5 +1,6 @@
 """From a configuration to checks: what is planned, for whom, and what is not."""
 
+from fnmatch import fnmatch
 from pathlib import Path
 
 import pytest
@@ -8,7 +9,9 @@ import configs
 from checks.base import Status
 from checks.postgres import Postgres
 from preflight.config import Config, load
+from preflight.families import RESOURCES
 from preflight.plan import SelectionError, plan
+from preflight.services import SERVICES
 
 SHARED = "postgres://mistle:pw@db.example:5432/mistle"
 
@@ -22,44 +25,93 @@ def names(config: Config, **selection: object) -> list[str]:
     return [check.name for check in plan(config, **selection).checks]  # type: ignore[arg-type]
 
 
-def test_every_resource_is_planned(config: Config) -> None:
-    assert names(config) == [
-        "postgres.control_plane.direct",
-        "postgres.control_plane.pooled",
-        "postgres.data_plane.direct",
-        "postgres.data_plane.pooled",
-        "kv.data_plane",
-    ]
+SELF_HOSTED = {
+    "postgres.control_plane.direct",
+    "postgres.control_plane.pooled",
+    "postgres.data_plane.direct",
+    "postgres.data_plane.pooled",
+    "kv.data_plane",
+    "object_store.assets",
+    "email.smtp",
+    "sandbox.docker",
+    "services.control_plane_api.internal",
+    "services.control_plane_api.public",
+    "services.data_plane_api.internal",
+    "services.data_plane_gateway.internal",
+    "services.dashboard",
+    "services.data_plane_gateway.sandbox_ws_internal",
+    "services.data_plane_gateway.sandbox_ws_public",
+    "sandbox.publish_base_domain",
+}
+EVERYTHING_ELSE = {
+    "kv.control_plane",
+    "object_store.sandbox_storage",
+    "sandbox.e2b",
+    "sandbox.storage.archil",
+    "telemetry.traces",
+    "telemetry.logs",
+    "telemetry.metrics",
+    "services.control_plane_api.auth.google",
+}
 
 
-def test_a_section_that_is_there_is_planned(tmp_path: Path) -> None:
-    assert "kv.control_plane" in names(load(configs.write(tmp_path, configs.CONTROL_KV), {}))
+def test_what_is_named_is_planned(config: Config) -> None:
+    assert set(names(config)) == SELF_HOSTED
+
+
+def test_every_resource_is_planned(tmp_path: Path) -> None:
+    config = load(configs.write(tmp_path, configs.ALL), {})
+    assert set(names(config)) == SELF_HOSTED - {"sandbox.docker"} | EVERYTHING_ELSE
+    assert {resource.name for resource in RESOURCES} == SELF_HOSTED | EVERYTHING_ELSE
+
+
+def test_services_are_those_that_exist() -> None:
+    assert {service for resource in RESOURCES for service in resource.services} <= set(SERVICES)
+
+
+@pytest.mark.parametrize("domain", ["localhost", "sandboxes.localhost"])
+def test_names_below_localhost_are_not_looked_up(tmp_path: Path, domain: str) -> None:
+    config = load(configs.write(tmp_path, {"sandbox.publish_base_domain": domain}), {})
+    assert "sandbox.publish_base_domain" not in names(config)
 
 
 def test_a_broken_key_blocks_its_own_family_alone(tmp_path: Path) -> None:
     config = load(configs.write(tmp_path, {"kv.data_plane.url": "redis://"}), {})
     made = plan(config)
-    assert [check.kind for check in made.checks] == ["postgres"] * 4
+    assert {check.name for check in made.checks} == SELF_HOSTED - {"kv.data_plane"}
     (blocked,) = made.blocked
     assert (blocked.name, blocked.status) == ("kv.data_plane", Status.SKIP)
     assert blocked.findings[0].message == "not checked: kv.data_plane.url cannot be used"
+    assert blocked.findings[0].id == "valkey.config"
+
+
+CONTROL_API, DATA_API, GATEWAY = (
+    f"services.{name}.internal" for name in ("control_plane_api", "data_plane_api", "data_plane_gateway")
+)
 
 
 @pytest.mark.parametrize(
     ("service", "expected"),
     [
-        ("control_plane_api", ["control_plane.direct", "control_plane.pooled"]),
-        ("control_plane_worker", ["control_plane.direct", "control_plane.pooled"]),
-        ("control_plane_migrations", ["control_plane.direct"]),
-        ("data_plane_api", ["data_plane.direct", "data_plane.pooled"]),
-        ("data_plane_worker", ["data_plane.direct", "data_plane.pooled"]),
-        ("data_plane_gateway", ["data_plane.pooled", "kv.data_plane"]),
-        ("data_plane_migrations", ["data_plane.direct"]),
-        ("dashboard", []),
+        ("control_plane_api", ["postgres.control_plane.*", "object_store.assets", DATA_API, "sandbox.publish*"]),
+        ("control_plane_worker", ["postgres.control_plane.*", "email.smtp", CONTROL_API, DATA_API]),
+        ("control_plane_migrations", ["postgres.control_plane.direct"]),
+        ("data_plane_api", ["postgres.data_plane.*", "sandbox.docker", CONTROL_API, GATEWAY]),
+        (
+            "data_plane_worker",
+            ["postgres.data_plane.*", "sandbox.docker", CONTROL_API, GATEWAY, "services.*.sandbox_ws_internal"],
+        ),
+        (
+            "data_plane_gateway",
+            ["postgres.data_plane.pooled", "kv.data_plane", CONTROL_API, DATA_API, "sandbox.publish*"],
+        ),
+        ("data_plane_migrations", ["postgres.data_plane.direct"]),
+        ("dashboard", ["services.control_plane_api.public", "services.dashboard", "services.*.sandbox_ws_public"]),
     ],
 )
 def test_service(config: Config, service: str, expected: list[str]) -> None:
-    assert [name.removeprefix("postgres.") for name in names(config, service=service)] == expected
+    wanted = {name for name in SELF_HOSTED if any(fnmatch(name, pattern) for pattern in expected)}
+    assert set(names(config, service=service)) == wanted
 
 
 @pytest.mark.parametrize(
@@ -68,7 +120,7 @@ def test_service(config: Config, service: str, expected: list[str]) -> None:
         ({"only": ["kv*"]}, ["kv.data_plane"]),
         ({"only": ["valkey"]}, ["kv.data_plane"]),
         ({"only": ["postgres.data_plane.direct_url"]}, ["postgres.data_plane.direct"]),
-        ({"skip": ["postgres"]}, ["kv.data_plane"]),
+        ({"only": ["postgres", "kv*"], "skip": ["postgres"]}, ["kv.data_plane"]),
         ({"only": ["postgres"], "skip": ["*.pooled", "*control*"]}, ["postgres.data_plane.direct"]),
     ],
 )

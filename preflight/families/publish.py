@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from checks.publish import Publish
 from preflight.families.resource import Deployment, Resource
 
