@@ -21,10 +21,11 @@ def _all() -> tuple[type[Check], ...]:
     from checks.otlp import Otlp
     from checks.postgres import Postgres
     from checks.publish import Publish
+    from checks.smtp import Smtp
     from checks.tunnel import Tunnel
     from checks.valkey import Valkey
 
-    return Postgres, Valkey, E2b, Archil, HttpService, Tunnel, Otlp, Publish, Google
+    return Postgres, Valkey, Smtp, E2b, Archil, HttpService, Tunnel, Otlp, Publish, Google
 
 
 def __getattr__(name: str) -> object:

@@ -186,7 +186,7 @@ async def secure(  # noqa: PLR0913 - where, as whom, and how
             if plaintext and await _answers(address, plaintext, record.part(0.5)):
                 raise NotTls("the server speaks its protocol without TLS on that port") from None
             raise OutOfTime(Layer.TLS, limit) from None
-        if verify and (soon := _expires_soon(certificate)):
+        if verify and (soon := expires_soon(certificate)):
             record.note(soon)
 
 
@@ -230,7 +230,8 @@ async def _answers(address: tuple[str, int], plaintext: bytes, limit: float) -> 
         return False
 
 
-def _expires_soon(certificate: dict[str, Any]) -> Diagnosis | None:
+def expires_soon(certificate: dict[str, Any]) -> Diagnosis | None:
+    """A warning when a certificate, as ``getpeercert()`` gives it, is near its end."""
     start, end = (ssl.cert_time_to_seconds(certificate[name]) for name in ("notBefore", "notAfter"))
     left = end - time.time()
     if left >= max(21 * _DAY, 0.1 * (end - start)):

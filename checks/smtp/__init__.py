@@ -1,0 +1,140 @@
+"""SMTP, as Mistle's worker uses it: nodemailer's rules, up to the envelope, and no message."""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, ClassVar
+
+from checks.base import Diagnosis, Layer, Recorder, Status
+from checks.network import RESET, SILENT, NetworkCheck, reach
+from checks.smtp import causes, entry, envelope, replies, session
+from checks.smtp.session import Refused, Silent, within
+from checks.trust import expires_soon
+from checks.words import clean
+
+if TYPE_CHECKING:
+    from aiosmtplib import SMTP
+
+_ADDRESS = re.compile(r'("[^"<>\x00-\x1f\x7f]+"|[^\s<>@,;"\x00-\x1f\x7f]+)@[^\s<>@,;"\x00-\x1f\x7f]+')
+
+
+@dataclass(frozen=True, kw_only=True)
+class Smtp(NetworkCheck):
+    """Proves that one-time passwords can be mailed: TLS and login as nodemailer does them, sender and recipient named.
+
+    Writes nothing and sends nothing, with --read-only and without: the envelope is taken back (RSET) before there is
+    a message, and the session ends with QUIT. Needs what Mistle needs: the login, and the right to send as that
+    address. A provider that judges the sender only when it has the whole message shows a wrong one only then.
+    """
+
+    kind = "smtp"
+    causes = causes.CAUSES
+    imports: ClassVar[tuple[str, ...]] = ("aiosmtplib",)
+    address: ClassVar[tuple[str, ...]] = ("host", "port")
+
+    host: str
+    port: int
+    secure: bool
+    username: str
+    password: str = field(repr=False)
+    from_address: str
+    production: bool = False
+
+    @property
+    def target(self) -> str:
+        """host:port and the sender."""
+        return f"{self.host}:{self.port} {self.from_address}"
+
+    @property
+    def layers(self) -> tuple[Layer, ...]:
+        """The tls rung is always there: without TLS it says so."""
+        return (Layer.DNS, Layer.CONNECT, Layer.TLS, Layer.AUTH, Layer.ACCESS)
+
+    async def run(self, record: Recorder) -> None:
+        """Greet, secure, log in, name sender and recipient, take it back."""
+        address = (await reach(record, self.host, self.port, self.address), self.port)
+        client = session.make_client(self.host, self.port, record, tls=self.secure)
+        async with session.ending(client, record):
+            await (self._enter_tls(record, client) if self.secure else self._enter_plaintext(record, client, address))
+            with record.layer(Layer.AUTH, f"login accepted, as {self.username}", proves=("username", "password")):
+                await self._log_in(record, client)
+            with record.layer(
+                Layer.ACCESS, f"{self.from_address} may send; nothing was sent", proves=("from_address", "secure")
+            ):
+                await self._offer(record, client)
+
+    async def _enter_tls(self, record: Recorder, client: SMTP) -> None:
+        goal = f"TLS from the first byte, with a certificate for {self.host} that Mistle trusts"
+        with record.layer(Layer.TLS, goal, proves=("secure", "host")):
+            await entry.open_tls(record, client)
+            self._judge_certificate(record, client)
+
+    async def _enter_plaintext(self, record: Recorder, client: SMTP, address: tuple[str, int]) -> None:
+        with record.layer(Layer.CONNECT, "a mail server greets", proves=self.address):
+            await entry.open_plaintext(record, client, address)
+        goal = f"STARTTLS, with a certificate for {self.host} that Mistle trusts"
+        with record.layer(Layer.TLS, goal, proves=("secure", "host")):
+            async with within(record, client, "answer to EHLO"):
+                await session.say_hello(client)
+            if client.supports_extension("starttls"):
+                await entry.upgrade(record, client)
+                self._judge_certificate(record, client)
+            else:
+                self._judge_plaintext(record, address[0])
+
+    def _judge_certificate(self, record: Recorder, client: SMTP) -> None:
+        if soon := expires_soon(client.get_transport_info("peercert")):
+            record.note(replace(soon, blames=("host",)))
+
+    def _judge_plaintext(self, record: Recorder, address: str) -> None:
+        private = not ipaddress.ip_address(address.partition("%")[0]).is_global
+        where = "a private network" if private else "a public network"
+        record.note(
+            causes.STARTTLS_NOT_OFFERED.found(
+                f"the server offers no STARTTLS: everything goes in plaintext, over {where}",
+                status=Status.FAIL if self.production and not private else Status.WARN,
+            )
+        )
+
+    async def _log_in(self, record: Recorder, client: SMTP) -> None:
+        if client.is_ehlo_or_helo_needed:
+            async with within(record, client, "answer to EHLO"):
+                await session.say_hello(client)
+        if not session.offers_login(client):
+            record.note(causes.AUTH_NOT_OFFERED.found("the server offers no AUTH: Mistle sends without a login"))
+            record.skip(Layer.AUTH, "not tried: the server offers no AUTH", ("password",))
+            return
+        async with within(record, client, "answer to AUTH"):
+            await session.log_in(client, self.username, self.password)
+
+    async def _offer(self, record: Recorder, client: SMTP) -> None:
+        if not _ADDRESS.fullmatch(self.from_address):
+            raise Refused(causes.SENDER_MALFORMED.found(f"{clean(self.from_address, 80)} is not one e-mail address"))
+        async with within(record, client, "answer to MAIL FROM and RCPT TO"):
+            found = await envelope.offer(client, envelope.on_the_wire(self.from_address))
+        if isinstance(found, Diagnosis):
+            record.note(found)
+        elif found and found.code // 100 == 4:
+            put_off = f"not proven: mail to {self.from_address} is put off: {replies.said(found)}"
+            record.skip(Layer.ACCESS, put_off, ("from_address",))
+
+    def diagnose(self, error: Exception) -> Diagnosis | None:
+        """The server's refusals, then the network's errors; those of names and certificates blame the host alone."""
+        from aiosmtplib import SMTPConnectResponseError, SMTPException, SMTPHeloError, SMTPResponseException
+
+        match error:
+            case Refused():
+                return error.diagnosis
+            case Silent():
+                return SILENT.found(f"connected, then {error}", blames=self.address)
+            case SMTPConnectResponseError() | SMTPHeloError():
+                return causes.GREETING_REFUSED.found(f"the server says: {clean(f'{error.code} {error.message}')}")
+            case SMTPResponseException():
+                return causes.NOT_SMTP.found(f"the answer is not a mail server's: {clean(error.message, 120)}")
+        if found := super().diagnose(error):
+            return found if found.cause.layer is Layer.CONNECT else replace(found, blames=("host",))
+        if isinstance(error, SMTPException):
+            return RESET.found("the connection was closed by the server", blames=self.address)
+        return None

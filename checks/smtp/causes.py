@@ -1,0 +1,158 @@
+"""What can be wrong with a mail server, and with the way in which it is addressed."""
+
+from __future__ import annotations
+
+from checks.base import Cause, Layer, Status
+
+NOT_SMTP = Cause(
+    "smtp.not-smtp",
+    Layer.CONNECT,
+    "something answers on that port, and it is not a mail server",
+    "correct {port} (587 or 465 at most mail servers), or the host name in {host}",
+    blames=("port",),
+)
+TLS_FROM_FIRST_BYTE = Cause(
+    "smtp.tls-from-first-byte",
+    Layer.TLS,
+    "the server on that port speaks TLS from the first byte, and Mistle waits for a greeting without",
+    "set {secure} to true; or, to keep it false, name the server's port for STARTTLS in {port} (mostly 587)",
+    blames=("secure",),
+)
+PLAINTEXT = Cause(
+    "smtp.plaintext",
+    Layer.TLS,
+    "the server on that port greets without TLS, and Mistle asks for TLS from the first byte",
+    "set {secure} to false; or, to keep it true, name the server's port for TLS in {port} (mostly 465)",
+    blames=("secure",),
+)
+STARTTLS_NOT_OFFERED = Cause(
+    "smtp.starttls-not-offered",
+    Layer.TLS,
+    "Mistle goes on without TLS: the password and every one-time password can be read on the way",
+    "name a port with TLS in {port} (587 with STARTTLS; 465 with {secure} = true), or turn STARTTLS on at the server",
+    blames=("port",),
+    status=Status.WARN,
+)
+STARTTLS_REFUSED = Cause(
+    "smtp.starttls-refused",
+    Layer.TLS,
+    "the server offers STARTTLS and then refuses it; Mistle does not go on without",
+    "mend TLS at the server of {host}: its log says what its certificate or key lacks",
+    blames=("host",),
+)
+CREDENTIALS_REJECTED = Cause(
+    "smtp.credentials-rejected",
+    Layer.AUTH,
+    "the server refuses the user name or the password, and does not say which",
+    "correct the password in {password} and the user name in {username}; "
+    "many providers want an app password or an API key there",
+    blames=("password",),
+)
+AUTH_NOT_OFFERED = Cause(
+    "smtp.auth-not-offered",
+    Layer.AUTH,
+    "the server offers no login: Mistle sends without one, and does not say so",
+    "name the port where the server offers a login in {port} (587 or 465); "
+    "if it is to be used without, {username} and {password} have no effect",
+    blames=("username",),
+    status=Status.WARN,
+)
+AUTH_MECHANISM = Cause(
+    "smtp.auth-mechanism",
+    Layer.AUTH,
+    "the server offers no login that Mistle's client knows: PLAIN, LOGIN or CRAM-MD5",
+    "turn on PLAIN or LOGIN at the server of {host}, or name a server or an account that allows passwords",
+    blames=("host",),
+)
+AUTH_UNAVAILABLE = Cause(
+    "smtp.auth-unavailable",
+    Layer.AUTH,
+    "the server cannot check any password now",
+    "mend what the server of {host} asks for passwords (saslauthd, Dovecot, LDAP), or wait; then run this again",
+    blames=("host",),
+)
+TLS_REQUIRED = Cause(
+    "smtp.tls-required",
+    Layer.AUTH,
+    "the server wants TLS first, and offers none on that port",
+    "name the server's port with TLS in {port} (587 with STARTTLS; 465 with {secure} = true)",
+    blames=("port",),
+)
+AUTH_REQUIRED = Cause(
+    "smtp.auth-required",
+    Layer.ACCESS,
+    "the server takes mail only after a login that it does not offer on that port",
+    "name the server's port for submission in {port} (587 with {secure} = false, 465 with true)",
+    blames=("port",),
+)
+SENDER_MALFORMED = Cause(
+    "smtp.sender-malformed",
+    Layer.ACCESS,
+    "the sender is not one bare e-mail address",
+    "write one address and nothing else into {from_address}: mistle@example.com",
+    blames=("from_address",),
+)
+SENDER_REFUSED = Cause(
+    "smtp.sender-refused",
+    Layer.ACCESS,
+    "the server does not let this login send as that address",
+    "name an address in {from_address} that {username} may send as, or allow it at the server",
+    blames=("from_address",),
+)
+GREETING_REFUSED = Cause(
+    "smtp.greeting-refused",
+    Layer.ACCESS,
+    "the server turns this machine away before anything is said, or has no room now",
+    "let this machine in at the server of {host} (its log names the rule); with 421, wait and run this again",
+    blames=("host",),
+)
+CLIENT_REFUSED = Cause(
+    "smtp.client-refused",
+    Layer.ACCESS,
+    "the server takes no mail from this machine, whoever it logs in as",
+    "act on the server's words: allow this address or its name at the server of {host}, or clear it with the blocklist",
+    blames=("host",),
+)
+RELAY_REFUSED = Cause(
+    "smtp.relay-refused",
+    Layer.ACCESS,
+    "the server passes no mail on for this client, not even to the sender's own domain",
+    "allow it to relay at the server of {host}, or name the port where the server lets it log in, in {port}",
+    blames=("host", "port"),
+    status=Status.WARN,
+)
+MAIL_REFUSED = Cause(
+    "smtp.mail-refused",
+    Layer.ACCESS,
+    "the server refuses every envelope that was tried, and does not say for whose sake",
+    "act on the server's words, and look for them in the log of the server of {host}",
+    blames=("from_address",),
+    status=Status.WARN,
+)
+UNAVAILABLE = Cause(
+    "smtp.unavailable",
+    Layer.ACCESS,
+    "the server puts all mail off for now",
+    "act on the server's words (a full disk, a rate limit, maintenance at the server of {host}), then run this again",
+    blames=("host",),
+)
+CAUSES = (
+    NOT_SMTP,
+    TLS_FROM_FIRST_BYTE,
+    PLAINTEXT,
+    STARTTLS_NOT_OFFERED,
+    STARTTLS_REFUSED,
+    CREDENTIALS_REJECTED,
+    AUTH_NOT_OFFERED,
+    AUTH_MECHANISM,
+    AUTH_UNAVAILABLE,
+    TLS_REQUIRED,
+    AUTH_REQUIRED,
+    SENDER_MALFORMED,
+    SENDER_REFUSED,
+    GREETING_REFUSED,
+    CLIENT_REFUSED,
+    RELAY_REFUSED,
+    MAIL_REFUSED,
+    UNAVAILABLE,
+)

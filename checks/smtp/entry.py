@@ -1,0 +1,102 @@
+"""How a session with a mail server begins: with TLS, without, and with the one where the server has the other."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+from checks.network import diagnose
+from checks.smtp import causes, replies, session
+from checks.smtp.session import Refused, Silent, within
+from checks.trust import PLAINTEXT_ON_TLS, speaks_tls
+from checks.words import clean
+
+if TYPE_CHECKING:
+    from aiosmtplib import SMTP
+
+    from checks.base import Diagnosis, Recorder
+
+_PATIENCE = 1.0  # seconds without a greeting before the port is asked what it is; looking up our name may take as long
+
+
+async def open_tls(record: Recorder, client: SMTP) -> None:
+    """TLS from the first byte, and the greeting. Raises Refused when the server speaks no TLS there."""
+    try:
+        async with within(record, client, "greeting through TLS"):
+            await client.connect()
+    except OSError as error:
+        found = diagnose(error)
+        if found is None or found.cause is not PLAINTEXT_ON_TLS:
+            raise
+        raise Refused(await _without_tls(record, client)) from error
+
+
+async def open_plaintext(record: Recorder, client: SMTP, address: tuple[str, int]) -> None:
+    """The greeting. Raises Refused when the server waits for TLS, or says what no mail server says."""
+    opening = asyncio.ensure_future(client.connect())
+    try:
+        async with within(record, client, "greeting", 0.8):
+            await asyncio.wait({opening}, timeout=min(_PATIENCE, record.part(0.3)))
+            if not opening.done():
+                await _ask_why(record, address)
+            await opening
+    finally:
+        opening.cancel()
+        await asyncio.gather(opening, return_exceptions=True)
+
+
+async def upgrade(record: Recorder, client: SMTP) -> None:
+    """STARTTLS, and EHLO again: what was offered before counts no more. Raises Refused."""
+    from aiosmtplib import SMTPResponse, SMTPResponseException
+
+    try:
+        async with within(record, client, "answer to STARTTLS"):
+            await client.starttls()
+    except SMTPResponseException as error:
+        reply = SMTPResponse(error.code, error.message)
+        raise Refused(replies.found(causes.STARTTLS_REFUSED, reply)) from error
+    async with within(record, client, "answer to EHLO"):
+        await session.say_hello(client)
+
+
+async def _ask_why(record: Recorder, address: tuple[str, int]) -> None:
+    limit = record.part(0.4)
+    tls, words = await asyncio.gather(speaks_tls(address, limit), _first_words(address, limit))
+    if tls:
+        raise Refused(causes.TLS_FROM_FIRST_BYTE.found("no greeting; the port answers a TLS handshake instead"))
+    if words and not words[:3].isdigit():
+        raise Refused(causes.NOT_SMTP.found(f"the greeting is not a mail server's: {_shown(words)}"))
+
+
+async def _first_words(address: tuple[str, int], limit: float) -> bytes:
+    """What the server says unasked. aiosmtplib waits for the end of a line, which another protocol may never send."""
+    try:
+        async with asyncio.timeout(limit):
+            reader, writer = await asyncio.open_connection(*address)
+            try:
+                return await reader.read(100)
+            finally:
+                writer.transport.abort()
+    except OSError:
+        return b""
+
+
+async def _without_tls(record: Recorder, client: SMTP) -> Diagnosis:
+    from aiosmtplib import SMTPConnectResponseError, SMTPException, SMTPHeloError
+
+    plain = session.make_client(str(client.hostname), int(client.port or 0), record, tls=False)
+    async with session.ending(plain, record):
+        try:
+            async with within(record, plain, "greeting"):
+                greeting = replies.said(await plain.connect())
+                await session.say_hello(plain)
+        except (SMTPConnectResponseError, SMTPHeloError) as error:
+            return causes.PLAINTEXT.found(f"the server says, without TLS: {clean(f'{error.code} {error.message}')}")
+        except (SMTPException, OSError, Silent):
+            return causes.NOT_SMTP.found("the port speaks neither TLS nor SMTP")
+        more = ", and offers STARTTLS" if plain.supports_extension("starttls") else ""
+        return causes.PLAINTEXT.found(f"the server greets without TLS: {greeting}{more}")
+
+
+def _shown(words: bytes) -> str:
+    return clean(words.decode(errors="replace"), 60) or "bytes that are no text"

@@ -1,0 +1,76 @@
+"""What a server's refusals mean: pure functions over a reply's code and words."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from checks.base import Cause, Diagnosis, Status
+from checks.smtp import causes
+from checks.words import clean
+
+if TYPE_CHECKING:
+    from aiosmtplib import SMTPResponse
+
+RECIPIENT = "recipient"  # only the recipient is refused, or put off: not a fault of the configuration
+
+# Postfix names the culprit in its words; Exim, Sendmail, Exchange and the large providers use some of the same.
+# RFC 3463 gives x.1.7 and x.1.8 to the sender, and the rest of x.1 and all of x.2 to the recipient.
+_MEANINGS: tuple[tuple[str, Cause | str], ...] = (
+    (r"must issue a starttls|encryption required|tls required|^538 |^523 ", causes.TLS_REQUIRED),
+    (r"^530 |not authenticated|authenticat\w+ (is )?(required|first)|must authenticate", causes.AUTH_REQUIRED),
+    (r"client host|blocked using|block ?list|(helo|ehlo) command", causes.CLIENT_REFUSED),
+    (r" \d\.1\.[78] | \d\.7\.60 |sender|mail ?from|from address|send as|sending as", causes.SENDER_REFUSED),
+    (r"relay", causes.RELAY_REFUSED),
+    (r"^4", RECIPIENT),
+    (r" \d\.1\.\d+ | \d\.2\.\d |recipient|mailbox|no such user|user unknown|unknown user", RECIPIENT),
+)
+
+
+def is_accepted(reply: SMTPResponse) -> bool:
+    """Whether the server did as it was told: any 2xx, as nodemailer has it."""
+    return reply.code // 100 == 2
+
+
+def of_login(reply: SMTPResponse, *, known: bool) -> Diagnosis:
+    """Why a login was refused; ``known``: with a mechanism that the server offers."""
+    if _meaning(reply) is causes.TLS_REQUIRED:
+        return found(causes.TLS_REQUIRED, reply)
+    if reply.code // 100 == 4:
+        return found(causes.AUTH_UNAVAILABLE, reply)
+    return found(causes.CREDENTIALS_REJECTED if known else causes.AUTH_MECHANISM, reply)
+
+
+def of_sender(reply: SMTPResponse) -> Diagnosis:
+    """Why MAIL FROM was refused: for the sender, unless the words say otherwise."""
+    meaning = _meaning(reply)
+    if meaning is RECIPIENT and reply.code // 100 == 4:
+        return found(causes.UNAVAILABLE, reply)
+    return found(meaning if isinstance(meaning, Cause) else causes.SENDER_REFUSED, reply)
+
+
+def of_recipient(reply: SMTPResponse) -> Diagnosis | str | None:
+    """Why RCPT TO was refused: RECIPIENT when for its own sake; None when the words do not say."""
+    if reply.code == 421:
+        return found(causes.UNAVAILABLE, reply)
+    meaning = _meaning(reply)
+    return found(meaning, reply) if isinstance(meaning, Cause) else meaning
+
+
+def found(cause: Cause, reply: SMTPResponse, more: str = "") -> Diagnosis:
+    """The cause, with the server's words. A sender that is refused for now only is worth a warning."""
+    diagnosis = cause.found(f"the server says: {said(reply)}{more}")
+    for_now = cause is causes.SENDER_REFUSED and reply.code // 100 == 4
+    return replace(diagnosis, status=Status.WARN) if for_now else diagnosis
+
+
+def said(reply: SMTPResponse) -> str:
+    """The reply on one line."""
+    return clean(f"{reply.code} {reply.message}", 300)
+
+
+def _meaning(reply: SMTPResponse) -> Cause | str | None:
+    # Addresses are left out: noreply-sender@relay.example says nothing.
+    words = re.sub(r"<[^>]*>|\S+@\S+", "", said(reply)).lower()
+    return next((meaning for pattern, meaning in _MEANINGS if re.search(pattern, words)), None)
