@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING
+from collections.abc import AsyncIterator, Coroutine
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from checks.network import diagnose
 from checks.smtp import causes, replies, session
@@ -16,6 +18,7 @@ if TYPE_CHECKING:
 
     from checks.base import Diagnosis, Recorder
 
+T = TypeVar("T")
 _PATIENCE = 1.0  # seconds without a greeting before the port is asked what it is; looking up our name may take as long
 
 
@@ -33,16 +36,13 @@ async def open_tls(record: Recorder, client: SMTP) -> None:
 
 async def open_plaintext(record: Recorder, client: SMTP, address: tuple[str, int]) -> None:
     """The greeting. Raises Refused when the server waits for TLS, or says what no mail server says."""
-    opening = asyncio.ensure_future(client.connect())
-    try:
-        async with within(record, client, "greeting", 0.8):
-            await asyncio.wait({opening}, timeout=min(_PATIENCE, record.part(0.3)))
+    async with _meanwhile(client.connect()) as opening, within(record, client, "greeting", 0.8):
+        await asyncio.wait({opening}, timeout=min(_PATIENCE, record.part(0.3)))
+        async with _meanwhile(_ask_why(record, address)) as asking:
+            await asyncio.wait({opening, asking}, return_when=asyncio.FIRST_COMPLETED)
             if not opening.done():
-                await _ask_why(record, address)
-            await opening
-    finally:
-        opening.cancel()
-        await asyncio.gather(opening, return_exceptions=True)
+                await asking
+        await opening
 
 
 async def upgrade(record: Recorder, client: SMTP) -> None:
@@ -59,11 +59,23 @@ async def upgrade(record: Recorder, client: SMTP) -> None:
         await session.say_hello(client)
 
 
+@asynccontextmanager
+async def _meanwhile(work: Coroutine[Any, Any, T]) -> AsyncIterator[asyncio.Task[T]]:
+    """The work runs beside the block, and no longer."""
+    task = asyncio.create_task(work)
+    try:
+        yield task
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+
+
 async def _ask_why(record: Recorder, address: tuple[str, int]) -> None:
     limit = record.part(0.4)
-    tls, words = await asyncio.gather(speaks_tls(address, limit), _first_words(address, limit))
-    if tls:
-        raise Refused(causes.TLS_FROM_FIRST_BYTE.found("no greeting; the port answers a TLS handshake instead"))
+    async with _meanwhile(_first_words(address, limit)) as listening:
+        if await speaks_tls(address, limit):
+            raise Refused(causes.TLS_FROM_FIRST_BYTE.found("no greeting; the port answers a TLS handshake instead"))
+        words = await listening
     if words and not words[:3].isdigit():
         raise Refused(causes.NOT_SMTP.found(f"the greeting is not a mail server's: {_shown(words)}"))
 

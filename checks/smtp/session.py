@@ -78,7 +78,7 @@ def make_client(host: str, port: int, record: Recorder, *, tls: bool) -> SMTP:
         use_tls=tls,
         start_tls=False,
         tls_context=record.settings.trust.verified,
-        local_hostname=_own_name(),
+        local_hostname=own_name(),
         timeout=None,
     )
 
@@ -129,7 +129,8 @@ async def _login(client: SMTP, username: str, password: str) -> None:
         raise SMTPAuthenticationError(reply.code, reply.message)
 
 
-def _own_name() -> str:
+def own_name() -> str:
+    """What EHLO says, as nodemailer has it."""
     name = socket.gethostname()
     if "." not in name:
         return "[127.0.0.1]"

@@ -1,0 +1,105 @@
+"""A mail server that says what it is told to: replies that no real one can be made to give on purpose."""
+
+import socketserver
+import threading
+import time
+from collections import ChainMap
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from typing import cast
+
+from testbed import Leaf
+from testbed.containers import LOOPBACK
+
+REPLIES = {
+    "EHLO": "250-mail.test\n250 HELP",
+    "HELO": "250 mail.test",
+    "STARTTLS": "220 go on",
+    "AUTH": "235 2.7.0 accepted",
+    "MAIL": "250 2.1.0 ok",
+    "RCPT": "250 2.1.5 ok",
+    "RSET": "250 2.0.0 ok",
+    "QUIT": "221 2.0.0 bye",
+    "": "500 5.5.2 what?",
+}
+SILENCE, HANG_UP = "silence", "hang up"
+
+
+@dataclass
+class Script(socketserver.ThreadingMixIn, socketserver.TCPServer):
+    """`replies` by how a command begins, the longest first; `heard` is every line of every session.
+
+    `after` holds other replies, that count once a line that begins so was heard.
+    """
+
+    replies: Mapping[str, str]
+    after: Mapping[str, Mapping[str, str]]
+    greeting: str
+    delay: float
+    leaf: Leaf | None
+    host: str
+    heard: list[str] = field(default_factory=list)
+    daemon_threads = True
+    block_on_close = False
+
+    def __post_init__(self) -> None:
+        super().__init__((self.host, 0), _Session)
+
+    @property
+    def port(self) -> int:
+        return int(self.server_address[1])
+
+    def reply(self, line: str) -> str:
+        later = [more for start, more in self.after.items() if any(said.startswith(start) for said in self.heard)]
+        known = ChainMap(*map(dict, later), dict(self.replies), REPLIES)
+        return known[max((start for start in known if line.startswith(start)), key=len)]
+
+
+@contextmanager
+def smtp_script(
+    replies: Mapping[str, str] = {},
+    *,
+    after: Mapping[str, Mapping[str, str]] = {},
+    greeting: str = "220 mail.test ESMTP",
+    delay: float = 0.0,
+    leaf: Leaf | None = None,
+    host: str = LOOPBACK,
+) -> Iterator[Script]:
+    """`delay` in seconds before the greeting; `leaf` for STARTTLS, where `replies` offer it."""
+    with Script(replies, after, greeting, delay, leaf, host) as server:
+        threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
+        try:
+            yield server
+        finally:
+            server.shutdown()
+
+
+class _Session(socketserver.StreamRequestHandler):
+    def handle(self) -> None:
+        script = cast("Script", self.server)
+        with suppress(OSError):
+            time.sleep(script.delay)
+            self._say(script.greeting)
+            for line in iter(self._next_line, ""):
+                script.heard.append(line)
+                if not self._answer(line, script):
+                    break
+        self.request.close()
+
+    def _next_line(self) -> str:
+        return self.rfile.readline().decode().strip("\r\n")
+
+    def _answer(self, line: str, script: Script) -> bool:
+        reply = script.reply(line)
+        if reply == HANG_UP:
+            return False
+        if reply != SILENCE:
+            self._say(reply)
+        if line == "STARTTLS" and script.leaf:
+            self.request = script.leaf.context().wrap_socket(self.request, server_side=True)
+            self.setup()
+        return line != "QUIT"
+
+    def _say(self, words: str) -> None:
+        self.wfile.write(words.replace("\n", "\r\n").encode() + b"\r\n")
