@@ -61,7 +61,7 @@ class Smtp(NetworkCheck):
             with record.layer(Layer.AUTH, f"login accepted, as {self.username}", proves=("username", "password")):
                 await self._log_in(record, client)
             with record.layer(
-                Layer.ACCESS, f"{self.from_address} may send; nothing was sent", proves=("from_address", "secure")
+                Layer.ACCESS, f"{self.from_address} may send; nothing was sent", proves=("from_address",)
             ):
                 await self._offer(record, client)
 
@@ -72,7 +72,7 @@ class Smtp(NetworkCheck):
             self._judge_certificate(record, client)
 
     async def _enter_plaintext(self, record: Recorder, client: SMTP, address: tuple[str, int]) -> None:
-        with record.layer(Layer.CONNECT, "a mail server greets", proves=self.address):
+        with record.layer(Layer.CONNECT, "a mail server greets, without TLS yet", proves=("host", "port", "secure")):
             await entry.open_plaintext(record, client, address)
         goal = f"STARTTLS, with a certificate for {self.host} that Mistle trusts"
         with record.layer(Layer.TLS, goal, proves=("secure", "host")):

@@ -28,8 +28,7 @@ async def open_tls(record: Recorder, client: SMTP) -> None:
         async with within(record, client, "greeting through TLS"):
             await client.connect()
     except OSError as error:
-        found = diagnose(error)
-        if found is None or found.cause is not PLAINTEXT_ON_TLS:
+        if not _is_plaintext(error):
             raise
         raise Refused(await _without_tls(record, client)) from error
 
@@ -55,6 +54,10 @@ async def upgrade(record: Recorder, client: SMTP) -> None:
     except SMTPResponseException as error:
         reply = SMTPResponse(error.code, error.message)
         raise Refused(replies.found(causes.STARTTLS_REFUSED, reply)) from error
+    except OSError as error:
+        if not _is_plaintext(error):
+            raise
+        raise Refused(causes.STARTTLS_REFUSED.found("the server agrees to STARTTLS, and speaks no TLS")) from error
     async with within(record, client, "answer to EHLO"):
         await session.say_hello(client)
 
@@ -108,6 +111,11 @@ async def _without_tls(record: Recorder, client: SMTP) -> Diagnosis:
             return causes.NOT_SMTP.found("the port speaks neither TLS nor SMTP")
         more = ", and offers STARTTLS" if plain.supports_extension("starttls") else ""
         return causes.PLAINTEXT.found(f"the server greets without TLS: {greeting}{more}")
+
+
+def _is_plaintext(error: OSError) -> bool:
+    found = diagnose(error)
+    return found is not None and found.cause is PLAINTEXT_ON_TLS
 
 
 def _shown(words: bytes) -> str:

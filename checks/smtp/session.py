@@ -60,7 +60,7 @@ async def ending(client: SMTP, record: Recorder) -> AsyncIterator[None]:
     finally:
         transport = client.transport
         with suppress(SMTPException, OSError):
-            async with asyncio.timeout(record.part(0.3)):
+            async with asyncio.timeout(record.part(0.2)):
                 await client.quit()
         client.close()
         if isinstance(transport, asyncio.WriteTransport):

@@ -88,7 +88,7 @@ class _Session(socketserver.StreamRequestHandler):
         self.request.close()
 
     def _next_line(self) -> str:
-        return self.rfile.readline().decode().strip("\r\n")
+        return self.rfile.readline().decode(errors="replace").strip("\r\n")
 
     def _answer(self, line: str, script: Script) -> bool:
         reply = script.reply(line)
