@@ -36,7 +36,7 @@ def free_ports() -> list[int]:
 
 def run(command: str, ports: dict[str, int]) -> None:
     chosen = {name: str(port) for name, port in ports.items()}
-    environment = os.environ | chosen | {"COMPOSE_PROJECT_NAME": PROJECT, "ENGINE_FOLDER": f"/tmp/{PROJECT}"}
+    environment = os.environ | chosen | {"COMPOSE_PROJECT_NAME": PROJECT, "STACK_FOLDER": f"/tmp/{PROJECT}"}
     done = subprocess.run(
         [STACK, command],
         env=environment,
@@ -83,6 +83,7 @@ def test_stack_is_healthy(stack: dict[str, int]) -> None:
     with redis.Redis(port=stack["VALKEY_PORT"], password="mistle-local-valkey") as client:
         assert client.ping()
     with smtplib.SMTP(port=stack["SMTP_PORT"], host="127.0.0.1") as mail:
+        mail.starttls()
         mail.login("mistle", "mistle-local-smtp")
     assert object_store(stack).list_objects_v2(Bucket="mistle-assets")["KeyCount"] == 0
     for name in ("CONTROL_PLANE_API_PORT", "DATA_PLANE_API_PORT", "DATA_PLANE_GATEWAY_PORT"):
@@ -143,7 +144,7 @@ def pointed_at(ports: dict[str, int]) -> dict[str, str]:
     text = (ROOT / "examples/compose.env").read_text()
     for name, default in re.findall(r"\$\{(\w+_PORT):-(\d+)\}", (ROOT / "docker-compose.test.yml").read_text()):
         text = text.replace(f":{default}", f":{ports[name]}")
-    text = text.replace("/tmp/mistle-preflight-engine", f"/tmp/{PROJECT}")
+    text = text.replace("/tmp/mistle-preflight-stack", f"/tmp/{PROJECT}")
     overrides = dict(line.split("=", 1) for line in text.splitlines() if not line.startswith("#"))
     return (
         overrides
