@@ -25,6 +25,7 @@ SCHEMA = Draft202012Validator(json.loads(files("preflight").joinpath("report.sch
 PASSWORD = "Kd7-pass&word+of/postgres"
 ENCODED = "Kd7-pass%26word%2Bof%2Fpostgres"
 CLEAN = {"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT)}
+DATABASES = ("--only", "postgres", "--only", "valkey")
 URLS = [f"MISTLE_POSTGRES_{plane}_PLANE_{use}_URL" for plane in ("CONTROL", "DATA") for use in ("DIRECT", "POOLED")]
 
 
@@ -119,7 +120,7 @@ def test_unreachable_resources_are_not_ready(closed: dict[str, str]):
 
 def test_ignored_failures_are_shown_and_not_counted(closed: dict[str, str]):
     strict = ("--fail-level", "warn", "--ignore", "network.refused")
-    code, stdout, _ = ended("--config", str(EXAMPLE), "-f", "json", *strict, env=closed)
+    code, stdout, _ = ended("--config", str(EXAMPLE), "-f", "json", *DATABASES, *strict, env=closed)
     found = document(stdout)
     assert (code, found["ready"]) == (0, True)
     assert found["counts"]["checks"]["warn"] == 5
@@ -246,7 +247,7 @@ def test_password_is_in_no_output(flags: tuple[str, ...], closed: dict[str, str]
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 @pytest.mark.parametrize("delay", [0.0, 0.2, 0.5])
 def test_signal_during_the_run_gives_the_report_so_far(number: signal.Signals, delay: float, silent: dict[str, str]):
-    process = started("--config", str(EXAMPLE), "-f", "json", "-f", "text=/dev/null", env=silent)
+    process = started("--config", str(EXAMPLE), *DATABASES, "-f", "json", "-f", "text=/dev/null", env=silent)
     time.sleep(0.5 + delay)
     process.send_signal(number)
     sent = time.monotonic()
@@ -275,7 +276,7 @@ def test_signal_before_the_run_gives_a_report_too(number: signal.Signals):
 
 def test_silent_resources_cost_one_time_out_and_the_process_ends(silent: dict[str, str]):
     begun = time.monotonic()
-    code, stdout, _ = ended("--config", str(EXAMPLE), "-f", "json", "--timeout", "1", env=silent)
+    code, stdout, _ = ended("--config", str(EXAMPLE), *DATABASES, "-f", "json", "--timeout", "1", env=silent)
     assert time.monotonic() - begun < 1 + 1.5
     assert code == 1
     assert {check["status"] for check in document(stdout)["checks"][1:]} == {"fail"}
@@ -283,7 +284,7 @@ def test_silent_resources_cost_one_time_out_and_the_process_ends(silent: dict[st
 
 def test_short_deadline_still_gives_a_full_report(silent: dict[str, str]):
     begun = time.monotonic()
-    _, stdout, _ = ended("--config", str(EXAMPLE), "-f", "json", "--deadline", "0.1", env=silent)
+    _, stdout, _ = ended("--config", str(EXAMPLE), *DATABASES, "-f", "json", "--deadline", "0.1", env=silent)
     assert time.monotonic() - begun < 1.6
     found = document(stdout)
     assert len(found["checks"]) == 6
@@ -352,7 +353,7 @@ def on_terminal(*arguments: str, env: Mapping[str, str]) -> str:
 
 
 def test_terminal_shows_progress_and_colours(silent: dict[str, str]):
-    seen = on_terminal("--config", str(EXAMPLE), "--timeout", "0.3", env=silent)
+    seen = on_terminal("--config", str(EXAMPLE), *DATABASES, "--timeout", "0.3", env=silent)
     assert "0/5 checked, waiting for postgres.control_plane.direct, " in seen
     assert seen.index("checked, waiting") < seen.index("\r\x1b[K\x1b[1mmistle-preflight ")
     assert "\x1b[1;31mNOT READY\x1b[0m" in seen
