@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 def _all() -> tuple[type[Check], ...]:
     from checks.archil import Archil
+    from checks.docker_engine import DockerEngine
     from checks.e2b import E2b
     from checks.google import Google
     from checks.http_service import HttpService
@@ -25,7 +26,7 @@ def _all() -> tuple[type[Check], ...]:
     from checks.tunnel import Tunnel
     from checks.valkey import Valkey
 
-    return Postgres, Valkey, Smtp, E2b, Archil, HttpService, Tunnel, Otlp, Publish, Google
+    return Postgres, Valkey, Smtp, DockerEngine, E2b, Archil, HttpService, Tunnel, Otlp, Publish, Google
 
 
 def __getattr__(name: str) -> object:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from preflight.families import archil, e2b, google, kv, postgres, publish, services, smtp, telemetry, tunnel
+from preflight.families import archil, docker, e2b, google, kv, postgres, publish, services, smtp, telemetry, tunnel
 
 if TYPE_CHECKING:
     from preflight.families.resource import Resource
@@ -13,6 +13,7 @@ RESOURCES: tuple[Resource, ...] = (
     *postgres.RESOURCES,
     *kv.RESOURCES,
     *smtp.RESOURCES,
+    *docker.RESOURCES,
     *e2b.RESOURCES,
     *archil.RESOURCES,
     *services.RESOURCES,

@@ -1,0 +1,163 @@
+"""A Docker Engine, as Mistle's sandboxes use it: over its Unix socket, pulling without a login."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
+
+from checks.base import Check, ClimbEnded, Diagnosis, Layer, OutOfTime, Recorder
+from checks.docker_engine import causes
+from checks.docker_engine.causes import Met
+from checks.docker_engine.fitness import free_space, judge
+from checks.docker_engine.knock import knock
+from checks.threads import in_thread
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from checks.docker_engine.client import Client, Engine
+    from checks.docker_engine.images import Image
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, kw_only=True)
+class DockerEngine(Check):
+    """Proves that sandboxes can start: the socket answers, network and image are to be had, volumes come and go.
+
+    Writes one empty volume, `<name_prefix>mistle-preflight-<random>`, and removes it at once; with --read-only none.
+    No container is made and no image is pulled: the daemon asks the image's registry for its manifest, without a login.
+    Needs what Mistle needs: to open the socket, and a daemon that lets it see networks and images and make volumes.
+    """
+
+    kind = "docker"
+    causes = causes.CAUSES
+    imports: ClassVar[tuple[str, ...]] = ("checks.docker_engine.images", "checks.docker_engine.volumes")
+
+    socket_path: str
+    default_base_image: str
+    network_name: str
+    name_prefix: str
+
+    @property
+    def target(self) -> str:
+        """The socket and the image."""
+        return f"{self.socket_path} {self.default_base_image}"
+
+    @property
+    def layers(self) -> tuple[Layer, ...]:
+        """A Unix socket has neither a name to resolve nor a login."""
+        return (Layer.CONNECT, Layer.ACCESS, Layer.FITNESS)
+
+    async def run(self, record: Recorder) -> None:
+        """Open the socket; try network, volumes and image, each whatever the others say; judge the daemon's report."""
+        with record.layer(Layer.CONNECT, f"a Docker Engine answers on {self.socket_path}", proves=("socket_path",)):
+            limit = record.part(0.4)
+            await in_thread(lambda: knock(self.socket_path, limit))
+            engine = await self._ask(record, lambda client: client.greet())
+        tries = Tries()
+        if self.network_name:
+            with tries, record.layer(Layer.ACCESS, f"network {self.network_name} is there", proves=("network_name",)):
+                await self._see_network(record, engine)
+        prefix = "name_prefix" if self.name_prefix else "socket_path"
+        with tries, record.layer(Layer.ACCESS, f"may create and remove volumes {self.name_prefix}*", proves=(prefix,)):
+            await self._make_volume(record, engine, prefix)
+        with tries, record.layer(Layer.ACCESS, f"{self.default_base_image} can be had", proves=("default_base_image",)):
+            image, helper = await self._see_images(record, engine)
+        tries.end()
+        with record.layer(
+            Layer.FITNESS,
+            f"Engine {engine.version} on {'/'.join(engine.platform)} suits Mistle and the image",
+            proves=("socket_path", "default_base_image"),
+        ):
+            report, free = await self._ask(record, _survey, engine)
+            record.facts |= {"id": report.get("ID"), "version": engine.version, "api": engine.api}
+            for diagnosis in (*judge(engine, report, image, free), *helper):
+                record.note(diagnosis)
+
+    async def _see_network(self, record: Recorder, engine: Engine) -> None:
+        network = await self._ask(record, lambda client: client.network(self.network_name), engine)
+        if network.get("Scope") == "swarm" and not network.get("Attachable"):
+            record.note(causes.NETWORK_NOT_ATTACHABLE.found(f"{self.network_name} is a Swarm network, not attachable"))
+
+    async def _make_volume(self, record: Recorder, engine: Engine, prefix: str) -> None:
+        from checks.docker_engine.client import Client
+        from checks.docker_engine.volumes import prove_volumes
+
+        if record.settings.read_only:
+            record.skip(Layer.ACCESS, "no volume is made: --read-only", (prefix,))
+            return
+        limit = record.part(0.25)
+        await prove_volumes(record, lambda: Client(self.socket_path, limit, engine.api), self.name_prefix)
+
+    async def _see_images(self, record: Recorder, engine: Engine) -> tuple[Image, tuple[Diagnosis, ...]]:
+        """Both at once: each registry may keep the daemon waiting."""
+        from checks.docker_engine.images import find_helper, find_image
+
+        image, helper = await asyncio.gather(
+            self._ask(record, lambda client: find_image(client, self.default_base_image), engine),
+            self._ask(record, find_helper, engine),
+            return_exceptions=True,
+        )
+        if isinstance(image, BaseException):
+            raise image
+        return image, _helper_findings(helper)
+
+    async def _ask(self, record: Recorder, question: Callable[[Client], T], engine: Engine | None = None) -> T:
+        """One or two calls to the daemon, in the version that it speaks."""
+        from checks.docker_engine.client import Client
+
+        limit = record.part(0.6)
+        version = {"version": engine.api} if engine else {}
+
+        def answer() -> T:
+            with Client(self.socket_path, limit, **version) as client:
+                return question(client)
+
+        async with asyncio.timeout(1.5 * limit):
+            return await in_thread(answer)
+
+    def diagnose(self, error: Exception) -> Diagnosis | None:
+        """What was met where it happened; what is left is the SDK's."""
+        match error:
+            case Met():
+                return error.diagnosis
+            case OutOfTime():
+                return causes.SILENT.found(f"{error} from {self.socket_path}")
+            case TimeoutError():
+                return causes.SILENT.found("connected, then no answer in time")
+        from checks.docker_engine.client import explain
+
+        return explain(error)
+
+
+class Tries:
+    """Rungs of one layer, each tried whatever the others found; the climb ends after the last of them."""
+
+    def __init__(self) -> None:
+        self._failed: list[ClimbEnded] = []
+
+    def __enter__(self) -> None: ...
+
+    def __exit__(self, _type: object, error: BaseException | None, _trace: object) -> bool:
+        if isinstance(error, ClimbEnded):
+            self._failed.append(error)
+        return isinstance(error, ClimbEnded)
+
+    def end(self) -> None:
+        """Raise ClimbEnded if a rung failed."""
+        if self._failed:
+            raise self._failed[0]
+
+
+def _survey(client: Client) -> tuple[dict[str, Any], int | None]:
+    report = client.report()
+    return report, free_space(report)
+
+
+def _helper_findings(found: BaseException | None) -> tuple[Diagnosis, ...]:
+    """Mistle needs its helper image as well, but the configuration does not name it."""
+    if found is None:
+        return ()
+    return (causes.HELPER_IMAGE_MISSING.found(f"{found}"),)

@@ -1,0 +1,145 @@
+"""The docker package, without what it reads from the caller's home, and with bounded replies.
+
+Imported only when a check runs: it loads the SDK.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from http.client import HTTPException, RemoteDisconnected
+from typing import Any
+
+from docker import APIClient  # type: ignore[import-untyped]
+from docker.errors import APIError, InvalidVersion  # type: ignore[import-untyped]
+from docker.utils import config  # type: ignore[import-untyped]
+from requests import PreparedRequest, Response
+from requests.exceptions import InvalidJSONError, RequestException, Timeout
+
+from checks.base import Diagnosis
+from checks.docker_engine import causes
+from checks.docker_engine.causes import Met
+from checks.words import clean
+
+_OLDEST = "1.24"  # what the SDK can speak; the first question is asked without a version
+_LIMIT = 4 * 1024 * 1024  # bytes: a busy daemon's list of networks is a tenth of that
+
+
+@dataclass(frozen=True)
+class Engine:
+    """What a daemon says of itself at first."""
+
+    version: str
+    api: str
+    platform: tuple[str, str]
+
+
+class Client(APIClient):  # type: ignore[misc]
+    """Speaks to the daemon at ``path``; each call takes at most ``limit`` seconds and follows no redirection."""
+
+    def __init__(self, path: str, limit: float, version: str = _OLDEST) -> None:
+        with _no_home():
+            super().__init__(f"unix://{path}", version, limit)
+        self.trust_env = False  # neither proxies nor ~/.netrc
+
+    def send(self, request: PreparedRequest, **options: Any) -> Response:
+        """One call, whose reply is read in full but never without end."""
+        response: Response = super().send(request, **(options | {"stream": True, "allow_redirects": False}))
+        content = bytearray()
+        for part in response.iter_content(65536):
+            content += part
+            if len(content) > _LIMIT:
+                raise _not_docker("its answer does not end")
+        response._content = bytes(content)
+        return response
+
+    def greet(self) -> Engine:
+        """Who is there. Raises Met, APIError."""
+        try:
+            answer = _object(self.version(api_version=False))
+        except APIError as error:
+            if _is_dockers(error):
+                raise
+            raise _not_docker(f"it answers HTTP {error.status_code}: {words(error)}") from error
+        api = str(answer.get("ApiVersion"))
+        if not re.fullmatch(r"\d{1,3}\.\d{1,3}", api):
+            raise _not_docker("its answer names no API version")
+        return Engine(str(answer.get("Version")), api, (str(answer.get("Os")), str(answer.get("Arch"))))
+
+    def network(self, name: str) -> dict[str, Any]:
+        """A network by its name or id. Raises Met."""
+        try:
+            return _object(self.inspect_network(name))
+        except APIError as error:
+            if error.status_code != 404:
+                raise
+            names = ", ".join(sorted(str(_object(each).get("Name")) for each in self.networks()))
+            raise Met(causes.NETWORK_MISSING.found(f"there is no network {name}; there are {names}")) from error
+
+    def report(self) -> dict[str, Any]:
+        """The daemon's own, of its machine."""
+        return _object(self.info())
+
+    def registry(self, reference: str) -> dict[str, Any]:
+        """What the registry says of an image, asked by the daemon without any login, as Mistle pulls it."""
+        return _object(self.inspect_distribution(reference, auth_config={}))
+
+
+def explain(error: Exception) -> Diagnosis | None:
+    """What an error of the SDK means wherever none is expected."""
+    match error:
+        case InvalidVersion():
+            return causes.API_TOO_OLD.found(f"the daemon is too old to be asked: {error}")
+        case APIError():
+            return causes.CALL_REFUSED.found(f"the daemon says: {words(error)} (HTTP {error.status_code})")
+        case Timeout():
+            return causes.SILENT.found("connected, then no answer in time")
+        case InvalidJSONError():
+            return causes.NOT_DOCKER.found("its answer is not JSON")
+        case RequestException() if _is_no_http(error):
+            return causes.NOT_DOCKER.found(f"its answer is not HTTP: {clean(str(error), 120)}")
+        case RequestException():
+            return causes.SILENT.found("the daemon closed the connection without an answer")
+    return None
+
+
+def words(error: APIError) -> str:
+    """The daemon's own."""
+    return clean(str(error.explanation or error), 200)
+
+
+@contextmanager
+def _no_home() -> Iterator[None]:
+    """Meanwhile the SDK finds no ~/.docker/config.json, which holds logins, headers and proxies that Mistle lacks."""
+    find = config.find_config_file
+    config.find_config_file = lambda _path=None: None
+    try:
+        yield
+    finally:
+        config.find_config_file = find
+
+
+def _object(answer: object) -> dict[str, Any]:
+    if not isinstance(answer, dict):
+        raise _not_docker("its answer is not a JSON object")
+    return answer
+
+
+def _not_docker(words: str) -> Met:
+    return Met(causes.NOT_DOCKER.found(f"what answers is not a Docker Engine: {words}"))
+
+
+def _is_dockers(error: APIError) -> bool:
+    """Whether a refusal is a daemon's, or of one that filters its socket."""
+    try:
+        return error.status_code in {401, 403} or (error.status_code != 404 and "message" in error.response.json())
+    except ValueError:
+        return False
+
+
+def _is_no_http(error: BaseException | None) -> bool:
+    while error is not None and not isinstance(error, HTTPException):
+        error = error.__cause__ or error.__context__
+    return error is not None and not isinstance(error, RemoteDisconnected)
