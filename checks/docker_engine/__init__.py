@@ -56,7 +56,7 @@ class DockerEngine(Check):
             limit = record.part(0.4)
             await in_thread(lambda: knock(self.socket_path, limit))
             engine = await self._ask(record, lambda client: client.greet())
-        tries = Tries()
+        tries = Tries(record)
         if self.network_name:
             with tries, record.layer(Layer.ACCESS, f"network {self.network_name} is there", proves=("network_name",)):
                 await self._see_network(record, engine)
@@ -102,7 +102,14 @@ class DockerEngine(Check):
         )
         if isinstance(image, BaseException):
             raise image
-        return image, _helper_findings(helper)
+        return image, () if helper is None else self._without_helper(helper)
+
+    def _without_helper(self, error: BaseException) -> tuple[Diagnosis, ...]:
+        """Mistle needs its helper image as well, but no key names it."""
+        reason = self.diagnose(error) if isinstance(error, Exception) else None
+        if reason is None:
+            raise error
+        return (causes.HELPER_IMAGE_MISSING.found(reason.message),)
 
     async def _ask(self, record: Recorder, question: Callable[[Client], T], engine: Engine | None = None) -> T:
         """One or two calls to the daemon, in the version that it speaks."""
@@ -133,17 +140,19 @@ class DockerEngine(Check):
 
 
 class Tries:
-    """Rungs of one layer, each tried whatever the others found; the climb ends after the last of them."""
+    """Rungs of one layer, each tried whatever the others found, unless the daemon itself is gone."""
 
-    def __init__(self) -> None:
+    def __init__(self, record: Recorder) -> None:
+        self._record = record
         self._failed: list[ClimbEnded] = []
 
     def __enter__(self) -> None: ...
 
     def __exit__(self, _type: object, error: BaseException | None, _trace: object) -> bool:
-        if isinstance(error, ClimbEnded):
-            self._failed.append(error)
-        return isinstance(error, ClimbEnded)
+        if not isinstance(error, ClimbEnded):
+            return False
+        self._failed.append(error)
+        return self._record.findings[-1].id not in {causes.SILENT.id, causes.NOT_DOCKER.id}
 
     def end(self) -> None:
         """Raise ClimbEnded if a rung failed."""
@@ -154,10 +163,3 @@ class Tries:
 def _survey(client: Client) -> tuple[dict[str, Any], int | None]:
     report = client.report()
     return report, free_space(report)
-
-
-def _helper_findings(found: BaseException | None) -> tuple[Diagnosis, ...]:
-    """Mistle needs its helper image as well, but the configuration does not name it."""
-    if found is None:
-        return ()
-    return (causes.HELPER_IMAGE_MISSING.found(f"{found}"),)

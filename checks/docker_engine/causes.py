@@ -27,8 +27,8 @@ DAEMON_DOWN = Cause(
     "docker.daemon-down",
     Layer.CONNECT,
     "the socket is there, and no daemon listens on it",
-    "start the Docker daemon (systemctl start docker); a container that mounts the socket keeps the old one after the "
-    "daemon's restart, so mount its directory or restart the container ({socket_path})",
+    "start the Docker daemon (systemctl start docker); a container that mounts {socket_path} keeps the old socket "
+    "after the daemon's restart: restart it, or mount the socket's directory",
 )
 SILENT = Cause(
     "docker.silent",
@@ -67,7 +67,7 @@ VOLUME_REFUSED = Cause(
     "docker.volume-refused",
     Layer.ACCESS,
     "the daemon does not create or does not remove a volume of that name",
-    "act on the daemon's words; a name is made of letters, digits and _.- and begins with a letter or digit ({blamed})",
+    "act on the daemon's words, in {blamed}; a name is of letters, digits and _.- and begins with a letter or digit",
 )
 LEFTOVER = Cause(
     "docker.leftover",
@@ -105,8 +105,8 @@ REGISTRY_UNTRUSTED = Cause(
     "docker.registry-untrusted",
     Layer.ACCESS,
     "the daemon does not trust the registry's certificate, or the registry speaks no TLS",
-    "put the registry's CA into /etc/docker/certs.d/<registry>/ca.crt on the daemon's machine, or list it there under "
-    "insecure-registries ({default_base_image})",
+    "put the CA of the registry in {default_base_image} into /etc/docker/certs.d/<registry>/ca.crt on the daemon's "
+    "machine, or list the registry there under insecure-registries",
 )
 RATE_LIMITED = Cause(
     "docker.registry-rate-limited",
@@ -118,14 +118,14 @@ API_TOO_OLD = Cause(
     "docker.api-too-old",
     Layer.FITNESS,
     "the daemon cannot mount a part of a volume, which came with API 1.45 (Engine 26)",
-    "upgrade Docker Engine to 26 or newer ({socket_path})",
+    "upgrade the Docker Engine of {socket_path} to 26 or newer",
     blames=("socket_path",),
 )
 CGROUP_V1 = Cause(
     "docker.cgroup-v1",
     Layer.FITNESS,
     "the daemon's machine runs cgroup v1, and sandboxes make their own groups in v2",
-    "boot the daemon's machine with cgroup v2 (systemd.unified_cgroup_hierarchy=1), or upgrade it ({socket_path})",
+    "boot the machine of {socket_path} with cgroup v2 (systemd.unified_cgroup_hierarchy=1), or upgrade it",
     blames=("socket_path",),
 )
 WRONG_PLATFORM = Cause(
@@ -147,7 +147,7 @@ HELPER_IMAGE_MISSING = Cause(
     "docker.helper-image-missing",
     Layer.FITNESS,
     "Mistle prepares each volume with alpine:3.20, which is neither in the daemon nor to be had",
-    "let the daemon reach Docker Hub, or give it the image: docker pull alpine:3.20, or docker load ({socket_path})",
+    "let the daemon of {socket_path} reach Docker Hub, or give it the image: docker pull alpine:3.20, or docker load",
     blames=("socket_path",),
     status=Status.WARN,
 )
@@ -155,7 +155,7 @@ LOW_DISK = Cause(
     "docker.low-disk",
     Layer.FITNESS,
     "the disk of the daemon's images and volumes is nearly full",
-    "make room on the daemon's machine (docker system prune), or move its data-root ({socket_path})",
+    "make room on the machine of {socket_path} (docker system prune), or move the daemon's data-root",
     blames=("socket_path",),
     status=Status.WARN,
 )

@@ -6,14 +6,15 @@ Imported only when a check runs: it loads the SDK.
 from __future__ import annotations
 
 import re
+import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from http.client import HTTPException, RemoteDisconnected
 from typing import Any
 
 from docker import APIClient  # type: ignore[import-untyped]
-from docker.errors import APIError, InvalidVersion  # type: ignore[import-untyped]
+from docker.errors import APIError  # type: ignore[import-untyped]
 from docker.utils import config  # type: ignore[import-untyped]
 from requests import PreparedRequest, Response
 from requests.exceptions import InvalidJSONError, RequestException, Timeout
@@ -23,7 +24,9 @@ from checks.docker_engine import causes
 from checks.docker_engine.causes import Met
 from checks.words import clean
 
+_ALONE = threading.Lock()
 _OLDEST = "1.24"  # what the SDK can speak; the first question is asked without a version
+_ASKABLE = (1, 30)  # since then a daemon tells what a registry has
 _LIMIT = 4 * 1024 * 1024  # bytes: a busy daemon's list of networks is a tenth of that
 
 
@@ -46,14 +49,18 @@ class Client(APIClient):  # type: ignore[misc]
 
     def send(self, request: PreparedRequest, **options: Any) -> Response:
         """One call, whose reply is read in full but never without end."""
-        response: Response = super().send(request, **(options | {"stream": True, "allow_redirects": False}))
-        content = bytearray()
-        for part in response.iter_content(65536):
-            content += part
-            if len(content) > _LIMIT:
-                raise _not_docker("its answer does not end")
-        response._content = bytes(content)
+        response: Response = super().send(request, **(options | {"stream": True}))
+        with closing(response):
+            content = b""
+            for part in response.iter_content(65536):
+                content += part
+                if len(content) > _LIMIT:
+                    raise _not_docker("its answer does not end")
+        response._content = content
         return response
+
+    def get_redirect_target(self, resp: Response) -> None:
+        """No redirection is followed."""
 
     def greet(self) -> Engine:
         """Who is there. Raises Met, APIError."""
@@ -66,6 +73,8 @@ class Client(APIClient):  # type: ignore[misc]
         api = str(answer.get("ApiVersion"))
         if not re.fullmatch(r"\d{1,3}\.\d{1,3}", api):
             raise _not_docker("its answer names no API version")
+        if tuple(map(int, api.split("."))) < _ASKABLE:
+            raise Met(causes.API_TOO_OLD.found(f"the daemon has API {api}; Mistle needs 1.45"))
         return Engine(str(answer.get("Version")), api, (str(answer.get("Os")), str(answer.get("Arch"))))
 
     def network(self, name: str) -> dict[str, Any]:
@@ -90,8 +99,6 @@ class Client(APIClient):  # type: ignore[misc]
 def explain(error: Exception) -> Diagnosis | None:
     """What an error of the SDK means wherever none is expected."""
     match error:
-        case InvalidVersion():
-            return causes.API_TOO_OLD.found(f"the daemon is too old to be asked: {error}")
         case APIError():
             return causes.CALL_REFUSED.found(f"the daemon says: {words(error)} (HTTP {error.status_code})")
         case Timeout():
@@ -101,7 +108,7 @@ def explain(error: Exception) -> Diagnosis | None:
         case RequestException() if _is_no_http(error):
             return causes.NOT_DOCKER.found(f"its answer is not HTTP: {clean(str(error), 120)}")
         case RequestException():
-            return causes.SILENT.found("the daemon closed the connection without an answer")
+            return causes.SILENT.found("the connection broke before an answer came")
     return None
 
 
@@ -113,12 +120,13 @@ def words(error: APIError) -> str:
 @contextmanager
 def _no_home() -> Iterator[None]:
     """Meanwhile the SDK finds no ~/.docker/config.json, which holds logins, headers and proxies that Mistle lacks."""
-    find = config.find_config_file
-    config.find_config_file = lambda _path=None: None
-    try:
-        yield
-    finally:
-        config.find_config_file = find
+    with _ALONE:
+        find = config.find_config_file
+        config.find_config_file = lambda _path=None: None
+        try:
+            yield
+        finally:
+            config.find_config_file = find
 
 
 def _object(answer: object) -> dict[str, Any]:

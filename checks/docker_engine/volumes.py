@@ -56,7 +56,8 @@ def _call(call: str, name: str, do: Callable[[str], object]) -> None:
     try:
         do(name)
     except APIError as error:
-        message = f"to the {call} of the volume {name} the daemon says: {words(error)}"
-        raise Met(causes.VOLUME_REFUSED.found(message)) from error
+        cause, message = causes.VOLUME_REFUSED, f"to the {call} of the volume {name} the daemon says: {words(error)}"
+        hint = f"{cause.hint}; then remove it: docker volume rm {name}" if call == "removal" else None
+        raise Met(cause.found(message, hint=hint)) from error
     except RequestException as error:
         raise Unclear(call, name) from error

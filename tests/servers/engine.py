@@ -2,6 +2,7 @@
 
 import http.client
 import json
+import re
 import socket
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -13,28 +14,41 @@ from tempfile import TemporaryDirectory
 from threading import Thread
 from typing import Any
 
+VERSION = re.compile(r"^/v[\d.]+")
 Answer = tuple[int, Any]
-Change = Callable[[Answer], Answer]
+Change = Callable[[Callable[[], Answer]], Answer]
+"""Called instead of the engine, with a way to call that one."""
 
 
 def saying(**values: object) -> Change:
     """The same answer with these of its values changed."""
-    return lambda answer: (answer[0], answer[1] | values)
+
+    def say(ask: Callable[[], Answer]) -> Answer:
+        status, answer = ask()
+        return status, answer | values
+
+    return say
 
 
 def refusing(status: int, words: str) -> Change:
-    """Another answer, in Docker's form of an error."""
-    return lambda _: (status, {"message": words})
+    """An error in Docker's form; the engine does not learn of the call."""
+    return lambda _ask: (status, {"message": words})
 
 
 def late(seconds: float) -> Change:
-    """The same answer, after this time."""
-    return lambda answer: (time.sleep(seconds), answer)[1]
+    """What the engine does at once is answered after this time."""
+
+    def wait(ask: Callable[[], Answer]) -> Answer:
+        answer = ask()
+        time.sleep(seconds)
+        return answer
+
+    return wait
 
 
 @contextmanager
 def changed_engine(upstream: Path, changes: Mapping[str, Change]) -> Iterator[Path]:
-    """A socket where `changes`, by method and the beginning of the path after its version, befall the real answers."""
+    """A socket where `changes`, by method and beginning of the path without a version, replace the real answers."""
     with TemporaryDirectory() as folder, _Server(str(Path(folder, "docker.sock")), _Relay) as server:
         server.upstream, server.changes = upstream, changes
         thread = Thread(target=server.serve_forever, args=(0.01,), daemon=True)
@@ -59,7 +73,7 @@ class _Relay(BaseHTTPRequestHandler):
 
     def _relay(self) -> None:
         body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
-        status, answer = self._changed(self._ask(body))
+        status, answer = self._change()(lambda: self._ask(body))
         content = b"" if status == 204 else json.dumps(answer).encode()
         self.send_response(status)
         self.send_header("Content-Type", "application/json")
@@ -78,15 +92,16 @@ class _Relay(BaseHTTPRequestHandler):
         connection.close()
         return answer.status, json.loads(content) if content else {}
 
-    def _changed(self, answer: Answer) -> Answer:
-        path = "/" + self.path.removeprefix("/v").partition("/")[2] if self.path.startswith("/v1.") else self.path
-        for start, change in self.server.changes.items():
-            if f"{self.command} {path}".startswith(start):
-                answer = change(answer)
-        return answer
+    def _change(self) -> Change:
+        call = f"{self.command} {VERSION.sub('', self.path)}"
+        return next((change for start, change in self.server.changes.items() if call.startswith(start)), _same)
 
     def log_message(self, *_: object) -> None:
         """Quiet."""
+
+
+def _same(ask: Callable[[], Answer]) -> Answer:
+    return ask()
 
 
 class _Connection(http.client.HTTPConnection):
