@@ -19,6 +19,7 @@ def _all() -> tuple[type[Check], ...]:
     from checks.e2b import E2b
     from checks.google import Google
     from checks.http_service import HttpService
+    from checks.object_store import ObjectStore
     from checks.otlp import Otlp
     from checks.postgres import Postgres
     from checks.publish import Publish
@@ -26,7 +27,7 @@ def _all() -> tuple[type[Check], ...]:
     from checks.tunnel import Tunnel
     from checks.valkey import Valkey
 
-    return Postgres, Valkey, Smtp, DockerEngine, E2b, Archil, HttpService, Tunnel, Otlp, Publish, Google
+    return Postgres, Valkey, ObjectStore, Smtp, DockerEngine, E2b, Archil, HttpService, Tunnel, Otlp, Publish, Google
 
 
 def __getattr__(name: str) -> object:

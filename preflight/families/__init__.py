@@ -4,7 +4,20 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from preflight.families import archil, docker, e2b, google, kv, postgres, publish, services, smtp, telemetry, tunnel
+from preflight.families import (
+    archil,
+    docker,
+    e2b,
+    google,
+    kv,
+    object_store,
+    postgres,
+    publish,
+    services,
+    smtp,
+    telemetry,
+    tunnel,
+)
 
 if TYPE_CHECKING:
     from preflight.families.resource import Resource
@@ -12,6 +25,7 @@ if TYPE_CHECKING:
 RESOURCES: tuple[Resource, ...] = (
     *postgres.RESOURCES,
     *kv.RESOURCES,
+    *object_store.RESOURCES,
     *smtp.RESOURCES,
     *docker.RESOURCES,
     *e2b.RESOURCES,

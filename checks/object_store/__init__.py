@@ -1,0 +1,147 @@
+"""An S3 bucket, as Mistle uses it: objects are put, looked at, read and deleted, and nothing else."""
+
+from __future__ import annotations
+
+import secrets
+from dataclasses import dataclass
+from functools import partial
+from http.client import HTTPException
+from ipaddress import ip_address
+from typing import TYPE_CHECKING, ClassVar
+
+from checks.base import ClimbEnded, Diagnosis, Layer, Recorder, Status
+from checks.http import approach
+from checks.network import NAME_NOT_FOUND, NetworkCheck, resolve
+from checks.object_store import causes
+from checks.object_store.answers import Altered, Refused
+from checks.object_store.errand import ChecksumRefused, Errand
+from checks.object_store.store import Bucket, Store
+from checks.object_store.way import HIDDEN, StyleRefused, elsewhere, find
+from checks.threads import in_thread
+from checks.trust import WRONG_HOST
+from checks.words import clean
+
+if TYPE_CHECKING:
+    from checks.http import Endpoint
+
+_KEYS = ("access_key_id", "secret_access_key", "region")
+_PLACE = ("bucket_name", "force_path_style")
+
+
+@dataclass(frozen=True, kw_only=True)
+class ObjectStore(NetworkCheck):
+    """Proves that objects can be kept: one is put with a CRC32, looked at, read back and deleted.
+
+    Writes one object of a few bytes, `mistle-preflight/<random>`, and removes it, also after a time-out; where the
+    bucket keeps versions, those too, if that is permitted. With --read-only it asks for an object that is not there.
+    Needs what Mistle needs: s3:GetObject, s3:PutObject, s3:DeleteObject on the bucket's objects. It never lists and
+    never asks for the bucket itself. The host is the one that Mistle's client talks to: it begins with the bucket's
+    name unless path style is set, the endpoint is an IP address, or the name is none for a host (short, capitals).
+    Without a region, and then whatever the style, it takes the store's word for both: Mistle hands them to nobody.
+    """
+
+    kind = "object_store"
+    causes = causes.CAUSES
+    imports: ClassVar[tuple[str, ...]] = ("boto3", "botocore.httpsession", "boto3.s3.inject")
+    address: ClassVar[tuple[str, ...]] = ("endpoint",)
+
+    bucket: Bucket
+    public: bool = False  # others must reach it, from outside
+
+    @property
+    def target(self) -> str:
+        """The endpoint and the bucket."""
+        where = self.bucket.endpoint.address if self.bucket.endpoint else f"AWS {self.bucket.region}"
+        return f"{where}/{self.bucket.name}"
+
+    @property
+    def layers(self) -> tuple[Layer, ...]:
+        """The tls rung is there for https only, fitness where somebody else must reach the store."""
+        tls = () if self.bucket.endpoint and not self.bucket.endpoint.tls else (Layer.TLS,)
+        fitness = (Layer.FITNESS,) if self.public else ()
+        return (Layer.DNS, Layer.CONNECT, *tls, Layer.AUTH, Layer.ACCESS, *fitness)
+
+    async def run(self, record: Recorder) -> None:
+        """Ask for an object that is not there, which proves keys and place; then put one, and remove it."""
+        store = await self._open(record)
+        key = f"mistle-preflight/{secrets.token_hex(8)}"
+        await self._approach(record, store, key)
+        with record.layer(Layer.AUTH, "signed requests are accepted", proves=_KEYS):
+            store, answer = await find(record, store, key)
+        if record.settings.read_only:
+            self._judge(record, answer)
+        else:
+            with record.layer(
+                Layer.ACCESS, f"objects of {self.bucket.name} can be put, read and deleted", proves=_PLACE
+            ):
+                await Errand(record, store, key).run()
+        if self.public:
+            with record.layer(Layer.FITNESS, "its name leads to public addresses", proves=self.address):
+                await _require_public(record, store.place)
+
+    async def _open(self, record: Recorder) -> Store:
+        trusted, limit = record.settings.trust.bundle, record.part(0.4)
+        try:
+            return await in_thread(partial(Store, self.bucket, trusted, limit))
+        except Exception:
+            with record.layer(Layer.CONFIG, "the client accepts these names"):
+                raise
+            raise
+
+    async def _approach(self, record: Recorder, store: Store, key: str) -> None:
+        """The rungs below, at the host that the SDK talks to; a host that only the bucket's name spoils is named so."""
+        try:
+            await approach(record, store.place, self.address)
+        except ClimbEnded:
+            failed = record.findings[-1]
+            is_spoilt = not self.bucket.path_style and failed.id in {NAME_NOT_FOUND.id, WRONG_HOST.id}
+            if is_spoilt and (found := await elsewhere(record, store, key)):
+                record.findings.remove(failed)
+                failure = f"{store.place.host}: {failed.message}"
+                record.note(self._of_style(StyleRefused(failure, found[1], in_path=True)))
+            raise
+
+    def _judge(self, record: Recorder, answer: Refused) -> None:
+        """What an object that is not there shows of the bucket."""
+        with record.layer(Layer.ACCESS, f"the bucket {self.bucket.name} is there, and may be read", proves=_PLACE):
+            if answer.code == HIDDEN:
+                reason = "the store said AccessDenied of an absent object, as it does to whoever may not list"
+                record.skip(Layer.ACCESS, f"read-only: no right is proven; {reason}", _PLACE)
+                return
+        record.skip(Layer.ACCESS, "read-only: putting and deleting are not proven", ("bucket_name",))
+
+    def diagnose(self, error: Exception) -> Diagnosis | None:
+        """The store's own code decides; what is not a store's word is the network's."""
+        from botocore.exceptions import BotoCoreError, FlexibleChecksumError, InvalidRegionError, ParamValidationError
+        from urllib3.exceptions import HTTPError
+
+        match error:
+            case Refused():
+                return causes.explain(error)
+            case StyleRefused():
+                return self._of_style(error)
+            case ChecksumRefused():
+                return causes.CHECKSUM_REFUSED.found(f"{error}; without its checksum it is accepted")
+            case Altered() | FlexibleChecksumError():
+                return causes.NOT_READ_BACK.found(clean(str(error)))
+            case InvalidRegionError():
+                return causes.REGION_INVALID.found(f"{clean(self.bucket.region)!r} is no region")
+            case ParamValidationError():
+                return causes.BUCKET_NAME_INVALID.found(f"{clean(self.bucket.name)!r} is no name of a bucket")
+        if found := super().diagnose(error):
+            return found
+        if isinstance(error, BotoCoreError | HTTPError | HTTPException):
+            return causes.NOT_S3.found(f"the answer cannot be read as HTTP and XML ({type(error).__name__})")
+        return None
+
+    def _of_style(self, error: StyleRefused) -> Diagnosis:
+        return (causes.PATH_STYLE_NEEDED if error.in_path else causes.VIRTUAL_HOST_NEEDED).found(str(error))
+
+
+async def _require_public(record: Recorder, place: Endpoint) -> None:
+    addresses = await resolve(place.host, place.port)
+    private = [address for address in addresses if not ip_address(address).is_global]
+    if private:
+        message = f"{place.host} is {' and '.join(private)} here"
+        some = Status.WARN if len(private) < len(addresses) else Status.FAIL
+        record.note(causes.NOT_PUBLIC.found(message, status=some))

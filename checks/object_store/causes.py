@@ -1,0 +1,207 @@
+"""What can be wrong with an object store, and how its answers show it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from checks.base import Cause, Diagnosis, Layer, Status
+
+if TYPE_CHECKING:
+    from checks.object_store.answers import Refused
+
+UNKNOWN_ACCESS_KEY = Cause(
+    "object-store.unknown-access-key",
+    Layer.AUTH,
+    "the store does not know the access key id",
+    "correct {access_key_id}; a key that was rotated or deleted must be issued again",
+    blames=("access_key_id",),
+)
+ACCOUNT_SUSPENDED = Cause(
+    "object-store.account-suspended",
+    Layer.AUTH,
+    "the store knows the access key id, and has switched its user off",
+    "switch the user of {access_key_id} on at the store, or use the key of another one",
+    blames=("access_key_id",),
+)
+SIGNATURE_MISMATCH = Cause(
+    "object-store.signature-mismatch",
+    Layer.AUTH,
+    "the secret is not the one that belongs to the access key id (some stores say this of an unknown id too)",
+    "correct {secret_access_key}: it must be the one that was issued with {access_key_id}; "
+    "a proxy that changes the Host header has the same effect",
+    blames=("secret_access_key",),
+)
+WRONG_REGION = Cause(
+    "object-store.wrong-region",
+    Layer.AUTH,
+    "the bucket is in another region than the one that requests are signed for",
+    "write the bucket's own region into {region}",
+    blames=("region",),
+)
+CLOCK_SKEW = Cause(
+    "object-store.clock-skew",
+    Layer.AUTH,
+    "this machine's clock and the store's differ by more than the store allows, usually 15 minutes",
+    "set both clocks by NTP; containers have the clock of their host",
+    blames=(),
+)
+BUCKET_NAME_INVALID = Cause(
+    "object-store.bucket-name-invalid",
+    Layer.ACCESS,
+    "no bucket can have this name",
+    "correct {bucket_name}: 3 to 63 lower-case letters, digits and hyphens",
+    blames=("bucket_name",),
+)
+REGION_INVALID = Cause(
+    "object-store.region-invalid",
+    Layer.AUTH,
+    "the region is not a name that a request can be signed for",
+    "correct {region}: letters, digits and hyphens, such as eu-central-1, or us-east-1 where a store has none",
+    blames=("region",),
+)
+BUCKET_MISSING = Cause(
+    "object-store.bucket-missing",
+    Layer.ACCESS,
+    "the store has no bucket of this name; Mistle never makes one",
+    "create the bucket, or correct {bucket_name}",
+    blames=("bucket_name",),
+)
+ACCESS_DENIED = Cause(
+    "object-store.access-denied",
+    Layer.ACCESS,
+    "the user may not do one of the things that Mistle does with objects of the bucket",
+    "allow s3:GetObject, s3:PutObject and s3:DeleteObject on every object of {bucket_name} to the user of "
+    "{access_key_id}, in the user's or the bucket's policy",
+    blames=("access_key_id",),
+)
+PATH_STYLE_NEEDED = Cause(
+    "object-store.path-style-needed",
+    Layer.DNS,
+    "the bucket cannot be reached as a part of the host name, and can as a part of the path",
+    "set {force_path_style} to true; or give the store a wildcard name and certificate for its buckets",
+    blames=("force_path_style",),
+)
+VIRTUAL_HOST_NEEDED = Cause(
+    "object-store.virtual-host-needed",
+    Layer.ACCESS,
+    "the bucket cannot be reached as a part of the path, and can as a part of the host name",
+    "set {force_path_style} to false",
+    blames=("force_path_style",),
+)
+CHECKSUM_REFUSED = Cause(
+    "object-store.checksum-refused",
+    Layer.ACCESS,
+    "the store refuses an upload for its CRC32 checksum, which Mistle's client always sends",
+    "bring the store of {endpoint} up to date, or use one that supports x-amz-checksum-crc32",
+    blames=("endpoint",),
+)
+NOT_READ_BACK = Cause(
+    "object-store.not-read-back",
+    Layer.ACCESS,
+    "what was uploaded does not come back the same: a cache or a proxy stands before the store, or it is damaged",
+    "let {endpoint} name the store itself; nothing between may cache or change objects",
+    blames=("endpoint",),
+)
+NOT_S3 = Cause(
+    "object-store.not-s3",
+    Layer.ACCESS,
+    "something answers there that is not S3: the store's console, a web page, another API",
+    "let {endpoint} name the store's S3 API, whose port is often another than its console's",
+    blames=("endpoint",),
+)
+SERVER_ERROR = Cause(
+    "object-store.server-error",
+    Layer.ACCESS,
+    "the store, or a proxy before it, fails by itself (a 5xx status)",
+    "look at the log of the store at {endpoint}",
+    blames=("endpoint",),
+)
+REFUSED = Cause(
+    "object-store.refused",
+    Layer.ACCESS,
+    "the store refuses one of Mistle's operations for a reason of its own, such as a quota",
+    "act on the store's words; the request was for {bucket_name}",
+    blames=("bucket_name",),
+)
+LEFTOVER = Cause(
+    "object-store.leftover",
+    Layer.ACCESS,
+    "an object that the probe wrote could not be removed, or may still appear",
+    "remove it from {bucket_name}; it has a few bytes and is never read",
+    blames=("bucket_name",),
+    status=Status.WARN,
+)
+NOT_PUBLIC = Cause(
+    "object-store.not-public",
+    Layer.FITNESS,
+    "Archil's cloud must reach the store from outside, and its name leads to addresses of a private network",
+    "put an endpoint that is reachable from the internet into {endpoint}; where public name servers give another "
+    "answer than the ones here, ignore this finding",
+    blames=("endpoint",),
+)
+CAUSES = (
+    UNKNOWN_ACCESS_KEY,
+    ACCOUNT_SUSPENDED,
+    SIGNATURE_MISMATCH,
+    WRONG_REGION,
+    CLOCK_SKEW,
+    REGION_INVALID,
+    BUCKET_NAME_INVALID,
+    BUCKET_MISSING,
+    ACCESS_DENIED,
+    PATH_STYLE_NEEDED,
+    VIRTUAL_HOST_NEEDED,
+    CHECKSUM_REFUSED,
+    NOT_READ_BACK,
+    NOT_S3,
+    SERVER_ERROR,
+    REFUSED,
+    LEFTOVER,
+    NOT_PUBLIC,
+)
+
+BY_CODE = {
+    "InvalidAccessKeyId": UNKNOWN_ACCESS_KEY,
+    "UserSuspended": ACCOUNT_SUSPENDED,
+    "AccountProblem": ACCOUNT_SUSPENDED,
+    "SignatureDoesNotMatch": SIGNATURE_MISMATCH,
+    "RequestTimeTooSkewed": CLOCK_SKEW,
+    "InvalidRegionName": WRONG_REGION,
+    "NoSuchBucket": BUCKET_MISSING,
+    "InvalidBucketName": BUCKET_NAME_INVALID,
+    "AccessDenied": ACCESS_DENIED,
+    "AllAccessDisabled": ACCESS_DENIED,
+}
+_ELSEWHERE = {
+    "AuthorizationHeaderMalformed",
+    "PermanentRedirect",
+    "TemporaryRedirect",
+    "IllegalLocationConstraintException",
+}
+
+
+def by_answer(refusal: Refused) -> Cause:
+    """The cause that an answer names."""
+    if refusal.code in _ELSEWHERE and refusal.region:
+        return WRONG_REGION
+    if refusal.code in BY_CODE:
+        return BY_CODE[refusal.code]
+    if refusal.status >= 500 and refusal.status != 501:
+        return SERVER_ERROR
+    return REFUSED if refusal.is_s3 else NOT_S3
+
+
+def explain(refusal: Refused) -> Diagnosis:
+    """The same, with what was observed, and a remedy as exact as the answer allows."""
+    cause = by_answer(refusal)
+    if cause is CLOCK_SKEW:
+        seconds = refusal.behind
+        return cause.found(
+            f"{refusal.said}: this machine's clock is {abs(seconds):.0f} s {'behind' if seconds > 0 else 'ahead of'} "
+            f"the store's"
+        )
+    if cause is WRONG_REGION and refusal.region:
+        return cause.found(
+            f'{refusal.said}: the bucket is in "{refusal.region}"', hint=f'write "{refusal.region}" into {{region}}'
+        )
+    return cause.found(refusal.said)

@@ -1,0 +1,96 @@
+"""One object's way into a bucket and out again, whatever happens meanwhile."""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+from dataclasses import dataclass, field
+from functools import partial
+from typing import TYPE_CHECKING
+
+from checks.base import Status
+from checks.object_store import causes
+from checks.object_store.answers import Refused
+from checks.threads import in_thread
+from checks.words import clean
+
+if TYPE_CHECKING:
+    from checks.base import Recorder
+    from checks.object_store.store import Store
+
+_GRACE = 0.2  # seconds: less than a cancelled check is given to clean up
+_UNANSWERED = "its upload was not answered"
+
+
+class ChecksumRefused(Exception):
+    """The store takes the same object without its checksum."""
+
+
+@dataclass
+class Errand:
+    """Put, head, get and delete ``key``, which is fresh. What may remain of it is recorded, as a warning."""
+
+    record: Recorder
+    store: Store
+    key: str
+    body: bytes = field(default_factory=lambda: secrets.token_hex(8).encode())
+    remains: str = ""  # why the object may be in the bucket
+
+    async def run(self) -> None:
+        """Raises Refused, Altered, ChecksumRefused."""
+        limit = self.record.part(0.5)
+        try:
+            await self._put()
+            for operation in (self.store.head, self.store.get, self.store.delete):
+                await in_thread(partial(operation, self.key, self.body))
+            self.remains = ""
+        except asyncio.CancelledError:
+            limit = _GRACE
+            raise
+        finally:
+            if self.remains:
+                await self._remove(limit)
+        if self.store.keeps_versions:
+            self._leave("the bucket keeps versions, which this user may not delete", Status.OK)
+
+    async def _put(self) -> None:
+        try:
+            await self._put_once()
+        except Refused as refusal:
+            if causes.by_answer(refusal) in {causes.REFUSED, causes.NOT_S3}:
+                await self._put_without_checksum(refusal)
+            raise
+
+    async def _put_without_checksum(self, refusal: Refused) -> None:
+        self.store = await in_thread(partial(self.store.other, checksums=False))
+        try:
+            await self._put_once()
+        except Refused:
+            return
+        raise ChecksumRefused(refusal.said) from refusal
+
+    async def _put_once(self) -> None:
+        self.remains = _UNANSWERED
+        try:
+            await in_thread(partial(self.store.put, self.key, self.body))
+        except Refused as refusal:
+            self.remains = _UNANSWERED if causes.by_answer(refusal) is causes.SERVER_ERROR else ""
+            raise
+        self.remains = "it was put"
+
+    async def _remove(self, limit: float) -> None:
+        """A last, short try, also while the climb is being cancelled."""
+        self.store.is_left.set()
+        try:
+            async with asyncio.timeout(limit):
+                await in_thread(partial(self.store.delete, self.key))
+        except Exception as error:
+            said = getattr(error, "said", None) or type(error).__name__
+            self._leave(f"{self.remains}, and its removal failed: {clean(said)}", Status.WARN)
+        else:
+            if self.remains == _UNANSWERED:
+                self._leave(f"{_UNANSWERED}: removed, but a store that is still busy with it may show it later")
+
+    def _leave(self, why: str, status: Status = Status.WARN) -> None:
+        name = f"{self.store.bucket.name}/{self.key}"
+        self.record.note(causes.LEFTOVER.found(f"{name} may remain: {why}", status=status))

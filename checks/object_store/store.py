@@ -1,0 +1,149 @@
+"""boto3, told everything by us, as the AWS SDK for JavaScript v3 behaves by default; the caller's ~/.aws is not read."""
+
+from __future__ import annotations
+
+import base64
+import os
+import threading
+import zlib
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+from checks.http import Endpoint
+from checks.object_store.answers import Altered, Refused
+from checks.object_store.transport import LARGEST, refuse, sender
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+_ANY_REGION = "us-east-1"  # what stores without regions are signed for
+
+
+@dataclass(frozen=True)
+class Bucket:
+    """One bucket, the way to it, and the keys to it. ``endpoint`` of None is AWS's own of the region."""
+
+    name: str
+    endpoint: Endpoint | None
+    region: str
+    path_style: bool
+    access_key_id: str
+    secret_access_key: str = field(repr=False)
+    checksums: bool = True
+
+
+class Store:
+    """The four operations of Mistle on a bucket, blocking. Raises Refused, Altered, and botocore's own errors.
+
+    ``place`` is where the SDK goes for the bucket's objects.
+    """
+
+    def __init__(self, bucket: Bucket, trusted: str, limit: float) -> None:
+        """``trusted`` is a file of certificates; ``limit``, in seconds, holds for each wait."""
+        self.bucket, self._trusted, self._limit = bucket, trusted, limit
+        self.is_left = threading.Event()  # nobody waits any more: what is written late is removed at once
+        self._versions: list[str] = []
+        self._client = _client(bucket)
+        self.place = self._place()
+        self._client.meta.events.register("before-send.s3", sender(trusted, limit))
+        self._client.meta.events.register_first("needs-retry.s3", refuse)
+
+    def other(self, **changes: Any) -> Store:
+        """The same bucket, with another way to it."""
+        return Store(replace(self.bucket, **changes), self._trusted, self._limit)
+
+    def look(self, key: str) -> Refused:
+        """How the store refuses to show an object that is not there."""
+        for operation in (self._client.head_object, self._client.get_object):
+            try:
+                reply = operation(**self._of(key))
+            except Refused as refusal:
+                answer = refusal
+            else:
+                return Refused(operation.__name__, reply)
+        return answer
+
+    def put(self, key: str, body: bytes) -> None:
+        """PutObject, with a CRC32 in a header and the body signed, as the JavaScript SDK sends a buffer."""
+        digest = base64.b64encode(zlib.crc32(body).to_bytes(4, "big")).decode()
+        checksum = {"ChecksumAlgorithm": "CRC32", "ChecksumCRC32": digest} if self.bucket.checksums else {}
+        reply = self._client.put_object(**self._of(key), Body=body, **checksum)
+        self._keep_version(reply)
+        if self.is_left.is_set():
+            self.delete(key)
+
+    def head(self, key: str, body: bytes) -> None:
+        """HeadObject tells the size."""
+        size = self._client.head_object(**self._of(key)).get("ContentLength")
+        if size != len(body):
+            raise Altered(f"HeadObject says {size} bytes, and {len(body)} were put")
+
+    def get(self, key: str, body: bytes) -> None:
+        """GetObject returns the same bytes."""
+        got = self._client.get_object(**self._of(key))["Body"].read(LARGEST)
+        if got != body:
+            raise Altered(f"GetObject returned {len(got)} bytes that are not the {len(body)} that were put")
+
+    def delete(self, key: str, _: bytes = b"") -> None:
+        """DeleteObject; in a bucket that keeps versions then each of them, where that is permitted."""
+        self._keep_version(self._client.delete_object(**self._of(key)))
+        with suppress(Refused):
+            while self._versions:
+                self._client.delete_object(**self._of(key), VersionId=self._versions[-1])
+                self._versions.pop()
+
+    @property
+    def keeps_versions(self) -> bool:
+        """Whether versions of what was deleted stay."""
+        return bool(self._versions)
+
+    def _place(self) -> Endpoint:
+        """Where the SDK goes for the bucket's objects; nothing is sent."""
+        url = urlsplit(self._client.generate_presigned_url("get_object", self._of("x")))
+        return Endpoint(url.scheme, str(url.hostname), url.port or (443 if url.scheme == "https" else 80))
+
+    def _keep_version(self, reply: Mapping[str, Any]) -> None:
+        self._versions += filter(None, [reply.get("VersionId")])
+
+    def _of(self, key: str) -> dict[str, Any]:
+        return {"Bucket": self.bucket.name, "Key": key}
+
+
+def _client(bucket: Bucket) -> Any:
+    import boto3
+    from botocore.config import Config
+    from botocore.loaders import Loader
+    from botocore.session import Session
+
+    session = Session()
+    for name in ("config_file", "credentials_file"):
+        session.set_config_variable(name, os.devnull)
+    session.register_component("data_loader", Loader([Loader.BUILTIN_DATA_PATH], include_default_search_paths=False))
+    checksums = "when_supported" if bucket.checksums else "when_required"
+    config = Config(
+        signature_version="s3v4",
+        retries={"total_max_attempts": 1},
+        proxies={},
+        ignore_configured_endpoint_urls=True,
+        use_dualstack_endpoint=False,
+        use_fips_endpoint=False,
+        request_checksum_calculation=checksums,
+        response_checksum_validation=checksums,
+        s3={
+            "addressing_style": "path" if bucket.path_style else "virtual",
+            "us_east_1_regional_endpoint": "regional",
+            "payload_signing_enabled": True,
+            "use_accelerate_endpoint": False,
+            "use_arn_region": False,
+        },
+    )
+    return boto3.session.Session(botocore_session=session).client(
+        "s3",
+        endpoint_url=str(bucket.endpoint) if bucket.endpoint else None,
+        region_name=bucket.region or _ANY_REGION,
+        aws_access_key_id=bucket.access_key_id,
+        aws_secret_access_key=bucket.secret_access_key,
+        config=config,
+    )

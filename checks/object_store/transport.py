@@ -1,0 +1,44 @@
+"""How boto3 sends here: no proxy, no redirect, no second try, and answers of bounded size."""
+
+from __future__ import annotations
+
+from io import BytesIO
+from typing import TYPE_CHECKING, Any
+
+from checks.object_store.answers import Refused
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+LARGEST = 256 * 1024  # bytes of an answer: none that is read here is larger
+
+
+def sender(trusted: str, limit: float) -> Callable[..., Any]:
+    """What answers ``before-send`` in the place of botocore, which would read a refusal to its end, if it had one."""
+    from botocore.awsrequest import AWSResponse
+    from botocore.httpsession import URLLib3Session
+
+    session = URLLib3Session(verify=trusted, proxies={}, timeout=(limit, limit))
+
+    def send(request: Any, **_: object) -> Any:
+        request.stream_output = True  # the body is left to us
+        response = session.send(request)
+        body = response.raw.read(LARGEST)
+        if len(body) == LARGEST:
+            response.raw.close()
+        return AWSResponse(response.url, response.status_code, response.headers, _Body(body))
+
+    return send
+
+
+def refuse(response: Any, operation: Any, **_: object) -> None:
+    """Raise Refused for what is no success: botocore would follow a store to another region, and tell nobody."""
+    if response and response[0].status_code >= 300:
+        raise Refused(operation.name, response[1])
+
+
+class _Body(BytesIO):
+    """A body as urllib3 hands it over."""
+
+    def stream(self, **_: object) -> Iterator[bytes]:
+        yield self.read()

@@ -1,0 +1,82 @@
+"""Which way leads to a bucket: its name as a part of the host or of the path, and its region."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import suppress
+from functools import partial
+from typing import TYPE_CHECKING
+
+from checks.base import Layer
+from checks.object_store.answers import Refused
+from checks.object_store.causes import WRONG_REGION, by_answer
+from checks.threads import in_thread
+from checks.trust import TlsOnPlaintext, speaks_tls
+
+if TYPE_CHECKING:
+    from checks.base import Recorder
+    from checks.object_store.store import Store
+
+ABSENT, HIDDEN = "NoSuchKey", "AccessDenied"  # how a bucket answers for an object that is not there
+
+
+class StyleRefused(Exception):
+    """The bucket is where the other addressing style looks for it: in the path, or else in the host name."""
+
+    def __init__(self, failure: str, answer: Refused, *, in_path: bool) -> None:
+        style = "in path style" if in_path else "with the bucket in the host name"
+        super().__init__(f"{failure}; {style}, {answer.said}")
+        self.in_path = in_path
+
+
+async def find(record: Recorder, store: Store, key: str) -> tuple[Store, Refused]:
+    """The store that answers for the bucket, and how it refuses ``key``, which is not there.
+
+    Where the bucket's region is unknown, region and style are the ones that work. Raises Refused, StyleRefused.
+    """
+    is_open = not store.bucket.region
+    answer = await _ask(record, store, key)
+    if is_open and by_answer(answer) is WRONG_REGION:
+        store = await in_thread(partial(store.other, region=answer.region))
+        answer = await _ask(record, store, key)
+    if answer.code in {ABSENT, HIDDEN}:
+        return store, answer
+    if by_answer(answer).layer is not Layer.AUTH and (found := await elsewhere(record, store, key, answer.code)):
+        if is_open:
+            return found
+        raise StyleRefused(answer.said, found[1], in_path=found[0].bucket.path_style)
+    raise answer
+
+
+async def elsewhere(record: Recorder, store: Store, key: str, code: str = "") -> tuple[Store, Refused] | None:
+    """The same in the other style, if that leads elsewhere, and to the bucket; or to S3 where ``code`` is not S3's."""
+    from botocore.exceptions import BotoCoreError
+
+    other = await in_thread(partial(store.other, path_style=not store.bucket.path_style))
+    if other.place.host == store.place.host:
+        return None
+    with suppress(BotoCoreError, OSError):
+        async with asyncio.timeout(record.part(0.5)):
+            answer = await in_thread(partial(other.look, key))
+            if answer.code in {ABSENT, HIDDEN} or (answer.is_s3 and not code):
+                return other, answer
+    return None
+
+
+async def _ask(record: Recorder, store: Store, key: str) -> Refused:
+    from botocore.exceptions import HTTPClientError
+
+    try:
+        answer = await in_thread(partial(store.look, key))
+    except HTTPClientError as error:
+        if await _wants_tls(record, store):
+            raise TlsOnPlaintext(f"{store.place.address} speaks TLS") from error
+        raise
+    if answer.status == 400 and not answer.is_s3 and await _wants_tls(record, store):
+        raise TlsOnPlaintext(f"{store.place.address} speaks TLS")
+    return answer
+
+
+async def _wants_tls(record: Recorder, store: Store) -> bool:
+    place = store.place
+    return not place.tls and await speaks_tls((place.host, place.port), record.part(0.5))
