@@ -47,14 +47,14 @@ CLOCK_SKEW = Cause(
 )
 BUCKET_NAME_INVALID = Cause(
     "object-store.bucket-name-invalid",
-    Layer.ACCESS,
+    Layer.CONFIG,
     "no bucket can have this name",
     "correct {bucket_name}: 3 to 63 lower-case letters, digits and hyphens",
     blames=("bucket_name",),
 )
 REGION_INVALID = Cause(
     "object-store.region-invalid",
-    Layer.AUTH,
+    Layer.CONFIG,
     "the region is not a name that a request can be signed for",
     "correct {region}: letters, digits and hyphens, such as eu-central-1, or us-east-1 where a store has none",
     blames=("region",),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 from io import BytesIO
 from typing import TYPE_CHECKING, Any
 
@@ -18,7 +19,8 @@ def sender(trusted: str, limit: float) -> Callable[..., Any]:
     from botocore.awsrequest import AWSResponse
     from botocore.httpsession import URLLib3Session
 
-    session = URLLib3Session(verify=trusted, proxies={}, timeout=(limit, limit))
+    at_once = [(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)]
+    session = URLLib3Session(verify=trusted, proxies={}, timeout=(limit, limit), socket_options=at_once)
 
     def send(request: Any, **_: object) -> Any:
         request.stream_output = True  # the body is left to us
