@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from http.client import HTTPException
 from ipaddress import ip_address
@@ -13,7 +13,7 @@ from checks.base import ClimbEnded, Diagnosis, Layer, Recorder, Status
 from checks.http import approach
 from checks.network import NAME_NOT_FOUND, NetworkCheck, resolve
 from checks.object_store import causes
-from checks.object_store.answers import Altered, Refused
+from checks.object_store.answers import Altered, Refused, Unreadable
 from checks.object_store.errand import ChecksumRefused, Errand
 from checks.object_store.store import Bucket, Store
 from checks.object_store.way import HIDDEN, StyleRefused, elsewhere, find
@@ -80,9 +80,10 @@ class ObjectStore(NetworkCheck):
                 await _require_public(record, store.place)
 
     async def _open(self, record: Recorder) -> Store:
-        trusted, limit = record.settings.trust.bundle, record.part(0.4)
+        # An upload may be answered after this check's end; it is then removed, if the process is still there.
+        limits = record.part(0.4), 2 * record.settings.timeout
         try:
-            return await in_thread(partial(Store, self.bucket, trusted, limit))
+            return await in_thread(partial(Store, self.bucket, record.settings.trust.bundle, limits))
         except Exception:
             with record.layer(Layer.CONFIG, "the client accepts these names"):
                 raise
@@ -97,8 +98,8 @@ class ObjectStore(NetworkCheck):
             is_spoilt = not self.bucket.path_style and failed.id in {NAME_NOT_FOUND.id, WRONG_HOST.id}
             if is_spoilt and (found := await elsewhere(record, store, key)):
                 record.findings.remove(failed)
-                failure = f"{store.place.host}: {failed.message}"
-                record.note(self._of_style(StyleRefused(failure, found[1], in_path=True)))
+                refused = StyleRefused(f"{store.place.host}: {failed.message}", found[1], in_path=True)
+                record.note(causes.PATH_STYLE_NEEDED.found(str(refused)))
             raise
 
     def _judge(self, record: Recorder, answer: Refused) -> None:
@@ -119,7 +120,8 @@ class ObjectStore(NetworkCheck):
             case Refused():
                 return causes.explain(error)
             case StyleRefused():
-                return self._of_style(error)
+                cause = causes.PATH_STYLE_NEEDED if error.in_path else causes.VIRTUAL_HOST_NEEDED
+                return replace(cause, layer=Layer.ACCESS).found(str(error))
             case ChecksumRefused():
                 return causes.CHECKSUM_REFUSED.found(f"{error}; without its checksum it is accepted")
             case Altered() | FlexibleChecksumError():
@@ -130,12 +132,9 @@ class ObjectStore(NetworkCheck):
                 return causes.BUCKET_NAME_INVALID.found(f"{clean(self.bucket.name)!r} is no name of a bucket")
         if found := super().diagnose(error):
             return found
-        if isinstance(error, BotoCoreError | HTTPError | HTTPException):
+        if isinstance(error, BotoCoreError | HTTPError | HTTPException | Unreadable):
             return causes.NOT_S3.found(f"the answer cannot be read as HTTP and XML ({type(error).__name__})")
         return None
-
-    def _of_style(self, error: StyleRefused) -> Diagnosis:
-        return (causes.PATH_STYLE_NEEDED if error.in_path else causes.VIRTUAL_HOST_NEEDED).found(str(error))
 
 
 async def _require_public(record: Recorder, place: Endpoint) -> None:

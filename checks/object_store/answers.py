@@ -18,6 +18,10 @@ class Altered(Exception):
     """What was put did not come back the same."""
 
 
+class Unreadable(Exception):
+    """The answer is not what S3's would look like."""
+
+
 class Refused(Exception):
     """The answer to one operation. ``code`` is S3's own, "" where the answer is not S3's; ``words`` are the server's.
 

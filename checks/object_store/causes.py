@@ -204,4 +204,6 @@ def explain(refusal: Refused) -> Diagnosis:
         return cause.found(
             f'{refusal.said}: the bucket is in "{refusal.region}"', hint=f'write "{refusal.region}" into {{region}}'
         )
+    if cause is NOT_S3 and "location" in refusal.headers:
+        return cause.found(refusal.said, hint="write the address that it sends on to into {endpoint}")
     return cause.found(refusal.said)

@@ -38,20 +38,21 @@ class Errand:
 
     async def run(self) -> None:
         """Raises Refused, Altered, ChecksumRefused."""
-        limit = self.record.part(0.5)
+        share = 0.5
         try:
-            await self._put()
-            for operation in (self.store.head, self.store.get, self.store.delete):
-                await in_thread(partial(operation, self.key, self.body))
+            async with asyncio.timeout(self.record.part(0.7)):
+                await self._put()
+                for operation in (self.store.head, self.store.get, self.store.delete):
+                    await in_thread(partial(operation, self.key, self.body))
             self.remains = ""
         except asyncio.CancelledError:
-            limit = _GRACE
+            share = 0.0
             raise
         finally:
             if self.remains:
-                await self._remove(limit)
+                await self._remove(max(_GRACE, self.record.part(share)))
         if self.store.keeps_versions:
-            self._leave("the bucket keeps versions, which this user may not delete", Status.OK)
+            self._leave("the bucket keeps versions, and this user may not delete them", Status.OK)
 
     async def _put(self) -> None:
         try:

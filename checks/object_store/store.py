@@ -1,4 +1,4 @@
-"""boto3, told everything by us, as the AWS SDK for JavaScript v3 behaves by default; the caller's ~/.aws is not read."""
+"""boto3, told everything by us, to act as the AWS SDK for JavaScript v3 does by default; ~/.aws is not read."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from checks.http import Endpoint
-from checks.object_store.answers import Altered, Refused
+from checks.object_store.answers import Altered, Refused, Unreadable
 from checks.object_store.transport import LARGEST, refuse, sender
 
 if TYPE_CHECKING:
@@ -40,58 +40,54 @@ class Store:
     ``place`` is where the SDK goes for the bucket's objects.
     """
 
-    def __init__(self, bucket: Bucket, trusted: str, limit: float) -> None:
-        """``trusted`` is a file of certificates; ``limit``, in seconds, holds for each wait."""
-        self.bucket, self._trusted, self._limit = bucket, trusted, limit
+    def __init__(self, bucket: Bucket, trusted: str, limits: tuple[float, float]) -> None:
+        """``trusted`` and ``limits`` as for ``sender``; whoever waits for an answer has a shorter limit of his own."""
+        self.bucket, self._trusted, self._limits = bucket, trusted, limits
         self.is_left = threading.Event()  # nobody waits any more: what is written late is removed at once
         self._versions: list[str] = []
         self._client = _client(bucket)
+        names = self._client.meta.method_to_api_mapping
+        self._operations = {operation: getattr(self._client, name) for name, operation in names.items()}
         self.place = self._place()
-        self._client.meta.events.register("before-send.s3", sender(trusted, limit))
+        self._client.meta.events.register("before-send.s3", sender(trusted, limits))
         self._client.meta.events.register_first("needs-retry.s3", refuse)
 
     def other(self, **changes: Any) -> Store:
         """The same bucket, with another way to it."""
-        return Store(replace(self.bucket, **changes), self._trusted, self._limit)
+        return Store(replace(self.bucket, **changes), self._trusted, self._limits)
 
     def look(self, key: str) -> Refused:
         """How the store refuses to show an object that is not there."""
-        for operation in (self._client.head_object, self._client.get_object):
-            try:
-                reply = operation(**self._of(key))
-            except Refused as refusal:
-                answer = refusal
-            else:
-                return Refused(operation.__name__, reply)
-        return answer
+        answer = self._refusal("HeadObject", key)  # without a body, and so without a code
+        return answer if answer.status < 300 else self._refusal("GetObject", key)
 
     def put(self, key: str, body: bytes) -> None:
         """PutObject, with a CRC32 in a header and the body signed, as the JavaScript SDK sends a buffer."""
         digest = base64.b64encode(zlib.crc32(body).to_bytes(4, "big")).decode()
         checksum = {"ChecksumAlgorithm": "CRC32", "ChecksumCRC32": digest} if self.bucket.checksums else {}
-        reply = self._client.put_object(**self._of(key), Body=body, **checksum)
+        reply = self._ask("PutObject", key, Body=body, **checksum)
         self._keep_version(reply)
         if self.is_left.is_set():
             self.delete(key)
 
     def head(self, key: str, body: bytes) -> None:
         """HeadObject tells the size."""
-        size = self._client.head_object(**self._of(key)).get("ContentLength")
+        size = self._ask("HeadObject", key).get("ContentLength")
         if size != len(body):
             raise Altered(f"HeadObject says {size} bytes, and {len(body)} were put")
 
     def get(self, key: str, body: bytes) -> None:
         """GetObject returns the same bytes."""
-        got = self._client.get_object(**self._of(key))["Body"].read(LARGEST)
+        got = self._ask("GetObject", key)["Body"].read(LARGEST)
         if got != body:
             raise Altered(f"GetObject returned {len(got)} bytes that are not the {len(body)} that were put")
 
     def delete(self, key: str, _: bytes = b"") -> None:
         """DeleteObject; in a bucket that keeps versions then each of them, where that is permitted."""
-        self._keep_version(self._client.delete_object(**self._of(key)))
+        self._keep_version(self._ask("DeleteObject", key))
         with suppress(Refused):
             while self._versions:
-                self._client.delete_object(**self._of(key), VersionId=self._versions[-1])
+                self._ask("DeleteObject", key, VersionId=self._versions[-1])
                 self._versions.pop()
 
     @property
@@ -101,14 +97,23 @@ class Store:
 
     def _place(self) -> Endpoint:
         """Where the SDK goes for the bucket's objects; nothing is sent."""
-        url = urlsplit(self._client.generate_presigned_url("get_object", self._of("x")))
+        url = urlsplit(self._client.generate_presigned_url("get_object", {"Bucket": self.bucket.name, "Key": "x"}))
         return Endpoint(url.scheme, str(url.hostname), url.port or (443 if url.scheme == "https" else 80))
 
     def _keep_version(self, reply: Mapping[str, Any]) -> None:
         self._versions += filter(None, [reply.get("VersionId")])
 
-    def _of(self, key: str) -> dict[str, Any]:
-        return {"Bucket": self.bucket.name, "Key": key}
+    def _refusal(self, operation: str, key: str) -> Refused:
+        try:
+            return Refused(operation, self._ask(operation, key))
+        except Refused as refusal:
+            return refusal
+
+    def _ask(self, operation: str, key: str, **more: Any) -> Any:
+        try:
+            return self._operations[operation](Bucket=self.bucket.name, Key=key, **more)
+        except (ValueError, OverflowError) as error:  # botocore reads every header, and trusts in its form
+            raise Unreadable(f"{operation}: {error}") from error
 
 
 def _client(bucket: Bucket) -> Any:

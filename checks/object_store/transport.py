@@ -14,16 +14,20 @@ if TYPE_CHECKING:
 LARGEST = 256 * 1024  # bytes of an answer: none that is read here is larger
 
 
-def sender(trusted: str, limit: float) -> Callable[..., Any]:
-    """What answers ``before-send`` in the place of botocore, which would read a refusal to its end, if it had one."""
+def sender(trusted: str, limits: tuple[float, float]) -> Callable[..., Any]:
+    """What answers ``before-send`` in the place of botocore, which would read a refusal to its end, if it had one.
+
+    ``trusted`` is a file of certificates; the ``limits``, in seconds, hold for a connection and for each read.
+    """
     from botocore.awsrequest import AWSResponse
     from botocore.httpsession import URLLib3Session
 
     at_once = [(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)]
-    session = URLLib3Session(verify=trusted, proxies={}, timeout=(limit, limit), socket_options=at_once)
+    session = URLLib3Session(verify=trusted, proxies={}, timeout=limits, socket_options=at_once)
 
     def send(request: Any, **_: object) -> Any:
         request.stream_output = True  # the body is left to us
+        request.headers.pop("Expect", None)  # the JavaScript SDK sends it for large bodies only
         response = session.send(request)
         body = response.raw.read(LARGEST)
         if len(body) == LARGEST:

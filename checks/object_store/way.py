@@ -67,8 +67,9 @@ async def _ask(record: Recorder, store: Store, key: str) -> Refused:
     from botocore.exceptions import HTTPClientError
 
     try:
-        answer = await in_thread(partial(store.look, key))
-    except HTTPClientError as error:
+        async with asyncio.timeout(record.part(0.5)):
+            answer = await in_thread(partial(store.look, key))
+    except (HTTPClientError, TimeoutError) as error:
         if await _wants_tls(record, store):
             raise TlsOnPlaintext(f"{store.place.address} speaks TLS") from error
         raise

@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from dataclasses import replace
 from functools import partial
 
-from checks.object_store import Bucket, ObjectStore
+from checks.object_store import ObjectStore
+from checks.object_store.store import Bucket
 from preflight.families.resource import Deployment, Resource, endpoint
 
 _ASSETS, _STORAGE = "object_store.assets", "object_store.sandbox_storage"
