@@ -11,14 +11,14 @@ from typing import TYPE_CHECKING, ClassVar
 
 from checks.base import ClimbEnded, Diagnosis, Layer, Recorder, Status
 from checks.http import approach
-from checks.network import NAME_NOT_FOUND, NetworkCheck, resolve
+from checks.network import NetworkCheck, resolve
 from checks.object_store import causes
 from checks.object_store.answers import Altered, Refused, Unreadable
+from checks.object_store.client import Bucket
 from checks.object_store.errand import ChecksumRefused, Errand
-from checks.object_store.store import Bucket, Store
+from checks.object_store.store import Store
 from checks.object_store.way import HIDDEN, StyleRefused, elsewhere, find
 from checks.threads import in_thread
-from checks.trust import WRONG_HOST
 from checks.words import clean
 
 if TYPE_CHECKING:
@@ -95,8 +95,7 @@ class ObjectStore(NetworkCheck):
             await approach(record, store.place, self.address)
         except ClimbEnded:
             failed = record.findings[-1]
-            is_spoilt = not self.bucket.path_style and failed.id in {NAME_NOT_FOUND.id, WRONG_HOST.id}
-            if is_spoilt and (found := await elsewhere(record, store, key)):
+            if not self.bucket.path_style and (found := await elsewhere(record, store, key)):
                 record.findings.remove(failed)
                 refused = StyleRefused(f"{store.place.host}: {failed.message}", found[1], in_path=True)
                 record.note(causes.PATH_STYLE_NEEDED.found(str(refused)))

@@ -136,7 +136,7 @@ NOT_PUBLIC = Cause(
     Layer.FITNESS,
     "Archil's cloud must reach the store from outside, and its name leads to addresses of a private network",
     "put an endpoint that is reachable from the internet into {endpoint}; where public name servers give another "
-    "answer than the ones here, ignore this finding",
+    "answer than the ones here, --ignore object-store.not-public",
     blames=("endpoint",),
 )
 CAUSES = (
@@ -162,6 +162,8 @@ CAUSES = (
 
 BY_CODE = {
     "InvalidAccessKeyId": UNKNOWN_ACCESS_KEY,
+    "Unauthorized": UNKNOWN_ACCESS_KEY,
+    "AuthorizationHeaderMalformed": UNKNOWN_ACCESS_KEY,
     "UserSuspended": ACCOUNT_SUSPENDED,
     "AccountProblem": ACCOUNT_SUSPENDED,
     "SignatureDoesNotMatch": SIGNATURE_MISMATCH,

@@ -1,37 +1,24 @@
-"""boto3, told everything by us, to act as the AWS SDK for JavaScript v3 does by default; ~/.aws is not read."""
+"""Mistle's four operations on a bucket."""
 
 from __future__ import annotations
 
 import base64
-import os
 import threading
 import zlib
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from checks.http import Endpoint
 from checks.object_store.answers import Altered, Refused, Unreadable
+from checks.object_store.client import client
 from checks.object_store.transport import LARGEST, refuse, sender
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-_ANY_REGION = "us-east-1"  # what stores without regions are signed for
-
-
-@dataclass(frozen=True)
-class Bucket:
-    """One bucket, the way to it, and the keys to it. ``endpoint`` of None is AWS's own of the region."""
-
-    name: str
-    endpoint: Endpoint | None
-    region: str
-    path_style: bool
-    access_key_id: str
-    secret_access_key: str = field(repr=False)
-    checksums: bool = True
+    from checks.object_store.client import Bucket
 
 
 class Store:
@@ -45,7 +32,7 @@ class Store:
         self.bucket, self._trusted, self._limits = bucket, trusted, limits
         self.is_left = threading.Event()  # nobody waits any more: what is written late is removed at once
         self._versions: list[str] = []
-        self._client = _client(bucket)
+        self._client = client(bucket)
         names = self._client.meta.method_to_api_mapping
         self._operations = {operation: getattr(self._client, name) for name, operation in names.items()}
         self.place = self._place()
@@ -112,43 +99,5 @@ class Store:
     def _ask(self, operation: str, key: str, **more: Any) -> Any:
         try:
             return self._operations[operation](Bucket=self.bucket.name, Key=key, **more)
-        except (ValueError, OverflowError) as error:  # botocore reads every header, and trusts in its form
-            raise Unreadable(f"{operation}: {error}") from error
-
-
-def _client(bucket: Bucket) -> Any:
-    import boto3
-    from botocore.config import Config
-    from botocore.loaders import Loader
-    from botocore.session import Session
-
-    session = Session()
-    for name in ("config_file", "credentials_file"):
-        session.set_config_variable(name, os.devnull)
-    session.register_component("data_loader", Loader([Loader.BUILTIN_DATA_PATH], include_default_search_paths=False))
-    checksums = "when_supported" if bucket.checksums else "when_required"
-    config = Config(
-        signature_version="s3v4",
-        retries={"total_max_attempts": 1},
-        proxies={},
-        ignore_configured_endpoint_urls=True,
-        use_dualstack_endpoint=False,
-        use_fips_endpoint=False,
-        request_checksum_calculation=checksums,
-        response_checksum_validation=checksums,
-        s3={
-            "addressing_style": "path" if bucket.path_style else "virtual",
-            "us_east_1_regional_endpoint": "regional",
-            "payload_signing_enabled": True,
-            "use_accelerate_endpoint": False,
-            "use_arn_region": False,
-        },
-    )
-    return boto3.session.Session(botocore_session=session).client(
-        "s3",
-        endpoint_url=str(bucket.endpoint) if bucket.endpoint else None,
-        region_name=bucket.region or _ANY_REGION,
-        aws_access_key_id=bucket.access_key_id,
-        aws_secret_access_key=bucket.secret_access_key,
-        config=config,
-    )
+        except (ValueError, OverflowError, RecursionError) as error:  # botocore trusts in the form of what it reads
+            raise Unreadable(operation) from error

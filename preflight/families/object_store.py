@@ -7,7 +7,7 @@ from dataclasses import replace
 from functools import partial
 
 from checks.object_store import ObjectStore
-from checks.object_store.store import Bucket
+from checks.object_store.client import Bucket
 from preflight.families.resource import Deployment, Resource, endpoint
 
 _ASSETS, _STORAGE = "object_store.assets", "object_store.sandbox_storage"

@@ -1,0 +1,72 @@
+"""boto3's client, told everything by us, to act as the AWS SDK for JavaScript v3 does by default."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass, field
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from checks.http import Endpoint
+
+_ANY_REGION = "us-east-1"  # what stores without regions are signed for
+
+
+@dataclass(frozen=True)
+class Bucket:
+    """One bucket, the way to it, and the keys to it. ``endpoint`` of None is AWS's own of the region."""
+
+    name: str
+    endpoint: Endpoint | None
+    region: str
+    path_style: bool
+    access_key_id: str
+    secret_access_key: str = field(repr=False)
+    checksums: bool = True
+
+
+def client(bucket: Bucket) -> Any:
+    """It reads nothing of the caller's: no variable, no file below the home directory."""
+    import boto3
+    from botocore.config import Config
+    from botocore.session import Session
+
+    session = Session()
+    for name in ("config_file", "credentials_file"):
+        session.set_config_variable(name, os.devnull)
+    session.register_component("data_loader", _loader())
+    checksums = "when_supported" if bucket.checksums else "when_required"
+    config = Config(
+        signature_version="s3v4",
+        retries={"total_max_attempts": 1},
+        proxies={},
+        ignore_configured_endpoint_urls=True,
+        use_dualstack_endpoint=False,
+        use_fips_endpoint=False,
+        request_checksum_calculation=checksums,
+        response_checksum_validation=checksums,
+        s3={
+            "addressing_style": "path" if bucket.path_style else "virtual",
+            "us_east_1_regional_endpoint": "regional",
+            "payload_signing_enabled": True,
+            "use_accelerate_endpoint": False,
+            "use_arn_region": False,
+        },
+    )
+    return boto3.session.Session(botocore_session=session).client(
+        "s3",
+        endpoint_url=str(bucket.endpoint) if bucket.endpoint else None,
+        region_name=bucket.region or _ANY_REGION,
+        aws_access_key_id=bucket.access_key_id,
+        aws_secret_access_key=bucket.secret_access_key,
+        config=config,
+    )
+
+
+@cache
+def _loader() -> Any:
+    """botocore's own models, each read once."""
+    from botocore.loaders import Loader
+
+    return Loader([Loader.BUILTIN_DATA_PATH], include_default_search_paths=False)
