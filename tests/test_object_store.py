@@ -548,6 +548,21 @@ def test_an_interrupted_upload_is_removed(store: ObjectStore) -> None:
     assert "run.deadline" in [finding.id for finding in result.findings]
 
 
+def test_an_interrupted_upload_that_cannot_be_removed_is_named(store: ObjectStore) -> None:
+    def answer(request: bytes) -> bytes | None:
+        if request.startswith((b"PUT", b"DELETE")):
+            time.sleep(3)
+            return b""
+        return None
+
+    with between(store.port, answer) as port:
+        subject = planned(ASSETS, values(f"http://localhost:{port}"))
+        [result] = run((subject,), Settings(Trust(), timeout=10.0), deadline=1.0, origins={}).results
+    noted = {finding.id: finding for finding in result.findings if finding.status >= Status.WARN}
+    assert noted.keys() == {"run.deadline", "object-store.leftover"}
+    assert f"{BUCKET}/mistle-preflight/" in noted["object-store.leftover"].message
+
+
 def test_a_store_that_hangs_in_the_middle(store: ObjectStore) -> None:
     def answer(request: bytes) -> bytes | None:
         if request.startswith((b"PUT", b"DELETE")):
