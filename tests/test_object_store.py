@@ -180,8 +180,9 @@ def test_the_host_is_the_javascript_clients(url: str, bucket: str, region: str, 
 # Keys, region, clock
 
 
-def test_unknown_access_key(store: ObjectStore) -> None:
-    found = check(store.url, Keys("nobody", "secret"))
+@pytest.mark.parametrize("key_id", ["nobody", "mistle/local", f"{OWNER.access_key_id}\n"])
+def test_unknown_access_key(store: ObjectStore, key_id: str) -> None:
+    found = check(store.url, Keys(key_id, OWNER.secret_access_key))
     found.fails("object-store.unknown-access-key", Layer.AUTH, KEY_ID, hint="object_store.assets.access_key_id")
     assert found["object-store.access"].message == "not reached"
 
@@ -311,6 +312,12 @@ def test_path_style_needed_whatever_the_keys(store: ObjectStore) -> None:
 
 def test_a_name_that_does_not_resolve_in_either_style(store: ObjectStore) -> None:
     found = check("http://absent.invalid", changes={"force_path_style": False})
+    found.fails("network.name-not-found", Layer.DNS, ENDPOINT, hint="host name")
+
+
+def test_an_answer_in_the_other_style_that_cannot_be_read() -> None:
+    with faults.http_port(reply("200 OK", "x", "Last-Modified: yesterday\r\n")) as port:
+        found = check(f"http://localhost:{port}", changes={"force_path_style": False})
     found.fails("network.name-not-found", Layer.DNS, ENDPOINT, hint="host name")
 
 

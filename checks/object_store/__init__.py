@@ -84,10 +84,10 @@ class ObjectStore(NetworkCheck):
         limits = record.part(0.4), 2 * record.settings.timeout
         try:
             return await in_thread(partial(Store, self.bucket, record.settings.trust.bundle, limits))
-        except Exception:
+        except Exception as error:
             with record.layer(Layer.CONFIG, "the client accepts these names"):
-                raise
-            raise
+                raise error from None
+            raise AssertionError("a failed rung ends the climb") from error
 
     async def _approach(self, record: Recorder, store: Store, key: str) -> None:
         """The rungs below, at the host that the SDK talks to; a host that only the bucket's name spoils is named so."""
@@ -112,7 +112,13 @@ class ObjectStore(NetworkCheck):
 
     def diagnose(self, error: Exception) -> Diagnosis | None:
         """The store's own code decides; what is not a store's word is the network's."""
-        from botocore.exceptions import BotoCoreError, FlexibleChecksumError, InvalidRegionError, ParamValidationError
+        from botocore.exceptions import (
+            BotoCoreError,
+            FlexibleChecksumError,
+            HTTPClientError,
+            InvalidRegionError,
+            ParamValidationError,
+        )
         from urllib3.exceptions import HTTPError
 
         match error:
@@ -129,6 +135,8 @@ class ObjectStore(NetworkCheck):
                 return causes.REGION_INVALID.found(f"{clean(self.bucket.region)!r} is no region")
             case ParamValidationError():
                 return causes.BUCKET_NAME_INVALID.found(f"{clean(self.bucket.name)!r} is no name of a bucket")
+            case HTTPClientError() if "Invalid header value" in str(error):
+                return causes.UNKNOWN_ACCESS_KEY.found("the access key id holds a line break, and cannot be sent")
         if found := super().diagnose(error):
             return found
         if isinstance(error, BotoCoreError | HTTPError | HTTPException | Unreadable):

@@ -186,6 +186,8 @@ def by_answer(refusal: Refused) -> Cause:
     """The cause that an answer names."""
     if refusal.code in _ELSEWHERE and refusal.region:
         return WRONG_REGION
+    if refusal.code == "InvalidArgument" and refusal.operation == "GetObject":
+        return UNKNOWN_ACCESS_KEY  # of all that such a request holds, only the key id can have a wrong form
     if refusal.code in BY_CODE:
         return BY_CODE[refusal.code]
     if refusal.status >= 500 and refusal.status != 501:

@@ -50,12 +50,10 @@ async def find(record: Recorder, store: Store, key: str) -> tuple[Store, Refused
 
 async def elsewhere(record: Recorder, store: Store, key: str, code: str = "") -> tuple[Store, Refused] | None:
     """The same in the other style, if that leads elsewhere, and to the bucket; or to S3 where ``code`` is not S3's."""
-    from botocore.exceptions import BotoCoreError
-
     other = await in_thread(partial(store.other, path_style=not store.bucket.path_style))
     if other.place.host == store.place.host:
         return None
-    with suppress(BotoCoreError, OSError):
+    with suppress(Exception):  # whatever is wrong with the other way, it is not the one to mend
         async with asyncio.timeout(record.part(0.5)):
             answer = await in_thread(partial(other.look, key))
             if answer.code in {ABSENT, HIDDEN} or (answer.is_s3 and not code):
