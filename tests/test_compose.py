@@ -127,7 +127,43 @@ def test_the_example_passes_in_full_and_leaves_nothing(
     assert contents(stack) == before
 
 
-NOTHING_TO_PROBE: set[str] = set()
+NOTHING_TO_PROBE = {
+    "global.env",
+    "telemetry.enabled",
+    "telemetry.debug",
+    "telemetry.resource_attributes",
+    "services.control_plane_api.host",
+    "services.control_plane_api.port",
+    "services.control_plane_api.auth.secret",
+    "services.control_plane_api.auth.enabled_methods",
+    "services.control_plane_api.auth.allow_signups",
+    "services.control_plane_api.auth.otp.length",
+    "services.control_plane_api.auth.otp.expires_in_seconds",
+    "services.control_plane_api.auth.otp.allowed_attempts",
+    "services.control_plane_api.integrations.active_master_encryption_key_version",
+    "services.data_plane_api.host",
+    "services.data_plane_api.port",
+    "services.data_plane_gateway.host",
+    "services.data_plane_gateway.port",
+    "services.control_plane_worker.workflow_concurrency",
+    "services.data_plane_worker.workflow_concurrency",
+    "workflow.control_plane.namespace_id",
+    "workflow.data_plane.namespace_id",
+    "kv.data_plane.backend",
+    "email.smtp.from_name",
+    "internal_auth.method",
+    "sandbox.provider",
+    "sandbox.publish_base_domain",  # below localhost, which no name server is asked for
+    "sandbox.storage.backend",
+    "sandbox.tokens.bootstrap.secret",
+    "sandbox.tokens.bootstrap.issuer",
+    "sandbox.tokens.bootstrap.audience",
+    "sandbox.publish.access_token.secret",
+    "sandbox.publish.access_token.issuer",
+    "sandbox.publish.access_token.audience",
+    "sandbox.publish.session.cookie_signing_secret",
+    "sandbox.sandboxd_test_faults_enabled",
+}
 
 
 def fill_home(home: Path) -> None:
