@@ -6,10 +6,10 @@ import asyncio
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from checks.base import Layer, Status
-from checks.network import NoSuchName, reach, resolve
+from checks.network import NetworkCheck, NoSuchName, reach, resolve
 from checks.trust import TlsOnPlaintext, secure, speaks_tls
 from checks.words import clean
 
@@ -93,6 +93,25 @@ class Reply:
         return "html" in self.headers.get("content-type", "") or self.body[:64].lstrip().lower().startswith(
             b"<!doctype"
         )
+
+
+@dataclass(frozen=True, kw_only=True)
+class EndpointCheck(NetworkCheck):
+    """A check of something at a URL: the network's rungs, and what is ``above`` them."""
+
+    above: ClassVar[tuple[Layer, ...]]
+    endpoint: Endpoint
+
+    @property
+    def target(self) -> str:
+        """The URL."""
+        return str(self.endpoint)
+
+    @property
+    def layers(self) -> tuple[Layer, ...]:
+        """The tls rung is there where the scheme asks for it."""
+        tls = (Layer.TLS,) if self.endpoint.tls else ()
+        return (Layer.DNS, Layer.CONNECT, *tls, *self.above)
 
 
 async def approach(record: Recorder, endpoint: Endpoint, fields: tuple[str, ...] = ("url",)) -> str:

@@ -8,8 +8,7 @@ from dataclasses import dataclass, replace
 from typing import ClassVar
 
 from checks.base import Cause, Diagnosis, Layer, Recorder, Status
-from checks.http import Endpoint, NotHttp, NotJson, Reply, approach, request
-from checks.network import NetworkCheck
+from checks.http import EndpointCheck, NotHttp, NotJson, Reply, approach, request
 from checks.words import clean
 
 NOT_FOUND = Cause(
@@ -56,7 +55,7 @@ class Unexpected(Exception):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Otlp(NetworkCheck):
+class Otlp(EndpointCheck):
     """Proves that a collector takes in what Mistle exports: an empty export is accepted at the endpoint as written.
 
     Writes nothing: the export holds no spans, no logs and no metrics.
@@ -66,20 +65,9 @@ class Otlp(NetworkCheck):
     kind = "otlp"
     causes = (NOT_FOUND, GRPC_PORT, REFUSED, NOT_OTLP)
     imports: ClassVar[tuple[str, ...]] = ("httpx",)
+    above = (Layer.ACCESS,)
 
-    endpoint: Endpoint
     signal: str
-
-    @property
-    def target(self) -> str:
-        """The URL."""
-        return str(self.endpoint)
-
-    @property
-    def layers(self) -> tuple[Layer, ...]:
-        """The tls rung is there for https."""
-        tls = (Layer.TLS,) if self.endpoint.tls else ()
-        return (Layer.DNS, Layer.CONNECT, *tls, Layer.ACCESS)
 
     async def run(self, record: Recorder) -> None:
         """Send one empty export."""

@@ -190,13 +190,20 @@ def pointed_at(ports: dict[str, int]) -> dict[str, str]:
     )
 
 
+SESSIONS_FROM_HERE = """
+SELECT count(*) FROM pg_stat_activity
+WHERE client_addr = (SELECT client_addr FROM pg_stat_activity WHERE pid = pg_backend_pid())
+"""
+
+
 def contents(ports: dict[str, int]) -> dict[str, object]:
     """What the servers hold: rows are not looked for, for no table is named in any statement."""
     url = f"postgresql://mistle:mistle-local-postgres@127.0.0.1:{ports['POSTGRES_PORT']}/mistle"
     with psycopg.connect(url) as connection:
         relations = connection.execute("SELECT count(*) FROM pg_class").fetchone()
+        sessions = connection.execute(SESSIONS_FROM_HERE).fetchone()
     with redis.Redis(port=ports["VALKEY_PORT"], password="mistle-local-valkey") as client:
-        keys = client.dbsize()
+        keys, clients = client.dbsize(), client.info("clients")["connected_clients"]
     with closing(DockerClient(base_url=f"unix:///tmp/{PROJECT}/docker.sock")) as client:
         volumes, containers = len(client.volumes.list()), len(client.containers.list(all=True))
     objects = object_store(ports).list_objects_v2(Bucket="mistle-assets")["KeyCount"]
@@ -204,7 +211,9 @@ def contents(ports: dict[str, int]) -> dict[str, object]:
     queue = postfix.exec_run("mailq").output
     return {
         "relations": relations,
+        "sessions": sessions,
         "keys": keys,
+        "clients": clients,
         "volumes": volumes,
         "containers": containers,
         "objects": objects,

@@ -7,16 +7,16 @@ from dataclasses import dataclass, field
 from typing import ClassVar
 
 from checks.base import Diagnosis, Layer, Recorder
-from checks.http import Endpoint, NotHttp, Reply, approach, look_up
+from checks.http import EndpointCheck, NotHttp, Reply, approach, look_up
 from checks.http_service import answers, causes
 from checks.http_service.apps import DASHBOARD, GATEWAY, App
 from checks.http_service.causes import Unexpected
 from checks.http_service.questions import as_member, as_stranger, ask
-from checks.network import REFUSED, NetworkCheck
+from checks.network import REFUSED
 
 
 @dataclass(frozen=True, kw_only=True)
-class HttpService(NetworkCheck):
+class HttpService(EndpointCheck):
     """Proves that a URL leads to the service of Mistle's that it is meant for, and that this service works.
 
     Health, and identity by openapi.json or the gateway's runtime state. Where services call each other, the shared
@@ -31,23 +31,12 @@ class HttpService(NetworkCheck):
     prefix = "http"
     causes = causes.CAUSES
     imports: ClassVar[tuple[str, ...]] = ("httpx",)
+    above = (Layer.AUTH, Layer.ACCESS)
 
-    endpoint: Endpoint
     app: App
     token: str = field(default="", repr=False)  # "" where no service calls
     origin: str = ""  # of the pages that call; "" where none do
     deployed: bool = True
-
-    @property
-    def target(self) -> str:
-        """The URL."""
-        return str(self.endpoint)
-
-    @property
-    def layers(self) -> tuple[Layer, ...]:
-        """The tls rung is there for https."""
-        tls = (Layer.TLS,) if self.endpoint.tls else ()
-        return (Layer.DNS, Layer.CONNECT, *tls, Layer.AUTH, Layer.ACCESS)
 
     async def run(self, record: Recorder) -> None:
         """See who answers, with the token where services call, then whether it works."""

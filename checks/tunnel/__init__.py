@@ -9,8 +9,7 @@ from dataclasses import dataclass, field, replace
 from typing import ClassVar
 
 from checks.base import Diagnosis, Layer, Recorder
-from checks.http import Endpoint, Reply, approach, look_up
-from checks.network import NetworkCheck
+from checks.http import Endpoint, EndpointCheck, Reply, approach, look_up
 from checks.tunnel import answers, causes
 from checks.tunnel.causes import Unexpected
 
@@ -20,7 +19,7 @@ _LIFE = 60  # seconds that the token is good for
 
 
 @dataclass(frozen=True, kw_only=True)
-class Tunnel(NetworkCheck):
+class Tunnel(EndpointCheck):
     """Proves that WebSockets reach the gateway, and that it takes the connect tokens that Mistle mints, and no others.
 
     Asks for a tunnel without a token, which must be refused (401), then with a token for an invented sandbox, which
@@ -32,23 +31,12 @@ class Tunnel(NetworkCheck):
     kind = "tunnel"
     causes = causes.CAUSES
     imports: ClassVar[tuple[str, ...]] = ("checks.tunnel.upgrade", "jwt")
+    above = (Layer.AUTH,)
 
-    endpoint: Endpoint
     secret: str = field(repr=False)
     issuer: str
     audience: str
     deployed: bool = True
-
-    @property
-    def target(self) -> str:
-        """The URL."""
-        return str(self.endpoint)
-
-    @property
-    def layers(self) -> tuple[Layer, ...]:
-        """The tls rung is there for wss."""
-        tls = (Layer.TLS,) if self.endpoint.tls else ()
-        return (Layer.DNS, Layer.CONNECT, *tls, Layer.AUTH)
 
     async def run(self, record: Recorder) -> None:
         """Knock without a token, then with one."""
