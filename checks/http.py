@@ -50,6 +50,11 @@ class Endpoint:
     def __str__(self) -> str:
         return f"{self.scheme}://{self.address}{self.path}"
 
+    @property
+    def shown(self) -> str:
+        """The URL without its query, which may hold a secret."""
+        return str(self).partition("?")[0]
+
     def at(self, path: str) -> Endpoint:
         """Another path at the same place: below this one's where that is not the root."""
         return Endpoint(self.scheme, self.host, self.port, self.path.rstrip("/") + path)
@@ -104,8 +109,8 @@ class EndpointCheck(NetworkCheck):
 
     @property
     def target(self) -> str:
-        """The URL."""
-        return str(self.endpoint)
+        """The URL, without its query."""
+        return self.endpoint.shown
 
     @property
     def layers(self) -> tuple[Layer, ...]:
@@ -145,10 +150,10 @@ async def request(
     headers: Mapping[str, str] | None = None,
     content: bytes | None = None,
 ) -> Reply:
-    """Send one request, within half of what is left of the check's time.
+    """Send one request, within half of what is left of the check's time, and as much again to tell TLS from plaintext.
 
-    Raises NotHttp, TlsOnPlaintext, TimeoutError, UnicodeEncodeError where no header can hold a value, and httpx'
-    errors, which have the system's among their causes.
+    Raises NotHttp, TlsOnPlaintext, ConnectionResetError, TimeoutError, UnicodeEncodeError where no header can hold a
+    value, and httpx' errors, which have the system's among their causes.
     """
     import httpx
 
@@ -164,7 +169,7 @@ async def request(
         raise ConnectionResetError("closed without an answer") from error
     except httpx.DecodingError as error:
         raise NotHttp("the answer's body cannot be decoded") from error
-    if reply.status == 400 and await _wants_tls(record, endpoint):
+    if reply.status == 400 and not reply.body.lstrip().startswith(b"{") and await _wants_tls(record, endpoint):
         raise TlsOnPlaintext(f"{endpoint.address} speaks TLS")
     return reply
 

@@ -41,6 +41,7 @@ NOT_OTLP = Cause(
 )
 _EMPTY = {"traces": "resourceSpans", "logs": "resourceLogs", "metrics": "resourceMetrics"}
 _NOT_THERE = {404, 405}
+_EMPTY_REFUSED = {400, 422}  # Loki's answer to nothing at all is 422
 _ANOTHER = {301, 302, 303, 307, 308}
 _SETTINGS = 4  # the type of the frame with which every HTTP/2 server begins: RFC 9113, 3.4
 _PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + bytes(3) + b"\x04" + bytes(5)
@@ -82,7 +83,24 @@ class Otlp(EndpointCheck):
                 if await _speaks_http2((address, self.endpoint.port), record.part(0.5)):
                     raise Unexpected(GRPC_PORT, "the port speaks HTTP/2 and not HTTP/1.1") from error
                 raise
-            _judge(reply)
+            if unproven := self._judge(reply):
+                record.skip(Layer.ACCESS, unproven, ("url",))
+
+    def _judge(self, reply: Reply) -> str:
+        """Raise what the answer means, where it is not an acceptance; or say why it proves nothing."""
+        said = f"the answer is {reply.status}: {clean(reply.body.decode(errors='replace'), 200)}".rstrip(": ")
+        if reply.status in _NOT_THERE:
+            right = self.endpoint.shown.endswith(f"/v1/{self.signal}")
+            raise Unexpected(NOT_OTLP if right else NOT_FOUND, said)
+        if reply.status in _ANOTHER or reply.is_html:
+            raise Unexpected(NOT_OTLP, f"the answer is {reply.status}, {_instead(reply)}")
+        if reply.status in _EMPTY_REFUSED:
+            return f"not proven, for the collector takes no empty export: {said}"
+        if not 200 <= reply.status < 300:
+            raise Unexpected(REFUSED, said)
+        if reply.body and not _is_response(reply):
+            raise Unexpected(NOT_OTLP, f"the answer is {reply.status}, and not an OTLP response in JSON")
+        return ""
 
     def diagnose(self, error: Exception) -> Diagnosis | None:
         """Whatever it is, it is a warning."""
@@ -95,23 +113,8 @@ class Otlp(EndpointCheck):
         return found and replace(found, status=Status.WARN)
 
 
-def _judge(reply: Reply) -> None:
-    """Raise what the answer means, where it is not an acceptance."""
-    said = f"the answer is {reply.status}: {clean(reply.body.decode(errors='replace'), 200)}".rstrip(": ")
-    if reply.status in _NOT_THERE:
-        raise Unexpected(NOT_FOUND, said)
-    if reply.status in _ANOTHER or reply.is_html:
-        raise Unexpected(NOT_OTLP, f"the answer is {reply.status}, {_instead(reply)}")
-    if reply.status != 200:
-        raise Unexpected(REFUSED, said)
-    if reply.body and not _is_response(reply):
-        raise Unexpected(NOT_OTLP, "the answer is 200, and not an OTLP response in JSON")
-
-
 def _instead(reply: Reply) -> str:
-    return (
-        f"a redirect to {clean(reply.headers['location'], 120)}" if "location" in reply.headers else "a page for people"
-    )
+    return f"a redirect to {reply.location}" if reply.is_redirect else "a page for people"
 
 
 def _is_response(reply: Reply) -> bool:

@@ -52,11 +52,12 @@ def plan(
         raise SelectionError(f"the selection leaves nothing to check; this configuration names {names}")
     blocked = [resource for resource in wanted if config.broken.intersection(resource.keys + resource.optional)]
     sound = [resource for resource in wanted if resource not in blocked]
-    deployment = Deployment(config.values, config.broken, stage, frozenset(resource.name for resource in sound))
+    names_of_sound = frozenset(resource.name for resource in sound)
+    deployment = Deployment(config.values, config.broken, stage, names_of_sound, service)
     return Plan(
         checks=tuple(resource.make(deployment) for resource in sound),
         blocked=tuple(_blocked(resource, config) for resource in blocked),
-        unselected=frozenset(key for resource in named if resource not in wanted for key in resource.keys),
+        unselected=frozenset(key for resource in named if resource not in wanted for key in resource.all_keys),
     )
 
 
@@ -84,7 +85,7 @@ def _select(named: list[Resource], service: str | None, only: tuple[str, ...], s
 
 
 def _matches(resource: Resource, pattern: str) -> bool:
-    return any(fnmatchcase(name, pattern) for name in (resource.name, resource.kind, *resource.keys))
+    return any(fnmatchcase(name, pattern) for name in (resource.name, resource.kind, *resource.all_keys))
 
 
 def _blocked(resource: Resource, config: Config) -> Result:
@@ -94,6 +95,6 @@ def _blocked(resource: Resource, config: Config) -> Result:
         layer=Layer.CONFIG,
         status=Status.SKIP,
         message=f"not checked: {' and '.join(broken)} cannot be used",
-        fields=resource.keys,
+        fields=resource.all_keys,
     )
-    return Result(resource.name, resource.kind, "", resource.keys, (finding,))
+    return Result(resource.name, resource.kind, "", resource.all_keys, (finding,))

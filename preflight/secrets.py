@@ -21,6 +21,7 @@ _PASSWORDS = (
     re.compile(r"://[^:@]*:(.*)@", re.DOTALL),  # in a malformed URL only the operator knows which @ ends it
     re.compile(r"[?&](?:ssl)?password=([^&#]*)"),
 )
+_IN_QUERY = re.compile(r"[?&][^=&#]*=([^&#]*)")  # of a web address: an API key, perhaps
 
 
 def collect(tree: Tree, environ: Mapping[str, str]) -> tuple[str, ...]:
@@ -74,5 +75,6 @@ def _secrets(key: Key, text: str) -> Iterator[str]:
     if not key.url or (key.secrecy is not Secrecy.NONE and "://" not in text):
         yield text
         return
-    for password in (found for pattern in _PASSWORDS for found in pattern.findall(text)):
+    patterns = (*_PASSWORDS, _IN_QUERY) if text.startswith(("http", "ws")) else _PASSWORDS
+    for password in (found for pattern in patterns for found in pattern.findall(text)):
         yield from (password, unquote(password), quote(unquote(password), safe=""))

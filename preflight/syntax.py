@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from checks.words import clean
 from preflight import causes
-from preflight.schema import KEYS, Secrecy, in_use, key_of
+from preflight.schema import KEYS, Key, Secrecy, in_use, key_of
 from preflight.urls import BadUrl, Url, parse
 from preflight.values import Text, Wrong, shown
 
@@ -38,7 +38,7 @@ def urls(settings: Settings) -> Iterator[Finding]:
     for key in KEYS:
         text = settings.text(key.path)
         if isinstance(key.type, Text) and key.url and text and in_use(key.path, settings.tree):
-            wrong = None if _is_placeholder(text) else _wrong(text, key.type.schemes)
+            wrong = None if _is_placeholder(text) else _wrong(key, text, key.type.schemes)
             if wrong:
                 yield settings.found(wrong.cause, key.path, message=wrong.message)
 
@@ -50,7 +50,7 @@ def _is_placeholder(value: object) -> bool:
     return isinstance(value, str) and bool(_PLACEHOLDER.search(value))
 
 
-def _wrong(text: str, schemes: tuple[str, ...]) -> Wrong | None:
+def _wrong(key: Key, text: str, schemes: tuple[str, ...]) -> Wrong | None:
     try:
         url = parse(text)
     except BadUrl as error:
@@ -58,8 +58,15 @@ def _wrong(text: str, schemes: tuple[str, ...]) -> Wrong | None:
     if url.scheme not in schemes:
         expected = " or ".join(f"{scheme}://" for scheme in schemes)
         return Wrong(causes.WRONG_SCHEME, f"begins with {clean(url.scheme, 20)}://, must begin with {expected}")
-    lacking = _lacking(url)
+    lacking = _lacking(url) or (_excess(url) if key.path.startswith("services.") else "")
     return Wrong(causes.MALFORMED_URL, lacking) if lacking else None
+
+
+def _excess(url: Url) -> str:
+    """What a service's URL may not hold: Mistle appends to it, and its client takes no user name."""
+    if url.username or url.password:
+        return "holds a user name or password, which Mistle's client refuses in a URL"
+    return "holds a query, and Mistle appends paths of its own" if url.query else ""
 
 
 def _lacking(url: Url) -> str:

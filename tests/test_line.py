@@ -3,6 +3,7 @@
 import base64
 import json
 import os
+import socket
 import subprocess
 import sys
 import time
@@ -17,6 +18,7 @@ import pytest
 
 import configs
 import faults
+from preflight.config import load
 from testbed import PgBouncer, Postgres, Valkey, valkey_server
 from testbed.postgres import PASSWORD
 
@@ -192,3 +194,43 @@ def test_no_secret_is_in_any_output(
     assert "postgres.control_plane.direct_url" in output or arguments == ["config"]
     for secret in secrets.values():
         assert not [shape for shape in encodings(secret) if shape in output]
+
+
+def echo(connection: socket.socket) -> None:
+    """Say back whatever is said, as an HTTP error and as it came."""
+    connection.settimeout(1)
+    while said := connection.recv(65536):
+        body = json.dumps({"error": said.decode(errors="replace"), "message": said.hex()}).encode() + said
+        head = f"HTTP/1.1 403 Forbidden\r\nContent-Type: application/json\r\nContent-Length: {len(body)}\r\n"
+        connection.sendall(head.encode() + b"Server: " + said.split(b"\r\n")[0] + b"\r\n\r\n" + body)
+
+
+@pytest.mark.parametrize("arguments", [["-v"], ["-v", "--format", "json"]])
+@pytest.mark.parametrize("provider", [{}, configs.E2B])
+def test_no_secret_is_in_any_output_of_any_kind(
+    tmp_path: Path, arguments: list[str], provider: Mapping[str, object]
+) -> None:
+    with faults.serving(echo) as port:
+        web, socket_url = f"http://127.0.0.1:{port}", f"ws://127.0.0.1:{port}"
+        services = ("control_plane_api", "data_plane_api", "data_plane_gateway")
+        values: dict[str, object] = dict(configs.TELEMETRY) | dict(configs.CONTROL_KV) | dict(configs.GOOGLE)
+        values |= {f"services.{name}.internal_url": web for name in services} | dict(provider)
+        values |= {f"telemetry.{signal}.endpoint": f"{web}/v1/{signal}?key=query-secret" for signal in SIGNALS}
+        values |= {f"services.data_plane_gateway.sandbox_ws_{way}_url": f"{socket_url}/tunnel/sandbox" for way in WAYS}
+        values |= urls(
+            *(f"postgres://u:postgres-secret@127.0.0.1:{port}/d",) * 2, f"redis://:kv-secret@127.0.0.1:{port}"
+        )
+        values |= {"object_store.assets.endpoint": web, "object_store.assets.force_path_style": True}
+        values |= {"email.smtp.host": "127.0.0.1", "email.smtp.port": port, "email.smtp.secure": False}
+        file = configs.write(tmp_path, values)
+        secrets = load(file, {}).secrets
+        done = preflight("--config", str(file), "--timeout", "3", *arguments)
+    output = done.stdout + done.stderr
+    assert done.returncode == 1, output
+    assert {"query-secret", "kv-secret", "postgres-secret", "smtp-password", "assets-secret-key"} <= set(secrets)
+    for secret in secrets:
+        assert not [shape for shape in encodings(secret) if shape in output], secret
+    assert "eyJ" not in output
+
+
+SIGNALS, WAYS = ("traces", "logs", "metrics"), ("internal", "public")

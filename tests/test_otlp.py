@@ -52,6 +52,34 @@ def test_a_path_that_is_not_there(path: str) -> None:
     assert "404" in found.warns("otlp.not-found", Layer.ACCESS, KEY, hint="/v1/traces").message
 
 
+def answer(status: str, body: str = "") -> bytes:
+    kind = "Content-Type: application/json\r\n" if body else ""
+    return f"HTTP/1.1 {status}\r\n{kind}Content-Length: {len(body)}\r\n\r\n{body}".encode()
+
+
+@pytest.mark.parametrize("reply", [answer("204 No Content"), answer("202 Accepted", "{}")])
+def test_any_acceptance(reply: bytes) -> None:
+    with faults.http_port(reply) as port:
+        check(f"http://127.0.0.1:{port}/v1/traces").passes("otlp.access", Layer.ACCESS, KEY)
+
+
+@pytest.mark.parametrize("status", ["400 Bad Request", "422 Unprocessable Entity"])
+def test_a_collector_that_takes_no_empty_export(status: str) -> None:
+    with faults.http_port(answer(status, '{"message": "empty"}')) as port:
+        found = check(f"http://127.0.0.1:{port}/v1/traces")
+    assert found.status is Status.SKIP, found
+    assert found["otlp.access"].fields == (KEY,)
+
+
+def test_a_query_is_in_no_text() -> None:
+    assert planned(NAME, {"telemetry.enabled": True, KEY: "https://h/v1/traces?key=hunter2"}).target == (
+        "https://h:443/v1/traces"
+    )
+    redirect = b"HTTP/1.1 302 Found\r\nLocation: http://h/x?key=hunter2\r\nContent-Length: 0\r\n\r\n"
+    with faults.http_port(redirect) as port:
+        assert "hunter2" not in str(check(f"http://127.0.0.1:{port}/v1/traces"))
+
+
 def test_a_collector_that_wants_a_login() -> None:
     with web_server(collector(authorization="Bearer x")) as web:
         found = check(f"{web.url}/v1/traces")

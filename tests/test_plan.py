@@ -7,6 +7,7 @@ import pytest
 
 import configs
 from checks.base import Status
+from checks.docker_engine import DockerEngine
 from checks.postgres import Postgres
 from preflight.config import Config, load
 from preflight.families import RESOURCES
@@ -69,6 +70,20 @@ def test_services_are_those_that_exist() -> None:
     assert {service for resource in RESOURCES for service in resource.services} <= set(SERVICES)
 
 
+@pytest.mark.parametrize("domain", ["notlocalhost", "localhost.example"])
+def test_other_names_are_looked_up(tmp_path: Path, domain: str) -> None:
+    config = load(configs.write(tmp_path, {"sandbox.publish_base_domain": domain}), {})
+    assert "sandbox.publish_base_domain" in names(config)
+
+
+@pytest.mark.parametrize("service", ["data_plane_api", "data_plane_worker"])
+def test_only_the_worker_makes_sandboxes(tmp_path: Path, service: str) -> None:
+    config = load(configs.write(tmp_path, {"sandbox.docker.network_name": "sandboxes"}), {})
+    (docker,) = plan(config, service=service, only=["docker"]).checks
+    assert isinstance(docker, DockerEngine)
+    assert (docker.network_name, docker.volumes) == (("", False), ("sandboxes", True))[service == "data_plane_worker"]
+
+
 @pytest.mark.parametrize("domain", ["localhost", "sandboxes.localhost"])
 def test_names_below_localhost_are_not_looked_up(tmp_path: Path, domain: str) -> None:
     config = load(configs.write(tmp_path, {"sandbox.publish_base_domain": domain}), {})
@@ -120,6 +135,8 @@ def test_service(config: Config, service: str, expected: list[str]) -> None:
         ({"only": ["kv*"]}, ["kv.data_plane"]),
         ({"only": ["valkey"]}, ["kv.data_plane"]),
         ({"only": ["postgres.data_plane.direct_url"]}, ["postgres.data_plane.direct"]),
+        ({"only": ["sandbox.docker.network_name"]}, ["sandbox.docker"]),
+        ({"only": ["*.trusted_origins"]}, ["services.control_plane_api.public"]),
         ({"only": ["postgres", "kv*"], "skip": ["postgres"]}, ["kv.data_plane"]),
         ({"only": ["postgres"], "skip": ["*.pooled", "*control*"]}, ["postgres.data_plane.direct"]),
     ],

@@ -39,6 +39,7 @@ class DockerEngine(Check):
     default_base_image: str
     network_name: str
     name_prefix: str
+    volumes: bool = True  # whether the service in question makes them
 
     @property
     def target(self) -> str:
@@ -61,8 +62,10 @@ class DockerEngine(Check):
             with tries, record.layer(Layer.ACCESS, f"network {self.network_name} is there", proves=("network_name",)):
                 await self._see_network(record, engine)
         prefix = "name_prefix" if self.name_prefix else "socket_path"
-        with tries, record.layer(Layer.ACCESS, f"may create and remove volumes {self.name_prefix}*", proves=(prefix,)):
-            await self._make_volume(record, engine, prefix)
+        goal = f"may create and remove volumes {self.name_prefix}*"
+        if self.volumes:
+            with tries, record.layer(Layer.ACCESS, goal, proves=(prefix,)):
+                await self._make_volume(record, engine, prefix)
         with tries, record.layer(Layer.ACCESS, f"{self.default_base_image} can be had", proves=("default_base_image",)):
             image, helper = await self._see_images(record, engine)
         tries.end()

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 from checks.publish import Publish
 from preflight.families.resource import Deployment, Resource
+from preflight.urls import is_loopback
 
 _KEY = "sandbox.publish_base_domain"
 
@@ -21,7 +22,7 @@ def _make(deployment: Deployment) -> Publish:
 
 def _is_looked_up(values: Mapping[str, object]) -> bool:
     """Every name below localhost is the browser's own machine (RFC 6761), without asking anyone."""
-    return not str(values.get(_KEY, "")).rstrip(".").endswith("localhost")
+    return not is_loopback(str(values.get(_KEY, "")))
 
 
 RESOURCES = (

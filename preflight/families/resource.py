@@ -15,14 +15,15 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Deployment:
-    """What a check is made from: the configuration's values, the keys whose value is wrong, the stage, and the names of
-    all checks that are wanted.
+    """What a check is made from: the configuration's values, the keys whose value is wrong, the stage, the names of all
+    checks that are wanted, and the one service that is asked about, if any.
     """
 
     values: Mapping[str, object]
     broken: frozenset[str]
     stage: str
     wanted: frozenset[str]
+    service: str | None = None
 
     @property
     def production(self) -> bool:
@@ -47,7 +48,8 @@ def _always(_values: Mapping[str, object]) -> bool:
 class Resource:
     """``keys`` must be there and right for the check to be made, ``optional`` ones right where they are set.
 
-    ``services`` use it; ``applies`` says of the configuration's values whether Mistle uses it at all.
+    What is found may be about ``extra`` keys too, which do not have to be right. ``services`` use it; ``applies`` says
+    of the configuration's values whether Mistle uses it at all.
     """
 
     name: str
@@ -56,7 +58,13 @@ class Resource:
     services: frozenset[str]
     make: Callable[[Deployment], Check]
     optional: tuple[str, ...] = ()
+    extra: tuple[str, ...] = ()
     applies: Callable[[Mapping[str, object]], bool] = _always
+
+    @property
+    def all_keys(self) -> tuple[str, ...]:
+        """Every key that a finding of its check may be about."""
+        return (*self.keys, *self.optional, *self.extra)
 
 
 def endpoint(url: str) -> Endpoint:

@@ -81,5 +81,13 @@ def _is_about(key: str, row: _Row, deployment: Deployment) -> bool:
 
 
 RESOURCES = tuple(
-    Resource(row.name, HttpService.kind, (row.key, *row.needs), row.services, partial(_make, row)) for row in _ROWS
+    Resource(
+        name=row.name,
+        kind=HttpService.kind,
+        keys=(row.key, *row.needs),
+        services=row.services,
+        make=partial(_make, row),
+        extra=tuple(key for _, key in row.extra if key not in row.needs and key != "kv.data_plane.url"),
+    )
+    for row in _ROWS
 )

@@ -38,8 +38,16 @@ OFFLINE = ("VALID, nothing was probed", "NOT VALID, nothing was probed")
 
 def render(report: Report) -> str:
     """The usual report; with detail -1 only what failed and the verdict, with detail 1 every rung."""
-    parts = [_problems(report, report.fail_level)] if report.detail < 0 else list(_full(report))
+    parts = [_problems(report, report.fail_level), _unsaid(report)] if report.detail < 0 else list(_full(report))
     return "\n\n".join("\n".join(part) for part in (*parts, [_verdict(report)]) if part) + "\n"
+
+
+def _unsaid(report: Report) -> list[str]:
+    """The ids of warnings that are not shown: one of them may explain a failure."""
+    ids = [finding.id for finding in report.findings if finding.status is Status.WARN]
+    if not ids or report.fail_level <= Status.WARN:
+        return []
+    return [_color("33", f"warnings: {', '.join(dict.fromkeys(ids))} (without -q: in full)")]
 
 
 def _full(report: Report) -> Iterator[list[str]]:
