@@ -25,9 +25,9 @@ def between(port: int, answer: Answer) -> AbstractContextManager[int]:
     return faults.serving(lambda connection: _mediate(connection, port, answer))
 
 
-def error(status: str, code: str, more: str = "", headers: str = "") -> bytes:
+def error(status: str, code: str, more: str = "", headers: str = "", words: str = "Not here") -> bytes:
     """A refusal in S3's words."""
-    body = f"<?xml version='1.0'?><Error><Code>{code}</Code><Message>Not here</Message>{more}</Error>"
+    body = f"<?xml version='1.0'?><Error><Code>{code}</Code><Message>{words}</Message>{more}</Error>"
     return reply(status, body, f"Content-Type: application/xml\r\n{headers}")
 
 
@@ -79,7 +79,7 @@ def _mediate(connection: socket.socket, port: int, answer: Answer) -> None:
     with suppress(OSError), closing(connection):
         while request := _request(connection):
             own = answer(request)
-            connection.sendall(_ask(port, request) if own is None else own)
+            connection.sendall(ask(port, request) if own is None else own)
             if own is None or b"Connection: close" in own:
                 return
 
@@ -98,7 +98,7 @@ def _request(connection: socket.socket) -> bytes:
     return head + b"\r\n\r\n" + body
 
 
-def _ask(port: int, request: bytes) -> bytes:
+def ask(port: int, request: bytes) -> bytes:
     """The store's answer; that it closes the connection tells where the answer ends."""
     head, _, body = request.partition(b"\r\n\r\n")
     with socket.create_connection((faults.LOOPBACK, port)) as upstream:

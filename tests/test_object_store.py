@@ -4,6 +4,7 @@ import os
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 import pytest
@@ -19,7 +20,7 @@ from climbing import Climb, climb, planned
 from preflight.config import Config
 from preflight.plan import plan
 from preflight.runner import run
-from store_faults import PUBLIC, between, error, from_outside, reply
+from store_faults import PUBLIC, ask, between, error, from_outside, reply
 from testbed import Authority, ObjectStore, object_store, proxy, swift_object_store
 from testbed.names import can_change_names, name_server, with_files
 from testbed.object_store import (
@@ -198,6 +199,69 @@ def test_unknown_access_key_in_other_words(code: str) -> None:
     with faults.http_port(error("401 Unauthorized", code)) as port:
         found = check(f"http://127.0.0.1:{port}")
     found.fails("object-store.unknown-access-key", Layer.AUTH, KEY_ID, hint="access_key_id")
+
+
+def denying(store: ObjectStore, words: dict[bytes, str]) -> AbstractContextManager[int]:
+    """The store, with one code for wrong keys as for missing rights; `words` by the store's own code."""
+
+    def answer(request: bytes) -> bytes:
+        said = ask(store.port, request)
+        found = [each for code, each in words.items() if b"<Code>" + code in said]
+        return error("403 Forbidden", "AccessDenied", words=found[0]) if found else said
+
+    return between(store.port, answer)
+
+
+GARAGE = {
+    b"InvalidAccessKeyId": "Forbidden: No such key: GK1",
+    b"SignatureDoesNotMatch": "Forbidden: Invalid signature",
+}
+WORDLESS = dict.fromkeys(GARAGE, "Access Denied.")
+WRONG_KEYS = [Keys("nobody", "wrong"), Keys(OWNER.access_key_id, "wrong")]
+
+
+@pytest.mark.parametrize("read_only", [False, True])
+def test_wrong_keys_in_garages_words(store: ObjectStore, read_only: bool) -> None:
+    with denying(store, GARAGE) as port:
+        unknown, wrong = (check(f"http://localhost:{port}", keys, read_only=read_only) for keys in WRONG_KEYS)
+        minimal = check(f"http://localhost:{port}", MINIMAL, read_only=True)
+    unknown.fails("object-store.unknown-access-key", Layer.AUTH, KEY_ID, hint="access_key_id")
+    wrong.fails("object-store.signature-mismatch", Layer.AUTH, SECRET, hint="secret_access_key")
+    assert minimal["object-store.auth"].status is Status.OK
+
+
+@pytest.mark.parametrize("keys", [*WRONG_KEYS, MINIMAL])
+def test_a_denial_that_any_secret_gets_proves_no_keys(store: ObjectStore, keys: Keys) -> None:
+    with denying(store, WORDLESS) as port:
+        found = check(f"http://localhost:{port}", keys, read_only=True)
+    skipped = found["object-store.auth"]
+    assert (skipped.status, skipped.fields) == (Status.SKIP, (KEY_ID, SECRET, REGION))
+    assert "made-up secret" in skipped.message
+    proven = {key for finding in found.findings if finding.status is Status.OK for key in finding.fields}
+    assert not {KEY_ID, SECRET, REGION} & proven
+
+
+def test_keys_that_no_denial_proves_are_proven_by_the_upload(store: ObjectStore) -> None:
+    with denying(store, WORDLESS) as port:
+        found, wrong = (check(f"http://localhost:{port}", keys) for keys in (MINIMAL, WRONG_KEYS[1]))
+    assert found["object-store.auth"].status is Status.SKIP
+    proven = found["object-store.access"]
+    assert (proven.status, proven.fields) == (Status.OK, (NAME, STYLE, KEY_ID, SECRET, REGION))
+    wrong.fails("object-store.access-denied", Layer.ACCESS, KEY_ID, hint="s3:PutObject")
+    assert store.objects() == []
+
+
+@needs_root
+def test_wrong_keys_where_the_style_was_to_be_found() -> None:
+    """Of a bucket without a region, both styles are tried; what the second one says of the keys is heard."""
+    refused = error("403 Forbidden", "InvalidAccessKeyId")
+
+    def answer(request: bytes) -> bytes:
+        return refused if f"\r\nhost: {BUCKET}.".encode() in request.lower() else reply("404 Not Found")
+
+    with between(1, answer) as port:
+        found = with_files(VIRTUAL_HOST, lambda: climb(STORAGE, mounted(f"http://localhost:{port}"), read_only=True))
+    found.fails("object-store.unknown-access-key", Layer.AUTH, f"{STORAGE}.access_key_id", hint="access_key_id")
 
 
 def test_suspended_user(store: ObjectStore) -> None:

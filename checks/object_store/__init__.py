@@ -17,7 +17,7 @@ from checks.object_store.answers import Altered, Refused, Unreadable
 from checks.object_store.client import Bucket
 from checks.object_store.errand import ChecksumRefused, Errand
 from checks.object_store.store import Store
-from checks.object_store.way import HIDDEN, StyleRefused, elsewhere, find
+from checks.object_store.way import HIDDEN, StyleRefused, elsewhere, find, minds_keys
 from checks.threads import in_thread
 from checks.words import clean
 
@@ -34,6 +34,7 @@ class ObjectStore(NetworkCheck):
 
     Writes one object of a few bytes, `mistle-preflight/<random>`, and removes it, also after a time-out; where the
     bucket keeps versions, those too, if that is permitted. With --read-only it asks for an object that is not there.
+    Where the store denies that, it asks once more, with a made-up secret: a store that says the same proves no keys.
     Needs what Mistle needs: s3:GetObject, s3:PutObject, s3:DeleteObject on the bucket's objects. It never lists and
     never asks for the bucket itself. The host is the one that Mistle's client talks to: it begins with the bucket's
     name unless path style is set, the endpoint is an IP address, or the name is none for a host (short, capitals).
@@ -66,13 +67,17 @@ class ObjectStore(NetworkCheck):
         store = await self._open(record)
         key = f"mistle-preflight/{secrets.token_hex(8)}"
         await self._approach(record, store, key)
+        unproven: tuple[str, ...] = ()
         with record.layer(Layer.AUTH, "signed requests are accepted", proves=_KEYS):
             store, answer = await find(record, store, key)
+            if answer.code == HIDDEN and not await minds_keys(record, store, key):
+                unproven = _KEYS
+                record.skip(Layer.AUTH, "no key is proven: the store denies a made-up secret in no other way", unproven)
         if record.settings.read_only:
             self._judge(record, answer)
         else:
             with record.layer(
-                Layer.ACCESS, f"objects of {self.bucket.name} can be put, read and deleted", proves=_PLACE
+                Layer.ACCESS, f"objects of {self.bucket.name} can be put, read and deleted", proves=_PLACE + unproven
             ):
                 await Errand(record, store, key).run()
         if self.public:

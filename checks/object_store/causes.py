@@ -171,9 +171,9 @@ BY_CODE = {
     "InvalidRegionName": WRONG_REGION,
     "NoSuchBucket": BUCKET_MISSING,
     "InvalidBucketName": BUCKET_NAME_INVALID,
-    "AccessDenied": ACCESS_DENIED,
     "AllAccessDisabled": ACCESS_DENIED,
 }
+_DENIED = {"no such key": UNKNOWN_ACCESS_KEY, "invalid signature": SIGNATURE_MISMATCH}  # Garage has one code for all
 _ELSEWHERE = {
     "AuthorizationHeaderMalformed",
     "PermanentRedirect",
@@ -188,6 +188,8 @@ def by_answer(refusal: Refused) -> Cause:
         return WRONG_REGION
     if refusal.code == "InvalidArgument" and refusal.operation == "GetObject":
         return UNKNOWN_ACCESS_KEY  # of all that such a request holds, only the key id can have a wrong form
+    if refusal.code == "AccessDenied":
+        return next((cause for words, cause in _DENIED.items() if words in refusal.words.lower()), ACCESS_DENIED)
     if refusal.code in BY_CODE:
         return BY_CODE[refusal.code]
     if refusal.status >= 500 and refusal.status != 501:

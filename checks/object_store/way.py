@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import secrets
 from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING
 
 from checks.base import Layer
 from checks.object_store.answers import Refused
-from checks.object_store.causes import WRONG_REGION, by_answer
+from checks.object_store.causes import ACCESS_DENIED, WRONG_REGION, by_answer
 from checks.threads import in_thread
 from checks.trust import TlsOnPlaintext, speaks_tls
 
@@ -39,13 +40,20 @@ async def find(record: Recorder, store: Store, key: str) -> tuple[Store, Refused
     if is_open and by_answer(answer) is WRONG_REGION:
         store = await in_thread(partial(store.other, region=answer.region))
         answer = await _ask(record, store, key)
-    if answer.code in {ABSENT, HIDDEN}:
-        return store, answer
-    if by_answer(answer).layer is not Layer.AUTH and (found := await elsewhere(record, store, key, answer.code)):
-        if is_open:
-            return found
-        raise StyleRefused(answer.said, found[1], in_path=found[0].bucket.path_style)
-    raise answer
+    if not _is_there(answer) and by_answer(answer).layer is not Layer.AUTH:
+        found = await elsewhere(record, store, key, answer.code)
+        if found and not is_open:
+            raise StyleRefused(answer.said, found[1], in_path=found[0].bucket.path_style)
+        store, answer = found or (store, answer)
+    if not _is_there(answer):
+        raise answer
+    return store, answer
+
+
+async def minds_keys(record: Recorder, store: Store, key: str) -> bool:
+    """Whether a made-up secret is told that it is wrong; else AccessDenied says nothing of the given one."""
+    other = await in_thread(partial(store.other, secret_access_key=secrets.token_hex(20)))
+    return by_answer(await _ask(record, other, key)).layer is Layer.AUTH
 
 
 async def elsewhere(record: Recorder, store: Store, key: str, code: str = "") -> tuple[Store, Refused] | None:
@@ -59,6 +67,11 @@ async def elsewhere(record: Recorder, store: Store, key: str, code: str = "") ->
             if answer.code in {ABSENT, HIDDEN} or (answer.is_s3 and not code):
                 return other, answer
     return None
+
+
+def _is_there(answer: Refused) -> bool:
+    """Whether a bucket answers so for an object that is not there, as far as its words tell."""
+    return answer.code == ABSENT or (answer.code == HIDDEN and by_answer(answer) is ACCESS_DENIED)
 
 
 async def _ask(record: Recorder, store: Store, key: str) -> Refused:
