@@ -443,6 +443,15 @@ def test_a_web_page_answers(store: ObjectStore, behaviour: str) -> None:
     found.fails("object-store.not-s3", Layer.ACCESS, ENDPOINT, hint=hint)
 
 
+def test_a_redirect_is_told_without_its_query() -> None:
+    moved = reply("302 Found", headers="Location: https://login.example/start?X-Amz-Signature=hunter2\r\n")
+    with faults.http_port(moved) as port:
+        found = check(f"http://127.0.0.1:{port}")
+    finding = found.fails("object-store.not-s3", Layer.ACCESS, ENDPOINT, hint="sends on to")
+    assert finding.message.endswith("302 and sent on to https://login.example/start")
+    assert "hunter2" not in str(found)
+
+
 @pytest.mark.parametrize(
     "answer",
     [

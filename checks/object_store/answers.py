@@ -60,7 +60,7 @@ class Refused(Exception):
     @property
     def _form(self) -> str:
         if location := self.headers.get("location"):
-            return f"and sent on to {location}"
+            return f"and sent on to {location.partition('?')[0]}"  # its query may hold a signature
         return f"and {self.headers.get('content-type') or 'nothing that says what it is'}"
 
 
