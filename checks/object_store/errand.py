@@ -28,7 +28,10 @@ class ChecksumRefused(Exception):
 
 @dataclass
 class Errand:
-    """Put, head, get and delete ``key``, which is fresh. What may remain of it is recorded, as a warning."""
+    """Put, head, get and delete ``key``, which is fresh.
+
+    What may remain of it is recorded: as a warning, or as no fault where the bucket keeps versions.
+    """
 
     record: Recorder
     store: Store
