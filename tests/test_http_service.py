@@ -275,11 +275,35 @@ def _adding_token(app: ASGIApp) -> ASGIApp:
 
 
 @pytest.mark.parametrize("name", INTERNAL)
-@pytest.mark.parametrize("status", [403, 404])
-def test_a_proxy_that_keeps_internal_paths_back(name: str, status: int) -> None:
-    with web_server(before(application(name), {"/internal/": HTMLResponse("<h1>no</h1>", status)})) as web:
-        found = check(name, web.url)
-    found.fails("http.internal-blocked", Layer.AUTH, URLS[name], hint="not its public entrance")
+@pytest.mark.parametrize(
+    "reply",
+    [
+        HTMLResponse("<h1>no</h1>", 403),
+        HTMLResponse("<h1>no</h1>", 404),
+        PlainTextResponse("404 page not found\n", 404),
+        JSONResponse({"message": "no Route matched with those values"}, 404),
+        JSONResponse({"code": 5, "message": "Not Found"}, 404),
+        PlainTextResponse("Bad Request", 400),
+        PlainTextResponse("Internal Server Error", 500),
+        PlainTextResponse("ok"),
+        JSONResponse(["no"]),
+    ],
+    ids=["page 403", "page 404", "Traefik", "Kong", "number", "400", "500", "text 200", "JSON 200"],
+)
+def test_a_proxy_that_keeps_internal_paths_back(name: str, reply: Response) -> None:
+    with web_server(before(application(name), {"/internal/": reply})) as web:
+        finding = check(name, web.url).fails(
+            "http.internal-blocked", Layer.AUTH, URLS[name], hint="not its public entrance"
+        )
+    assert f"answers {reply.status_code}" in finding.message
+    assert not any(request.headers.get("x-mistle-service-token") == TOKEN for request in web.requests)
+
+
+@pytest.mark.parametrize("name", INTERNAL)
+def test_an_error_before_which_no_token_was_checked(name: str) -> None:
+    error = JSONResponse({"code": "INTERNAL_ERROR", "message": "oh no"}, 500)
+    with web_server(before(application(name), {"/internal/": error})) as web:
+        check(name, web.url).fails("http.token-not-checked", Layer.AUTH, URLS[name], hint="close the service")
 
 
 @pytest.mark.parametrize("token", ["schlüssel-☃-0123456789abcdef", "two\nlines-0123456789abcdef"])

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 _PROXY = {502, 503, 504}  # what a proxy says of a service that it cannot reach
 _REFUSED = {401, 403}
+_STATE = {"ownerLeaseId", "attachment"}  # the gateway's, of a sandbox
 
 
 def health(reply: Reply) -> bool:
@@ -54,9 +55,9 @@ def strangers(app: App, replies: Mapping[str, Reply]) -> None:
             continue
         _refuse_proxy(reply)
         said = f"GET {app.route} with {shown} token answers {reply.words}, not 401"
-        if reply.is_html or reply.status not in {app.admitted, 500}:
-            raise Unexpected(causes.INTERNAL_BLOCKED, said)
-        raise Unexpected(causes.TOKEN_NOT_CHECKED, said)
+        if reply.status in {app.admitted, 500} and _is_mistles(reply):
+            raise Unexpected(causes.TOKEN_NOT_CHECKED, said)
+        raise Unexpected(causes.INTERNAL_BLOCKED, said)
 
 
 def member(app: App, reply: Reply) -> None:
@@ -64,7 +65,7 @@ def member(app: App, reply: Reply) -> None:
     if reply.status in _REFUSED:
         raise Unexpected(causes.TOKEN_REJECTED, f"GET {app.route} with the shared token answers {reply.words}")
     _refuse_proxy(reply)
-    is_state = reply.status == app.admitted and {"ownerLeaseId", "attachment"} <= _object(reply).keys()
+    is_state = reply.status == app.admitted and _object(reply).keys() >= _STATE
     if app is GATEWAY and reply.status < 500 and not is_state:
         raise Unexpected(causes.WRONG_SERVICE, f"GET {app.route} answers {reply.words}, unlike the gateway")
 
@@ -113,7 +114,9 @@ def _refuse_proxy(reply: Reply) -> None:
 
 
 def _is_mistles(reply: Reply) -> bool:
-    return not _object(reply).keys().isdisjoint({"code", "ok"})
+    """Whether it is one of Mistle's errors, whose code is a word, or the gateway's runtime state."""
+    answer = _object(reply)
+    return isinstance(answer.get("code"), str) or answer.keys() >= _STATE
 
 
 def _object(reply: Reply) -> dict[str, object]:
