@@ -247,6 +247,45 @@ def test_another_token(name: str) -> None:
     found.fails("http.token-rejected", Layer.AUTH, TOKEN_KEY, hint=f"{TOKEN_KEY} (mistle.toml)")
 
 
+def to_the_token(app: ASGIApp, reply: Response) -> ASGIApp:
+    """Answers so whoever shows the right token."""
+
+    async def answering(scope: Scope, receive: Receive, send: Send) -> None:
+        shown = (b"x-mistle-service-token", TOKEN.encode()) in scope.get("headers", [])
+        await (reply if shown else app)(scope, receive, send)
+
+    return answering
+
+
+@pytest.mark.parametrize("name", INTERNAL[:2])
+@pytest.mark.parametrize(
+    "reply",
+    [
+        PlainTextResponse("slow down", 429),
+        Response(status_code=302, headers={"location": "https://login.example/"}),
+        HTMLResponse("<p>Welcome"),
+        Response(status_code=204),
+    ],
+    ids=["429", "302", "200", "204"],
+)
+def test_an_answer_that_does_not_show_whether_the_token_is_right(name: str, reply: Response) -> None:
+    with web_server(to_the_token(application(name), reply)) as web:
+        found = check(name, web.url)
+    assert found.status is Status.SKIP, found
+    assert f"not proven: answered {reply.status_code}" in found["http.auth"].message
+    assert found["http.auth"].fields == (TOKEN_KEY,)
+    assert found["http.access"].fields == (URLS[name],)
+
+
+@pytest.mark.parametrize("name", INTERNAL[:2])
+def test_an_error_at_the_token(name: str) -> None:
+    with web_server(to_the_token(application(name), PlainTextResponse("Internal Server Error", 500))) as web:
+        found = check(name, web.url)
+    finding = found.fails("http.unhealthy", Layer.ACCESS, URLS[name], hint="log of the service")
+    assert "with the shared token answers 500 text/plain" in finding.message
+    assert not any(TOKEN_KEY in finding.fields for finding in found.findings)
+
+
 @pytest.mark.parametrize("name", INTERNAL)
 def test_a_service_that_checks_no_token(name: str) -> None:
     with web_server(application(name, Service(checks_token=False))) as web:

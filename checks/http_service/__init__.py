@@ -104,7 +104,8 @@ class HttpService(EndpointCheck):
             if self.app is GATEWAY:
                 return None
             raise
-        answers.member(self.app, reply)
+        if not answers.member(self.app, reply):
+            record.skip(Layer.AUTH, f"the shared token is not proven: answered {reply.words}", ("token",))
         return reply
 
     def diagnose(self, error: Exception) -> Diagnosis | None:

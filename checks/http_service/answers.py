@@ -60,14 +60,19 @@ def strangers(app: App, replies: Mapping[str, Reply]) -> None:
         raise Unexpected(causes.INTERNAL_BLOCKED, said)
 
 
-def member(app: App, reply: Reply) -> None:
-    """Whoever shows the token is let in; the gateway's runtime state has its shape."""
+def member(app: App, reply: Reply) -> bool:
+    """Whether it shows that whoever has the token is let in; the gateway's runtime state has its shape."""
     if reply.status in _REFUSED:
         raise Unexpected(causes.TOKEN_REJECTED, f"GET {app.route} with the shared token answers {reply.words}")
     _refuse_proxy(reply)
+    if app is not GATEWAY:
+        if reply.status >= 500:
+            raise Unexpected(causes.UNHEALTHY, f"GET {app.route} with the shared token answers {reply.words}")
+        return reply.status == app.admitted
     is_state = reply.status == app.admitted and _object(reply).keys() >= _STATE
-    if app is GATEWAY and reply.status < 500 and not is_state:
+    if reply.status < 500 and not is_state:
         raise Unexpected(causes.WRONG_SERVICE, f"GET {app.route} answers {reply.words}, unlike the gateway")
+    return True  # an error comes after the token, from the Valkey that is looked at later
 
 
 def reads_valkey(state: Reply | None) -> None:
