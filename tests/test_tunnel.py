@@ -6,7 +6,7 @@ from pathlib import Path
 import jwt
 import pytest
 from starlette.applications import Starlette
-from starlette.responses import HTMLResponse, PlainTextResponse, Response
+from starlette.responses import HTMLResponse, JSONResponse, PlainTextResponse, Response
 from starlette.routing import Mount, WebSocketRoute
 from starlette.types import ASGIApp
 from starlette.websockets import WebSocket
@@ -155,6 +155,37 @@ def test_something_else_answers(reply: Response) -> None:
     with web_server(answering(reply)) as web:
         finding = check(web.url).fails("tunnel.not-gateway", Layer.AUTH, URL, hint="name the gateway")
     assert str(reply.status_code) in finding.message
+
+
+SIGN_INS = pytest.mark.parametrize(
+    "reply",
+    [
+        Response(status_code=401, headers={"www-authenticate": 'Basic realm="staff"'}),
+        HTMLResponse("<p>Sign in", 401),
+        JSONResponse({"message": "Unauthorized"}, 401),
+    ],
+    ids=["www-authenticate", "page", "JSON"],
+)
+
+
+@SIGN_INS
+@pytest.mark.parametrize("path", ["/tunnel/sandbox", "/"])
+def test_a_sign_in_before_the_gateway(reply: Response, path: str) -> None:
+    with web_server(answering(reply)) as web:
+        finding = check(web.url, path=path).fails("tunnel.not-gateway", Layer.AUTH, URL, hint="the proxy in front")
+    assert "401" in finding.message
+    assert not any("connect_token" in request.target for request in web.requests)
+
+
+@SIGN_INS
+def test_a_sign_in_that_a_token_meets(reply: Response) -> None:
+    async def refuse(socket: WebSocket) -> None:
+        is_member = "connect_token" in socket.query_params
+        await socket.send_denial_response(reply if is_member else Response(status_code=401))
+
+    with web_server(Starlette(routes=[WebSocketRoute("/{path:path}", refuse)])) as web:
+        finding = check(web.url).fails("tunnel.not-gateway", Layer.AUTH, URL, hint="the proxy in front")
+    assert "and not 409" in finding.message
 
 
 def test_a_server_that_takes_any_token() -> None:

@@ -73,7 +73,7 @@ class Tunnel(EndpointCheck):
         places = () if self.endpoint.path.rstrip("/").endswith(_PATH) else ("/", self.endpoint.path)
         for path in dict.fromkeys(places):
             reply = await _ask(record, replace(self.endpoint, path=path).at(f"{_PATH}/{sandbox}"))
-            if reply.status == 401:
+            if answers.is_refusal(reply):
                 return True
         return False
 
