@@ -103,25 +103,37 @@ def test_a_broken_key_blocks_its_own_family_alone(tmp_path: Path) -> None:
 CONTROL_API, DATA_API, GATEWAY = (
     f"services.{name}.internal" for name in ("control_plane_api", "data_plane_api", "data_plane_gateway")
 )
+WS_INTERNAL, WS_PUBLIC = (f"services.data_plane_gateway.sandbox_ws_{way}" for way in ("internal", "public"))
 
 
 @pytest.mark.parametrize(
     ("service", "expected"),
     [
-        ("control_plane_api", ["postgres.control_plane.*", "object_store.assets", DATA_API, "sandbox.publish*"]),
+        (
+            "control_plane_api",
+            ["postgres.control_plane.*", "object_store.assets", DATA_API, WS_PUBLIC, "sandbox.publish*"],
+        ),
         ("control_plane_worker", ["postgres.control_plane.*", "email.smtp", CONTROL_API, DATA_API]),
         ("control_plane_migrations", ["postgres.control_plane.direct"]),
         ("data_plane_api", ["postgres.data_plane.*", "sandbox.docker", CONTROL_API, GATEWAY]),
         (
             "data_plane_worker",
-            ["postgres.data_plane.*", "sandbox.docker", CONTROL_API, GATEWAY, "services.*.sandbox_ws_internal"],
+            ["postgres.data_plane.*", "sandbox.docker", CONTROL_API, GATEWAY, WS_INTERNAL],
         ),
         (
             "data_plane_gateway",
-            ["postgres.data_plane.pooled", "kv.data_plane", CONTROL_API, DATA_API, "sandbox.publish*"],
+            [
+                "postgres.data_plane.pooled",
+                "kv.data_plane",
+                CONTROL_API,
+                DATA_API,
+                WS_INTERNAL,
+                WS_PUBLIC,
+                "sandbox.publish*",
+            ],
         ),
         ("data_plane_migrations", ["postgres.data_plane.direct"]),
-        ("dashboard", ["services.control_plane_api.public", "services.dashboard", "services.*.sandbox_ws_public"]),
+        ("dashboard", ["services.control_plane_api.public", "services.dashboard", WS_PUBLIC]),
     ],
 )
 def test_service(config: Config, service: str, expected: list[str]) -> None:

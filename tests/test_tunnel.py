@@ -326,9 +326,21 @@ def test_a_secret_that_the_library_will_not_sign_with(gateway: Gateway) -> None:
     assert found["tunnel.auth"].fields == (SECRET, ISSUER, AUDIENCE)
 
 
-@pytest.mark.parametrize(("service", "expected"), [("dashboard", PUBLIC), ("data_plane_worker", NAME)])
-def test_who_uses_what(service: str, expected: str) -> None:
-    assert [resource.name for resource in RESOURCES if service in resource.services] == [expected]
+@pytest.mark.parametrize(
+    ("service", "expected"),
+    [
+        ("control_plane_api", {PUBLIC}),
+        ("control_plane_worker", set()),
+        ("data_plane_api", set()),
+        ("data_plane_gateway", {NAME, PUBLIC}),
+        ("data_plane_worker", {NAME}),
+        ("dashboard", {PUBLIC}),
+        ("control_plane_migrations", set()),
+        ("data_plane_migrations", set()),
+    ],
+)
+def test_who_uses_what(service: str, expected: set[str]) -> None:
+    assert {resource.name for resource in RESOURCES if service in resource.services} == expected
 
 
 def test_the_callers_proxies_change_nothing(gateway: Gateway, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -10,8 +10,16 @@ from preflight.families.resource import Deployment, Resource, endpoint
 _CONNECT = "sandbox.tokens.connect"
 _FIELDS = ("secret", "issuer", "audience")
 _SERVICES = {
-    "services.data_plane_gateway.sandbox_ws_internal": frozenset({"data_plane_worker"}),  # hands it to the sandboxes
-    "services.data_plane_gateway.sandbox_ws_public": frozenset({"dashboard"}),  # its pages dial it
+    # The worker hands it to the sandboxes; the gateway verifies the tokens.
+    "services.data_plane_gateway.sandbox_ws_internal": frozenset({"data_plane_worker", "data_plane_gateway"}),
+    # The control-plane API mints the tokens with which the dashboard's pages dial it.
+    "services.data_plane_gateway.sandbox_ws_public": frozenset(
+        {
+            "control_plane_api",
+            "data_plane_gateway",
+            "dashboard",
+        }
+    ),
 }
 
 
