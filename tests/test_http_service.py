@@ -1,6 +1,7 @@
 """Mistle's own services, right and wrong, and what stands in front of them."""
 
 import asyncio
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -31,6 +32,23 @@ INTERNAL = (f"{API}.internal", f"{DATA}.internal", f"{GATEWAY}.internal")
 PUBLIC = f"{API}.public"
 
 
+GATEWAYS: list[Gateway] = []
+
+
+@pytest.fixture(autouse=True)
+def _writes() -> Iterator[None]:
+    """Whatever a test does, no gateway of its own was made to write."""
+    GATEWAYS.clear()
+    yield
+    assert [gateway.writes for gateway in GATEWAYS] == [[]] * len(GATEWAYS)
+
+
+def gateway(service: Service | None = None, valkey: str = "") -> ASGIApp:
+    """A gateway that is looked at once more when the test is over."""
+    GATEWAYS.append(Gateway(service=service or Service(), valkey=valkey))
+    return GATEWAYS[-1].application()
+
+
 def values(name: str, url: str, token: str = TOKEN) -> dict[str, object]:
     others = {TOKEN_KEY: token, VALKEY: "redis://valkey", PAGES: DASHBOARD_ORIGIN, TRUSTED: (DASHBOARD_ORIGIN,)}
     return others | {API_ORIGIN: url, URLS[name]: url}
@@ -44,7 +62,7 @@ def application(name: str, service: Service | None = None) -> ASGIApp:
     """What the URL that this check is for should lead to."""
     service = service or Service()
     if name == f"{GATEWAY}.internal":
-        return Gateway(service=service).application()
+        return gateway(service)
     if name == DASHBOARD:
         return dashboard()
     return data_plane_api(service) if name == f"{DATA}.internal" else control_plane_api(service)
@@ -196,7 +214,7 @@ def test_a_gateway_without_runtime_state() -> None:
     name = f"{GATEWAY}.internal"
     with web_server(app) as web:
         check(name, web.url).fails("http.wrong-service", Layer.AUTH, URLS[name], hint="swapped")
-    with web_server(before(Gateway().application(), states)) as web:
+    with web_server(before(gateway(), states)) as web:
         check(name, web.url).fails("http.internal-blocked", Layer.AUTH, URLS[name], hint="/internal/")
 
 
@@ -363,7 +381,7 @@ def test_a_token_of_latin_letters() -> None:
 
 def test_a_gateway_that_lost_its_valkey() -> None:
     name = f"{GATEWAY}.internal"
-    with valkey_server() as valkey, web_server(Gateway(valkey=valkey.url()).application()) as web:
+    with valkey_server() as valkey, web_server(gateway(valkey=valkey.url())) as web:
         assert check(name, web.url).status is Status.OK
         assert valkey.client().dbsize() == 0
         valkey.stop()
@@ -388,7 +406,7 @@ def test_a_gateway_that_waits_for_its_valkey() -> None:
 
 def test_a_gateway_that_never_reached_its_valkey() -> None:
     name = f"{GATEWAY}.internal"
-    with web_server(Gateway(valkey="redis://127.0.0.1:1").application()) as web:
+    with web_server(gateway(valkey="redis://127.0.0.1:1")) as web:
         found = check(name, web.url)
     found.fails("network.refused", Layer.CONNECT, URLS[name], hint=f"reached its Valkey ({VALKEY}")
 
