@@ -14,11 +14,7 @@ _SERVICES = {
     "services.data_plane_gateway.sandbox_ws_internal": frozenset({"data_plane_worker", "data_plane_gateway"}),
     # The control-plane API mints the tokens with which the dashboard's pages dial it.
     "services.data_plane_gateway.sandbox_ws_public": frozenset(
-        {
-            "control_plane_api",
-            "data_plane_gateway",
-            "dashboard",
-        }
+        {"control_plane_api", "data_plane_gateway", "dashboard"}
     ),
 }
 
