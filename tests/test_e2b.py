@@ -34,7 +34,7 @@ NAME = "sandbox.e2b"
 API_KEY, DOMAIN = f"{NAME}.api_key", f"{NAME}.domain"
 CPU, MEMORY, IMAGE = f"{NAME}.cpu_count", f"{NAME}.memory_mb", "sandbox.default_base_image"
 GATEWAY = "services.data_plane_gateway.sandbox_ws_internal_url"
-ALIAS = "mistle-sandbox-base-088926277eab48e115019830"  # MISTLE.md's check value
+ALIAS = "mistle-sandbox-base-088926277eab48e115019830"  # as Mistle names it for this image, 2 CPUs and 4096 MB
 
 needs_names = pytest.mark.skipif(not can_change_names(), reason="only root on Linux can give a thread its own names")
 
