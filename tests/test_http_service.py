@@ -335,6 +335,7 @@ def _adding_token(app: ASGIApp) -> ASGIApp:
 @pytest.mark.parametrize(
     "reply",
     [
+        PlainTextResponse("Unauthorized", 401, {"WWW-Authenticate": "Basic"}),
         HTMLResponse("<h1>no</h1>", 403),
         HTMLResponse("<h1>no</h1>", 404),
         PlainTextResponse("404 page not found\n", 404),
@@ -345,7 +346,7 @@ def _adding_token(app: ASGIApp) -> ASGIApp:
         PlainTextResponse("ok"),
         JSONResponse(["no"]),
     ],
-    ids=["page 403", "page 404", "Traefik", "Kong", "number", "400", "500", "text 200", "JSON 200"],
+    ids=["sign-in", "page 403", "page 404", "Traefik", "Kong", "number", "400", "500", "text 200", "JSON 200"],
 )
 def test_a_proxy_that_keeps_internal_paths_back(name: str, reply: Response) -> None:
     with web_server(before(application(name), {"/internal/": reply})) as web:
@@ -395,7 +396,7 @@ def test_a_gateway_that_waits_for_its_valkey() -> None:
     async def wait(request: Request) -> Response:
         if request.headers.get("x-mistle-service-token") == TOKEN:
             await asyncio.sleep(30)
-        return JSONResponse({}, 401)
+        return JSONResponse({"code": "UNAUTHORIZED"}, 401)
 
     app = Service(checks_token=False).application(Route("/internal/{path:path}", wait))
     with web_server(app) as web:

@@ -51,7 +51,7 @@ def release(app: App, document: Reply) -> str:
 def strangers(app: App, replies: Mapping[str, Reply]) -> None:
     """Whoever does not show the token is kept out."""
     for shown, reply in replies.items():
-        if reply.status == 401:
+        if reply.status == 401 and _is_mistles(reply):  # a sign-in in front would be shown the token
             continue
         _refuse_proxy(reply)
         said = f"GET {app.route} with {shown} token answers {reply.words}, not 401"
