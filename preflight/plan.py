@@ -57,7 +57,7 @@ def plan(
     return Plan(
         checks=tuple(resource.make(deployment) for resource in sound),
         blocked=tuple(_blocked(resource, config) for resource in blocked),
-        unselected=frozenset(key for resource in named if resource not in wanted for key in resource.all_keys),
+        unselected=frozenset(key for resource in named if resource not in wanted for key in _keys(resource, config)),
     )
 
 
@@ -85,16 +85,27 @@ def _select(named: list[Resource], service: str | None, only: tuple[str, ...], s
 
 
 def _matches(resource: Resource, pattern: str) -> bool:
-    return any(fnmatchcase(name, pattern) for name in (resource.name, resource.kind, *resource.all_keys))
+    names = (resource.name, resource.kind, *resource.all_keys)
+    return any(fnmatchcase(name, pattern) or fnmatchcase(pattern, name) for name in names)
+
+
+def _keys(resource: Resource, config: Config) -> tuple[str, ...]:
+    """Its keys, with those that stand for many, such as every version's master key, as the configuration holds them."""
+    return tuple(key for name in resource.all_keys for key in _held(name, config))
+
+
+def _held(name: str, config: Config) -> Iterable[str]:
+    return (key for key in config.values if fnmatchcase(key, name)) if "*" in name else (name,)
 
 
 def _blocked(resource: Resource, config: Config) -> Result:
+    keys = _keys(resource, config)
     broken = tuple(key for key in resource.keys + resource.optional if key in config.broken)
     finding = Finding(
         id=f"{_PREFIXES[resource.kind]}.{Layer.CONFIG}",
         layer=Layer.CONFIG,
         status=Status.SKIP,
         message=f"not checked: {' and '.join(broken)} cannot be used",
-        fields=resource.all_keys,
+        fields=keys,
     )
-    return Result(resource.name, resource.kind, "", resource.all_keys, (finding,))
+    return Result(resource.name, resource.kind, "", keys, (finding,))

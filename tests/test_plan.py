@@ -148,6 +148,7 @@ def test_service(config: Config, service: str, expected: list[str]) -> None:
         ({"only": ["valkey"]}, ["kv.data_plane"]),
         ({"only": ["postgres.data_plane.direct_url"]}, ["postgres.data_plane.direct"]),
         ({"only": ["sandbox.docker.network_name"]}, ["sandbox.docker"]),
+        ({"only": [f"{configs.MASTER_KEYS}.1"]}, ["postgres.control_plane.pooled"]),
         ({"only": ["*.trusted_origins"]}, ["services.control_plane_api.public"]),
         ({"only": ["postgres", "kv*"], "skip": ["postgres"]}, ["kv.data_plane"]),
         ({"only": ["postgres"], "skip": ["*.pooled", "*control*"]}, ["postgres.data_plane.direct"]),
@@ -158,6 +159,7 @@ def test_selection(config: Config, selection: dict[str, list[str]], expected: li
 
 
 def test_what_is_left_out_is_remembered(config: Config) -> None:
+    assert f"{configs.MASTER_KEYS}.1" in plan(config, only=["*.direct"]).unselected
     assert "kv.data_plane.url" in plan(config, only=["postgres"]).unselected
 
 

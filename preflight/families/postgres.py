@@ -104,4 +104,14 @@ def _master_keys(deployment: Deployment) -> dict[str, object]:
     return {key: value for key, value in deployment.values.items() if key.startswith(f"{_MASTER_KEYS}.")}
 
 
-RESOURCES = tuple(Resource(row.name, Postgres.kind, (row.key,), row.services, partial(_make, row)) for row in _ROWS)
+RESOURCES = tuple(
+    Resource(
+        name=row.name,
+        kind=Postgres.kind,
+        keys=(row.key,),
+        services=row.services,
+        make=partial(_make, row),
+        extra=(f"{_MASTER_KEYS}.*",) if row.name == "postgres.control_plane.pooled" else (),
+    )
+    for row in _ROWS
+)
