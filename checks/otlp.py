@@ -100,6 +100,9 @@ class Otlp(EndpointCheck):
             raise Unexpected(REFUSED, said)
         if reply.body and not _is_response(reply):
             raise Unexpected(NOT_OTLP, f"the answer is {reply.status}, and not an OTLP response in JSON")
+        for other in _EMPTY.keys() - {self.signal}:  # nothing at all is taken in by the receiver of any signal
+            if self.endpoint.shown.endswith(f"/v1/{other}"):
+                raise Unexpected(NOT_FOUND, f"the path is that of {other}, which refuses {self.signal}")
         return ""
 
     def diagnose(self, error: Exception) -> Diagnosis | None:

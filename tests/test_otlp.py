@@ -52,6 +52,12 @@ def test_a_path_that_is_not_there(path: str) -> None:
     assert "404" in found.warns("otlp.not-found", Layer.ACCESS, KEY, hint="/v1/traces").message
 
 
+def test_the_path_of_another_signal() -> None:
+    with web_server(collector()) as web:
+        found = check(f"{web.url}/v1/logs")
+    assert "of logs" in found.warns("otlp.not-found", Layer.ACCESS, KEY, hint="/v1/traces").message
+
+
 def answer(status: str, body: str = "") -> bytes:
     kind = "Content-Type: application/json\r\n" if body else ""
     return f"HTTP/1.1 {status}\r\n{kind}Content-Length: {len(body)}\r\n\r\n{body}".encode()
