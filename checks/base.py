@@ -115,6 +115,14 @@ class OutOfTime(Exception):
         self.limit = limit
 
 
+class Met(Exception):
+    """A diagnosis made where the fault was met; ``diagnose`` hands it on."""
+
+    def __init__(self, diagnosis: Diagnosis) -> None:
+        super().__init__(diagnosis.message)
+        self.diagnosis = diagnosis
+
+
 class ClimbEnded(Exception):
     """A rung could not be climbed, and that was recorded; the rungs above it are not tried."""
 

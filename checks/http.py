@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, ClassVar
 
-from checks.base import Layer, Status
+from checks.base import Cause, Layer, Met, Status
 from checks.network import NetworkCheck, NoSuchName, reach, resolve
 from checks.trust import TlsOnPlaintext, secure, speaks_tls
 from checks.words import clean
@@ -26,6 +26,14 @@ class NotHttp(Exception):
 
 class NotJson(Exception):
     """The body is not JSON, or too large."""
+
+
+class Unexpected(Met):
+    """An answer that is not what the service in question would give; ``cause`` says what that means."""
+
+    def __init__(self, cause: Cause, words: str, status: Status | None = None) -> None:
+        super().__init__(cause.found(words, status=status))
+        self.cause = cause
 
 
 @dataclass(frozen=True)

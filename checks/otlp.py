@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from typing import ClassVar
 
 from checks.base import Cause, Diagnosis, Layer, Recorder, Status
-from checks.http import EndpointCheck, NotHttp, NotJson, Reply, approach, request
+from checks.http import EndpointCheck, NotHttp, NotJson, Reply, Unexpected, approach, request
 from checks.words import clean
 
 NOT_FOUND = Cause(
@@ -45,14 +45,6 @@ _EMPTY_REFUSED = {400, 422}  # Loki's answer to nothing at all is 422
 _ANOTHER = {301, 302, 303, 307, 308}
 _SETTINGS = 4  # the type of the frame with which every HTTP/2 server begins: RFC 9113, 3.4
 _PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + bytes(3) + b"\x04" + bytes(5)
-
-
-class Unexpected(Exception):
-    """The collector's answer; ``cause`` says what it means."""
-
-    def __init__(self, cause: Cause, words: str) -> None:
-        super().__init__(words)
-        self.cause = cause
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -109,7 +101,7 @@ class Otlp(EndpointCheck):
         """Whatever it is, it is a warning."""
         match error:
             case Unexpected():
-                return error.cause.found(str(error))
+                return error.diagnosis
             case NotHttp():
                 return NOT_OTLP.found(str(error))
         found = super().diagnose(error)

@@ -6,9 +6,8 @@ import asyncio
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
-from checks.base import Check, ClimbEnded, Diagnosis, Layer, OutOfTime, Recorder
+from checks.base import Check, ClimbEnded, Diagnosis, Layer, Met, OutOfTime, Recorder
 from checks.docker_engine import causes
-from checks.docker_engine.causes import Met
 from checks.docker_engine.fitness import free_space, judge
 from checks.docker_engine.knock import knock
 from checks.threads import in_thread

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from checks.base import Cause, Diagnosis, Layer, Status
+from checks.base import Cause, Layer, Status
 
 SOCKET_MISSING = Cause(
     "docker.socket-missing",
@@ -206,11 +206,3 @@ BY_WORDS = (
 def by_words(words: str) -> Cause:
     """The cause that the daemon's words about a registry name."""
     return next((cause for part, cause in BY_WORDS if part in words.lower()), REGISTRY_UNREACHABLE)
-
-
-class Met(Exception):
-    """A cause met for real, where it was met."""
-
-    def __init__(self, diagnosis: Diagnosis) -> None:
-        super().__init__(diagnosis.message)
-        self.diagnosis = diagnosis

@@ -19,9 +19,8 @@ from docker.utils import config  # type: ignore[import-untyped]
 from requests import PreparedRequest, Response
 from requests.exceptions import InvalidJSONError, RequestException, Timeout
 
-from checks.base import Diagnosis
+from checks.base import Diagnosis, Met
 from checks.docker_engine import causes
-from checks.docker_engine.causes import Met
 from checks.words import clean
 
 _ALONE = threading.Lock()

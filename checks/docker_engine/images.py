@@ -9,9 +9,8 @@ from typing import Any
 from docker.errors import APIError, InvalidRepository  # type: ignore[import-untyped]
 from requests.exceptions import Timeout
 
-from checks.base import Cause
+from checks.base import Cause, Met
 from checks.docker_engine import causes
-from checks.docker_engine.causes import Met
 from checks.docker_engine.client import Client, words
 
 HELPER = "alpine:3.20"

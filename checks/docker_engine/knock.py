@@ -10,8 +10,8 @@ import stat
 from contextlib import suppress
 from pathlib import Path
 
+from checks.base import Met
 from checks.docker_engine import causes
-from checks.docker_engine.causes import Met
 
 _LONGEST = 107  # bytes: sun_path without its final zero
 

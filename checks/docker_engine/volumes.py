@@ -10,9 +10,8 @@ from contextlib import suppress
 from docker.errors import APIError  # type: ignore[import-untyped]
 from requests.exceptions import RequestException
 
-from checks.base import Recorder
+from checks.base import Met, Recorder
 from checks.docker_engine import causes
-from checks.docker_engine.causes import Met
 from checks.docker_engine.client import Client, words
 from checks.threads import in_thread
 

@@ -7,10 +7,9 @@ from dataclasses import dataclass, field
 from typing import ClassVar
 
 from checks.base import Diagnosis, Layer, Recorder
-from checks.http import EndpointCheck, NotHttp, Reply, approach, look_up
+from checks.http import EndpointCheck, NotHttp, Reply, Unexpected, approach, look_up
 from checks.http_service import answers, causes
 from checks.http_service.apps import DASHBOARD, GATEWAY, App
-from checks.http_service.causes import Unexpected
 from checks.http_service.questions import as_member, as_stranger, ask
 from checks.network import REFUSED
 
@@ -114,7 +113,7 @@ class HttpService(EndpointCheck):
 
         match error:
             case Unexpected():
-                return error.cause.found(str(error), status=error.status)
+                return error.diagnosis
             case NotHttp():
                 return causes.NOT_MISTLE.found(str(error))
             case UnicodeEncodeError() | httpx.LocalProtocolError():

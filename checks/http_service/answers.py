@@ -7,10 +7,9 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from checks.base import Status
-from checks.http import Endpoint, NotJson, Reply
+from checks.http import Endpoint, NotJson, Reply, Unexpected
 from checks.http_service import causes
 from checks.http_service.apps import GATEWAY, App
-from checks.http_service.causes import Unexpected
 from checks.words import clean
 
 if TYPE_CHECKING:

@@ -127,12 +127,3 @@ CAUSES = (
     MIXED_RELEASES,
     PUBLIC_DIFFERS,
 )
-
-
-class Unexpected(Exception):
-    """The answer is not what the service would give; ``cause`` says what that means."""
-
-    def __init__(self, cause: Cause, words: str, status: Status | None = None) -> None:
-        super().__init__(words)
-        self.cause = cause
-        self.status = status

@@ -7,10 +7,10 @@ import re
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, ClassVar
 
-from checks.base import Diagnosis, Layer, Recorder, Status
+from checks.base import Diagnosis, Layer, Met, Recorder, Status
 from checks.network import RESET, SILENT, NetworkCheck, reach
 from checks.smtp import causes, entry, envelope, replies, session
-from checks.smtp.session import Refused, Silent, within
+from checks.smtp.session import Silent, within
 from checks.trust import expires_soon
 from checks.words import clean
 
@@ -111,7 +111,7 @@ class Smtp(NetworkCheck):
 
     async def _offer(self, record: Recorder, client: SMTP) -> None:
         if not _ADDRESS.fullmatch(self.from_address):
-            raise Refused(causes.SENDER_MALFORMED.found(f"{clean(self.from_address, 80)} is not one e-mail address"))
+            raise Met(causes.SENDER_MALFORMED.found(f"{clean(self.from_address, 80)} is not one e-mail address"))
         async with within(record, client, "answer to MAIL FROM and RCPT TO"):
             found = await envelope.offer(client, envelope.on_the_wire(self.from_address))
         if isinstance(found, Diagnosis):
@@ -125,7 +125,7 @@ class Smtp(NetworkCheck):
         from aiosmtplib import SMTPConnectResponseError, SMTPException, SMTPHeloError, SMTPResponseException
 
         match error:
-            case Refused():
+            case Met():
                 return error.diagnosis
             case Silent():
                 return SILENT.found(f"connected, then {error}", blames=self.address)

@@ -7,9 +7,10 @@ from collections.abc import AsyncIterator, Coroutine
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from checks.base import Met
 from checks.network import diagnose
 from checks.smtp import causes, replies, session
-from checks.smtp.session import Refused, Silent, within
+from checks.smtp.session import Silent, within
 from checks.trust import PLAINTEXT_ON_TLS, speaks_tls
 from checks.words import clean
 
@@ -23,18 +24,18 @@ _PATIENCE = 1.0  # seconds without a greeting before the port is asked what it i
 
 
 async def open_tls(record: Recorder, client: SMTP) -> None:
-    """TLS from the first byte, and the greeting. Raises Refused when the server speaks no TLS there."""
+    """TLS from the first byte, and the greeting. Raises Met when the server speaks no TLS there."""
     try:
         async with within(record, client, "greeting through TLS"):
             await client.connect()
     except OSError as error:
         if not _is_plaintext(error):
             raise
-        raise Refused(await _without_tls(record, client)) from error
+        raise Met(await _without_tls(record, client)) from error
 
 
 async def open_plaintext(record: Recorder, client: SMTP, address: tuple[str, int]) -> None:
-    """The greeting. Raises Refused when the server waits for TLS, or says what no mail server says."""
+    """The greeting. Raises Met when the server waits for TLS, or says what no mail server says."""
     async with _meanwhile(client.connect()) as opening, within(record, client, "greeting", 0.8):
         await asyncio.wait({opening}, timeout=min(_PATIENCE, record.part(0.3)))
         async with _meanwhile(_ask_why(record, address)) as asking:
@@ -45,7 +46,7 @@ async def open_plaintext(record: Recorder, client: SMTP, address: tuple[str, int
 
 
 async def upgrade(record: Recorder, client: SMTP) -> None:
-    """STARTTLS, and EHLO again: what was offered before counts no more. Raises Refused."""
+    """STARTTLS, and EHLO again: what was offered before counts no more. Raises Met."""
     from aiosmtplib import SMTPResponse, SMTPResponseException
 
     try:
@@ -53,11 +54,11 @@ async def upgrade(record: Recorder, client: SMTP) -> None:
             await client.starttls()
     except SMTPResponseException as error:
         reply = SMTPResponse(error.code, error.message)
-        raise Refused(replies.found(causes.STARTTLS_REFUSED, reply)) from error
+        raise Met(replies.found(causes.STARTTLS_REFUSED, reply)) from error
     except OSError as error:
         if not _is_plaintext(error):
             raise
-        raise Refused(causes.STARTTLS_REFUSED.found("the server agrees to STARTTLS, and speaks no TLS")) from error
+        raise Met(causes.STARTTLS_REFUSED.found("the server agrees to STARTTLS, and speaks no TLS")) from error
     async with within(record, client, "answer to EHLO"):
         await session.say_hello(client)
 
@@ -77,10 +78,10 @@ async def _ask_why(record: Recorder, address: tuple[str, int]) -> None:
     limit = record.part(0.4)
     async with _meanwhile(_first_words(address, limit)) as listening:
         if await speaks_tls(address, limit):
-            raise Refused(causes.TLS_FROM_FIRST_BYTE.found("no greeting; the port answers a TLS handshake instead"))
+            raise Met(causes.TLS_FROM_FIRST_BYTE.found("no greeting; the port answers a TLS handshake instead"))
         words = await listening
     if words and not words[:3].isdigit():
-        raise Refused(causes.NOT_SMTP.found(f"the greeting is not a mail server's: {_shown(words)}"))
+        raise Met(causes.NOT_SMTP.found(f"the greeting is not a mail server's: {_shown(words)}"))
 
 
 async def _first_words(address: tuple[str, int], limit: float) -> bytes:

@@ -10,22 +10,15 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from typing import TYPE_CHECKING
 
+from checks.base import Met
 from checks.smtp import replies
 
 if TYPE_CHECKING:
     from aiosmtplib import SMTP
 
-    from checks.base import Diagnosis, Recorder
+    from checks.base import Recorder
 
 _MECHANISMS = ("plain", "login", "cram-md5")  # nodemailer's order, whatever the server's is
-
-
-class Refused(Exception):
-    """The server refused, and ``diagnosis`` says what that means."""
-
-    def __init__(self, diagnosis: Diagnosis) -> None:
-        super().__init__(diagnosis.message)
-        self.diagnosis = diagnosis
 
 
 class Silent(Exception):
@@ -101,7 +94,7 @@ def offers_login(client: SMTP) -> bool:
 
 
 async def log_in(client: SMTP, username: str, password: str) -> None:
-    """One try, with the first mechanism that the server offers, else with PLAIN. Raises Refused."""
+    """One try, with the first mechanism that the server offers, else with PLAIN. Raises Met."""
     from aiosmtplib import SMTPAuthenticationError, SMTPResponse
 
     offered = [name for name in _MECHANISMS if name in client.server_auth_methods]
@@ -115,7 +108,7 @@ async def log_in(client: SMTP, username: str, password: str) -> None:
                 await client.auth_plain(username, password)
     except SMTPAuthenticationError as error:
         reply = SMTPResponse(error.code, error.message)
-        raise Refused(replies.of_login(reply, known=bool(offered))) from error
+        raise Met(replies.of_login(reply, known=bool(offered))) from error
 
 
 async def _login(client: SMTP, username: str, password: str) -> None:

@@ -9,9 +9,8 @@ from dataclasses import dataclass, field, replace
 from typing import ClassVar
 
 from checks.base import Diagnosis, Layer, Recorder
-from checks.http import Endpoint, EndpointCheck, Reply, approach, look_up
+from checks.http import Endpoint, EndpointCheck, Reply, Unexpected, approach, look_up
 from checks.tunnel import answers, causes
-from checks.tunnel.causes import Unexpected
 
 _PATH = "/tunnel/sandbox"
 _TOKENS = ("secret", "issuer", "audience")
@@ -97,7 +96,7 @@ class Tunnel(EndpointCheck):
         from websockets.exceptions import InvalidHandshake
 
         if isinstance(error, Unexpected):
-            return error.cause.found(str(error))
+            return error.diagnosis
         if found := super().diagnose(error):
             return found
         if isinstance(error, InvalidHandshake):

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from checks.http import Reply
+from checks.http import Reply, Unexpected
 from checks.tunnel import causes
-from checks.tunnel.causes import Unexpected
 
 _REFUSED = {401, 403}
 _NOT_UPGRADED = {400, 426}

@@ -56,11 +56,3 @@ TOKEN_REJECTED = Cause(
     blames=("secret", "issuer", "audience"),
 )
 CAUSES = (NOT_UPGRADED, NOT_GATEWAY, PATH_MISSING, REDIRECTS, BAD_GATEWAY, OPEN_TO_ANYONE, TOKEN_REJECTED)
-
-
-class Unexpected(Exception):
-    """The answer is not what the gateway would give; ``cause`` says what that means."""
-
-    def __init__(self, cause: Cause, words: str) -> None:
-        super().__init__(words)
-        self.cause = cause
