@@ -170,15 +170,14 @@ async def request(
         async with asyncio.timeout(limit):
             reply = await _exchange(record, method, endpoint, headers or {}, content)
     except (httpx.RemoteProtocolError, httpx.ReadError) as error:
-        if await _wants_tls(record, endpoint):
-            raise TlsOnPlaintext(f"{endpoint.address} speaks TLS") from error
+        await refuse_tls(record, endpoint, error)
         if isinstance(error, httpx.RemoteProtocolError) and "disconnected" not in str(error):
             raise NotHttp("the answer is not HTTP") from error
         raise ConnectionResetError("closed without an answer") from error
     except httpx.DecodingError as error:
         raise NotHttp("the answer's body cannot be decoded") from error
-    if reply.status == 400 and not reply.body.lstrip().startswith(b"{") and await _wants_tls(record, endpoint):
-        raise TlsOnPlaintext(f"{endpoint.address} speaks TLS")
+    if reply.status == 400 and not reply.body.lstrip().startswith(b"{"):
+        await refuse_tls(record, endpoint)
     return reply
 
 
@@ -204,5 +203,7 @@ async def _exchange(
         return Reply(response.status_code, dict(response.headers), body[:_LIMIT])
 
 
-async def _wants_tls(record: Recorder, endpoint: Endpoint) -> bool:
-    return not endpoint.tls and await speaks_tls((endpoint.host, endpoint.port), record.part(0.5))
+async def refuse_tls(record: Recorder, endpoint: Endpoint, error: Exception | None = None) -> None:
+    """After an odd answer to plaintext: raise TlsOnPlaintext, from ``error``, where the server speaks TLS."""
+    if not endpoint.tls and await speaks_tls((endpoint.host, endpoint.port), record.part(0.5)):
+        raise TlsOnPlaintext(f"{endpoint.address} speaks TLS") from error

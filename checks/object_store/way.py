@@ -9,10 +9,10 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from checks.base import Layer
+from checks.http import refuse_tls
 from checks.object_store.answers import Refused
 from checks.object_store.causes import ACCESS_DENIED, WRONG_REGION, by_answer
 from checks.threads import in_thread
-from checks.trust import TlsOnPlaintext, speaks_tls
 
 if TYPE_CHECKING:
     from checks.base import Recorder
@@ -81,14 +81,8 @@ async def _ask(record: Recorder, store: Store, key: str) -> Refused:
         async with asyncio.timeout(record.part(0.5)):
             answer = await in_thread(partial(store.look, key))
     except (HTTPClientError, TimeoutError) as error:
-        if await _wants_tls(record, store):
-            raise TlsOnPlaintext(f"{store.place.address} speaks TLS") from error
+        await refuse_tls(record, store.place, error)
         raise
-    if answer.status == 400 and not answer.is_s3 and await _wants_tls(record, store):
-        raise TlsOnPlaintext(f"{store.place.address} speaks TLS")
+    if answer.status == 400 and not answer.is_s3:
+        await refuse_tls(record, store.place)
     return answer
-
-
-async def _wants_tls(record: Recorder, store: Store) -> bool:
-    place = store.place
-    return not place.tls and await speaks_tls((place.host, place.port), record.part(0.5))

@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING, Any
 from websockets.asyncio.client import connect
 from websockets.exceptions import InvalidHandshake, InvalidStatus
 
-from checks.http import Endpoint, Reply
-from checks.trust import TlsOnPlaintext, speaks_tls
+from checks.http import Endpoint, Reply, refuse_tls
 
 if TYPE_CHECKING:
     from checks.base import Recorder
@@ -34,11 +33,11 @@ async def upgrade(record: Recorder, endpoint: Endpoint) -> Reply:
     except InvalidStatus as error:
         response = error.response
         if response.status_code == 400:
-            await _refuse_tls(record, endpoint, error)
+            await refuse_tls(record, endpoint, error)
         headers = {name.lower(): value for name, value in response.headers.raw_items()}
         return Reply(response.status_code, headers, bytes(response.body or b""))
     except (InvalidHandshake, ConnectionError) as error:
-        await _refuse_tls(record, endpoint, error)
+        await refuse_tls(record, endpoint, error)
         raise
 
 
@@ -57,8 +56,3 @@ async def _handshake(record: Recorder, endpoint: Endpoint) -> Reply:
     )
     tunnel.transport.abort()
     return Reply(101, {}, b"")
-
-
-async def _refuse_tls(record: Recorder, endpoint: Endpoint, error: Exception) -> None:
-    if not endpoint.tls and await speaks_tls((endpoint.host, endpoint.port), record.part(0.5)):
-        raise TlsOnPlaintext(f"{endpoint.address} speaks TLS") from error
