@@ -2,9 +2,12 @@
 
 import signal
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
+from figures import Figures, Section
 from testbed import (
     Authority,
     Engine,
@@ -22,6 +25,26 @@ from testbed import (
     valkey_server,
 )
 from testbed.orphans import remove_orphans
+
+settings.register_profile("long", max_examples=20_000)
+
+_figures = Figures()
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    about = "write what the attacks measured to this file, if all of them passed"
+    parser.addoption("--reliability", metavar="FILE", type=Path, help=about)
+
+
+def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
+    if (file := session.config.getoption("--reliability")) and exitstatus == 0:
+        _figures.write(file)
+
+
+@pytest.fixture(scope="module")
+def figures(request: pytest.FixtureRequest) -> Section:
+    """Where an attack puts what it measured, for docs/reliability.md."""
+    return _figures.setdefault(request.module, Section())
 
 
 @pytest.fixture(scope="session", autouse=True)
