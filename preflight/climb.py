@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from dataclasses import replace
 from typing import TYPE_CHECKING
@@ -17,38 +18,46 @@ if TYPE_CHECKING:
 
 
 class Climb:
-    """A climb shared by equal ``checks``. It is over once, by its own end or by a cut, whichever comes first."""
+    """A climb shared by equal ``checks``. It is over once, by its own end or by a cut, whichever comes first.
+
+    The checks' thread begins and ends it, the main thread cuts it.
+    """
 
     def __init__(self, checks: tuple[Check, ...], settings: Settings) -> None:
         self.checks, self.check, self.settings = checks, checks[0], settings
         self.bug = ""
         self.is_over = False
         self._late: int | None = None
-        self.begin()
+        self._turn = threading.Lock()
+        self._start()
 
-    def begin(self) -> None:
-        """Start the clock."""
-        self.record = Recorder(self.check, self.settings)
-        self._started = self._ended = time.perf_counter()
+    def begin(self) -> bool:
+        """Start the clock, unless it is over already."""
+        with self._turn:
+            if not self.is_over:
+                self._start()
+            return not self.is_over
 
     def cut(self, reason: Diagnosis | None = None) -> None:
         """End it from outside: for ``reason``, or at its own limit, which the check can explain."""
-        if self.is_over:
-            return
-        self._close()
-        before = len(self.record.findings)
-        if reason is None:
-            self._explain_limit()
-        if len(self.record.findings) == before:
-            self._note(reason or TIMEOUT.found(f"no answer within {self.settings.timeout:g} s"))
-        self._late = len(self.record.findings)
+        with self._turn:
+            if self.is_over:
+                return
+            self._close()
+            before = len(self.record.findings)
+            if reason is None:
+                self._explain_limit()
+            if len(self.record.findings) == before:
+                self._note(reason or TIMEOUT.found(f"no answer within {self.settings.timeout:g} s"))
+            self._late = len(self.record.findings)
 
     def end(self, error: BaseException | None = None) -> None:
         """It came to its own end, or to an error that no rung expected."""
-        if not self.is_over:
-            self._close()
-            if error is not None:
-                self._note_bug(error)
+        with self._turn:
+            if not self.is_over:
+                self._close()
+                if error is not None:
+                    self._note_bug(error)
 
     def results(self, origins: Mapping[str, str]) -> Iterator[tuple[Check, Result]]:
         """What was found, for each of the checks. A climb that nobody ended is a bug."""
@@ -59,6 +68,10 @@ class Climb:
         for check in self.checks:
             own = attribute(check, self.checks, findings, origins)
             yield check, Result(check.name, check.kind, check.target, keys_of(check), own, seconds, facts)
+
+    def _start(self) -> None:
+        self.record = Recorder(self.check, self.settings)
+        self._started = self._ended = time.perf_counter()
 
     def _close(self) -> None:
         self.is_over, self._ended = True, time.perf_counter()

@@ -48,12 +48,16 @@ def run(  # noqa: PLR0913 - what, within which limits, and whom to tell
     settings: Settings,
     *,
     deadline: float,
+    elapsed: float = 0.0,
     origins: Mapping[str, str],
     signals: Signals | None = None,
     on_end: OnEnd | None = None,
 ) -> Run:
-    """Make every check, equal ones once. Ends within ``deadline`` (seconds) and half a second; never raises."""
-    ends, signals = time.monotonic() + deadline, signals or Signals()
+    """Make every check, equal ones once. Ends within ``deadline`` and half a second; never raises.
+
+    ``elapsed`` seconds of the deadline are gone already.
+    """
+    ends, signals = time.monotonic() + deadline - elapsed, signals or Signals()
     climbs = tuple(Climb(group, settings) for group in _distinct(checks))
     work = _Work(climbs)
     with signals.told_to(work.events.put), isolated(os.environ):
@@ -103,8 +107,10 @@ class _Work:
         """End every climb now; return when all have cleaned up, or when the grace is over."""
         for climb in self.climbs:
             climb.cut(reason)
-        with suppress(RuntimeError, AttributeError):  # the loop is closed, or not there yet
-            self._loop.call_soon_threadsafe(self._cancel)  # type: ignore[union-attr]
+        if not self._loop:  # nothing was begun, and nothing will be
+            return
+        with suppress(RuntimeError):  # the loop is closed
+            self._loop.call_soon_threadsafe(self._cancel)
         self.thread.join(GRACE)
 
     def _cancel(self) -> None:
@@ -114,7 +120,8 @@ class _Work:
     def _run(self) -> None:
         try:
             for climb in self.climbs:
-                _import_drivers(climb)
+                if not climb.is_over:
+                    _import_drivers(climb)
             self._loop = Loop()
             self._loop.set_exception_handler(lambda *_: None)  # what is left behind may fail, in silence
             self._loop.run_until_complete(self._climb_all())
@@ -123,11 +130,12 @@ class _Work:
             self.events.put(None)
 
     async def _climb_all(self) -> None:
-        await asyncio.gather(*(self._climb(climb) for climb in self.climbs if not climb.is_over))
+        await asyncio.gather(*map(self._climb, self.climbs))
         await asyncio.sleep(0)  # closed transports report their end
 
     async def _climb(self, climb: Climb) -> None:
-        climb.begin()
+        if not climb.begin():
+            return
         task = asyncio.create_task(_attempt(climb))
         self._tasks.append(task)
         done, _ = await asyncio.wait({task}, timeout=climb.settings.timeout)

@@ -15,6 +15,8 @@ import pytest
 from checks.base import Cause, Check, Diagnosis, Layer, OutOfTime, Recorder, Settings, Status
 from checks.threads import in_thread
 from checks.trust import Trust
+from preflight.climb import Climb
+from preflight.endings import DEADLINE
 from preflight.report import Result
 from preflight.runner import Run, run
 from preflight.signals import Signals
@@ -236,6 +238,22 @@ def test_signal_gives_what_was_found_so_far(number: signal.Signals):
     assert ended.status is Status.OK
     assert ("run.interrupted", Layer.AUTH, Status.SKIP) in seen(cut)
     assert ("toy.left-behind", Layer.ACCESS, Status.WARN) in seen(cut)
+
+
+def test_check_that_was_cut_before_it_began_does_not_begin():
+    climb = Climb(made(Counts), Settings(Trust()))
+    climb.cut(DEADLINE.found("too late"))
+    assert not climb.begin()
+    ((_, result),) = climb.results(ORIGINS)
+    assert seen(result)[0] == ("run.deadline", Layer.DNS, Status.FAIL)
+
+
+def test_what_went_before_is_a_part_of_the_deadline():
+    Counts.runs.clear()
+    (result,) = run(made(Counts), Settings(Trust()), deadline=60, elapsed=60, origins=ORIGINS).results
+    assert seen(result)[0] == ("run.deadline", Layer.DNS, Status.FAIL)
+    assert "60 s" in result.findings[0].message
+    assert Counts.runs == []
 
 
 @pytest.mark.parametrize("kind", [Bug, Exits, CancelsItself, BugInDiagnosis, NeedsMissingDriver])
