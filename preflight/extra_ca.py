@@ -30,6 +30,8 @@ def _unreadable(file: Path) -> str:
     import ssl
 
     try:
+        if file.exists() and not file.is_file():  # to read a pipe may wait for ever
+            return "is not a regular file"
         ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(file)
     except ssl.SSLError:
         return "holds no PEM certificates"

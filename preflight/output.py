@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import re
 import sys
@@ -31,9 +32,9 @@ class OutputError(Exception):
 
 
 def deliver(report: Report, targets: Iterable[Target], *, color: bool = True) -> None:
-    """Write the report in every format asked for. Raises OutputError, after trying them all."""
+    """Write the report in every format asked for, files first. Raises OutputError, after trying them all."""
     failures = []
-    for name, file in targets:
+    for name, file in sorted(targets, key=lambda target: target[1] is None):  # a reader may keep us waiting
         text = FORMATS[name](report)
         try:
             if file:
@@ -41,7 +42,7 @@ def deliver(report: Report, targets: Iterable[Target], *, color: bool = True) ->
             else:
                 write_stdout(text, color=color, encoding=None if name == "text" else "utf-8")
         except OSError as error:
-            failures.append(f"the {name} report cannot be written to {file}: {error.strerror or error}")
+            failures.append(f"the {name} report cannot be written to {file}: {_reason(error)}")
         except OutputError as error:
             failures.append(str(error))
     if failures:
@@ -79,9 +80,12 @@ def prepare(targets: Iterable[Target]) -> None:
 
 def is_writable(file: Path | None) -> bool:
     """Whether a report could be put there, as far as can be told before."""
-    if file is None or (file.exists() and not file.is_file() and not file.is_dir()):
-        return True
-    return not file.is_dir() and file.parent.is_dir() and os.access(file.parent, os.W_OK)
+    try:
+        if file is None or (file.exists() and not file.is_file() and not file.is_dir()):
+            return True
+        return not file.is_dir() and file.parent.is_dir() and os.access(file.parent, os.W_OK)
+    except OSError:  # a name that is too long, a directory that may not be searched
+        return False
 
 
 def _encoded(text: str, encoding: str) -> bytes:
@@ -96,7 +100,7 @@ def _write_file(file: Path, content: bytes) -> None:
     import tempfile
 
     if file.exists() and not file.is_file():
-        file.write_bytes(content)
+        _pour(file, content)
         return
     place = file.resolve()
     descriptor, name = tempfile.mkstemp(dir=place.parent, prefix=f".{place.name}.")
@@ -109,3 +113,15 @@ def _write_file(file: Path, content: bytes) -> None:
     except BaseException:
         Path(name).unlink(missing_ok=True)
         raise
+
+
+def _pour(file: Path, content: bytes) -> None:
+    """Into a device or a pipe. To open a pipe that nobody reads would wait for ever: that is an error."""
+    descriptor = os.open(file, os.O_WRONLY | os.O_NONBLOCK)
+    with os.fdopen(descriptor, "wb") as stream:
+        os.set_blocking(descriptor, True)
+        stream.write(content)
+
+
+def _reason(error: OSError) -> str:
+    return "nobody reads this pipe" if error.errno == errno.ENXIO else error.strerror or str(error)

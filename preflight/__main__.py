@@ -1,0 +1,5 @@
+"""``python -m preflight``: the command."""
+
+from preflight.cli import entry
+
+entry()

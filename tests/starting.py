@@ -1,0 +1,108 @@
+"""The command as a process of its own, with a note of when its own first line had run."""
+
+import fcntl
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cached_property
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+from jsonschema import Draft202012Validator
+
+ROOT = Path(__file__).parents[1]
+SCHEMA = Draft202012Validator(json.loads(files("preflight").joinpath("report.schema.json").read_text()))
+CLEAN = {"PATH": os.environ["PATH"], "PYTHONPATH": f"{ROOT}:{ROOT / 'tests'}"}
+ENTRY = "from preflight.cli import entry; entry()"
+STAMP = """
+import os, time, _signal
+hold = _signal.pthread_sigmask
+def stamped(*given):
+    before, _signal.pthread_sigmask = hold(*given), hold
+    os.write({descriptor}, str(time.monotonic()).encode())
+    return before
+_signal.pthread_sigmask = stamped
+"""
+
+
+@dataclass
+class Ended:
+    """``began``: when the command's own first line had run, None where it never came to that; in seconds."""
+
+    code: int
+    stdout: bytes
+    stderr: bytes
+    began: float | None
+    ended: float
+
+    @property
+    def seconds(self) -> float:
+        """From the command's first line to its exit."""
+        assert self.began is not None, self
+        return self.ended - self.began
+
+    @cached_property
+    def document(self) -> dict[str, Any]:
+        """The one JSON document on standard output, which is as the schema says."""
+        found: dict[str, Any] = json.loads(self.stdout)
+        SCHEMA.validate(found)
+        return found
+
+
+class Command:
+    """A running one. ``code`` runs before it and may break something; ``streams`` are those of Popen."""
+
+    def __init__(self, *arguments: str, env: Mapping[str, str] = {}, code: str = "", **streams: Any) -> None:
+        self.stamp, descriptor = os.pipe()
+        program = "\n".join((STAMP.format(descriptor=descriptor), code, ENTRY))
+        pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, **streams}
+        command = [sys.executable, "-c", program, *arguments]
+        self.process = subprocess.Popen(command, env=CLEAN | dict(env), pass_fds=[descriptor], **pipes)
+        os.close(descriptor)
+
+    def signal(self, number: int) -> None:
+        """Send it, if the process is still there."""
+        self.process.send_signal(number)
+
+    def end(self, limit: float = 60.0) -> Ended:
+        """Wait for it, at most ``limit`` seconds."""
+        stdout, stderr = self.process.communicate(timeout=limit)
+        ended = time.monotonic()
+        with os.fdopen(self.stamp, "rb") as stamp:
+            began = stamp.read()
+        return Ended(self.process.returncode, stdout, stderr, float(began) if began else None, ended)
+
+
+def run(*arguments: str, env: Mapping[str, str] = {}, code: str = "", **streams: Any) -> Ended:
+    """The command from its start to its end."""
+    return Command(*arguments, env=env, code=code, **streams).end()
+
+
+@contextmanager
+def unread_pipe() -> Iterator[tuple[int, int]]:
+    """Both ends of a pipe that holds less than a report."""
+    reader, writer = os.pipe()
+    fcntl.fcntl(writer, fcntl.F_SETPIPE_SZ, 4096)
+    yield reader, writer
+    os.close(reader)
+
+
+def keys(document: Mapping[str, Any]) -> list[str]:
+    """Of all verdicts."""
+    return [verdict["key"] for verdict in document["keys"]]
+
+
+def checks(document: Mapping[str, Any]) -> list[str]:
+    """The names of all."""
+    return [check["name"] for check in document["checks"]]
+
+
+def ids(document: Mapping[str, Any]) -> set[str]:
+    """Of all findings."""
+    return {finding["id"] for check in document["checks"] for finding in check["findings"]}
