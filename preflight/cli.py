@@ -1,67 +1,97 @@
-"""The command: arguments in, reports and an exit code out. Everything but the signals is imported when it is needed."""
+"""The command: arguments in, reports and an exit code out.
+
+Nothing is imported before it is needed, and nothing at all before ``entry`` holds the signals back: one that comes
+sooner ends the process without a report.
+"""
 
 from __future__ import annotations
 
-import contextlib
-import gc
 import os
 import sys
-from typing import TYPE_CHECKING
 
-from preflight.signals import Interrupted, Signals
-
+TYPE_CHECKING = False  # typing has one too, and would have to be imported
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from preflight.options import Target
     from preflight.report import Report
     from preflight.session import Session
-
-
-def main(arguments: list[str] | None = None) -> int:
-    """Do what the arguments (default: the process's own) say, and return the exit code."""
-    given = sys.argv[1:] if arguments is None else arguments
-    with Signals().caught() as signals:
-        try:
-            code = _deliver(*_document(given, signals))
-        except SystemExit as shown:  # --help or --version
-            code = int(shown.code or 0)
-        except Exception as error:  # a bug in the report itself: say at least that
-            code = _deliver(*_last_resort(given, signals, error))
-        return 128 + signals.received if signals.received else code
+    from preflight.signals import Signals
 
 
 def entry() -> None:
     """The console script. It ends at once: no thread that was left behind can hold it up or print anything."""
+    import _signal  # type: ignore[import-not-found]  # signal itself would first load enum
+
+    _signal.pthread_sigmask(_signal.SIG_BLOCK, (_signal.SIGINT, _signal.SIGTERM))
+    import gc
+
+    from preflight.signals import Signals
+
     sys.unraisablehook = lambda _: None
     gc.set_threshold(50_000)  # the imports alone would start it a hundred times: a twentieth of a run
-    code = main()
-    with contextlib.suppress(OSError, AttributeError):
-        sys.stdout.flush()
-    os._exit(code)
+    with Signals().caught() as signals:
+        os._exit(_code(sys.argv[1:], signals))
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Do what the arguments (default: the process's own) say, and return the exit code."""
+    from preflight.signals import Signals
+
+    with Signals().caught() as signals:
+        return _code(sys.argv[1:] if arguments is None else arguments, signals)
+
+
+def _code(arguments: list[str], signals: Signals) -> int:
+    """The report's own exit code, also where a signal came when it was made already."""
+    from preflight.signals import Interrupted
+
+    try:
+        return _delivered(arguments, signals)
+    except Interrupted:  # nobody took the report
+        return 128 + (signals.received or 0)
+
+
+def _delivered(arguments: list[str], signals: Signals) -> int:
+    try:
+        document = _document(arguments, signals)
+        with signals.hurrying():
+            return _deliver(*document)
+    except SystemExit as shown:  # --help or --version
+        return _flushed(int(shown.code or 0))
+    except Exception as error:  # a bug in the report itself: say at least that
+        with signals.hurrying():
+            return _deliver(*_last_resort(arguments, signals, error))
+
+
+def _flushed(code: int) -> int:
+    from preflight.output import OutputError, write_stderr, write_stdout
+
+    try:
+        write_stdout("")
+    except OutputError as error:
+        write_stderr(f"mistle-preflight: {error}")
+        return code or 2
+    return code
 
 
 def _document(arguments: list[str], signals: Signals) -> tuple[Session, Report | str]:
     """What is to be printed, also where a signal ended the command."""
-    session = None
+    from preflight.signals import Interrupted
+
+    session = _session(arguments, signals)
     try:
-        session = _session(arguments, signals)
-        document = _command(session, arguments)
-        signals.only_kept()
+        return session, _command(session, arguments)
     except Interrupted:
-        signals.only_kept()
         from preflight.endings import INTERRUPTED
 
-        session = session or _session(arguments, signals)
         session.note(INTERRUPTED.found("interrupted before anything was checked"))
-        document = session.report()
-    return session, document
+        return session, session.report()
 
 
 def _last_resort(arguments: list[str], signals: Signals, error: Exception) -> tuple[Session, Report]:
     from preflight import bugs
 
-    signals.only_kept()
     session = _session(arguments, signals)
     session.note(bugs.diagnose(error))
     return session, session.report()

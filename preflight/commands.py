@@ -29,18 +29,19 @@ def run(session: Session) -> Report:
     from preflight import runner
     from preflight.progress import Progress
 
-    settings = Settings(Trust(_begin(session)), session.options.timeout, session.options.read_only)
+    options, trusted = session.options, _begin(session)
     plan = _plan(session)
     with Progress(sys.stderr, plan.checks) as progress:
         done = runner.run(
             plan.checks,
-            settings,
-            deadline=session.options.deadline,
+            Settings(Trust(trusted), options.timeout, options.read_only),
+            deadline=options.deadline,
+            elapsed=session.seconds,
             origins=session.config.origins,
             signals=session.signals,
             on_end=progress.ended,
         )
-    session.results = (*done.results, *plan.blocked)
+    session.results, session.unproven = (*done.results, *plan.blocked), plan.unselected
     session.tracebacks += done.bugs
     _compare(session)
     return session.report()
@@ -57,7 +58,7 @@ def plan(session: Session) -> Report:
     _begin(session)
     session.options = replace(session.options, detail=session.options.detail or 1)
     plan = _plan(session)
-    session.results = (*map(_planned, plan.checks), *plan.blocked)
+    session.results, session.unproven = (*map(_planned, plan.checks), *plan.blocked), plan.unselected
     return session.report()
 
 
@@ -83,14 +84,18 @@ COMMANDS: Mapping[str, Callable[[Session], Report | str]] = {
 
 
 def _begin(session: Session) -> Path | None:
-    """Read the configuration. Returns the certificates to trust besides Mozilla's. Raises UsageError, ConfigError."""
+    """Read the configuration. Returns the certificates to trust besides Mozilla's.
+
+    Raises UsageError, ConfigError, Interrupted.
+    """
     _require_known(session.options.ignore)
-    trusted, warning = extra_ca.choose(session.options, os.environ)
+    with session.signals.interrupting():  # files may be where nobody answers
+        trusted, warning = extra_ca.choose(session.options, os.environ)
+        before = session.seconds
+        config = load(session.options.config, os.environ)
+    session.config, session.reading = config, round(session.seconds - before, 4)
     if warning:
         session.note(warning)
-    before = session.seconds
-    session.config = load(session.options.config, os.environ)
-    session.reading = round(session.seconds - before, 4)
     return trusted
 
 
@@ -109,14 +114,11 @@ def _plan(session: Session) -> Plan:
     from preflight.plan import SelectionError, plan
 
     options = session.options
+    session.unproven = frozenset(session.config.keys)  # until the checks have shown something
     try:
-        chosen = plan(
-            session.config, stage=options.stage, service=options.service, only=options.only, skip=options.skip
-        )
+        return plan(session.config, stage=options.stage, service=options.service, only=options.only, skip=options.skip)
     except SelectionError as error:
         raise UsageError(str(error)) from error
-    session.unproven = chosen.unselected
-    return chosen
 
 
 def _compare(session: Session) -> None:

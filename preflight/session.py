@@ -12,6 +12,7 @@ from checks.base import Diagnosis, Finding, Layer, Status
 from checks.words import clean
 from preflight import __version__
 from preflight.config import Config
+from preflight.endings import INTERRUPTED
 from preflight.redact import Redactor
 from preflight.report import Report, Result, ignoring, masked, place
 from preflight.verdicts import verdicts
@@ -51,14 +52,13 @@ class Session:
 
     def note(self, diagnosis: Diagnosis) -> None:
         """Record what belongs to the run, and to no check."""
-        cause = diagnosis.cause
-        self.findings.append(Finding(cause.id, Layer.CONFIG, diagnosis.status, diagnosis.message, diagnosis.hint))
+        self.findings.append(_finding(diagnosis))
 
     def report(self) -> Report:
         """What is known, the configuration first, with no secret in any of it."""
-        config, options, mask = self.config, self.options, self._redactor()
+        config, options, mask, signal = self.config, self.options, self._redactor(), self.signals.received
         ignored = frozenset(options.ignore)
-        shown = ignoring(masked((self._configuration(), *self.results), mask), ignored)
+        shown = ignoring(masked((self._configuration(signal), *self.results), mask), ignored)
         return Report(
             version=__version__,
             command=options.command,
@@ -71,7 +71,7 @@ class Session:
             keys=verdicts(config.keys, shown, config.origins, self.unproven),
             fail_level=Status[options.fail_level.upper()],
             ignored=ignored,
-            signal=self.signals.received,
+            signal=signal,
             detail=options.detail,
             tracebacks=tuple(map(mask, self.tracebacks)),
         )
@@ -80,8 +80,20 @@ class Session:
         origins = self.config.origins
         return Redactor(self.config.secrets, public=(*origins, *(place(key, origins) for key in origins)))
 
-    def _configuration(self) -> Result:
+    def _configuration(self, signal: int | None) -> Result:
         findings = (*self.config.findings, *self.findings)
         keys = tuple(dict.fromkeys(key for finding in findings for key in finding.fields))
         sound = Finding("config.config", Layer.CONFIG, Status.OK, f"{len(self.config.keys)} keys are valid")
-        return Result("config", "config", self.source, keys, findings or (sound,), self.reading)
+        found = (*(findings or (sound,)), *(self._interruption() if signal else ()))
+        return Result("config", "config", self.source, keys, found, self.reading)
+
+    def _interruption(self) -> tuple[Finding, ...]:
+        """What nothing else tells of a signal that cut nothing short."""
+        told = (*self.findings, *(finding for result in self.results for finding in result.findings))
+        if INTERRUPTED.id in {finding.id for finding in told}:
+            return ()
+        return (_finding(INTERRUPTED.found("interrupted when everything was checked")),)
+
+
+def _finding(diagnosis: Diagnosis) -> Finding:
+    return Finding(diagnosis.cause.id, Layer.CONFIG, diagnosis.status, diagnosis.message, diagnosis.hint)

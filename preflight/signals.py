@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import threading
 from contextlib import contextmanager
@@ -11,31 +10,33 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    Listener = Callable[[int], object]
+
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
+_PATIENCE = 1.0  # seconds for a report that is being written when a signal comes: whoever reads it may have stopped
 
 
 class Interrupted(BaseException):
-    """A signal came while there was nothing yet to report."""
+    """A signal ended what the main thread was waiting for."""
 
 
 class Signals:
-    """The first signal is kept in ``received`` and told to whoever listens.
+    """The first signal is kept in ``received``; every one is told to whoever listens at the time.
 
-    Before anybody has listened it raises Interrupted. After that it only sets the exit code, so that nothing that was
-    found is lost; while the report is written, a second one ends the process at once.
+    It raises Interrupted only where the main thread may wait for long: an import that is broken off, or a report,
+    would be lost.
     """
 
     def __init__(self) -> None:
         self.received: int | None = None
-        self._listener: Callable[[int], object] | None = None
-        self._raises = True
-        self._writing = False
+        self._listener: Listener | None = None
 
     @contextmanager
     def caught(self) -> Iterator[Signals]:
         """Take over both signals, and give them back. Only the main thread can; elsewhere they stay as they are."""
         mine = threading.current_thread() is threading.main_thread()
         before = {number: signal.signal(number, self._receive) for number in SIGNALS} if mine else {}
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, before)  # the console script holds them back until here
         try:
             yield self
         finally:
@@ -43,23 +44,44 @@ class Signals:
                 signal.signal(number, handler)
 
     @contextmanager
-    def told_to(self, listener: Callable[[int], object]) -> Iterator[None]:
-        """Until the end of the block, call the listener."""
-        self._listener, self._raises = listener, False
+    def told_to(self, listener: Listener) -> Iterator[None]:
+        """Until the end of the block, call the listener; at once for a signal that came before."""
+        self._listener = listener
         try:
+            if self.received:
+                listener(self.received)
             yield
         finally:
             self._listener = None
 
-    def only_kept(self) -> None:
-        """From now on the report is written: interrupt nothing."""
-        self._raises, self._writing = False, True
+    @contextmanager
+    def interrupting(self) -> Iterator[None]:
+        """A signal before or within the block raises Interrupted."""
+        with self.told_to(self._interrupt):
+            yield
+        if self.received:  # it was raised where Python lets nothing through, as in a finalizer
+            raise Interrupted
+
+    @contextmanager
+    def hurrying(self) -> Iterator[None]:
+        """While a report is written, a signal only limits the time for that, and then raises Interrupted."""
+        self._listener = self._set_limit
+        try:
+            yield
+        finally:
+            self._listener = None
+            signal.setitimer(signal.ITIMER_REAL, 0)
 
     def _receive(self, number: int, _: object) -> None:
-        if self._writing and self.received:
-            os._exit(128 + number)
         self.received = self.received or number
         if self._listener:
             self._listener(number)
-        elif self._raises:
-            raise Interrupted(number)
+
+    def _interrupt(self, *_: object) -> None:
+        self._listener = None  # once: a second one would break off what the first one led to
+        raise Interrupted
+
+    def _set_limit(self, _: int) -> None:
+        self._listener = None
+        signal.signal(signal.SIGALRM, self._interrupt)
+        signal.setitimer(signal.ITIMER_REAL, _PATIENCE)

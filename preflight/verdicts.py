@@ -19,7 +19,7 @@ def verdicts(
 ) -> tuple[KeyVerdict, ...]:
     """A verdict for every listed key, in that order, then for every other key that a finding blames.
 
-    ``unproven`` are keys that some check would have proven, had it been selected.
+    ``unproven`` are keys that some check would have proven, had it been selected or made.
     """
     blamed = (key for result in results for finding in result.findings for key in _blames(finding))
     return tuple(_verdict(key, results, origins.get(key), key in unproven) for key in dict.fromkeys((*listed, *blamed)))

@@ -248,6 +248,15 @@ def test_check_that_was_cut_before_it_began_does_not_begin():
     assert seen(result)[0] == ("run.deadline", Layer.DNS, Status.FAIL)
 
 
+def test_after_a_signal_nothing_is_begun():
+    Counts.runs.clear()
+    with Signals().caught() as signals:
+        os.kill(os.getpid(), signal.SIGTERM)
+        (result,) = ran(*made(Counts), signals=signals).results
+    assert seen(result)[0] == ("run.interrupted", Layer.DNS, Status.SKIP)
+    assert Counts.runs == []
+
+
 def test_what_went_before_is_a_part_of_the_deadline():
     Counts.runs.clear()
     (result,) = run(made(Counts), Settings(Trust()), deadline=60, elapsed=60, origins=ORIGINS).results

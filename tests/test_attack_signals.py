@@ -1,0 +1,390 @@
+"""Signals at any moment.
+
+SIGINT and SIGTERM are sent at moments spread from the creation of the process to beyond the end of a run that writes
+into a real Valkey, bucket and Docker Engine, every fourth time a second one soon after. Each run must end with a valid
+report, 130 or 143 where the signal cut anything short, nothing on standard error, and nothing left on any server. Only
+before the tool's own first line, while Python itself starts, does a signal end the process without a report.
+"""
+
+import os
+import random
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import configs
+import faults
+from figures import Section
+from starting import CLEAN, ROOT, Command, Ended, checks, ids, keys, run, unread_pipe
+from testbed import Authority, Engine, ObjectStore, Postgres, Smtp, Valkey
+from testbed.object_store import BUCKET, OWNER
+from testbed.smtp import ADDRESS, PASSWORD, USER
+
+RUNS = 200
+NUMBERS = (signal.SIGINT, signal.SIGTERM)
+POSTGRES = [f"postgres.{plane}_plane.{way}_url" for plane in ("control", "data") for way in ("direct", "pooled")]
+PHASES = ("while Python started", "before the checks", "during the run", "after the report was made")
+
+
+@dataclass(frozen=True)
+class Shot:
+    """A run that got a signal."""
+
+    number: signal.Signals
+    twice: bool
+    run: Ended
+
+    @property
+    def phase(self) -> str:
+        """When it came, by what came of it."""
+        if self.run.began is None:
+            return "while Python started"
+        if self.run.code != 128 + self.number:
+            return "after the report was made"
+        return "before the checks" if len(checks(self.run.document)) == 1 else "during the run"
+
+
+def bucket(url: str) -> dict[str, object]:
+    login = {"access_key_id": OWNER.access_key_id, "secret_access_key": OWNER.secret_access_key}
+    place = {"endpoint": url, "bucket_name": BUCKET, "region": "us-east-1", "force_path_style": True}
+    return {f"object_store.assets.{name}": value for name, value in (place | login).items()}
+
+
+@dataclass(frozen=True)
+class Servers:
+    """Everything that a run might leave something on."""
+
+    postgres: Postgres
+    valkey: Valkey
+    store: ObjectStore
+    smtp: Smtp
+    engine: Engine
+
+    def contents(self) -> list[object]:
+        """Sessions and their transactions, keys, objects, mail, and what the engine has."""
+        with self.valkey.client() as client:
+            kept = client.keys()
+        sessions = self.postgres.sql("SELECT state FROM pg_stat_activity WHERE usename = 'mistle'")
+        return [sessions, kept, self.store.objects(), self.smtp.queue(), self.engine.contents()]
+
+    def hold_again(self, before: list[object]) -> bool:
+        """Whether they come to hold what they held; Valkey needs five seconds for what it removes by itself."""
+        ends = time.monotonic() + 8
+        while (now := self.contents()) != before and time.monotonic() < ends:
+            time.sleep(0.1)
+        return now == before
+
+
+@pytest.fixture(scope="module")
+def servers(postgres: Postgres, valkey: Valkey, store: ObjectStore, smtp: Smtp, engine: Engine) -> Servers:
+    return Servers(postgres, valkey, store, smtp, engine)
+
+
+@pytest.fixture(scope="module")
+def command(servers: Servers, authority: Authority, tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[str]]:
+    """A run against all of them, writes and all."""
+    values: dict[str, object] = dict.fromkeys(POSTGRES, servers.postgres.url()) | bucket(servers.store.url)
+    values |= {"kv.data_plane.url": servers.valkey.url(), "sandbox.docker.socket_path": str(servers.engine.socket)}
+    values |= {"sandbox.default_base_image": "127.0.0.1:1/mistle/sandbox-base:1"}
+    login = {"username": USER, "password": PASSWORD, "from_address": ADDRESS}
+    place = {"host": "127.0.0.1", "port": servers.smtp.ports["submission"], "secure": False}
+    values |= {f"email.smtp.{name}": value for name, value in (login | place).items()}
+    file = configs.write(tmp_path_factory.mktemp("signals"), values)
+    only = [f"--only={kind}" for kind in ("postgres", "valkey", "object_store", "smtp", "docker")]
+    with authority.trusted() as roots:
+        yield ["--config", str(file), "-f", "json", "--ca-file", roots, *only]
+
+
+@dataclass(frozen=True)
+class Storm:
+    """Many runs, each with its signal, and one that got none."""
+
+    shots: tuple[Shot, ...]
+    undisturbed: Ended
+    is_all_clean: bool
+
+    @property
+    def reported(self) -> tuple[Shot, ...]:
+        """Those whose signal came when the command's first line had run."""
+        return tuple(shot for shot in self.shots if shot.run.began is not None)
+
+
+@pytest.fixture(scope="module")
+def storm(command: list[str], servers: Servers) -> Storm:
+    """Two at a time, each signal a little later after the process was made, up to beyond the end of a run."""
+    dice, before = random.Random(), servers.contents()
+    with ThreadPoolExecutor(2) as two:
+        undisturbed = max(two.map(lambda _: run(*command), range(2)), key=lambda ended: ended.seconds)
+        whole = 1.1 * undisturbed.seconds
+
+        def shoot(number: int) -> Shot:
+            chosen, twice = NUMBERS[number % 2], number % 4 > 1
+            running = Command(*command)
+            time.sleep(whole * (number + dice.random()) / RUNS)
+            running.signal(chosen)
+            if twice:
+                time.sleep(0.1 * dice.random())
+                running.signal(chosen)
+            return Shot(chosen, twice, running.end())
+
+        shots = tuple(two.map(shoot, range(RUNS)))
+    return Storm(shots, undisturbed, servers.hold_again(before))
+
+
+def test_every_run_ends_with_a_valid_report(storm: Storm) -> None:
+    whole = storm.undisturbed.document
+    for shot in storm.reported:
+        document = shot.run.document
+        assert (checks(document), keys(document)) in [(["config"], []), (checks(whole), keys(whole))], shot
+
+
+def test_the_exit_code_is_the_signals_or_that_of_a_whole_run(storm: Storm) -> None:
+    for shot in storm.reported:
+        document = shot.run.document
+        if shot.run.code == 128 + shot.number:
+            assert document["ready"] is False, shot
+            assert "run.interrupted" in ids(document), shot
+        else:
+            assert shot.run.code == storm.undisturbed.code, shot
+            assert statuses(document) == statuses(storm.undisturbed.document), shot
+
+
+def test_nothing_is_claimed_that_was_not_shown(storm: Storm) -> None:
+    known = statuses(storm.undisturbed.document)
+    assert set(known.values()) == {"ok", "fail", "skip"}
+    for shot in storm.reported:
+        for key, status in statuses(shot.run.document).items():
+            assert status in {known[key], "skip"}, (key, shot)
+
+
+def test_nothing_but_the_report_is_printed(storm: Storm) -> None:
+    assert [shot for shot in storm.reported if shot.run.stderr] == []
+
+
+def test_before_the_first_line_the_process_just_ends(storm: Storm) -> None:
+    """What Python prints of an interrupted start is its own: none of our files is in it."""
+    for shot in storm.shots:
+        if shot not in storm.reported:
+            assert shot.run.stdout == b"", shot
+            assert shot.run.code in {-shot.number, 1}, shot
+            assert str(ROOT / "preflight").encode() not in shot.run.stderr, shot
+
+
+def test_nothing_is_left_on_any_server(storm: Storm) -> None:
+    assert storm.is_all_clean
+
+
+def test_the_storm_met_every_phase(storm: Storm, figures: Section) -> None:
+    reports = [shot.run.document for shot in storm.reported]
+    figures.add("runs that got a signal", len(storm.shots))
+    figures.add("of these, with a second signal within 0.1 s", sum(shot.twice for shot in storm.shots))
+    figures.add("valid reports", len(reports))
+    figures.add("reports of a run that was cut short", sum("run.interrupted" in ids(report) for report in reports))
+    figures.add("keys, objects, volumes, messages, sessions left behind", 0 if storm.is_all_clean else "some")
+    for phase in PHASES:
+        for number in NUMBERS:
+            met = sum((shot.phase, shot.number) == (phase, number) for shot in storm.shots)
+            figures.cell(phase, f"{number.name}s that came", str(met))
+    assert {shot.phase for shot in storm.shots} >= {*PHASES[1:]}
+
+
+def statuses(document: dict[str, Any]) -> dict[str, str]:
+    return {verdict["key"]: verdict["status"] for verdict in document["keys"]}
+
+
+# Moments that are hit on purpose
+
+
+def struck(module: str, path: str, *numbers: int) -> str:
+    """Code for a command that gets these signals whenever it has called that function."""
+    return f"from striking import strike; strike({module!r}, {path!r}, *{[int(number) for number in numbers]})\n"
+
+
+def pointed_at(port: int, folder: Path) -> list[str]:
+    """A run whose five checks all lead there."""
+    url = f"postgres://u:p@127.0.0.1:{port}/d"
+    file = configs.write(folder, dict.fromkeys(POSTGRES, url) | {"kv.data_plane.url": f"redis://127.0.0.1:{port}"})
+    return ["--config", str(file), "-f", "json", "--only=postgres", "--only=valkey"]
+
+
+@pytest.fixture
+def refused(tmp_path: Path) -> Iterator[list[str]]:
+    """A run that ends soon, and not well."""
+    with faults.refused_port() as port:
+        yield pointed_at(port, tmp_path)
+
+
+@pytest.fixture
+def asked() -> threading.Event:
+    """When a hanging run has come to wait for an answer."""
+    return threading.Event()
+
+
+@pytest.fixture
+def hanging(tmp_path: Path, asked: threading.Event) -> Iterator[list[str]]:
+    """A run that would end by its limits alone."""
+
+    def hear(connection: socket.socket) -> None:
+        while connection.recv(65536):
+            asked.set()
+
+    with faults.serving(hear) as port:
+        yield pointed_at(port, tmp_path)
+
+
+NOTHING_READ = {
+    "before anything is imported": ("_signal", "pthread_sigmask"),
+    "while the configuration is read": ("preflight.commands", "load"),
+}
+NOTHING_CHECKED = {
+    "while checks are planned": ("preflight.plan", "plan"),
+    "while drivers are imported": ("preflight.runner", "_import_drivers"),
+}
+REPORT_MADE = {
+    "while keys are judged": ("preflight.session", "verdicts"),
+    "while the report is rendered": ("preflight.formats.json", "_check"),
+    "while it is written": ("preflight.output", "_encoded"),
+}
+both = pytest.mark.parametrize("number", NUMBERS)
+
+
+@both
+@pytest.mark.parametrize("moment", NOTHING_READ)
+def test_signal_before_anything_is_known(number: signal.Signals, moment: str, refused: list[str]) -> None:
+    ended = run(*refused, code=struck(*NOTHING_READ[moment], number))
+    assert (ended.code, ended.stderr) == (128 + number, b"")
+    assert (checks(ended.document), keys(ended.document)) == (["config"], [])
+    assert ids(ended.document) == {"run.interrupted"}
+
+
+@both
+def test_signal_while_a_file_is_read_from_where_nobody_answers(number: signal.Signals, refused: list[str]) -> None:
+    code = "import os, time, preflight.commands as m; m.load = lambda *_: os.write(2, b'begun') and time.sleep(60)"
+    running = Command(*refused, code=code)
+    ended = after(running, "begun", number)
+    assert (ended.code, ended.stderr) == (128 + number, b"")
+    assert (checks(ended.document), ids(ended.document)) == (["config"], {"run.interrupted"})
+
+
+@both
+@pytest.mark.parametrize("moment", NOTHING_CHECKED)
+def test_signal_before_anything_is_checked(number: signal.Signals, moment: str, refused: list[str]) -> None:
+    ended = run(*refused, code=struck(*NOTHING_CHECKED[moment], number))
+    assert (ended.code, ended.stderr) == (128 + number, b"")
+    config, *others = ended.document["checks"]
+    assert (config["status"], len(others)) == ("ok", 5)
+    assert {check["status"] for check in others} == {"skip"}
+    assert {check["findings"][0]["id"] for check in others} == {"run.interrupted"}
+    assert {statuses(ended.document)[key] for check in others for key in check["keys"]} == {"skip"}
+
+
+@both
+def test_signal_when_all_is_checked_still_leaves_the_run_not_ready(number: signal.Signals, refused: list[str]) -> None:
+    code = struck("preflight.compare", "compare", number)
+    ended = run(*refused, "--ignore=network.refused", code=code)
+    assert (ended.code, ended.stderr, ended.document["ready"]) == (128 + number, b"", False)
+    assert [finding["id"] for finding in ended.document["checks"][0]["findings"]] == [
+        "config.config",
+        "run.interrupted",
+    ]
+    assert "network.refused" in ids(ended.document)
+
+
+@both
+@pytest.mark.parametrize("moment", REPORT_MADE)
+@pytest.mark.parametrize(("flags", "code"), [((), 1), (("--ignore=network.refused",), 0)])
+def test_signal_when_the_report_is_made_changes_nothing(
+    number: signal.Signals, moment: str, flags: tuple[str, ...], code: int, refused: list[str]
+) -> None:
+    ended = run(*refused, *flags, code=struck(*REPORT_MADE[moment], number, number))
+    assert (ended.code, ended.stderr, ended.document["ready"]) == (code, b"", code == 0)
+    assert "run.interrupted" not in ids(ended.document)
+
+
+@both
+def test_more_signals_change_nothing(number: signal.Signals, hanging: list[str], asked: threading.Event) -> None:
+    """They come while checks are being cut short, and again while the report is written."""
+    code = struck("preflight.climb", "Climb.cut", number) + struck("preflight.output", "_encoded", number, number)
+    running = Command(*hanging, code=code)
+    assert asked.wait(20)
+    running.signal(number)
+    sent = time.monotonic()
+    ended = running.end()
+    assert ended.ended - sent < 5
+    assert (ended.code, ended.stderr) == (128 + number, b"")
+    assert {check["findings"][-1]["status"] for check in ended.document["checks"][1:]} == {"skip"}
+    assert "run.interrupted" in ids(ended.document)
+
+
+@both
+def test_signal_during_an_import_that_never_ends(number: signal.Signals, refused: list[str], tmp_path: Path) -> None:
+    """The driver is still being imported when the process ends."""
+    (tmp_path / "redis.py").write_text("import os, time; os.write(2, b'begun'); time.sleep(60)")
+    running = Command(*refused, code=f"import sys; sys.path.insert(0, {str(tmp_path)!r})")
+    ended = after(running, "begun", number)
+    assert (ended.code, ended.stderr) == (128 + number, b"")
+    assert len(checks(ended.document)) == 6
+
+
+@both
+def test_signal_ends_a_report_that_nobody_takes(number: signal.Signals, refused: list[str], tmp_path: Path) -> None:
+    """Files are written before that."""
+    kept = tmp_path / "report"
+    with unread_pipe() as (_, writer):
+        running = Command(*refused, "-f", f"text={kept}", stdout=writer)
+        os.close(writer)
+        wait_for(kept.exists)
+        time.sleep(0.3)
+        assert running.process.poll() is None
+        running.signal(number)
+        ended = running.end(10)
+    assert (ended.code, ended.stderr) == (128 + number, b"")
+    assert "NOT READY" in kept.read_text()
+
+
+@both
+def test_a_slow_reader_gets_the_whole_report_of_an_interrupted_run(
+    number: signal.Signals, hanging: list[str], asked: threading.Event
+) -> None:
+    with unread_pipe() as (reader, writer):
+        running = Command(*hanging, stdout=writer)
+        os.close(writer)
+        assert asked.wait(20)
+        running.signal(number)
+        time.sleep(2)
+        with os.fdopen(os.dup(reader), "rb") as stream:
+            said = stream.read()
+        ended = replace(running.end(10), stdout=said)
+    assert (ended.code, len(checks(ended.document))) == (128 + number, 6)
+
+
+def test_the_console_script_is_only_its_first_line(tmp_path: Path) -> None:
+    """Until signals are held back, nothing is imported that Python has not loaded itself."""
+    code = "import sys; before = set(sys.modules); import preflight.cli; print(*{*sys.modules} - before)"
+    done = subprocess.run([sys.executable, "-c", code], env=CLEAN, capture_output=True, text=True, check=True)
+    assert set(done.stdout.split()) == {"__future__", "preflight", "preflight.cli"}
+
+
+def after(running: Command, words: str, number: int) -> Ended:
+    """The signal comes when these words stand on standard error, and then it must end soon."""
+    assert running.process.stderr
+    assert running.process.stderr.read(len(words)) == words.encode()
+    running.signal(number)
+    return running.end(10)
+
+
+def wait_for(condition: Callable[[], bool]) -> None:
+    ends = time.monotonic() + 20
+    while not condition():
+        assert time.monotonic() < ends
+        time.sleep(0.02)
