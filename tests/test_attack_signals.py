@@ -26,6 +26,7 @@ import configs
 import faults
 from figures import Section
 from starting import CLEAN, ROOT, Command, Ended, checks, ids, keys, run, unread_pipe
+from store_faults import ask, between
 from testbed import Authority, Engine, ObjectStore, Postgres, Smtp, Valkey
 from testbed.object_store import BUCKET, OWNER
 from testbed.smtp import ADDRESS, PASSWORD, USER
@@ -366,6 +367,29 @@ def test_a_slow_reader_gets_the_whole_report_of_an_interrupted_run(
             said = stream.read()
         ended = replace(running.end(10), stdout=said)
     assert (ended.code, len(checks(ended.document))) == (128 + number, 6)
+
+
+@both
+def test_an_upload_that_is_answered_after_the_signal_is_removed(
+    number: signal.Signals, store: ObjectStore, tmp_path: Path
+) -> None:
+    arrived = threading.Event()
+
+    def late(request: bytes) -> bytes | None:
+        if not request.startswith(b"PUT"):
+            return None
+        arrived.set()
+        time.sleep(0.05)
+        return ask(store.port, request)
+
+    with between(store.port, late) as port:
+        file = configs.write(tmp_path, bucket(f"http://127.0.0.1:{port}"))
+        running = Command("--config", str(file), "-f", "json", "--only=object_store")
+        assert arrived.wait(20)
+        running.signal(number)
+        ended = running.end()
+    assert (ended.code, store.objects()) == (128 + number, [])
+    assert "object-store.leftover" not in ids(ended.document)
 
 
 def test_the_console_script_is_only_its_first_line(tmp_path: Path) -> None:

@@ -38,6 +38,7 @@ class Errand:
     key: str
     body: bytes = field(default_factory=lambda: secrets.token_hex(8).encode())
     remains: str = ""  # why the object may be in the bucket
+    upload: asyncio.Future[None] | None = None  # the last one, which nothing ends but its answer
 
     async def run(self) -> None:
         """Raises Refused, Altered, ChecksumRefused."""
@@ -75,19 +76,19 @@ class Errand:
 
     async def _put_once(self) -> None:
         self.remains = _UNANSWERED
+        self.upload = asyncio.ensure_future(in_thread(partial(self.store.put, self.key, self.body)))
         try:
-            await in_thread(partial(self.store.put, self.key, self.body))
-        except Refused as refusal:
-            self.remains = _UNANSWERED if causes.by_answer(refusal) is causes.SERVER_ERROR else ""
-            raise
-        self.remains = "it was put"
+            await asyncio.shield(self.upload)
+        finally:
+            self.remains = _remains(self.upload)
 
     async def _remove(self, limit: float) -> None:
-        """A last, short try, also while the climb is being cancelled."""
-        self.store.is_left.set()
+        """A last, short try, also while the climb is being cancelled: after the upload's answer, if it still comes."""
         try:
             async with asyncio.timeout(limit):
-                await in_thread(partial(self.store.delete, self.key))
+                await self._wait_for_upload(limit / 2)
+                if self.remains:
+                    await in_thread(partial(self.store.delete, self.key))
         except Exception as error:
             said = getattr(error, "said", None) or type(error).__name__
             self._leave(f"{self.remains}, and its removal failed: {clean(said)}", Status.WARN)
@@ -95,6 +96,24 @@ class Errand:
             if self.remains == _UNANSWERED:
                 self._leave(f"{_UNANSWERED}: removed, but a store that is still busy with it may show it later")
 
+    async def _wait_for_upload(self, limit: float) -> None:
+        if self.upload and not self.upload.done():
+            await asyncio.wait({self.upload}, timeout=limit)
+            self.remains = _remains(self.upload)
+        self.store.is_left.set()
+
     def _leave(self, why: str, status: Status = Status.WARN) -> None:
         name = f"{self.store.bucket.name}/{self.key}"
         self.record.note(causes.LEFTOVER.found(f"{name} may remain: {why}", status=status))
+
+
+def _remains(upload: asyncio.Future[None]) -> str:
+    """Why the object of an upload may be in the bucket; nothing where the store has refused it."""
+    if not upload.done() or upload.cancelled():
+        return _UNANSWERED
+    match upload.exception():
+        case None:
+            return "it was put"
+        case Refused() as refusal if causes.by_answer(refusal) is not causes.SERVER_ERROR:
+            return ""
+    return _UNANSWERED
