@@ -109,6 +109,7 @@ _BY_REASON = {
     "TLSV1_ALERT_PROTOCOL_VERSION": OLD_PROTOCOL,
     "TLSV13_ALERT_CERTIFICATE_REQUIRED": CLIENT_CERTIFICATE,
 }
+_NOT_PLAINTEXT = {b"", b"\x15", b"\x16"}  # nothing; or how a record of TLS begins, an alert or a handshake
 _DAY = 86_400.0
 
 
@@ -223,7 +224,7 @@ async def _answers(address: tuple[str, int], plaintext: bytes, limit: float) -> 
             reader, writer = await asyncio.open_connection(*address)
             try:
                 writer.write(plaintext)
-                return bool(await reader.read(1))
+                return await reader.read(1) not in _NOT_PLAINTEXT
             finally:
                 writer.transport.abort()
     except OSError:

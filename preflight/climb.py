@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+from copy import copy
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -60,10 +61,11 @@ class Climb:
                     self._note_bug(error)
 
     def results(self, origins: Mapping[str, str]) -> Iterator[tuple[Check, Result]]:
-        """What was found, for each of the checks. A climb that nobody ended is a bug."""
+        """What is found so far, for each of the checks. A climb that nobody ended is a bug."""
         self.end(None if self.is_over else RuntimeError("the climb was lost"))
-        self.record.findings[:] = self._kept()
-        findings, facts = self.record.finish(), dict(self.record.facts)
+        record = copy(self.record)
+        record.findings = self._kept()
+        findings, facts = record.finish(), dict(record.facts)
         seconds = round(self._ended - self._started, 4)
         for check in self.checks:
             own = attribute(check, self.checks, findings, origins)

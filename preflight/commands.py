@@ -26,13 +26,13 @@ def run(session: Session) -> Report:
     """Check everything."""
     from checks.base import Settings
     from checks.trust import Trust
-    from preflight import runner
+    from preflight import apart
     from preflight.progress import Progress
 
     options, trusted = session.options, _begin(session)
     plan = _plan(session)
     with Progress(sys.stderr, plan.checks) as progress:
-        done = runner.run(
+        done = apart.run(
             plan.checks,
             Settings(Trust(trusted), options.timeout, options.read_only),
             deadline=options.deadline,

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, TextIO
 
 if TYPE_CHECKING:
     from checks.base import Check
+    from preflight.report import Result
 
 _ERASE = "\r\x1b[K"
 
@@ -26,9 +27,9 @@ class Progress:
     def __exit__(self, *_: object) -> None:
         self._write(_ERASE)
 
-    def ended(self, checks: tuple[Check, ...]) -> None:
-        """These are done."""
-        done = {check.name for check in checks}
+    def ended(self, results: tuple[Result, ...]) -> None:
+        """These are there."""
+        done = {result.name for result in results}
         self._waiting = [name for name in self._waiting if name not in done]
         self._draw()
 

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
     from preflight.report import Result
 
-    OnEnd = Callable[[tuple[Check, ...]], object]
+    OnEnd = Callable[[tuple[Result, ...]], object]
     Events = queue.SimpleQueue["Climb | int | None"]
 
 GRACE = 0.3  # seconds for a cancelled check to clean up; after that it is left behind
@@ -60,10 +60,17 @@ def run(  # noqa: PLR0913 - what, within which limits, and whom to tell
     ends, signals = time.monotonic() + deadline - elapsed, signals or Signals()
     climbs = tuple(Climb(group, settings) for group in _distinct(checks))
     work = _Work(climbs)
+
+    def tell(climb: Climb) -> None:
+        if on_end:
+            on_end(tuple(result for _, result in climb.results(origins)))
+
     with signals.told_to(work.events.put), isolated(os.environ):
-        work.thread.start()
-        if reason := _watch(work.events, ends, deadline, on_end):
-            work.stop(reason)
+        if not signals.received and time.monotonic() < ends:
+            work.thread.start()
+        if reason := _watch(work.events, ends, deadline, tell):
+            work.cut(reason, tell)
+            work.clean_up()
     found = {id(check): result for climb in climbs for check, result in climb.results(origins)}
     bugs = tuple(climb.bug for climb in climbs if climb.bug)
     return Run(tuple(found[id(check)] for check in checks), bugs, signals.received)
@@ -76,21 +83,30 @@ def _distinct(checks: Iterable[Check]) -> tuple[tuple[Check, ...], ...]:
     return tuple(map(tuple, groups.values()))
 
 
-def _watch(events: Events, ends: float, deadline: float, on_end: OnEnd | None) -> Diagnosis | None:
+def too_late(deadline: float) -> Diagnosis:
+    """Of a run's deadline, in seconds."""
+    return DEADLINE.found(f"not done when the run's deadline of {deadline:g} s came")
+
+
+def interrupted() -> Diagnosis:
+    """Of a signal."""
+    return INTERRUPTED.found("the run was interrupted before this was done")
+
+
+def _watch(events: Events, ends: float, deadline: float, tell: Callable[[Climb], None]) -> Diagnosis | None:
     """Wait for the end of the work, or for what ends it sooner."""
     while True:
         try:
             event = events.get(timeout=max(0.0, ends - time.monotonic()))
         except queue.Empty:
-            return DEADLINE.found(f"not done when the run's deadline of {deadline:g} s came")
+            return too_late(deadline)
         match event:
             case None:
                 return None
             case int():
-                return INTERRUPTED.found("the run was interrupted before this was done")
+                return interrupted()
             case climb:
-                if on_end:
-                    on_end(climb.checks)
+                tell(climb)
 
 
 class _Work:
@@ -103,10 +119,15 @@ class _Work:
         self._loop: Loop | None = None
         self._tasks: list[asyncio.Task[None]] = []
 
-    def stop(self, reason: Diagnosis) -> None:
-        """End every climb now; return when all have cleaned up, or when the grace is over."""
+    def cut(self, reason: Diagnosis, tell: Callable[[Climb], None]) -> None:
+        """End every climb that is not over, and tell of it."""
         for climb in self.climbs:
-            climb.cut(reason)
+            if not climb.is_over:
+                climb.cut(reason)
+                tell(climb)
+
+    def clean_up(self) -> None:
+        """Return when all have cleaned up, or when the grace is over."""
         if not self._loop:  # nothing was begun, and nothing will be
             return
         with suppress(RuntimeError):  # the loop is closed

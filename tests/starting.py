@@ -22,24 +22,34 @@ CLEAN = {"PATH": os.environ["PATH"], "PYTHONPATH": f"{ROOT}:{ROOT / 'tests'}"}
 ENTRY = "from preflight.cli import entry; entry()"
 STAMP = """
 import os, time, _signal
-hold = _signal.pthread_sigmask
-def stamped(*given):
+def stamp():
+    with open("/proc/thread-self/schedstat") as file:
+        os.write({descriptor}, f"{{time.monotonic()}} {{time.thread_time()}} {{file.read()}}".encode())
+def begin(*given):
     before, _signal.pthread_sigmask = hold(*given), hold
-    os.write({descriptor}, str(time.monotonic()).encode())
+    stamp()
     return before
-_signal.pthread_sigmask = stamped
+def end(code):
+    stamp()
+    leave(code)
+hold, _signal.pthread_sigmask = _signal.pthread_sigmask, begin
+leave, os._exit = os._exit, end
 """
 
 
 @dataclass
 class Ended:
-    """``began``: when the command's own first line had run, None where it never came to that; in seconds."""
+    """``began``: when the command's own first line had run, None where it never came to that; in seconds.
+
+    ``slowness``: how much longer than on an idle machine its work took, since the kernel let others run as well.
+    """
 
     code: int
     stdout: bytes
     stderr: bytes
     began: float | None
     ended: float
+    slowness: float
 
     @property
     def seconds(self) -> float:
@@ -66,6 +76,11 @@ class Command:
         self.process = subprocess.Popen(command, env=CLEAN | dict(env), pass_fds=[descriptor], **pipes)
         os.close(descriptor)
 
+    def says(self, words: bytes) -> None:
+        """Return when these words stand on its standard error; there they are not found any more."""
+        assert self.process.stderr
+        assert self.process.stderr.read(len(words)) == words
+
     def signal(self, number: int) -> None:
         """Send it, if the process is still there."""
         self.process.send_signal(number)
@@ -74,9 +89,9 @@ class Command:
         """Wait for it, at most ``limit`` seconds."""
         stdout, stderr = self.process.communicate(timeout=limit)
         ended = time.monotonic()
-        with os.fdopen(self.stamp, "rb") as stamp:
-            began = stamp.read()
-        return Ended(self.process.returncode, stdout, stderr, float(began) if began else None, ended)
+        with os.fdopen(self.stamp) as stamps:
+            began, slowness = _read(stamps.read())
+        return Ended(self.process.returncode, stdout, stderr, began, ended, slowness)
 
 
 def run(*arguments: str, env: Mapping[str, str] = {}, code: str = "", **streams: Any) -> Ended:
@@ -91,6 +106,16 @@ def unread_pipe() -> Iterator[tuple[int, int]]:
     fcntl.fcntl(writer, fcntl.F_SETPIPE_SZ, 4096)
     yield reader, writer
     os.close(reader)
+
+
+def _read(stamps: str) -> tuple[float | None, float]:
+    """When it began; and how much longer its work took until its end than the processor was busy with it."""
+    moments = [[float(number) for number in line.split()] for line in stamps.splitlines()]
+    if not moments:
+        return None, 1.0
+    (began, busy, _, waited, _), (_, busy_then, _, waited_then, _) = moments[0], moments[-1]
+    worked = busy_then - busy
+    return began, 1 + (waited_then - waited) / 1e9 / worked if worked else 1.0
 
 
 def keys(document: Mapping[str, Any]) -> list[str]:

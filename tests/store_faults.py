@@ -11,6 +11,7 @@ from contextlib import AbstractContextManager, closing, suppress
 from typing import TypeVar
 
 import faults
+from testbed.object_store import BUCKET, OWNER
 
 Answer = Callable[[bytes], bytes | None]
 """The answer to a request; None for the store's own."""
@@ -23,6 +24,13 @@ CLONE_NEWNET, SIOCSIFADDR, SIOCSIFFLAGS, UP_AND_RUNNING = 0x40000000, 0x8916, 0x
 def between(port: int, answer: Answer) -> AbstractContextManager[int]:
     """A port in front of a store without TLS, that leaves Host and signatures as they are."""
     return faults.serving(lambda connection: _mediate(connection, port, answer))
+
+
+def bucket(url: str) -> dict[str, object]:
+    """The configuration of a deployment whose assets are in the store at that address."""
+    login = {"access_key_id": OWNER.access_key_id, "secret_access_key": OWNER.secret_access_key}
+    place = {"endpoint": url, "bucket_name": BUCKET, "region": "us-east-1", "force_path_style": True}
+    return {f"object_store.assets.{name}": value for name, value in (place | login).items()}
 
 
 def error(status: str, code: str, more: str = "", headers: str = "", words: str = "Not here") -> bytes:

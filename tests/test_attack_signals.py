@@ -26,9 +26,8 @@ import configs
 import faults
 from figures import Section
 from starting import CLEAN, ROOT, Command, Ended, checks, ids, keys, run, unread_pipe
-from store_faults import ask, between
+from store_faults import ask, between, bucket
 from testbed import Authority, Engine, ObjectStore, Postgres, Smtp, Valkey
-from testbed.object_store import BUCKET, OWNER
 from testbed.smtp import ADDRESS, PASSWORD, USER
 
 RUNS = 200
@@ -53,12 +52,6 @@ class Shot:
         if self.run.code != 128 + self.number:
             return "after the report was made"
         return "before the checks" if len(checks(self.run.document)) == 1 else "during the run"
-
-
-def bucket(url: str) -> dict[str, object]:
-    login = {"access_key_id": OWNER.access_key_id, "secret_access_key": OWNER.secret_access_key}
-    place = {"endpoint": url, "bucket_name": BUCKET, "region": "us-east-1", "force_path_style": True}
-    return {f"object_store.assets.{name}": value for name, value in (place | login).items()}
 
 
 @dataclass(frozen=True)
@@ -272,7 +265,9 @@ def test_signal_before_anything_is_known(number: signal.Signals, moment: str, re
 def test_signal_while_a_file_is_read_from_where_nobody_answers(number: signal.Signals, refused: list[str]) -> None:
     code = "import os, time, preflight.commands as m; m.load = lambda *_: os.write(2, b'begun') and time.sleep(60)"
     running = Command(*refused, code=code)
-    ended = after(running, "begun", number)
+    running.says(b"begun")
+    running.signal(number)
+    ended = running.end(10)
     assert (ended.code, ended.stderr) == (128 + number, b"")
     assert (checks(ended.document), ids(ended.document)) == (["config"], {"run.interrupted"})
 
@@ -332,7 +327,9 @@ def test_signal_during_an_import_that_never_ends(number: signal.Signals, refused
     """The driver is still being imported when the process ends."""
     (tmp_path / "redis.py").write_text("import os, time; os.write(2, b'begun'); time.sleep(60)")
     running = Command(*refused, code=f"import sys; sys.path.insert(0, {str(tmp_path)!r})")
-    ended = after(running, "begun", number)
+    running.says(b"begun")
+    running.signal(number)
+    ended = running.end(10)
     assert (ended.code, ended.stderr) == (128 + number, b"")
     assert len(checks(ended.document)) == 6
 
@@ -397,14 +394,6 @@ def test_the_console_script_is_only_its_first_line(tmp_path: Path) -> None:
     code = "import sys; before = set(sys.modules); import preflight.cli; print(*{*sys.modules} - before)"
     done = subprocess.run([sys.executable, "-c", code], env=CLEAN, capture_output=True, text=True, check=True)
     assert set(done.stdout.split()) == {"__future__", "preflight", "preflight.cli"}
-
-
-def after(running: Command, words: str, number: int) -> Ended:
-    """The signal comes when these words stand on standard error, and then it must end soon."""
-    assert running.process.stderr
-    assert running.process.stderr.read(len(words)) == words.encode()
-    running.signal(number)
-    return running.end(10)
 
 
 def wait_for(condition: Callable[[], bool]) -> None:
