@@ -16,9 +16,10 @@ from aiosmtpd.smtp import AuthResult
 
 import faults
 from checks.base import Layer, Status
-from checks.smtp import session
+from checks.smtp import entry, session
 from climbing import Climb, climb, planned
 from networks import can_have_own_network, in_own_network
+from relays import relays
 from servers.smtp import HANG_UP, SILENCE, smtp_script
 from testbed import Authority, Leaf, Smtp, self_signed, smtp_server
 from testbed.smtp import ADDRESS, PASSWORD, USER
@@ -86,6 +87,15 @@ def test_plaintext_as_mistle_would(smtp: Smtp) -> None:
     assert "private network" in finding.message
     assert found["smtp.auth"].status is found["smtp.access"].status is Status.OK
     assert smtp.queue() == []
+
+
+def test_a_server_that_greets_in_time_is_not_asked_what_it_is(
+    smtp: Smtp, roots: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(entry, "_PATIENCE", 10.0)  # a busy machine greets late
+    with relays({"server": ("127.0.0.1", smtp.ports["starttls"])}) as made:
+        check(made["server"].port, extra=roots, timeout=40.0).passes("smtp.access", Layer.ACCESS, SENDER)
+    assert made["server"].accepted == 2, "the knock and the session"
 
 
 def test_the_order_of_mechanisms_is_nodemailers() -> None:

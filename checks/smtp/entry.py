@@ -37,11 +37,12 @@ async def open_tls(record: Recorder, client: SMTP) -> None:
 async def open_plaintext(record: Recorder, client: SMTP, address: tuple[str, int]) -> None:
     """The greeting. Raises Met when the server waits for TLS, or says what no mail server says."""
     async with _meanwhile(client.connect()) as opening, within(record, client, "greeting", 0.8):
-        await asyncio.wait({opening}, timeout=min(_PATIENCE, record.part(0.3)))
-        async with _meanwhile(_ask_why(record, address)) as asking:
-            await asyncio.wait({opening, asking}, return_when=asyncio.FIRST_COMPLETED)
-            if not opening.done():
-                await asking
+        done, _ = await asyncio.wait({opening}, timeout=min(_PATIENCE, record.part(0.3)))
+        if not done:
+            async with _meanwhile(_ask_why(record, address)) as asking:
+                await asyncio.wait({opening, asking}, return_when=asyncio.FIRST_COMPLETED)
+                if not opening.done():
+                    await asking
         await opening
 
 

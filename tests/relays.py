@@ -1,0 +1,111 @@
+"""A relay before each server, which counts who comes and keeps what they say."""
+
+import asyncio
+import re
+import socket
+import threading
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from concurrent.futures import Future
+from contextlib import AsyncExitStack, closing, contextmanager, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+LOOPBACK = "127.0.0.1"
+Address = tuple[str, int] | Path
+"""A host and port, or a Unix socket."""
+Listen = Callable[[Address], socket.socket]
+
+
+@dataclass
+class Relay:
+    listener: socket.socket
+    upstream: Address
+    said: list[bytearray] = field(default_factory=list)
+    """What each connection's client said, in the order in which they came."""
+
+    @property
+    def port(self) -> int:
+        return int(self.listener.getsockname()[1])
+
+    @property
+    def path(self) -> str:
+        return str(self.listener.getsockname())
+
+    @property
+    def accepted(self) -> int:
+        return len(self.said)
+
+    @property
+    def spoken(self) -> int:
+        """Connections over which the client said a word."""
+        return sum(map(bool, self.said))
+
+    def found(self, pattern: bytes) -> list[bytes]:
+        """What matches, in all that was said."""
+        return [found for words in list(self.said) for found in re.findall(pattern, words)]
+
+    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.said.append(words := bytearray())
+        with suppress(OSError), closing(writer.transport):
+            theirs, ours = await _open(self.upstream)
+            with closing(ours.transport):
+                await asyncio.gather(_pump(reader, ours, words), _pump(theirs, writer, bytearray()))
+
+
+@contextmanager
+def relays(upstreams: Mapping[str, Address], listen: Listen | None = None) -> Iterator[dict[str, Relay]]:
+    """One relay for each; `listen` makes a listener for what shall lead to the given address."""
+    with TemporaryDirectory() as folder:
+        listen = listen or (lambda address: listener(address, Path(folder)))
+        made = {name: Relay(listen(address), address) for name, address in upstreams.items()}
+        started: Future[Callable[[], object]] = Future()
+        thread = threading.Thread(target=lambda: asyncio.run(_run(made.values(), started)), daemon=True)
+        thread.start()
+        stop = started.result()
+        try:
+            yield made
+        finally:
+            stop()
+            thread.join()
+
+
+def listener(address: Address, folder: Path) -> socket.socket:
+    """In the network of the thread that calls; a Unix socket in `folder`."""
+    if isinstance(address, tuple):
+        return socket.create_server((LOOPBACK, 0), backlog=512)
+    made = socket.socket(socket.AF_UNIX)
+    made.bind(str(folder / address.name))
+    made.listen(512)
+    return made
+
+
+async def _run(all_: Iterable[Relay], started: Future[Callable[[], object]]) -> None:
+    loop, stop = asyncio.get_running_loop(), asyncio.Event()
+    loop.set_exception_handler(lambda *_: None)
+    async with AsyncExitStack() as stack:
+        for relay in all_:
+            start = asyncio.start_server if isinstance(relay.upstream, tuple) else asyncio.start_unix_server
+            await stack.enter_async_context(await start(relay.serve, sock=relay.listener))
+        started.set_result(lambda: loop.call_soon_threadsafe(stop.set))
+        await stop.wait()
+        for task in asyncio.all_tasks() - {asyncio.current_task()}:
+            task.cancel()
+
+
+async def _open(address: Address) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+    if isinstance(address, tuple):
+        return await asyncio.open_connection(*address)
+    return await asyncio.open_unix_connection(address)
+
+
+async def _pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, words: bytearray) -> None:
+    try:
+        while said := await reader.read(65536):
+            words += said
+            writer.write(said)
+            await writer.drain()
+    except OSError:
+        writer.transport.abort()
+    else:
+        writer.close()
