@@ -1,6 +1,7 @@
 """Valkey on real servers, each fault for real."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import certifi
@@ -11,6 +12,7 @@ import faults
 from checks.base import Layer, Status
 from checks.trust import Trust
 from climbing import Climb, climb, planned
+from relays import relays
 from testbed import Authority, Valkey, valkey_server
 
 URL, PREFIX = "kv.data_plane.url", "kv.data_plane.key_prefix"
@@ -45,6 +47,12 @@ def test_every_rung_passes_and_nothing_stays(locked: Valkey) -> None:
     assert found["valkey.access"].fields == (URL, PREFIX)
     assert locked.client("secret").dbsize() == 0
     assert str(found.facts["version"]).startswith("8.")
+
+
+def test_one_session_does_it_all(locked: Valkey) -> None:
+    with relays({"server": (locked.host, locked.port)}) as made:
+        assert check(replace(locked, port=made["server"].port).url("secret")).status is Status.OK
+    assert (made["server"].accepted, made["server"].spoken) == (2, 1), "the knock and the session"
 
 
 def test_a_user_with_exactly_mistles_rights_passes() -> None:

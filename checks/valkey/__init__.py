@@ -105,7 +105,6 @@ class Valkey(NetworkCheck):
             "retry": Retry(NoBackoff(), 0),
             "socket_timeout": limit,
             "socket_connect_timeout": limit,
-            "single_connection_client": True,
         }
         return Redis(**(options | (_tls(settings.trust) if self.tls else {}) | changes))
 
