@@ -277,6 +277,9 @@ def test_a_filter_refuses_calls(engine: Engine, image: str) -> None:
     found = altered(engine, image, "GET /distribution", refusal)
     found.fails("docker.call-refused", Layer.ACCESS, SOCKET, hint="act on its words")
     assert "denied by plugin opa" in found["docker.call-refused"].message
+    refusal = refusing(403, "Request forbidden by administrative rules.")
+    found = altered(engine, image, "GET /distribution", refusal)
+    found.fails("docker.call-refused", Layer.ACCESS, SOCKET, hint="distribution")
 
 
 def test_network_missing(engine: Engine, image: str) -> None:

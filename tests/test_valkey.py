@@ -132,6 +132,13 @@ def test_a_command_that_is_not_permitted(missing: str) -> None:
     assert missing in finding.message.lower()
 
 
+def test_another_database_may_not_be_selected() -> None:
+    with valkey_server(**with_acl(MISTLE_NEEDS)) as server:
+        found = check(server.url("pw", "mistle", database=1))
+    finding = found.fails("valkey.not-permitted", Layer.ACCESS, URL, PREFIX, hint="+select")
+    assert "select" in finding.message
+
+
 def test_keys_that_are_not_permitted() -> None:
     with valkey_server(**with_acl(MISTLE_NEEDS)) as server:
         found = check(server.url("pw", "mistle"), prefix="other")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from http import HTTPStatus
+
 from checks.base import Cause, Layer, Status
 
 SOCKET_MISSING = Cause(
@@ -47,8 +49,8 @@ NOT_DOCKER = Cause(
 CALL_REFUSED = Cause(
     "docker.call-refused",
     Layer.CONNECT,
-    "the daemon, an authorization plugin or a filtering socket proxy refuses a call that Mistle needs",
-    "act on its words; allow images, containers, networks, volumes, version and info on {socket_path}",
+    "the daemon, an authorization plugin or a filtering socket proxy refuses a call that Mistle or this tool needs",
+    "act on its words; allow images, containers, networks, volumes, distribution, version and info on {socket_path}",
     blames=("socket_path",),
 )
 NETWORK_MISSING = Cause(
@@ -203,6 +205,7 @@ BY_WORDS = (
 )
 
 
-def by_words(words: str) -> Cause:
-    """The cause that the daemon's words about a registry name."""
-    return next((cause for part, cause in BY_WORDS if part in words.lower()), REGISTRY_UNREACHABLE)
+def by_words(words: str, status: int) -> Cause:
+    """The cause that the daemon's words about a registry name. Who forbids it in none of a registry's is a filter."""
+    otherwise = CALL_REFUSED if status == HTTPStatus.FORBIDDEN else REGISTRY_UNREACHABLE
+    return next((cause for part, cause in BY_WORDS if part in words.lower()), otherwise)

@@ -57,7 +57,7 @@ def _pullable(client: Client, reference: str) -> Image:
         said = f"no answer about {reference} within {client.timeout:.1f} s: the daemon still waits for the registry"
         raise _met(client, reference, causes.REGISTRY_UNREACHABLE, said) from error
     except APIError as error:
-        cause = causes.by_words(words(error))
+        cause = causes.by_words(words(error), error.status_code)
         raise _met(client, reference, cause, f"of {reference} the daemon says: {words(error)}") from error
     except InvalidRepository as error:
         raise Met(causes.BAD_REFERENCE.found(str(error))) from error

@@ -57,7 +57,7 @@ NOT_PERMITTED = Cause(
     Layer.ACCESS,
     "the user may not run one of Mistle's commands, or not on its keys",
     "grant it: ACL SETUSER <user> ~<key prefix>:* +get +set +del +zadd +zrem +zremrangebyscore +zcard +eval "
-    "(the user in {url}, the prefix in {key_prefix})",
+    "(the user in {url}, the prefix in {key_prefix}), and +select where the URL ends in the number of a database",
     blames=("url", "key_prefix"),
 )
 OUT_OF_MEMORY = Cause(
