@@ -25,6 +25,8 @@ from testbed import (
     valkey_server,
 )
 from testbed.orphans import remove_orphans
+from whole import Servers
+from whole import servers as servers_of_a_deployment
 
 settings.register_profile("long", max_examples=20_000)
 
@@ -100,3 +102,9 @@ def smtp(authority: Authority) -> Iterator[Smtp]:
 def engine() -> Iterator[Engine]:
     with docker_engine() as server:
         yield server
+
+
+@pytest.fixture(scope="session")
+def servers(store: ObjectStore, smtp: Smtp, engine: Engine) -> Iterator[Servers]:
+    with servers_of_a_deployment(store, smtp, engine) as all_of_them:
+        yield all_of_them

@@ -17,9 +17,14 @@ from testbed import Leaf
 
 def climb_at(endpoint: Endpoint, name: str, values: Mapping[str, object], **options: object) -> Climb:
     """As `climbing.climb`, with the check's `endpoint` replaced."""
+    return climb_changed({"endpoint": endpoint}, name, values, **options)
+
+
+def climb_changed(fields: Mapping[str, object], name: str, values: Mapping[str, object], **options: object) -> Climb:
+    """As `climbing.climb`, with these `fields` of the check replaced."""
 
     def planned(*given: object) -> Check:
-        return replace(original(*given), endpoint=endpoint)  # type: ignore[call-arg, arg-type]
+        return replace(original(*given), **fields)  # type: ignore[arg-type]
 
     original = climbing.planned
     with pytest.MonkeyPatch.context() as patch:

@@ -69,6 +69,7 @@ class Gateway:
     connect: Signature = field(default_factory=Signature)
     checks_tunnel: bool = True
     valkey: str = ""
+    patience: float = 2.0
     writes: list[str] = field(default_factory=list)
 
     def application(self) -> ASGIApp:
@@ -92,7 +93,9 @@ class Gateway:
 
     async def _read(self, *keys: str) -> None:
         if self.valkey:
-            async with Redis.from_url(self.valkey, socket_timeout=2, socket_connect_timeout=2) as client:
+            async with Redis.from_url(
+                self.valkey, socket_timeout=self.patience, socket_connect_timeout=self.patience
+            ) as client:
                 for key in keys:
                     await client.get(key)
 
