@@ -5,8 +5,8 @@ import json
 import re
 import socket
 import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Collection, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager
 from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from socketserver import ThreadingMixIn, UnixStreamServer
@@ -46,11 +46,26 @@ def late(seconds: float) -> Change:
     return wait
 
 
-@contextmanager
-def changed_engine(upstream: Path, changes: Mapping[str, Change]) -> Iterator[Path]:
+def changed_engine(upstream: Path, changes: Mapping[str, Change]) -> AbstractContextManager[Path]:
     """A socket where `changes`, by method and beginning of the path without a version, replace the real answers."""
+    return _engine(upstream, lambda call: next((changes[start] for start in changes if call.startswith(start)), _same))
+
+
+def filtered_engine(upstream: Path, allowed: Collection[str]) -> AbstractContextManager[Path]:
+    """A socket that lets these calls through, such as `GET /networks/{name}`, and refuses all others."""
+    patterns = [re.sub(r"\\{\w+\\}", "[^?]+", re.escape(call)) for call in allowed]
+    forbidden = refusing(403, "Request forbidden by administrative rules.")
+
+    def choose(call: str) -> Change:
+        return _same if any(re.fullmatch(pattern, call.partition("?")[0]) for pattern in patterns) else forbidden
+
+    return _engine(upstream, choose)
+
+
+@contextmanager
+def _engine(upstream: Path, choose: Callable[[str], Change]) -> Iterator[Path]:
     with TemporaryDirectory() as folder, _Server(str(Path(folder, "docker.sock")), _Relay) as server:
-        server.upstream, server.changes = upstream, changes
+        server.upstream, server.choose = upstream, choose
         thread = Thread(target=server.serve_forever, args=(0.01,), daemon=True)
         thread.start()
         yield Path(folder, "docker.sock")
@@ -61,7 +76,7 @@ class _Server(ThreadingMixIn, UnixStreamServer):
     daemon_threads = True
     block_on_close = False
     upstream: Path
-    changes: Mapping[str, Change]
+    choose: Callable[[str], Change]
 
     def handle_error(self, *_: object) -> None:
         """Clients that go away are no news."""
@@ -73,7 +88,8 @@ class _Relay(BaseHTTPRequestHandler):
 
     def _relay(self) -> None:
         body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
-        status, answer = self._change()(lambda: self._ask(body))
+        change = self.server.choose(f"{self.command} {VERSION.sub('', self.path)}")
+        status, answer = change(lambda: self._ask(body))
         content = b"" if status == 204 else json.dumps(answer).encode()
         self.send_response(status)
         self.send_header("Content-Type", "application/json")
@@ -91,10 +107,6 @@ class _Relay(BaseHTTPRequestHandler):
         content = answer.read()
         connection.close()
         return answer.status, json.loads(content) if content else {}
-
-    def _change(self) -> Change:
-        call = f"{self.command} {VERSION.sub('', self.path)}"
-        return next((change for start, change in self.server.changes.items() if call.startswith(start)), _same)
 
     def log_message(self, *_: object) -> None:
         """Quiet."""
