@@ -5,9 +5,9 @@ import fcntl
 import os
 import socket
 import struct
-import threading
-from collections.abc import Callable
-from concurrent.futures import Future
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
 from typing import TypeVar
 
 CLONE_NEWNET = 0x40000000
@@ -26,21 +26,24 @@ def can_have_own_network() -> bool:
 
 def in_own_network(address: str, function: Callable[[], Result]) -> Result:
     """What `function` returns in a thread where `address` is this machine's, and nothing else can be reached."""
-    future: Future[Result] = Future()
+    with own_network(address) as inside:
+        return inside(function).result()
 
-    def run() -> None:
-        try:
-            libc = ctypes.CDLL(None, use_errno=True)
-            if libc.unshare(CLONE_NEWNET):
-                raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()))
-            _give(b"lo", "127.0.0.1")
-            _give(b"lo:1", address)
-            future.set_result(function())
-        except BaseException as error:
-            future.set_exception(error)
 
-    threading.Thread(target=run, daemon=True).start()
-    return future.result()
+@contextmanager
+def own_network(address: str) -> Iterator[Callable[[Callable[[], Result]], "Future[Result]"]]:
+    """Runs functions in one such thread. A socket stays in the network in which it was made."""
+    with ThreadPoolExecutor(1) as thread:
+        thread.submit(_enter, address).result()
+        yield thread.submit
+
+
+def _enter(address: str) -> None:
+    libc = ctypes.CDLL(None, use_errno=True)
+    if libc.unshare(CLONE_NEWNET):
+        raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()))
+    _give(b"lo", "127.0.0.1")
+    _give(b"lo:1", address)
 
 
 def _give(interface: bytes, address: str) -> None:
