@@ -9,11 +9,14 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, ClassVar
 
 from checks.base import Cause, Layer, Met, Status
+from checks.bounds import PIECES
 from checks.network import NetworkCheck, NoSuchName, reach, resolve
 from checks.trust import TlsOnPlaintext, secure, speaks_tls
 from checks.words import clean
 
 if TYPE_CHECKING:
+    from httpx import Response
+
     from checks.base import Recorder
 
 _LIMIT = 256 * 1024  # bytes of a body: no answer that a check reads is larger
@@ -195,12 +198,17 @@ async def _exchange(
         ) as client,
         client.stream(method, str(endpoint), headers=sent, content=content) as response,
     ):
-        body = b""
-        async for chunk in response.aiter_raw():
-            body += chunk
-            if len(body) > _LIMIT:
-                break
-        return Reply(response.status_code, dict(response.headers), body[:_LIMIT])
+        return Reply(response.status_code, dict(response.headers), await _beginning(response))
+
+
+async def _beginning(response: Response) -> bytes:
+    """As much of the body as a check may read."""
+    body, pieces = b"", 0
+    async for piece in response.aiter_raw():
+        body, pieces = body + piece, pieces + 1
+        if len(body) > _LIMIT or pieces > PIECES:
+            break
+    return body[:_LIMIT]
 
 
 async def refuse_tls(record: Recorder, endpoint: Endpoint, error: Exception | None = None) -> None:

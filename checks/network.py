@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 from checks import trust
 from checks.base import Cause, Check, Diagnosis, Layer, OutOfTime, Recorder, Status
+from checks.bounds import Endless
 from checks.threads import Loop
 
 if TYPE_CHECKING:
@@ -56,6 +57,12 @@ SILENT = Cause(
     "the port accepts connections, and then the server never answers",
     "check that {blamed} names the port of the right service, and that the service is not hung",
 )
+ENDLESS = Cause(
+    "network.endless",
+    Layer.CONNECT,
+    "the server sends more than any server of this kind would, and was cut off",
+    "check that {blamed} names the port of the right service: this one streams something else, or means harm",
+)
 ADDRESS_UNREACHABLE = Cause(
     "network.address-unreachable",
     Layer.CONNECT,
@@ -71,6 +78,7 @@ CAUSES = (
     UNREACHABLE,
     RESET,
     SILENT,
+    ENDLESS,
     ADDRESS_UNREACHABLE,
 )
 
@@ -140,11 +148,14 @@ def _first_alive(record: Recorder, addresses: tuple[str, ...], answers: list[Bas
 
 def diagnose(error: BaseException) -> Diagnosis | None:
     """What a network or TLS error means, wherever in its chain of causes a driver has put it."""
-    where = next((f" {link.address}" for link in _chain(error) if isinstance(link, ConnectFailed)), "")
-    return next(filter(None, (trust.diagnose(link) or _diagnose(link, where) for link in _chain(error))), None)
+    if endless := next((link for link in chain(error) if isinstance(link, Endless)), None):
+        return ENDLESS.found(f"connected, then {endless}")  # whatever a driver makes of it
+    where = next((f" {link.address}" for link in chain(error) if isinstance(link, ConnectFailed)), "")
+    return next(filter(None, (trust.diagnose(link) or _diagnose(link, where) for link in chain(error))), None)
 
 
-def _chain(error: BaseException | None) -> Iterator[BaseException]:
+def chain(error: BaseException | None) -> Iterator[BaseException]:
+    """The error, and those that it came from, through every driver that wrapped them."""
     while error is not None:
         yield error
         error = error.__cause__ or error.__context__

@@ -8,6 +8,8 @@ import threading
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from checks.bounds import BoundedSocket
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -18,7 +20,8 @@ class Loop(asyncio.SelectorEventLoop):
     """An event loop whose name look-ups run in daemon threads: a dead name server holds up nobody, not even the exit.
 
     asyncio's own run in a small pool that a few stuck look-ups exhaust, and that is joined at the end. Addresses that
-    are known to be ``dead`` come last, so that every driver tries a live one first, as Node.js does.
+    are known to be ``dead`` come last, so that every driver tries a live one first, as Node.js does. And no server
+    fills the memory through a driver: each connection ends in ``bounds.Endless`` when it has brought too much.
     """
 
     def __init__(self) -> None:
@@ -29,6 +32,12 @@ class Loop(asyncio.SelectorEventLoop):
         """socket.getaddrinfo, with the system's own hosts file, search domains and name service switch."""
         found = await in_thread(lambda: socket.getaddrinfo(host, port, **options))
         return sorted(found, key=lambda entry: entry[4][0] in self.dead)
+
+    async def _connect_sock(self, *given: Any) -> socket.socket:  # asyncio has no public place to choose a socket
+        connected: socket.socket = await super()._connect_sock(*given)  # type: ignore[misc]
+        bounded = BoundedSocket(fileno=connected.detach())
+        bounded.setblocking(False)
+        return bounded
 
 
 async def in_thread(work: Callable[[], T]) -> T:

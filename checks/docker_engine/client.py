@@ -5,28 +5,33 @@ Imported only when a check runs: it loads the SDK.
 
 from __future__ import annotations
 
+import json
 import re
 import threading
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from http.client import HTTPException, RemoteDisconnected
 from typing import Any
 
 from docker import APIClient  # type: ignore[import-untyped]
 from docker.errors import APIError  # type: ignore[import-untyped]
+from docker.transport.unixconn import UnixHTTPConnection  # type: ignore[import-untyped]
 from docker.utils import config  # type: ignore[import-untyped]
 from requests import PreparedRequest, Response
-from requests.exceptions import InvalidJSONError, RequestException, Timeout
+from requests.exceptions import RequestException, Timeout
 
 from checks.base import Diagnosis, Met
+from checks.bounds import MOST, PIECES, BoundedResponse, Endless
 from checks.docker_engine import causes
+from checks.network import chain
 from checks.words import clean
 
 _ALONE = threading.Lock()
 _OLDEST = "1.24"  # what the SDK can speak; the first question is asked without a version
 _ASKABLE = (1, 30)  # since then a daemon tells what a registry has
-_LIMIT = 4 * 1024 * 1024  # bytes: a busy daemon's list of networks is a tenth of that
+
+UnixHTTPConnection.response_class = BoundedResponse
 
 
 @dataclass(frozen=True)
@@ -51,12 +56,22 @@ class Client(APIClient):  # type: ignore[misc]
         response: Response = super().send(request, **(options | {"stream": True}))
         with closing(response):
             content = b""
-            for part in response.iter_content(65536):
-                content += part
-                if len(content) > _LIMIT:
-                    raise _not_docker("its answer does not end")
+            for number, piece in enumerate(response.iter_content(65536)):
+                content += piece
+                if len(content) > MOST or number > PIECES:
+                    raise Endless
         response._content = content
+        response.encoding = "utf-8"  # otherwise it would be guessed, from every byte
         return response
+
+    def _result(self, response: Response, json: bool = False, binary: bool = False) -> object:
+        self._raise_for_status(response)
+        return _parsed(response) if json else response.content if binary else response.text
+
+    def _raise_for_status(self, response: Response) -> None:
+        """The SDK's own takes the form of what it reads for granted."""
+        if response.status_code >= 400:
+            raise APIError(f"HTTP {response.status_code}", response, _message(response) or response.text.strip())
 
     def get_redirect_target(self, resp: Response) -> None:
         """No redirection is followed."""
@@ -102,8 +117,8 @@ def explain(error: Exception) -> Diagnosis | None:
             return causes.CALL_REFUSED.found(f"the daemon says: {words(error)} (HTTP {error.status_code})")
         case Timeout():
             return causes.SILENT.found("connected, then no answer in time")
-        case InvalidJSONError():
-            return causes.NOT_DOCKER.found("its answer is not JSON")
+        case _ if any(isinstance(link, Endless) for link in chain(error)):
+            return causes.NOT_DOCKER.found("its answer does not end")
         case RequestException() if _is_no_http(error):
             return causes.NOT_DOCKER.found(f"its answer is not HTTP: {clean(str(error), 120)}")
         case RequestException():
@@ -138,15 +153,27 @@ def _not_docker(words: str) -> Met:
     return Met(causes.NOT_DOCKER.found(f"what answers is not a Docker Engine: {words}"))
 
 
+def _parsed(response: Response) -> object:
+    try:
+        return json.loads(response.content)
+    except (ValueError, RecursionError):
+        raise _not_docker("its answer is not JSON") from None
+
+
+def _message(response: Response) -> str:
+    """A daemon's own words for a refusal, "" where there are none."""
+    with suppress(Met):
+        match _parsed(response):
+            case {"message": str(words)}:
+                return words
+    return ""
+
+
 def _is_dockers(error: APIError) -> bool:
     """Whether a refusal is a daemon's, or of one that filters its socket."""
-    try:
-        return error.status_code in {401, 403} or (error.status_code != 404 and "message" in error.response.json())
-    except ValueError:
-        return False
+    return error.status_code in {401, 403} or (error.status_code != 404 and bool(_message(error.response)))
 
 
-def _is_no_http(error: BaseException | None) -> bool:
-    while error is not None and not isinstance(error, HTTPException):
-        error = error.__cause__ or error.__context__
-    return error is not None and not isinstance(error, RemoteDisconnected)
+def _is_no_http(error: RequestException) -> bool:
+    met = next((link for link in chain(error) if isinstance(link, HTTPException)), None)
+    return met is not None and not isinstance(met, RemoteDisconnected)

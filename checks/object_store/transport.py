@@ -6,7 +6,8 @@ import socket
 from io import BytesIO
 from typing import TYPE_CHECKING, Any
 
-from checks.object_store.answers import Refused
+from checks.bounds import BoundedResponse
+from checks.object_store.answers import Refused, Unreadable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -19,9 +20,10 @@ def sender(trusted: str, limits: tuple[float, float]) -> Callable[..., Any]:
 
     ``trusted`` is a file of certificates; the ``limits``, in seconds, hold for a connection and for each read.
     """
-    from botocore.awsrequest import AWSResponse
+    from botocore.awsrequest import AWSHTTPConnection, AWSHTTPSConnection, AWSResponse
     from botocore.httpsession import URLLib3Session
 
+    AWSHTTPConnection.response_class = AWSHTTPSConnection.response_class = BoundedResponse
     at_once = [(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)]
     session = URLLib3Session(verify=trusted, proxies={}, timeout=limits, socket_options=at_once)
 
@@ -32,6 +34,8 @@ def sender(trusted: str, limits: tuple[float, float]) -> Callable[..., Any]:
         body = response.raw.read(LARGEST)
         if len(body) == LARGEST:
             response.raw.close()
+        if b"<!ENTITY" in body.replace(b"\0", b""):  # in UTF-16 as well: a little XML can mean a lot of it
+            raise Unreadable(request.method)
         return AWSResponse(response.url, response.status_code, response.headers, _Body(body))
 
     return send
