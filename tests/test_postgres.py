@@ -7,6 +7,7 @@ import psycopg
 import pytest
 
 import faults
+import floods
 from checks.base import Layer, Status
 from climbing import Climb, climb, planned
 from testbed import Authority, PgBouncer, Postgres, pgbouncer_server, postgres_server, postgres_starting_up
@@ -239,6 +240,45 @@ def test_a_server_that_only_looks_like_postgres(rows: int) -> None:
     with faults.serving(lambda connection: pretend(connection, rows)) as port:
         found = direct(f"postgres://u:p@127.0.0.1:{port}/d")
     found.fails("postgres.not-postgres", Layer.ACCESS, DIRECT_KEY, hint="host and port")
+
+
+def asked(rounds: int, hint: str) -> str:
+    """What is said of a server that wants a password hashed so often."""
+    with faults.serving(floods.Flood(floods.scram(rounds))) as port:
+        found = direct(f"postgres://u:p@127.0.0.1:{port}/d")
+    return found.fails("postgres.login-too-costly", Layer.AUTH, DIRECT_KEY, hint=hint).message
+
+
+def test_a_password_that_is_hashed_too_often() -> None:
+    assert asked(1_000_001, "scram_iterations").endswith("hashed 1000001 times")
+    assert asked(10**30, "4096").endswith("more than a billion times")
+
+
+def test_a_password_that_is_hashed_often(postgres: Postgres) -> None:
+    role = postgres.role()
+    postgres.sql(f"SET scram_iterations = 50000; ALTER ROLE {role} PASSWORD '{PASSWORD}'")
+    assert direct(postgres.url(role))["postgres.auth"].status is Status.OK
+
+
+def test_words_before_the_handshake_are_not_the_servers(authority: Authority) -> None:
+    context = authority.leaf().context()
+
+    def inject(connection: socket.socket) -> None:
+        if connection.recv(8):
+            connection.sendall(b"S" + floods.ADMITTED)
+            with context.wrap_socket(connection, server_side=True) as secured:
+                secured.recv(4096)
+
+    with faults.serving(inject) as port:
+        found = direct(f"postgres://u:p@127.0.0.1:{port}/d?sslmode=require")
+    assert not [finding for finding in found.findings if finding.id == "postgres.auth"], found
+
+
+def test_kerberos_is_not_tried() -> None:
+    kerberos = floods.at_login(lambda: iter([floods.message(b"R", b"\0\0\0\7")]))
+    with faults.serving(floods.Flood(kerberos)) as port:
+        found = direct(f"postgres://u:p@127.0.0.1:{port}/d")
+    assert "GSS" in found.fails("postgres.login-refused", Layer.AUTH, DIRECT_KEY, hint="words").message
 
 
 def pretend(connection: socket.socket, rows: int) -> None:

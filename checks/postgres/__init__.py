@@ -3,27 +3,24 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import re
-import socket
 import ssl
 from collections.abc import Callable, Iterator
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import TYPE_CHECKING, ClassVar
+from typing import ClassVar
 
-from checks.base import Diagnosis, Layer, Recorder
+from checks.base import Diagnosis, Layer, Met, Recorder
 from checks.network import RESET, SILENT, NetworkCheck, reach
-from checks.postgres import causes, judge, session
+from checks.postgres import causes, judge, relay, session
 from checks.postgres.dialects import NODE_POSTGRES, POSTGRES_JS, Dialect, Tls
-from checks.postgres.session import NotPostgres
+from checks.postgres.session import NotPostgres, Session
 from checks.postgres.survey import Survey, read, statements
 from checks.trust import TLS_ON_PLAINTEXT, TlsOnPlaintext, Trust, secure, speaks_tls
 from checks.words import clean
 
-if TYPE_CHECKING:
-    from psycopg.pq.abc import PGconn
-
+Writer = asyncio.StreamWriter | asyncio.WriteTransport
 Judge = Callable[["Postgres", Survey], Iterator[Diagnosis]]
 _WITHOUT_TLS = re.compile("no encryption|SSL off")  # from 14 on, and before
 _SSL_REQUEST = b"\x00\x00\x00\x08\x04\xd2\x16\x2f"  # length 8, code 80877103: protocol.html#PROTOCOL-MESSAGE-FORMATS
@@ -108,13 +105,13 @@ class Postgres(NetworkCheck):
         """Log in as the client would, ask everything at once, judge the answer."""
         address = (await self._reach(record), self.port)
         tls = await self._secure(record, address)
-        with session.opened(self._conninfo(record, address, tls)) as pgconn:
+        async with self._session(record, address, tls) as connection:
             with record.layer(Layer.AUTH, f"login accepted, as {self.username}", proves=("url",)):
-                await self._login(record, pgconn, address)
+                await self._login(record, connection, address)
             with record.layer(
                 Layer.ACCESS, f"a query answers; rights for {self.use.name}", proves=("url", *self.planes)
             ):
-                found = await self._ask(record, pgconn)
+                found = await self._ask(record, connection)
                 self._judge(record, found, self.use.access)
             record.facts |= _facts(found)
         with record.layer(
@@ -143,28 +140,24 @@ class Postgres(NetworkCheck):
     def _trust(self, record: Recorder) -> Trust:
         return Trust(only=self.tls.roots) if self.tls.roots else record.settings.trust
 
-    def _conninfo(self, record: Recorder, address: tuple[str, int], tls: bool) -> str:
-        trust = Trust(only=self.tls.roots) if self.tls.roots else record.settings.trust
-        verified = {
-            "sslmode": "verify-ca",
-            "sslrootcert": trust.bundle,
-        }  # the host name: by the tls rung, as Node.js does
-        unverified = {"sslmode": "require", "sslrootcert": "/dev/null/none"}
-        words = (verified if self.tls.verified else unverified) if tls else {"sslmode": "disable"}
-        return session.conninfo(
+    def _session(self, record: Recorder, address: tuple[str, int], tls: bool) -> AbstractAsyncContextManager[Session]:
+        trust, name = self._trust(record), self.use.dialect.certificate_name(self.host)
+
+        async def dial() -> relay.Streams:
+            context = (trust.verified if self.tls.verified else trust.unverified) if tls else None
+            return await relay.dial(address, _ask_for_tls, context, name.rstrip("."))
+
+        return session.opened(
+            dial,
             self.use.dialect.parameters(dict(self.query)),
-            host=self.host,
-            hostaddr=address[0],
-            port=self.port,
             user=self.username,
             password=self.password,
             dbname=self.use.dialect.database(self.database),
-            **words,
         )
 
-    async def _login(self, record: Recorder, pgconn: PGconn, address: tuple[str, int]) -> None:
+    async def _login(self, record: Recorder, connection: Session, address: tuple[str, int]) -> None:
         try:
-            await session.login(pgconn, record.part(0.7))
+            await connection.login(record.part(0.7))
         except session.LoginRefused as error:
             error.wants_tls = bool(_WITHOUT_TLS.search(str(error))) and await self._is_admitted_with_tls(
                 record, address
@@ -180,23 +173,22 @@ class Postgres(NetworkCheck):
         """Whether the server has a line for this user that asks for TLS, and not none at all."""
         if await _answer(address, record) != b"S":
             return False
-        with session.opened(self._conninfo(record, address, tls=True)) as pgconn:
+        async with self._session(record, address, tls=True) as connection:
             try:
-                await session.login(pgconn, record.part(0.7))
+                await connection.login(record.part(0.7))
             except session.LoginRefused as error:
                 return causes.by_words(str(error), causes.LOGIN_REFUSED).cause is not causes.NO_HBA_ENTRY
             except session.LoginTimeout:
                 return False
+            except (OSError, Met):  # it asked for TLS, or for a password
+                return True
         return True
 
-    async def _ask(self, record: Recorder, pgconn: PGconn) -> Survey:
+    async def _ask(self, record: Recorder, connection: Session) -> Survey:
         limit = record.part(0.8)
-        answer = await session.ask(pgconn, statements(self.planes, 0.7 * limit), limit)
-        with socket.socket(fileno=os.dup(pgconn.socket)) as own:
-            port = own.getsockname()[1]
-        told = {"key_pid": pgconn.backend_pid, "local_port": port, "version": pgconn.server_version}
+        answer = await connection.ask(statements(self.planes, 0.7 * limit), limit)
         try:
-            return read(answer, self.planes, **told)
+            return read(answer, self.planes, **connection.told)
         except ValueError as error:
             raise NotPostgres("a query came back with another answer than Postgres gives") from error
 
@@ -208,6 +200,8 @@ class Postgres(NetworkCheck):
     def diagnose(self, error: Exception) -> Diagnosis | None:
         """libpq's and the server's words, then the network's errors."""
         match error:
+            case Met():
+                return error.diagnosis
             case session.LoginTimeout(speaks_postgres=True):
                 return causes.POOLER_BACKEND_DOWN.found(f"the port speaks Postgres, but {error}")
             case session.LoginTimeout():
@@ -225,8 +219,6 @@ class Postgres(NetworkCheck):
             case TlsOnPlaintext():
                 hint = "name in {url} the port on which Postgres itself listens, not that of a TLS proxy"
                 return TLS_ON_PLAINTEXT.found(str(error), hint=hint, blames=self.address)
-            case NotPostgres():
-                return causes.NOT_POSTGRES.found(str(error))
             case FileNotFoundError() | PermissionError() | IsADirectoryError():
                 return causes.ROOTS_UNREADABLE.found(f"sslrootcert: {error.strerror}")
             case ssl.SSLError(reason="NO_CERTIFICATE_OR_CRL_FOUND"):
@@ -234,7 +226,7 @@ class Postgres(NetworkCheck):
         return super().diagnose(error)
 
 
-async def _ask_for_tls(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+async def _ask_for_tls(reader: asyncio.StreamReader, writer: Writer) -> None:
     answer = await _tls_answer(reader, writer)
     if answer == b"N":
         raise TlsRefused("the server answers that it has none")
@@ -242,7 +234,7 @@ async def _ask_for_tls(reader: asyncio.StreamReader, writer: asyncio.StreamWrite
         raise NotPostgres("the answer to a request for TLS is not Postgres'")
 
 
-async def _tls_answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bytes:
+async def _tls_answer(reader: asyncio.StreamReader, writer: Writer) -> bytes:
     writer.write(_SSL_REQUEST)
     return await reader.readexactly(1)
 

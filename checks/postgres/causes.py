@@ -68,6 +68,12 @@ STARTING_UP = Cause(
     "the server is starting, stopping or recovering",
     "wait until it accepts connections, then run this again; if it stays so, read the server's log",
 )
+LOGIN_TOO_COSTLY = Cause(
+    "postgres.login-too-costly",
+    Layer.AUTH,
+    "the server wants the password hashed over a million times at each login (SCRAM), which would stop Mistle for long",
+    "lower scram_iterations at the server of {url}, and set the role's password again; a Postgres of your own has 4096",
+)
 NOT_POSTGRES = Cause(
     "postgres.not-postgres",
     Layer.AUTH,
@@ -226,6 +232,7 @@ CAUSES = (
     MAY_NOT_CONNECT,
     TOO_MANY_CONNECTIONS,
     STARTING_UP,
+    LOGIN_TOO_COSTLY,
     NOT_POSTGRES,
     LOGIN_REFUSED,
     IPV6_LITERAL,
@@ -276,4 +283,5 @@ BY_WORDS = tuple(
 
 def by_words(words: str, otherwise: Cause) -> Diagnosis:
     """The cause that the words name."""
-    return next((cause for pattern, cause in BY_WORDS if pattern.search(words)), otherwise).found(words)
+    start = words[:1000]  # some patterns take the square of the words' length
+    return next((cause for pattern, cause in BY_WORDS if pattern.search(start)), otherwise).found(words)

@@ -1,4 +1,4 @@
-"""One login and one question, through libpq, with limits that hold.
+"""One login and one question, through libpq and our own relay, with limits that hold.
 
 psycopg's own connection waits up to 11 s for the cancellation of a query on a frozen link, and tells nothing of how far
 a login came; so this drives libpq's non-blocking calls, which psycopg exports, itself.
@@ -7,11 +7,16 @@ a login came; so this drives libpq's non-blocking calls, which psycopg exports, 
 from __future__ import annotations
 
 import asyncio
-from contextlib import contextmanager
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
+from checks.base import Met
+from checks.postgres import causes
+from checks.postgres.relay import Dial, Relay, relayed
+
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Mapping
 
     from psycopg.pq.abc import PGconn, PGresult
 
@@ -19,10 +24,11 @@ if TYPE_CHECKING:
 _ENOUGH = 16  # results: the statements of one message, and one row
 _OWN_PARAMETERS = frozenset({"application_name", "client_encoding", "replication", "options"})
 _NOTHING_OF_THE_CALLER = {
+    "port": "5432",
     "passfile": "/dev/null/none",
+    "sslmode": "disable",  # TLS is the relay's
     "gssencmode": "disable",
-    "sslcertmode": "disable",
-    "sslcrl": "/dev/null",
+    "require_auth": "none,password,md5,scram-sha-256",  # Kerberos would ask servers that nobody configured
     "client_encoding": "UTF8",  # as both of Mistle's clients ask for
 }
 
@@ -48,8 +54,11 @@ class LoginTimeout(Exception):
         self.password_sent = password_sent
 
 
-class NotPostgres(Exception):
+class NotPostgres(Met):
     """The answer is none that Postgres gives."""
+
+    def __init__(self, words: str) -> None:
+        super().__init__(causes.NOT_POSTGRES.found(words))
 
 
 class QueryTimeout(Exception):
@@ -64,8 +73,67 @@ class QueryFailed(Exception):
         self.sqlstate = sqlstate
 
 
-def conninfo(parameters: Mapping[str, str], **options: str | int) -> str:
-    """libpq's words for ``options``, with the start-up ``parameters`` that it has no word for folded into `options`.
+class Session:
+    """One connection of libpq's."""
+
+    def __init__(self, pgconn: PGconn, relay: Relay) -> None:
+        self._pgconn, self._relay = pgconn, relay
+
+    @property
+    def told(self) -> dict[str, int]:
+        """What the login told: the backend's pid and version, and this end's port."""
+        pgconn = self._pgconn
+        return {"key_pid": pgconn.backend_pid, "version": pgconn.server_version, "local_port": self._relay.port}
+
+    async def login(self, limit: float) -> None:
+        """Within ``limit`` seconds. Raises LoginRefused, LoginTimeout, and what the relay met."""
+        try:
+            async with asyncio.timeout(limit):
+                await _login(self._pgconn)
+        except TimeoutError:
+            raise LoginTimeout(limit, self._pgconn.used_password) from None
+        except LoginRefused as error:
+            raise self._relay.fault or error from error
+
+    async def ask(self, statements: str, limit: float) -> str:
+        """Send the statements in one message; the first column of the only row that comes back.
+
+        Raises QueryFailed, QueryTimeout, NotPostgres, and what the relay met.
+        """
+        from psycopg import OperationalError
+
+        try:
+            async with asyncio.timeout(limit):
+                self._pgconn.nonblocking = 1
+                self._pgconn.send_query(statements.encode())
+                self._pgconn.set_single_row_mode()
+                return _value(await _results(self._pgconn))
+        except TimeoutError:
+            raise QueryTimeout(f"no answer within {limit:.1f} s") from None
+        except QueryFailed as error:
+            raise self._relay.fault or error from error
+        except OperationalError as error:  # libpq lost the connection
+            raise self._relay.fault or QueryFailed(str(error), "") from error
+
+
+@asynccontextmanager
+async def opened(dial: Dial, parameters: Mapping[str, str], **login: str) -> AsyncIterator[Session]:
+    """Begin a login, as ``login`` says in libpq's words, with start-up ``parameters``.
+
+    Whatever happens, the connection is closed at the end, without waiting for the server.
+    """
+    from psycopg import pq
+
+    async with relayed(dial) as relay:
+        pgconn = pq.PGconn.connect_start(conninfo(parameters, host=relay.host, **login).encode())
+        try:
+            yield Session(pgconn, relay)
+        finally:
+            pgconn.finish()
+
+
+def conninfo(parameters: Mapping[str, str], **login: str) -> str:
+    """libpq's words, with the start-up ``parameters`` that it has no word for folded into `options`.
 
     Everything that libpq would look up in the caller's home directory is shut off.
     """
@@ -77,57 +145,24 @@ def conninfo(parameters: Mapping[str, str], **options: str | int) -> str:
     )
     if folded:
         own["options"] = f"{own.get('options', '')} {folded}".strip()
-    return make_conninfo("", **(_NOTHING_OF_THE_CALLER | own | options))
+    return make_conninfo("", **(_NOTHING_OF_THE_CALLER | own | login))
 
 
 def _escape(value: str) -> str:
     return value.replace("\\", "\\\\").replace(" ", "\\ ")
 
 
-@contextmanager
-def opened(conninfo: str) -> Iterator[PGconn]:
-    """Begin a login. Whatever happens, the connection is closed at the end, without waiting for the server."""
-    from psycopg import pq
-
-    pgconn = pq.PGconn.connect_start(conninfo.encode())
-    try:
-        yield pgconn
-    finally:
-        pgconn.finish()
-
-
-async def login(pgconn: PGconn, limit: float) -> None:
-    """Go through the login that ``PGconn.connect_start`` began, within ``limit`` seconds."""
+async def _login(pgconn: PGconn) -> None:
     from psycopg.pq import ConnStatus, PollingStatus
 
     if pgconn.status == ConnStatus.BAD:
         raise LoginRefused(pgconn.get_error_message())
-    try:
-        async with asyncio.timeout(limit):
-            status = PollingStatus.WRITING
-            while status is not PollingStatus.OK:
-                await _ready(pgconn.socket, write=status is PollingStatus.WRITING)
-                status = PollingStatus(pgconn.connect_poll())
-                if status is PollingStatus.FAILED:
-                    raise LoginRefused(pgconn.get_error_message())
-    except TimeoutError:
-        raise LoginTimeout(limit, pgconn.used_password) from None
-
-
-async def ask(pgconn: PGconn, statements: str, limit: float) -> str:
-    """Send the statements in one message; the first column of the only row that comes back."""
-    from psycopg import OperationalError
-
-    try:
-        async with asyncio.timeout(limit):
-            pgconn.nonblocking = 1
-            pgconn.send_query(statements.encode())
-            pgconn.set_single_row_mode()
-            return _value(await _results(pgconn))
-    except TimeoutError:
-        raise QueryTimeout(f"no answer within {limit:.1f} s") from None
-    except OperationalError as error:  # libpq lost the connection
-        raise QueryFailed(str(error), "") from error
+    status = PollingStatus.WRITING
+    while status is not PollingStatus.OK:
+        await _ready(pgconn.socket, write=status is PollingStatus.WRITING)
+        status = PollingStatus(pgconn.connect_poll())
+        if status is PollingStatus.FAILED:
+            raise LoginRefused(pgconn.get_error_message())
 
 
 def _value(results: list[PGresult]) -> str:
