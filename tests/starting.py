@@ -39,7 +39,8 @@ leave, os._exit = os._exit, end
 
 @dataclass
 class Ended:
-    """``began``: when the command's own first line had run, None where it never came to that; in seconds.
+    """``created``, ``began``, ``ended``: when the process was made, when the command's own first line had run (None
+    where it never came to that), when the process was gone; in seconds.
 
     ``slowness``: how much longer than on an idle machine its work took, since the kernel let others run as well.
     """
@@ -47,6 +48,7 @@ class Ended:
     code: int
     stdout: bytes
     stderr: bytes
+    created: float
     began: float | None
     ended: float
     slowness: float
@@ -73,6 +75,7 @@ class Command:
         program = "\n".join((STAMP.format(descriptor=descriptor), code, ENTRY))
         pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, **streams}
         command = [sys.executable, "-c", program, *arguments]
+        self.created = time.monotonic()
         self.process = subprocess.Popen(command, env=CLEAN | dict(env), pass_fds=[descriptor], **pipes)
         os.close(descriptor)
 
@@ -91,7 +94,7 @@ class Command:
         ended = time.monotonic()
         with os.fdopen(self.stamp) as stamps:
             began, slowness = _read(stamps.read())
-        return Ended(self.process.returncode, stdout, stderr, began, ended, slowness)
+        return Ended(self.process.returncode, stdout, stderr, self.created, began, ended, slowness)
 
 
 def run(*arguments: str, env: Mapping[str, str] = {}, code: str = "", **streams: Any) -> Ended:

@@ -6,17 +6,18 @@ end with a whole report, every check and every key in it, within `--timeout` or 
 clock outside sees the process end; less the time for which the kernel lets it wait for a processor.
 """
 
+import os
 import socket
 import struct
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass
 from itertools import count, product
 from pathlib import Path
-from signal import SIGINT, SIGKILL, SIGTERM, Signals
+from signal import SIGHUP, SIGINT, SIGKILL, SIGTERM, Signals
 from typing import Any
 
 import pytest
@@ -387,7 +388,7 @@ def broken(tmp_path: Path, valkey: Valkey) -> Iterator[list[str]]:
 
 
 def breaking(fault: str, before: str = "None") -> str:
-    return f"import os, blocking as b; b.load_drivers(); b.break_valkey(1, lambda: ({before}, b.{fault}()))"
+    return f"import os, blocking as b; b.load_drivers(); b.break_valkey(0.8, lambda: ({before}, b.{fault}()))"
 
 
 def of_valkey(ended: Ended) -> dict[str, Any]:
@@ -400,9 +401,9 @@ def of_valkey(ended: Ended) -> dict[str, Any]:
 
 @pytest.mark.parametrize(("fault", "rung"), [("hold_the_interpreter", "dns"), ("block_the_loop", "auth")])
 def test_a_driver_that_stops_everything_does_not_stop_the_deadline(fault: str, rung: str, broken: list[str]) -> None:
-    ended = run(*broken, "--deadline=3", "--timeout=60", code=breaking(fault))
+    ended = run(*broken, "--deadline=2", "--timeout=60", code=breaking(fault))
     assert (ended.code, ended.stderr) == (1, b"")
-    assert overrun(ended, 3) < LEEWAY
+    assert overrun(ended, 2) < LEEWAY
     assert [each["layer"] for each in of_valkey(ended)["findings"] if each["id"] == "run.deadline"] == [rung]
 
 
@@ -429,33 +430,37 @@ def test_a_driver_that_ends_the_process_ends_no_report(fault: str, words: str, b
 
 def test_an_import_that_never_ends(broken: list[str], tmp_path: Path) -> None:
     (tmp_path / "redis.py").write_text("import time; time.sleep(60)")
-    ended = run(*broken, "--deadline=3", code=f"import sys; sys.path.insert(0, {str(tmp_path)!r})")
+    ended = run(*broken, "--deadline=2", code=f"import sys; sys.path.insert(0, {str(tmp_path)!r})")
     assert (ended.code, ended.stderr) == (1, b"")
-    assert overrun(ended, 3) < LEEWAY
+    assert overrun(ended, 2) < LEEWAY
     assert {check["findings"][0]["id"] for check in ended.document["checks"][1:]} == {"run.deadline"}
 
 
-def test_a_run_that_is_killed_cleans_up(store: ObjectStore, tmp_path: Path) -> None:
-    """Even kill -9: the process that holds the object is another one, and sees that it is alone."""
+@pytest.mark.parametrize(("number", "kill"), [(SIGKILL, os.kill), (SIGHUP, os.killpg)])
+def test_a_run_that_is_killed_cleans_up(
+    number: Signals, kill: Callable[[int, int], None], store: ObjectStore, tmp_path: Path
+) -> None:
+    """Even by kill -9, or with its terminal: the object is another process's, which then sees that it is alone."""
     put, go_on = threading.Event(), threading.Event()
 
     def answer(request: bytes) -> bytes | None:
         if put.is_set() and request.startswith(b"HEAD"):
-            go_on.wait(20)
+            go_on.wait(60)
         if request.startswith(b"PUT"):
             put.set()
         return None
 
     with between(store.port, answer) as port:
         file = configs.write(tmp_path, bucket(f"http://127.0.0.1:{port}"))
-        running = Command("--config", str(file), "-f", "json", "--only=object_store")
+        command = ("--config", str(file), "-f", "json", "--only=object_store", "--timeout=60")
+        running = Command(*command, start_new_session=True)
         assert put.wait(20)
         time.sleep(0.5)
         assert len(store.objects()) == 1
-        running.signal(SIGKILL)
-        ended = running.end()
+        kill(running.process.pid, number)
+        ended = running.end(10)
         go_on.set()
-    assert (ended.code, ended.stdout, ended.stderr) == (-SIGKILL, b"", b"")
+    assert (ended.code, ended.stdout, ended.stderr) == (-number, b"", b"")
     assert store.objects() == []
 
 

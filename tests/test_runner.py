@@ -8,6 +8,7 @@ import threading
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import ClassVar
 
 import pytest
@@ -246,6 +247,22 @@ def test_check_that_was_cut_before_it_began_does_not_begin():
     assert not climb.begin()
     ((_, result),) = climb.results(ORIGINS)
     assert seen(result)[0] == ("run.deadline", Layer.DNS, Status.FAIL)
+
+
+def test_check_that_was_cut_during_the_imports_is_not_made_after_them(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """It could write something that nobody would remove."""
+
+    class Late(Counts):
+        imports: ClassVar[tuple[str, ...]] = ("later_driver",)
+
+    (tmp_path / "later_driver.py").write_text("import time; time.sleep(0.3)")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    Counts.runs.clear()
+    ran(*made(Late), deadline=0.1)
+    ends = time.monotonic() + 2
+    while any(thread.name.endswith("(_run)") for thread in threading.enumerate()) and time.monotonic() < ends:
+        time.sleep(0.01)
+    assert Counts.runs == []
 
 
 def test_after_a_signal_nothing_is_begun():
