@@ -56,6 +56,9 @@ class _Counted(io.RawIOBase):
     def readable(self) -> bool:
         return True
 
+    def fileno(self) -> int:  # SDKs poll it
+        return self._source.fileno()
+
     def readinto(self, buffer: Any) -> int:
         count = self._source.readinto1(buffer)
         self._left -= count

@@ -4,6 +4,7 @@ import asyncio
 import ctypes
 import json
 import os
+import select
 import socket
 import time
 from base64 import b64encode
@@ -19,6 +20,7 @@ import pytest
 
 import faults
 import socket_faults
+from checks.bounds import BoundedResponse
 from checks.base import Finding, Layer, Recorder, Settings, Status
 from checks.docker_engine import fitness
 from checks.trust import Trust
@@ -207,6 +209,14 @@ def test_daemon_takes_no_more_connections() -> None:
         listener.listen(0)
         with socket.socket(socket.AF_UNIX) as first:
             first.connect(f"{folder}/docker.sock")
+def test_a_bounded_answer_can_be_polled() -> None:
+    connection, other = socket.socketpair()
+    with connection, other, closing(BoundedResponse(connection)) as answer:
+        assert select.select([answer], [], [], 0.0) == ([], [], [])
+        other.sendall(b"HTTP/1.1 200 OK\r\n\r\n")
+        assert select.select([answer], [], [], 5.0) == ([answer], [], [])
+
+
             found = check(f"{folder}/docker.sock")
     found.fails("docker.silent", Layer.CONNECT, SOCKET, hint="restart it")
     assert "queue is full" in found["docker.silent"].message
