@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, ClassVar
 from checks import trust
 from checks.base import Cause, Check, Diagnosis, Layer, OutOfTime, Recorder, Status
 from checks.bounds import Endless
-from checks.threads import Loop
+from checks.threads import dead_addresses
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -135,8 +135,7 @@ async def connect(address: str, port: int, limit: float) -> None:
 
 def _first_alive(record: Recorder, addresses: tuple[str, ...], answers: list[BaseException | None]) -> str:
     dead = [answer for answer in answers if isinstance(answer, ConnectFailed)]
-    if isinstance(loop := asyncio.get_running_loop(), Loop):
-        loop.dead.update(failure.host for failure in dead)
+    dead_addresses().update(failure.host for failure in dead)
     alive = [address for address, answer in zip(addresses, answers, strict=True) if answer is None]
     if not alive:
         raise dead[0]

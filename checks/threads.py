@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from checks.bounds import BoundedSocket
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Collection
 
 T = TypeVar("T")
 
@@ -30,14 +30,24 @@ class Loop(asyncio.SelectorEventLoop):
 
     async def getaddrinfo(self, host: Any, port: Any, **options: Any) -> Any:
         """socket.getaddrinfo, with the system's own hosts file, search domains and name service switch."""
-        found = await in_thread(lambda: socket.getaddrinfo(host, port, **options))
-        return sorted(found, key=lambda entry: entry[4][0] in self.dead)
+        return await in_thread(lambda: look_up(host, port, self.dead, **options))
 
     async def _connect_sock(self, *given: Any) -> socket.socket:  # asyncio has no public place to choose a socket
         connected: socket.socket = await super()._connect_sock(*given)  # type: ignore[misc]
         bounded = BoundedSocket(fileno=connected.detach())
         bounded.setblocking(False)
         return bounded
+
+
+def dead_addresses() -> set[str]:
+    """Those that the running loop knows of, also when it comes to know them later."""
+    loop = asyncio.get_running_loop()
+    return loop.dead if isinstance(loop, Loop) else set()
+
+
+def look_up(host: Any, port: Any, dead: Collection[str], **options: Any) -> list[Any]:
+    """socket.getaddrinfo, with the dead addresses last. Blocks."""
+    return sorted(socket.getaddrinfo(host, port, **options), key=lambda entry: entry[4][0] in dead)
 
 
 async def in_thread(work: Callable[[], T]) -> T:

@@ -11,14 +11,14 @@ from typing import TYPE_CHECKING, ClassVar
 
 from checks.base import ClimbEnded, Diagnosis, Layer, Recorder, Status
 from checks.http import approach
-from checks.network import NetworkCheck, resolve
+from checks.network import RESET, NetworkCheck, resolve
 from checks.object_store import causes
 from checks.object_store.answers import Altered, Refused, Unreadable
 from checks.object_store.client import Bucket
 from checks.object_store.errand import ChecksumRefused, Errand
 from checks.object_store.store import Store
 from checks.object_store.way import HIDDEN, StyleRefused, elsewhere, find, minds_keys
-from checks.threads import in_thread
+from checks.threads import dead_addresses, in_thread
 from checks.words import clean
 
 if TYPE_CHECKING:
@@ -43,7 +43,7 @@ class ObjectStore(NetworkCheck):
 
     kind = "object_store"
     causes = causes.CAUSES
-    imports: ClassVar[tuple[str, ...]] = ("boto3", "botocore.httpsession", "boto3.s3.inject")
+    imports: ClassVar[tuple[str, ...]] = ("boto3", "urllib3", "boto3.s3.inject")
     address: ClassVar[tuple[str, ...]] = ("endpoint",)
 
     bucket: Bucket
@@ -87,8 +87,9 @@ class ObjectStore(NetworkCheck):
     async def _open(self, record: Recorder) -> Store:
         # An upload may be answered after this check's end; it is then removed, if the process is still there.
         limits = record.part(0.4), 2 * record.settings.timeout
+        make = partial(Store, self.bucket, record.settings.trust.bundle, limits, dead_addresses())
         try:
-            return await in_thread(partial(Store, self.bucket, record.settings.trust.bundle, limits))
+            return await in_thread(make)
         except Exception as error:
             with record.layer(Layer.CONFIG, "the client accepts these names"):
                 raise error from None
@@ -120,11 +121,10 @@ class ObjectStore(NetworkCheck):
         from botocore.exceptions import (
             BotoCoreError,
             FlexibleChecksumError,
-            HTTPClientError,
             InvalidRegionError,
             ParamValidationError,
         )
-        from urllib3.exceptions import HTTPError
+        from urllib3.exceptions import HTTPError, IncompleteRead
 
         match error:
             case Refused():
@@ -140,10 +140,12 @@ class ObjectStore(NetworkCheck):
                 return causes.REGION_INVALID.found(f"{clean(self.bucket.region)!r} is no region")
             case ParamValidationError():
                 return causes.BUCKET_NAME_INVALID.found(f"{clean(self.bucket.name)!r} is no name of a bucket")
-            case HTTPClientError() if "Invalid header value" in str(error):
+            case Unreadable() if "Invalid header value" in str(error.__cause__):
                 return causes.UNKNOWN_ACCESS_KEY.found("the access key id holds a line break, and cannot be sent")
         if found := super().diagnose(error):
             return found
+        if isinstance(error.__cause__, IncompleteRead):
+            return RESET.found("the connection was closed in the middle of an answer", blames=self.address)
         if isinstance(error, BotoCoreError | HTTPError | HTTPException | Unreadable):
             return causes.NOT_S3.found(f"the answer cannot be read as HTTP and XML ({type(error).__name__})")
         return None

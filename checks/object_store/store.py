@@ -16,32 +16,33 @@ from checks.object_store.client import client
 from checks.object_store.transport import LARGEST, refuse, sender
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Collection, Mapping
 
     from checks.object_store.client import Bucket
 
 
 class Store:
-    """The four operations of Mistle on a bucket, blocking. Raises Refused, Altered, and botocore's own errors.
+    """The four operations of Mistle on a bucket, blocking. Raises Refused, Altered, and the errors of botocore
+    and urllib3.
 
     ``place`` is where the SDK goes for the bucket's objects.
     """
 
-    def __init__(self, bucket: Bucket, trusted: str, limits: tuple[float, float]) -> None:
-        """``trusted`` and ``limits`` as for ``sender``; whoever waits for an answer has a shorter limit of his own."""
-        self.bucket, self._trusted, self._limits = bucket, trusted, limits
+    def __init__(self, bucket: Bucket, trusted: str, limits: tuple[float, float], dead: Collection[str] = ()) -> None:
+        """What follows the bucket is for ``sender``; whoever waits for an answer has a shorter limit of his own."""
+        self.bucket, self._way = bucket, (trusted, limits, dead)
         self.is_left = threading.Event()  # nobody waits any more: what is written late is removed at once
         self._versions: list[str] = []
         self._client = client(bucket)
         names = self._client.meta.method_to_api_mapping
         self._operations = {operation: getattr(self._client, name) for name, operation in names.items()}
         self.place = self._place()
-        self._client.meta.events.register("before-send.s3", sender(trusted, limits))
+        self._client.meta.events.register("before-send.s3", sender(*self._way))
         self._client.meta.events.register_first("needs-retry.s3", refuse)
 
     def other(self, **changes: Any) -> Store:
         """The same bucket, with another way to it."""
-        return Store(replace(self.bucket, **changes), self._trusted, self._limits)
+        return Store(replace(self.bucket, **changes), *self._way)
 
     def look(self, key: str) -> Refused:
         """How the store refuses to show an object that is not there."""

@@ -3,42 +3,103 @@
 from __future__ import annotations
 
 import socket
+from contextlib import suppress
+from functools import cache
 from io import BytesIO
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 from checks.bounds import BoundedResponse
 from checks.object_store.answers import Refused, Unreadable
+from checks.threads import look_up
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Collection, Iterator
+
+    from urllib3 import BaseHTTPResponse, PoolManager
 
 LARGEST = 256 * 1024  # bytes of an answer: none that is read here is larger
 
 
-def sender(trusted: str, limits: tuple[float, float]) -> Callable[..., Any]:
-    """What answers ``before-send`` in the place of botocore, which would read a refusal to its end, if it had one.
+def sender(trusted: str, limits: tuple[float, float], dead: Collection[str]) -> Callable[..., Any]:
+    """What answers ``before-send`` in the place of botocore, which would read a refusal to its end, if it had one, and
+    wait for every ``dead`` address of a host. Raises urllib3's errors.
 
     ``trusted`` is a file of certificates; the ``limits``, in seconds, hold for a connection and for each read.
     """
-    from botocore.awsrequest import AWSHTTPConnection, AWSHTTPSConnection, AWSResponse
-    from botocore.httpsession import URLLib3Session
+    import urllib3
+    from botocore.awsrequest import AWSResponse
 
-    AWSHTTPConnection.response_class = AWSHTTPSConnection.response_class = BoundedResponse
-    at_once = [(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)]
-    session = URLLib3Session(verify=trusted, proxies={}, timeout=limits, socket_options=at_once)
+    pools = urllib3.PoolManager(
+        ca_certs=trusted,
+        cert_reqs="CERT_REQUIRED",
+        timeout=urllib3.Timeout(connect=limits[0], read=limits[1]),
+        maxsize=8,  # as many as may be busy at once
+        retries=False,
+        socket_options=[(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)],
+    )
+    pools.pool_classes_by_scheme = _bounded()
 
     def send(request: Any, **_: object) -> Any:
-        request.stream_output = True  # the body is left to us
-        request.headers.pop("Expect", None)  # the JavaScript SDK sends it for large bodies only
-        response = session.send(request)
-        body = response.raw.read(LARGEST)
-        if len(body) == LARGEST:
-            response.raw.close()
+        response = _exchange(pools, request, dead)
+        body = b"".join(_parts(response))
+        if len(body) >= LARGEST:
+            response.close()
         if b"<!ENTITY" in body.replace(b"\0", b""):  # in UTF-16 as well: a little XML can mean a lot of it
             raise Unreadable(request.method)
-        return AWSResponse(response.url, response.status_code, response.headers, _Body(body))
+        return AWSResponse(request.url, response.status, response.headers, _Body(body))
 
     return send
+
+
+@cache
+def _bounded() -> dict[str, Any]:
+    """urllib3's pools by scheme, with answers that are bounded."""
+    from urllib3 import HTTPConnectionPool, HTTPSConnectionPool
+    from urllib3.connection import HTTPConnection, HTTPSConnection
+
+    kinds = {"http": (HTTPConnectionPool, HTTPConnection), "https": (HTTPSConnectionPool, HTTPSConnection)}
+    answers = {"response_class": BoundedResponse}
+    return {
+        scheme: type("Pool", (pool,), {"ConnectionCls": type("Connection", (connection,), answers)})
+        for scheme, (pool, connection) in kinds.items()
+    }
+
+
+def _exchange(pools: PoolManager, request: Any, dead: Collection[str]) -> BaseHTTPResponse:
+    """The answer of the first address that accepts."""
+    from urllib3.exceptions import ConnectTimeoutError, NewConnectionError
+
+    url = urlsplit(request.url)
+    headers = {name: value for name, value in request.headers.items() if name != "Expect"}  # for large bodies only
+    host, port = str(url.hostname), url.port or (443 if url.scheme == "https" else 80)
+    *others, last = (entry[4][0] for entry in look_up(host, port, dead, type=socket.SOCK_STREAM))
+
+    def ask(address: str) -> BaseHTTPResponse:
+        pool = pools.connection_from_host(address, port, url.scheme, {"server_hostname": host})
+        return pool.urlopen(
+            request.method,
+            request.url.partition(url.netloc)[2],
+            request.body,
+            {**headers, "Host": url.netloc},
+            redirect=False,
+            assert_same_host=False,
+            preload_content=False,
+            decode_content=False,
+        )
+
+    for address in others:
+        with suppress(NewConnectionError, ConnectTimeoutError):
+            return ask(address)
+    return ask(last)
+
+
+def _parts(response: BaseHTTPResponse) -> Iterator[bytes]:
+    """The body, to LARGEST and no further; that it is cut short shows only when more of it is asked for."""
+    left = LARGEST
+    while left > 0 and (part := response.read(left)):
+        left -= len(part)
+        yield part
 
 
 def refuse(response: Any, operation: Any, **_: object) -> None:

@@ -75,12 +75,12 @@ def _is_there(answer: Refused) -> bool:
 
 
 async def _ask(record: Recorder, store: Store, key: str) -> Refused:
-    from botocore.exceptions import HTTPClientError
+    from urllib3.exceptions import HTTPError
 
     try:
         async with asyncio.timeout(record.part(0.5)):
             answer = await in_thread(partial(store.look, key))
-    except (HTTPClientError, TimeoutError) as error:
+    except (HTTPError, TimeoutError) as error:
         await refuse_tls(record, store.place, error)
         raise
     if answer.status == 400 and not answer.is_s3:
