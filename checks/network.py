@@ -104,9 +104,9 @@ async def reach(record: Recorder, host: str, port: int, fields: tuple[str, ...] 
     with record.layer(Layer.DNS, f"{host} resolves", proves=fields):
         addresses = await resolve(host, port)
     with record.layer(Layer.CONNECT, f"{host}:{port} accepts connections", proves=fields):
-        tries = [connect(address, port, record.part(0.4)) for address in addresses]
-        answers = await asyncio.gather(*tries, return_exceptions=True)
-        return _first_alive(record, addresses, answers)
+        # The grace is longer than the second after which a lost packet is sent again.
+        tries = await _try_all(addresses, port, record.part(0.4), grace=record.part(0.15))
+        return _first_alive(record, tries)
     raise AssertionError("a failed rung ends the climb")
 
 
@@ -133,10 +133,40 @@ async def connect(address: str, port: int, limit: float) -> None:
     writer.transport.abort()
 
 
-def _first_alive(record: Recorder, addresses: tuple[str, ...], answers: list[BaseException | None]) -> str:
-    dead = [answer for answer in answers if isinstance(answer, ConnectFailed)]
+async def _try_all(
+    addresses: tuple[str, ...], port: int, limit: float, grace: float
+) -> dict[str, ConnectFailed | None]:
+    """Why each address does not accept; None where it does. Once one does, the others have ``grace`` seconds more."""
+    tries = {address: asyncio.create_task(_try(address, port, limit)) for address in addresses}
+    try:
+        for ended in asyncio.as_completed(tries.values()):
+            if await ended is None:
+                break
+        await asyncio.wait(tries.values(), timeout=grace)
+        return {address: each.result() if each.done() else _late(address, port) for address, each in tries.items()}
+    finally:
+        for each in tries.values():
+            each.cancel()
+
+
+async def _try(address: str, port: int, limit: float) -> ConnectFailed | None:
+    try:
+        await connect(address, port, limit)
+    except ConnectFailed as failure:
+        return failure
+    return None
+
+
+def _late(address: str, port: int) -> ConnectFailed:
+    failure = ConnectFailed(address, port)
+    failure.__cause__ = TimeoutError()
+    return failure
+
+
+def _first_alive(record: Recorder, tries: dict[str, ConnectFailed | None]) -> str:
+    dead = [failure for failure in tries.values() if failure]
     dead_addresses().update(failure.host for failure in dead)
-    alive = [address for address, answer in zip(addresses, answers, strict=True) if answer is None]
+    alive = [address for address, failure in tries.items() if not failure]
     if not alive:
         raise dead[0]
     for failure in dead:

@@ -59,12 +59,13 @@ def refused_port() -> Iterator[int]:
 
 
 @contextmanager
-def black_hole() -> Iterator[int]:
+def black_hole(address: str = LOOPBACK, port: int = 0) -> Iterator[int]:
     """A port that never answers a SYN: its listen queue is full and nobody accepts."""
-    with closing(socket.socket()) as listener:
-        listener.bind((LOOPBACK, 0))
+    family = socket.AF_INET6 if ":" in address else socket.AF_INET
+    with closing(socket.socket(family)) as listener:
+        listener.bind((address, port))
         listener.listen(0)
-        queued = [socket.socket() for _ in range(3)]
+        queued = [socket.socket(family) for _ in range(3)]
         for each in queued:
             each.setblocking(False)
             each.connect_ex(listener.getsockname())
@@ -75,7 +76,7 @@ def black_hole() -> Iterator[int]:
 
 def silent_port() -> AbstractContextManager[int]:
     """Accepts, reads, and never says a word."""
-    return serving(_read_on)
+    return serving(read_on)
 
 
 def closing_port() -> AbstractContextManager[int]:
@@ -85,22 +86,22 @@ def closing_port() -> AbstractContextManager[int]:
 
 def resetting_port() -> AbstractContextManager[int]:
     """Accepts and resets at once."""
-    return serving(_reset)
+    return serving(reset)
 
 
 def garbage_port(words: bytes = GARBAGE) -> AbstractContextManager[int]:
     """Speaks first, in no protocol, and then waits."""
-    return serving(lambda connection: _say(connection, words))
+    return serving(lambda connection: say(connection, words))
 
 
 def endless_port(words: bytes = GARBAGE) -> AbstractContextManager[int]:
     """Sends without end, as fast as it is read."""
-    return serving(lambda connection: _repeat(connection, words))
+    return serving(lambda connection: repeat(connection, words))
 
 
 def dripping_port(word: bytes = b"\xff") -> AbstractContextManager[int]:
     """Sends `word` every second, without end."""
-    return serving(lambda connection: _repeat(connection, word, pause=1.0))
+    return serving(lambda connection: repeat(connection, word, pause=1.0))
 
 
 def http_port(reply: bytes = HTTP_REPLY) -> AbstractContextManager[int]:
@@ -123,9 +124,9 @@ def old_tls_port(leaf: Leaf) -> AbstractContextManager[int]:
     return tls_port(context)
 
 
-def _say(connection: socket.socket, words: bytes) -> None:
+def say(connection: socket.socket, words: bytes) -> None:
     connection.sendall(words)
-    _read_on(connection)
+    read_on(connection)
 
 
 def _answer(connection: socket.socket, reply: bytes) -> None:
@@ -133,16 +134,16 @@ def _answer(connection: socket.socket, reply: bytes) -> None:
     connection.sendall(reply)
 
 
-def _read_on(connection: socket.socket) -> None:
+def read_on(connection: socket.socket) -> None:
     while connection.recv(65536):
         pass
 
 
-def _reset(connection: socket.socket) -> None:
+def reset(connection: socket.socket) -> None:
     connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
 
 
-def _repeat(connection: socket.socket, words: bytes, pause: float = 0.0) -> None:
+def repeat(connection: socket.socket, words: bytes, pause: float = 0.0) -> None:
     while True:
         connection.sendall(words)
         time.sleep(pause)

@@ -88,6 +88,20 @@ def test_one_of_two_addresses_is_dead(monkeypatch: pytest.MonkeyPatch, valkey) -
     assert "127.0.0.1 works" in finding.message
 
 
+def test_a_dead_address_costs_little_beside_a_living_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    def two(*_args: object, **_options: object) -> list[tuple[object, ...]]:
+        addresses = (("127.0.0.2", port), ("127.0.0.1", port))
+        return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", address) for address in addresses]
+
+    with faults.http_port(b"-NOAUTH no\r\n") as port, faults.black_hole("127.0.0.2", port):
+        monkeypatch.setattr(socket, "getaddrinfo", two)
+        found = check(port, "both.test", timeout=20.0)
+    dead = found["network.address-unreachable"]
+    assert "127.0.0.2" in dead.message
+    assert dead.seconds < 6.0
+    assert found["valkey.password-required"].layer is Layer.AUTH
+
+
 def test_the_name_server_does_not_answer(stuck_lookups: None) -> None:
     started = time.perf_counter()
     found = check(6379, "stuck.test", timeout=1.0)
