@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, ClassVar
 from checks.base import Cause, Layer, Met, Status
 from checks.bounds import PIECES
 from checks.network import NetworkCheck, NoSuchName, reach, resolve
-from checks.trust import TlsOnPlaintext, secure, speaks_tls
+from checks.trust import Plaintext, TlsOnPlaintext, hear, secure, speaks_tls
 from checks.words import clean
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from checks.base import Recorder
 
 _LIMIT = 256 * 1024  # bytes of a body: no answer that a check reads is larger
-_PLAINTEXT = b"GET / HTTP/1.0\r\n\r\n"
+HTTP = Plaintext(b"GET / HTTP/1.0\r\n\r\n", (b"HTTP/",))
 
 
 class NotHttp(Exception):
@@ -134,7 +134,7 @@ async def approach(record: Recorder, endpoint: Endpoint, fields: tuple[str, ...]
     """The dns, connect and, for https and wss, tls rungs. Returns an address that accepts."""
     address = await reach(record, endpoint.host, endpoint.port, fields)
     if endpoint.tls:
-        await secure(record, endpoint.host, (address, endpoint.port), fields=fields, plaintext=_PLAINTEXT)
+        await secure(record, endpoint.host, (address, endpoint.port), fields=fields, plaintext=HTTP)
     return address
 
 
@@ -161,7 +161,7 @@ async def request(
     headers: Mapping[str, str] | None = None,
     content: bytes | None = None,
 ) -> Reply:
-    """Send one request, within half of what is left of the check's time, and as much again to tell TLS from plaintext.
+    """Send one request, within half of what is left of the check's time, and half of the rest to see who else it is.
 
     Raises NotHttp, TlsOnPlaintext, ConnectionResetError, TimeoutError, UnicodeEncodeError where no header can hold a
     value, and httpx' errors, which have the system's among their causes.
@@ -172,6 +172,9 @@ async def request(
     try:
         async with asyncio.timeout(limit):
             reply = await _exchange(record, method, endpoint, headers or {}, content)
+    except TimeoutError as error:
+        await refuse_others(record, endpoint, error)
+        raise
     except (httpx.RemoteProtocolError, httpx.ReadError) as error:
         await refuse_tls(record, endpoint, error)
         if isinstance(error, httpx.RemoteProtocolError) and "disconnected" not in str(error):
@@ -209,6 +212,14 @@ async def _beginning(response: Response) -> bytes:
         if len(body) > _LIMIT or pieces > PIECES:
             break
     return body[:_LIMIT]
+
+
+async def refuse_others(record: Recorder, endpoint: Endpoint, error: Exception) -> None:
+    """After no whole answer in time: raise NotHttp, from ``error``, where what is said is not how HTTP begins."""
+    tls = endpoint.host if endpoint.tls else ""
+    heard = await hear((endpoint.host, endpoint.port), HTTP.words, record.part(0.5), tls=tls)
+    if not HTTP.allows(heard):
+        raise NotHttp("the answer is not HTTP") from error
 
 
 async def refuse_tls(record: Recorder, endpoint: Endpoint, error: Exception | None = None) -> None:

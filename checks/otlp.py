@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 from dataclasses import dataclass, replace
 from typing import ClassVar
 
 from checks.base import Cause, Diagnosis, Layer, Recorder, Status
 from checks.http import EndpointCheck, NotHttp, NotJson, Reply, Unexpected, approach, request
+from checks.trust import hear
 from checks.words import clean
 
 NOT_FOUND = Cause(
@@ -43,7 +43,7 @@ _EMPTY = {"traces": "resourceSpans", "logs": "resourceLogs", "metrics": "resourc
 _NOT_THERE = {404, 405}
 _EMPTY_REFUSED = {400, 422}  # Loki's answer to nothing at all is 422
 _ANOTHER = {301, 302, 303, 307, 308}
-_SETTINGS = 4  # the type of the frame with which every HTTP/2 server begins: RFC 9113, 3.4
+_SETTINGS = b"\x04"  # the type of the frame with which every HTTP/2 server begins: RFC 9113, 3.4
 _PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + bytes(3) + b"\x04" + bytes(5)
 
 
@@ -121,13 +121,4 @@ def _is_response(reply: Reply) -> bool:
 
 
 async def _speaks_http2(address: tuple[str, int], limit: float) -> bool:
-    try:
-        async with asyncio.timeout(limit):
-            reader, writer = await asyncio.open_connection(*address)
-            try:
-                writer.write(_PREFACE)
-                return (await reader.readexactly(9))[3] == _SETTINGS
-            finally:
-                writer.transport.abort()
-    except (OSError, EOFError):
-        return False
+    return (await hear(address, _PREFACE, limit, least=9))[3:4] == _SETTINGS

@@ -6,6 +6,7 @@ import asyncio
 import os
 import ssl
 import time
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -109,8 +110,19 @@ _BY_REASON = {
     "TLSV1_ALERT_PROTOCOL_VERSION": OLD_PROTOCOL,
     "TLSV13_ALERT_CERTIFICATE_REQUIRED": CLIENT_CERTIFICATE,
 }
-_NOT_PLAINTEXT = {b"", b"\x15", b"\x16"}  # nothing; or how a record of TLS begins, an alert or a handshake
 _DAY = 86_400.0
+
+
+@dataclass(frozen=True)
+class Plaintext:
+    """How a protocol begins without TLS: ``words`` that get an answer, and the ways in which that may begin."""
+
+    words: bytes
+    answers: tuple[bytes, ...]
+
+    def allows(self, heard: bytes) -> bool:
+        """Whether a server of this protocol may have said that, as far as it goes."""
+        return any(heard.startswith(answer[: len(heard)]) for answer in self.answers)
 
 
 class NotTls(Exception):
@@ -166,14 +178,13 @@ async def secure(  # noqa: PLR0913 - where, as whom, and how
     fields: tuple[str, ...] = ("url",),
     verify: bool = True,
     upgrade: Upgrade | None = None,
-    plaintext: bytes = b"",
+    plaintext: Plaintext | None = None,
     trust: Trust | None = None,
 ) -> None:
     """The tls rung: a handshake at ``address``, with the certificate held to ``host``.
 
-    ``upgrade`` speaks the protocol's own words first (SSLRequest, STARTTLS). ``plaintext`` is what a server of this
-    protocol answers without TLS: it tells a plaintext server that waits for more from one that is silent. ``trust``
-    takes the place of the run's.
+    ``upgrade`` speaks the protocol's own words first (SSLRequest, STARTTLS). ``plaintext`` tells a server that waits
+    for more, without TLS, from one that is silent. ``trust`` takes the place of the run's.
     """
     goal = f"TLS, with a certificate for {host} that Mistle trusts" if verify else "TLS, certificate not verified"
     with record.layer(Layer.TLS, goal, proves=fields):
@@ -184,7 +195,8 @@ async def secure(  # noqa: PLR0913 - where, as whom, and how
                     trust or record.settings.trust, host, address, verify=verify, upgrade=upgrade
                 )
         except TimeoutError:
-            if plaintext and await _answers(address, plaintext, record.part(0.5)):
+            heard = await hear(address, plaintext.words, record.part(0.5)) if plaintext else b""
+            if plaintext and heard and plaintext.allows(heard):
                 raise NotTls("the server speaks its protocol without TLS on that port") from None
             raise OutOfTime(Layer.TLS, limit) from None
         if verify and (soon := expires_soon(certificate)):
@@ -218,17 +230,31 @@ async def handshake(
         writer.transport.abort()
 
 
-async def _answers(address: tuple[str, int], plaintext: bytes, limit: float) -> bool:
-    try:
+async def hear(address: tuple[str, int] | str, words: bytes, limit: float, *, least: int = 1, tls: str = "") -> bytes:
+    """What a server says to ``words`` within ``limit`` seconds: the first that comes, of ``least`` bytes if it can be.
+
+    A string is the address of a Unix socket. ``tls`` is the host to name in a handshake, unverified; "" for none.
+    """
+    heard = b""
+    with suppress(OSError):
         async with asyncio.timeout(limit):
-            reader, writer = await asyncio.open_connection(*address)
+            reader, writer = await _open(address)
+            transport = writer.transport
             try:
-                writer.write(plaintext)
-                return await reader.read(1) not in _NOT_PLAINTEXT
+                if tls:
+                    await writer.start_tls(Trust().unverified, server_hostname=tls.rstrip("."))
+                writer.write(words)
+                while len(heard) < least and (more := await reader.read(4096)):
+                    heard += more
             finally:
-                writer.transport.abort()
-    except OSError:
-        return False
+                transport.abort()
+    return heard
+
+
+async def _open(address: tuple[str, int] | str) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+    if isinstance(address, str):
+        return await asyncio.open_unix_connection(address)
+    return await asyncio.open_connection(*address)
 
 
 def expires_soon(certificate: dict[str, Any]) -> Diagnosis | None:

@@ -10,7 +10,9 @@ from checks.base import Check, ClimbEnded, Diagnosis, Layer, Met, OutOfTime, Rec
 from checks.docker_engine import causes
 from checks.docker_engine.fitness import free_space, judge
 from checks.docker_engine.knock import knock
+from checks.http import HTTP
 from checks.threads import in_thread
+from checks.trust import hear
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -55,7 +57,7 @@ class DockerEngine(Check):
         with record.layer(Layer.CONNECT, f"a Docker Engine answers on {self.socket_path}", proves=("socket_path",)):
             limit = record.part(0.4)
             await in_thread(lambda: knock(self.socket_path, limit))
-            engine = await self._ask(record, lambda client: client.greet())
+            engine = await self._greet(record)
         tries = Tries(record)
         if self.network_name:
             with tries, record.layer(Layer.ACCESS, f"network {self.network_name} is there", proves=("network_name",)):
@@ -77,6 +79,18 @@ class DockerEngine(Check):
             record.facts |= {"id": report.get("ID"), "version": engine.version, "api": engine.api}
             for diagnosis in (*judge(engine, report, image, free), *helper):
                 record.note(diagnosis)
+
+    async def _greet(self, record: Recorder) -> Engine:
+        try:
+            return await self._ask(record, lambda client: client.greet())
+        except Exception as error:
+            found = self.diagnose(error)
+            # The SDK waits for the end of a line, which another protocol may never send.
+            if found and found.cause is causes.SILENT:
+                heard = await hear(self.socket_path, HTTP.words, record.part(0.5))
+                if not HTTP.allows(heard):
+                    raise Met(causes.NOT_DOCKER.found("its answer is not HTTP")) from error
+            raise
 
     async def _see_network(self, record: Recorder, engine: Engine) -> None:
         network = await self._ask(record, lambda client: client.network(self.network_name), engine)

@@ -11,7 +11,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
-from http.client import HTTPException, RemoteDisconnected
+from http.client import HTTPException, IncompleteRead, RemoteDisconnected
 from typing import Any
 
 from docker import APIClient  # type: ignore[import-untyped]
@@ -176,4 +176,4 @@ def _is_dockers(error: APIError) -> bool:
 
 def _is_no_http(error: RequestException) -> bool:
     met = next((link for link in chain(error) if isinstance(link, HTTPException)), None)
-    return met is not None and not isinstance(met, RemoteDisconnected)
+    return met is not None and not isinstance(met, RemoteDisconnected | IncompleteRead)

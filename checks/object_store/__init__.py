@@ -10,7 +10,7 @@ from ipaddress import ip_address
 from typing import TYPE_CHECKING, ClassVar
 
 from checks.base import ClimbEnded, Diagnosis, Layer, Recorder, Status
-from checks.http import approach
+from checks.http import NotHttp, approach
 from checks.network import RESET, NetworkCheck, resolve
 from checks.object_store import causes
 from checks.object_store.answers import Altered, Refused, Unreadable
@@ -142,6 +142,8 @@ class ObjectStore(NetworkCheck):
                 return causes.BUCKET_NAME_INVALID.found(f"{clean(self.bucket.name)!r} is no name of a bucket")
             case Unreadable() if "Invalid header value" in str(error.__cause__):
                 return causes.UNKNOWN_ACCESS_KEY.found("the access key id holds a line break, and cannot be sent")
+            case NotHttp():
+                return causes.NOT_S3.found(str(error))
         if found := super().diagnose(error):
             return found
         if isinstance(error.__cause__, IncompleteRead):

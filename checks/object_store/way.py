@@ -9,7 +9,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from checks.base import Layer
-from checks.http import refuse_tls
+from checks.http import refuse_others, refuse_tls
 from checks.object_store.answers import Refused
 from checks.object_store.causes import ACCESS_DENIED, WRONG_REGION, by_answer
 from checks.threads import in_thread
@@ -80,8 +80,11 @@ async def _ask(record: Recorder, store: Store, key: str) -> Refused:
     try:
         async with asyncio.timeout(record.part(0.5)):
             answer = await in_thread(partial(store.look, key))
-    except (HTTPError, TimeoutError) as error:
+    except HTTPError as error:
         await refuse_tls(record, store.place, error)
+        raise
+    except TimeoutError as error:
+        await refuse_others(record, store.place, error)
         raise
     if answer.status == 400 and not answer.is_s3:
         await refuse_tls(record, store.place)

@@ -17,7 +17,7 @@ from checks.postgres import causes, judge, relay, session
 from checks.postgres.dialects import NODE_POSTGRES, POSTGRES_JS, Dialect, Tls
 from checks.postgres.session import NotPostgres, Session
 from checks.postgres.survey import Survey, read, statements
-from checks.trust import TLS_ON_PLAINTEXT, TlsOnPlaintext, Trust, secure, speaks_tls
+from checks.trust import TLS_ON_PLAINTEXT, TlsOnPlaintext, Trust, hear, secure, speaks_tls
 from checks.words import clean
 
 Writer = asyncio.StreamWriter | asyncio.WriteTransport
@@ -227,29 +227,17 @@ class Postgres(NetworkCheck):
 
 
 async def _ask_for_tls(reader: asyncio.StreamReader, writer: Writer) -> None:
-    answer = await _tls_answer(reader, writer)
+    writer.write(_SSL_REQUEST)
+    answer = await reader.readexactly(1)
     if answer == b"N":
         raise TlsRefused("the server answers that it has none")
     if answer != b"S":
         raise NotPostgres("the answer to a request for TLS is not Postgres'")
 
 
-async def _tls_answer(reader: asyncio.StreamReader, writer: Writer) -> bytes:
-    writer.write(_SSL_REQUEST)
-    return await reader.readexactly(1)
-
-
 async def _answer(address: tuple[str, int], record: Recorder) -> bytes:
     """What the server answers when it is asked for TLS: S or N, and nothing when it is not Postgres."""
-    try:
-        async with asyncio.timeout(record.part(0.6)):
-            reader, writer = await asyncio.open_connection(*address)
-            try:
-                answer = await _tls_answer(reader, writer)
-            finally:
-                writer.transport.abort()
-    except (OSError, EOFError):
-        return b""
+    answer = await hear(address, _SSL_REQUEST, record.part(0.6))
     return answer if answer in {b"S", b"N"} else b""
 
 

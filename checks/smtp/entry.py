@@ -11,7 +11,7 @@ from checks.base import Met
 from checks.network import diagnose
 from checks.smtp import causes, replies, session
 from checks.smtp.session import Silent, within
-from checks.trust import PLAINTEXT_ON_TLS, speaks_tls
+from checks.trust import PLAINTEXT_ON_TLS, hear, speaks_tls
 from checks.words import clean
 
 if TYPE_CHECKING:
@@ -25,9 +25,13 @@ _PATIENCE = 1.0  # seconds without a greeting before the port is asked what it i
 
 async def open_tls(record: Recorder, client: SMTP) -> None:
     """TLS from the first byte, and the greeting. Raises Met when the server speaks no TLS there."""
+    host, port = str(client.hostname), int(client.port or 0)
     try:
         async with within(record, client, "greeting through TLS"):
             await client.connect()
+    except Silent as error:
+        _refuse_foreign(await hear((host, port), b"", record.part(0.5), tls=host), error)
+        raise
     except OSError as error:
         if not _is_plaintext(error):
             raise
@@ -77,25 +81,12 @@ async def _meanwhile(work: Coroutine[Any, Any, T]) -> AsyncIterator[asyncio.Task
 
 async def _ask_why(record: Recorder, address: tuple[str, int]) -> None:
     limit = record.part(0.4)
-    async with _meanwhile(_first_words(address, limit)) as listening:
+    # aiosmtplib waits for the end of a line, which another protocol may never send.
+    async with _meanwhile(hear(address, b"", limit)) as listening:
         if await speaks_tls(address, limit):
             raise Met(causes.TLS_FROM_FIRST_BYTE.found("no greeting; the port answers a TLS handshake instead"))
         words = await listening
-    if words and not words[:3].isdigit():
-        raise Met(causes.NOT_SMTP.found(f"the greeting is not a mail server's: {_shown(words)}"))
-
-
-async def _first_words(address: tuple[str, int], limit: float) -> bytes:
-    """What the server says unasked. aiosmtplib waits for the end of a line, which another protocol may never send."""
-    try:
-        async with asyncio.timeout(limit):
-            reader, writer = await asyncio.open_connection(*address)
-            try:
-                return await reader.read(100)
-            finally:
-                writer.transport.abort()
-    except OSError:
-        return b""
+    _refuse_foreign(words)
 
 
 async def _without_tls(record: Recorder, client: SMTP) -> Diagnosis:
@@ -115,10 +106,16 @@ async def _without_tls(record: Recorder, client: SMTP) -> Diagnosis:
         return causes.PLAINTEXT.found(f"the server greets without TLS: {greeting}{more}")
 
 
+def _refuse_foreign(words: bytes, error: Exception | None = None) -> None:
+    """Raise Met, from ``error``, where a greeting does not begin with a reply's three digits."""
+    if words and not words[:3].isdigit():
+        raise Met(causes.NOT_SMTP.found(f"the greeting is not a mail server's: {_shown(words)}")) from error
+
+
 def _is_plaintext(error: OSError) -> bool:
     found = diagnose(error)
     return found is not None and found.cause is PLAINTEXT_ON_TLS
 
 
 def _shown(words: bytes) -> str:
-    return clean(words.decode(errors="replace"), 60) or "bytes that are no text"
+    return clean(words[:100].decode(errors="replace"), 60) or "bytes that are no text"

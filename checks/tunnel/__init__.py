@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from typing import ClassVar
 
 from checks.base import Diagnosis, Layer, Recorder
-from checks.http import Endpoint, EndpointCheck, Reply, Unexpected, approach, look_up
+from checks.http import Endpoint, EndpointCheck, NotHttp, Reply, Unexpected, approach, look_up
 from checks.tunnel import answers, causes
 
 _PATH = "/tunnel/sandbox"
@@ -95,8 +95,11 @@ class Tunnel(EndpointCheck):
         """What was said decides; what was not said is the network's."""
         from websockets.exceptions import InvalidHandshake
 
-        if isinstance(error, Unexpected):
-            return error.diagnosis
+        match error:
+            case Unexpected():
+                return error.diagnosis
+            case NotHttp():
+                return causes.NOT_GATEWAY.found(str(error))
         if found := super().diagnose(error):
             return found
         if isinstance(error, InvalidHandshake):

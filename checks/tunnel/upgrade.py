@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from websockets.asyncio.client import connect
 from websockets.exceptions import InvalidHandshake, InvalidStatus
 
-from checks.http import Endpoint, Reply, refuse_tls
+from checks.http import Endpoint, Reply, refuse_others, refuse_tls
 
 if TYPE_CHECKING:
     from checks.base import Recorder
@@ -26,7 +26,7 @@ class _Connect(connect):
 async def upgrade(record: Recorder, endpoint: Endpoint) -> Reply:
     """The answer, within half of what is left of the check's time; a tunnel that opens is cut at once.
 
-    Raises TlsOnPlaintext, TimeoutError, InvalidHandshake for what is no answer, and the system's errors.
+    Raises TlsOnPlaintext, NotHttp, TimeoutError, InvalidHandshake for what is no answer, and the system's errors.
     """
     try:
         return await _handshake(record, endpoint)
@@ -36,6 +36,9 @@ async def upgrade(record: Recorder, endpoint: Endpoint) -> Reply:
             await refuse_tls(record, endpoint, error)
         headers = {name.lower(): value for name, value in response.headers.raw_items()}
         return Reply(response.status_code, headers, bytes(response.body or b""))
+    except TimeoutError as error:
+        await refuse_others(record, endpoint, error)
+        raise
     except (InvalidHandshake, ConnectionError) as error:
         await refuse_tls(record, endpoint, error)
         raise

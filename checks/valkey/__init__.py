@@ -6,9 +6,9 @@ import ssl
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from checks.base import Diagnosis, Layer, Recorder, Settings
+from checks.base import Diagnosis, Layer, Met, Recorder, Settings
 from checks.network import RESET, SILENT, NetworkCheck, reach
-from checks.trust import Trust, secure, speaks_tls
+from checks.trust import Plaintext, Trust, hear, secure, speaks_tls
 from checks.valkey import causes
 from checks.valkey.commands import Refused, permissions, writes
 from checks.words import clean
@@ -17,8 +17,7 @@ if TYPE_CHECKING:
     from redis.asyncio import Redis
 
 
-class TlsRequired(Exception):
-    """The server speaks TLS, and nothing else."""
+_PING = Plaintext(b"PING\r\n", (b"+", b"-"))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,7 +57,7 @@ class Valkey(NetworkCheck):
         """Log in, write and remove, judge the server's own report."""
         address = (await reach(record, self.host, self.port), self.port)
         if self.tls:
-            await secure(record, self.host, address, plaintext=b"PING\r\n")
+            await secure(record, self.host, address, plaintext=_PING)
         with record.layer(Layer.AUTH, "login accepted", proves=("url",)):
             replies = await self._converse(record, address)
             replies.raise_login_error()
@@ -78,16 +77,23 @@ class Valkey(NetworkCheck):
 
         talk = permissions if record.settings.read_only else writes
         try:
-            async with self._client(record.settings, record.part(0.8)) as client:
+            async with self._client(record.settings, record.part(0.6)) as client:
                 return await talk(client, self.key_prefix, self.username or "default")
         except AuthenticationError as error:
             if await self._is_disabled(record.settings, record.part(0.8)):
                 raise Refused("AUTH", error, causes.USER_DISABLED) from error
             raise
         except (Dropped, Late) as error:
-            if not self.tls and _is_cut(error) and await speaks_tls(address, record.part(0.8)):
-                raise TlsRequired("the server closes a connection without TLS, and speaks TLS on that port") from error
+            if _is_cut(error) and (found := await self._recognise(record, address)):
+                raise Met(found) from error
             raise
+
+    async def _recognise(self, record: Recorder, address: tuple[str, int]) -> Diagnosis | None:
+        """Who it is that ends the connection, or says nothing that redis-py takes for a whole answer."""
+        if not self.tls and await speaks_tls(address, record.part(0.6)):
+            return causes.TLS_REQUIRED.found("the server closes a connection without TLS, and speaks TLS on that port")
+        heard = await hear(address, _PING.words, record.part(0.5), tls=self.host if self.tls else "")
+        return None if _PING.allows(heard) else causes.NOT_VALKEY.found("the answer to PING is not Valkey's")
 
     def _client(self, settings: Settings, limit: float, **changes: object) -> Redis:
         from redis.asyncio import Redis
@@ -147,8 +153,8 @@ class Valkey(NetworkCheck):
         from redis.exceptions import TimeoutError as Late
 
         match error:
-            case TlsRequired():
-                return causes.TLS_REQUIRED.found(str(error))
+            case Met():
+                return error.diagnosis
             case Refused():
                 return error.cause.found(f"the server says: {error}")
             case InvalidResponse():
