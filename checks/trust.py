@@ -143,6 +143,14 @@ class Trust:
     @cached_property
     def verified(self) -> ssl.SSLContext:
         """Chain, host name and dates are verified."""
+        return self._verifying()
+
+    @cached_property
+    def web(self) -> ssl.SSLContext:
+        """The same, for httpx, which writes into it that HTTP is spoken (ALPN): no other server is to be told that."""
+        return self._verifying()
+
+    def _verifying(self) -> ssl.SSLContext:
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
         context.minimum_version = ssl.TLSVersion.TLSv1_2
         context.load_verify_locations(self.only or certifi.where())

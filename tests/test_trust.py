@@ -1,5 +1,6 @@
 """The tls rung: certificates of every kind, presented by real servers to real checks."""
 
+import socket
 import ssl
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -7,8 +8,10 @@ from pathlib import Path
 import pytest
 
 import faults
-from checks.base import Layer, Status
-from climbing import Climb, climb
+from checks.base import Layer, Settings, Status
+from checks.trust import Trust
+from climbing import Climb, climb, planned
+from preflight.runner import run
 from testbed import Authority, Leaf, postgres_server, self_signed, valkey_server
 
 URL, PREFIX = "kv.data_plane.url", "kv.data_plane.key_prefix"
@@ -131,3 +134,22 @@ def test_postgres_js_holds_an_address_to_localhost(url: Callable[..., str], auth
         pooled = climb(POOLED, values, extra=Path(path))
     assert direct["postgres.tls"].status is Status.OK
     pooled.fails("tls.wrong-host", Layer.TLS, f"{POOLED}_url", hint="name that the certificate holds")
+
+
+def test_no_server_is_offered_http_but_those_that_speak_it(authority: Authority) -> None:
+    context, offered = authority.leaf().context(), []
+    context.set_alpn_protocols(["http/1.1"])
+
+    def note(connection: socket.socket) -> None:
+        with context.wrap_socket(connection, server_side=True) as secured:
+            offered.append(secured.selected_alpn_protocol())
+
+    settings = {"services.dashboard.public_url": "https://127.0.0.1:{}", URL: "rediss://127.0.0.1:{}", PREFIX: "mistle"}
+    with authority.trusted() as path, faults.serving(note) as port:
+        values = {key: value.format(port) for key, value in settings.items()}
+        trust, seen = Trust(Path(path)), []
+        for name in ("services.dashboard", "kv.data_plane"):
+            run((planned(name, values),), Settings(trust, 4.0), deadline=8.0, origins={})
+            seen.append({*offered})
+            offered.clear()
+    assert seen == [{None, "http/1.1"}, {None}]
