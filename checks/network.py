@@ -103,6 +103,11 @@ async def reach(record: Recorder, host: str, port: int, fields: tuple[str, ...] 
     """The dns and connect rungs, on every address of the host. Returns an address that accepts."""
     with record.layer(Layer.DNS, f"{host} resolves", proves=fields):
         addresses = await resolve(host, port)
+    return await choose(record, host, addresses, port, fields)
+
+
+async def choose(record: Recorder, host: str, addresses: tuple[str, ...], port: int, fields: tuple[str, ...]) -> str:
+    """The connect rung, on every one of the host's addresses. Returns one that accepts."""
     with record.layer(Layer.CONNECT, f"{host}:{port} accepts connections", proves=fields):
         # The grace is longer than the second after which a lost packet is sent again.
         tries = await _try_all(addresses, port, record.part(0.4), grace=record.part(0.15))

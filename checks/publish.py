@@ -5,11 +5,11 @@ from __future__ import annotations
 import asyncio
 import secrets
 import socket
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar
 
 from checks.base import Cause, Diagnosis, Layer, OutOfTime, Recorder, Status
-from checks.network import NetworkCheck, NoSuchName, resolve
+from checks.network import ConnectFailed, NetworkCheck, NoSuchName, choose, resolve
 from checks.trust import handshake
 
 NO_WILDCARD = Cause(
@@ -31,7 +31,7 @@ NO_CERTIFICATE = Cause(
 class Publish(NetworkCheck):
     """Proves that published sandboxes can be reached: two made-up names below the domain lead to the same addresses.
 
-    With TLS (in production), the ingress also shows a certificate for them.
+    In production the ingress also accepts connections, and shows a certificate for them.
     Writes nothing.
     Needs DNS, and in production a way to the ingress.
     """
@@ -51,8 +51,8 @@ class Publish(NetworkCheck):
 
     @property
     def layers(self) -> tuple[Layer, ...]:
-        """The tls rung is there in production."""
-        return (Layer.DNS, Layer.TLS) if self.tls else (Layer.DNS,)
+        """The rungs to the ingress are there in production."""
+        return (Layer.DNS, Layer.CONNECT, Layer.TLS) if self.tls else (Layer.DNS,)
 
     async def run(self, record: Recorder) -> None:
         """Look up two names, then greet the first one's ingress."""
@@ -63,8 +63,9 @@ class Publish(NetworkCheck):
                 message = f"two names below {self.domain} lead to different addresses: {first[0]} and {second[0]}"
                 record.note(NO_WILDCARD.found(message, status=Status.WARN))
         if self.tls:
+            address = await choose(record, names[0], first, self.port, self.address)
             with record.layer(Layer.TLS, f"the certificate covers *.{self.domain}", proves=("domain",)):
-                await self._greet(record, names[0], first[0])
+                await self._greet(record, names[0], address)
 
     async def _greet(self, record: Recorder, name: str, address: str) -> None:
         limit = record.part(0.8)
@@ -75,9 +76,11 @@ class Publish(NetworkCheck):
             raise OutOfTime(Layer.TLS, limit) from None
 
     def diagnose(self, error: Exception) -> Diagnosis | None:
-        """A name that is not there is the wildcard's fault; whatever the ingress does, it shows no certificate."""
+        """A name that is not there is the wildcard's fault; whatever an ingress then does, it shows no certificate."""
         found = super().diagnose(error)
         match error:
+            case ConnectFailed() | OutOfTime(layer=Layer.CONNECT):
+                return found and replace(found, status=Status.WARN)
             case NoSuchName() | socket.gaierror(errno=socket.EAI_NONAME | socket.EAI_NODATA):
                 return NO_WILDCARD.found(f"a made-up name below {self.domain} does not resolve")
             case socket.gaierror() | OutOfTime(layer=Layer.DNS):

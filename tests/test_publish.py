@@ -70,7 +70,14 @@ def test_a_certificate_for_other_names(
     found.warns("publish.no-certificate", Layer.TLS, KEY, hint="certificate for *.<domain>")
 
 
-@pytest.mark.parametrize("fault", [faults.refused_port, faults.http_port, faults.closing_port, faults.silent_port])
+def test_an_ingress_that_refuses(names: NameServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    with faults.refused_port() as port:
+        found = in_production(names, port, monkeypatch)
+    found.warns("network.refused", Layer.CONNECT, KEY, hint="start the service")
+    assert found["publish.tls"].message == "not reached"
+
+
+@pytest.mark.parametrize("fault", [faults.http_port, faults.closing_port, faults.silent_port])
 def test_an_ingress_without_tls(
     names: NameServer, monkeypatch: pytest.MonkeyPatch, fault: Callable[..., object]
 ) -> None:
