@@ -134,7 +134,16 @@ class Postgres(NetworkCheck):
             record.skip(Layer.TLS, "the server has no TLS, and sslmode=prefer goes on without", ("url",))
             return False
         name = self.use.dialect.certificate_name(self.host)
-        await secure(record, name, address, verify=self.tls.verified, upgrade=_ask_for_tls, trust=self._trust(record))
+        limit = record.part(0.3)
+
+        async def ask(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            try:
+                await _ask_for_tls(reader, writer)
+            except (NotPostgres, EOFError, ConnectionError):
+                await _refuse_tls(address, limit)
+                raise
+
+        await secure(record, name, address, verify=self.tls.verified, upgrade=ask, trust=self._trust(record))
         return True
 
     def _trust(self, record: Recorder) -> Trust:
@@ -162,8 +171,8 @@ class Postgres(NetworkCheck):
             error.wants_tls = bool(_WITHOUT_TLS.search(str(error))) and await self._is_admitted_with_tls(
                 record, address
             )
-            if _is_foreign(error) and not self.tls.spoken and await speaks_tls(address, record.part(0.8)):
-                raise TlsOnPlaintext("TLS is spoken from the first byte on that port") from error
+            if _is_foreign(error) and not self.tls.spoken:
+                await _refuse_tls(address, record.part(0.8))
             raise
         except session.LoginTimeout as error:
             error.speaks_postgres = error.password_sent or bool(await _answer(address, record))
@@ -209,7 +218,7 @@ class Postgres(NetworkCheck):
             case session.QueryTimeout():
                 return causes.POOL_EXHAUSTED.found(f"the login was accepted, then a query got {error}")
             case session.LoginRefused(wants_tls=True):
-                return causes.TLS_REQUIRED.found(_said(error))
+                return causes.TLS_REQUIRED.found(f"the server says: {_said(error)}")
             case session.LoginRefused():
                 return causes.by_words(_said(error), causes.LOGIN_REFUSED)
             case session.QueryFailed():
@@ -235,6 +244,11 @@ async def _ask_for_tls(reader: asyncio.StreamReader, writer: Writer) -> None:
         raise NotPostgres("the answer to a request for TLS is not Postgres'")
 
 
+async def _refuse_tls(address: tuple[str, int], limit: float) -> None:
+    if await speaks_tls(address, limit):
+        raise TlsOnPlaintext("TLS is spoken from the first byte on that port")
+
+
 async def _answer(address: tuple[str, int], record: Recorder) -> bytes:
     """What the server answers when it is asked for TLS: S or N, and nothing when it is not Postgres."""
     answer = await hear(address, _SSL_REQUEST, record.part(0.6))
@@ -248,7 +262,7 @@ def _is_foreign(error: Exception) -> bool:
 
 def _said(error: Exception) -> str:
     words = str(error).rpartition(" failed: ")[2]
-    return f"the server says: {clean(words)}"
+    return clean(words)
 
 
 def _facts(found: Survey) -> dict[str, object]:

@@ -284,4 +284,7 @@ BY_WORDS = tuple(
 def by_words(words: str, otherwise: Cause) -> Diagnosis:
     """The cause that the words name."""
     start = words[:1000]  # some patterns take the square of the words' length
-    return next((cause for pattern, cause in BY_WORDS if pattern.search(start)), otherwise).found(words)
+    cause = next((cause for pattern, cause in BY_WORDS if pattern.search(start)), otherwise)
+    if cause is RESET:
+        return RESET.found("the connection was closed by the server")
+    return cause.found(f"{'libpq' if cause is NOT_POSTGRES else 'the server'} says: {words}")

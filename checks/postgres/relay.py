@@ -141,7 +141,11 @@ async def _hand_on(heard: asyncio.StreamReader, libpq: asyncio.StreamWriter) -> 
         words = await heard.readexactly(5)
         length = int.from_bytes(words[1:], "big") - 4
         if words[:1] == b"R" and 4 <= length <= _SHORT:
-            words, length = _vetted(await heard.readexactly(length)), 0
+            try:
+                words, length = _vetted(await heard.readexactly(length)), 0
+            except asyncio.IncompleteReadError:  # libpq is to see that it was cut, not another beginning
+                libpq.write(words)
+                raise
         libpq.write(words)
         while length > 0 and (part := await heard.read(min(length, 65536))):
             libpq.write(part)
