@@ -45,6 +45,18 @@ def dead_socket() -> Iterator[Path]:
         yield path
 
 
+@contextmanager
+def full_socket() -> Iterator[Path]:
+    """Its queue is full and nobody accepts: the nearest that it has to packets that are dropped."""
+    with TemporaryDirectory() as folder, socket.socket(socket.AF_UNIX) as listener:
+        path = Path(folder, "docker.sock")
+        listener.bind(str(path))
+        listener.listen(0)
+        with socket.socket(socket.AF_UNIX) as first:
+            first.connect(str(path))
+            yield path
+
+
 def altered_socket(upstream: Path, changes: Mapping[bytes, bytes]) -> AbstractContextManager[Path]:
     """What `upstream` answers, but for `changes` of its words to others of the same length."""
     assert all(len(old) == len(new) for old, new in changes.items())

@@ -12,7 +12,6 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from threading import Event, Thread
 from typing import Any
 
@@ -20,8 +19,8 @@ import pytest
 
 import faults
 import socket_faults
-from checks.bounds import BoundedResponse
 from checks.base import Finding, Layer, Recorder, Settings, Status
+from checks.bounds import BoundedResponse
 from checks.docker_engine import fitness
 from checks.trust import Trust
 from climbing import Climb, climb, planned
@@ -204,22 +203,18 @@ def test_silent_daemon() -> None:
 
 
 def test_daemon_takes_no_more_connections() -> None:
-    with TemporaryDirectory() as folder, socket.socket(socket.AF_UNIX) as listener:
-        listener.bind(f"{folder}/docker.sock")
-        listener.listen(0)
-        with socket.socket(socket.AF_UNIX) as first:
-            first.connect(f"{folder}/docker.sock")
+    with socket_faults.full_socket() as path:
+        found = check(path)
+    found.fails("docker.silent", Layer.CONNECT, SOCKET, hint="restart it")
+    assert "queue is full" in found["docker.silent"].message
+
+
 def test_a_bounded_answer_can_be_polled() -> None:
     connection, other = socket.socketpair()
     with connection, other, closing(BoundedResponse(connection)) as answer:
         assert select.select([answer], [], [], 0.0) == ([], [], [])
         other.sendall(b"HTTP/1.1 200 OK\r\n\r\n")
         assert select.select([answer], [], [], 5.0) == ([answer], [], [])
-
-
-            found = check(f"{folder}/docker.sock")
-    found.fails("docker.silent", Layer.CONNECT, SOCKET, hint="restart it")
-    assert "queue is full" in found["docker.silent"].message
 
 
 def test_daemon_that_hangs_up() -> None:
