@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     from checks.base import Recorder
 
+IMPORTS = ("httpx", "httpcore", "anyio.abc", "anyio.streams.tls")  # httpx loads the others with its first request
 _CUT = re.compile("disconnected|peer closed")  # httpx' words for an answer that does not come, or not to its end
 _LIMIT = 256 * 1024  # bytes of a body: no answer that a check reads is larger
 HTTP = Plaintext(b"GET / HTTP/1.0\r\n\r\n", (b"HTTP/",))

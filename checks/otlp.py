@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import ClassVar
 
 from checks.base import Cause, Diagnosis, Layer, Recorder, Status
-from checks.http import EndpointCheck, NotHttp, NotJson, Reply, Unexpected, approach, request
+from checks.http import IMPORTS, EndpointCheck, NotHttp, NotJson, Reply, Unexpected, approach, request
 from checks.trust import hear
 from checks.words import clean
 
@@ -57,7 +57,7 @@ class Otlp(EndpointCheck):
 
     kind = "otlp"
     causes = (NOT_FOUND, GRPC_PORT, REFUSED, NOT_OTLP)
-    imports: ClassVar[tuple[str, ...]] = ("httpx",)
+    imports: ClassVar[tuple[str, ...]] = IMPORTS
     above = (Layer.ACCESS,)
 
     signal: str

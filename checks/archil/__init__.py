@@ -8,7 +8,7 @@ from typing import ClassVar
 from checks import network
 from checks.archil import causes
 from checks.base import Diagnosis, Layer, Recorder, Status
-from checks.http import Endpoint, NotHttp, NotJson, Reply, approach, request
+from checks.http import IMPORTS, Endpoint, NotHttp, NotJson, Reply, approach, request
 from checks.network import NetworkCheck
 from checks.words import clean
 
@@ -38,7 +38,7 @@ class Archil(NetworkCheck):
 
     kind = "archil"
     causes = causes.CAUSES
-    imports: ClassVar[tuple[str, ...]] = ("httpx",)
+    imports: ClassVar[tuple[str, ...]] = IMPORTS
     address: ClassVar[tuple[str, ...]] = ("region",)
 
     region: str

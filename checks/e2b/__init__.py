@@ -11,7 +11,7 @@ from typing import ClassVar
 
 from checks.base import Diagnosis, Layer, Recorder
 from checks.e2b import causes
-from checks.http import Endpoint, NotHttp, approach
+from checks.http import IMPORTS, Endpoint, NotHttp, approach
 from checks.network import NetworkCheck, NoSuchName, resolve
 from checks.words import clean
 
@@ -27,7 +27,7 @@ class E2b(NetworkCheck):
 
     kind = "e2b"
     causes = causes.CAUSES
-    imports: ClassVar[tuple[str, ...]] = ("e2b",)
+    imports: ClassVar[tuple[str, ...]] = ("checks.e2b.api", *IMPORTS)
     address: ClassVar[tuple[str, ...]] = ("domain",)
 
     endpoint: Endpoint

@@ -9,7 +9,7 @@ from urllib.parse import urlencode
 from checks import network
 from checks.base import Diagnosis, Layer, Recorder, Status
 from checks.google import causes
-from checks.http import Endpoint, NotHttp, NotJson, Reply, approach, request
+from checks.http import IMPORTS, Endpoint, NotHttp, NotJson, Reply, approach, request
 from checks.network import NetworkCheck
 from checks.words import clean
 
@@ -40,7 +40,7 @@ class Google(NetworkCheck):
 
     kind = "google"
     causes = causes.CAUSES
-    imports: ClassVar[tuple[str, ...]] = ("httpx",)
+    imports: ClassVar[tuple[str, ...]] = IMPORTS
     address: ClassVar[tuple[str, ...]] = ("method",)
 
     client_id: str

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import ClassVar
 
 from checks.base import Diagnosis, Layer, Recorder
-from checks.http import EndpointCheck, NotHttp, Reply, Unexpected, approach, look_up
+from checks.http import IMPORTS, EndpointCheck, NotHttp, Reply, Unexpected, approach, look_up
 from checks.http_service import answers, causes
 from checks.http_service.apps import DASHBOARD, GATEWAY, App
 from checks.http_service.questions import as_member, as_stranger, ask
@@ -29,7 +29,7 @@ class HttpService(EndpointCheck):
     kind = "http_service"
     prefix = "http"
     causes = causes.CAUSES
-    imports: ClassVar[tuple[str, ...]] = ("httpx",)
+    imports: ClassVar[tuple[str, ...]] = IMPORTS
     above = (Layer.AUTH, Layer.ACCESS)
 
     app: App
