@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 _PLACEHOLDER = re.compile(
     r"replace[-_ ]?(with|me)|change[-_ ]?me|\$\{\w+\}|\{\{.*\}\}|(^|:)<[^<>]*>(@|$)", re.IGNORECASE
 )
-_DATABASE_NUMBER = re.compile(r"/?|/[0-9]+")
+_DATABASE_NUMBER = re.compile(r"/?|/[0-9]{1,9}")
 
 
 def placeholders(settings: Settings) -> Iterator[Finding]:

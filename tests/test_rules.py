@@ -52,6 +52,7 @@ def test_sound_configurations_pass_all_rules(tmp_path, changes, env):
         ("postgres.data_plane.pooled_url", "postgres://u:p/x@db/m", "%2F"),
         ("kv.data_plane.url", "redis://valkey:6379/mistle", "a database number"),
         ("kv.data_plane.url", "redis://valkey/0/1", "a database number"),
+        ("kv.data_plane.url", "redis://valkey/" + "9" * 5000, "a database number"),
         ("kv.data_plane.url", "redis://one:6379,two:6379", "several hosts"),
         ("services.dashboard.public_url", "app.mistle.example", "is not a URL like http://"),
         ("services.dashboard.control_plane_api_origin", "//api.mistle.example", "scheme and //"),
