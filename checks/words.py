@@ -9,10 +9,17 @@ _LIMIT = 400  # characters: enough for any server's sentence, too little to floo
 
 def clean(text: str, limit: int = _LIMIT) -> str:
     """One line of printable text: no control, format or bidirectional characters, at most ``limit`` characters."""
-    shown = "".join(_inert(character) for character in text[: limit * 4])
-    line = " ".join(shown.split())
+    line = " ".join(text[: limit * 4].translate(_INERT).split())
     is_whole = len(line) <= limit and len(text) <= limit * 4
     return line if is_whole else line[: limit - 1] + "…"
+
+
+class _Inert(dict[int, str]):
+    """What stands for each character where it is shown, worked out when it is first met."""
+
+    def __missing__(self, code: int) -> str:
+        self[code] = shown = _inert(chr(code))
+        return shown
 
 
 def _inert(character: str) -> str:
@@ -22,3 +29,6 @@ def _inert(character: str) -> str:
     if category == "Cs":  # a byte that is not UTF-8, as Python reads one
         return "?"
     return "" if category.startswith("C") else character
+
+
+_INERT = _Inert()

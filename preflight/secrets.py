@@ -18,10 +18,10 @@ if TYPE_CHECKING:
 
 _PASSWORDS = (
     re.compile(r"://[^:@/?#]*:([^/?#]*)@"),
-    re.compile(r"://[^:@]*:(.*)@", re.DOTALL),  # in a malformed URL only the operator knows which @ ends it
     re.compile(r"[?&](?:ssl)?password=([^&#]*)"),
 )
-_IN_QUERY = re.compile(r"[?&][^=&#]*=([^&#]*)")  # of a web address: an API key, perhaps
+_USER = re.compile(r"://[^:@]*:")
+_IN_QUERY = re.compile(r"[?&][^?=&#]*=([^&#]*)")  # of a web address: an API key, perhaps
 
 
 def collect(tree: Tree, environ: Mapping[str, str]) -> tuple[str, ...]:
@@ -76,5 +76,11 @@ def _secrets(key: Key, text: str) -> Iterator[str]:
         yield text
         return
     patterns = (*_PASSWORDS, _IN_QUERY) if text.startswith(("http", "ws")) else _PASSWORDS
-    for password in (found for pattern in patterns for found in pattern.findall(text)):
+    for password in {*(found for pattern in patterns for found in pattern.findall(text)), _longest(text)}:
         yield from (password, unquote(password), quote(unquote(password), safe=""))
+
+
+def _longest(text: str) -> str:
+    """In a malformed URL only the operator knows which @ ends the password: up to the last."""
+    user = _USER.search(text)
+    return text[user.end() :].rpartition("@")[0] if user else ""

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from preflight.settings import Rule, Settings
 
 _PLACEHOLDER = re.compile(
-    r"replace[-_ ]?(with|me)|change[-_ ]?me|\$\{\w+\}|\{\{.*\}\}|(^|:)<[^<>]*>(@|$)", re.IGNORECASE
+    r"replace[-_ ]?(with|me)|change[-_ ]?me|\$\{\w+\}|\{\{((?!\{\{).)*\}\}|(^|:)<[^<>]*>(@|$)", re.IGNORECASE
 )
 _DATABASE_NUMBER = re.compile(r"/?|/[0-9]{1,9}")
 

@@ -22,6 +22,7 @@ _WEB = ("http", "https", "ws", "wss")  # `new URL` normalises these, and leaves 
 
 _PARTS = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*):(//)?([^/?#]*)([^?#]*)(?:\?([^#]*))?(?:#(.*))?", re.DOTALL)
 _HOST = re.compile(r"[A-Za-z0-9_.~-]+")  # the characters of real host names; `new URL` takes more, a resolver does not
+_LONGEST = 255  # characters of a host: what DNS can hold
 _PORT = re.compile(r"[0-9]+")
 _WORDY_PORT = re.compile(r":[0-9]*[^0-9:\]][^:\]]*$")
 _STRAY_PERCENT = re.compile(r"%(?![0-9A-Fa-f]{2})")
@@ -159,6 +160,8 @@ def _port(scheme: str, text: str) -> int:
 def _host(scheme: str, text: str) -> str:
     if not text:
         raise BadUrl("it names no host")
+    if len(text) > _LONGEST:
+        raise BadUrl(f"the host is longer than {_LONGEST} characters, and no name is")
     if scheme not in _WEB:
         return _plain(text)
     host = _plain(_ascii(_decoded(text))).lower()

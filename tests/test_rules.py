@@ -228,6 +228,7 @@ def test_api_origin_mismatch(tmp_path, origin):
         ("postgres.control_plane.direct_url", "postgres://mistle:<password>@db/m"),
         ("postgres.control_plane.direct_url", "${POSTGRES_URL}"),
         (f"{API}.public_url", "https://{{ .Values.host }}"),
+        (f"{API}.public_url", "https://{{{{ {host} }}"),
         ("object_store.assets.bucket_name", "<your-bucket>"),
         (f"{AUTH}.trusted_origins", ["https://app.mistle.example", "https://replace-with-host"]),
     ],

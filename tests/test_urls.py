@@ -69,6 +69,7 @@ BAD = [
     ("postgres://u:sesame@[::g]/m", "IPv6"),
     ("http://[fe80::1%25eth0]/", "IPv6"),
     ("http://256.1.1.1", "IPv4"),
+    ("http://" + "é" * 300, "longer than 255 characters"),
     ("http://10.1", "IPv4"),
     ("http://${HOST}:80", "no host name has"),
     ("http://<host>:80", "no host name has"),
