@@ -34,11 +34,11 @@ class Origins:
         if path in self.variables:
             return self.variables[path]
         if self.file:
-            return f"{path} in {self.file.place(path)}"
-        return BY_PATH[path].variable if path in BY_PATH else path
+            return f"{clean(path, _NAME)} in {self.file.place(path)}"
+        return BY_PATH[path].variable if path in BY_PATH else clean(path, _NAME)
 
     def found(self, cause: Cause, *paths: str, message: str, status: Status | None = None) -> Finding:
         """A finding that blames these keys."""
-        hint = cause.hint.format(blamed=" and ".join(clean(self.place(path), _NAME) for path in paths))
+        hint = cause.hint.format(blamed=" and ".join(map(self.place, paths)))
         fields = tuple(clean(path, _NAME) for path in paths)
         return Finding(cause.id, cause.layer, cause.status if status is None else status, clean(message), hint, fields)

@@ -247,6 +247,14 @@ def test_unknown_key(tmp_path, changes, path, said):
     assert config.origins[path] in finding.hint
 
 
+def test_long_name_leaves_room_for_its_line(tmp_path):
+    path = f'"{"x" * 300} y"'
+    file = write(tmp_path, {path: 1})
+    hint = found(load(file, {}), "config.unknown-key").hint
+    assert hint.endswith(f"… in {line_of(file, path)}")
+    assert len(hint) < 300
+
+
 @pytest.mark.parametrize(
     ("value", "message"),
     [
