@@ -50,7 +50,7 @@ class Endpoint:
     scheme: str
     host: str
     port: int
-    path: str = "/"
+    path: str = field(default="/", repr=False)
 
     @property
     def tls(self) -> bool:

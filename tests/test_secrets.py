@@ -11,6 +11,7 @@ from configs import (
     write,
 )
 from preflight.config import load
+from preflight.plan import plan
 from preflight.schema import Secrecy, key_of
 
 API = "services.control_plane_api"
@@ -33,6 +34,17 @@ def test_no_secret_is_ever_shown(tmp_path, path, template, where):
     shown = repr(config) + "".join(finding.message + finding.hint for finding in config.findings)
     assert "Sesame" not in shown
     assert any("Op3n-Sesame!" in secret for secret in config.secrets)
+
+
+def test_no_secret_of_a_query_is_in_a_check(tmp_path):
+    changes = {
+        "postgres.data_plane.direct_url": "postgres://db/mistle?password=Op3n-Sesame!",
+        "telemetry.enabled": True,
+        **{f"telemetry.{name}.endpoint": "http://c/?key=Op3n-Sesame!" for name in ("traces", "logs", "metrics")},
+    }
+    checks = plan(load(write(tmp_path, changes), {})).checks
+    assert "telemetry.traces" in {check.name for check in checks}
+    assert "Sesame" not in repr(checks) + "".join(check.target for check in checks)
 
 
 def test_secrets_in_every_shape_they_were_written(tmp_path):

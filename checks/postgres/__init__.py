@@ -77,7 +77,7 @@ class Postgres(NetworkCheck):
     username: str
     password: str = field(repr=False)
     database: str  # as it stands in the URL: the clients decode it differently
-    query: tuple[tuple[str, str], ...] = ()
+    query: tuple[tuple[str, str], ...] = field(default=(), repr=False)
     planes: tuple[str, ...]
     connections: int
     production: bool = False
