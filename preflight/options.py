@@ -13,6 +13,8 @@ from preflight import __version__
 from preflight.formats import FORMATS
 from preflight.services import SERVICES
 
+_DAY = 86_400.0  # seconds: far beyond, no clock of the system takes a limit
+_LONGEST = 200  # characters of a pattern: an endless one would be compiled without end
 Target = tuple[str, Path | None]  # a format, and its file or standard output
 
 STAGES = ("before-deploy", "live")
@@ -154,7 +156,7 @@ def _add_selection(flags: argparse._ArgumentGroup) -> None:
     )
     for flag, word in (("--only", "only"), ("--skip", "no")):
         about = f"{word} checks whose name, kind or key matches; repeatable"
-        flags.add_argument(flag, action="append", metavar="PATTERN", help=about)
+        flags.add_argument(flag, action="append", metavar="PATTERN", type=_pattern, help=about)
 
 
 def _add_limits(flags: argparse._ArgumentGroup) -> None:
@@ -206,9 +208,15 @@ def _seconds(text: str) -> float:
         seconds = float(text)
     except ValueError:
         seconds = math.nan
-    if not (seconds > 0 and math.isfinite(seconds)):
-        raise argparse.ArgumentTypeError(f"{text!r} is not a number of seconds above zero")
+    if not 0 < seconds <= _DAY:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number of seconds above zero, and of at most a day")
     return seconds
+
+
+def _pattern(text: str) -> str:
+    if len(text) > _LONGEST:
+        raise argparse.ArgumentTypeError(f"{text[:20]!r}… is longer than the name of any check, kind or key")
+    return text
 
 
 def _format(text: str) -> Target:

@@ -84,7 +84,7 @@ def is_writable(file: Path | None) -> bool:
         if file is None or (file.exists() and not file.is_file() and not file.is_dir()):
             return True
         return not file.is_dir() and file.parent.is_dir() and os.access(file.parent, os.W_OK)
-    except OSError:  # a name that is too long, a directory that may not be searched
+    except (OSError, ValueError):  # a name that is too long or none at all, a directory that may not be searched
         return False
 
 
@@ -103,7 +103,7 @@ def _write_file(file: Path, content: bytes) -> None:
         _pour(file, content)
         return
     place = file.resolve()
-    descriptor, name = tempfile.mkstemp(dir=place.parent, prefix=f".{place.name}.")
+    descriptor, name = tempfile.mkstemp(dir=place.parent, prefix=f".{place.name[:99]}.")
     try:
         with os.fdopen(descriptor, "wb") as stream:
             stream.write(content)

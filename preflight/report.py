@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Literal
 
 from checks.base import Finding, Status
+from checks.words import clean
 from preflight.endings import CUT_SHORT, EXIT_CODES
 
 if TYPE_CHECKING:
@@ -124,8 +125,8 @@ def ignoring(results: tuple[Result, ...], ignored: frozenset[str]) -> tuple[Resu
 
 
 def masked(results: tuple[Result, ...], mask: Callable[[str], str]) -> tuple[Result, ...]:
-    """The results with every text that came from elsewhere masked."""
-    shown = tuple(replace(result, target=mask(result.target)) for result in results)
+    """The results with every text that came from elsewhere masked, and each target on one line."""
+    shown = tuple(replace(result, target=mask(clean(result.target))) for result in results)
     return _each_finding(
         shown, lambda finding: replace(finding, message=mask(finding.message), hint=mask(finding.hint))
     )

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from preflight.options import Options
     from preflight.signals import Signals
 
+_SAID = 1000  # characters: a word of the command line, and every name that could stand there instead
 _NOTHING = Config(values={}, origins={}, findings=(), broken=frozenset(), keys={}, secrets=())
 
 
@@ -96,4 +97,5 @@ class Session:
 
 
 def _finding(diagnosis: Diagnosis) -> Finding:
-    return Finding(diagnosis.cause.id, Layer.CONFIG, diagnosis.status, diagnosis.message, diagnosis.hint)
+    said = clean(diagnosis.message, _SAID)
+    return Finding(diagnosis.cause.id, Layer.CONFIG, diagnosis.status, said, diagnosis.hint)

@@ -110,6 +110,19 @@ def test_plan_for_people_lists_the_keys_of_each_check():
     assert "      for postgres.data_plane.direct_url\n" in stdout
 
 
+@pytest.mark.parametrize("flags", [("-f", "json"), ("-v",)])
+@pytest.mark.parametrize("name", ["EMAIL_SMTP_FROM_ADDRESS", "SANDBOX_DEFAULT_BASE_IMAGE"])
+def test_target_is_a_line_of_print_whatever_a_value_holds(name: str, flags: tuple[str, ...]):
+    _, stdout, _ = ended("plan", "--config", str(EXAMPLE), *flags, env={f"MISTLE_{name}": "a\x1b[31m\n\u202eb"})
+    assert "a[31m b" in stdout
+    assert all(line.isprintable() for line in stdout.split("\n"))
+
+
+def test_certificates_with_an_odd_name_are_a_line_of_print():
+    _, stdout, _ = ended("config", "--config", str(EXAMPLE), env={"NODE_EXTRA_CA_CERTS": "/a\x1b[31m\nb"})
+    assert "/a[31m b cannot be read: No such file or directory\n" in stdout
+
+
 def test_unreachable_resources_are_not_ready(closed: dict[str, str]):
     code, stdout, stderr = ended("--config", str(EXAMPLE), env=closed)
     assert (code, stderr) == (1, "")
@@ -154,6 +167,7 @@ MISUSE = {
     "unknown service": (["--service", "dashbord"], "'dashbord'"),
     "unknown format": (["--format", "xml"], "'xml'"),
     "format without a file": (["--format", "text="], "'text='"),
+    "file with an endless name": (["--format", f"text={'x' * 300}"], "x cannot be written"),
     "unwritable file": (["--format", "text=/no/such/folder/report"], "/no/such/folder/report"),
     "file with a name that is too long": (["--format", f"text={'long' * 100}"], "cannot be written"),
     "no time": (["--timeout", "0"], "'0'"),
@@ -161,7 +175,10 @@ MISUSE = {
     "not a number": (["--timeout", "nan"], "'nan'"),
     "endless": (["--deadline", "inf"], "'inf'"),
     "not a time": (["--timeout", "soon"], "'soon'"),
+    "longer than any clock": (["--deadline", "1e300"], "'1e300'"),
+    "line break": (["--a\nb"], "--a b"),
     "pattern that matches nothing": (["--config", str(EXAMPLE), "--only", "mysql"], "'mysql'"),
+    "pattern without end": (["--skip", "*?" * 200], "longer than the name of any check"),
     "certificates that are not there": (["--ca-file", "/no/such/file"], "no such file or directory"),
     "certificates without an end": (["--ca-file", "/dev/zero"], "is not a regular file"),
     "certificates that are none": (["--ca-file", str(EXAMPLE)], "holds no PEM certificates"),
