@@ -21,9 +21,7 @@ if TYPE_CHECKING:
 
 def entry() -> None:
     """The console script. It ends at once: no thread that was left behind can hold it up or print anything."""
-    import _signal  # type: ignore[import-not-found]  # signal itself would first load enum
-
-    _signal.pthread_sigmask(_signal.SIG_BLOCK, (_signal.SIGINT, _signal.SIGTERM))
+    _hold_signals_back()
     import gc
 
     from preflight.signals import Signals
@@ -32,6 +30,18 @@ def entry() -> None:
     gc.set_threshold(50_000)  # the imports alone would start it a hundred times: a twentieth of a run
     with Signals().caught() as signals:
         os._exit(_code(sys.argv[1:], signals))
+
+
+def _hold_signals_back() -> None:
+    import _imp
+    import _signal  # type: ignore[import-not-found]  # signal itself would first load enum
+
+    _signal.pthread_sigmask(_signal.SIG_BLOCK, (_signal.SIGINT, _signal.SIGTERM))
+    while (
+        _imp.lock_held()
+    ):  # Python lost an interrupt while it started, and kept what no other thread can import without
+        _imp.release_lock()
+        os.kill(os.getpid(), _signal.SIGINT)
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -90,7 +90,12 @@ class Command:
 
     def end(self, limit: float = 60.0) -> Ended:
         """Wait for it, at most ``limit`` seconds."""
-        stdout, stderr = self.process.communicate(timeout=limit)
+        try:
+            stdout, stderr = self.process.communicate(timeout=limit)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.communicate()
+            raise
         ended = time.monotonic()
         with os.fdopen(self.stamp) as stamps:
             began, slowness = _read(stamps.read())
