@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import socket
 from collections.abc import Iterator, Mapping
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from checks.docker_engine import causes
@@ -28,10 +27,12 @@ def free_space(report: Mapping[str, Any]) -> int | None:
     The API does not tell. The path is looked at where it is the same machine's: neither its name nor the path exists in
     a container that was only given the socket.
     """
-    root = str(report.get("DockerRootDir"))
-    if report.get("Name") != socket.gethostname() or not Path(root).is_dir():
+    if report.get("Name") != socket.gethostname():
         return None
-    found = os.statvfs(root)
+    try:
+        found = os.statvfs(str(report.get("DockerRootDir")))
+    except (OSError, ValueError):  # it is not there, or no path at all
+        return None
     return found.f_bavail * found.f_frsize if found.f_blocks else None
 
 

@@ -83,5 +83,6 @@ def _copy(client: Client, reference: str) -> dict[str, Any]:
 
 def _platforms(found: Any) -> frozenset[tuple[str, str]]:
     """As a registry writes them, in lower case, or as the daemon does, capitalized."""
-    named = ({name.lower(): value for name, value in each.items()} for each in found or () if isinstance(each, dict))
+    listed = found if isinstance(found, list) else ()
+    named = ({name.lower(): value for name, value in each.items()} for each in listed if isinstance(each, dict))
     return frozenset((str(each.get("os")), str(each.get("architecture"))) for each in named)

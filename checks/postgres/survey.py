@@ -134,8 +134,8 @@ def statements(planes: tuple[str, ...], limit: float) -> str:
 
 def read(answer: str, planes: tuple[str, ...], *, key_pid: int, local_port: int, version: int) -> Survey:
     """The JSON that the statement returns, with what the login told. Raises ValueError when it is something else."""
-    row = json.loads(answer)
     try:
+        row = json.loads(answer)
         return Survey(
             pid=row["pid"],
             local_port=local_port,
@@ -155,7 +155,7 @@ def read(answer: str, planes: tuple[str, ...], *, key_pid: int, local_port: int,
             planes=tuple(_plane(plane, row) for plane in planes),
             ciphertexts=_ciphertexts(row["ciphertexts"]),
         )
-    except (KeyError, TypeError, AttributeError) as error:
+    except (KeyError, TypeError, AttributeError, OverflowError, RecursionError) as error:
         raise ValueError("the answer is not the statement's") from error
 
 
@@ -179,7 +179,7 @@ def _plane(plane: str, row: dict[str, Any]) -> Plane:
 def _unusable(schema: str, row: dict[str, Any]) -> tuple[str, ...]:
     if not row["schemas"][schema]:
         return (schema,)
-    return tuple(name for holder, name in row["unusable"] or [] if holder == schema)
+    return tuple(str(name) for holder, name in row["unusable"] or [] if holder == schema)
 
 
 def _left(row: dict[str, Any]) -> int:
