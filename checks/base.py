@@ -16,6 +16,9 @@ if TYPE_CHECKING:
     from checks.trust import Trust
 
 
+_LONGEST_HINT = 2000  # characters: it names places, and there may be many
+
+
 class Layer(StrEnum):
     """The rungs of a climb, lowest first. ``access``: may it do what Mistle does; ``fitness``: is it right for it."""
 
@@ -86,7 +89,10 @@ class Diagnosis:
 
 @dataclass(frozen=True)
 class Finding:
-    """One line of a check's report. ``fields`` are the check's fields that it blames or proves."""
+    """One line of a check's report. ``fields`` are the check's fields that it blames or proves.
+
+    Its words may be a server's: they are inert from here on, whoever prints, masks or compares them.
+    """
 
     id: str
     layer: Layer
@@ -95,6 +101,10 @@ class Finding:
     hint: str = ""
     fields: tuple[str, ...] = ()
     seconds: float = 0.0
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "message", clean(self.message))
+        object.__setattr__(self, "hint", clean(self.hint, _LONGEST_HINT))
 
 
 @dataclass(frozen=True)
@@ -245,4 +255,4 @@ class Recorder:
         self, id_: str, layer: Layer, status: Status, message: str, hint: str, fields: tuple[str, ...]
     ) -> None:
         seconds = 0.0 if status is Status.SKIP else round(time.perf_counter() - self._started, 4)
-        self.findings.append(Finding(id_, layer, status, clean(message), hint, fields, seconds))
+        self.findings.append(Finding(id_, layer, status, message, hint, fields, seconds))

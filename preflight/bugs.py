@@ -7,6 +7,7 @@ from pathlib import Path
 
 from checks import base
 from checks.base import Diagnosis
+from checks.words import clean
 from preflight.endings import BUG
 
 _CHECKS = Path(base.__file__).parent
@@ -18,8 +19,9 @@ def diagnose(error: BaseException) -> Diagnosis:
 
 
 def trace(error: BaseException) -> str:
-    """The traceback. It may hold secrets."""
-    return "".join(traceback.format_exception(error))
+    """The traceback, in inert words. It may hold secrets."""
+    lines = "".join(traceback.format_exception(error)).split("\n")
+    return "\n".join(" " * (len(line) - len(line.lstrip(" "))) + clean(line) for line in lines)
 
 
 def _where(error: BaseException) -> str:

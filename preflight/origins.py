@@ -41,4 +41,4 @@ class Origins:
         """A finding that blames these keys."""
         hint = cause.hint.format(blamed=" and ".join(map(self.place, paths)))
         fields = tuple(clean(path, _NAME) for path in paths)
-        return Finding(cause.id, cause.layer, cause.status if status is None else status, clean(message), hint, fields)
+        return Finding(cause.id, cause.layer, cause.status if status is None else status, message, hint, fields)

@@ -19,7 +19,10 @@ Evidence = Literal["probed", "validated", "none"]
 
 @dataclass(frozen=True)
 class Result:
-    """What one check found. In its findings, ``fields`` are configuration keys. ``facts`` are for compare()."""
+    """What one check found. In its findings, ``fields`` are configuration keys. ``facts`` are for compare().
+
+    The words of a result, a verdict and a report are inert, as a finding's are: a format minds its own markup alone.
+    """
 
     name: str
     kind: str
@@ -28,6 +31,9 @@ class Result:
     findings: tuple[Finding, ...]
     seconds: float = 0.0
     facts: Mapping[str, object] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "target", clean(self.target))
 
     @property
     def status(self) -> Status:
@@ -56,6 +62,9 @@ class KeyVerdict:
     findings: tuple[str, ...] = ()
     checks: tuple[str, ...] = ()
 
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "origin", self.origin and clean(self.origin))
+
 
 @dataclass(frozen=True, kw_only=True)
 class Report:
@@ -78,6 +87,9 @@ class Report:
     signal: int | None = None
     detail: int = 0
     tracebacks: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "config", self.config and clean(self.config))
 
     @property
     def pairs(self) -> tuple[tuple[Result, Finding], ...]:
