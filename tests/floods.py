@@ -3,12 +3,15 @@
 A script is handed the connection, reads from it what it must, and yields what is to be sent.
 """
 
+import re
 import socket
 import struct
 import zlib
 from base64 import b64encode
 from collections.abc import Callable, Iterator, Mapping
 from itertools import chain, pairwise, repeat
+
+from websockets.utils import accept_key
 
 GIB = 2**30
 Blocks = Iterator[bytes]
@@ -108,6 +111,14 @@ def http(reply: Callable[[], Blocks]) -> Script:
     return after(65536, reply)
 
 
+def frame(connection: socket.socket) -> Blocks:
+    """Opens the WebSocket, and sends a frame of a gigabyte through it."""
+    if key := re.search(rb"(?i)sec-websocket-key: *(\S+)", connection.recv(65536)):
+        accepted = accept_key(key[1].decode()).encode()
+        upgraded = b"HTTP/1.1 101 Go\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Accept: " + accepted
+        yield from endless(b"x", upgraded + b"\r\n\r\n\x82\x7f" + struct.pack("!Q", GIB))
+
+
 # S3, besides: what is said in XML
 
 XML = b"HTTP/1.1 403 No\r\nContent-Type: application/xml\r\n"
@@ -205,7 +216,7 @@ def message(kind: bytes, body: bytes) -> bytes:
     return kind + struct.pack("!I", len(body) + 4) + body
 
 
-ADMITTED = message(b"R", bytes(4)) + message(b"K", bytes(8)) + READY
+ADMITTED = message(b"R", bytes(4)) + message(b"S", b"server_version\x0017.2\0") + message(b"K", bytes(8)) + READY
 
 
 def at_login(words: Callable[[], Blocks]) -> Script:
