@@ -1,0 +1,1 @@
+"""Input that nobody means to give, and what holds whatever is given."""

@@ -1,0 +1,69 @@
+"""Coverage-guided fuzzing, which ends the process: `python -m fuzz TARGET FOLDER [libFuzzer's flag ...]`.
+
+The folder keeps the corpus, and every input that broke something; `python -m fuzz TARGET FILE` tries such a one again.
+"""
+
+import sys
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import atheris
+
+with atheris.instrument_imports(include=["preflight", "checks", "tomllib"]):
+    from fuzz.call import Ended, call
+    from fuzz.seeds import EXAMPLE, SEEDS, dictionary
+
+    call("plan", "--config", str(EXAMPLE))  # what is imported when it is needed
+from fuzz.contract import hold_but_for_schema
+from fuzz.secrets import whole
+
+REPORTS = ("-f", "json", "-f", "text=/dev/null")
+LIMITS = ("-timeout=20", "-rss_limit_mb=2048", "-max_len=16384", "-print_final_stats=1")
+
+
+def document(given: bytes, folder: Path) -> tuple[Ended, set[str]]:
+    """The configuration's file."""
+    file = folder / "mistle.toml"
+    file.write_bytes(given)
+    return call("plan", "--config", str(file), *REPORTS), whole(given)
+
+
+def environment(given: bytes, _: Path) -> tuple[Ended, set[str]]:
+    """The variables, as /proc shows them. The one file that they can name is the example."""
+    pairs = (line.partition(b"=") for line in given.split(b"\0"))
+    block = {name: text for name, _, text in pairs if name}
+    if b"MISTLE_CONFIG_PATH" in block:
+        block[b"MISTLE_CONFIG_PATH"] = bytes(EXAMPLE)
+    return call("plan", *REPORTS, environ=block), whole(b"", block)
+
+
+TARGETS: Mapping[str, Callable[[bytes, Path], tuple[Ended, set[str]]]] = {
+    "document": document,
+    "environment": environment,
+}
+
+
+def main(name: str, place: Path, *flags: str) -> None:
+    """Fuzz in a folder, or try a file."""
+    folder = place.parent if place.is_file() else place
+
+    def test(given: bytes) -> None:
+        hold_but_for_schema(*TARGETS[name](given, folder))
+
+    begin_with = [str(place)] if place.is_file() else _prepared(name, folder)
+    atheris.Setup([name, *begin_with, *flags], test)
+    atheris.Fuzz()
+
+
+def _prepared(name: str, folder: Path) -> list[str]:
+    """libFuzzer's arguments for a folder, which then has what it begins with."""
+    corpus, words = folder / "corpus", folder / "words"
+    corpus.mkdir(parents=True, exist_ok=True)
+    for number, seed in enumerate(SEEDS[name]()):
+        (corpus / f"seed-{number}").write_bytes(seed)
+    words.write_text(dictionary())
+    return [f"-dict={words}", f"-artifact_prefix={folder}/", *LIMITS, str(corpus)]
+
+
+if __name__ == "__main__":
+    main(sys.argv[1], Path(sys.argv[2]), *sys.argv[3:])

@@ -1,0 +1,120 @@
+"""Configurations that somebody has been at: strategies."""
+
+from collections.abc import Callable, Mapping
+from functools import reduce
+
+from hypothesis import strategies as st
+
+from configs import ALL, E2B, GOOGLE, MOUNTED, TELEMETRY, VALID
+from fuzz.secrets import mark
+from fuzz.values import TEXTS, VALUES, WORDS, Values, likely
+from fuzz.written import at, toml, without
+from preflight.schema import Key, Secrecy, key_of
+from preflight.tree import Path, Tree, put
+
+Change = Callable[[Tree], Tree]
+Changes = st.SearchStrategy[Change]
+
+KEYS: Mapping[Path, Key] = {
+    tuple(path.split(".")): key_of(path) for path in ALL if path != "sandbox.storage.docker_volume"
+}
+MARKS = {path: mark(number) for number, path in enumerate(KEYS)}
+PLACES = sorted({path[:depth] for path in KEYS for depth in range(1, len(path) + 1)})
+KINDS = ["set", "set", "set", "likely", "likely", "remove", "copy", "move", "rename", "below"]
+
+
+def marked(settings: Mapping[str, object]) -> Tree:
+    """A tree in which every secret is the mark of its path."""
+    tree: Tree = {}
+    for path, value in settings.items():
+        parts = tuple(path.split("."))
+        if value is not None:
+            tree = put(tree, parts, _marked(parts, value) if parts in KEYS else value)
+    return tree
+
+
+def _marked(path: Path, value: object) -> object:
+    if KEYS[path].url:
+        login, at_sign, server = str(value).rpartition("@")
+        return f"{login.rpartition(':')[0]}:{MARKS[path]}@{server}" if at_sign else value
+    return value if KEYS[path].secrecy is Secrecy.NONE else f"{value}-{MARKS[path]}"
+
+
+BASES = [marked(base) for base in (VALID, {**VALID, **E2B}, {**VALID, **MOUNTED, **GOOGLE, **TELEMETRY}, ALL)]
+
+
+@st.composite
+def likely_changes(draw: st.DrawFn) -> Change:
+    """Another value of the right type."""
+    path = draw(st.sampled_from(list(KEYS)))
+    value = draw(likely(KEYS[path], MARKS[path]))
+    return lambda tree: put(tree, path, value)
+
+
+@st.composite
+def changes(draw: st.DrawFn) -> Change:
+    """Anything that can be done to one place of a tree."""
+    kind, path = draw(st.sampled_from(KINDS)), draw(st.sampled_from(PLACES))
+    match kind:
+        case "likely":
+            return draw(likely_changes())
+        case "remove":
+            return lambda tree: without(tree, path)
+        case "copy" | "move":
+            goal = draw(st.sampled_from(PLACES))
+            return lambda tree: put(tree if kind == "copy" else without(tree, path), goal, at(tree, path))
+        case "rename":
+            name = draw(near(path[-1]))
+            return lambda tree: put(without(tree, path), (*path[:-1], name), at(tree, path))
+        case "below":
+            path = (*path, draw(WORDS))
+    value = draw(_values(path))
+    return lambda tree: put(tree, path, value)
+
+
+def _values(path: Path) -> Values:
+    """Where a secret belongs, one with its mark."""
+    if path in KEYS and (KEYS[path].url or KEYS[path].secrecy is not Secrecy.NONE):
+        return likely(KEYS[path], MARKS[path])
+    return VALUES
+
+
+def near(name: str) -> st.SearchStrategy[str]:
+    """A name with a slip in it."""
+    spots = st.integers(0, len(name) - 1)
+    return st.one_of(
+        st.builds(lambda spot: name[:spot] + name[spot + 1 :], spots),
+        st.builds(lambda spot, sign: name[:spot] + sign + name[spot:], spots, st.sampled_from('_-. eE0é"\n')),
+        st.sampled_from([name.upper(), name.title(), f"{name}s", name.replace("_", "-"), f"{name}.{name}"]),
+    )
+
+
+@st.composite
+def texts(draw: st.DrawFn, each: Changes, most: int) -> str:
+    """A right configuration after up to ``most`` changes, as text."""
+    changed = reduce(
+        lambda tree, change: change(tree), draw(st.lists(each, max_size=most)), draw(st.sampled_from(BASES))
+    )
+    return toml(changed)
+
+
+def documents(most: int = 5) -> st.SearchStrategy[str]:
+    """Such texts; a quarter of them was edited without care."""
+    changed = texts(changes(), most)
+    return st.one_of(changed, changed, changed, changed.flatmap(_edited))
+
+
+@st.composite
+def _edited(draw: st.DrawFn, text: str) -> str:
+    lines = text.split("\n")
+    here, there = (draw(st.integers(0, len(lines) - 1)) for _ in range(2))
+    edits: dict[str, Callable[[], object]] = {
+        "double": lambda: lines.insert(there, lines[here]),
+        "drop": lambda: lines.pop(here),
+        "insert": lambda: lines.insert(here, draw(TEXTS)),
+        "cut": lambda: lines.__setitem__(here, lines[here][: draw(st.integers(0, 40))]),
+        "leave": lambda: None,
+    }
+    edits[draw(st.sampled_from(list(edits)))]()
+    first, ending = draw(st.sampled_from(["", "", "\ufeff", "\0"])), draw(st.sampled_from(["\n", "\r\n", "\r", "\n\n"]))
+    return first + ending.join(lines)

@@ -1,0 +1,70 @@
+"""What a fuzzer begins with: right configurations, and the words that they are made of."""
+
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from pathlib import Path
+
+import configs
+from fuzz.changes import BASES
+from fuzz.written import toml
+from preflight.schema import KEYS
+from preflight.values import Choice, ListOf, Text, Type
+
+ROOT = Path(__file__).parents[2]
+EXAMPLE = ROOT / "examples/mistle.toml"
+_SIGNS = {
+    "true",
+    "false",
+    "inf",
+    "nan",
+    '"""',
+    "[[",
+    "]]",
+    " = {",
+    "\\u00e9",
+    "2026-11-23T10:00:00Z",
+    "07:32:00",
+    "0x1",
+}
+
+
+def documents() -> Iterator[bytes]:
+    """Configurations as files."""
+    yield EXAMPLE.read_bytes()
+    yield from (toml(base).encode() for base in BASES)
+    yield b"a.b = [1, 2.5, nan, 0x1]\r\n[[c]]\nd = '''x'''\n'e f' = {g = \"\\u00e9\"}\n"
+
+
+def environments() -> Iterator[bytes]:
+    """Environments as /proc has them: NAME=text, each followed by a NUL."""
+    yield _block(re.findall(r"(?m)^MISTLE_.*$", (ROOT / "examples/compose.env").read_text()))
+    for changes in ({}, configs.E2B, configs.MOUNTED, {**configs.GOOGLE, **configs.TELEMETRY, **configs.CONTROL_KV}):
+        yield _block(f"{name}={text}" for name, text in configs.environment(changes).items())
+
+
+SEEDS: Mapping[str, Callable[[], Iterator[bytes]]] = {"document": documents, "environment": environments}
+
+
+def dictionary() -> str:
+    """The words, as libFuzzer reads them."""
+    names = {name for key in KEYS for name in (*key.path.split("."), key.section, key.path, key.variable)}
+    words = names | {word for key in KEYS for word in _words(key.type)} | _SIGNS
+    return "".join(f'"{_escaped(word)}"\n' for word in sorted(words))
+
+
+def _escaped(word: str) -> str:
+    return "".join(f"\\x{byte:02x}" for byte in word.encode())
+
+
+def _words(type_: Type) -> Iterator[str]:
+    match type_:
+        case Text(schemes=schemes):
+            yield from (f"{scheme}://" for scheme in schemes)
+        case Choice(words=words):
+            yield from words
+        case ListOf(item=item):
+            yield from _words(item)
+
+
+def _block(lines: Iterable[str]) -> bytes:
+    return "".join(f"{line}\0" for line in lines).encode()
