@@ -16,7 +16,8 @@ if TYPE_CHECKING:
     from checks.trust import Trust
 
 
-_LONGEST_HINT = 2000  # characters: it names places, and there may be many
+_LONGEST_MESSAGE = 1000  # characters: it may name everything that could stand in place of a wrong word
+_LONGEST_HINT = 2000  # it names places, and there may be many
 
 
 class Layer(StrEnum):
@@ -103,7 +104,7 @@ class Finding:
     seconds: float = 0.0
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "message", clean(self.message))
+        object.__setattr__(self, "message", clean(self.message, _LONGEST_MESSAGE))
         object.__setattr__(self, "hint", clean(self.hint, _LONGEST_HINT))
 
 
@@ -255,4 +256,4 @@ class Recorder:
         self, id_: str, layer: Layer, status: Status, message: str, hint: str, fields: tuple[str, ...]
     ) -> None:
         seconds = 0.0 if status is Status.SKIP else round(time.perf_counter() - self._started, 4)
-        self.findings.append(Finding(id_, layer, status, message, hint, fields, seconds))
+        self.findings.append(Finding(id_, layer, status, clean(message), hint, fields, seconds))

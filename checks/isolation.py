@@ -1,7 +1,8 @@
-"""The caller's variables that a driver would read, and that Mistle's processes do not have."""
+"""What drivers share with the caller's process: variables that Mistle's processes do not have, and standard error."""
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator, MutableMapping
 from contextlib import contextmanager
 
@@ -17,6 +18,16 @@ def isolated(environ: MutableMapping[str, str]) -> Iterator[None]:
         yield
     finally:
         environ.update(taken)
+
+
+@contextmanager
+def silenced() -> Iterator[None]:
+    """Meanwhile what drivers log, which may be what they sent, is not printed for want of another place."""
+    last, logging.lastResort = logging.lastResort, logging.NullHandler()
+    try:
+        yield
+    finally:
+        logging.lastResort = last
 
 
 def _is_the_callers(name: str) -> bool:

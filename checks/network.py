@@ -190,8 +190,10 @@ def diagnose(error: BaseException) -> Diagnosis | None:
 
 def chain(error: BaseException | None) -> Iterator[BaseException]:
     """The error, and those that it came from, through every driver that wrapped them."""
-    while error is not None:
+    met: set[int] = set()
+    while error is not None and id(error) not in met:
         yield error
+        met.add(id(error))
         error = error.__cause__ or error.__context__
 
 

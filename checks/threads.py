@@ -66,7 +66,11 @@ async def in_thread(work: Callable[[], T]) -> T:
     def run() -> None:
         try:
             deliver(answer.set_result, work())
-        except Exception as error:
+        except StopIteration as error:  # no future takes it
+            other = RuntimeError("the work raised StopIteration")
+            other.__cause__ = error
+            deliver(answer.set_exception, other)
+        except BaseException as error:  # also SystemExit: whoever waits must hear of it, and standard error must not
             deliver(answer.set_exception, error)
 
     threading.Thread(target=run, daemon=True).start()

@@ -31,9 +31,9 @@ class _Inert(dict[int, str]):
 
 
 def _inert(character: str) -> str:
-    if character in "\n\r\t":
-        return " "
     category = unicodedata.category(character)
+    if category == "Cc":  # also the NUL between two words
+        return " "
     if category == "Cs":  # a byte that is not UTF-8, as Python reads one
         return "?"
     return "" if category.startswith("C") else character

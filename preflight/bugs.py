@@ -6,9 +6,10 @@ import traceback
 from pathlib import Path
 
 from checks import base
-from checks.base import Diagnosis
+from checks.base import Diagnosis, Finding
 from checks.words import clean
 from preflight.endings import BUG
+from preflight.report import Result
 
 _CHECKS = Path(base.__file__).parent
 
@@ -18,9 +19,23 @@ def diagnose(error: BaseException) -> Diagnosis:
     return BUG.found(f"{type(error).__name__} at {_where(error)}")
 
 
-def trace(error: BaseException) -> str:
-    """The traceback, in inert words. It may hold secrets."""
-    lines = "".join(traceback.format_exception(error)).split("\n")
+def result(name: str, kind: str, keys: tuple[str, ...], error: BaseException, seconds: float = 0.0) -> Result:
+    """What is known of a check that is itself broken: which, and how."""
+    met = diagnose(error)
+    finding = Finding(met.cause.id, met.cause.layer, met.status, met.message, met.hint)
+    return Result(name, kind, "", keys, (finding,), seconds)
+
+
+def trace(name: str, error: BaseException, *, words: bool = True) -> str:
+    """The traceback of what ``name`` did, inert. Its ``words`` may hold secrets; else it is class and places."""
+    if words:
+        return f"{name}: {_inert(traceback.format_exception(error))}"
+    places = _inert(traceback.format_tb(error.__traceback__))
+    return f"{name}: Traceback (most recent call last):\n{places}{type(error).__name__}\n"
+
+
+def _inert(parts: list[str]) -> str:
+    lines = "".join(parts).split("\n")
     return "\n".join(" " * (len(line) - len(line.lstrip(" "))) + clean(line) for line in lines)
 
 

@@ -11,9 +11,6 @@ import sys
 
 TYPE_CHECKING = False  # typing has one too, and would have to be imported
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from preflight.options import Target
     from preflight.report import Report
     from preflight.session import Session
     from preflight.signals import Signals
@@ -23,13 +20,18 @@ def entry() -> None:
     """The console script. It ends at once: no thread that was left behind can hold it up or print anything."""
     _hold_signals_back()
     import gc
+    import threading
 
     from preflight.signals import Signals
 
-    sys.unraisablehook = lambda _: None
+    sys.unraisablehook = threading.excepthook = _say_nothing
     gc.set_threshold(50_000)  # the imports alone would start it a hundred times: a twentieth of a run
     with Signals().caught() as signals:
         os._exit(_code(sys.argv[1:], signals))
+
+
+def _say_nothing(_: object) -> None:
+    """Of what is left behind; its words may hold a secret."""
 
 
 def _hold_signals_back() -> None:
@@ -63,15 +65,21 @@ def _code(arguments: list[str], signals: Signals) -> int:
 
 
 def _delivered(arguments: list[str], signals: Signals) -> int:
+    from preflight.delivery import deliver
+    from preflight.options import Shown
+    from preflight.signals import Interrupted
+
     try:
         document = _document(arguments, signals)
         with signals.hurrying():
-            return _deliver(*document)
-    except SystemExit as shown:  # --help or --version
-        return _flushed(int(shown.code or 0))
-    except Exception as error:  # a bug in the report itself: say at least that
+            return deliver(*document)
+    except Shown:
+        return _flushed(0)
+    except Interrupted:
+        raise
+    except BaseException as error:  # a bug in the report itself: say at least that
         with signals.hurrying():
-            return _deliver(*_last_resort(arguments, signals, error))
+            return _last_resort(arguments, signals, error)
 
 
 def _flushed(code: int) -> int:
@@ -99,12 +107,22 @@ def _document(arguments: list[str], signals: Signals) -> tuple[Session, Report |
         return session, session.report()
 
 
-def _last_resort(arguments: list[str], signals: Signals, error: Exception) -> tuple[Session, Report]:
+def _last_resort(arguments: list[str], signals: Signals, error: BaseException) -> int:
+    """A report of the bug alone, without its words: what is secret is not known here."""
     from preflight import bugs
+    from preflight.delivery import deliver
+    from preflight.output import write_stderr
+    from preflight.signals import Interrupted
 
-    session = _session(arguments, signals)
-    session.note(bugs.diagnose(error))
-    return session, session.report()
+    try:
+        session = _session(arguments, signals)
+        session.note(bugs.diagnose(error))
+        return deliver(session, session.report())
+    except Interrupted:
+        raise
+    except BaseException as second:
+        write_stderr(f"mistle-preflight: {bugs.diagnose(second).message}")
+        return 3
 
 
 def _session(arguments: list[str], signals: Signals) -> Session:
@@ -115,12 +133,12 @@ def _session(arguments: list[str], signals: Signals) -> Session:
 
 
 def _command(session: Session, arguments: list[str]) -> Report | str:
-    from preflight import bugs
     from preflight.commands import COMMANDS
     from preflight.config import ConfigError
     from preflight.endings import UNREADABLE, USAGE
-    from preflight.options import UsageError, parse
+    from preflight.options import Shown, UsageError, parse
     from preflight.output import prepare
+    from preflight.signals import Interrupted
 
     try:
         session.options = parse(arguments)
@@ -130,46 +148,11 @@ def _command(session: Session, arguments: list[str]) -> Report | str:
         session.note(USAGE.found(str(error)))
     except ConfigError as error:
         session.note(UNREADABLE.found(str(error)))
-    except Exception as error:
-        session.note(bugs.diagnose(error))
-        session.tracebacks.append(bugs.trace(error))
+    except (Shown, Interrupted):
+        raise
+    except BaseException as error:
+        session.note_bug(error, f"the command {session.options.command}")
     return session.report()
-
-
-def _deliver(session: Session, document: Report | str) -> int:
-    """Print it. A report that is lost leaves no run ready."""
-    from preflight.output import OutputError, deliver, write_stderr, write_stdout
-
-    code = 0 if isinstance(document, str) else document.exit_code
-    try:
-        if isinstance(document, str):
-            write_stdout(document, color=session.options.color)
-        else:
-            for line in _asides(document):
-                write_stderr(line)
-            deliver(document, _targets(session, document), color=session.options.color)
-    except OutputError as error:
-        write_stderr(f"mistle-preflight: {error}")
-        return code or 2
-    return code
-
-
-def _asides(report: Report) -> Iterator[str]:
-    """What goes to standard error: why nothing was checked and, where it was asked for, the traceback of a bug."""
-    from preflight.endings import NOT_STARTED
-
-    yield from (f"mistle-preflight: {finding.message}" for finding in report.findings if finding.id in NOT_STARTED)
-    yield from report.tracebacks if report.detail > 0 else ()
-
-
-def _targets(session: Session, report: Report) -> tuple[Target, ...]:
-    """Where nothing was checked, a line on standard error says it to people, and a report only to machines."""
-    from preflight.output import is_writable
-
-    wanted = session.options.format
-    if report.exit_code != 2:
-        return wanted
-    return tuple((name, file) for name, file in wanted if name != "text" and is_writable(file))
 
 
 if __name__ == "__main__":

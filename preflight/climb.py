@@ -8,14 +8,14 @@ from copy import copy
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from checks.base import Check, Diagnosis, Finding, Recorder, Settings, Status
+from checks.base import Check, Diagnosis, Finding, Layer, Recorder, Settings, Status
 from preflight import bugs
 from preflight.blame import attribute, keys_of
 from preflight.endings import TIMEOUT
 from preflight.report import Result
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Mapping
 
 
 class Climb:
@@ -60,16 +60,22 @@ class Climb:
                 if error is not None:
                     self._note_bug(error)
 
-    def results(self, origins: Mapping[str, str]) -> Iterator[tuple[Check, Result]]:
+    def results(self, origins: Mapping[str, str]) -> tuple[tuple[Check, Result], ...]:
         """What is found so far, for each of the checks. A climb that nobody ended is a bug."""
         self.end(None if self.is_over else RuntimeError("the climb was lost"))
         record = copy(self.record)
         record.findings = self._kept()
-        findings, facts = record.finish(), dict(record.facts)
+        return tuple((check, self._result(check, copy(record), origins)) for check in self.checks)
+
+    def _result(self, check: Check, record: Recorder, origins: Mapping[str, str]) -> Result:
         seconds = round(self._ended - self._started, 4)
-        for check in self.checks:
-            own = attribute(check, self.checks, findings, origins)
-            yield check, Result(check.name, check.kind, check.target, keys_of(check), own, seconds, facts)
+        try:
+            own = attribute(check, self.checks, record.finish(), origins)
+            facts = dict(record.facts)
+            return Result(check.name, check.kind, check.target, keys_of(check), own, seconds, facts)
+        except BaseException as error:  # it cannot even say what it is
+            self._remember(error)
+            return bugs.result(check.name, check.kind, keys_of(check), error, seconds)
 
     def _start(self) -> None:
         self.record = Recorder(self.check, self.settings)
@@ -81,22 +87,32 @@ class Climb:
     def _explain_limit(self) -> None:
         try:
             self.record.out_of_time()
-        except Exception as error:
+        except BaseException as error:
             self._note_bug(error)
 
     def _note_bug(self, error: BaseException) -> None:
-        self.bug = f"{self.check.name}: {bugs.trace(error)}"
+        self._remember(error)
         self._note(bugs.diagnose(error))
+
+    def _remember(self, error: BaseException) -> None:
+        told = bugs.trace(self.check.name, error)
+        self.bug += "" if told in self.bug else told
 
     def _note(self, diagnosis: Diagnosis) -> None:
         """On the open rung, or on the first; blames what that rung would have proven, or else everything."""
-        rung = {self.record.open_layer} & set(self.check.layers) or self.check.layers[:1]
-        cause = replace(diagnosis.cause, layer=next(iter(rung)))
-        self.record.note(replace(diagnosis, cause=cause))
+        self.record.note(replace(diagnosis, cause=replace(diagnosis.cause, layer=self._rung)))
         if diagnosis.blames is None and not self.record.findings[-1].fields:
             self.record.findings[-1] = replace(
                 self.record.findings[-1], fields=tuple(name for name in self.check.sources if "*" not in name)
             )
+
+    @property
+    def _rung(self) -> Layer:
+        try:
+            layers = self.check.layers
+        except BaseException:  # the result will tell of it
+            return Layer.CONFIG
+        return self.record.open_layer if self.record.open_layer in layers else layers[0]
 
     def _kept(self) -> list[Finding]:
         """After a cut, failures are its echo; a warning may name what the clean-up had to leave behind."""

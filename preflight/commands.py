@@ -8,7 +8,7 @@ from dataclasses import asdict, replace
 from typing import TYPE_CHECKING
 
 from checks.base import Check, Finding, Layer, Status
-from preflight import bugs, extra_ca
+from preflight import extra_ca
 from preflight.blame import keys_of
 from preflight.config import load
 from preflight.options import UsageError
@@ -116,19 +116,22 @@ def _plan(session: Session) -> Plan:
     options = session.options
     session.unproven = frozenset(session.config.keys)  # until the checks have shown something
     try:
-        return plan(session.config, stage=options.stage, service=options.service, only=options.only, skip=options.skip)
+        chosen = plan(
+            session.config, stage=options.stage, service=options.service, only=options.only, skip=options.skip
+        )
     except SelectionError as error:
         raise UsageError(str(error)) from error
+    session.tracebacks += chosen.bugs
+    return chosen
 
 
 def _compare(session: Session) -> None:
     from preflight.compare import compare
 
-    try:
-        session.results = compare(session.results, session.config.origins)
-    except Exception as error:
-        session.note(bugs.diagnose(error))  # what each check found must not be lost
-        session.tracebacks.append(bugs.trace(error))
+    def note(error: BaseException) -> None:
+        session.note_bug(error, "comparing the results")
+
+    session.results = compare(session.results, session.config.origins, note)
 
 
 _WOULD = {

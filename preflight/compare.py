@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
+from typing import NoReturn
 
 from checks.base import Cause, Finding
 from checks.http_service.causes import MIXED_RELEASES, PUBLIC_DIFFERS
@@ -15,10 +16,21 @@ Results = Mapping[str, Result]
 _API = "services.control_plane_api"
 
 
-def compare(results: tuple[Result, ...], origins: Mapping[str, str]) -> tuple[Result, ...]:
-    """The same results, with what comparing them found."""
+def _raise(error: BaseException) -> NoReturn:
+    raise error
+
+
+def compare(
+    results: tuple[Result, ...], origins: Mapping[str, str], on_bug: Callable[[BaseException], object] = _raise
+) -> tuple[Result, ...]:
+    """The same results, with what comparing them found; a bug in one comparison is told to ``on_bug``."""
     by_name = {result.name: result for result in results}
-    found = [each for comparison in COMPARISONS for each in comparison(by_name, origins)]
+    found: list[Found] = []
+    for comparison in COMPARISONS:
+        try:
+            found += comparison(by_name, origins)
+        except BaseException as error:
+            on_bug(error)
     return tuple(
         replace(result, findings=result.findings + tuple(finding for name, finding in found if name == result.name))
         for result in results

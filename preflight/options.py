@@ -47,6 +47,10 @@ class UsageError(Exception):
     """The command line cannot be understood; the message is one line."""
 
 
+class Shown(Exception):
+    """What was asked for was --help or --version, and is printed."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Options:
     """Every flag, with its default. Times are in seconds; ``format`` holds (name, file or None)."""
@@ -70,7 +74,7 @@ class Options:
 
 
 def parse(arguments: list[str]) -> Options:
-    """The options that the arguments give, flags before or after the command. Raises UsageError."""
+    """The options that the arguments give, flags before or after the command. Raises UsageError, Shown."""
     given = vars(_parser().parse_intermixed_args(arguments))
     given = {name: tuple(value) if isinstance(value, list) else value for name, value in given.items()}
     command, *rest = given.pop("words", ()) or (Options.command,)
@@ -106,6 +110,9 @@ def targets(arguments: list[str]) -> tuple[Target, ...]:
 class _Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
         raise UsageError(message)
+
+    def exit(self, status: int = 0, message: str | None = None) -> NoReturn:  # noqa: ARG002 - argparse's signature
+        raise Shown
 
 
 class _Help(argparse.RawDescriptionHelpFormatter):

@@ -10,7 +10,6 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from preflight.formats import FORMATS
 from preflight.formats.text import ASCII
 from preflight.options import UsageError
 
@@ -18,7 +17,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from preflight.options import Target
-    from preflight.report import Report
 
 _SGR = re.compile(r"\x1b\[[0-9;]*m")
 
@@ -31,11 +29,10 @@ class OutputError(Exception):
     """A report could not be written; the message is one line."""
 
 
-def deliver(report: Report, targets: Iterable[Target], *, color: bool = True) -> None:
-    """Write the report in every format asked for, files first. Raises OutputError, after trying them all."""
+def deliver(texts: Iterable[tuple[Target, str]], *, color: bool = True) -> None:
+    """Write each text to its place, files first. Raises OutputError, after trying them all."""
     failures = []
-    for name, file in sorted(targets, key=lambda target: target[1] is None):  # a reader may keep us waiting
-        text = FORMATS[name](report)
+    for (name, file), text in sorted(texts, key=lambda entry: entry[0][1] is None):  # a reader may keep us waiting
         try:
             if file:
                 _write_file(file, _SGR.sub("", text).encode(errors="replace"))

@@ -3,20 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
-from typing import TYPE_CHECKING
+from functools import partial
+from typing import TYPE_CHECKING, TypeVar
 
 from checks import ALL
 from checks.base import Finding, Layer, Status
+from preflight import bugs
 from preflight.families import RESOURCES
 from preflight.families.resource import Deployment, Resource
 from preflight.report import Result
+from preflight.signals import Interrupted
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from checks.base import Check
     from preflight.config import Config
 
+T = TypeVar("T")
 
 _PREFIXES = {kind.kind: kind.prefix for kind in ALL}
 
@@ -27,11 +33,30 @@ class SelectionError(Exception):
 
 @dataclass(frozen=True)
 class Plan:
-    """The checks to make; those that cannot be made, for a key of theirs is broken; the keys that nobody asked for."""
+    """The checks to make; those that cannot be made, for a key of theirs is broken or their family has a bug; the keys
+    that nobody asked for; the traceback of every bug met.
+    """
 
     checks: tuple[Check, ...]
     blocked: tuple[Result, ...]
     unselected: frozenset[str]
+    bugs: tuple[str, ...] = ()
+
+
+@dataclass
+class _Attempts:
+    """What is asked of the families; a bug in one hides no other. ``errors`` are by the resource's name."""
+
+    errors: dict[str, BaseException] = field(default_factory=dict)
+
+    def __call__(self, resource: Resource, question: Callable[[], T]) -> T | None:
+        try:
+            return question()
+        except Interrupted:
+            raise
+        except BaseException as error:
+            self.errors.setdefault(resource.name, error)
+            return None
 
 
 def plan(
@@ -43,7 +68,8 @@ def plan(
     skip: Iterable[str] = (),
 ) -> Plan:
     """``only`` and ``skip`` are globs over the names, kinds and keys of checks. Raises SelectionError."""
-    named = [resource for resource in RESOURCES if _is_named(resource, config)]
+    attempt = _Attempts()
+    named = [each for each in RESOURCES if attempt(each, partial(_is_named, each, config)) is not False]
     only, skip = tuple(only), tuple(skip)
     _raise_on_unknown((*only, *skip))
     wanted = _select(named, service, only, skip)
@@ -51,13 +77,19 @@ def plan(
         names = ", ".join(resource.name for resource in named)
         raise SelectionError(f"the selection leaves nothing to check; this configuration names {names}")
     blocked = [resource for resource in wanted if config.broken.intersection(resource.keys + resource.optional)]
-    sound = [resource for resource in wanted if resource not in blocked]
+    sound = [resource for resource in wanted if resource not in blocked and resource.name not in attempt.errors]
     names_of_sound = frozenset(resource.name for resource in sound)
     deployment = Deployment(config.values, config.broken, stage, names_of_sound, service)
+    made = [attempt(resource, partial(resource.make, deployment)) for resource in sound]
+    broken = [resource for resource in wanted if resource not in blocked and resource.name in attempt.errors]
     return Plan(
-        checks=tuple(resource.make(deployment) for resource in sound),
-        blocked=tuple(_blocked(resource, config) for resource in blocked),
+        checks=tuple(check for check in made if check is not None),
+        blocked=(
+            *(_blocked(resource, config) for resource in blocked),
+            *(_broken(resource, config, attempt.errors[resource.name]) for resource in broken),
+        ),
         unselected=frozenset(key for resource in named if resource not in wanted for key in _keys(resource, config)),
+        bugs=tuple(bugs.trace(*met) for met in attempt.errors.items()),
     )
 
 
@@ -109,3 +141,7 @@ def _blocked(resource: Resource, config: Config) -> Result:
         fields=keys,
     )
     return Result(resource.name, resource.kind, "", keys, (finding,))
+
+
+def _broken(resource: Resource, config: Config, error: BaseException) -> Result:
+    return bugs.result(resource.name, resource.kind, _keys(resource, config), error)

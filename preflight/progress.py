@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import shutil
 from typing import TYPE_CHECKING, TextIO
 
@@ -40,6 +41,7 @@ class Progress:
             self._write(_ERASE + (line if len(line) <= width else line[: width - 3] + "..."))
 
     def _write(self, text: str) -> None:
-        if self._stream:
-            self._stream.write(text)
-            self._stream.flush()
+        with contextlib.suppress(OSError, ValueError):  # the terminal is gone: nobody watches any more
+            if self._stream:
+                self._stream.write(text)
+                self._stream.flush()

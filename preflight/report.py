@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from datetime import datetime
 
+    from preflight.redact import Redactor
+
 Evidence = Literal["probed", "validated", "none"]
 
 
@@ -136,9 +138,9 @@ def ignoring(results: tuple[Result, ...], ignored: frozenset[str]) -> tuple[Resu
     return _each_finding(results, lambda finding: _softened(finding) if finding.id in ignored else finding)
 
 
-def masked(results: tuple[Result, ...], mask: Callable[[str], str]) -> tuple[Result, ...]:
-    """The results with every text that came from elsewhere masked, and each target on one line."""
-    shown = tuple(replace(result, target=mask(clean(result.target))) for result in results)
+def masked(results: tuple[Result, ...], mask: Redactor, targets: frozenset[str] = frozenset()) -> tuple[Result, ...]:
+    """The results with every text that came from elsewhere masked; ``targets`` are left alone where one is told."""
+    shown = tuple(replace(result, target=mask(clean(result.target), targets)) for result in results)
     return _each_finding(
         shown, lambda finding: replace(finding, message=mask(finding.message), hint=mask(finding.hint))
     )

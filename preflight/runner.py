@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from checks.base import Check, ClimbEnded, Diagnosis, Settings
-from checks.isolation import isolated
+from checks.isolation import isolated, silenced
 from checks.threads import Loop
 from preflight.climb import Climb
 from preflight.endings import DEADLINE, INTERRUPTED
@@ -65,7 +65,7 @@ def run(  # noqa: PLR0913 - what, within which limits, and whom to tell
         if on_end:
             on_end(tuple(result for _, result in climb.results(origins)))
 
-    with signals.told_to(work.events.put), isolated(os.environ):
+    with signals.told_to(work.events.put), isolated(os.environ), silenced():
         if not signals.received and time.monotonic() < ends:
             work.thread.start()
         if reason := _watch(work.events, ends, deadline, tell):
@@ -77,10 +77,19 @@ def run(  # noqa: PLR0913 - what, within which limits, and whom to tell
 
 
 def _distinct(checks: Iterable[Check]) -> tuple[tuple[Check, ...], ...]:
-    groups: dict[Check, list[Check]] = {}
+    groups: dict[Check | int, list[Check]] = {}
     for check in checks:
-        groups.setdefault(check, []).append(check)
+        groups.setdefault(_target(check), []).append(check)
     return tuple(map(tuple, groups.values()))
+
+
+def _target(check: Check) -> Check | int:
+    """What two checks share that are probed once; a check that cannot be compared shares nothing."""
+    try:
+        hash(check)
+    except BaseException:
+        return id(check)
+    return check
 
 
 def too_late(deadline: float) -> Diagnosis:
@@ -145,10 +154,20 @@ class _Work:
                     _import_drivers(climb)
             self._loop = Loop()
             self._loop.set_exception_handler(lambda *_: None)  # what is left behind may fail, in silence
-            self._loop.run_until_complete(self._climb_all())
+            self._complete(self._loop)
             self._loop.close()
+        except BaseException as error:  # a bug of this module; a thread would print it, and its words
+            for climb in self.climbs:
+                climb.end(error)
         finally:
             self.events.put(None)
+
+    def _complete(self, loop: Loop) -> None:
+        """Climb to the end. SystemExit, where a driver's own task raises it, reaches its climb, but stops the loop."""
+        work = loop.create_task(self._climb_all())
+        while not work.done():
+            with suppress(SystemExit, KeyboardInterrupt):
+                loop.run_until_complete(work)
 
     async def _climb_all(self) -> None:
         await asyncio.gather(*map(self._climb, self.climbs))
@@ -171,7 +190,7 @@ def _import_drivers(climb: Climb) -> None:
     try:
         for module in climb.check.imports:
             importlib.import_module(module)
-    except Exception as error:
+    except BaseException as error:
         climb.end(error)
 
 

@@ -21,7 +21,11 @@ _PASSWORDS = (
     re.compile(r"[?&](?:ssl)?password=([^&#]*)"),
 )
 _USER = re.compile(r"://[^:@]*:")
-_IN_QUERY = re.compile(r"[?&][^?=&#]*=([^&#]*)")  # of a web address: an API key, perhaps
+_TOKENS = (  # of a web address: an API key, perhaps
+    re.compile(r"[?&][^?=&#]*=([^&#]*)"),
+    re.compile(r"[?&]([^?=&#]+)(?=[&#]|$)"),
+    re.compile(r"://([^:@/?#]*)(?::[^/?#]*)?@"),
+)
 
 
 def collect(tree: Tree, environ: Mapping[str, str]) -> tuple[str, ...]:
@@ -71,11 +75,15 @@ def _json_strings(key: Key, text: str) -> Iterator[str]:
             return
 
 
+def _is_web(text: str) -> bool:
+    return trim(text).lower().startswith(("http", "ws"))
+
+
 def _secrets(key: Key, text: str) -> Iterator[str]:
     if not key.url or (key.secrecy is not Secrecy.NONE and "://" not in text):
         yield text
         return
-    patterns = (*_PASSWORDS, _IN_QUERY) if text.startswith(("http", "ws")) else _PASSWORDS
+    patterns = (*_PASSWORDS, *_TOKENS) if _is_web(text) else _PASSWORDS
     for password in {*(found for pattern in patterns for found in pattern.findall(text)), _longest(text)}:
         yield from (password, unquote(password), quote(unquote(password), safe=""))
 

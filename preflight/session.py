@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import os
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from checks.base import Diagnosis, Finding, Layer, Status
 from checks.words import clean
-from preflight import __version__
+from preflight import __version__, bugs, public
 from preflight.config import Config
 from preflight.endings import INTERRUPTED
 from preflight.redact import Redactor
-from preflight.report import Report, Result, ignoring, masked, place
+from preflight.report import Report, Result, ignoring, masked
 from preflight.verdicts import verdicts
 
 if TYPE_CHECKING:
@@ -55,11 +55,19 @@ class Session:
         """Record what belongs to the run, and to no check."""
         self.findings.append(_finding(diagnosis))
 
+    def note_bug(self, error: BaseException, doing: str) -> None:
+        """Record what went wrong in this program itself, and what it was ``doing``."""
+        met = bugs.diagnose(error)
+        self.note(replace(met, message=f"{doing}: {met.message}"))
+        known = self.config is not _NOTHING  # and with it what has to be masked
+        self.tracebacks.append(bugs.trace(doing, error, words=known))
+
     def report(self) -> Report:
         """What is known, the configuration first, with no secret in any of it."""
         config, options, mask, signal = self.config, self.options, self._redactor(), self.signals.received
         ignored = frozenset(options.ignore)
-        shown = ignoring(masked((self._configuration(signal), *self.results), mask), ignored)
+        targets = public.targets(config.values) | {self.source}
+        shown = ignoring(masked((self._configuration(signal), *self.results), mask, targets), ignored)
         return Report(
             version=__version__,
             command=options.command,
@@ -78,8 +86,7 @@ class Session:
         )
 
     def _redactor(self) -> Redactor:
-        origins = self.config.origins
-        return Redactor(self.config.secrets, public=(*origins, *(place(key, origins) for key in origins)))
+        return Redactor(self.config.secrets, public.names(self.config.origins))
 
     def _configuration(self, signal: int | None) -> Result:
         findings = (*self.config.findings, *self.findings)

@@ -87,7 +87,7 @@ def _bytes(path: Path, shown: str) -> bytes:
             raise ConfigError(f"{shown} is not a regular file: write the configuration to a file, and name that")
         with path.open("rb") as file:
             content = file.read(_LIMIT + 1)
-    except KeyError as error:
+    except OSError as error:
         raise ConfigError(f"{shown} cannot be read: {(error.strerror or 'input/output error').lower()}") from None
     except ValueError:
         raise ConfigError("the name of the configuration file is not one: it holds a NUL character") from None

@@ -156,7 +156,7 @@ def toml(settings: Mapping[str, object]) -> str:
     sections: dict[str, list[str]] = {}
     for path, value in settings.items():
         section, _, name = path.rpartition(".")
-        sections.setdefault(section, []).append(f"{name} = {_text(value)}")
+        sections.setdefault(section, []).append(f"{name} = {text(value)}")
     ordered = sorted(sections.items(), key=lambda item: item[0] != "")  # keys without a section come first
     return "\n".join("\n".join([f"[{section}]" if section else "", *lines, ""]) for section, lines in ordered)
 
@@ -181,7 +181,7 @@ def environment(changes: Mapping[str, object] = {}) -> dict[str, str]:
     }
 
 
-def _text(value: object) -> str:
+def text(value: object) -> str:
     return value.text if isinstance(value, Raw) else json.dumps(value, ensure_ascii=False)
 
 

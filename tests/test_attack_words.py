@@ -265,6 +265,6 @@ def test_a_certificate_of_hostile_names() -> None:
 
 
 def test_a_traceback_of_hostile_words() -> None:
-    shown = bugs.trace(RuntimeError(EVERYTHING))
+    shown = bugs.trace("a check", RuntimeError(EVERYTHING))
     assert MARK in shown
     assert stray(shown) == set()

@@ -114,13 +114,13 @@ def test_plan_for_people_lists_the_keys_of_each_check():
 @pytest.mark.parametrize("name", ["EMAIL_SMTP_FROM_ADDRESS", "SANDBOX_DEFAULT_BASE_IMAGE"])
 def test_target_is_a_line_of_print_whatever_a_value_holds(name: str, flags: tuple[str, ...]):
     _, stdout, _ = ended("plan", "--config", str(EXAMPLE), *flags, env={f"MISTLE_{name}": "a\x1b[31m\n\u202eb"})
-    assert "a[31m b" in stdout
+    assert "a [31m b" in stdout
     assert all(line.isprintable() for line in stdout.split("\n"))
 
 
 def test_certificates_with_an_odd_name_are_a_line_of_print():
     _, stdout, _ = ended("config", "--config", str(EXAMPLE), env={"NODE_EXTRA_CA_CERTS": "/a\x1b[31m\nb"})
-    assert "/a[31m b cannot be read: No such file or directory\n" in stdout
+    assert "/a [31m b cannot be read: No such file or directory\n" in stdout
 
 
 def test_unreachable_resources_are_not_ready(closed: dict[str, str]):
@@ -237,7 +237,7 @@ def test_crash_is_told_in_json_and_exit_3(when: str, closed: dict[str, str]):
     )
     assert (code, stderr) == (3, "")
     (bug,) = (finding for finding in document(stdout)["checks"][0]["findings"] if finding["id"] == "internal.bug")
-    assert bug["message"].startswith("RuntimeError at ")
+    assert "RuntimeError at " in bug["message"]
     assert PASSWORD not in stdout
 
 

@@ -208,7 +208,8 @@ def test_schema_is_itself_valid():
 
 
 @pytest.mark.parametrize(
-    "where", [(), ("counts",), ("counts", "keys"), ("checks", 0), ("checks", 1), ("checks", 1, "findings", 0), ("keys", 0)]
+    "where",
+    [(), ("counts",), ("counts", "keys"), ("checks", 0), ("checks", 1), ("checks", 1, "findings", 0), ("keys", 0)],
 )
 def test_schema_requires_every_member_and_admits_new_ones(where: tuple[str | int, ...]):
     def part(document):

@@ -3,6 +3,7 @@
 import base64
 import html
 import json
+import re
 from collections.abc import Callable
 from urllib.parse import quote, quote_plus
 
@@ -110,3 +111,81 @@ def test_each_long_line_of_a_secret_is_masked():
 @pytest.mark.parametrize("secrets", [[], [""], ["   "]])
 def test_without_secrets_the_text_is_the_same(secrets: list[str]):
     assert Redactor(secrets)("connection refused by 10.0.0.1:5432") == "connection refused by 10.0.0.1:5432"
+
+
+def test_short_secret_is_masked_in_a_traceback():
+    assert Redactor(["hunt"])("Traceback:\n\tKeyError: 'hunt'\n") == f"Traceback:\n\tKeyError: '{MASK}'\n"
+
+
+@pytest.mark.parametrize("limit", range(24, 60))
+def test_secret_that_was_cut_off_before_other_words_is_masked(limit: int):
+    secret = "zwölf Böxkämpfer " * 10
+    said = clean(f"no password {quote(secret)}", limit)
+    shown = Redactor([secret])(f"{said} (HTTP 403)")
+    assert re.fullmatch(r"no password \*{3}(%\w?)?… \(HTTP 403\)", shown), shown
+
+
+@pytest.mark.parametrize("limit", range(30, 60))
+def test_secret_in_base64_that_was_cut_off_is_masked(limit: int):
+    secret = "пароль-из-букв-" * 5
+    said = clean(f"no password {base64.b64encode(secret.encode()).decode()}", limit)
+    assert Redactor([secret])(f"{said} (HTTP 403)") == f"no password {MASK} (HTTP 403)"
+
+
+def test_part_of_a_long_secret_is_masked():
+    secret = "correct horse battery staple"
+    assert Redactor([secret])("args beginning with: 'correct horse bat' and more") == (
+        f"args beginning with: '{MASK}' and more"
+    )
+    assert Redactor([secret])("the horse is correct") == "the horse is correct"
+
+
+@pytest.mark.parametrize("form", ["hex", "HEX", "68:75", "68 75", "base64 of base64", "JSON in JSON", "URL in a URL"])
+def test_secret_is_masked_in_an_encoding_of_an_encoding(form: str):
+    secret = 'hunter2 "ä" <%>'
+    octets = secret.encode()
+    encoded = {
+        "hex": octets.hex(),
+        "HEX": octets.hex().upper(),
+        "68:75": octets.hex(":"),
+        "68 75": octets.hex(" "),
+        "base64 of base64": base64.b64encode(base64.b64encode(octets)).decode(),
+        "JSON in JSON": json.dumps(json.dumps(secret)),
+        "URL in a URL": quote(quote(secret)),
+    }[form]
+    assert Redactor([secret])(f"at <{encoded}>").strip('at <>"\\') == MASK
+
+
+@pytest.mark.parametrize("text", ["127.0.0.1:5432", "HTTP 1.1", "mistle.toml:3", "a-1", "1-a"])
+@pytest.mark.parametrize("secret", ["1", "mistle", "a"])
+def test_short_or_common_secret_is_not_masked_inside_a_name(secret: str, text: str):
+    assert Redactor([secret])(f"see {text}.") == f"see {text}."
+
+
+@pytest.mark.parametrize(
+    "made",
+    ["eyJhbGciOiJIUzI1NiJ9.eyJqdGkiOiI4In0.c2lnbmF0dXJl", "eyJhbGciOiJIUzI1", "d" * 64, "md5" + "0f" * 16],
+)
+def test_what_is_made_with_a_secret_is_masked(made: str):
+    assert Redactor()(f"not {made}, no") == f"not {MASK}, no"
+
+
+def test_digest_of_an_image_is_shown():
+    image = f"ghcr.io/mistlehq/sandbox-base@sha256:{'0f' * 32}"
+    assert Redactor(["hunter2"])(f"{image} can be had") == f"{image} can be had"
+
+
+def test_what_is_public_in_one_text_is_not_in_another():
+    redact = Redactor(["postgres-1"])
+    assert redact("postgres-1:5432/mistle", frozenset({"postgres-1"})) == "postgres-1:5432/mistle"
+    assert redact("no user postgres-1") == f"no user {MASK}"
+
+
+def test_short_secret_is_a_word_of_its_own_behind_a_control_character():
+    assert Redactor(["hunt"])(clean("sent p\0\0\0\x09hunt\0 and user\0hunt")) == f"sent p {MASK} and user {MASK}"
+
+
+def test_secret_is_masked_where_its_encoding_is_wrapped():
+    secret = "".join(f"%{number:02x}\\" for number in range(60))
+    wrapped = "\n".join(re.findall(".{1,76}", json.dumps(secret)))
+    assert Redactor([secret])(clean(f"said {wrapped}")) == f'said "{MASK}"'

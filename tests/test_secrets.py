@@ -72,6 +72,27 @@ def test_secrets_in_every_shape_they_were_written(tmp_path):
     assert list(secrets) == sorted(secrets, key=len, reverse=True)
 
 
+@pytest.mark.parametrize(
+    "address",
+    [
+        "http://collector:4318/v1?key=in-query",
+        " HTTPS://collector/v1?a=&key=in-query#fragment",
+        "http://collector/v1?in-query",
+        "http://collector/v1?in-query&more=1",
+        "HTTP://in-query@collector/v1",
+        "http://in-query:more@collector/v1",
+        "https://:in-query@collector/v1/@x",
+    ],
+)
+@pytest.mark.parametrize("where", ["file", "variable"])
+def test_token_in_a_web_address(tmp_path, address, where):
+    path = "telemetry.traces.endpoint"
+    file = write(tmp_path, {**ALL, path: address} if where == "file" else ALL)
+    config = load(file, {key_of(path).variable: address} if where == "variable" else {})
+    assert "in-query" in config.secrets
+    assert not {"collector", "4318", "v1", "http"} & set(config.secrets)
+
+
 @pytest.mark.parametrize("value", [Raw("0x" + "f" * 6000), True, 1.5, [["x"]], Raw("2026-11-23")])
 def test_secret_of_an_odd_type(tmp_path, value):
     config = load(write(tmp_path, {"email.smtp.password": value}), {})

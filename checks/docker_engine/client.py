@@ -174,6 +174,6 @@ def _is_dockers(error: APIError) -> bool:
     return error.status_code in {401, 403} or (error.status_code != 404 and bool(_message(error.response)))
 
 
-def _is_no_http(error: RequestException) -> bool:
+def _is_no_http(error: BaseException) -> bool:
     met = next((link for link in chain(error) if isinstance(link, HTTPException)), None)
     return met is not None and not isinstance(met, RemoteDisconnected | IncompleteRead)

@@ -1,0 +1,79 @@
+"""From a document to its readers. A bug in one format is told in the others, and costs no verdict."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from preflight.endings import BUG, NOT_STARTED
+from preflight.formats import FORMATS
+from preflight.output import OutputError, is_writable, write_stderr, write_stdout
+from preflight.output import deliver as write
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable, Iterator
+
+    from preflight.options import Target
+    from preflight.report import Report
+    from preflight.session import Session
+
+
+def deliver(session: Session, document: Report | str) -> int:
+    """Print it, and give the exit code. A report that is lost leaves no run ready."""
+    code, color = 0, session.options.color
+    try:
+        if isinstance(document, str):
+            write_stdout(document, color=color)
+        else:
+            report, texts = _rendered(session, document)
+            code = report.exit_code
+            for line in _asides(report, texts):
+                write_stderr(line)
+            write(texts.items(), color=color)
+    except OutputError as error:
+        write_stderr(f"mistle-preflight: {error}")
+        return code or 2
+    return code
+
+
+def _rendered(session: Session, report: Report) -> tuple[Report, dict[Target, str]]:
+    """The report, with every bug met in a format, and its texts; a format that has one shows that alone, if it can."""
+    targets = _targets(session, report)
+    texts = _texts(session, report, targets)
+    if len(texts) == len(targets):
+        return report, texts
+    report = session.report()
+    texts = _texts(session, report, targets)
+    lost = [target for target in targets if target not in texts]
+    return report, texts | _texts(session, _only_bugs(report), lost)
+
+
+def _texts(session: Session, report: Report, targets: Iterable[Target]) -> dict[Target, str]:
+    texts = {}
+    for target in targets:
+        try:
+            texts[target] = FORMATS[target[0]](report)
+        except BaseException as error:
+            session.note_bug(error, f"the {target[0]} report")
+    return texts
+
+
+def _only_bugs(report: Report) -> Report:
+    config = report.results[0]
+    met = tuple(finding for finding in config.findings if finding.id == BUG.id)
+    return replace(report, results=(replace(config, keys=(), findings=met),), keys=())
+
+
+def _asides(report: Report, texts: Collection[Target]) -> Iterator[str]:
+    """What goes to standard error: why nothing was checked, a bug that no report tells, and tracebacks on demand."""
+    told = NOT_STARTED if texts else NOT_STARTED | {BUG.id}
+    yield from (f"mistle-preflight: {finding.message}" for finding in report.findings if finding.id in told)
+    yield from report.tracebacks if report.detail > 0 else ()
+
+
+def _targets(session: Session, report: Report) -> tuple[Target, ...]:
+    """Where nothing was checked, a line on standard error says it to people, and a report only to machines."""
+    wanted = session.options.format
+    if report.exit_code != 2:
+        return wanted
+    return tuple((name, file) for name, file in wanted if name != "text" and is_writable(file))
