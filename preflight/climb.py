@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from checks.base import Check, Diagnosis, Finding, Recorder, Settings, Status
+from checks.words import clean
 from preflight import bugs
 from preflight.blame import attribute, keys_of
 from preflight.endings import TIMEOUT
@@ -54,7 +55,7 @@ class Climb:
         """What was found, for each of the checks. A climb that nobody ended is a bug."""
         self.end(None if self.is_over else RuntimeError("the climb was lost"))
         self.record.findings[:] = self._kept()
-        findings, facts = self.record.finish(), dict(self.record.facts)
+        findings, facts = self.record.finish(), _plain(self.record.facts)
         seconds = round(self._ended - self._started, 4)
         for check in self.checks:
             own = attribute(check, self.checks, findings, origins)
@@ -87,3 +88,11 @@ class Climb:
         """After a cut, failures are its echo; a warning may name what the clean-up had to leave behind."""
         late = self.record.findings[self._late :] if self._late is not None else []
         return self.record.findings[: self._late] + [finding for finding in late if finding.status is Status.WARN]
+
+
+def _plain(facts: Mapping[str, object]) -> dict[str, object]:
+    """As a document can hold them: numbers and truths as they are, everything else as harmless words."""
+    return {
+        name: value if isinstance(value, int | float | None) else clean(str(value), 300)
+        for name, value in facts.items()
+    }

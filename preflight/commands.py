@@ -27,6 +27,7 @@ def run(session: Session) -> Report:
     from checks.base import Settings
     from checks.trust import Trust
     from preflight import runner
+    from preflight.plan import with_services
     from preflight.progress import Progress
 
     settings = Settings(Trust(_begin(session)), session.options.timeout, session.options.read_only)
@@ -40,7 +41,7 @@ def run(session: Session) -> Report:
             signals=session.signals,
             on_end=progress.ended,
         )
-    session.results = (*done.results, *plan.blocked)
+    session.results = with_services((*done.results, *plan.blocked))
     session.tracebacks += done.bugs
     _compare(session)
     return session.report()
@@ -54,10 +55,12 @@ def config(session: Session) -> Report:
 
 def plan(session: Session) -> Report:
     """Say what a run would check."""
+    from preflight.plan import with_services
+
     _begin(session)
     session.options = replace(session.options, detail=session.options.detail or 1)
     plan = _plan(session)
-    session.results = (*map(_planned, plan.checks), *plan.blocked)
+    session.results = with_services((*map(_planned, plan.checks), *plan.blocked))
     return session.report()
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING
 
@@ -12,6 +12,7 @@ from checks.base import Finding, Layer, Status
 from preflight.families import RESOURCES
 from preflight.families.resource import Deployment, Resource
 from preflight.report import Result
+from preflight.services import SERVICES
 
 if TYPE_CHECKING:
     from checks.base import Check
@@ -58,6 +59,15 @@ def plan(
         checks=tuple(resource.make(deployment) for resource in sound),
         blocked=tuple(_blocked(resource, config) for resource in blocked),
         unselected=frozenset(key for resource in named if resource not in wanted for key in _keys(resource, config)),
+    )
+
+
+def with_services(results: Iterable[Result]) -> tuple[Result, ...]:
+    """The results, each with the services that use its target."""
+    users = {resource.name: resource.services for resource in RESOURCES}
+    return tuple(
+        replace(result, services=tuple(name for name in SERVICES if name in users.get(result.name, ())))
+        for result in results
     )
 
 

@@ -18,7 +18,9 @@ Evidence = Literal["probed", "validated", "none"]
 
 @dataclass(frozen=True)
 class Result:
-    """What one check found. In its findings, ``fields`` are configuration keys. ``facts`` are for compare()."""
+    """What one check found. In its findings, ``fields`` are configuration keys. ``facts`` are what was seen of the
+    target, small values by name; ``services`` use the target.
+    """
 
     name: str
     kind: str
@@ -27,6 +29,7 @@ class Result:
     findings: tuple[Finding, ...]
     seconds: float = 0.0
     facts: Mapping[str, object] = field(default_factory=dict)
+    services: tuple[str, ...] = ()
 
     @property
     def status(self) -> Status:
@@ -125,10 +128,16 @@ def ignoring(results: tuple[Result, ...], ignored: frozenset[str]) -> tuple[Resu
 
 def masked(results: tuple[Result, ...], mask: Callable[[str], str]) -> tuple[Result, ...]:
     """The results with every text that came from elsewhere masked."""
-    shown = tuple(replace(result, target=mask(result.target)) for result in results)
+    shown = tuple(
+        replace(result, target=mask(result.target), facts=_masked_facts(result.facts, mask)) for result in results
+    )
     return _each_finding(
         shown, lambda finding: replace(finding, message=mask(finding.message), hint=mask(finding.hint))
     )
+
+
+def _masked_facts(facts: Mapping[str, object], mask: Callable[[str], str]) -> dict[str, object]:
+    return {name: mask(value) if isinstance(value, str) else value for name, value in facts.items()}
 
 
 def _softened(finding: Finding) -> Finding:
