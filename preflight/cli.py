@@ -71,7 +71,7 @@ def _session(arguments: list[str], signals: Signals) -> Session:
     from preflight.options import Options, targets
     from preflight.session import Session
 
-    return Session(Options(format=targets(arguments) or Options.format), signals)
+    return Session(Options(format=targets(arguments) or Options.format), signals, terminal=sys.stderr)
 
 
 def _command(session: Session, arguments: list[str]) -> Report | str:

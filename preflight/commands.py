@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import sys
 from dataclasses import asdict, replace
 from typing import TYPE_CHECKING
 
@@ -32,7 +30,7 @@ def run(session: Session) -> Report:
 
     settings = Settings(Trust(_begin(session)), session.options.timeout, session.options.read_only)
     plan = _plan(session)
-    with Progress(sys.stderr, plan.checks) as progress:
+    with Progress(session.terminal, plan.checks) as progress:
         done = runner.run(
             plan.checks,
             settings,
@@ -88,11 +86,11 @@ COMMANDS: Mapping[str, Callable[[Session], Report | str]] = {
 def _begin(session: Session) -> Path | None:
     """Read the configuration. Returns the certificates to trust besides Mozilla's. Raises UsageError, ConfigError."""
     _require_known(session.options.ignore)
-    trusted, warning = extra_ca.choose(session.options, os.environ)
+    trusted, warning = extra_ca.choose(session.options, session.environ)
     if warning:
         session.note(warning)
     before = session.seconds
-    session.config = load(session.options.config, os.environ)
+    session.config = load(session.options.config, session.environ)
     session.reading = round(session.seconds - before, 4)
     return trusted
 

@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NoReturn
 
-from preflight import __version__
 from preflight.formats import FORMATS
 from preflight.services import SERVICES
+from preflight.version import __version__
 
 Target = tuple[str, Path | None]  # a format, and its file or standard output
 

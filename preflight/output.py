@@ -37,7 +37,7 @@ def deliver(report: Report, targets: Iterable[Target], *, color: bool = True) ->
         text = FORMATS[name](report)
         try:
             if file:
-                _write_file(file, _SGR.sub("", text).encode(errors="replace"))
+                _write_file(file, plain(text).encode(errors="replace"))
             else:
                 write_stdout(text, color=color, encoding=None if name == "text" else "utf-8")
         except OSError as error:
@@ -48,6 +48,11 @@ def deliver(report: Report, targets: Iterable[Target], *, color: bool = True) ->
         raise OutputError("; ".join(failures))
 
 
+def plain(text: str) -> str:
+    """The text without its colours."""
+    return _SGR.sub("", text)
+
+
 def write_stdout(text: str, *, color: bool = True, encoding: str | None = None) -> None:
     """All at once; colours only to a terminal; plain marks where the encoding (default: its own) has no others.
 
@@ -55,7 +60,7 @@ def write_stdout(text: str, *, color: bool = True, encoding: str | None = None) 
     """
     try:
         colored = color and sys.stdout.isatty() and not os.environ.get("NO_COLOR") and not _is_dumb()
-        shown = _encoded(text if colored else _SGR.sub("", text), encoding or sys.stdout.encoding)
+        shown = _encoded(text if colored else plain(text), encoding or sys.stdout.encoding)
         sys.stdout.buffer.write(shown)
         sys.stdout.flush()
     except (OSError, AttributeError) as error:  # AttributeError: the process was started without standard output

@@ -6,19 +6,21 @@ import os
 import time
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TextIO
 
 from checks.base import Diagnosis, Finding, Layer, Status
 from checks.words import clean
-from preflight import __version__
 from preflight.config import Config
 from preflight.redact import Redactor
 from preflight.report import Report, Result, ignoring, masked, place
+from preflight.signals import Signals
 from preflight.verdicts import verdicts
+from preflight.version import __version__
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from preflight.options import Options
-    from preflight.signals import Signals
 
 _NOTHING = Config(values={}, origins={}, findings=(), broken=frozenset(), keys={}, secrets=())
 
@@ -28,7 +30,9 @@ class Session:
     """Filled in as the command goes along; at any moment it can give a report."""
 
     options: Options
-    signals: Signals
+    signals: Signals = field(default_factory=Signals)
+    environ: Mapping[str, str] = field(default_factory=lambda: os.environ)
+    terminal: TextIO | None = None  # where progress is drawn, if it is one
     config: Config = _NOTHING
     findings: list[Finding] = field(default_factory=list)
     tracebacks: list[str] = field(default_factory=list)
@@ -41,7 +45,7 @@ class Session:
     @property
     def source(self) -> str:
         """Where the configuration comes from."""
-        named = str(self.options.config or os.environ.get("MISTLE_CONFIG_PATH", ""))
+        named = str(self.options.config or self.environ.get("MISTLE_CONFIG_PATH", ""))
         return clean(named, 300) or "environment"
 
     @property

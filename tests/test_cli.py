@@ -261,8 +261,8 @@ def test_signal_during_the_run_gives_the_report_so_far(number: signal.Signals, d
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_signal_before_the_run_gives_a_report_too(number: signal.Signals):
     slow = (
-        "import preflight.commands as m, time\n"
-        "def load(*_): m.sys.stderr.write('loading\\n'); m.sys.stderr.flush(); time.sleep(30)\n"
+        "import preflight.commands as m, sys, time\n"
+        "def load(*_): sys.stderr.write('loading\\n'); sys.stderr.flush(); time.sleep(30)\n"
         "m.load = load"
     )
     process = started("--config", str(EXAMPLE), "-f", "json", code=slow)
