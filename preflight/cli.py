@@ -13,6 +13,7 @@ from preflight.signals import Interrupted, Signals
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from preflight.commands import Document
     from preflight.options import Target
     from preflight.report import Report
     from preflight.session import Session
@@ -41,7 +42,7 @@ def entry() -> None:
     os._exit(code)
 
 
-def _document(arguments: list[str], signals: Signals) -> tuple[Session, Report | str]:
+def _document(arguments: list[str], signals: Signals) -> tuple[Session, Document]:
     """What is to be printed, also where a signal ended the command."""
     session = None
     try:
@@ -74,7 +75,7 @@ def _session(arguments: list[str], signals: Signals) -> Session:
     return Session(Options(format=targets(arguments) or Options.format), signals, terminal=sys.stderr)
 
 
-def _command(session: Session, arguments: list[str]) -> Report | str:
+def _command(session: Session, arguments: list[str]) -> Document:
     from preflight import bugs
     from preflight.commands import COMMANDS
     from preflight.config import ConfigError
@@ -96,18 +97,25 @@ def _command(session: Session, arguments: list[str]) -> Report | str:
     return session.report()
 
 
-def _deliver(session: Session, document: Report | str) -> int:
+def _deliver(session: Session, document: Document) -> int:
     """Print it. A report that is lost leaves no run ready."""
+    from preflight import formats
+    from preflight.formats import FORMATS
     from preflight.output import OutputError, deliver, write_stderr, write_stdout
+    from preflight.report import Report
 
     code = 0 if isinstance(document, str) else document.exit_code
+    options = session.options
     try:
-        if isinstance(document, str):
-            write_stdout(document, color=session.options.color)
-        else:
-            for line in _asides(document):
-                write_stderr(line)
-            deliver(document, _targets(session, document), color=session.options.color)
+        match document:
+            case str():
+                write_stdout(document, color=options.color)
+            case Report():
+                for line in _asides(document):
+                    write_stderr(line)
+                deliver(document, FORMATS, _targets(session, document), color=options.color)
+            case _:
+                deliver(document, formats.of(options.command), options.format, color=options.color)
     except OutputError as error:
         write_stderr(f"mistle-preflight: {error}")
         return code or 2

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict, replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from checks.base import Check, Finding, Layer, Status
@@ -14,10 +15,14 @@ from preflight.report import Report, Result
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
-    from pathlib import Path
 
+    from preflight.difference import Difference
+    from preflight.matrix import Matrix
     from preflight.plan import Plan
+    from preflight.saved import SavedReport
     from preflight.session import Session
+
+    Document = Report | Difference | Matrix | str
 
 
 def run(session: Session) -> Report:
@@ -75,11 +80,32 @@ def explain(session: Session) -> str:
     return json.dumps(asdict(entry), default=str, indent=2) + "\n"
 
 
-COMMANDS: Mapping[str, Callable[[Session], Report | str]] = {
+def diff(session: Session) -> Difference:
+    """Say what changed between two reports."""
+    from preflight.difference import diff
+
+    before, after = (_read(Path(argument)) for argument in session.options.arguments)
+    return diff(before, after, session.fail_level)
+
+
+def merge(session: Session) -> Matrix:
+    """Make one verdict for every key from several reports."""
+    from preflight.matrix import merge
+
+    vantages = tuple(map(_vantage, session.options.arguments))
+    names = [vantage.name for vantage in vantages]
+    if twice := next((name for name in names if names.count(name) > 1), ""):
+        raise UsageError(f"two reports are called {twice!r}: name them, as in node-a={twice}.json")
+    return merge(vantages, session.fail_level)
+
+
+COMMANDS: Mapping[str, Callable[[Session], Document]] = {
     "run": run,
     "config": config,
     "plan": plan,
     "explain": explain,
+    "diff": diff,
+    "merge": merge,
 }
 
 
@@ -93,6 +119,24 @@ def _begin(session: Session) -> Path | None:
     session.config = load(session.options.config, session.environ)
     session.reading = round(session.seconds - before, 4)
     return trusted
+
+
+def _vantage(argument: str) -> SavedReport:
+    """A report and its name: the one given, else the service's, else the file's."""
+    name, equals, file = argument.partition("=")
+    if not equals or Path(argument).exists():
+        name, file = "", argument
+    found = _read(Path(file), name)
+    return found if name else replace(found, name=found.service or found.name.removesuffix(".json"))
+
+
+def _read(file: Path, name: str = "") -> SavedReport:
+    from preflight.saved import SavedReportError, read
+
+    try:
+        return read(file, name)
+    except SavedReportError as error:
+        raise UsageError(str(error)) from error
 
 
 def _require_known(ids: Iterable[str]) -> None:

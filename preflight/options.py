@@ -5,10 +5,12 @@ from __future__ import annotations
 import argparse
 import contextlib
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NoReturn
+from typing import NamedTuple, NoReturn
 
+from preflight import formats
 from preflight.formats import FORMATS
 from preflight.services import SERVICES
 from preflight.version import __version__
@@ -16,7 +18,24 @@ from preflight.version import __version__
 Target = tuple[str, Path | None]  # a format, and its file or standard output
 
 STAGES = ("before-deploy", "live")
-COMMANDS = {"run": (), "config": (), "plan": (), "explain": ("ID",)}
+
+
+class Words(NamedTuple):
+    """What follows a command's name: how it is written, and how many words at least and at most."""
+
+    shown: str = ""
+    least: int = 0
+    most: int = 0
+
+
+COMMANDS: Mapping[str, Words] = {
+    "run": Words(),
+    "config": Words(),
+    "plan": Words(),
+    "explain": Words("ID", 1, 1),
+    "diff": Words("A.json B.json", 2, 2),
+    "merge": Words("[NAME=]A.json ...", 1, 1000),
+}
 
 DESCRIPTION = """\
 Prove every resource that a Mistle configuration names, before the deployment needs it.
@@ -26,6 +45,8 @@ commands:
   config                check the configuration alone, offline
   plan                  list what a run would check, and for which keys, offline
   explain ID            say what a finding means and what to do about it
+  diff A.json B.json    say what changed between two reports; 1 when the second is worse
+  merge A.json ...      one verdict for every key from the reports of several services or nodes
 """
 EXAMPLES = """\
 exit codes: 0 ready, 1 not ready, 2 could not start, 3 a bug in this tool, 130 and 143 interrupted
@@ -38,6 +59,8 @@ examples:
   mistle-preflight -f text -f json=report.json             a report to read and one to keep
   mistle-preflight config --config mistle.toml -q          is the file right?
   mistle-preflight explain network.refused                 what does this finding mean?
+  mistle-preflight diff yesterday.json today.json          what is worse than it was?
+  mistle-preflight merge api.json node-a=gateway.json      one verdict from where each service runs
 """
 
 
@@ -81,8 +104,11 @@ def _raise_on_misuse(options: Options) -> None:
     expected = COMMANDS.get(options.command)
     if expected is None:
         raise UsageError(f"there is no command {options.command!r}; there are: {', '.join(COMMANDS)}")
-    if len(options.arguments) != len(expected):
-        raise UsageError(f"the command is: {' '.join(('mistle-preflight', options.command, *expected))}")
+    if not expected.least <= len(options.arguments) <= expected.most:
+        raise UsageError(f"the command is: mistle-preflight {options.command} {expected.shown}".rstrip())
+    for name, _ in options.format:
+        if name not in (known := formats.of(options.command)):
+            raise UsageError(f"--format: {options.command} has no format {name!r}; it has: {', '.join(known)}")
     places = [file for _, file in options.format]
     if len(set(places)) < len(places):
         raise UsageError("--format: two reports for one place; give one a file, as in --format json=report.json")

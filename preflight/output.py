@@ -9,15 +9,14 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from preflight.formats import FORMATS
-from preflight.formats.text import ASCII
+from preflight.formats.marks import ASCII
 from preflight.options import UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from preflight.formats import Formats, Printable
     from preflight.options import Target
-    from preflight.report import Report
 
 _SGR = re.compile(r"\x1b\[[0-9;]*m")
 
@@ -30,11 +29,11 @@ class OutputError(Exception):
     """A report could not be written; the message is one line."""
 
 
-def deliver(report: Report, targets: Iterable[Target], *, color: bool = True) -> None:
-    """Write the report in every format asked for. Raises OutputError, after trying them all."""
+def deliver(document: Printable, formats: Formats[Printable], targets: Iterable[Target], *, color: bool = True) -> None:
+    """Write the document in every format asked for. Raises OutputError, after trying them all."""
     failures = []
     for name, file in targets:
-        text = FORMATS[name](report)
+        text = formats[name](document)
         try:
             if file:
                 _write_file(file, plain(text).encode(errors="replace"))

@@ -49,6 +49,11 @@ class Session:
         return clean(named, 300) or "environment"
 
     @property
+    def fail_level(self) -> Status:
+        """From where on a finding counts."""
+        return Status[self.options.fail_level.upper()]
+
+    @property
     def seconds(self) -> float:
         """How long it has been going."""
         return round(time.perf_counter() - self._clock, 4)
@@ -73,7 +78,7 @@ class Session:
             seconds=self.seconds,
             results=shown,
             keys=verdicts(config.keys, shown, config.origins, self.unproven),
-            fail_level=Status[options.fail_level.upper()],
+            fail_level=self.fail_level,
             ignored=ignored,
             signal=self.signals.received,
             detail=options.detail,

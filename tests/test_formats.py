@@ -13,7 +13,7 @@ from jsonschema import Draft202012Validator, ValidationError
 
 from checks.base import Finding, Layer, Status
 from preflight.formats import FORMATS
-from preflight.formats.text import ASCII
+from preflight.formats.marks import ASCII
 from preflight.report import KeyVerdict, Report, Result
 
 SCHEMA = Draft202012Validator(json.loads(files("preflight").joinpath("report.schema.json").read_text()))

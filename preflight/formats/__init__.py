@@ -1,32 +1,49 @@
-"""One module for each format: ``render(report) -> str``, pure. Each is imported when it is used."""
+"""One module for each format of what can be printed: ``render(it) -> str``, pure, imported when it is used."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
 from importlib import import_module
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 if TYPE_CHECKING:
+    from preflight.difference import Difference
+    from preflight.matrix import Matrix
     from preflight.report import Report
 
-Render = Callable[["Report"], str]
+Printable = TypeVar("Printable")
 
 
-class _Formats(Mapping[str, Render]):
-    """By name, in the order in which they are listed; the first is the default."""
+@dataclass(frozen=True)
+class Formats(Mapping[str, Callable[[Printable], str]], Generic[Printable]):
+    """By name, in the order in which they are listed; the first is the default. Each is a module of ``package``."""
 
-    _NAMES = ("text", "json")
+    package: str
+    names: tuple[str, ...]
 
-    def __getitem__(self, name: str) -> Render:
-        if name not in self._NAMES:
+    def __getitem__(self, name: str) -> Callable[[Printable], str]:
+        if name not in self.names:
             raise KeyError(name)
-        return cast("Render", import_module(f"preflight.formats.{name}").render)
+        module: Any = import_module(f"{self.package}.{name}")
+        render: Callable[[Printable], str] = module.render
+        return render
 
     def __iter__(self) -> Iterator[str]:
-        return iter(self._NAMES)
+        return iter(self.names)
 
     def __len__(self) -> int:
-        return len(self._NAMES)
+        return len(self.names)
 
 
-FORMATS: Mapping[str, Render] = _Formats()
+FORMATS: Formats[Report] = Formats("preflight.formats", ("text", "json"))
+DIFFERENCE: Formats[Difference] = Formats("preflight.formats.difference", ("text", "json"))
+MATRIX: Formats[Matrix] = Formats("preflight.formats.matrix", ("text", "json"))
+
+BY_COMMAND: Mapping[str, Formats[Any]] = {"diff": DIFFERENCE, "merge": MATRIX}
+"""What a command prints where that is no report."""
+
+
+def of(command: str) -> Formats[Any]:
+    """The formats that a command has."""
+    return BY_COMMAND.get(command, FORMATS)
