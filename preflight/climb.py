@@ -32,6 +32,11 @@ class Climb:
         self.record = Recorder(self.check, self.settings)
         self._started = self._ended = time.perf_counter()
 
+    @property
+    def worst(self) -> Finding | None:
+        """The worst that was found so far."""
+        return max(self.record.findings, key=lambda finding: finding.status, default=None)
+
     def cut(self, reason: Diagnosis | None = None) -> None:
         """End it from outside: for ``reason``, or at its own limit, which the check can explain."""
         if self.is_over:

@@ -35,7 +35,7 @@ def run(session: Session) -> Report:
 
     settings = Settings(Trust(_begin(session)), session.options.timeout, session.options.read_only)
     plan = _plan(session)
-    with Progress(session.terminal, plan.checks) as progress:
+    with Progress(session.terminal, plan.checks, color=session.options.color) as progress:
         done = runner.run(
             plan.checks,
             settings,

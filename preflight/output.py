@@ -5,10 +5,12 @@ from __future__ import annotations
 import contextlib
 import os
 import re
+import shutil
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from preflight.folding import folded
 from preflight.formats.marks import ASCII
 from preflight.options import UsageError
 
@@ -53,13 +55,16 @@ def plain(text: str) -> str:
 
 
 def write_stdout(text: str, *, color: bool = True, encoding: str | None = None) -> None:
-    """All at once; colours only to a terminal; plain marks where the encoding (default: its own) has no others.
+    """All at once; colours only to a terminal, and no longer lines than it has, except in ``encoding``, which is for
+    machines; plain marks where the encoding (default: its own) has no others.
 
     Raises OutputError.
     """
     try:
-        colored = color and sys.stdout.isatty() and not os.environ.get("NO_COLOR") and not _is_dumb()
-        shown = _encoded(text if colored else plain(text), encoding or sys.stdout.encoding)
+        terminal = sys.stdout.isatty()
+        colored = color and terminal and not os.environ.get("NO_COLOR") and not _is_dumb()
+        fitted = folded(text, _columns()) if terminal and not encoding else text
+        shown = _encoded(fitted if colored else plain(fitted), encoding or sys.stdout.encoding)
         sys.stdout.buffer.write(shown)
         sys.stdout.flush()
     except (OSError, AttributeError) as error:  # AttributeError: the process was started without standard output
@@ -67,10 +72,14 @@ def write_stdout(text: str, *, color: bool = True, encoding: str | None = None) 
         raise OutputError(f"standard output cannot be written to: {reason}") from error
 
 
+def _columns() -> int:
+    return shutil.get_terminal_size().columns
+
+
 def write_stderr(line: str) -> None:
     """One line, to whoever watches."""
     with contextlib.suppress(OSError, ValueError, AttributeError):  # nobody does
-        sys.stderr.write(f"{line}\n")
+        sys.stderr.write(f"{folded(line, _columns()) if sys.stderr.isatty() else line}\n")
         sys.stderr.flush()
 
 

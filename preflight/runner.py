@@ -16,7 +16,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from checks.base import Check, ClimbEnded, Diagnosis, Settings
+from checks.base import Check, ClimbEnded, Diagnosis, Finding, Settings
 from checks.isolation import isolated
 from checks.threads import Loop
 from preflight.climb import Climb
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
     from preflight.report import Result
 
-    OnEnd = Callable[[tuple[Check, ...]], object]
+    OnEnd = Callable[[tuple[Check, ...], Finding | None], object]
     Events = queue.SimpleQueue["Climb | int | None"]
 
 GRACE = 0.3  # seconds for a cancelled check to clean up; after that it is left behind
@@ -86,7 +86,7 @@ def _watch(events: Events, ends: float, deadline: float, on_end: OnEnd | None) -
                 return INTERRUPTED.found("the run was interrupted before this was done")
             case climb:
                 if on_end:
-                    on_end(climb.checks)
+                    on_end(climb.checks, climb.worst)
 
 
 class _Work:

@@ -2,7 +2,6 @@
 
 import json
 import os
-import pty
 import signal
 import socket
 import stat
@@ -334,34 +333,6 @@ def test_reader_that_went_away_is_a_clear_line(arguments: tuple[str, ...]):
 def test_closed_standard_streams_do_no_harm():
     shell = f'"{sys.executable}" -m preflight.cli config --config "{EXAMPLE}" >&- 2>&-'
     assert subprocess.run(shell, shell=True, env=CLEAN, check=False).returncode == 2
-
-
-def on_terminal(*arguments: str, env: Mapping[str, str]) -> str:
-    """What a terminal gets to see."""
-    terminal, stream = pty.openpty()
-    process = started(*arguments, env=env, stdout=stream, stderr=stream)
-    os.close(stream)
-    seen = b""
-    try:
-        while part := os.read(terminal, 65536):
-            seen += part
-    except OSError:  # Linux says so of the end
-        pass
-    os.close(terminal)
-    process.wait(timeout=10)
-    return seen.decode()
-
-
-def test_terminal_shows_progress_and_colours(silent: dict[str, str]):
-    seen = on_terminal("--config", str(EXAMPLE), *DATABASES, "--timeout", "0.3", env=silent)
-    assert "0/5 checked, waiting for postgres.control_plane.direct, " in seen
-    assert seen.index("checked, waiting") < seen.index("\r\x1b[K\x1b[1mmistle-preflight ")
-    assert "\x1b[1;31mNOT READY\x1b[0m" in seen
-
-
-@pytest.mark.parametrize(("flags", "env"), [(("--no-color",), {}), ((), {"NO_COLOR": "1"})])
-def test_colours_can_be_turned_off(flags: tuple[str, ...], env: dict[str, str]):
-    assert "\x1b" not in on_terminal("config", "--config", str(EXAMPLE), *flags, env=env)
 
 
 def test_output_without_the_marks_gets_others():
