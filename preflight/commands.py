@@ -70,9 +70,10 @@ def plan(session: Session) -> Report:
 def explain(session: Session) -> str:
     """Say what a finding means."""
     from preflight import docs
+    from preflight.catalogue import entries
 
     _require_known(session.options.arguments)
-    entry = docs.entries()[session.options.arguments[0]]
+    entry = entries()[session.options.arguments[0]]
     if "json" not in {name for name, _ in session.options.format}:
         return docs.explain(entry)
     import json
@@ -143,9 +144,9 @@ def _require_known(ids: Iterable[str]) -> None:
     from difflib import get_close_matches
 
     for id_ in ids:
-        from preflight import docs  # loads every kind of check
+        from preflight.catalogue import entries  # loads every kind of check
 
-        if id_ not in (known := docs.entries()):
+        if id_ not in (known := entries()):
             close = get_close_matches(id_, known, 1)
             raise UsageError(f"there is no finding {id_!r}" + (f"; did you mean {close[0]}?" if close else ""))
 

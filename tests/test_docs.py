@@ -8,6 +8,7 @@ import pytest
 import checks
 from checks.base import Layer
 from preflight import docs
+from preflight.catalogue import entries
 
 TESTS = "\n".join(
     file.read_text() for file in sorted(Path(__file__).parent.glob("test_*.py")) if file != Path(__file__)
@@ -20,21 +21,21 @@ def test_page_is_fresh(name: str):
     assert written == docs.PAGES[name](), "run python -m preflight.docs"
 
 
-@pytest.mark.parametrize("id_", docs.entries())
+@pytest.mark.parametrize("id_", entries())
 def test_finding_is_expected_in_a_test(id_: str):
     assert re.search(rf"""["']{re.escape(id_)}["']""", TESTS), f"no test expects {id_}"
 
 
-@pytest.mark.parametrize("id_", docs.entries())
+@pytest.mark.parametrize("id_", entries())
 def test_finding_is_explained(id_: str):
-    text = docs.explain(docs.entries()[id_])
+    text = docs.explain(entries()[id_])
     assert text.startswith(f"{id_}\n")
     assert "{" not in text
 
 
-@pytest.mark.parametrize("id_", docs.entries())
+@pytest.mark.parametrize("id_", entries())
 def test_failure_has_a_remedy(id_: str):
-    cause = docs.entries()[id_].cause
+    cause = entries()[id_].cause
     assert cause.hint or cause.status.name == "OK"
     assert re.fullmatch(r"[a-z0-9-]+\.[a-z0-9-]+", id_)
     assert cause.layer in Layer
