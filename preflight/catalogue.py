@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import re
 from dataclasses import dataclass
 from functools import cache
+from importlib.resources import files
 from typing import TYPE_CHECKING
 
 import checks
@@ -43,6 +45,27 @@ class Entry:
     def hint(self) -> str:
         """The remedy, with words where a report names the place."""
         return re.sub(r"\{(\w+)\}", lambda brace: _PLACES.get(brace[1], f"the key of {brace[1]}"), self.cause.hint)
+
+    @property
+    def link(self) -> str:
+        """Where the documentation has it."""
+        return f"docs/findings.md#{anchor(self.cause.id)}"
+
+    @property
+    def example(self) -> str:
+        """What was observed once, on a real server; ports and addresses are those of that run."""
+        return _examples().get(self.cause.id, "")
+
+
+@cache
+def _examples() -> Mapping[str, str]:
+    found: Mapping[str, str] = json.loads(files("preflight").joinpath("examples.json").read_text())
+    return found
+
+
+def anchor(id_: str) -> str:
+    """Its heading's, as Markdown sites make it."""
+    return id_.replace(".", "")
 
 
 _PLACES = {"blamed": "the blamed key"}

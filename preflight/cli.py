@@ -34,6 +34,10 @@ def main(arguments: list[str] | None = None) -> int:
 
 def entry() -> None:
     """The console script. It ends at once: no thread that was left behind can hold it up or print anything."""
+    if "_ARGCOMPLETE" in os.environ:
+        from preflight import completion
+
+        completion.answer()
     sys.unraisablehook = lambda _: None
     gc.set_threshold(50_000)  # the imports alone would start it a hundred times: a twentieth of a run
     code = main()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -68,17 +68,34 @@ def plan(session: Session) -> Report:
 
 
 def explain(session: Session) -> str:
-    """Say what a finding means."""
-    from preflight import docs
+    """Say what a finding means, or which there are."""
+    from preflight import explanations
     from preflight.catalogue import entries
 
-    _require_known(session.options.arguments)
-    entry = entries()[session.options.arguments[0]]
-    if "json" not in {name for name, _ in session.options.format}:
-        return docs.explain(entry)
-    import json
+    options, as_json = session.options, "json" in {name for name, _ in session.options.format}
+    known, (asked, *_) = entries(), (*options.arguments, "")
+    if options.list or any(id_.startswith(f"{asked}.") for id_ in known):
+        found = [entry for id_, entry in known.items() if id_.startswith(asked)]
+        if not found:
+            raise UsageError(f"no finding begins with {asked!r}; see mistle-preflight explain --list")
+        if as_json:
+            return explanations.to_json([explanations.document(entry) for entry in found])
+        return explanations.listing(found)
+    if not asked:
+        raise UsageError("name the finding, as in mistle-preflight explain network.refused; --list names them all")
+    _require_known([asked])
+    entry = known[asked]
+    return explanations.to_json(explanations.document(entry)) if as_json else explanations.explain(entry)
 
-    return json.dumps(asdict(entry), default=str, indent=2) + "\n"
+
+def completion(session: Session) -> str:
+    """Give a shell what it needs to complete this command."""
+    from preflight import completion
+
+    (shell,) = session.options.arguments
+    if shell not in completion.SHELLS:
+        raise UsageError(f"there is no completion for {shell!r}; there is for {', '.join(completion.SHELLS)}")
+    return completion.script(shell)
 
 
 def diff(session: Session) -> Difference:
@@ -107,6 +124,7 @@ COMMANDS: Mapping[str, Callable[[Session], Document]] = {
     "explain": explain,
     "diff": diff,
     "merge": merge,
+    "completion": completion,
 }
 
 

@@ -9,27 +9,13 @@ from typing import TYPE_CHECKING
 import checks
 from checks import network
 from checks.base import Check, Layer
-from preflight.catalogue import Entry, causes_of, entries, sentence
+from preflight.catalogue import Entry, anchor, causes_of, entries, sentence
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 FOLDER = Path(__file__).parents[1] / "docs"
 _GENERATED = "<!-- Made by python -m preflight.docs; change the code instead. -->"
-
-
-def explain(entry: Entry) -> str:
-    """One entry, for a terminal."""
-    lines = [
-        entry.cause.id,
-        f"  {entry.cause.means}",
-        "",
-        f"  rung      {entry.rung.strip('`')}",
-        f"  verdict   {entry.cause.status}",
-        f"  blames    {entry.blames}",
-        f"  found by  {', '.join(entry.kinds) or 'the run itself'}",
-    ]
-    return "\n".join([*lines, *(["", f"  → {entry.hint}"] if entry.hint else [])]) + "\n"
 
 
 def findings_page() -> str:
@@ -65,9 +51,14 @@ def _finding(entry: Entry) -> str:
         f"### `{cause.id}`",
         f"{sentence(cause.means)}",
         f"- rung {entry.rung}, verdict `{cause.status}`, found by {found_by}\n- blames {entry.blames}",
+        _block(entry.example) if entry.example else "",
         f"**Remedy:** {sentence(entry.hint)}" if entry.hint else "",
     )
     return "\n\n".join(filter(None, about))
+
+
+def _block(text: str) -> str:
+    return f"```text\n{text}\n```"
 
 
 def _kind(kind: type[Check]) -> Iterator[str]:
@@ -81,7 +72,7 @@ def _kind(kind: type[Check]) -> Iterator[str]:
 
 
 def _link(id_: str) -> str:
-    return f"[`{id_}`](findings.md#{id_.replace('.', '')})"
+    return f"[`{id_}`](findings.md#{anchor(id_)})"
 
 
 def _page(*parts: str) -> str:

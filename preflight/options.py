@@ -20,34 +20,33 @@ Target = tuple[str, Path | None]  # a format, and its file or standard output
 STAGES = ("before-deploy", "live")
 
 
-class Words(NamedTuple):
-    """What follows a command's name: how it is written, and how many words at least and at most."""
+class Command(NamedTuple):
+    """What it does, how the words that follow it are written, and how many they are at least and at most."""
 
-    shown: str = ""
+    about: str
+    words: str = ""
     least: int = 0
     most: int = 0
 
 
-COMMANDS: Mapping[str, Words] = {
-    "run": Words(),
-    "config": Words(),
-    "plan": Words(),
-    "explain": Words("ID", 1, 1),
-    "diff": Words("A.json B.json", 2, 2),
-    "merge": Words("[NAME=]A.json ...", 1, 1000),
+COMMANDS: Mapping[str, Command] = {
+    "run": Command("check the configuration, then everything it names (the default)"),
+    "config": Command("check the configuration alone, offline"),
+    "plan": Command("list what a run would check, and for which keys, offline"),
+    "explain": Command("say what a finding means and what to do about it; --list: which there are", "ID", 0, 1),
+    "diff": Command("say what changed between two reports; 1 when the second is worse", "A.json B.json", 2, 2),
+    "merge": Command("one verdict for every key from the reports of several vantages", "[NAME=]A.json ...", 1, 1000),
+    "completion": Command("what bash, zsh or fish must read to complete all of this", "SHELL", 1, 1),
 }
 
-DESCRIPTION = """\
-Prove every resource that a Mistle configuration names, before the deployment needs it.
-
-commands:
-  run (the default)     check the configuration, then everything it names
-  config                check the configuration alone, offline
-  plan                  list what a run would check, and for which keys, offline
-  explain ID            say what a finding means and what to do about it
-  diff A.json B.json    say what changed between two reports; 1 when the second is worse
-  merge A.json ...      one verdict for every key from the reports of several services or nodes
-"""
+DESCRIPTION = "\n".join(
+    (
+        "Prove every resource that a Mistle configuration names, before the deployment needs it.",
+        "",
+        "commands:",
+        *(f"  {f'{name} {command.words}':23} {command.about}" for name, command in COMMANDS.items()),
+    )
+)
 EXAMPLES = """\
 exit codes: 0 ready, 1 not ready, 2 could not start, 3 a bug in this tool, 130 and 143 interrupted
 
@@ -59,8 +58,10 @@ examples:
   mistle-preflight -f text -f json=report.json             a report to read and one to keep
   mistle-preflight config --config mistle.toml -q          is the file right?
   mistle-preflight explain network.refused                 what does this finding mean?
+  mistle-preflight explain --list postgres                 what can be found of Postgres?
   mistle-preflight diff yesterday.json today.json          what is worse than it was?
   mistle-preflight merge api.json node-a=gateway.json      one verdict from where each service runs
+  eval "$(mistle-preflight completion bash)"               the tab key, for this shell
 """
 
 
@@ -88,11 +89,12 @@ class Options:
     format: tuple[Target, ...] = (("text", None),)
     color: bool = True
     detail: int = 0
+    list: bool = False
 
 
 def parse(arguments: list[str]) -> Options:
     """The options that the arguments give, flags before or after the command. Raises UsageError."""
-    given = vars(_parser().parse_intermixed_args(arguments))
+    given = vars(parser().parse_intermixed_args(arguments))
     given = {name: tuple(value) if isinstance(value, list) else value for name, value in given.items()}
     command, *rest = given.pop("words", ()) or (Options.command,)
     options = Options(**given, command=command, arguments=tuple(rest))
@@ -105,7 +107,7 @@ def _raise_on_misuse(options: Options) -> None:
     if expected is None:
         raise UsageError(f"there is no command {options.command!r}; there are: {', '.join(COMMANDS)}")
     if not expected.least <= len(options.arguments) <= expected.most:
-        raise UsageError(f"the command is: mistle-preflight {options.command} {expected.shown}".rstrip())
+        raise UsageError(f"the command is: mistle-preflight {options.command} {expected.words}".rstrip())
     for name, _ in options.format:
         if name not in (known := formats.of(options.command)):
             raise UsageError(f"--format: {options.command} has no format {name!r}; it has: {', '.join(known)}")
@@ -143,8 +145,9 @@ class _Help(argparse.RawDescriptionHelpFormatter):
         return ", ".join(action.option_strings) + metavar
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = _Parser(
+def parser() -> argparse.ArgumentParser:
+    """Of every flag; the command and what follows it are its words."""
+    made = _Parser(
         prog="mistle-preflight",
         usage="mistle-preflight [COMMAND] [FLAG ...]",
         description=DESCRIPTION,
@@ -154,12 +157,12 @@ def _parser() -> argparse.ArgumentParser:
         allow_abbrev=False,
         add_help=False,
     )
-    parser.color = False  # type: ignore[attr-defined]  # Python 3.14 would colour the help
-    parser.add_argument("words", nargs="*", help=argparse.SUPPRESS)
-    _add_selection(parser.add_argument_group("what is checked"))
-    _add_limits(parser.add_argument_group("how"))
-    _add_output(parser.add_argument_group("what is reported"))
-    return parser
+    made.color = False  # type: ignore[attr-defined]  # Python 3.14 would colour the help
+    made.add_argument("words", nargs="*", help=argparse.SUPPRESS)
+    _add_selection(made.add_argument_group("what is checked"))
+    _add_limits(made.add_argument_group("how"))
+    _add_output(made.add_argument_group("what is reported"))
+    return made
 
 
 def _add_selection(flags: argparse._ArgumentGroup) -> None:
@@ -212,6 +215,7 @@ def _add_output(flags: argparse._ArgumentGroup) -> None:
     flags.add_argument("--no-color", dest="color", action="store_false", help="as NO_COLOR=1")
     flags.add_argument("-q", dest="detail", action="store_const", const=-1, help="failures and the verdict only")
     flags.add_argument("-v", dest="detail", action="store_const", const=1, help="every rung with its time")
+    flags.add_argument("--list", action="store_true", help="with explain: all ids")
     flags.add_argument("--version", action="version", version=f"mistle-preflight {__version__}")
     flags.add_argument("-h", "--help", action="help", help="this text")
 

@@ -7,7 +7,9 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
+from examples import Examples
 from figures import Figures, Section
+from preflight.catalogue import entries
 from testbed import (
     Authority,
     Engine,
@@ -34,9 +36,18 @@ _figures = Figures()
 def pytest_addoption(parser: pytest.Parser) -> None:
     about = "write what the attacks measured to this file, if all of them passed"
     parser.addoption("--reliability", metavar="FILE", type=Path, help=about)
+    about = "put a real message of every finding id that has none into this file"
+    parser.addoption("--examples", metavar="FILE", type=Examples, help=about)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    if examples := config.getoption("--examples"):
+        examples.watch()
 
 
 def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
+    if examples := session.config.getoption("--examples"):
+        examples.write(set(entries()))
     if (file := session.config.getoption("--reliability")) and exitstatus == 0:
         _figures.write(file)
 
