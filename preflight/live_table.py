@@ -11,7 +11,8 @@ from rich.table import Table
 from rich.text import Text
 
 from checks.base import Status
-from preflight.formats.marks import ASCII, STYLES
+from preflight.formats.marks import ASCII
+from preflight.formats.phrases import STYLES
 
 if TYPE_CHECKING:
     from preflight.progress import Row, Rows

@@ -102,9 +102,13 @@ class Report:
         if self.signal:
             return 128 + self.signal
         met = {finding.id for finding in self.findings}
-        counted = [finding for finding in self.findings if finding.id not in self.ignored]
-        verdict = int(any(finding.status >= self.fail_level for finding in counted))
+        verdict = int(any(map(self.blocks, self.findings)))
         return next((code for id_, code in EXIT_CODES.items() if id_ in met), verdict)
+
+    def blocks(self, finding: Finding) -> bool:
+        """Whether this finding alone makes the run not ready."""
+        counts = finding.status >= self.fail_level and finding.id not in self.ignored
+        return counts or finding.id in EXIT_CODES
 
     @property
     def counts(self) -> dict[str, dict[str, int]]:

@@ -6,25 +6,9 @@ where the output's encoding has none.
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 from checks.base import Status
+from preflight.formats.phrases import STYLES
 
-
-class Style(NamedTuple):
-    """How a status looks, and what it is called in a count."""
-
-    mark: str
-    color: str
-    counted: str
-
-
-STYLES = {
-    Status.OK: Style("✓", "32", "ok"),
-    Status.SKIP: Style("–", "2", "skipped"),  # noqa: RUF001 - a dash, not a minus
-    Status.WARN: Style("!", "33", "warned"),
-    Status.FAIL: Style("✗", "31", "failed"),
-}
 ASCII = str.maketrans({"✓": "+", "✗": "x", "–": "-", "→": "->", "·": "|", "…": "..."})  # noqa: RUF001
 
 

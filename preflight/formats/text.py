@@ -6,16 +6,13 @@ from itertools import groupby
 from typing import TYPE_CHECKING
 
 from checks.base import Finding, Status
-from preflight.formats.marks import STYLES, color, marked
+from preflight.formats.marks import color, marked
+from preflight.formats.phrases import outcome, reason, took
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from preflight.report import KeyVerdict, Report, Result
-
-
-VERDICTS = {"run": ("READY", "NOT READY")}
-OFFLINE = ("VALID, nothing was probed", "NOT VALID, nothing was probed")
 
 
 def render(report: Report) -> str:
@@ -51,7 +48,7 @@ def _checks(report: Report) -> list[str]:
     for kind, results in groupby(report.results, lambda result: result.kind):
         lines += ["", color("1", kind)]
         for result in results:
-            line = f"{result.name:{names}}  {result.target:{targets}}  {_time(result.seconds)}  {_worst(result)}"
+            line = f"{result.name:{names}}  {result.target:{targets}}  {_time(result.seconds)}  {reason(result)}"
             lines.append(marked(result.status, line))
             lines += _climb(result) if report.detail > 0 else []
     return lines[1:]
@@ -65,14 +62,6 @@ def _climb(result: Result) -> Iterator[str]:
         took = _time(finding.seconds) if finding.status is not Status.SKIP else ""
         line = f"{finding.layer:{layers}}  {took:10}  {finding.message}"
         yield "    " + marked(finding.status, line)
-
-
-def _worst(result: Result) -> str:
-    """Why the result is not ok, in its id or, where it was skipped, in words."""
-    if result.status is Status.OK:
-        return ""
-    worst = next(finding for finding in result.findings if finding.status is result.status)
-    return worst.message if result.status is Status.SKIP else worst.id
 
 
 def _keys(verdicts: tuple[KeyVerdict, ...]) -> list[str]:
@@ -112,20 +101,13 @@ def _problem(
 
 
 def _verdict(report: Report) -> str:
-    ready, not_ready = VERDICTS.get(report.command, OFFLINE)
-    word = color("1;32", ready) if report.ready else color("1;31", not_ready)
-    ended = ["interrupted"] if report.signal else []
-    counts = [f"{name}: {_counted(count)}" for name, count in report.counts.items()]
-    return " · ".join((word, *ended, *counts, f"{report.seconds:.2f} s"))
-
-
-def _counted(count: dict[str, int]) -> str:
-    tallies = [f"{count[str(status)]} {STYLES[status].counted}" for status in reversed(Status) if count[str(status)]]
-    return ", ".join(tallies) or "none"
+    word, *rest = outcome(report)
+    return " · ".join((color("1;32" if report.ready else "1;31", word), *rest))
 
 
 def _time(seconds: float) -> str:
-    return f"{seconds * 1000:7.1f} ms" if seconds < 10 else f"{seconds:7.1f} s "
+    number, unit = took(seconds).split()
+    return f"{number:>7} {unit:2}"
 
 
 def _width(texts: Iterable[str]) -> int:

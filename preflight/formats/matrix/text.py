@@ -6,7 +6,8 @@ from itertools import groupby
 from typing import TYPE_CHECKING
 
 from checks.base import Status
-from preflight.formats.marks import STYLES, color, marked
+from preflight.formats.marks import color, marked
+from preflight.formats.phrases import STYLES
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
