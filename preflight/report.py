@@ -63,6 +63,8 @@ class KeyVerdict:
 class Report:
     """Everything that a format shows. ``detail``: -1 failures only, 0 the usual, 1 every rung.
 
+    ``config`` is what was read, a path as it was given or ``environment``; ``file`` the same file as its repository
+    knows it, None where there is none.
     ``tracebacks`` of bugs are for whoever mends them, and in no format.
     """
 
@@ -79,6 +81,7 @@ class Report:
     ignored: frozenset[str] = frozenset()
     signal: int | None = None
     detail: int = 0
+    file: str | None = None
     tracebacks: tuple[str, ...] = ()
 
     @property

@@ -16,6 +16,7 @@ from preflight.report import Report, Result, ignoring, masked, place
 from preflight.signals import Signals
 from preflight.verdicts import verdicts
 from preflight.version import __version__
+from preflight.workspace import in_repository
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -45,8 +46,11 @@ class Session:
     @property
     def source(self) -> str:
         """Where the configuration comes from."""
-        named = str(self.options.config or self.environ.get("MISTLE_CONFIG_PATH", ""))
-        return clean(named, 300) or "environment"
+        return clean(self._named, 300) or "environment"
+
+    @property
+    def _named(self) -> str:
+        return str(self.options.config or self.environ.get("MISTLE_CONFIG_PATH", ""))
 
     @property
     def fail_level(self) -> Status:
@@ -82,6 +86,7 @@ class Session:
             ignored=ignored,
             signal=self.signals.received,
             detail=options.detail,
+            file=clean(in_repository(self._named, self.environ), 1000) if self._named else None,
             tracebacks=tuple(map(mask, self.tracebacks)),
         )
 

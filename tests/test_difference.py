@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from checks.base import Status
+from kept_reports import PREFIX, URL, changed, closed_ports, kept
 from preflight.difference import Change, Difference, diff
 from preflight.saved import read
-from reports import PREFIX, URL, changed, closed_ports, kept
 from testbed import Valkey, valkey_server
 
 KV = "kv.data_plane"

@@ -5,69 +5,16 @@
 import json
 import re
 from dataclasses import replace
-from datetime import UTC, datetime
 from importlib.resources import files
 
 import pytest
 from jsonschema import Draft202012Validator, ValidationError
 
-from checks.base import Finding, Layer, Status
 from preflight.formats import FORMATS
 from preflight.formats.marks import ASCII
-from preflight.report import KeyVerdict, Report, Result
+from reports import EVICTS, REPORT, URL
 
 SCHEMA = Draft202012Validator(json.loads(files("preflight").joinpath("report.schema.json").read_text()))
-URL, POOLED, PREFIX = (
-    "postgres.control_plane.direct_url",
-    "postgres.control_plane.pooled_url",
-    "kv.data_plane.key_prefix",
-)
-
-DNS = Finding("postgres.dns", Layer.DNS, Status.OK, "db resolves", fields=(URL,), seconds=0.0012)
-REJECTED = Finding(
-    "postgres.password-rejected",
-    Layer.AUTH,
-    Status.FAIL,
-    "the server refused the password",
-    f"correct the password in {URL} (mistle.toml:42)",
-    (URL,),
-    0.0101,
-)
-NOT_REACHED = Finding("postgres.access", Layer.ACCESS, Status.SKIP, "not reached")
-BLOCKED = Finding("postgres.config", Layer.CONFIG, Status.SKIP, "not checked: the URL cannot be used", fields=(POOLED,))
-EVICTS = Finding("valkey.evicts-keys", Layer.FITNESS, Status.WARN, "policy is allkeys-lru", "", (PREFIX,), 0.002)
-SOUND = Finding("config.config", Layer.CONFIG, Status.OK, "98 keys are valid")
-
-REPORT = Report(
-    version="1.2.3",
-    command="run",
-    config="/etc/mistle/mistle.toml",
-    stage="live",
-    service=None,
-    started_at=datetime(2026, 11, 23, 10, tzinfo=UTC),
-    seconds=0.81,
-    results=(
-        Result("config", "config", "/etc/mistle/mistle.toml", (), (SOUND,), 0.02),
-        Result(
-            "postgres.control_plane.direct",
-            "postgres",
-            "db:5432/mistle",
-            (URL,),
-            (DNS, REJECTED, NOT_REACHED),
-            0.02,
-            {"version": 170002, "pooled": False},
-            ("control_plane_api", "control_plane_migrations"),
-        ),
-        Result("postgres.control_plane.pooled", "postgres", "", (POOLED,), (BLOCKED,)),
-        Result("kv.data_plane", "valkey", "kv:6379", (PREFIX,), (EVICTS,), 12.5),
-    ),
-    keys=(
-        KeyVerdict("global.env", Status.OK, "validated", "MISTLE_ENV"),
-        KeyVerdict(URL, Status.FAIL, "probed", "mistle.toml:42", (REJECTED.id,), ("postgres.control_plane.direct",)),
-        KeyVerdict(POOLED, Status.SKIP, "validated", None, (), ("postgres.control_plane.pooled",)),
-        KeyVerdict(PREFIX, Status.WARN, "probed", "default", (EVICTS.id,), ("kv.data_plane",)),
-    ),
-)
 
 
 def plain(text: str) -> str:

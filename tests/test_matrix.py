@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from checks.base import Status
+from kept_reports import URL, changed, closed_ports, kept
 from preflight.matrix import Matrix, Row, merge
 from preflight.saved import read
-from reports import URL, changed, closed_ports, kept
 from testbed import Valkey, valkey_server
 
 GATEWAY, API, WORKER = "data_plane_gateway", "data_plane_api", "control_plane_worker"

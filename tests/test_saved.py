@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from kept_reports import URL, closed_ports, kept
 from preflight.saved import SavedReportError, read
-from reports import URL, closed_ports, kept
 
 
 @pytest.fixture

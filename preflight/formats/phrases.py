@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, NamedTuple
 from checks.base import Status
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
+    from checks.base import Finding
     from preflight.report import Report, Result
 
 
@@ -55,3 +56,12 @@ def reason(result: Result) -> str:
         return ""
     worst = next(finding for finding in result.findings if finding.status is result.status)
     return worst.message if result.status is Status.SKIP else worst.id
+
+
+def explained(report: Report, finding: Finding) -> Iterator[str]:
+    """What was seen, the keys at fault with the place of each, and what to change: a line each."""
+    origins = {verdict.key: verdict.origin for verdict in report.keys}
+    yield finding.message
+    yield from (f"{key} ({origins.get(key) or 'not set'})" for key in finding.fields)
+    if finding.hint:
+        yield f"→ {finding.hint}"
