@@ -36,7 +36,7 @@ class Formats(Mapping[str, Callable[[Printable], str]], Generic[Printable]):
         return len(self.names)
 
 
-FORMATS: Formats[Report] = Formats("preflight.formats", ("text", "json", "junit", "github", "markdown"))
+FORMATS: Formats[Report] = Formats("preflight.formats", ("text", "json", "junit", "github", "markdown", "prometheus"))
 DIFFERENCE: Formats[Difference] = Formats("preflight.formats.difference", ("text", "json"))
 MATRIX: Formats[Matrix] = Formats("preflight.formats.matrix", ("text", "json"))
 
