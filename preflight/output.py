@@ -10,9 +10,11 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from preflight import ci
 from preflight.folding import folded
 from preflight.formats.marks import ASCII
 from preflight.options import UsageError
+from preflight.report import Report
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -40,11 +42,14 @@ def deliver(document: Printable, formats: Formats[Printable], targets: Iterable[
             if file:
                 _write_file(file, plain(text).encode(errors="replace"))
             else:
-                write_stdout(text, color=color, encoding=None if name == "text" else "utf-8")
+                encoding = None if name == "text" else "utf-8"
+                write_stdout(text, color=color, encoding=encoding, commands=name in ci.COMMANDS)
         except OSError as error:
             failures.append(f"the {name} report cannot be written to {file}: {error.strerror or error}")
         except OutputError as error:
             failures.append(str(error))
+        if isinstance(document, Report):
+            _summarize(document, name)
     if failures:
         raise OutputError("; ".join(failures))
 
@@ -54,18 +59,20 @@ def plain(text: str) -> str:
     return _SGR.sub("", text)
 
 
-def write_stdout(text: str, *, color: bool = True, encoding: str | None = None) -> None:
+def write_stdout(text: str, *, color: bool = True, encoding: str | None = None, commands: bool = False) -> None:
     """All at once; colours only to a terminal, and no longer lines than it has, except in ``encoding``, which is for
     machines; plain marks where the encoding (default: its own) has no others.
 
-    Raises OutputError.
+
+    ``commands`` says that the text is meant for a CI service. Raises OutputError.
     """
     try:
         terminal = sys.stdout.isatty()
         colored = color and terminal and not os.environ.get("NO_COLOR") and not _is_dumb()
         fitted = folded(text, _columns()) if terminal and not encoding else text
-        shown = _encoded(fitted if colored else plain(fitted), encoding or sys.stdout.encoding)
-        sys.stdout.buffer.write(shown)
+        shown = fitted if colored else plain(fitted)
+        safe = shown if commands else ci.inert(shown)
+        sys.stdout.buffer.write(_encoded(safe, encoding or sys.stdout.encoding))
         sys.stdout.flush()
     except (OSError, AttributeError) as error:  # AttributeError: the process was started without standard output
         reason = getattr(error, "strerror", None) or "it is closed"
@@ -79,7 +86,8 @@ def _columns() -> int:
 def write_stderr(line: str) -> None:
     """One line, to whoever watches."""
     with contextlib.suppress(OSError, ValueError, AttributeError):  # nobody does
-        sys.stderr.write(f"{folded(line, _columns()) if sys.stderr.isatty() else line}\n")
+        fitted = folded(line, _columns()) if sys.stderr.isatty() else line
+        sys.stderr.write(f"{ci.inert(fitted)}\n")
         sys.stderr.flush()
 
 
@@ -95,6 +103,14 @@ def is_writable(file: Path | None) -> bool:
     if file is None or (file.exists() and not file.is_file() and not file.is_dir()):
         return True
     return not file.is_dir() and file.parent.is_dir() and os.access(file.parent, os.W_OK)
+
+
+def _summarize(report: Report, name: str) -> None:
+    """Beside a report, and no report itself: a run whose step has no summary may be ready."""
+    try:
+        ci.summarize(report, name)
+    except OSError as error:
+        write_stderr(f"mistle-preflight: the step's summary cannot be written to: {error.strerror or error}")
 
 
 def _encoded(text: str, encoding: str) -> bytes:
