@@ -44,8 +44,13 @@ class Signals:
 
     @contextmanager
     def told_to(self, listener: Callable[[int], object]) -> Iterator[None]:
-        """Until the end of the block, call the listener."""
+        """Until the end of the block, call the listener; of a signal before it, too.
+
+        What an exception from a handler interrupts may be a destructor or a callback of an import, where it is lost.
+        """
         self._listener, self._raises = listener, False
+        if self.received:
+            listener(self.received)
         try:
             yield
         finally:

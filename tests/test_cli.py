@@ -279,6 +279,21 @@ def test_signal_before_the_run_gives_a_report_too(number: signal.Signals):
     assert ids(document(stdout.decode())) == {"run.interrupted"}
 
 
+def test_signal_whose_exception_was_lost_ends_the_run_too(silent: dict[str, str]):
+    lost = (
+        "import preflight.plan as m, contextlib, os, signal\n"
+        "def plan(*args, whole=m.plan, **flags):\n"
+        "    with contextlib.suppress(BaseException): os.kill(os.getpid(), signal.SIGTERM)\n"
+        "    return whole(*args, **flags)\n"
+        "m.plan = plan"
+    )
+    begun = time.monotonic()
+    code, stdout, _ = ended("--config", str(EXAMPLE), *DATABASES, "-f", "json", env=silent, code=lost)
+    assert time.monotonic() - begun < 6  # of the ten seconds that the silence takes
+    assert (code, len(document(stdout)["checks"])) == (143, 6)
+    assert "run.interrupted" in ids(document(stdout))
+
+
 def test_silent_resources_cost_one_time_out_and_the_process_ends(silent: dict[str, str]):
     begun = time.monotonic()
     code, stdout, _ = ended("--config", str(EXAMPLE), *DATABASES, "-f", "json", "--timeout", "1", env=silent)
