@@ -67,7 +67,8 @@ def test_nothing_is_obeyed_in_any_text(text: str):
 @pytest.mark.parametrize("name", FORMATS)
 def test_no_format_passes_a_command_on(name: str, words: str, capfd: pytest.CaptureFixture[str]):
     rejected = replace(REJECTED, message=words.strip(), hint=words.strip())
-    output.deliver(of(CONFIG, replace(DIRECT, target=words.strip(), findings=(rejected,))), [(name, None)])
+    report = of(CONFIG, replace(DIRECT, target=words.strip(), findings=(rejected,)))
+    output.deliver(report, FORMATS, [(name, None)])
     shown = capfd.readouterr().out
     READERS[name](shown)
     own = {"error", "notice"} if name in ci.COMMANDS else set()
@@ -117,12 +118,12 @@ def test_summary_of_the_step_is_the_markdown_report_added_to_what_is_there(summa
 
 @pytest.mark.parametrize("name", [name for name in FORMATS if name != "github"])
 def test_only_the_format_for_github_adds_to_the_summary(name: str, delivered: Path):
-    output.deliver(REPORT, [(name, None)])
+    output.deliver(REPORT, FORMATS, [(name, None)])
     assert not delivered.exists()
 
 
 def test_summary_is_added_too_where_annotations_go_to_a_file(delivered: Path, tmp_path: Path):
-    output.deliver(REPORT, [("github", tmp_path / "annotations"), ("json", None)])
+    output.deliver(REPORT, FORMATS, [("github", tmp_path / "annotations"), ("json", None)])
     assert delivered.read_text() == FORMATS["markdown"](REPORT)
 
 
@@ -153,7 +154,7 @@ def test_summary_is_as_long_as_there_is_room_for(version: int, spare: int, deliv
     limit = ci.SUMMARIES["github"].limit
     room = len(VERSIONS[version].encode()) - spare
     delivered.write_bytes(b"x" * (limit - room))
-    output.deliver(REPORT, [("github", None)])
+    output.deliver(REPORT, FORMATS, [("github", None)])
     added = delivered.read_bytes()[limit - room :].decode()
     assert added == VERSIONS[version + spare]
     assert delivered.stat().st_size <= limit == 1024 * 1024
