@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from checks.base import Status
+from format_readers import markdown
 from kept_reports import PREFIX, URL, changed, closed_ports, kept
 from preflight.difference import Change, Difference, diff
 from preflight.saved import read
@@ -134,3 +135,15 @@ def test_json_has_every_part(right: Path, refused: Path) -> None:
     assert document["before"]["ready"] is True
     assert [(problem["id"], problem["keys"]) for problem in document["new"]] == [("network.refused", [URL])]
     assert document["unproven"] == [PREFIX]
+
+
+def titles(markdown_text: str) -> list[str]:
+    return [words for tag, words in markdown(markdown_text).texts if tag in {"h2", "h3"}]
+
+
+def test_markdown_has_every_part(right: Path, refused: Path) -> None:
+    done = preflight("diff", right, refused, "-f", "markdown")
+    assert titles(done.stdout) == ["❌ WORSE", "New failures", "No longer proven"]
+    assert "→ `start the service, or correct the host and port in" in done.stdout
+    better = preflight("diff", refused, right, "-f", "markdown")
+    assert titles(better.stdout) == ["✅ NOT WORSE", "Fixed"]

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from checks.base import Status
+from format_readers import markdown
 from kept_reports import URL, changed, closed_ports, kept
 from preflight.matrix import Matrix, Row, merge
 from preflight.saved import read
@@ -169,6 +170,19 @@ def test_json_has_every_part(right: Path, refused: Path) -> None:
     (found,) = (each for each in document["keys"] if each["key"] == URL)
     assert [cell["status"] for cell in found["vantages"]] == ["ok", "fail"]
     assert document["findings"][0]["keys"] == [URL]
+
+
+def test_markdown_has_every_part(right: Path, refused: Path) -> None:
+    text = preflight("merge", right, f"laptop={refused}", "-f", "markdown").stdout
+    page = markdown(text)
+    assert [words for tag, words in page.texts if tag in {"h2", "h3", "summary"}] == [
+        "❌ NOT READY",
+        "Failures",
+        "Keys",
+    ]
+    (line,) = (line for line in text.splitlines() if line.startswith(f"| ❌ | `{URL}` "))
+    assert line == f"| ❌ | `{URL}` | ✅ | ❌ |"
+    assert "seen from `laptop`" in text
 
 
 def test_names_are_unique(right: Path) -> None:

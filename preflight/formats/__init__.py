@@ -37,8 +37,8 @@ class Formats(Mapping[str, Callable[[Printable], str]], Generic[Printable]):
 
 
 FORMATS: Formats[Report] = Formats("preflight.formats", ("text", "json", "junit", "github", "markdown", "prometheus"))
-DIFFERENCE: Formats[Difference] = Formats("preflight.formats.difference", ("text", "json"))
-MATRIX: Formats[Matrix] = Formats("preflight.formats.matrix", ("text", "json"))
+DIFFERENCE: Formats[Difference] = Formats("preflight.formats.difference", ("text", "json", "markdown"))
+MATRIX: Formats[Matrix] = Formats("preflight.formats.matrix", ("text", "json", "markdown"))
 
 BY_COMMAND: Mapping[str, Formats[Any]] = {"diff": DIFFERENCE, "merge": MATRIX}
 """What a command prints where that is no report."""
