@@ -12,12 +12,14 @@ from figures import Figures, Section
 from preflight.catalogue import entries
 from testbed import (
     Authority,
+    Browser,
     Engine,
     ObjectStore,
     PgBouncer,
     Postgres,
     Smtp,
     Valkey,
+    browser_server,
     docker_engine,
     object_store,
     pgbouncer_server,
@@ -110,4 +112,10 @@ def smtp(authority: Authority) -> Iterator[Smtp]:
 @pytest.fixture(scope="session")
 def engine() -> Iterator[Engine]:
     with docker_engine() as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    with browser_server() as server:
         yield server
