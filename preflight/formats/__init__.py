@@ -36,7 +36,9 @@ class Formats(Mapping[str, Callable[[Printable], str]], Generic[Printable]):
         return len(self.names)
 
 
-FORMATS: Formats[Report] = Formats("preflight.formats", ("text", "json", "junit", "github", "markdown", "prometheus"))
+FORMATS: Formats[Report] = Formats(
+    "preflight.formats", ("text", "json", "junit", "github", "markdown", "prometheus", "html")
+)
 DIFFERENCE: Formats[Difference] = Formats("preflight.formats.difference", ("text", "json", "markdown"))
 MATRIX: Formats[Matrix] = Formats("preflight.formats.matrix", ("text", "json", "markdown"))
 
