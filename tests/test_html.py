@@ -30,7 +30,7 @@ def parsed(report: Report) -> JustHTML:
 
 @cache
 def shown(name: str) -> JustHTML:
-    return parsed(reports.SHAPES[name])
+    return parsed(deployments.SHAPES[name])
 
 
 def every(page: JustHTML, selector: str) -> list[Node]:
@@ -41,12 +41,12 @@ def words(node: Node) -> str:
     return " ".join(node.to_text(" ", strip=False, separator_blocks_only=True).split())
 
 
-@pytest.mark.parametrize("name", reports.SHAPES)
+@pytest.mark.parametrize("name", deployments.SHAPES)
 def test_parser_has_nothing_to_mend(name: str):
-    html5lib.HTMLParser(strict=True).parse(FORMATS["html"](reports.SHAPES[name]))
+    html5lib.HTMLParser(strict=True).parse(FORMATS["html"](deployments.SHAPES[name]))
 
 
-@pytest.mark.parametrize("name", reports.SHAPES)
+@pytest.mark.parametrize("name", deployments.SHAPES)
 def test_links_lead_somewhere(name: str):
     page = shown(name)
     ids = Counter(node.attrs["id"] for node in every(page, "[id]"))
@@ -57,10 +57,10 @@ def test_links_lead_somewhere(name: str):
     assert set(references) <= set(ids)
 
 
-@pytest.mark.parametrize("name", reports.SHAPES)
+@pytest.mark.parametrize("name", deployments.SHAPES)
 def test_page_holds_nothing_but_itself(name: str):
     page = shown(name)
-    text = FORMATS["html"](reports.SHAPES[name])
+    text = FORMATS["html"](deployments.SHAPES[name])
     for node in every(page, "*"):
         assert not {name for name in node.attrs if name.startswith("on") or name in ("style", "src", "xlink:href")}
         assert node.attrs.get("href", "#").startswith("#")
@@ -78,11 +78,11 @@ def test_page_holds_nothing_but_itself(name: str):
 
 
 def test_page_is_the_same_for_the_same_report():
-    assert FORMATS["html"](reports.deployment(reports.BROKEN)) == FORMATS["html"](reports.deployment(reports.BROKEN))
+    assert FORMATS["html"](deployments.deployment(deployments.BROKEN)) == FORMATS["html"](deployments.deployment(deployments.BROKEN))
 
 
 def test_every_key_check_and_finding_is_there():
-    report, text = reports.SHAPES["broken"], words(shown("broken").root)
+    report, text = deployments.SHAPES["broken"], words(shown("broken").root)
     for verdict in report.keys:
         assert f"{verdict.key} " in text
         assert verdict.origin
@@ -110,7 +110,7 @@ def test_problem_says_what_to_do_and_what_it_means():
     assert ids == ["postgres.pooler-on-direct-url", "valkey.password-rejected", "network.refused"], "failures first"
     text = words(every(page, ".problem")[1])
     assert "failed · auth · kv.data_plane valkey.example.internal:" in text
-    assert f"Do: {reports.REJECTED.hint}" in text
+    assert f"Do: {deployments.REJECTED.hint}" in text
     assert "Key at fault kv.data_plane.url mistle.toml:" in text
     assert "Used by data_plane_gateway" in text
     assert "Means The server refuses the user name or the password." in text
@@ -130,7 +130,7 @@ def test_ladder_shows_where_the_climb_stopped():
 
 @pytest.mark.parametrize("which", MAPS)
 def test_map_has_every_service_every_resource_and_a_wire_for_each_use(which: str):
-    report, page = reports.SHAPES["broken"], shown("broken")
+    report, page = deployments.SHAPES["broken"], shown("broken")
     (drawn,) = (each for each in every(page, ".map") if each.attrs["class"] == which)
     resources = [words(each.query("title")[0]) for each in drawn.query(".resource")]
     assert [each.partition(",")[0] for each in resources] == [result.name for result in report.results[1:]]
@@ -146,8 +146,8 @@ def test_map_has_every_service_every_resource_and_a_wire_for_each_use(which: str
 
 def test_map_and_checks_keep_a_kind_together():
     """Checks that could not be made come last, whatever their kind."""
-    report = reports.SHAPES["ready"]
-    mixed = reports.report([*report.results[2:], report.results[1]])
+    report = deployments.SHAPES["ready"]
+    mixed = deployments.report([*report.results[2:], report.results[1]])
     kinds = [words(each) for each in every(parsed(mixed), "#checks h3")]
     assert len(kinds) == len(set(kinds))
     assert kinds[0] == "postgres"
@@ -184,7 +184,7 @@ def test_verbose_page_unfolds_every_check():
         return len(every(shown(name), ".check[open]"))
 
     assert unfolded("broken") == 3
-    assert unfolded("verbose") == len(reports.SHAPES["verbose"].results)
+    assert unfolded("verbose") == len(deployments.SHAPES["verbose"].results)
 
 
 @pytest.mark.parametrize(
@@ -211,7 +211,7 @@ def test_ignored_failure_says_so():
 
 def test_rungs_come_in_the_order_of_the_climb():
     climb = [words(each).partition(" ")[0] for each in every(shown("ready"), "#check-2 .rung")]
-    assert climb == [layer for layer in Layer if layer in reports.RUNGS]
+    assert climb == [layer for layer in Layer if layer in deployments.RUNGS]
 
 
 @pytest.mark.parametrize(

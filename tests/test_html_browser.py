@@ -32,7 +32,7 @@ def show(browser: Browser, chromium: Chromium) -> Show:
 
     @contextmanager
     def shown(report: Report | str, **options: Any) -> Iterator[Page]:
-        content = reports.SHAPES[report] if isinstance(report, str) else report
+        content = deployments.SHAPES[report] if isinstance(report, str) else report
         address = browser.keep("report.html", FORMATS["html"](content))
         context = chromium.new_context(**{"viewport": WIDE, "color_scheme": "light"} | options)
         page, events = context.new_page(), []
@@ -61,7 +61,7 @@ def unfold(page: Page) -> None:
     page.locator("details").evaluate_all("all => all.forEach(each => each.open = true)")
 
 
-@pytest.mark.parametrize("name", reports.SHAPES)
+@pytest.mark.parametrize("name", deployments.SHAPES)
 def test_page_fits_every_screen_and_does_nothing_else(show: Show, name: str) -> None:
     with show(name) as page:
         unfold(page)
@@ -71,7 +71,7 @@ def test_page_fits_every_screen_and_does_nothing_else(show: Show, name: str) -> 
 
 
 def test_every_key_and_finding_is_seen(show: Show) -> None:
-    report = reports.SHAPES["verbose"]
+    report = deployments.SHAPES["verbose"]
     with show(report) as page:
         text = " ".join(page.locator("main").inner_text().split())
     for verdict in report.keys:
@@ -82,7 +82,7 @@ def test_every_key_and_finding_is_seen(show: Show) -> None:
 
 
 def test_filter_by_typing_and_clicking(show: Show) -> None:
-    report = reports.SHAPES["broken"]
+    report = deployments.SHAPES["broken"]
     with show(report) as page:
         rows, matches = page.locator(".keys [data-status]:visible"), page.get_by_role("status")
         expect(matches).to_have_text(f"{len(report.keys)} of {len(report.keys)} keys")
@@ -99,7 +99,7 @@ def test_filter_by_typing_and_clicking(show: Show) -> None:
 
 
 def test_filters_of_one_group_add_up_and_groups_narrow_down(show: Show) -> None:
-    report = reports.SHAPES["broken"]
+    report = deployments.SHAPES["broken"]
     with show(report) as page:
         rows = page.locator(".keys [data-status]:visible")
         page.get_by_label("warned").check()
@@ -188,7 +188,7 @@ def test_click_on_the_map_leads_to_the_check(show: Show, which: str) -> None:
 def test_pointing_at_a_service_lights_what_it_uses(show: Show) -> None:
     with show("broken") as page:
         page.locator(".map.wide .service", has_text="data_plane_gateway").hover()
-        used = [each.name for each in reports.SHAPES["broken"].results if "data_plane_gateway" in each.services]
+        used = [each.name for each in deployments.SHAPES["broken"].results if "data_plane_gateway" in each.services]
         assert page.locator(".map.wide .resource.lit .name").all_text_contents() == used
         dim = page.locator(".map.wide .resource:not(.lit)").first
         assert float(dim.evaluate("each => getComputedStyle(each).opacity")) < 0.5
@@ -477,14 +477,14 @@ SKELETON = """
 
 
 def test_hostile_texts_are_only_texts(show: Show) -> None:
-    few = reports.SHAPES[BROKEN]
+    few = deployments.SHAPES[BROKEN]
     skeletons = {}
     for text in ("harmless", "harm.less"):  # keys are put into sections by what comes before a dot
-        with show(reports.relabelled(text, few)) as page:
+        with show(deployments.relabelled(text, few)) as page:
             unfold(page)
             skeletons["." in text] = page.evaluate(SKELETON)
     for text in HOSTILE:
-        with show(reports.relabelled(text, few)) as page:
+        with show(deployments.relabelled(text, few)) as page:
             unfold(page)
             assert page.evaluate(SKELETON) == skeletons["." in text]
             seen = " ".join(page.locator("main").inner_text().split())
@@ -493,6 +493,6 @@ def test_hostile_texts_are_only_texts(show: Show) -> None:
 
 
 def test_hostile_text_can_be_searched_for(show: Show) -> None:
-    with show(reports.relabelled(HOSTILE[1])) as page:
+    with show(deployments.relabelled(HOSTILE[1])) as page:
         page.get_by_label("Search").fill(HOSTILE[1] + "7")
         assert page.locator(".keys [data-status]:visible").count() >= 1
