@@ -17,14 +17,19 @@
   dark.addEventListener("change", showTheme);
   showTheme();
 
-  // A link to what is folded unfolds it.
-  const reveal = () => {
-    const target = location.hash && byId(decodeURIComponent(location.hash.slice(1)));
+  // A link to what is folded or filtered away brings it back.
+  const reveal = (id) => {
+    const target = byId(id);
     for (let each = target; each; each = each.parentElement) if (each.tagName === "DETAILS") each.open = true;
-    if (target && target.closest("[hidden]")) clear();
-    if (target) target.scrollIntoView();
+    if (target?.closest("[hidden]")) clear();
+    return target;
   };
-  addEventListener("hashchange", reveal);
+  const arrive = () => reveal(location.hash.slice(1))?.scrollIntoView();
+  addEventListener("hashchange", arrive);
+  addEventListener("click", (event) => {
+    const link = event.target.closest("a[href^='#']");
+    if (link) reveal(link.getAttribute("href").slice(1));
+  });
 
   const checks = all(".check");
   const fold = byId("fold");
@@ -137,5 +142,5 @@
     });
   }
 
-  reveal();
+  arrive();
 })();
