@@ -9,8 +9,10 @@ from html.parser import HTMLParser
 from importlib.resources import files
 from io import StringIO
 from pathlib import Path
+from xml.etree.ElementTree import Element
 
 import cmarkgfm
+import html5lib
 from cmarkgfm.cmark import Options
 from jsonschema import Draft202012Validator
 from junitparser import JUnitXml
@@ -199,6 +201,21 @@ def _prometheus(text: str) -> Document:
     return Document(shape, [value for sample in samples for value in sample.labels.values()])
 
 
+def _page(text: str) -> Document:
+    """By a parser that minds every error. Where a name may break is no structure; the page's own parts are no texts."""
+    elements = [each for each in html5lib.HTMLParser(strict=True).parse(text).iter() if isinstance(each.tag, str)]
+    own = {id(each) for each in elements if _tag(each) in {"style", "script"}}
+    kept = [each for each in elements if _tag(each) != "wbr"]
+    shape: list[object] = [(_tag(each), *sorted(each.attrib)) for each in kept]
+    said = [each.tail for each in elements]
+    said += [words for each in elements if id(each) not in own for words in (each.text, *each.attrib.values())]
+    return Document(shape, [words for words in said if words])
+
+
+def _tag(element: Element) -> str:
+    return str(element.tag).rpartition("}")[2]
+
+
 READERS: Mapping[str, Callable[[str], Document]] = {
     "text": _text,
     "json": _json,
@@ -206,4 +223,5 @@ READERS: Mapping[str, Callable[[str], Document]] = {
     "github": _github,
     "markdown": _markdown,
     "prometheus": _prometheus,
+    "html": _page,
 }

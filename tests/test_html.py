@@ -15,6 +15,7 @@ import html5lib
 import pytest
 from justhtml import JustHTML, Node
 
+import deployments
 from checks.base import Layer
 from preflight.formats import FORMATS
 from preflight.formats.html.words import duration, fit_end, fit_middle
@@ -78,7 +79,9 @@ def test_page_holds_nothing_but_itself(name: str):
 
 
 def test_page_is_the_same_for_the_same_report():
-    assert FORMATS["html"](deployments.deployment(deployments.BROKEN)) == FORMATS["html"](deployments.deployment(deployments.BROKEN))
+    assert FORMATS["html"](deployments.deployment(deployments.BROKEN)) == FORMATS["html"](
+        deployments.deployment(deployments.BROKEN)
+    )
 
 
 def test_every_key_check_and_finding_is_there():

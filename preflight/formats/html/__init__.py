@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from checks.base import Status
 from preflight.formats.html.words import breakable, duration, shown
-from preflight.formats.text import STYLES
+from preflight.formats.phrases import STYLES
 
 if TYPE_CHECKING:
     from jinja2 import Environment

@@ -12,7 +12,7 @@ from preflight.catalogue import entries, sentence
 from preflight.formats.html.climb import Check, by_kind
 from preflight.formats.html.layout import draw
 from preflight.formats.html.map import NARROW, WIDE, Map
-from preflight.formats.text import OFFLINE, VERDICTS
+from preflight.formats.phrases import OFFLINE, VERDICTS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
