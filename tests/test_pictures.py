@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
+import deployments
 import pictures
-import reports
 from testbed import Browser
 
 README = (Path(__file__).parents[1] / "README.md").read_text()
@@ -27,7 +27,9 @@ def test_picture_is_small(name: str) -> None:
 def test_pictures_are_of_the_report(browser: Browser) -> None:
     with browser.driven() as chromium:
         for name, red in FAILED.items():
-            image = Image.open(io.BytesIO(pictures.PICTURES[name](reports.SHAPES["one check"], (browser, chromium))))
+            image = Image.open(
+                io.BytesIO(pictures.PICTURES[name](deployments.SHAPES["one check"], (browser, chromium)))
+            )
             assert image.width == pictures.WIDTH * pictures.SHARPNESS
             near = sum(
                 number
