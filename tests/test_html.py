@@ -234,7 +234,7 @@ def test_names_fit_their_column(text: str, columns: int, end: str, middle: str):
 
 @pytest.mark.parametrize(
     ("seconds", "said"),
-    [(0.00004, "0.0 ms"), (0.0042, "4.2 ms"), (0.35, "350 ms"), (1.234, "1.23 s"), (60.0, "60 s"), (100.4, "100 s")],
+    [(0.00004, "0.0 ms"), (0.0042, "4.2 ms"), (0.35, "350 ms"), (1.2, "1.20 s"), (60.0, "60.0 s"), (100.4, "100 s")],
 )
 def test_durations(seconds: float, said: str):
     assert duration(seconds) == said

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 import unicodedata
 
@@ -23,11 +24,13 @@ def breakable(text: str) -> Markup:
     return Markup("<wbr>").join(map(escape, parts))
 
 
+_PLACES = ((0.01, 1), (1, 0), (10, 2), (100, 1), (math.inf, 0))  # after the point, for seconds below each limit
+
+
 def duration(seconds: float) -> str:
-    """Three digits at most, and the unit."""
-    if seconds < 0.01:
-        return f"{seconds * 1000:.1f} ms"
-    return f"{seconds * 1000:.0f} ms" if seconds < 1 else f"{seconds:.3g} s"
+    """Up to three digits, and the unit."""
+    places = next(places for limit, places in _PLACES if seconds < limit)
+    return f"{seconds * 1000:.{places}f} ms" if seconds < 1 else f"{seconds:.{places}f} s"
 
 
 def fit_end(text: str, columns: int) -> str:
