@@ -8,10 +8,11 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from checks.base import Finding, Status
-from preflight.catalogue import entries, sentence
 from preflight.formats.html.climb import Check, by_kind
 from preflight.formats.html.layout import draw
 from preflight.formats.html.map import NARROW, WIDE, Map
+from preflight.formats.html.sections import by_section
+from preflight.formats.html.words import meaning
 from preflight.formats.phrases import OFFLINE, VERDICTS
 
 if TYPE_CHECKING:
@@ -22,13 +23,22 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Problem:
-    """A failure or a warning, and what its id means."""
+    """A failure or a warning."""
 
     number: int
     check: Check
     finding: Finding
     ignored: bool
-    means: str
+
+    @property
+    def name(self) -> str:
+        """The check's."""
+        return self.check.result.name
+
+    @property
+    def means(self) -> str:
+        """What its id means."""
+        return meaning(self.finding.id)
 
 
 @dataclass(frozen=True)
@@ -36,6 +46,11 @@ class Page:
     """Everything that the template asks for. With detail -1 it is the problems alone."""
 
     report: Report
+
+    @property
+    def version(self) -> str:
+        """That of the tool that made the report."""
+        return self.report.version
 
     @property
     def full(self) -> bool:
@@ -69,12 +84,10 @@ class Page:
         level = Status.WARN if self.full else self.report.fail_level
         found = [(check, each) for check in self.checks for each in check.result.findings if each.status >= level]
         found.sort(key=lambda pair: -pair[1].status)
-        return tuple(self._problem(number, *pair) for number, pair in enumerate(found, 1))
-
-    def _problem(self, number: int, check: Check, finding: Finding) -> Problem:
-        known = entries().get(finding.id)
-        means = sentence(known.cause.means) if known else ""
-        return Problem(number, check, finding, finding.id in self.report.ignored, means)
+        return tuple(
+            Problem(number, check, finding, finding.id in self.report.ignored)
+            for number, (check, finding) in enumerate(found, 1)
+        )
 
     @cached_property
     def unsaid(self) -> tuple[str, ...]:
@@ -106,10 +119,7 @@ class Page:
     @property
     def sections(self) -> Mapping[str, list[tuple[int, KeyVerdict]]]:
         """Keys with their numbers, by the first part of their names."""
-        groups: dict[str, list[tuple[int, KeyVerdict]]] = {}
-        for number, verdict in enumerate(self.report.keys, 1):
-            groups.setdefault(verdict.key.partition(".")[0], []).append((number, verdict))
-        return groups
+        return by_section(self.report.keys)
 
     @cached_property
     def origins(self) -> Mapping[str, str]:

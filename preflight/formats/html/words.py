@@ -9,6 +9,7 @@ import unicodedata
 from markupsafe import Markup, escape
 
 from checks.words import clean
+from preflight.catalogue import entries, sentence
 
 _LIMIT = 4000  # characters: far more than any text of a report, and too few to flood the page
 
@@ -25,6 +26,13 @@ def breakable(text: str) -> Markup:
 
 
 _PLACES = ((0.01, 1), (1, 0), (10, 2), (100, 1), (math.inf, 0))  # after the point, for seconds below each limit
+
+
+def meaning(id_: str) -> str:
+    """What a finding means; nothing of one that this version does not know."""
+    known = entries().get(id_)
+    return sentence(known.cause.means) if known else ""
+
 
 
 def duration(seconds: float) -> str:
