@@ -10,6 +10,7 @@ from hypothesis import settings
 from examples import Examples
 from figures import Figures, Section
 from preflight.catalogue import entries
+from screens import Screen
 from testbed import (
     Authority,
     Browser,
@@ -119,3 +120,9 @@ def engine() -> Iterator[Engine]:
 def browser() -> Iterator[Browser]:
     with browser_server() as server:
         yield server
+
+
+@pytest.fixture(scope="module")
+def screen(browser: Browser) -> Iterator[Screen]:
+    with browser.driven() as driven:
+        yield Screen(browser, driven)

@@ -135,9 +135,10 @@ def _result(resource: Resource, met: Finding | None = None) -> Result:
 
 
 def _rung(resource: Resource, layer: Layer, above: bool) -> Finding:
+    id_ = f"{resource.kind.replace('_', '-')}.{layer}"
     if above:
-        return Finding(f"{resource.kind}.{layer}", layer, Status.SKIP, "not reached")
-    return Finding(f"{resource.kind}.{layer}", layer, Status.OK, f"{layer} held", "", resource.keys, 0.004)
+        return Finding(id_, layer, Status.SKIP, "not reached")
+    return Finding(id_, layer, Status.OK, f"{layer} held", "", resource.keys, 0.004)
 
 
 LONG = "a_name_without_any_end_" * 12

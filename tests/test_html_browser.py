@@ -1,55 +1,34 @@
 """The page in a real browser: what is seen, pressed, typed, printed and read out, and that nothing else happens."""
 
 import re
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from typing import Any
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Browser as Chromium
-from playwright.sync_api import Locator, Page, expect
+from playwright.sync_api import Page, expect
 
 import deployments
 from checks.words import clean
 from preflight.formats import FORMATS
 from preflight.report import Report
-from testbed import Browser
+from screens import NARROW, WIDE, Screen, lines
 
 Show = Callable[..., AbstractContextManager[Page]]
-WIDE, NARROW = {"width": 1280, "height": 900}, {"width": 375, "height": 800}
 BROKEN = "as one service sees it"
 
 
-@pytest.fixture(scope="module")
-def chromium(browser: Browser) -> Iterator[Chromium]:
-    with browser.driven() as driven:
-        yield driven
-
-
 @pytest.fixture
-def show(browser: Browser, chromium: Chromium) -> Show:
-    """A report as its reader opens it; afterwards, nothing but the page itself may have been asked for, run or said."""
+def show(screen: Screen) -> Show:
+    """A report, as its reader opens it."""
 
-    @contextmanager
-    def shown(report: Report | str, **options: Any) -> Iterator[Page]:
-        content = deployments.SHAPES[report] if isinstance(report, str) else report
-        address = browser.keep("report.html", FORMATS["html"](content))
-        context = chromium.new_context(**{"viewport": WIDE, "color_scheme": "light"} | options)
-        page, events = context.new_page(), []
-        for event in ("console", "pageerror", "dialog", "request", "popup", "download", "frameattached", "worker"):
-            page.on(event, lambda what, event=event: events.append((event, str(getattr(what, "url", what)))))
-        context.set_default_timeout(10_000)
-        page.goto(address)
-        yield page
-        context.close()
-        assert events == [("request", address)]
+    def shown(report: Report | str, **options: Any) -> AbstractContextManager[Page]:
+        return screen.shows(
+            FORMATS["html"](deployments.SHAPES[report] if isinstance(report, str) else report), **options
+        )
 
     return shown
-
-
-def lines(locator: Locator) -> list[str]:
-    return [" ".join(text.split()) for text in locator.all_inner_texts()]
 
 
 def focused(page: Page) -> str:

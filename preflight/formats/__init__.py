@@ -40,7 +40,7 @@ FORMATS: Formats[Report] = Formats(
     "preflight.formats", ("text", "json", "junit", "github", "markdown", "prometheus", "html")
 )
 DIFFERENCE: Formats[Difference] = Formats("preflight.formats.difference", ("text", "json", "markdown"))
-MATRIX: Formats[Matrix] = Formats("preflight.formats.matrix", ("text", "json", "markdown"))
+MATRIX: Formats[Matrix] = Formats("preflight.formats.matrix", ("text", "json", "markdown", "html"))
 
 BY_COMMAND: Mapping[str, Formats[Any]] = {"diff": DIFFERENCE, "merge": MATRIX}
 """What a command prints where that is no report."""
