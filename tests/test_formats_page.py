@@ -5,13 +5,22 @@ from pathlib import Path
 
 import pytest
 
-from formats_page import PAGE, page
-from preflight.formats import FORMATS
+from formats_page import DOCS, PAGE, PAGES, page
+from preflight.formats import BY_COMMAND, FORMATS
 from preflight.formats.prometheus import METRICS
 
 
-def test_examples_are_fresh():
-    assert PAGE.read_text() == page(PAGE.read_text()), "run PYTHONPATH=.:tests python tests/formats_page.py"
+@pytest.mark.parametrize("file", PAGES, ids=lambda file: file.name)
+def test_examples_are_fresh(file: Path):
+    assert file.read_text() == page(file.read_text()), "run PYTHONPATH=.:tests python tests/formats_page.py"
+
+
+def test_every_command_that_compares_has_an_example_and_names_its_formats():
+    text = (DOCS / "compare.md").read_text()
+    for command, known in BY_COMMAND.items():
+        assert f"<!-- example: {command} -->" in text
+        (line,) = (each for each in text.splitlines() if each.startswith(f"| `{command}` | "))
+        assert re.findall(r"`(\w+)`", line)[1:] == list(known)
 
 
 @pytest.mark.parametrize("name", FORMATS)

@@ -35,7 +35,9 @@ def whole(name: str, met: deployments.Met | None = None) -> SavedReport:
 
 
 GATEWAY, API, WORKER = "data_plane_gateway", "control_plane_api", "data_plane_worker"
-FEW = [each for each in RESOURCES if each.name in ("kv.data_plane", "telemetry.traces", "email.smtp")]
+TRACES, VALKEY, MAIL = FEW = tuple(
+    each for name in ("telemetry.traces", "kv.data_plane", "email.smtp") for each in RESOURCES if each.name == name
+)
 LONG = "a_name_without_any_end_" * 4
 SHAPES: Mapping[str, Matrix] = {
     "ready": merge((whole("laptop"), seen_by(API))),
@@ -50,8 +52,8 @@ SHAPES: Mapping[str, Matrix] = {
     "few": merge(
         (
             kept("laptop", deployments.deployment(BROKEN, FEW)),
-            kept("node", deployments.deployment({"kv.data_plane": REJECTED}, FEW[:2], service=GATEWAY)),
-            kept("mail", deployments.deployment(None, FEW[2:], service="control_plane_worker")),
+            kept("node", deployments.deployment({"kv.data_plane": REJECTED}, (TRACES, VALKEY), service=GATEWAY)),
+            kept("worker", deployments.deployment(None, (TRACES, MAIL), service="control_plane_worker")),
         )
     ),
     "services alone": merge((seen_by(API), seen_by(WORKER, {"postgres.data_plane.direct": POOLER}))),
