@@ -34,7 +34,6 @@ def meaning(id_: str) -> str:
     return sentence(known.cause.means) if known else ""
 
 
-
 def duration(seconds: float) -> str:
     """Up to three digits, and the unit."""
     places = next(places for limit, places in _PLACES if seconds < limit)
