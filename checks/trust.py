@@ -7,7 +7,8 @@ import os
 import ssl
 import time
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -207,8 +208,8 @@ async def secure(  # noqa: PLR0913 - where, as whom, and how
             if plaintext and heard and plaintext.allows(heard):
                 raise NotTls("the server speaks its protocol without TLS on that port") from None
             raise OutOfTime(Layer.TLS, limit) from None
-        if verify and (soon := expires_soon(certificate)):
-            record.note(soon)
+        if verify:
+            note_expiry(record, certificate)
 
 
 async def speaks_tls(address: tuple[str, int], limit: float) -> bool:
@@ -263,6 +264,14 @@ async def _open(address: tuple[str, int] | str) -> tuple[asyncio.StreamReader, a
     if isinstance(address, str):
         return await asyncio.open_unix_connection(address)
     return await asyncio.open_connection(*address)
+
+
+def note_expiry(record: Recorder, certificate: dict[str, Any], blames: tuple[str, ...] | None = None) -> None:
+    """Keep the last moment of a certificate, as ``getpeercert()`` gives it, as a fact; warn when it is near."""
+    end = datetime.fromtimestamp(ssl.cert_time_to_seconds(certificate["notAfter"]), UTC)
+    record.facts["certificate_expires"] = end.strftime("%Y-%m-%dT%H:%M:%SZ")
+    if soon := expires_soon(certificate):
+        record.note(replace(soon, blames=blames))
 
 
 def expires_soon(certificate: dict[str, Any]) -> Diagnosis | None:

@@ -1,3 +1,52 @@
-"""What a Mistle configuration names, and how to say what was found."""
+"""What a Mistle configuration names, and how to say what was found.
 
-__version__ = "0.1.0"
+``check`` is the whole tool for Python; the rest are its nouns. Each is imported when it is asked for: the command's
+start must not pay for them.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+from preflight.version import __version__
+
+if TYPE_CHECKING:
+    from checks.base import Finding, Layer, Status
+    from preflight.config import ConfigError
+    from preflight.formats import FORMATS
+    from preflight.library import check, render
+    from preflight.options import UsageError
+    from preflight.report import KeyVerdict, Report, Result
+
+
+__all__ = [
+    "FORMATS",
+    "ConfigError",
+    "Finding",
+    "KeyVerdict",
+    "Layer",
+    "Report",
+    "Result",
+    "Status",
+    "UsageError",
+    "__version__",
+    "check",
+    "render",
+]
+
+_HOMES = {
+    "checks.base": ("Finding", "Layer", "Status"),
+    "preflight.config": ("ConfigError",),
+    "preflight.formats": ("FORMATS",),
+    "preflight.library": ("check", "render"),
+    "preflight.options": ("UsageError",),
+    "preflight.report": ("KeyVerdict", "Report", "Result"),
+}
+
+
+def __getattr__(name: str) -> object:
+    home = next((home for home, names in _HOMES.items() if name in names), None)
+    if home is None:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(home), name)

@@ -11,13 +11,17 @@ import sys
 
 TYPE_CHECKING = False  # typing has one too, and would have to be imported
 if TYPE_CHECKING:
-    from preflight.report import Report
+    from preflight.commands import Document
     from preflight.session import Session
     from preflight.signals import Signals
 
 
 def entry() -> None:
     """The console script. It ends at once: no thread that was left behind can hold it up or print anything."""
+    if "_ARGCOMPLETE" in os.environ:
+        from preflight import completion
+
+        completion.answer()
     _hold_signals_back()
     import gc
     import threading
@@ -93,7 +97,7 @@ def _flushed(code: int) -> int:
     return code
 
 
-def _document(arguments: list[str], signals: Signals) -> tuple[Session, Report | str]:
+def _document(arguments: list[str], signals: Signals) -> tuple[Session, Document]:
     """What is to be printed, also where a signal ended the command."""
     from preflight.signals import Interrupted
 
@@ -129,10 +133,10 @@ def _session(arguments: list[str], signals: Signals) -> Session:
     from preflight.options import Options, targets
     from preflight.session import Session
 
-    return Session(Options(format=targets(arguments) or Options.format), signals)
+    return Session(Options(format=targets(arguments) or Options.format), signals, terminal=sys.stderr, apart=True)
 
 
-def _command(session: Session, arguments: list[str]) -> Report | str:
+def _command(session: Session, arguments: list[str]) -> Document:
     from preflight.commands import COMMANDS
     from preflight.config import ConfigError
     from preflight.endings import UNREADABLE, USAGE

@@ -9,6 +9,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from checks.base import Check, Diagnosis, Finding, Layer, Recorder, Settings, Status
+from checks.words import clean
 from preflight import bugs
 from preflight.blame import attribute, keys_of
 from preflight.endings import TIMEOUT
@@ -71,7 +72,7 @@ class Climb:
         seconds = round(self._ended - self._started, 4)
         try:
             own = attribute(check, self.checks, record.finish(), origins)
-            facts = dict(record.facts)
+            facts = _plain(record.facts)
             return Result(check.name, check.kind, check.target, keys_of(check), own, seconds, facts)
         except BaseException as error:  # it cannot even say what it is
             self._remember(error)
@@ -118,3 +119,11 @@ class Climb:
         """After a cut, failures are its echo; a warning may name what the clean-up had to leave behind."""
         late = self.record.findings[self._late :] if self._late is not None else []
         return self.record.findings[: self._late] + [finding for finding in late if finding.status is Status.WARN]
+
+
+def _plain(facts: Mapping[str, object]) -> dict[str, object]:
+    """As a document can hold them: numbers and truths as they are, everything else as harmless words."""
+    return {
+        name: value if isinstance(value, int | float | None) else clean(str(value), 300)
+        for name, value in facts.items()
+    }

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import os
-import sys
-from dataclasses import asdict, replace
+from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from checks.base import Check, Finding, Layer, Status
@@ -16,23 +15,29 @@ from preflight.report import Report, Result
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
-    from pathlib import Path
 
+    from preflight.difference import Difference
+    from preflight.matrix import Matrix
     from preflight.plan import Plan
+    from preflight.saved import SavedReport
     from preflight.session import Session
+
+    Document = Report | Difference | Matrix | str
 
 
 def run(session: Session) -> Report:
     """Check everything."""
     from checks.base import Settings
     from checks.trust import Trust
-    from preflight import apart
+    from preflight import apart, runner
+    from preflight.plan import with_services
     from preflight.progress import Progress
 
     options, trusted = session.options, _begin(session)
     plan = _plan(session)
-    with Progress(sys.stderr, plan.checks) as progress:
-        done = apart.run(
+    make = apart.run if session.apart else runner.run
+    with Progress(session.terminal, plan.checks, color=session.options.color) as progress:
+        done = make(
             plan.checks,
             Settings(Trust(trusted), options.timeout, options.read_only),
             deadline=options.deadline,
@@ -41,7 +46,7 @@ def run(session: Session) -> Report:
             signals=session.signals,
             on_end=progress.ended,
         )
-    session.results, session.unproven = (*done.results, *plan.blocked), plan.unselected
+    session.results, session.unproven = with_services((*done.results, *plan.blocked)), plan.unselected
     session.tracebacks += done.bugs
     _compare(session)
     return session.report()
@@ -55,31 +60,73 @@ def config(session: Session) -> Report:
 
 def plan(session: Session) -> Report:
     """Say what a run would check."""
+    from preflight.plan import with_services
+
     _begin(session)
     session.options = replace(session.options, detail=session.options.detail or 1)
     plan = _plan(session)
-    session.results, session.unproven = (*map(_planned, plan.checks), *plan.blocked), plan.unselected
+    session.results, session.unproven = with_services((*map(_planned, plan.checks), *plan.blocked)), plan.unselected
     return session.report()
 
 
 def explain(session: Session) -> str:
-    """Say what a finding means."""
-    from preflight import docs
+    """Say what a finding means, or which there are."""
+    from preflight import explanations
+    from preflight.catalogue import entries
 
-    _require_known(session.options.arguments)
-    entry = docs.entries()[session.options.arguments[0]]
-    if "json" not in {name for name, _ in session.options.format}:
-        return docs.explain(entry)
-    import json
+    options, as_json = session.options, "json" in {name for name, _ in session.options.format}
+    known, (asked, *_) = entries(), (*options.arguments, "")
+    if options.list or any(id_.startswith(f"{asked}.") for id_ in known):
+        found = [entry for id_, entry in known.items() if id_.startswith(asked)]
+        if not found:
+            raise UsageError(f"no finding begins with {asked!r}; see mistle-preflight explain --list")
+        if as_json:
+            return explanations.to_json([explanations.document(entry) for entry in found])
+        return explanations.listing(found)
+    if not asked:
+        raise UsageError("name the finding, as in mistle-preflight explain network.refused; --list names them all")
+    _require_known([asked])
+    entry = known[asked]
+    return explanations.to_json(explanations.document(entry)) if as_json else explanations.explain(entry)
 
-    return json.dumps(asdict(entry), default=str, indent=2) + "\n"
+
+def completion(session: Session) -> str:
+    """Give a shell what it needs to complete this command."""
+    from preflight import completion
+
+    (shell,) = session.options.arguments
+    if shell not in completion.SHELLS:
+        raise UsageError(f"there is no completion for {shell!r}; there is for {', '.join(completion.SHELLS)}")
+    return completion.script(shell)
 
 
-COMMANDS: Mapping[str, Callable[[Session], Report | str]] = {
+def diff(session: Session) -> Difference:
+    """Say what changed between two reports."""
+    from preflight.difference import diff
+
+    before, after = (_read(Path(argument)) for argument in session.options.arguments)
+    return diff(before, after, session.fail_level)
+
+
+def merge(session: Session) -> Matrix:
+    """Make one verdict for every key from several reports."""
+    from preflight.matrix import merge
+
+    vantages = tuple(map(_vantage, session.options.arguments))
+    names = [vantage.name for vantage in vantages]
+    if twice := next((name for name in names if names.count(name) > 1), ""):
+        raise UsageError(f"two reports are called {twice!r}: name them, as in node-a={twice}.json")
+    return merge(vantages, session.fail_level)
+
+
+COMMANDS: Mapping[str, Callable[[Session], Document]] = {
     "run": run,
     "config": config,
     "plan": plan,
     "explain": explain,
+    "diff": diff,
+    "merge": merge,
+    "completion": completion,
 }
 
 
@@ -90,22 +137,40 @@ def _begin(session: Session) -> Path | None:
     """
     _require_known(session.options.ignore)
     with session.signals.interrupting():  # files may be where nobody answers
-        trusted, warning = extra_ca.choose(session.options, os.environ)
+        trusted, warning = extra_ca.choose(session.options, session.environ)
         before = session.seconds
-        config = load(session.options.config, os.environ)
+        config = load(session.options.config, session.environ)
     session.config, session.reading = config, round(session.seconds - before, 4)
     if warning:
         session.note(warning)
     return trusted
 
 
+def _vantage(argument: str) -> SavedReport:
+    """A report and its name: the one given, else the service's, else the file's."""
+    name, equals, file = argument.partition("=")
+    if not equals or Path(argument).exists():
+        name, file = "", argument
+    found = _read(Path(file), name)
+    return found if name else replace(found, name=found.service or found.name.removesuffix(".json"))
+
+
+def _read(file: Path, name: str = "") -> SavedReport:
+    from preflight.saved import SavedReportError, read
+
+    try:
+        return read(file, name)
+    except SavedReportError as error:
+        raise UsageError(str(error)) from error
+
+
 def _require_known(ids: Iterable[str]) -> None:
     from difflib import get_close_matches
 
     for id_ in ids:
-        from preflight import docs  # loads every kind of check
+        from preflight.catalogue import entries  # loads every kind of check
 
-        if id_ not in (known := docs.entries()):
+        if id_ not in (known := entries()):
             close = get_close_matches(id_, known, 1)
             raise UsageError(f"there is no finding {id_!r}" + (f"; did you mean {close[0]}?" if close else ""))
 

@@ -40,7 +40,7 @@ def compare(
 def different_databases(results: Results, origins: Mapping[str, str]) -> Iterator[Found]:
     """The direct and the pooled URL of one plane lead to one database."""
     for plane in ("control_plane", "data_plane"):
-        pair = _pair(results, f"postgres.{plane}.direct", f"postgres.{plane}.pooled")
+        pair = _pair(results, f"postgres.{plane}.direct", f"postgres.{plane}.pooled", "database")
         if pair and not _is_one_database(*pair):
             direct, pooled = pair
             message = f"the direct URL leads to {_words(direct)}, the pooled URL to {_words(pooled)}"
@@ -49,15 +49,15 @@ def different_databases(results: Results, origins: Mapping[str, str]) -> Iterato
 
 def shared_by_planes(results: Results, origins: Mapping[str, str]) -> Iterator[Found]:
     """Both planes in one database: allowed, and good to know."""
-    pair = _pair(results, "postgres.control_plane.direct", "postgres.data_plane.direct")
+    pair = _pair(results, "postgres.control_plane.direct", "postgres.data_plane.direct", "database")
     if pair and _is_one_database(*pair):
         yield pair[1].name, _finding(SHARED_BY_PLANES, f"both planes share {_words(pair[0])}", pair, origins)
 
 
 def mixed_releases(results: Results, origins: Mapping[str, str]) -> Iterator[Found]:
     """Both APIs are of one release."""
-    pair = _pair(results, f"{_API}.internal", "services.data_plane_api.internal") or _pair(
-        results, f"{_API}.public", "services.data_plane_api.internal"
+    pair = _pair(results, f"{_API}.internal", "services.data_plane_api.internal", "release") or _pair(
+        results, f"{_API}.public", "services.data_plane_api.internal", "release"
     )
     if pair and _release(pair[0]) != _release(pair[1]):
         control, data = map(_release, pair)
@@ -67,7 +67,7 @@ def mixed_releases(results: Results, origins: Mapping[str, str]) -> Iterator[Fou
 
 def public_differs(results: Results, origins: Mapping[str, str]) -> Iterator[Found]:
     """The public URL of the API leads to the release that the internal one leads to."""
-    pair = _pair(results, f"{_API}.internal", f"{_API}.public")
+    pair = _pair(results, f"{_API}.internal", f"{_API}.public", "release")
     if pair and _release(pair[0]) != _release(pair[1]):
         internal, public = map(_release, pair)
         message = f"the internal URL leads to release {internal}, the public URL to {public}"
@@ -82,11 +82,10 @@ COMPARISONS: tuple[Callable[[Results, Mapping[str, str]], Iterator[Found]], ...]
 )
 
 
-def _pair(results: Results, first: str, second: str) -> tuple[Result, Result] | None:
-    pair = results.get(first), results.get(second)
-    if pair[0] and pair[1] and pair[0].facts and pair[1].facts:
-        return pair[0], pair[1]
-    return None
+def _pair(results: Results, first: str, second: str, fact: str) -> tuple[Result, Result] | None:
+    """Both results, where both hold the fact that is compared."""
+    one, other = results.get(first), results.get(second)
+    return (one, other) if one and other and fact in one.facts and fact in other.facts else None
 
 
 def _is_one_database(first: Result, second: Result) -> bool:

@@ -5,35 +5,59 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from preflight import ci, formats
 from preflight.endings import BUG, NOT_STARTED
 from preflight.formats import FORMATS
 from preflight.output import OutputError, is_writable, write_stderr, write_stdout
 from preflight.output import deliver as write
+from preflight.report import Report
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Iterator
+    from collections.abc import Collection, Iterable, Iterator, Mapping
 
+    from preflight.commands import Document
     from preflight.options import Target
-    from preflight.report import Report
     from preflight.session import Session
 
 
-def deliver(session: Session, document: Report | str) -> int:
+def deliver(session: Session, document: Document) -> int:
     """Print it, and give the exit code. A report that is lost leaves no run ready."""
-    code, color = 0, session.options.color
+    code = 0 if isinstance(document, str) else document.exit_code
     try:
-        if isinstance(document, str):
-            write_stdout(document, color=color)
-        else:
-            report, texts = _rendered(session, document)
-            code = report.exit_code
-            for line in _asides(report, texts):
-                write_stderr(line)
-            write(texts.items(), color=color)
+        match document:
+            case str():
+                write_stdout(document, color=session.options.color)
+            case Report():
+                report, texts = _rendered(session, document)
+                code = report.exit_code
+                for line in _asides(report, texts):
+                    write_stderr(line)
+                hand_out(report, texts, color=session.options.color)
+            case _:
+                known = formats.of(session.options.command)
+                texts = {target: known[target[0]](document) for target in session.options.format}
+                write(texts.items(), color=session.options.color)
     except OutputError as error:
         write_stderr(f"mistle-preflight: {error}")
         return code or 2
     return code
+
+
+def hand_out(report: Report, texts: Mapping[Target, str], *, color: bool = True) -> None:
+    """Write the texts of a report, and add to the summary of a CI service's step. Raises OutputError."""
+    try:
+        write(texts.items(), color=color)
+    finally:
+        for name, _ in texts:
+            _summarize(report, name)
+
+
+def _summarize(report: Report, name: str) -> None:
+    """Beside a report, and no report itself: a run whose step has no summary may be ready."""
+    try:
+        ci.summarize(report, name)
+    except OSError as error:
+        write_stderr(f"mistle-preflight: the step's summary cannot be written to: {error.strerror or error}")
 
 
 def _rendered(session: Session, report: Report) -> tuple[Report, dict[Target, str]]:

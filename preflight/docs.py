@@ -3,77 +3,19 @@
 from __future__ import annotations
 
 import inspect
-import re
-from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import checks
-from checks import network, trust
-from checks.base import Cause, Check, Layer
-from preflight import causes, endings
+from checks import network
+from checks.base import Check, Layer
+from preflight.catalogue import Entry, anchor, causes_of, entries, sentence
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator
 
 FOLDER = Path(__file__).parents[1] / "docs"
 _GENERATED = "<!-- Made by python -m preflight.docs; change the code instead. -->"
-_SHARED = (*network.CAUSES, *trust.CAUSES)
-
-
-@dataclass(frozen=True)
-class Entry:
-    """A cause, and the kinds of checks that can find it; none where it is found without a check."""
-
-    cause: Cause
-    kinds: tuple[str, ...] = ()
-
-    @property
-    def rung(self) -> str:
-        """Where it is found, in words."""
-        return "the one that was open" if self.cause.id in endings.ON_OPEN_RUNG else f"`{self.cause.layer}`"
-
-    @property
-    def blames(self) -> str:
-        """Which keys, in words."""
-        if self.cause.blames is None:
-            return (
-                "the key that is wrong" if self.rung == f"`{Layer.CONFIG}`" else "whatever the rung would have proven"
-            )
-        return " and ".join(f"the key of {name}" for name in self.cause.blames) or "no key"
-
-    @property
-    def hint(self) -> str:
-        """The remedy, with words where a report names the place."""
-        return re.sub(r"\{(\w+)\}", lambda brace: _PLACES.get(brace[1], f"the key of {brace[1]}"), self.cause.hint)
-
-
-_PLACES = {"blamed": "the blamed key"}
-
-
-@cache
-def entries() -> Mapping[str, Entry]:
-    """Every id that a report can blame something with."""
-    found: dict[str, Entry] = {cause.id: Entry(cause) for cause in (*causes.CAUSES, *endings.CAUSES)}
-    for kind in checks.ALL:
-        for cause in _causes(kind):
-            found[cause.id] = Entry(cause, (*found.get(cause.id, Entry(cause)).kinds, kind.kind))
-    return found
-
-
-def explain(entry: Entry) -> str:
-    """One entry, for a terminal."""
-    lines = [
-        entry.cause.id,
-        f"  {entry.cause.means}",
-        "",
-        f"  rung      {entry.rung.strip('`')}",
-        f"  verdict   {entry.cause.status}",
-        f"  blames    {entry.blames}",
-        f"  found by  {', '.join(entry.kinds) or 'the run itself'}",
-    ]
-    return "\n".join([*lines, *(["", f"  → {entry.hint}"] if entry.hint else [])]) + "\n"
 
 
 def findings_page() -> str:
@@ -103,23 +45,24 @@ def checks_page() -> str:
 PAGES = {"checks.md": checks_page, "findings.md": findings_page}
 
 
-def _causes(kind: type[Check]) -> tuple[Cause, ...]:
-    return (*(_SHARED if issubclass(kind, network.NetworkCheck) else ()), *kind.causes)
-
-
 def _finding(entry: Entry) -> str:
     cause, found_by = entry.cause, ", ".join(f"`{kind}`" for kind in entry.kinds) or "the run itself"
     about = (
         f"### `{cause.id}`",
-        f"{_sentence(cause.means)}",
+        f"{sentence(cause.means)}",
         f"- rung {entry.rung}, verdict `{cause.status}`, found by {found_by}\n- blames {entry.blames}",
-        f"**Remedy:** {_sentence(entry.hint)}" if entry.hint else "",
+        _block(entry.example) if entry.example else "",
+        f"**Remedy:** {sentence(entry.hint)}" if entry.hint else "",
     )
     return "\n\n".join(filter(None, about))
 
 
+def _block(text: str) -> str:
+    return f"```text\n{text}\n```"
+
+
 def _kind(kind: type[Check]) -> Iterator[str]:
-    found = {cause.layer for cause in _causes(kind)}
+    found = {cause.layer for cause in causes_of(kind)}
     yield f"## {kind.kind}"
     yield inspect.getdoc(kind) or ""
     yield "Rungs: " + ", ".join(f"`{layer}`" for layer in Layer if layer in found) + "."
@@ -129,11 +72,7 @@ def _kind(kind: type[Check]) -> Iterator[str]:
 
 
 def _link(id_: str) -> str:
-    return f"[`{id_}`](findings.md#{id_.replace('.', '')})"
-
-
-def _sentence(text: str) -> str:
-    return text[:1].upper() + text[1:] + ("" if text.endswith(".") else ".")
+    return f"[`{id_}`](findings.md#{anchor(id_)})"
 
 
 def _page(*parts: str) -> str:

@@ -5,30 +5,50 @@ from __future__ import annotations
 import argparse
 import contextlib
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NoReturn
+from typing import NamedTuple, NoReturn
 
-from preflight import __version__
+from preflight import formats
 from preflight.formats import FORMATS
 from preflight.services import SERVICES
+from preflight.version import __version__
 
 _DAY = 86_400.0  # seconds: far beyond, no clock of the system takes a limit
 _LONGEST = 200  # characters of a pattern: an endless one would be compiled without end
 Target = tuple[str, Path | None]  # a format, and its file or standard output
 
 STAGES = ("before-deploy", "live")
-COMMANDS = {"run": (), "config": (), "plan": (), "explain": ("ID",)}
 
-DESCRIPTION = """\
-Prove every resource that a Mistle configuration names, before the deployment needs it.
 
-commands:
-  run (the default)     check the configuration, then everything it names
-  config                check the configuration alone, offline
-  plan                  list what a run would check, and for which keys, offline
-  explain ID            say what a finding means and what to do about it
-"""
+class Command(NamedTuple):
+    """What it does, how the words that follow it are written, and how many they are at least and at most."""
+
+    about: str
+    words: str = ""
+    least: int = 0
+    most: int = 0
+
+
+COMMANDS: Mapping[str, Command] = {
+    "run": Command("check the configuration, then everything it names (the default)"),
+    "config": Command("check the configuration alone, offline"),
+    "plan": Command("list what a run would check, and for which keys, offline"),
+    "explain": Command("say what a finding means and what to do about it; --list: which there are", "ID", 0, 1),
+    "diff": Command("say what changed between two reports; 1 when the second is worse", "A.json B.json", 2, 2),
+    "merge": Command("one verdict for every key from the reports of several vantages", "[NAME=]A.json ...", 1, 1000),
+    "completion": Command("what bash, zsh or fish must read to complete all of this", "SHELL", 1, 1),
+}
+
+DESCRIPTION = "\n".join(
+    (
+        "Prove every resource that a Mistle configuration names, before the deployment needs it.",
+        "",
+        "commands:",
+        *(f"  {f'{name} {command.words}':23} {command.about}" for name, command in COMMANDS.items()),
+    )
+)
 EXAMPLES = """\
 exit codes: 0 ready, 1 not ready, 2 could not start, 3 a bug in this tool, 130 and 143 interrupted
 
@@ -40,6 +60,10 @@ examples:
   mistle-preflight -f text -f json=report.json             a report to read and one to keep
   mistle-preflight config --config mistle.toml -q          is the file right?
   mistle-preflight explain network.refused                 what does this finding mean?
+  mistle-preflight explain --list postgres                 what can be found of Postgres?
+  mistle-preflight diff yesterday.json today.json          what is worse than it was?
+  mistle-preflight merge api.json node-a=gateway.json      one verdict from where each service runs
+  eval "$(mistle-preflight completion bash)"               the tab key, for this shell
 """
 
 
@@ -71,11 +95,12 @@ class Options:
     format: tuple[Target, ...] = (("text", None),)
     color: bool = True
     detail: int = 0
+    list: bool = False
 
 
 def parse(arguments: list[str]) -> Options:
     """The options that the arguments give, flags before or after the command. Raises UsageError, Shown."""
-    given = vars(_parser().parse_intermixed_args(arguments))
+    given = vars(parser().parse_intermixed_args(arguments))
     given = {name: tuple(value) if isinstance(value, list) else value for name, value in given.items()}
     command, *rest = given.pop("words", ()) or (Options.command,)
     options = Options(**given, command=command, arguments=tuple(rest))
@@ -87,8 +112,11 @@ def _raise_on_misuse(options: Options) -> None:
     expected = COMMANDS.get(options.command)
     if expected is None:
         raise UsageError(f"there is no command {options.command!r}; there are: {', '.join(COMMANDS)}")
-    if len(options.arguments) != len(expected):
-        raise UsageError(f"the command is: {' '.join(('mistle-preflight', options.command, *expected))}")
+    if not expected.least <= len(options.arguments) <= expected.most:
+        raise UsageError(f"the command is: mistle-preflight {options.command} {expected.words}".rstrip())
+    for name, _ in options.format:
+        if name not in (known := formats.of(options.command)):
+            raise UsageError(f"--format: {options.command} has no format {name!r}; it has: {', '.join(known)}")
     places = [file for _, file in options.format]
     if len(set(places)) < len(places):
         raise UsageError("--format: two reports for one place; give one a file, as in --format json=report.json")
@@ -126,8 +154,9 @@ class _Help(argparse.RawDescriptionHelpFormatter):
         return ", ".join(action.option_strings) + metavar
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = _Parser(
+def parser() -> argparse.ArgumentParser:
+    """Of every flag; the command and what follows it are its words."""
+    made = _Parser(
         prog="mistle-preflight",
         usage="mistle-preflight [COMMAND] [FLAG ...]",
         description=DESCRIPTION,
@@ -137,12 +166,12 @@ def _parser() -> argparse.ArgumentParser:
         allow_abbrev=False,
         add_help=False,
     )
-    parser.color = False  # type: ignore[attr-defined]  # Python 3.14 would colour the help
-    parser.add_argument("words", nargs="*", help=argparse.SUPPRESS)
-    _add_selection(parser.add_argument_group("what is checked"))
-    _add_limits(parser.add_argument_group("how"))
-    _add_output(parser.add_argument_group("what is reported"))
-    return parser
+    made.color = False  # type: ignore[attr-defined]  # Python 3.14 would colour the help
+    made.add_argument("words", nargs="*", help=argparse.SUPPRESS)
+    _add_selection(made.add_argument_group("what is checked"))
+    _add_limits(made.add_argument_group("how"))
+    _add_output(made.add_argument_group("what is reported"))
+    return made
 
 
 def _add_selection(flags: argparse._ArgumentGroup) -> None:
@@ -195,6 +224,7 @@ def _add_output(flags: argparse._ArgumentGroup) -> None:
     flags.add_argument("--no-color", dest="color", action="store_false", help="as NO_COLOR=1")
     flags.add_argument("-q", dest="detail", action="store_const", const=-1, help="failures and the verdict only")
     flags.add_argument("-v", dest="detail", action="store_const", const=1, help="every rung with its time")
+    flags.add_argument("--list", action="store_true", help="with explain: all ids")
     flags.add_argument("--version", action="version", version=f"mistle-preflight {__version__}")
     flags.add_argument("-h", "--help", action="help", help="this text")
 

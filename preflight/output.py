@@ -6,11 +6,14 @@ import contextlib
 import errno
 import os
 import re
+import shutil
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from preflight.formats.text import ASCII
+from preflight import ci
+from preflight.folding import folded
+from preflight.formats.marks import ASCII
 from preflight.options import UsageError
 
 if TYPE_CHECKING:
@@ -35,9 +38,10 @@ def deliver(texts: Iterable[tuple[Target, str]], *, color: bool = True) -> None:
     for (name, file), text in sorted(texts, key=lambda entry: entry[0][1] is None):  # a reader may keep us waiting
         try:
             if file:
-                _write_file(file, _SGR.sub("", text).encode(errors="replace"))
+                _write_file(file, plain(text).encode(errors="replace"))
             else:
-                write_stdout(text, color=color, encoding=None if name == "text" else "utf-8")
+                encoding = None if name == "text" else "utf-8"
+                write_stdout(text, color=color, encoding=encoding, commands=name in ci.COMMANDS)
         except OSError as error:
             failures.append(f"the {name} report cannot be written to {file}: {_reason(error)}")
         except OutputError as error:
@@ -46,25 +50,40 @@ def deliver(texts: Iterable[tuple[Target, str]], *, color: bool = True) -> None:
         raise OutputError("; ".join(failures))
 
 
-def write_stdout(text: str, *, color: bool = True, encoding: str | None = None) -> None:
-    """All at once; colours only to a terminal; plain marks where the encoding (default: its own) has no others.
+def plain(text: str) -> str:
+    """The text without its colours."""
+    return _SGR.sub("", text)
 
-    Raises OutputError.
+
+def write_stdout(text: str, *, color: bool = True, encoding: str | None = None, commands: bool = False) -> None:
+    """All at once; colours only to a terminal, and no longer lines than it has, except in ``encoding``, which is for
+    machines; plain marks where the encoding (default: its own) has no others.
+
+
+    ``commands`` says that the text is meant for a CI service. Raises OutputError.
     """
     try:
-        colored = color and sys.stdout.isatty() and not os.environ.get("NO_COLOR") and not _is_dumb()
-        shown = _encoded(text if colored else _SGR.sub("", text), encoding or sys.stdout.encoding)
-        sys.stdout.buffer.write(shown)
+        terminal = sys.stdout.isatty()
+        colored = color and terminal and not os.environ.get("NO_COLOR") and not _is_dumb()
+        fitted = folded(text, _columns()) if terminal and not encoding else text
+        shown = fitted if colored else plain(fitted)
+        safe = shown if commands else ci.inert(shown)
+        sys.stdout.buffer.write(_encoded(safe, encoding or sys.stdout.encoding))
         sys.stdout.flush()
     except (OSError, AttributeError) as error:  # AttributeError: the process was started without standard output
         reason = getattr(error, "strerror", None) or "it is closed"
         raise OutputError(f"standard output cannot be written to: {reason}") from error
 
 
+def _columns() -> int:
+    return shutil.get_terminal_size().columns
+
+
 def write_stderr(line: str) -> None:
     """One line, to whoever watches."""
     with contextlib.suppress(OSError, ValueError, AttributeError):  # nobody does
-        sys.stderr.write(f"{line}\n")
+        fitted = folded(line, _columns()) if sys.stderr.isatty() else line
+        sys.stderr.write(f"{ci.inert(fitted)}\n")
         sys.stderr.flush()
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
 from functools import partial
 from typing import TYPE_CHECKING, TypeVar
@@ -14,6 +14,7 @@ from preflight import bugs
 from preflight.families import RESOURCES
 from preflight.families.resource import Deployment, Resource
 from preflight.report import Result
+from preflight.services import SERVICES
 from preflight.signals import Interrupted
 
 if TYPE_CHECKING:
@@ -90,6 +91,15 @@ def plan(
         ),
         unselected=frozenset(key for resource in named if resource not in wanted for key in _keys(resource, config)),
         bugs=tuple(bugs.trace(*met) for met in attempt.errors.items()),
+    )
+
+
+def with_services(results: Iterable[Result]) -> tuple[Result, ...]:
+    """The results, each with the services that use its target."""
+    users = {resource.name: resource.services for resource in RESOURCES}
+    return tuple(
+        replace(result, services=tuple(name for name in SERVICES if name in users.get(result.name, ())))
+        for result in results
     )
 
 

@@ -21,7 +21,8 @@ Evidence = Literal["probed", "validated", "none"]
 
 @dataclass(frozen=True)
 class Result:
-    """What one check found. In its findings, ``fields`` are configuration keys. ``facts`` are for compare().
+    """What one check found. In its findings, ``fields`` are configuration keys. ``facts`` are what was seen of the
+    target, small values by name; ``services`` use the target.
 
     The words of a result, a verdict and a report are inert, as a finding's are: a format minds its own markup alone.
     """
@@ -33,6 +34,7 @@ class Result:
     findings: tuple[Finding, ...]
     seconds: float = 0.0
     facts: Mapping[str, object] = field(default_factory=dict)
+    services: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "target", clean(self.target))
@@ -72,6 +74,8 @@ class KeyVerdict:
 class Report:
     """Everything that a format shows. ``detail``: -1 failures only, 0 the usual, 1 every rung.
 
+    ``config`` is what was read, a path as it was given or ``environment``; ``file`` the same file as its repository
+    knows it, None where there is none.
     ``tracebacks`` of bugs are for whoever mends them, and in no format.
     """
 
@@ -88,6 +92,7 @@ class Report:
     ignored: frozenset[str] = frozenset()
     signal: int | None = None
     detail: int = 0
+    file: str | None = None
     tracebacks: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
@@ -114,9 +119,13 @@ class Report:
         if self.signal:
             return 128 + self.signal
         met = {finding.id for finding in self.findings}
-        counted = [finding for finding in self.findings if finding.id not in self.ignored]
-        verdict = int(any(finding.status >= self.fail_level for finding in counted))
+        verdict = int(any(map(self.blocks, self.findings)))
         return next((code for id_, code in EXIT_CODES.items() if id_ in met), verdict)
+
+    def blocks(self, finding: Finding) -> bool:
+        """Whether this finding alone makes the run not ready."""
+        counts = finding.status >= self.fail_level and finding.id not in self.ignored
+        return counts or finding.id in EXIT_CODES
 
     @property
     def counts(self) -> dict[str, dict[str, int]]:
@@ -140,10 +149,17 @@ def ignoring(results: tuple[Result, ...], ignored: frozenset[str]) -> tuple[Resu
 
 def masked(results: tuple[Result, ...], mask: Redactor, targets: frozenset[str] = frozenset()) -> tuple[Result, ...]:
     """The results with every text that came from elsewhere masked; ``targets`` are left alone where one is told."""
-    shown = tuple(replace(result, target=mask(clean(result.target), targets)) for result in results)
+    shown = tuple(
+        replace(result, target=mask(clean(result.target), targets), facts=_masked_facts(result.facts, mask))
+        for result in results
+    )
     return _each_finding(
         shown, lambda finding: replace(finding, message=mask(finding.message), hint=mask(finding.hint))
     )
+
+
+def _masked_facts(facts: Mapping[str, object], mask: Callable[[str], str]) -> dict[str, object]:
+    return {name: mask(value) if isinstance(value, str) else value for name, value in facts.items()}
 
 
 def _softened(finding: Finding) -> Finding:

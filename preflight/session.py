@@ -6,20 +6,24 @@ import os
 import time
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TextIO
 
 from checks.base import Diagnosis, Finding, Layer, Status
 from checks.words import clean
-from preflight import __version__, bugs, public
+from preflight import bugs, public
 from preflight.config import Config
 from preflight.endings import INTERRUPTED
 from preflight.redact import Redactor
 from preflight.report import Report, Result, ignoring, masked
+from preflight.signals import Signals
 from preflight.verdicts import verdicts
+from preflight.version import __version__
+from preflight.workspace import in_repository
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from preflight.options import Options
-    from preflight.signals import Signals
 
 _SAID = 1000  # characters: a word of the command line, and every name that could stand there instead
 _NOTHING = Config(values={}, origins={}, findings=(), broken=frozenset(), keys={}, secrets=())
@@ -30,7 +34,10 @@ class Session:
     """Filled in as the command goes along; at any moment it can give a report."""
 
     options: Options
-    signals: Signals
+    signals: Signals = field(default_factory=Signals)
+    environ: Mapping[str, str] = field(default_factory=lambda: os.environ)
+    terminal: TextIO | None = None  # where progress is drawn, if it is one
+    apart: bool = False  # whether the checks run in a process of their own
     config: Config = _NOTHING
     findings: list[Finding] = field(default_factory=list)
     tracebacks: list[str] = field(default_factory=list)
@@ -43,8 +50,16 @@ class Session:
     @property
     def source(self) -> str:
         """Where the configuration comes from."""
-        named = str(self.options.config or os.environ.get("MISTLE_CONFIG_PATH", ""))
-        return clean(named, 300) or "environment"
+        return clean(self._named, 300) or "environment"
+
+    @property
+    def _named(self) -> str:
+        return str(self.options.config or self.environ.get("MISTLE_CONFIG_PATH", ""))
+
+    @property
+    def fail_level(self) -> Status:
+        """From where on a finding counts."""
+        return Status[self.options.fail_level.upper()]
 
     @property
     def seconds(self) -> float:
@@ -78,10 +93,11 @@ class Session:
             seconds=self.seconds,
             results=shown,
             keys=verdicts(config.keys, shown, config.origins, self.unproven),
-            fail_level=Status[options.fail_level.upper()],
+            fail_level=self.fail_level,
             ignored=ignored,
             signal=signal,
             detail=options.detail,
+            file=clean(in_repository(self._named, self.environ), 1000) if self._named else None,
             tracebacks=tuple(map(mask, self.tracebacks)),
         )
 

@@ -7,15 +7,20 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
+from examples import Examples
 from figures import Figures, Section
+from preflight.catalogue import entries
+from screens import Screen
 from testbed import (
     Authority,
+    Browser,
     Engine,
     ObjectStore,
     PgBouncer,
     Postgres,
     Smtp,
     Valkey,
+    browser_server,
     docker_engine,
     object_store,
     pgbouncer_server,
@@ -36,9 +41,18 @@ _figures = Figures()
 def pytest_addoption(parser: pytest.Parser) -> None:
     about = "write what the attacks measured to this file, if all of them passed"
     parser.addoption("--reliability", metavar="FILE", type=Path, help=about)
+    about = "put a real message of every finding id that has none into this file"
+    parser.addoption("--examples", metavar="FILE", type=Examples, help=about)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    if examples := config.getoption("--examples"):
+        examples.watch()
 
 
 def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
+    if examples := session.config.getoption("--examples"):
+        examples.write(set(entries()))
     if (file := session.config.getoption("--reliability")) and exitstatus == 0:
         _figures.write(file)
 
@@ -108,3 +122,14 @@ def engine() -> Iterator[Engine]:
 def servers(store: ObjectStore, smtp: Smtp, engine: Engine) -> Iterator[Servers]:
     with servers_of_a_deployment(store, smtp, engine) as all_of_them:
         yield all_of_them
+
+
+def browser() -> Iterator[Browser]:
+    with browser_server() as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
+def screen(browser: Browser) -> Iterator[Screen]:
+    with browser.driven() as driven:
+        yield Screen(browser, driven)

@@ -2,7 +2,6 @@
 
 import json
 import os
-import pty
 import resource
 import socket
 import stat
@@ -16,6 +15,7 @@ import pytest
 from jsonschema import Draft202012Validator
 
 from preflight import __version__
+from preflight.catalogue import entries
 from preflight.cli import main
 
 ROOT = Path(__file__).parents[1]
@@ -160,7 +160,12 @@ MISUSE = {
     "unknown flag": (["--bogus"], "--bogus"),
     "abbreviated flag": (["--time", "3"], "--time"),
     "unknown command": (["confgi"], "'confgi'"),
-    "missing argument": (["explain"], "mistle-preflight explain ID"),
+    "missing argument": (["explain"], "name the finding, as in mistle-preflight explain network.refused"),
+    "too many arguments": (["explain", "network.refused", "x"], "mistle-preflight explain ID"),
+    "nothing to list": (["explain", "--list", "nonsense"], "no finding begins with 'nonsense'"),
+    "unknown shell": (["completion", "tcsh"], "there is for bash, zsh, fish"),
+    "one report to compare": (["diff", "a.json"], "mistle-preflight diff A.json B.json"),
+    "no reports to merge": (["merge"], "mistle-preflight merge [NAME=]A.json ..."),
     "unknown finding": (["explain", "network.refusd"], "did you mean network.refused?"),
     "unknown finding to ignore": (["config", "--ignore", "network.refusd"], "did you mean network.refused?"),
     "unknown stage": (["--stage", "dead"], "'dead'"),
@@ -284,34 +289,6 @@ def test_report_in_a_file_only_leaves_standard_output_empty(tmp_path: Path):
     assert "\x1b" not in (tmp_path / "report").read_text()
 
 
-def on_terminal(*arguments: str, env: Mapping[str, str]) -> str:
-    """What a terminal gets to see."""
-    terminal, stream = pty.openpty()
-    process = started(*arguments, env=env, stdout=stream, stderr=stream)
-    os.close(stream)
-    seen = b""
-    try:
-        while part := os.read(terminal, 65536):
-            seen += part
-    except OSError:  # Linux says so of the end
-        pass
-    os.close(terminal)
-    process.wait(timeout=10)
-    return seen.decode()
-
-
-def test_terminal_shows_progress_and_colours(silent: dict[str, str]):
-    seen = on_terminal("--config", str(EXAMPLE), *DATABASES, "--timeout", "0.3", env=silent)
-    assert "0/5 checked, waiting for postgres.control_plane.direct, " in seen
-    assert seen.index("checked, waiting") < seen.index("\r\x1b[K\x1b[1mmistle-preflight ")
-    assert "\x1b[1;31mNOT READY\x1b[0m" in seen
-
-
-@pytest.mark.parametrize(("flags", "env"), [(("--no-color",), {}), ((), {"NO_COLOR": "1"})])
-def test_colours_can_be_turned_off(flags: tuple[str, ...], env: dict[str, str]):
-    assert "\x1b" not in on_terminal("config", "--config", str(EXAMPLE), *flags, env=env)
-
-
 def test_output_without_the_marks_gets_others():
     code, stdout, _ = ended("config", "--config", str(EXAMPLE), env={"PYTHONIOENCODING": "ascii"})
     assert code == 0
@@ -349,11 +326,27 @@ def test_explain_prints_the_entry():
     code, stdout, _ = ended("explain", "network.refused")
     assert code == 0
     assert "nothing listens on that port" in stdout
-    assert "→ start the service, or correct the host and port in the blamed key" in stdout
+    assert "\n  for example\n      connection refused by " in stdout
+    assert "\n  more      docs/findings.md#networkrefused\n" in stdout
+    assert "\n  remedy\n      start the service, or correct the host and port in the blamed key\n" in stdout
 
 
 def test_explain_in_json():
-    assert json.loads(ended("explain", "network.refused", "-f", "json")[1])["cause"]["id"] == "network.refused"
+    found = json.loads(ended("explain", "network.refused", "-f", "json")[1])
+    assert (found["id"], found["layer"], found["status"]) == ("network.refused", "connect", "fail")
+    assert found["link"] == "docs/findings.md#networkrefused"
+    assert found["example"].startswith("connection refused by ")
+
+
+@pytest.mark.parametrize("arguments", [("explain", "--list"), ("explain", "--list", "smtp"), ("explain", "smtp")])
+def test_explain_lists_findings(arguments: tuple[str, ...]):
+    code, stdout, _ = ended(*arguments)
+    listed = [line.split()[:3] for line in stdout.splitlines()]
+    wanted = [id_ for id_ in entries() if id_.startswith("smtp." if "smtp" in arguments else "")]
+    assert (code, [id_ for id_, _, _ in listed]) == (0, wanted)
+    assert ["smtp.relay-refused", "access", "warn"] in listed
+    document = json.loads(ended(*arguments, "-f", "json")[1])
+    assert [entry["id"] for entry in document] == wanted
 
 
 def test_version():

@@ -8,7 +8,11 @@ import pytest
 import checks
 from checks.base import Layer
 from preflight import docs
+from preflight.catalogue import anchor, entries
+from preflight.explanations import explain
 
+ROOT = Path(__file__).parents[1]
+DOCUMENTS = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")])
 TESTS = "\n".join(
     file.read_text() for file in sorted(Path(__file__).parent.glob("test_*.py")) if file != Path(__file__)
 )
@@ -20,21 +24,26 @@ def test_page_is_fresh(name: str):
     assert written == docs.PAGES[name](), "run python -m preflight.docs"
 
 
-@pytest.mark.parametrize("id_", docs.entries())
+@pytest.mark.parametrize("id_", entries())
 def test_finding_is_expected_in_a_test(id_: str):
     assert re.search(rf"""["']{re.escape(id_)}["']""", TESTS), f"no test expects {id_}"
 
 
-@pytest.mark.parametrize("id_", docs.entries())
+@pytest.mark.parametrize("id_", entries())
 def test_finding_is_explained(id_: str):
-    text = docs.explain(docs.entries()[id_])
+    entry = entries()[id_]
+    text = explain(entry)
     assert text.startswith(f"{id_}\n")
-    assert "{" not in text
+    assert "{" not in entry.hint
+    assert entry.example, "run scripts/examples"
+    assert f"for example\n      {entry.example}\n" in text
+    assert anchor(id_) in anchors(docs.findings_page())
+    assert entry.link == f"docs/findings.md#{anchor(id_)}"
 
 
-@pytest.mark.parametrize("id_", docs.entries())
+@pytest.mark.parametrize("id_", entries())
 def test_failure_has_a_remedy(id_: str):
-    cause = docs.entries()[id_].cause
+    cause = entries()[id_].cause
     assert cause.hint or cause.status.name == "OK"
     assert re.fullmatch(r"[a-z0-9-]+\.[a-z0-9-]+", id_)
     assert cause.layer in Layer
@@ -52,7 +61,22 @@ def test_kind_has_a_manual(kind: type[checks.base.Check]):
         assert re.fullmatch(r"[a-z0-9]+(-[a-z0-9]+)*\.[a-z0-9]+(-[a-z0-9]+)*", cause.id)
 
 
-def test_links_lead_to_entries():
-    page = docs.findings_page()
-    anchors = {re.sub(r"[^\w -]", "", title).replace(" ", "-") for title in re.findall(r"^#+ (.*)$", page, re.M)}
-    assert set(re.findall(r"findings\.md#([\w-]+)", docs.checks_page())) <= anchors
+def anchors(page: str) -> set[str]:
+    """Of every heading, as Markdown sites make them."""
+    titles = re.findall(r"^#+ (.*)$", page, re.MULTILINE)
+    return {re.sub(r"[^\w -]", "", title).replace(" ", "-").lower() for title in titles}
+
+
+@pytest.mark.parametrize("page", DOCUMENTS, ids=lambda page: page.name)
+def test_links_lead_somewhere(page: Path):
+    for link in re.findall(r"\]\(([^)\s]+)\)", page.read_text()):
+        file, _, place = link.partition("#")
+        if not link.startswith("https://"):
+            target = page.parent / file if file else page
+            assert target.exists(), link
+            assert not place or place in anchors(target.read_text()), link
+
+
+def test_index_names_every_page():
+    index = (docs.FOLDER / "index.md").read_text()
+    assert set(re.findall(r"\]\((\w+\.md)\)", index)) == {page.name for page in docs.FOLDER.glob("*.md")} - {"index.md"}

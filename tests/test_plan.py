@@ -11,7 +11,8 @@ from checks.docker_engine import DockerEngine
 from checks.postgres import Postgres
 from preflight.config import Config, load
 from preflight.families import RESOURCES
-from preflight.plan import SelectionError, plan
+from preflight.plan import SelectionError, plan, with_services
+from preflight.report import Result
 from preflight.services import SERVICES
 
 SHARED = "postgres://mistle:pw@db.example:5432/mistle"
@@ -193,3 +194,13 @@ def test_stage_decides_whether_a_schema_must_be_there(config: Config) -> None:
         check = plan(config, stage=stage).checks[0]
         assert isinstance(check, Postgres)
         assert check.deployed is deployed
+
+
+def test_results_name_the_services_that_use_the_target() -> None:
+    names = ("postgres.control_plane.direct", "email.smtp", "config")
+    found = with_services(Result(name, "kind", "", (), ()) for name in names)
+    assert [result.services for result in found] == [
+        ("control_plane_api", "control_plane_worker", "control_plane_migrations"),
+        ("control_plane_worker",),
+        (),
+    ]

@@ -313,16 +313,16 @@ def test_equal_checks_are_probed_once_and_reported_for_each():
 
 
 def test_each_end_is_told_as_it_comes():
-    told: list[str] = []
+    told: list[tuple[str, str]] = []
     checks = made(Toy, Hangs)
     run(
         checks,
         Settings(Trust(), 0.2),
         deadline=5,
         origins={},
-        on_end=lambda ended: told.extend(check.name for check in ended),
+        on_end=lambda ended, worst: told.extend((check.name, worst.id) for check in ended),
     )
-    assert told == ["toy.Toy", "toy.Hangs"]
+    assert told == [("toy.Toy", "toy.dns"), ("toy.Hangs", "toy.silent")]
 
 
 def test_no_checks_is_no_wait():

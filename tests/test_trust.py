@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from cryptography import x509
 
 import faults
 from checks.base import Layer, Settings, Status
@@ -46,6 +47,14 @@ def test_certificate_that_expires_soon(authority: Authority, starts: float, ends
     with valkey_server(certificate=authority.leaf("127.0.0.1", starts=starts, ends=ends)) as server:
         finding = check(server.port, authority).warns("tls.expires-soon", Layer.TLS, URL, hint="renew")
     assert "days" in finding.message
+
+
+def test_last_moment_of_a_certificate_is_a_fact(authority: Authority) -> None:
+    leaf = authority.leaf("127.0.0.1")
+    with valkey_server(certificate=leaf) as server:
+        facts = check(server.port, authority).facts
+    ends = x509.load_pem_x509_certificate(leaf.chain).not_valid_after_utc
+    assert facts["certificate_expires"] == ends.strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def test_only_old_tls(authority: Authority) -> None:

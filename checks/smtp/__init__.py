@@ -11,7 +11,7 @@ from checks.base import Diagnosis, Layer, Met, Recorder, Status
 from checks.network import RESET, SILENT, NetworkCheck, reach
 from checks.smtp import causes, entry, envelope, replies, session
 from checks.smtp.session import Silent, within
-from checks.trust import expires_soon
+from checks.trust import note_expiry
 from checks.words import clean
 
 if TYPE_CHECKING:
@@ -85,8 +85,7 @@ class Smtp(NetworkCheck):
                 self._judge_plaintext(record, address[0])
 
     def _judge_certificate(self, record: Recorder, client: SMTP) -> None:
-        if soon := expires_soon(client.get_transport_info("peercert")):
-            record.note(replace(soon, blames=("host",)))
+        note_expiry(record, client.get_transport_info("peercert"), blames=("host",))
 
     def _judge_plaintext(self, record: Recorder, address: str) -> None:
         private = not ipaddress.ip_address(address.partition("%")[0]).is_global

@@ -1,17 +1,51 @@
-"""One module for each format: ``render(report) -> str``, pure."""
+"""One module for each format of what can be printed: ``render(it) -> str``, pure, imported when it is used."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
-from preflight.formats import json, text
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from importlib import import_module
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
-
+    from preflight.difference import Difference
+    from preflight.matrix import Matrix
     from preflight.report import Report
 
-FORMATS: Mapping[str, Callable[[Report], str]] = {
-    "text": text.render,
-    "json": json.render,
-}
+Printable = TypeVar("Printable")
+
+
+@dataclass(frozen=True)
+class Formats(Mapping[str, Callable[[Printable], str]], Generic[Printable]):
+    """By name, in the order in which they are listed; the first is the default. Each is a module of ``package``."""
+
+    package: str
+    names: tuple[str, ...]
+
+    def __getitem__(self, name: str) -> Callable[[Printable], str]:
+        if name not in self.names:
+            raise KeyError(name)
+        module: Any = import_module(f"{self.package}.{name}")
+        render: Callable[[Printable], str] = module.render
+        return render
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.names)
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+
+FORMATS: Formats[Report] = Formats(
+    "preflight.formats", ("text", "json", "junit", "github", "markdown", "prometheus", "html")
+)
+DIFFERENCE: Formats[Difference] = Formats("preflight.formats.difference", ("text", "json", "markdown"))
+MATRIX: Formats[Matrix] = Formats("preflight.formats.matrix", ("text", "json", "markdown", "html"))
+
+BY_COMMAND: Mapping[str, Formats[Any]] = {"diff": DIFFERENCE, "merge": MATRIX}
+"""What a command prints where that is no report."""
+
+
+def of(command: str) -> Formats[Any]:
+    """The formats that a command has."""
+    return BY_COMMAND.get(command, FORMATS)

@@ -38,6 +38,8 @@ def _check(result: Result) -> dict[str, object]:
         "status": str(result.status),
         "seconds": result.seconds,
         "keys": result.keys,
+        "services": result.services,
+        "facts": dict(result.facts),
         "findings": [_finding(finding) for finding in result.findings],
     }
 

@@ -1,39 +1,18 @@
-"""The report for whoever is on call: aligned, coloured, and the failures last, where the eye is.
-
-Colours are SGR codes; whoever prints to something other than a terminal strips them. ``ASCII`` replaces the marks
-where the output's encoding has none.
-"""
+"""The report for whoever is on call: aligned, coloured, and the failures last, where the eye is."""
 
 from __future__ import annotations
 
 from itertools import groupby
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from checks.base import Finding, Status
+from preflight.formats.marks import color, marked
+from preflight.formats.phrases import outcome, reason, took
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from preflight.report import KeyVerdict, Report, Result
-
-
-class Style(NamedTuple):
-    """How a status looks, and what it is called in a count."""
-
-    mark: str
-    color: str
-    counted: str
-
-
-STYLES = {
-    Status.OK: Style("✓", "32", "ok"),
-    Status.SKIP: Style("–", "2", "skipped"),  # noqa: RUF001 - a dash, not a minus
-    Status.WARN: Style("!", "33", "warned"),
-    Status.FAIL: Style("✗", "31", "failed"),
-}
-ASCII = str.maketrans({"✓": "+", "✗": "x", "–": "-", "→": "->", "·": "|", "…": "..."})  # noqa: RUF001
-VERDICTS = {"run": ("READY", "NOT READY")}
-OFFLINE = ("VALID, nothing was probed", "NOT VALID, nothing was probed")
 
 
 def render(report: Report) -> str:
@@ -47,7 +26,7 @@ def _unsaid(report: Report) -> list[str]:
     ids = [finding.id for finding in report.findings if finding.status is Status.WARN]
     if not ids or report.fail_level <= Status.WARN:
         return []
-    return [_color("33", f"warnings: {', '.join(dict.fromkeys(ids))} (without -q: in full)")]
+    return [color("33", f"warnings: {', '.join(dict.fromkeys(ids))} (without -q: in full)")]
 
 
 def _full(report: Report) -> Iterator[list[str]]:
@@ -59,7 +38,7 @@ def _full(report: Report) -> Iterator[list[str]]:
 
 def _header(report: Report) -> str:
     about = [f"mistle-preflight {report.version}", report.stage, report.service, report.config]
-    return _color("1", " · ".join(filter(None, about)))
+    return color("1", " · ".join(filter(None, about)))
 
 
 def _checks(report: Report) -> list[str]:
@@ -67,42 +46,34 @@ def _checks(report: Report) -> list[str]:
     targets = _width(result.target for result in report.results)
     lines = []
     for kind, results in groupby(report.results, lambda result: result.kind):
-        lines += ["", _color("1", kind)]
+        lines += ["", color("1", kind)]
         for result in results:
-            line = f"{result.name:{names}}  {result.target:{targets}}  {_time(result.seconds)}  {_worst(result)}"
-            lines.append(_marked(result.status, line))
+            line = f"{result.name:{names}}  {result.target:{targets}}  {_time(result.seconds)}  {reason(result)}"
+            lines.append(marked(result.status, line))
             lines += _climb(result) if report.detail > 0 else []
     return lines[1:]
 
 
 def _climb(result: Result) -> Iterator[str]:
     if result.keys:
-        yield _color("2", f"      for {', '.join(result.keys)}")
+        yield color("2", f"      for {', '.join(result.keys)}")
     layers = _width(finding.layer for finding in result.findings)
     for finding in result.findings:
         took = _time(finding.seconds) if finding.status is not Status.SKIP else ""
         line = f"{finding.layer:{layers}}  {took:10}  {finding.message}"
-        yield "    " + _marked(finding.status, line)
-
-
-def _worst(result: Result) -> str:
-    """Why the result is not ok, in its id or, where it was skipped, in words."""
-    if result.status is Status.OK:
-        return ""
-    worst = next(finding for finding in result.findings if finding.status is result.status)
-    return worst.message if result.status is Status.SKIP else worst.id
+        yield "    " + marked(finding.status, line)
 
 
 def _keys(verdicts: tuple[KeyVerdict, ...]) -> list[str]:
     evidence = _width(verdict.evidence for verdict in verdicts)
     lines = []
     for section, group in groupby(verdicts, lambda verdict: verdict.key.partition(".")[0]):
-        lines += ["", _color("1", f"[{section}]")]
+        lines += ["", color("1", f"[{section}]")]
         members = tuple(group)
         names = _width(verdict.key for verdict in members)
         for verdict in members:
             line = f"{verdict.key:{names}}  {verdict.evidence:{evidence}}  {verdict.origin or 'not set'}"
-            lines.append(_marked(verdict.status, line))
+            lines.append(marked(verdict.status, line))
     return lines[1:]
 
 
@@ -112,7 +83,7 @@ def _problems(report: Report, level: Status) -> list[str]:
     for status, title in ((Status.WARN, "warnings"), (Status.FAIL, "failures")):
         found = [pair for pair in report.pairs if pair[1].status is status]
         if found and status >= level:
-            lines += ["", _color("1", title)]
+            lines += ["", color("1", title)]
             lines += [line for pair in found for line in _problem(*pair, origins, report.ignored)]
     return lines[1:]
 
@@ -121,40 +92,22 @@ def _problem(
     result: Result, finding: Finding, origins: dict[str, str | None], ignored: frozenset[str]
 ) -> Iterator[str]:
     about = [result.name, finding.layer, *(["ignored"] if finding.id in ignored else [])]
-    yield _marked(finding.status, f"{finding.id}  ({', '.join(about)})")
+    yield marked(finding.status, f"{finding.id}  ({', '.join(about)})")
     for key in finding.fields:
-        yield f"      {key}  {_color('2', origins.get(key) or 'not set')}"
+        yield f"      {key}  {color('2', origins.get(key) or 'not set')}"
     yield f"      {finding.message}"
     if finding.hint:
         yield f"      → {finding.hint}"
 
 
 def _verdict(report: Report) -> str:
-    ready, not_ready = VERDICTS.get(report.command, OFFLINE)
-    word = _color("1;32", ready) if report.ready else _color("1;31", not_ready)
-    ended = ["interrupted"] if report.signal else []
-    counts = [f"{name}: {_counted(count)}" for name, count in report.counts.items()]
-    return " · ".join((word, *ended, *counts, f"{report.seconds:.2f} s"))
-
-
-def _counted(count: dict[str, int]) -> str:
-    tallies = [f"{count[str(status)]} {STYLES[status].counted}" for status in reversed(Status) if count[str(status)]]
-    return ", ".join(tallies) or "none"
-
-
-def _marked(status: Status, line: str) -> str:
-    style = STYLES[status]
-    if status > Status.SKIP:
-        return "  " + _color(style.color, f"{style.mark} {line.rstrip()}")
-    return f"  {_color(style.color, style.mark)} {line.rstrip()}"
+    word, *rest = outcome(report)
+    return " · ".join((color("1;32" if report.ready else "1;31", word), *rest))
 
 
 def _time(seconds: float) -> str:
-    return f"{seconds * 1000:7.1f} ms" if seconds < 10 else f"{seconds:7.1f} s "
-
-
-def _color(code: str, text: str) -> str:
-    return f"\x1b[{code}m{text}\x1b[0m"
+    number, unit = took(seconds).split()
+    return f"{number:>7} {unit:2}"
 
 
 def _width(texts: Iterable[str]) -> int:

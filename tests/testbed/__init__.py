@@ -1,5 +1,6 @@
 """Real servers for the tests, in containers: each function is a context manager that yields a running one."""
 
+from testbed.browser import Browser, browser_server
 from testbed.certificates import Authority, Leaf, self_signed
 from testbed.engine import Engine, docker_engine
 from testbed.names import NameServer, name_server
@@ -14,6 +15,7 @@ from testbed.web import Web, web_server
 
 __all__ = [
     "Authority",
+    "Browser",
     "Engine",
     "Leaf",
     "NameServer",
@@ -23,6 +25,7 @@ __all__ = [
     "Smtp",
     "Valkey",
     "Web",
+    "browser_server",
     "docker_engine",
     "image_registry",
     "name_server",

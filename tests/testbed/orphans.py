@@ -18,13 +18,13 @@ def owner() -> str:
 
 def labelled(label: str) -> list[Container]:
     with closing(DockerClient().client) as client:
-        return list(client.containers.list(all=True, filters={"label": label}))
+        return list(client.containers.list(all=True, filters={"label": label}, ignore_removed=True))
 
 
 def remove_orphans() -> None:
     """Remove the containers of test processes that ended too suddenly to do it, and of this one."""
     with closing(DockerClient().client) as client:
-        for container in client.containers.list(all=True, filters={"label": OWNER}):
+        for container in client.containers.list(all=True, filters={"label": OWNER}, ignore_removed=True):
             if _is_orphan(container.labels[OWNER]):
                 container.remove(force=True, v=True)
 

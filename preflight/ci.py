@@ -1,0 +1,54 @@
+"""What a CI service makes of its steps' output: commands to itself, which no report may hold, and a summary."""
+
+from __future__ import annotations
+
+import os
+import re
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+from preflight.formats import FORMATS
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from preflight.report import Report
+
+COMMANDS = frozenset({"github"})  # formats that are such commands; they escape what a server said
+_COMMAND = re.compile(r"^[^\S\n]*:(?=:.*::)|#(?=#\w*\[)", re.MULTILINE)  # of GitHub; of GitHub, Azure and TeamCity
+
+
+class Summary(NamedTuple):
+    """A file, named by a variable, that a CI service shows with the step, and to which all its commands may add."""
+
+    variable: str
+    format: str
+    limit: int  # bytes; of a larger file nothing is shown
+
+
+SUMMARIES = {"github": Summary("GITHUB_STEP_SUMMARY", "markdown", 1 << 20)}  # by the format that brings one along
+
+
+def inert(text: str) -> str:
+    """The text, in whose lines no CI service finds a command to itself."""
+    return _COMMAND.sub(r"\g<0> ", text)
+
+
+def summarize(report: Report, name: str) -> None:
+    """Add to the step's summary, if this format brings one along and the service has one. Raises OSError."""
+    summary = SUMMARIES.get(name)
+    if summary and (file := os.environ.get(summary.variable)):
+        with Path(file).open("ab") as stream:
+            before = b"\n" if stream.tell() else b""
+            versions = (before + version for version in _versions(report, FORMATS[summary.format]))
+            room = summary.limit - stream.tell()
+            stream.write(next((version for version in versions if len(version) <= room), b""))
+
+
+def _versions(report: Report, render: Callable[[Report], str]) -> Iterator[bytes]:
+    """The report, what failed, the verdict alone."""
+    yield render(report).encode(errors="replace")
+    failed = render(replace(report, detail=-1)).encode(errors="replace")
+    yield failed
+    yield failed.partition(b"\n\n")[0] + b"\n"

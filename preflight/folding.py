@@ -1,0 +1,35 @@
+"""Long lines on a terminal: broken between words, and indented as what they belong to."""
+
+from __future__ import annotations
+
+import re
+
+_PARTS = re.compile(r"\x1b\[[0-9;]*m|[^\S\n]+|(?:(?!\x1b\[)\S)+")
+_INDENT = re.compile(r"(?:\x1b\[[0-9;]*m|\s)*(?:(?:→|->|✓|✗|!|–)(?:\x1b\[[0-9;]*m)* )?")  # noqa: RUF001 - a dash
+_SGR = re.compile(r"\x1b\[[0-9;]*m")
+
+
+def folded(text: str, columns: int) -> str:
+    """The text in lines of at most so many columns, where a word is not longer than that. Colours take no room."""
+    return "\n".join(_folded(line, columns) for line in text.split("\n"))
+
+
+def _folded(line: str, columns: int) -> str:
+    if _width(line) <= columns:
+        return line
+    found = _INDENT.match(line)
+    indent = " " * min(_width(found[0]) if found else 0, columns // 2)
+    lines, width = [""], 0
+    for part in _PARTS.findall(line):
+        if width + _width(part) > columns and width > len(indent):
+            lines[-1] = lines[-1].rstrip(" ")
+            lines.append(indent)
+            width = len(indent)
+        if not (part.isspace() and len(lines) > 1 and width == len(indent)):
+            lines[-1] += part
+            width += _width(part)
+    return "\n".join(lines)
+
+
+def _width(text: str) -> int:
+    return len(_SGR.sub("", text))

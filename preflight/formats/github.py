@@ -1,0 +1,81 @@
+"""Workflow commands: what GitHub Actions shows as annotations of the configuration's lines.
+
+GitHub shows ten errors and ten warnings of a step: where there are more, the tenth says how many, and the others are in
+the step's log. Its summary is the markdown report, which preflight.output appends.
+"""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from checks.base import Status
+from checks.words import clean
+from preflight.endings import UNREADABLE
+from preflight.formats.phrases import explained, outcome
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping
+
+    from checks.base import Finding
+    from preflight.report import Report, Result
+
+_SHOWN = 10
+_LIMIT = 4000  # characters of a line: a message and a hint with the places of many keys
+_IN_DATA = str.maketrans({"%": "%25", "\r": "%0D", "\n": "%0A"})
+_IN_PROPERTY = str.maketrans({"%": "%25", "\r": "%0D", "\n": "%0A", ":": "%3A", ",": "%2C"})
+_LINE = re.compile(r"\(line (\d+)\b")  # where a file stopped being TOML
+
+
+def render(report: Report) -> str:
+    """A line for each error and each warning, and one for the verdict."""
+    worse = [pair for pair in report.pairs if pair[1].status >= Status.WARN or report.blocks(pair[1])]
+    errors = [_annotation("error", report, *pair) for pair in worse if report.blocks(pair[1])]
+    warnings = [_annotation("warning", report, *pair) for pair in worse if not report.blocks(pair[1])]
+    level = "notice" if report.ready or errors else "error"
+    verdict = _command(level, [" · ".join(outcome(report))], title="mistle-preflight")
+    return "\n".join((*_counted("error", errors), *_counted("warning", warnings), verdict)) + "\n"
+
+
+def _counted(level: str, annotations: list[str]) -> Iterator[str]:
+    """The annotations; among them, where GitHub stops to show them, one that says so."""
+    fits = len(annotations) <= _SHOWN
+    yield from annotations[: _SHOWN if fits else _SHOWN - 1]
+    if not fits:
+        rest = annotations[_SHOWN - 1 :]
+        words = f"and {len(rest)} more {level}s, in the log and the summary of this step"
+        yield from (_command(level, [words], title="mistle-preflight"), *rest)
+
+
+def _annotation(level: str, report: Report, result: Result, finding: Finding) -> str:
+    title = f"{finding.id} ({result.name})"
+    return _command(level, explained(report, finding), **_position(report, finding), title=title)
+
+
+def _position(report: Report, finding: Finding) -> Mapping[str, str]:
+    """File and line of the first key that stands in the file; nothing where variables hold them all."""
+    if not report.file:
+        return {}
+    if finding.id == UNREADABLE.id:
+        return _at(report.file, _LINE.search(finding.message))
+    in_file = re.compile(re.escape(clean(Path(report.file).name, 80)) + r"(?::(\d+))?(?!\w)")
+    places = (match for place in _places(report, finding) if (match := in_file.search(place)))
+    return next((_at(report.file, match) for match in places), {})
+
+
+def _places(report: Report, finding: Finding) -> Iterator[str]:
+    """Where each key was written; of a missing one, the hint, which says where it belongs."""
+    origins = {verdict.key: verdict.origin for verdict in report.keys}
+    return (origins.get(key) or finding.hint for key in finding.fields)
+
+
+def _at(file: str, match: re.Match[str] | None) -> Mapping[str, str]:
+    return {"file": file, "line": match[1]} if match and match[1] else {"file": file}
+
+
+def _command(name: str, lines: Iterable[str], **properties: str) -> str:
+    shown = {key: clean(value, _LIMIT).translate(_IN_PROPERTY) for key, value in properties.items()}
+    given = ",".join(f"{key}={value}" for key, value in shown.items() if value)
+    message = "\n".join(filter(None, (clean(line, _LIMIT) for line in lines))) or "no words"
+    return f"::{name} {given}::{message.translate(_IN_DATA)}"

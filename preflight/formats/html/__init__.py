@@ -1,0 +1,16 @@
+"""One page that needs nothing else: the deployment as a map, what to mend, and every key. For people."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from preflight.formats.html.document import document
+from preflight.formats.html.page import Page
+
+if TYPE_CHECKING:
+    from preflight.report import Report
+
+
+def render(report: Report) -> str:
+    """One HTML document."""
+    return document("page.html.j2", Page(report), "page.css")

@@ -1,0 +1,146 @@
+"use strict";
+(() => {
+  const all = (selector, within = document) => [...within.querySelectorAll(selector)];
+  const byId = (id) => document.getElementById(id);
+  for (const each of all("[hidden]")) each.hidden = false;
+
+  // Light and dark: as the system says, until the button is pressed.
+  const theme = byId("theme");
+  const root = document.documentElement;
+  const dark = matchMedia("(prefers-color-scheme: dark)");
+  const isDark = () => (root.dataset.theme ? root.dataset.theme === "dark" : dark.matches);
+  const showTheme = () => theme.setAttribute("aria-pressed", isDark());
+  theme.addEventListener("click", () => {
+    root.dataset.theme = isDark() ? "light" : "dark";
+    showTheme();
+  });
+  dark.addEventListener("change", showTheme);
+  showTheme();
+
+  // A link to what is folded or filtered away brings it back.
+  const reveal = (id) => {
+    const target = byId(id);
+    for (let each = target; each; each = each.parentElement) if (each.tagName === "DETAILS") each.open = true;
+    if (target?.closest("[hidden]")) clear();
+    return target;
+  };
+  const arrive = () => reveal(location.hash.slice(1))?.scrollIntoView();
+  addEventListener("hashchange", arrive);
+  addEventListener("click", (event) => {
+    const link = event.target.closest("a[href^='#']");
+    if (link) reveal(link.getAttribute("href").slice(1));
+  });
+
+  const checks = all(".check");
+  const fold = byId("fold");
+  if (fold) {
+    fold.addEventListener("click", () => {
+      const open = fold.getAttribute("aria-pressed") !== "true";
+      fold.setAttribute("aria-pressed", open);
+      for (const check of checks) check.open = open;
+    });
+  }
+
+  // On paper nothing is folded.
+  let folded = [];
+  addEventListener("beforeprint", () => {
+    folded = all("details:not([open])");
+    for (const each of folded) each.open = true;
+  });
+  addEventListener("afterprint", () => {
+    for (const each of folded) each.open = false;
+  });
+
+  // The keys that match every filter.
+  const rows = all(".keys [data-status]");
+  const text = new Map(rows.map((row) => [row, row.textContent.toLowerCase()]));
+  const boxes = all(".filter input[type=checkbox]");
+  const search = byId("search");
+  const filter = () => {
+    const words = search.value.toLowerCase().split(/\s+/).filter(Boolean);
+    const chosen = (name) => boxes.filter((box) => box.name === name && box.checked).map((box) => box.value);
+    const [statuses, evidence] = [chosen("status"), chosen("evidence")];
+    for (const row of rows) {
+      row.hidden = !(
+        words.every((word) => text.get(row).includes(word)) &&
+        (!statuses.length || statuses.includes(row.dataset.status)) &&
+        (!evidence.length || evidence.includes(row.dataset.evidence))
+      );
+    }
+    for (const body of all(".keys tbody")) body.hidden = !all("[data-status]:not([hidden])", body).length;
+    byId("matches").textContent = `${rows.filter((row) => !row.hidden).length} of ${rows.length} keys`;
+  };
+  function clear() {
+    search.value = "";
+    for (const box of boxes) box.checked = false;
+    filter();
+  }
+  if (search) {
+    for (const each of [search, ...boxes]) each.addEventListener("input", filter);
+    byId("clear").addEventListener("click", clear);
+    filter(); // a browser may have kept what was typed before
+  }
+
+  // The map: what is pointed at, or has the focus, lights up with all that it is wired to.
+  for (const map of all(".map")) {
+    const nodes = all(".node", map);
+    const wires = all(".use", map);
+    const columns = [all(".service", map), wires, all(".resource", map)];
+    const touches = (wire, node) =>
+      node.classList.contains("service")
+        ? wire.dataset.service === node.dataset.service
+        : wire.dataset.resource === node.dataset.resource;
+    const wiresOf = (node) => (wires.includes(node) ? [node] : wires.filter((wire) => touches(wire, node)));
+    const light = (node) => {
+      const lit = node ? wiresOf(node) : [];
+      map.classList.toggle("lit", Boolean(node));
+      for (const wire of wires) wire.classList.toggle("lit", lit.includes(wire));
+      for (const each of nodes) each.classList.toggle("lit", each === node || lit.some((wire) => touches(wire, each)));
+    };
+    const under = (event) => event.target.closest(".node, .use");
+    const focused = () => (map.contains(document.activeElement) ? document.activeElement.closest(".node, .use") : null);
+    const frame = map.parentElement; // an SVG that listens for the focus would be a stop for Tab itself
+    frame.addEventListener("pointerover", (event) => light(under(event) || focused()));
+    frame.addEventListener("pointerleave", () => light(focused()));
+    frame.addEventListener("focusin", (event) => light(under(event)));
+    frame.addEventListener("focusout", () => light(null));
+
+    // One stop for Tab; the arrows go along the wires.
+    let stop = null;
+    let near = []; // the wires between which Up and Down move
+    const rank = (wire) => ["ok", "skip", "warn", "fail"].findIndex((status) => wire.classList.contains(status));
+    const top = (wire) => columns[2].findIndex((node) => touches(wire, node)) * 100 + columns[0].findIndex((node) => touches(wire, node));
+    const go = (node) => {
+      if (!node) return;
+      if (stop) stop.setAttribute("tabindex", "-1");
+      stop = node;
+      stop.setAttribute("tabindex", "0");
+      stop.focus();
+    };
+    const along = (node) => {
+      near = wiresOf(node).sort((one, other) => top(one) - top(other));
+      return near.reduce((worst, wire) => (rank(wire) > rank(worst) ? wire : worst), near[0]);
+    };
+    const moves = {
+      ArrowRight: (node, column) => [along(node), columns[2].find((each) => touches(node, each)), null][column],
+      ArrowLeft: (node, column) => [null, columns[0].find((each) => touches(node, each)), along(node)][column],
+      ArrowDown: (node, column) => beside(node, column, 1),
+      ArrowUp: (node, column) => beside(node, column, -1),
+      Home: (node, column) => list(column)[0],
+      End: (node, column) => list(column).at(-1),
+    };
+    const list = (column) => (column === 1 ? near : columns[column]);
+    const beside = (node, column, step) => list(column)[list(column).indexOf(node) + step];
+    for (const node of nodes) node.setAttribute("tabindex", "-1");
+    stop = columns[0][0];
+    stop?.setAttribute("tabindex", "0");
+    frame.addEventListener("keydown", (event) => {
+      const node = under(event);
+      if (!(event.key in moves) || event.ctrlKey || event.altKey || event.metaKey || event.shiftKey) return;
+      event.preventDefault();
+      go(moves[event.key](node, columns.findIndex((column) => column.includes(node))));
+    });
+  }
+
+  arrive();
+})();

@@ -1,0 +1,84 @@
+"""The report for a summary, a comment or a page: GitHub's Markdown, the verdict first, the keys folded away.
+
+Whatever is not ours stands in a code span. There no link, mention, image or markup exists: what a server says stays
+what it says, whatever it is.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from checks.base import Status
+from preflight.formats.gfm import MARKS, code, folded, marked, table
+from preflight.formats.phrases import outcome, reason, tally, took
+
+if TYPE_CHECKING:
+    from checks.base import Finding
+    from preflight.report import Report, Result
+
+_TITLES = {Status.FAIL: "Failures", Status.WARN: "Warnings"}
+
+
+def render(report: Report) -> str:
+    """One document; with detail -1 only what failed and the verdict, with detail 1 every rung."""
+    told = [status for status in _TITLES if report.detail >= 0 or status >= report.fail_level]
+    parts = [_verdict(report), *(_problems(report, status) for status in told)]
+    if report.detail >= 0:
+        parts += [_checks(report), _keys(report)]
+    if report.detail > 0:
+        parts.append(_rungs(report))
+    return "\n\n".join(filter(None, parts)) + "\n"
+
+
+def _verdict(report: Report) -> str:
+    word, *rest = outcome(report)
+    about = (report.version, report.stage, report.service or "", report.config or "")
+    title = f"## {MARKS[Status.OK if report.ready else Status.FAIL]} {word}"
+    return f"{title}\n\n{' · '.join(rest)}\n\nmistle-preflight {' · '.join(filter(None, map(code, about)))}"
+
+
+def _problems(report: Report, status: Status) -> str:
+    items = [_problem(report, *pair) for pair in report.pairs if pair[1].status is status]
+    return "\n".join((f"### {_TITLES[status]}\n", *items)) if items else ""
+
+
+def _problem(report: Report, result: Result, finding: Finding) -> str:
+    origins = {verdict.key: verdict.origin for verdict in report.keys}
+    ignored = ", ignored" if finding.id in report.ignored else ""
+    lines = (
+        f"{MARKS[finding.status]} {code(finding.id)} in {code(result.name)}, {finding.layer}{ignored}",
+        *(f"{code(key)} {code(origins.get(key) or 'not set')}" for key in finding.fields),
+        code(finding.message),
+        f"→ {code(finding.hint)}" if finding.hint else "",
+    )
+    return "- " + "\\\n  ".join(filter(None, lines))
+
+
+def _checks(report: Report) -> str:
+    rows = (
+        (marked(result.status), code(result.name), code(result.target), took(result.seconds), code(reason(result)))
+        for result in report.results
+    )
+    return "### Checks\n\n" + table(("", "check", "target", "time", "finding"), rows)
+
+
+def _keys(report: Report) -> str:
+    rows = (
+        (
+            marked(verdict.status),
+            code(verdict.key),
+            verdict.evidence,
+            code(verdict.origin or "not set"),
+            " ".join(map(code, verdict.findings)),
+        )
+        for verdict in report.keys
+    )
+    return folded(f"Keys: {tally(report.counts['keys'])}", table(("", "key", "evidence", "from", "finding"), rows))
+
+
+def _rungs(report: Report) -> str:
+    rows = (
+        (marked(finding.status), code(result.name), finding.layer, took(finding.seconds), code(finding.message))
+        for result, finding in report.pairs
+    )
+    return folded("Every rung", table(("", "check", "rung", "time", "seen"), rows))

@@ -1,0 +1,1 @@
+"""Several vantages on one deployment."""

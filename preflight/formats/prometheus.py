@@ -1,0 +1,109 @@
+"""Metrics for the textfile collector of node_exporter: one series for each check and key, whatever their status.
+
+Labels hold names alone, never what was seen, so their number is that of the configuration's. ``stage`` and ``service``
+are on all of them: the files of several runs of one deployment can lie side by side.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING, NamedTuple
+
+from prometheus_client import CollectorRegistry, generate_latest
+from prometheus_client.core import GaugeMetricFamily
+from prometheus_client.registry import Collector
+
+from checks.base import Status
+from checks.words import clean
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Mapping
+
+    from preflight.report import Report
+
+    Labels = tuple[str, ...]
+    Samples = Iterable[tuple[Labels, float]]
+
+_STATUSES = ", ".join(f"{status.value} {status}" for status in Status)
+
+
+class Metric(NamedTuple):
+    """A gauge: its name without the prefix, its help, its own labels, and its samples of a report."""
+
+    name: str
+    help: str
+    labels: Labels
+    samples: Callable[[Report], Samples]
+
+
+def _findings(report: Report) -> Samples:
+    worse = Counter((finding.id, str(finding.status)) for finding in report.findings if finding.status >= Status.WARN)
+    return worse.items()
+
+
+METRICS = (
+    Metric("info", "The version of mistle-preflight, always 1.", ("version",), lambda report: [((report.version,), 1)]),
+    Metric("ready", "Whether the run's exit code is 0.", (), lambda report: [((), report.ready)]),
+    Metric("exit_code", "The run's exit code.", (), lambda report: [((), report.exit_code)]),
+    Metric(
+        "last_run_timestamp_seconds",
+        "When the run started, in seconds since the epoch.",
+        (),
+        lambda report: [((), report.started_at.timestamp())],
+    ),
+    Metric("run_duration_seconds", "How long the run took.", (), lambda report: [((), report.seconds)]),
+    Metric(
+        "check_status",
+        f"What a check found: {_STATUSES}.",
+        ("check", "kind"),
+        lambda report: [((result.name, result.kind), result.status) for result in report.results],
+    ),
+    Metric(
+        "check_duration_seconds",
+        "How long a check took.",
+        ("check", "kind"),
+        lambda report: [((result.name, result.kind), result.seconds) for result in report.results],
+    ),
+    Metric(
+        "key_status",
+        f"What is known of a configuration key: {_STATUSES}.",
+        ("key",),
+        lambda report: [((verdict.key,), verdict.status) for verdict in report.keys],
+    ),
+    Metric(
+        "key_probed",
+        "Whether a live rung exercised the value of a configuration key.",
+        ("key",),
+        lambda report: [((verdict.key,), verdict.evidence == "probed") for verdict in report.keys],
+    ),
+    Metric("findings", "How often a warning or a failure was found.", ("id", "status"), _findings),
+)
+
+
+class _Metrics(Collector):
+    def __init__(self, report: Report) -> None:
+        self._report = report
+
+    def collect(self) -> Iterator[GaugeMetricFamily]:
+        """Each metric with its samples; of names that cleaning made equal, the worst."""
+        common = {"stage": self._report.stage, "service": self._report.service or ""}
+        for name, help_, labels, samples in METRICS:
+            family = GaugeMetricFamily(f"mistle_preflight_{name}", help_, labels=(*labels, *common))
+            for values, value in _distinct(samples(self._report)).items():
+                family.add_metric([*values, *map(clean, common.values())], value)
+            yield family
+
+
+def _distinct(samples: Samples) -> Mapping[Labels, float]:
+    found: dict[Labels, float] = {}
+    for values, value in samples:
+        shown = tuple(map(clean, values))
+        found[shown] = max(float(value), found.get(shown, 0.0))
+    return found
+
+
+def render(report: Report) -> str:
+    """The text exposition format."""
+    registry = CollectorRegistry()
+    registry.register(_Metrics(report))
+    return generate_latest(registry).decode()

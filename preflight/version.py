@@ -1,0 +1,3 @@
+"""The version of mistle-preflight."""
+
+__version__ = "0.1.0"

@@ -1,0 +1,227 @@
+"""Each format as those read it for whom it is made: strictly, and every text as it comes out again."""
+
+import json
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from functools import cache
+from html.parser import HTMLParser
+from importlib.resources import files
+from io import StringIO
+from pathlib import Path
+from xml.etree.ElementTree import Element
+
+import cmarkgfm
+import html5lib
+from cmarkgfm.cmark import Options
+from jsonschema import Draft202012Validator
+from junitparser import JUnitXml
+from markdown_it import MarkdownIt
+from prometheus_client.parser import text_fd_to_metric_families
+from xmlschema import XMLSchema
+
+SCHEMA = Draft202012Validator(json.loads(files("preflight").joinpath("report.schema.json").read_text()))
+LEVELS = ("error", "warning", "notice")
+
+
+@dataclass(frozen=True)
+class Command:
+    """One workflow command, as the runner understands it."""
+
+    name: str
+    properties: Mapping[str, str]
+    data: str
+
+
+@dataclass
+class Document:
+    """What a reader found: a skeleton that no text may change, and the texts."""
+
+    shape: list[object] = field(default_factory=list)
+    texts: list[str] = field(default_factory=list)
+
+
+@cache
+def junit_schema() -> XMLSchema:
+    """That of the Jenkins xUnit plugin, the strictest of the readers."""
+    return XMLSchema(Path(__file__).parent / "schemas/junit-10.xsd")
+
+
+def junit(text: str) -> JUnitXml:
+    """The test suites, of a document that is valid."""
+    junit_schema().validate(text)
+    return JUnitXml.fromstring(text.encode())
+
+
+def runner_command(line: str, known: tuple[str, ...] = ()) -> Command | None:
+    """What GitHub's runner makes of a line of a step's output: a command, in either syntax, or none."""
+    names = "|".join(known) or r"[\w-]+"
+    if found := re.match(rf"\s*::({names})(?: (.*?))?::(.*)$", line, re.DOTALL | re.IGNORECASE):
+        return Command(found[1].lower(), _pairs(found[2] or "", ",", _PROPERTY), _unescaped(found[3], _DATA))
+    if found := re.search(rf"##\[({names})(?: (.*?))?\](.*)$", line, re.DOTALL | re.IGNORECASE):
+        return Command(found[1].lower(), _pairs(found[2] or "", ";", _OLD), _unescaped(found[3], _OLD))
+    return None
+
+
+_DATA = {"%0D": "\r", "%0A": "\n", "%25": "%"}
+_PROPERTY = {"%0D": "\r", "%0A": "\n", "%3A": ":", "%2C": ",", "%25": "%"}
+_OLD = {"%3B": ";", "%0D": "\r", "%0A": "\n", "%5D": "]", "%25": "%"}
+
+
+def _pairs(text: str, comma: str, codes: Mapping[str, str]) -> dict[str, str]:
+    split = (part.partition("=") for part in text.strip().split(comma) if part)
+    return {name: _unescaped(value, codes) for name, _, value in split if value}
+
+
+def _unescaped(text: str, codes: Mapping[str, str]) -> str:
+    for code, character in codes.items():
+        text = text.replace(code, character)
+    return text
+
+
+def github(text: str) -> list[Command]:
+    """Every line a command that GitHub documents, escaped to the letter."""
+    assert text.endswith("\n")
+    return [_strict(line) for line in re.split(r"\r\n|\r|\n", text)[:-1]]
+
+
+def _strict(line: str) -> Command:
+    value = r"(?:[^%:,\r\n]|%25|%0D|%0A|%3A|%2C)+"
+    properties = rf"(?:file|line|title)={value}"
+    message = r"(?:[^%\r\n]|%25|%0D|%0A)+"
+    assert re.fullmatch(rf"::({'|'.join(LEVELS)}) {properties}(,{properties})*::{message}", line), line
+    command = runner_command(line, LEVELS)
+    assert command
+    assert re.fullmatch(r"[1-9]\d*", command.properties.get("line", "1"))
+    return command
+
+
+class _Html(HTMLParser):
+    """Tags with their attributes, and texts with the tag that they stand in."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.tags: list[object] = []
+        self.texts: list[tuple[str, str]] = []
+        self._open: list[str] = []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append((tag, *attrs))
+        self._open += [] if tag in {"br", "img", "hr", "input"} else [tag]
+
+    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append((tag, *attrs))
+
+    def handle_endtag(self, tag: str) -> None:
+        self.tags.append(f"/{tag}")
+        assert self._open.pop() == tag
+
+    def handle_data(self, data: str) -> None:
+        self.texts.append((self._open[-1] if self._open else "", data))
+
+    def handle_comment(self, data: str) -> None:
+        self.tags.append("comment")
+
+    def handle_decl(self, decl: str) -> None:
+        self.tags.append("declaration")
+
+    def handle_pi(self, data: str) -> None:
+        self.tags.append("instruction")
+
+
+def html(text: str) -> _Html:
+    """A page or a part of one."""
+    reader = _Html()
+    reader.feed(text)
+    reader.close()
+    return reader
+
+
+def markdown(text: str) -> _Html:
+    """As GitHub's own parser renders it, with its tables and autolinks, and markup as it came."""
+    return html(cmarkgfm.github_flavored_markdown_to_html(text, Options.CMARK_OPT_UNSAFE))
+
+
+def markdown_tokens(text: str) -> list[tuple[str, str, str]]:
+    """As CommonMark and tables have it: type, tag and content of every node, those within lines too."""
+    found = []
+    for token in MarkdownIt("commonmark").enable("table").parse(text):
+        found.append((token.type, token.tag, "" if token.children else token.content))
+        found += [(child.type, child.tag, child.content) for child in token.children or ()]
+    return found
+
+
+def prometheus(text: str) -> dict[str, object]:
+    """The families by name."""
+    return {family.name: family for family in text_fd_to_metric_families(StringIO(text))}
+
+
+def _json(text: str) -> Document:
+    document = Document()
+    SCHEMA.validate(json.loads(text))
+
+    def walk(node: object, path: tuple[object, ...]) -> None:
+        document.shape.append((path, type(node)))
+        for key, child in node.items() if isinstance(node, dict) else enumerate(node) if isinstance(node, list) else ():
+            walk(child, (*path, key))
+        if isinstance(node, str):
+            document.texts.append(node)
+
+    walk(json.loads(text), ())
+    return document
+
+
+def _text(text: str) -> Document:
+    lines = re.sub(r"\x1b\[[0-9;]*m", "", text).split("\n")
+    assert all(line.isprintable() for line in lines)
+    return Document([line[:1] for line in lines], lines)
+
+
+def _junit(text: str) -> Document:
+    elements = list(junit(text)._elem.iter())
+    shape: list[object] = [(element.tag, *sorted(element.attrib), len(element)) for element in elements]
+    return Document(shape, [text for element in elements for text in (element.text or "", *element.attrib.values())])
+
+
+def _github(text: str) -> Document:
+    commands = github(text)
+    shape: list[object] = [(command.name, tuple(command.properties)) for command in commands]
+    return Document(shape, [text for command in commands for text in (command.data, *command.properties.values())])
+
+
+def _markdown(text: str) -> Document:
+    page, tokens = markdown(text), markdown_tokens(text)
+    shape: list[object] = [*page.tags, *((type_, tag) for type_, tag, _ in tokens)]
+    return Document(shape, [words for _, words in page.texts] + [content for *_, content in tokens])
+
+
+def _prometheus(text: str) -> Document:
+    samples = [sample for family in prometheus(text).values() for sample in family.samples]  # type: ignore[attr-defined]
+    shape: list[object] = [(sample.name, tuple(sample.labels)) for sample in samples]
+    return Document(shape, [value for sample in samples for value in sample.labels.values()])
+
+
+def _page(text: str) -> Document:
+    """By a parser that minds every error. Where a name may break is no structure; the page's own parts are no texts."""
+    elements = [each for each in html5lib.HTMLParser(strict=True).parse(text).iter() if isinstance(each.tag, str)]
+    own = {id(each) for each in elements if _tag(each) in {"style", "script"}}
+    kept = [each for each in elements if _tag(each) != "wbr"]
+    shape: list[object] = [(_tag(each), *sorted(each.attrib)) for each in kept]
+    said = [each.tail for each in elements]
+    said += [words for each in elements if id(each) not in own for words in (each.text, *each.attrib.values())]
+    return Document(shape, [words for words in said if words])
+
+
+def _tag(element: Element) -> str:
+    return str(element.tag).rpartition("}")[2]
+
+
+READERS: Mapping[str, Callable[[str], Document]] = {
+    "text": _text,
+    "json": _json,
+    "junit": _junit,
+    "github": _github,
+    "markdown": _markdown,
+    "prometheus": _prometheus,
+    "html": _page,
+}

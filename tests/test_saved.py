@@ -1,0 +1,88 @@
+"""Reports read back: what is not one is one clear line, and what is in one is not trusted."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from kept_reports import URL, closed_ports, kept
+from preflight.saved import SavedReportError, read
+
+
+@pytest.fixture
+def saved(tmp_path: Path) -> Path:
+    (port,) = closed_ports(1)
+    return kept(tmp_path, "saved", {URL: f"redis://127.0.0.1:{port}"}, only="kv.*")
+
+
+def test_everything_is_read_back(saved: Path) -> None:
+    document, report = json.loads(saved.read_text()), read(saved)
+    assert (report.name, report.ready, report.stage, report.service) == ("saved.json", False, "live", None)
+    assert [result.name for result in report.results] == [check["name"] for check in document["checks"]]
+    assert [str(verdict.status) for verdict in report.keys] == [key["status"] for key in document["keys"]]
+    assert [finding.id for finding in report.results[1].findings if finding.hint] == ["network.refused"]
+
+
+def test_report_of_before_facts_and_services(saved: Path) -> None:
+    document = json.loads(saved.read_text())
+    for check in document["checks"]:
+        del check["facts"], check["services"]
+    saved.write_text(json.dumps(document))
+    assert read(saved).results[1].facts == {}
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (b"", "is not JSON"),
+        (b"not json", "is not JSON"),
+        (b"[" * 100_000, "is not JSON"),
+        (b"\xff\xfe", "is not JSON"),
+        (b"[]", "is not of type 'object'"),
+        (b"{}", "is a required property"),
+        (b'{"schema": "mistle-preflight/2"}', "is not a report of mistle-preflight (--format json)"),
+        (b'{"schema": "\x1b[31m"}', "is not"),
+    ],
+)
+def test_what_is_no_report_is_one_clear_line(tmp_path: Path, content: bytes, words: str) -> None:
+    file = tmp_path / "other.json"
+    file.write_bytes(content)
+    with pytest.raises(SavedReportError, match=r"other\.json") as raised:
+        read(file)
+    assert words in str(raised.value)
+    assert "\n" not in str(raised.value)
+    assert "\x1b" not in str(raised.value)
+
+
+def test_member_that_is_wrong_is_named(saved: Path) -> None:
+    document = json.loads(saved.read_text())
+    document["checks"][1]["findings"][0]["layer"] = "roof"
+    saved.write_text(json.dumps(document))
+    with pytest.raises(SavedReportError, match=r"checks\[1\]\.findings\[0\]\.layer"):
+        read(saved)
+
+
+@pytest.mark.parametrize("place", ["/nowhere/at/all.json", "/", "/dev/zero", "a\0b"])
+def test_place_that_cannot_be_read(place: str) -> None:
+    with pytest.raises(SavedReportError):
+        read(Path(place))
+
+
+def test_words_of_a_report_are_made_inert(saved: Path) -> None:
+    document = json.loads(saved.read_text())
+    document["checks"][1]["findings"][0]["message"] = "\x1b]52;c;aGk=\x07 \u202eevil\n::error::x"
+    saved.write_text(json.dumps(document))
+    message = read(saved).results[1].findings[0].message
+    assert message == "]52;c;aGk= evil ::error::x"
+
+
+def test_cli_says_what_is_wrong_and_2(tmp_path: Path) -> None:
+    (tmp_path / "no.json").write_text("{}")
+    command = [sys.executable, "-m", "preflight.cli", "diff", str(tmp_path / "no.json"), str(tmp_path / "gone.json")]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False, env=dict(os.environ))
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.startswith("mistle-preflight: ")
+    assert done.stderr.count("\n") == 1

@@ -1,0 +1,44 @@
+"""Chromium, driven by Playwright."""
+
+import io
+import tarfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from playwright.sync_api import Browser as Chromium
+from playwright.sync_api import sync_playwright
+
+from testbed.containers import LOOPBACK, Server, running
+from testbed.probes import answers
+
+
+@dataclass(frozen=True)
+class Browser(Server):
+    def keep(self, name: str, page: str) -> str:
+        """Put a page among the browser's own files. Returns its address there."""
+        content = page.encode()
+        entry = tarfile.TarInfo(name)
+        entry.size = len(content)
+        packed = io.BytesIO()
+        with tarfile.open(fileobj=packed, mode="w") as archive:
+            archive.addfile(entry, io.BytesIO(content))
+        self.container.get_wrapped_container().put_archive("/files", packed.getvalue())
+        return f"file:///files/{name}"
+
+    @contextmanager
+    def driven(self) -> Iterator[Chromium]:
+        """Playwright's hold on it. Meanwhile no loop of asyncio can be run in this thread."""
+        with sync_playwright() as playwright:
+            browser = playwright.chromium.connect_over_cdp(f"http://{self.host}:{self.port}")
+            yield browser
+            browser.close()
+
+
+@contextmanager
+def browser_server() -> Iterator[Browser]:
+    """Pages are shown from files: `keep` puts them there."""
+    with running(
+        "chromium", ["chromium-server"], 9222, lambda port: answers(f"http://{LOOPBACK}:{port}/json/version"), {}
+    ) as fields:
+        yield Browser(*fields)
