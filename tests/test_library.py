@@ -55,7 +55,7 @@ def test_failure_is_in_the_report(refused: Path) -> None:
 @pytest.mark.parametrize("name", preflight.FORMATS)
 def test_report_is_rendered_without_colours(refused: Path, name: str) -> None:
     text = render(check(refused, only=["kv.*"], environ={}), name)
-    assert "network.refused" in text
+    assert "network.refused" in text.replace("<wbr>", "")
     assert "\x1b" not in text
 
 

@@ -320,9 +320,9 @@ def test_each_end_is_told_as_it_comes():
         Settings(Trust(), 0.2),
         deadline=5,
         origins={},
-        on_end=lambda ended, worst: told.extend((check.name, worst.id) for check in ended),
+        on_end=lambda ended: told.extend((result.name, str(result.status)) for result in ended),
     )
-    assert told == [("toy.Toy", "toy.dns"), ("toy.Hangs", "toy.silent")]
+    assert told == [("toy.Toy", "ok"), ("toy.Hangs", "fail")]
 
 
 def test_no_checks_is_no_wait():
