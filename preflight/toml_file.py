@@ -17,8 +17,12 @@ if TYPE_CHECKING:
 
     from preflight.tree import Tree
 
-_LIMIT = 1 << 20  # bytes: a hundred times the largest real configuration
-
+_LIMIT = 1 << 17  # bytes: what Linux lets a variable hold, and many times the largest real configuration
+_NAME = r"""(?:[\w-]++|"[^"\n]*+"|'[^'\n]*+')[ \t]*+"""
+_DEEP = re.compile(
+    rf"(?<![\w-])(?:{_NAME}\.[ \t]*+){{100}}"
+)  # tomllib takes gigabytes for a name of thousands of parts
+_NESTED = "is nested too deeply: no Mistle configuration is"
 _WHERE = re.compile(r" \(at (?:line (\d+), column (\d+)|end of document)\)$")
 _COMPLAINTS = (  # tomllib's words may quote the file, these do not
     ("Invalid value", "a value is not TOML: text needs quotes"),
@@ -68,12 +72,14 @@ def read(path: Path) -> TomlFile:
     """Read a file. Raises ConfigError."""
     shown = clean(str(path), 300)
     text = _text(_bytes(path, shown), shown)
+    if _DEEP.search(text):
+        raise ConfigError(f"{shown} {_NESTED}")
     try:
         return TomlFile(clean(path.name, 80), tomllib.loads(text), lines(text))
     except tomllib.TOMLDecodeError as error:
         raise ConfigError(f"{shown} is not TOML: {_complaint(str(error))}") from None
     except RecursionError:
-        raise ConfigError(f"{shown} is nested too deeply: no Mistle configuration is") from None
+        raise ConfigError(f"{shown} {_NESTED}") from None
     except ValueError:
         raise ConfigError(f"{shown} holds a number of thousands of digits: no Mistle configuration does") from None
 
@@ -92,7 +98,7 @@ def _bytes(path: Path, shown: str) -> bytes:
     except ValueError:
         raise ConfigError("the name of the configuration file is not one: it holds a NUL character") from None
     if len(content) > _LIMIT:
-        raise ConfigError(f"{shown} is larger than {_LIMIT >> 20} MiB: no Mistle configuration is")
+        raise ConfigError(f"{shown} is larger than {_LIMIT >> 10} KiB: no Mistle configuration is")
     return content
 
 

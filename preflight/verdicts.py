@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 from checks.base import Finding, Layer, Status
 from preflight.report import Evidence, KeyVerdict, Result
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
+
+Named: TypeAlias = tuple[Result, Finding]  # a finding that names a key, and whose it is
 
 
 def verdicts(
@@ -21,17 +23,26 @@ def verdicts(
 
     ``unproven`` are keys that some check would have proven, had it been selected or made.
     """
+    naming: dict[str, list[Named]] = {}
+    for result in results:
+        for finding in result.findings:
+            for key in finding.fields:
+                naming.setdefault(key, []).append((result, finding))
     blamed = (key for result in results for finding in result.findings for key in _blames(finding))
-    return tuple(_verdict(key, results, origins.get(key), key in unproven) for key in dict.fromkeys((*listed, *blamed)))
+    return tuple(
+        _verdict(key, naming.get(key, []), results, origins.get(key), key in unproven)
+        for key in dict.fromkeys((*listed, *blamed))
+    )
 
 
-def _verdict(key: str, results: tuple[Result, ...], origin: str | None, unproven: bool) -> KeyVerdict:
-    naming = [(result, finding) for result in results for finding in result.findings if key in finding.fields]
+def _verdict(
+    key: str, naming: list[Named], results: tuple[Result, ...], origin: str | None, unproven: bool
+) -> KeyVerdict:
     noted = [finding for _, finding in naming if finding.status is not Status.OK]
     blames = [finding.status for finding in noted if finding.status >= Status.WARN]
     proven = any(finding.status is Status.OK and not result.is_cut_short for result, finding in naming)
     missed = unproven or bool(noted) or any(key in result.keys and not result.is_complete for result in results)
-    named_by = {result.name for result, finding in naming if finding in noted}
+    named_by = {result.name for result, finding in naming if finding.status is not Status.OK}
     return KeyVerdict(
         key=key,
         status=max(blames, default=Status.SKIP if missed and not proven else Status.OK),
