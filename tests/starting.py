@@ -18,7 +18,11 @@ from jsonschema import Draft202012Validator
 
 ROOT = Path(__file__).parents[1]
 SCHEMA = Draft202012Validator(json.loads(files("preflight").joinpath("report.schema.json").read_text()))
-CLEAN = {"PATH": os.environ["PATH"], "PYTHONPATH": f"{ROOT}:{ROOT / 'tests'}"}
+CLEAN = {
+    "PATH": os.environ["PATH"],
+    "PYTHONPATH": f"{ROOT}:{ROOT / 'tests'}",
+    "PYTHONDONTWRITEBYTECODE": "1",  # a file that may not grow must not be one of these
+}
 ENTRY = "from preflight.cli import entry; entry()"
 STAMP = """
 import os, time, _signal

@@ -80,3 +80,11 @@ def test_links_lead_somewhere(page: Path):
 def test_index_names_every_page():
     index = (docs.FOLDER / "index.md").read_text()
     assert set(re.findall(r"\]\((\w+\.md)\)", index)) == {page.name for page in docs.FOLDER.glob("*.md")} - {"index.md"}
+
+
+@pytest.mark.parametrize("file", sorted(Path(__file__).parent.glob("test_attack_*.py")), ids=lambda file: file.stem)
+def test_reliability_page_has_every_attack_that_gives_figures(file: Path):
+    text = file.read_text()
+    heading = text.removeprefix('"""').partition("\n")[0].rstrip(".").removesuffix('"""').rstrip(".")
+    if "figures" in text:
+        assert f"\n## {heading}\n" in (docs.FOLDER / "reliability.md").read_text(), "run scripts/reliability"
