@@ -1,16 +1,10 @@
 """What a Mistle configuration names, and how to say what was found.
 
 ``check`` is the whole tool for Python; the rest are its nouns. Each is imported when it is asked for: the command's
-start must not pay for them.
+start must not pay for them, and nothing may be imported before it has held the signals back.
 """
 
-from __future__ import annotations
-
-from importlib import import_module
-from typing import TYPE_CHECKING
-
-from preflight.version import __version__
-
+TYPE_CHECKING = False  # typing has one too, and would have to be imported
 if TYPE_CHECKING:
     from checks.base import Finding, Layer, Status
     from preflight.config import ConfigError
@@ -18,7 +12,7 @@ if TYPE_CHECKING:
     from preflight.library import check, render
     from preflight.options import UsageError
     from preflight.report import KeyVerdict, Report, Result
-
+    from preflight.version import __version__
 
 __all__ = [
     "FORMATS",
@@ -42,10 +36,13 @@ _HOMES = {
     "preflight.library": ("check", "render"),
     "preflight.options": ("UsageError",),
     "preflight.report": ("KeyVerdict", "Report", "Result"),
+    "preflight.version": ("__version__",),
 }
 
 
 def __getattr__(name: str) -> object:
+    from importlib import import_module
+
     home = next((home for home, names in _HOMES.items() if name in names), None)
     if home is None:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -18,16 +18,16 @@ if TYPE_CHECKING:
 
 def entry() -> None:
     """The console script. It ends at once: no thread that was left behind can hold it up or print anything."""
-    if "_ARGCOMPLETE" in os.environ:
-        from preflight import completion
-
-        completion.answer()
     _hold_signals_back()
     import gc
     import threading
 
     from preflight.signals import Signals
 
+    if "_ARGCOMPLETE" in os.environ:
+        from preflight import completion
+
+        completion.answer()
     sys.unraisablehook = threading.excepthook = _say_nothing
     gc.set_threshold(50_000)  # the imports alone would start it a hundred times: a twentieth of a run
     with Signals().caught() as signals:
