@@ -124,6 +124,7 @@ def servers(store: ObjectStore, smtp: Smtp, engine: Engine) -> Iterator[Servers]
         yield all_of_them
 
 
+@pytest.fixture(scope="session")
 def browser() -> Iterator[Browser]:
     with browser_server() as server:
         yield server

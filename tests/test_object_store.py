@@ -469,7 +469,7 @@ def test_a_redirect_is_told_without_its_query() -> None:
 )
 def test_another_protocol_answers(answer: bytes) -> None:
     with faults.http_port(answer) as port:
-        found = check(f"http://127.0.0.1:{port}", timeout=2.0)
+        found = check(f"http://127.0.0.1:{port}", timeout=4.0)
     found.fails("object-store.not-s3", Layer.ACCESS, ENDPOINT, hint="S3 API")
 
 

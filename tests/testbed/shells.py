@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from testcontainers.core.container import DockerContainer
 
@@ -53,7 +54,7 @@ class Shells:
         identifier, environment = self.container.get_container_id(), {"TERM": "dumb"}
         made = client.exec_create(identifier, ["zsh", "-f", "-i"], stdin=True, tty=True, environment=environment)
         stream = client.exec_start(made["Id"], tty=True, socket=True)
-        channel: socket.socket = stream._sock
+        channel = _socket_of(stream)
         try:
             channel.sendall(ZSH.encode())
             _read(channel, f"\n{END}")
@@ -62,6 +63,12 @@ class Shells:
             channel.sendall(b"\x15exit\n")
             channel.close()
             stream.close()
+
+
+def _socket_of(stream: Any) -> socket.socket:
+    """Docker's SDK gives what it reads from; where checks ran in this process, that counts what comes."""
+    found: socket.socket = stream._sock if hasattr(stream, "_sock") else stream._source.raw._sock
+    return found
 
 
 def _complete(channel: socket.socket, line: str) -> str:
