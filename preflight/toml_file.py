@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import stat
 import tomllib
@@ -86,12 +87,9 @@ def read(path: Path) -> TomlFile:
 
 def _bytes(path: Path, shown: str) -> bytes:
     try:
-        mode = path.stat().st_mode
-        if stat.S_ISDIR(mode):
-            raise ConfigError(f"{shown} is a directory: name the TOML file in it")
-        if not stat.S_ISREG(mode):  # opening a pipe or a device may hang, or do something
-            raise ConfigError(f"{shown} is not a regular file: write the configuration to a file, and name that")
-        with path.open("rb") as file:
+        _expect_file(path.stat().st_mode, shown)  # opening a device may do something
+        with open(path, "rb", opener=_at_once) as file:
+            _expect_file(os.fstat(file.fileno()).st_mode, shown)
             content = file.read(_LIMIT + 1)
     except OSError as error:
         raise ConfigError(f"{shown} cannot be read: {(error.strerror or 'input/output error').lower()}") from None
@@ -100,6 +98,18 @@ def _bytes(path: Path, shown: str) -> bytes:
     if len(content) > _LIMIT:
         raise ConfigError(f"{shown} is larger than {_LIMIT >> 10} KiB: no Mistle configuration is")
     return content
+
+
+def _expect_file(mode: int, shown: str) -> None:
+    if stat.S_ISDIR(mode):
+        raise ConfigError(f"{shown} is a directory: name the TOML file in it")
+    if not stat.S_ISREG(mode):
+        raise ConfigError(f"{shown} is not a regular file: write the configuration to a file, and name that")
+
+
+def _at_once(path: str, flags: int) -> int:
+    """A pipe that has taken the file's place is not waited for."""
+    return os.open(path, flags | os.O_NONBLOCK)
 
 
 def _text(content: bytes, shown: str) -> str:

@@ -1,11 +1,19 @@
-"""The servers that many tests share, each started once, when the first test asks for it."""
+"""The servers that many tests share, each started once, when the first test asks for it; and which tests a run makes."""
 
 import signal
+from collections import Counter
 from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
-from hypothesis import settings
+from docker.errors import DockerException
+from hypothesis import Phase, settings
+from xdist.scheduler import LoadScopeScheduling
+
+import profiles
 
 from examples import Examples
 from figures import Figures, Section
@@ -15,6 +23,7 @@ from testbed import (
     Authority,
     Browser,
     Engine,
+    Leaf,
     ObjectStore,
     PgBouncer,
     Postgres,
@@ -29,16 +38,29 @@ from testbed import (
     smtp_server,
     valkey_server,
 )
+from testbed import runs
 from testbed.orphans import remove_orphans
 from whole import Servers
 from whole import servers as servers_of_a_deployment
 
-settings.register_profile("long", max_examples=20_000)
+# Nothing random decides what the suite says: few examples, always the same, and none is made smaller for minutes.
+FIXED = settings(
+    max_examples=20, derandomize=True, database=None, deadline=None, phases=(Phase.explicit, Phase.generate)
+)
+settings.register_profile("quick", FIXED)
+settings.register_profile("suite", FIXED)
+settings.register_profile("long", max_examples=2_000, deadline=None, print_blob=True)
+settings.register_profile("endless", max_examples=100_000, deadline=None, print_blob=True)
 
 _figures = Figures()
+_left_out: Counter[str] = Counter()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
+    about = "which tests: quick, the suite (the default), or long, with the whole matrices as well"
+    parser.addoption("--profile", choices=profiles.PROFILES, default="suite", help=about)
+    about = "in another order: of the files, and of the tests in each, as this number says"
+    parser.addoption("--shuffle", metavar="NUMBER", type=int, help=about)
     about = "write what the attacks measured to this file, if all of them passed"
     parser.addoption("--reliability", metavar="FILE", type=Path, help=about)
     about = "put a real message of every finding id that has none into this file"
@@ -46,40 +68,110 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
+    if not config.getoption("--hypothesis-profile"):
+        settings.load_profile(config.getoption("--profile"))
+    if (given := _given(config)) is None:
+        runs.begin()
+    else:
+        runs.join(given["run"], given["workerid"])
     if examples := config.getoption("--examples"):
         examples.watch()
 
 
+class InGroups(LoadScopeScheduling):
+    """Gives a whole group to a worker, in the order of the groups. pytest-xdist's own does not under pytest 9.2."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        return profiles.group(nodeid)
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> InGroups:
+    config.option.loadscopereorder = False
+    return InGroups(config, log)
+
+
+def pytest_configure_node(node: Any) -> None:
+    node.workerinput["run"] = runs.current().number
+
+
+def pytest_testnodedown(node: Any) -> None:
+    given = getattr(node, "workeroutput", {})
+    _figures.unpack(given.get("figures", []))
+    _left_out.update(Counter(given.get("left_out", {})) - _left_out)
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    profile = config.getoption("--profile")
+    left_out = [item for item in items if not profiles.is_in(profile, item)]
+    items[:] = [item for item in items if profiles.is_in(profile, item)]
+    config.hook.pytest_deselected(items=left_out)
+    _left_out.update(item.path.name for item in left_out)
+    profiles.arrange(items, config.getoption("--shuffle"))
+
+
+def pytest_terminal_summary(terminalreporter: Any) -> None:
+    for line in profiles.told(_left_out):
+        terminalreporter.write_line(line)
+
+
+def pytest_sessionstart(session: pytest.Session) -> None:
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    if _given(session.config) is None:
+        with suppress(DockerException):  # there may be no daemon yet, nor any need of one
+            remove_orphans(runs.current())
+
+
 def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
+    if _given(session.config) is None:
+        with suppress(DockerException):
+            remove_orphans(runs.current())
+    else:
+        session.config.workeroutput |= {"figures": _figures.packed(), "left_out": dict(_left_out)}
     if examples := session.config.getoption("--examples"):
         examples.write(set(entries()))
-    if (file := session.config.getoption("--reliability")) and exitstatus == 0:
+    if (file := session.config.getoption("--reliability")) and exitstatus == 0 and _given(session.config) is None:
         _figures.write(file)
+
+
+def _given(config: pytest.Config) -> dict[str, Any] | None:
+    """What a worker of pytest-xdist is given; None in the process that everybody else's is."""
+    return getattr(config, "workerinput", None)
 
 
 @pytest.fixture(scope="module")
 def figures(request: pytest.FixtureRequest) -> Section:
     """Where an attack puts what it measured, for docs/reliability.md."""
-    return _figures.setdefault(request.module, Section())
-
-
-@pytest.fixture(scope="session", autouse=True)
-def no_containers_stay() -> Iterator[None]:
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
-    remove_orphans()
-    yield
-    remove_orphans()
+    return _figures.of(request.module)
 
 
 @pytest.fixture(scope="session")
-def authority() -> Authority:
-    return Authority()
+def is_long(request: pytest.FixtureRequest) -> bool:
+    """Whether an attack shall be made in all its length."""
+    return bool(request.config.getoption("--profile") == "long")
 
 
 @pytest.fixture(scope="session")
-def postgres() -> Iterator[Postgres]:
-    with postgres_server() as server:
-        yield server
+def run() -> runs.Run:
+    return runs.current()
+
+
+# Postgres, Valkey and the object store are started once for all workers, and each has its own part of them; Postfix and
+# the engine, which cannot be parted, are each worker's own. All are kept for the next run: scripts/clean removes them.
+
+
+@pytest.fixture(scope="session")
+def authority(run: runs.Run) -> Authority:
+    with run.lock("authority"):
+        return Authority.kept(run.folder / "authority.pem")
+
+
+@pytest.fixture(scope="session")
+def postgres(run: runs.Run) -> Iterator[Postgres]:
+    with (
+        postgres_server(kept="postgres", max_connections=300) as server,
+        server.part(f"mistle_{run.worker}") as part,
+    ):
+        yield part
 
 
 @pytest.fixture(scope="session")
@@ -90,31 +182,36 @@ def replica(postgres: Postgres) -> Iterator[Postgres]:
 
 @pytest.fixture(scope="session")
 def pgbouncer(postgres: Postgres) -> Iterator[PgBouncer]:
-    with pgbouncer_server(postgres.address) as server:
-        yield server
+    with pgbouncer_server(postgres.address, kept="pgbouncer") as server:
+        yield replace(server, name=postgres.name)
 
 
 @pytest.fixture(scope="session")
-def valkey() -> Iterator[Valkey]:
-    with valkey_server() as server:
-        yield server
+def valkey(run: runs.Run) -> Iterator[Valkey]:
+    with valkey_server(kept="valkey", databases=64) as server:
+        part = replace(server, database=run.place)
+        part.client().flushdb()
+        yield part
 
 
 @pytest.fixture(scope="session")
 def store() -> Iterator[ObjectStore]:
-    with object_store() as server:
+    with object_store(kept="store") as server:
         yield server
 
 
 @pytest.fixture(scope="session")
-def smtp(authority: Authority) -> Iterator[Smtp]:
-    with smtp_server(authority.leaf()) as server:
+def smtp(run: runs.Run, authority: Authority) -> Iterator[Smtp]:
+    leaf = Leaf.kept(authority, run.folder / f"{run.worker}.pem")
+    with smtp_server(leaf, kept=f"smtp-{run.worker}") as server:
+        server.empty_queue()
         yield server
 
 
 @pytest.fixture(scope="session")
-def engine() -> Iterator[Engine]:
-    with docker_engine() as server:
+def engine(run: runs.Run) -> Iterator[Engine]:
+    with docker_engine(kept=f"engine-{run.worker}") as server:
+        server.empty()
         yield server
 
 
@@ -125,8 +222,8 @@ def servers(store: ObjectStore, smtp: Smtp, engine: Engine) -> Iterator[Servers]
 
 
 @pytest.fixture(scope="session")
-def browser() -> Iterator[Browser]:
-    with browser_server() as server:
+def browser(run: runs.Run) -> Iterator[Browser]:
+    with browser_server(kept=f"browser-{run.worker}") as server:
         yield server
 
 

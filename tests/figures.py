@@ -1,25 +1,33 @@
 """What the attacks of the suite measured: one page, made by `scripts/reliability`, never by hand."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from inspect import cleandoc
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 INTRODUCTION = """\
 # Reliability
 
 <!-- Made by scripts/reliability, which runs the attacks; change the tests instead. -->
 
-A preflight that hangs, leaks or lies is worse than none. The suite attacks this one, on real sockets and real servers,
-in every run; these are the figures of the run that wrote this page.
+A preflight that hangs, leaks or lies is worse than none. The suite attacks this one, on real sockets and real servers:
+`scripts/test` with one attack of each class, `scripts/reliability` with all of them, part by part. These are the
+figures of the last whole run of each part.
 """
+PART = re.compile(r"^<!-- part: (\S+) -->\n", re.MULTILINE)
 
 
 @dataclass
 class Section:
-    """What one attack measured: figures in the order in which they came, and a table where it has one."""
+    """What one attack measured: figures in the order in which they came, and a table where it has one.
 
+    ``prose``: the docstring of its module, whose first line is the heading.
+    """
+
+    prose: str = ""
     figures: dict[str, str] = field(default_factory=dict)
     cells: dict[tuple[str, str], str] = field(default_factory=dict)
 
@@ -32,20 +40,36 @@ class Section:
         self.cells[row, column] = outcome
 
     def __str__(self) -> str:
+        heading, _, prose = cleandoc(self.prose).partition("\n")
         figures = _table([("figure", ""), *self.figures.items()]) if self.figures else ""
-        return "\n\n".join(filter(None, (figures, _grid(self.cells))))
+        return "\n\n".join(filter(None, (f"## {heading.rstrip('.')}", prose.strip(), figures, _grid(self.cells))))
 
 
-class Figures(dict[ModuleType, Section]):
-    """The sections by attack module. The first line of a module's docstring is its heading, the rest its prose."""
+class Figures(dict[str, Section]):
+    """The sections by the names of their modules."""
+
+    def of(self, module: ModuleType) -> Section:
+        """The section of a module, which is made where it is asked for first."""
+        return self.setdefault(module.__name__, Section(module.__doc__ or ""))
+
+    def packed(self) -> list[Any]:
+        """As it can be sent from one process to another."""
+        return [[name, it.prose, it.figures, list(map(list, it.cells.items()))] for name, it in self.items()]
+
+    def unpack(self, packed: list[Any]) -> None:
+        """Add what another process has measured."""
+        for name, prose, figures, cells in packed:
+            section = self.setdefault(name, Section(prose))
+            section.figures |= figures
+            section.cells |= {tuple(place): outcome for place, outcome in cells}
 
     def write(self, file: Path) -> None:
-        """The page. Modules come in the order of their names."""
-        parts = [INTRODUCTION.rstrip()]
-        for module, section in sorted(self.items(), key=lambda entry: entry[0].__name__):
-            heading, _, prose = cleandoc(module.__doc__ or "").partition("\n")
-            parts += [f"## {heading.rstrip('.')}", prose.strip(), str(section)]
-        file.write_text("\n\n".join(filter(None, parts)) + "\n")
+        """The page: these sections, and those that it has of other parts, in the order of their names."""
+        _, *kept = PART.split(file.read_text()) if file.exists() else [""]
+        parts = dict(zip(kept[::2], map(str.strip, kept[1::2]), strict=True))
+        parts |= {name.removeprefix("test_"): str(section) for name, section in self.items()}
+        sections = (f"<!-- part: {name} -->\n\n{text}" for name, text in sorted(parts.items()))
+        file.write_text("\n\n".join((INTRODUCTION.rstrip(), *sections)) + "\n")
 
 
 def _grid(cells: Mapping[tuple[str, str], str]) -> str:

@@ -5,6 +5,7 @@ of any one sign that a pattern might stumble over. None costs more than a few se
 """
 
 import os
+import stat
 import subprocess
 import sys
 import threading
@@ -17,6 +18,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+import profiles
 from configs import write
 from figures import Section
 from fuzz.call import Ended, arguments, call
@@ -134,6 +136,22 @@ def unprivileged() -> Iterator[None]:
         os.seteuid(user)
 
 
+def test_a_pipe_that_takes_the_place_of_the_file_is_not_waited_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    path, look = write(tmp_path), Path.stat
+
+    def look_and_change(self: Path, **options: bool) -> os.stat_result:
+        found = look(self, **options)
+        if self == path and stat.S_ISREG(found.st_mode):
+            path.unlink()
+            os.mkfifo(path)
+        return found
+
+    monkeypatch.setattr(Path, "stat", look_and_change)
+    ended = call("config", "--config", str(path))
+    assert (ended.code, "is not a regular file" in ended.stderr) == (2, True)
+
+
+@profiles.long
 def test_file_that_comes_and_goes(tmp_path: Path, figures: Section):
     path, right, ends = tmp_path / "mistle.toml", write(tmp_path).rename(tmp_path / "right"), threading.Event()
     tally = Tally()

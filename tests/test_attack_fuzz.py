@@ -1,8 +1,7 @@
 """Coverage-guided fuzzing.
 
 libFuzzer, by way of atheris, changes the bytes of right configurations and of right environments, and keeps whatever
-leads to a new branch of the tool or of Python's TOML parser. The same must hold as of hostile configurations. Every run
-of the suite tries some; `scripts/fuzz` goes on for as long as it is told to, and keeps what it learnt.
+leads to a new branch of the tool or of Python's TOML parser. The same must hold as of hostile configurations. `scripts/reliability` tries some; `scripts/fuzz` goes on for as long as it is told to, and keeps what it learnt.
 """
 
 import os
@@ -14,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+import profiles
 from figures import Section
 from fuzz.call import call
 from fuzz.seeds import ROOT, SEEDS, dictionary
@@ -33,6 +33,7 @@ def fuzz(*arguments: str, program: tuple[str, str] = ("-m", "fuzz")) -> "subproc
     return subprocess.run(command, env=environ, capture_output=True, text=True, timeout=300, check=False)
 
 
+@profiles.long
 @needs_atheris
 @pytest.mark.parametrize("target", RUNS)
 def test_nothing_breaks_it(tmp_path: Path, figures: Section, target: str):
@@ -48,6 +49,7 @@ def test_nothing_breaks_it(tmp_path: Path, figures: Section, target: str):
     figures.cell(target, "crashes", str(len(broken(tmp_path))))
 
 
+@profiles.long
 @needs_atheris
 def test_what_breaks_it_is_kept_and_can_be_tried_again(tmp_path: Path):
     assert fuzz("document", str(tmp_path), "-runs=100", program=("-c", BREAKS)).returncode != 0

@@ -36,10 +36,10 @@ def paths(document: Any, path: Path = ()) -> Iterator[Path]:
         yield from paths(value, (*path, step))
 
 
-def altered(document: Any) -> Iterator[str]:
-    """The document as text, each time with one thing in the place of another."""
-    for path in paths(document):
-        for odd in ODD:
+def altered(document: Any, is_long: bool) -> Iterator[str]:
+    """The document as text, each time with one thing in the place of another: with each, or else with one in turn."""
+    for number, path in enumerate(paths(document)):
+        for odd in ODD if is_long else (ODD[number % len(ODD)],):
             changed = json.dumps(_put(document, path, MARK)).replace(f'"{MARK}"', odd)
             yield json.dumps(_put(document, path, None)) if odd == MISSING else changed
 
@@ -84,11 +84,11 @@ CASES = [(kind, name) for kind, all_ in answers.GOOD.items() for name in all_ if
 
 
 @pytest.mark.parametrize(("kind", "name"), CASES)
-def test_a_document(kind: str, name: str, tried: dict[str, Tried]) -> None:
+def test_a_document(kind: str, name: str, tried: dict[str, Tried], is_long: bool) -> None:
     status, document = answers.GOOD[kind][name]
     changes: dict[str, answers.Answer | bytes] = {}
     with aimed(kind, answers.http(kind, changes)) as aim:
-        for text in altered(document):
+        for text in altered(document, is_long):
             changes[name] = answers.reply(status, text)
             tried[kind](aim, text)
     assert tried[kind].answers
@@ -105,10 +105,10 @@ ROW = {
 
 
 @pytest.mark.parametrize("kind", ["postgres", "pooled"])
-def test_a_row_of_postgres(kind: str, tried: dict[str, Tried]) -> None:
+def test_a_row_of_postgres(kind: str, tried: dict[str, Tried], is_long: bool) -> None:
     changes: dict[str, str] = {}
     with aimed(kind, answers.postgres(changes)) as aim:
-        for text in altered(ROW):
+        for text in altered(ROW, is_long):
             changes["row"] = text
             tried[kind](aim, text)
     assert tried[kind].answers

@@ -14,6 +14,7 @@ import pytest
 
 import faults
 import floods
+import profiles
 from checks.base import Layer
 from figures import Section
 from floods import Flood, Script
@@ -93,7 +94,7 @@ def growth(figures: Section) -> Iterator[dict[str, list[float]]]:
         figures.cell(kind, "most memory that one took, MiB", f"{max(0.0, *all_):.1f}")
 
 
-@pytest.mark.parametrize(("kind", "what"), CASES)
+@pytest.mark.parametrize(("kind", "what"), profiles.covering(CASES))
 def test_a_server_without_end(
     kind: str,
     what: str,
@@ -147,6 +148,7 @@ def test_a_handshake_without_end(
     found.fails("tls.handshake-failed", Layer.TLS, key, hint="TLS settings")
 
 
+@profiles.long
 def test_a_row_without_end_through_tls(
     measure: Measurer, calm: Mapping[str, float], authority: Authority, growth: dict[str, list[float]]
 ) -> None:

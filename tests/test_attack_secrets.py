@@ -183,7 +183,7 @@ def plays(draw: st.DrawFn) -> Play:
 
 
 @pytest.mark.filterwarnings("ignore:Generating overly large repr")
-@settings(BOUNDED, max_examples=max(1, MANY // 6))
+@settings(BOUNDED, max_examples=max(1, MANY // 20))
 @given(play=plays())
 def test_no_secret_is_printed(
     stage: Stage, vocabulary: str, play: Play, capfd: pytest.CaptureFixture[str], tried: Counter[str]

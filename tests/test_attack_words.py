@@ -13,6 +13,7 @@ import sys
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from datetime import UTC, datetime
+from itertools import product
 from pathlib import Path
 
 import pytest
@@ -21,6 +22,7 @@ import answers
 import configs
 import floods
 import hostile_words
+import profiles
 from answers import reply
 from checks.base import Layer
 from climbing import Climb, climb
@@ -43,9 +45,8 @@ Place = Callable[[str], Behaviour]
 """From the words to a server that says them in one place."""
 
 
-@pytest.mark.parametrize("name", FORMATS)
-@pytest.mark.parametrize("what", WORDS)
-def test_a_report_of_hostile_words(name: str, what: str, figures: Section) -> None:
+@pytest.mark.parametrize(("what", "name"), profiles.covering(product(WORDS, FORMATS)))
+def test_a_report_of_hostile_words(what: str, name: str, figures: Section) -> None:
     render, word = FORMATS[name], WORDS[what]
     shown, calm = render(hostile_words.report(word)), render(hostile_words.report("calm"))
     assert stray(shown) == set()
@@ -205,7 +206,7 @@ def reported(kind: str, found: Climb) -> Report:
     )
 
 
-@pytest.mark.parametrize(("kind", "where"), PLACES)
+@pytest.mark.parametrize(("kind", "where"), profiles.covering(PLACES))
 def test_a_server_of_hostile_words(kind: str, where: str, figures: Section) -> None:
     for words in (EVERYTHING, COMMANDS):
         with aimed(kind, PLACES[kind, where](words)) as aim:
@@ -218,7 +219,7 @@ def test_a_server_of_hostile_words(kind: str, where: str, figures: Section) -> N
     figures.add("places of protocols", len(PLACES))
 
 
-@pytest.mark.parametrize("name", FORMATS)
+@pytest.mark.parametrize("name", profiles.some(FORMATS, "text"))
 def test_everything_at_once_on_the_command_line(tmp_path: Path, name: str) -> None:
     """Also from the configuration: its own name, keys that nobody knows, values that are shown."""
     servers: Mapping[str, Behaviour] = {

@@ -42,11 +42,11 @@ def test_the_same_name_on_another_server(postgres: Postgres) -> None:
 
 
 def test_a_server_that_hides_its_identifier(postgres: Postgres, pgbouncer: PgBouncer) -> None:
-    postgres.sql("REVOKE EXECUTE ON FUNCTION pg_control_system() FROM public", database="mistle")
+    postgres.sql("REVOKE EXECUTE ON FUNCTION pg_control_system() FROM public", database=postgres.name)
     try:
         assert found(control_direct=postgres.url(), control_pooled=pgbouncer.url()) == {}
     finally:
-        postgres.sql("GRANT EXECUTE ON FUNCTION pg_control_system() TO public", database="mistle")
+        postgres.sql("GRANT EXECUTE ON FUNCTION pg_control_system() TO public", database=postgres.name)
 
 
 def test_planes_that_share_a_database(postgres: Postgres) -> None:

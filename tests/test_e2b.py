@@ -341,7 +341,7 @@ def test_the_key_is_in_no_text() -> None:
 @pytest.mark.parametrize("path", [f"/templates/aliases/{ALIAS}", "/v2/sandboxes?limit=1"])
 @pytest.mark.parametrize("key", [KEY, "e2b_other"])
 @pytest.mark.parametrize(
-    "app", [e2b(own=[ALIAS]), e2b(foreign=[ALIAS]), e2b(), e2b(busy=True), e2b(banned=True)], ids=str
+    "app", [e2b(own=[ALIAS]), e2b(foreign=[ALIAS]), e2b(), e2b(busy=True), e2b(banned=True)], ids=["own", "foreign", "absent", "busy", "banned"]
 )
 def test_the_stand_in_replies_as_documented(app: ASGIApp, key: str, path: str) -> None:
     with web_server(app) as web:

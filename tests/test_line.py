@@ -156,7 +156,7 @@ def test_a_missing_password_is_not_taken_from_the_caller(
     tmp_path: Path, right: dict[str, object], postgres: Postgres
 ) -> None:
     key = "postgres.control_plane.direct_url"
-    url = f"postgres://mistle@127.0.0.1:{postgres.port}/mistle"
+    url = f"postgres://{postgres.name}@127.0.0.1:{postgres.port}/{postgres.name}"
     document = report(configs.write(tmp_path, right | {key: url}), PGPASSWORD=PASSWORD)
     assert verdicts(document)[key]["findings"] == ["postgres.password-rejected"]
 

@@ -27,6 +27,7 @@ from testbed.names import can_change_names, name_server, with_files
 from testbed.object_store import (
     BUCKET,
     FOREIGN_BUCKET,
+    IMAGES_BUCKET,
     MINIMAL,
     OWNER,
     READER,
@@ -157,19 +158,19 @@ def test_versions_are_removed_too() -> None:
 
 # Where the client goes: what @aws-sdk/client-s3 3.1173 was seen to do with the same configuration.
 PLACES = [
-    ("http://127.0.0.1:9000", BUCKET, "us-east-1", False, "http://127.0.0.1:9000/"),
-    ("http://[::1]:9000", BUCKET, "us-east-1", False, "http://[::1]:9000/"),
-    ("http://minio:9000", BUCKET, "us-east-1", False, f"http://{BUCKET}.minio:9000/"),
-    ("http://minio:9000", BUCKET, "us-east-1", True, "http://minio:9000/"),
+    ("http://127.0.0.1:9000", IMAGES_BUCKET, "us-east-1", False, "http://127.0.0.1:9000/"),
+    ("http://[::1]:9000", IMAGES_BUCKET, "us-east-1", False, "http://[::1]:9000/"),
+    ("http://minio:9000", IMAGES_BUCKET, "us-east-1", False, f"http://{IMAGES_BUCKET}.minio:9000/"),
+    ("http://minio:9000", IMAGES_BUCKET, "us-east-1", True, "http://minio:9000/"),
     ("http://minio:9000", "b1", "us-east-1", False, "http://minio:9000/"),
     ("http://minio:9000", "Capital", "us-east-1", False, "http://minio:9000/"),
     ("http://minio:9000", "mine.bucket", "us-east-1", False, "http://mine.bucket.minio:9000/"),
     ("https://s3.example", "mine.bucket", "us-east-1", False, "https://s3.example:443/"),
-    ("https://s3.example/base", BUCKET, "us-east-1", False, f"https://{BUCKET}.s3.example:443/"),
-    ("", BUCKET, "us-east-1", False, f"https://{BUCKET}.s3.us-east-1.amazonaws.com:443/"),
-    ("", BUCKET, "us-east-1", True, "https://s3.us-east-1.amazonaws.com:443/"),
-    ("", BUCKET, "eu-central-1", False, f"https://{BUCKET}.s3.eu-central-1.amazonaws.com:443/"),
-    ("", BUCKET, "cn-north-1", True, "https://s3.cn-north-1.amazonaws.com.cn:443/"),
+    ("https://s3.example/base", IMAGES_BUCKET, "us-east-1", False, f"https://{IMAGES_BUCKET}.s3.example:443/"),
+    ("", IMAGES_BUCKET, "us-east-1", False, f"https://{IMAGES_BUCKET}.s3.us-east-1.amazonaws.com:443/"),
+    ("", IMAGES_BUCKET, "us-east-1", True, "https://s3.us-east-1.amazonaws.com:443/"),
+    ("", IMAGES_BUCKET, "eu-central-1", False, f"https://{IMAGES_BUCKET}.s3.eu-central-1.amazonaws.com:443/"),
+    ("", IMAGES_BUCKET, "cn-north-1", True, "https://s3.cn-north-1.amazonaws.com.cn:443/"),
     ("", "mine.bucket", "eu-west-1", False, "https://s3.eu-west-1.amazonaws.com:443/"),
 ]
 

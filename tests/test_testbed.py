@@ -109,7 +109,7 @@ def test_pgbouncer_tls(postgres: Postgres, authority: Authority) -> None:
 
 
 def test_pgbouncer_shared(pgbouncer: PgBouncer) -> None:
-    assert value(pgbouncer.url(), "SELECT current_database()") == "mistle"
+    assert value(pgbouncer.url(), "SELECT current_database()") == pgbouncer.name
 
 
 def test_valkey_flags_and_files() -> None:

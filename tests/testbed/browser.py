@@ -36,9 +36,11 @@ class Browser(Server):
 
 
 @contextmanager
-def browser_server() -> Iterator[Browser]:
+def browser_server(kept: str = "") -> Iterator[Browser]:
     """Pages are shown from files: `keep` puts them there."""
-    with running(
-        "chromium", ["chromium-server"], 9222, lambda port: answers(f"http://{LOOPBACK}:{port}/json/version"), {}
-    ) as fields:
+
+    def is_ready(port: int) -> None:
+        answers(f"http://{LOOPBACK}:{port}/json/version")
+
+    with running("chromium", ["chromium-server"], 9222, is_ready, {}, kept=kept) as fields:
         yield Browser(*fields)

@@ -1,10 +1,12 @@
 """Certificates: good ones from an authority of the tests, and every kind of bad one."""
 
 import ssl
+import time
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
+from pathlib import Path
 
 import trustme
 from cryptography import x509
@@ -12,6 +14,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
 NAMES = ("localhost", "127.0.0.1")
+MONTH = 30 * 86400.0
 
 
 @dataclass(frozen=True)
@@ -20,6 +23,15 @@ class Leaf:
 
     chain: bytes
     key: bytes
+
+    @classmethod
+    def kept(cls, authority: "Authority", file: Path) -> "Leaf":
+        """The one in this file, which is made where it is absent or of another authority."""
+        if not file.exists() or not file.read_bytes().endswith(authority.pem):
+            leaf = authority.leaf()
+            file.write_bytes(b"\0".join((leaf.chain, leaf.key, authority.pem)))
+        chain, key, _ = file.read_bytes().split(b"\0")
+        return cls(chain, key)
 
     def files(self) -> dict[str, bytes]:
         return {"server.pem": self.chain, "server.key": self.key}
@@ -35,8 +47,17 @@ class Leaf:
 class Authority:
     """A certificate authority; two of them do not know each other."""
 
-    def __init__(self) -> None:
-        self._ca = trustme.CA()
+    def __init__(self, ca: trustme.CA | None = None) -> None:
+        self._ca = ca or trustme.CA()
+
+    @classmethod
+    def kept(cls, file: Path) -> "Authority":
+        """The one whose certificate and key are in this file, which is made where it is absent or old."""
+        if not file.exists() or time.time() - file.stat().st_mtime > MONTH:
+            ca = trustme.CA()
+            file.write_bytes(ca.private_key_pem.bytes() + ca.cert_pem.bytes())
+        pem = file.read_bytes()
+        return cls(trustme.CA.from_pem(cert_bytes=pem, private_key_bytes=pem))
 
     @cached_property
     def pem(self) -> bytes:

@@ -1,19 +1,28 @@
-"""Containers published on loopback, removed at the end, whatever ends it."""
+"""Containers published on loopback: removed at the end, whatever ends it, or kept for the next run."""
 
+import hashlib
+import os
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager, nullcontext, suppress
 from dataclasses import dataclass
+from functools import cache
 from typing import Any, cast
 
+from docker.models.containers import Container
 from testcontainers.core.config import ConnectionMode, testcontainers_config
 from testcontainers.core.container import DockerContainer
+from testcontainers.core.docker_client import DockerClient
 from testcontainers.core.waiting_utils import WaitStrategy, WaitStrategyTarget
 
-from testbed.orphans import OWNER, owner
+from testbed import runs
+from testbed.orphans import KEPT, OWNER, labelled, remove
 
 LOOPBACK = "127.0.0.1"
 LIMIT = 30.0
+
+MADE_OF = f"{OWNER}.made-of"
+"""The label that tells a kept container from one of another image, command or files."""
 
 # The image of its reaper cannot be pulled everywhere: `running` and `remove_orphans` do the reaper's work.
 testcontainers_config.ryuk_disabled = True
@@ -73,6 +82,32 @@ class Ready(WaitStrategy):
         return True
 
 
+class KeptContainer(DockerContainer):
+    """Starts only where the run does not have it yet, and stays when it is left."""
+
+    def start(self) -> "KeptContainer":
+        labels = self._kwargs["labels"]
+        for found in labelled(f"{KEPT}={labels[KEPT]}"):
+            if found.labels[OWNER] == labels[OWNER] and not self._is_adopted(found, labels[MADE_OF]):
+                remove([found])
+        if not self._container:
+            super().start()
+        return self
+
+    def stop(self, force: bool = True, delete_volume: bool = True) -> None:
+        self.get_docker_client().client.close()
+
+    def _is_adopted(self, found: Container, made_of: str) -> bool:
+        """It is, if it is what would be started here, and answers."""
+        if found.status != "running" or found.labels[MADE_OF] != made_of or self._container:
+            return False
+        self._container = self.get_docker_client().client.containers.get(found.id)
+        ready = cast("Ready", self._wait_strategy)
+        if not ready.answers(published(self, ready.inner_port)):
+            self._container = None
+        return self._container is not None
+
+
 @contextmanager
 def running(
     image: str,
@@ -81,21 +116,49 @@ def running(
     probe: Callable[[int], None],
     files: Mapping[str, bytes],
     more_ports: Sequence[int] = (),
+    kept: str = "",
     **options: Any,
 ) -> Iterator[tuple[DockerContainer, int, int]]:
     """
     Run tests/images/<image> with `files` in its /files, and /memory; yields the first fields of a Server.
 
-    `more_ports` are published too; `options` are those of testcontainers and of Docker's SDK.
+    `more_ports` are published too; `options` are those of testcontainers and of Docker's SDK. One that is `kept`, under
+    that name, is started once for all workers of a run, and found again by the next run.
     """
-    container = DockerContainer(f"{OWNER}/{image}", labels={OWNER: owner()}, **options)
+    _await_images()
+    run = runs.current()
+    labels = {OWNER: run.owner}
+    if kept:
+        labels |= {KEPT: kept, MADE_OF: _made_of(image, command, files, options)}
+    container = (KeptContainer if kept else DockerContainer)(f"{OWNER}/{image}", labels=labels, **options)
     container.with_command(list(command)).with_tmpfs_mount("/memory")
     for each in filter(None, (inner_port, *more_ports)):
         container.ports[str(each)] = cast("Any", (LOOPBACK, None))
     for name, content in files.items():
         container.with_copy_into_container(content, f"/files/{name}")
-    with container.waiting_for(Ready(inner_port, probe)):
+    container.waiting_for(Ready(inner_port, probe))
+    with run.lock(kept) if kept else nullcontext():
+        container.__enter__()
+    try:
         yield container, inner_port, published(container, inner_port)
+    finally:
+        container.stop()
+
+
+@cache
+def _await_images() -> None:
+    """`scripts/test` builds them while tests that need none are made."""
+    builder = os.environ.get("IMAGES_BUILT_BY")
+    with suppress(ProcessLookupError):
+        while builder:
+            os.kill(int(builder), 0)
+            time.sleep(0.2)
+
+
+def _made_of(image: str, command: Sequence[str], files: Mapping[str, bytes], options: Mapping[str, Any]) -> str:
+    with closing(DockerClient().client) as client:
+        identity = client.images.get(f"{OWNER}/{image}").id
+    return hashlib.sha256(repr((identity, command, sorted(files.items()), sorted(options.items()))).encode()).hexdigest()
 
 
 def published(container: WaitStrategyTarget, inner_port: int) -> int:

@@ -14,6 +14,7 @@ from typing import Any
 from docker import DockerClient
 from docker.errors import DockerException
 
+from testbed import runs
 from testbed.containers import NotReadyError, Server, running
 
 CAPABILITIES = ["AUDIT_WRITE", "CHOWN", "DAC_OVERRIDE", "FOWNER", "FSETID", "KILL", "MKNOD", "NET_ADMIN", "NET_RAW"]
@@ -21,7 +22,7 @@ CAPABILITIES += ["NET_BIND_SERVICE", "SETFCAP", "SETGID", "SETPCAP", "SETUID", "
 """Where the machine itself is confined, --privileged asks for more than it has."""
 CGROUPS = {1: Path("/sys/fs/cgroup"), 2: Path("/sys/fs/cgroup/unified")}
 """On a machine that has both versions; with version 2 alone, that is at the first path."""
-KEPT = {"bridge", "host", "none"}
+BUILT_IN = {"bridge", "host", "none"}
 
 
 @dataclass(frozen=True)
@@ -56,18 +57,42 @@ class Engine(Server):
                 client.networks.list(),
             )
             names = {"containers": containers, "volumes": volumes, "networks": networks}
-            return {kind: sorted({each.name for each in found} - KEPT) for kind, found in names.items()}
+            return {kind: sorted({each.name for each in found} - BUILT_IN) for kind, found in names.items()}
+
+    def empty(self) -> None:
+        """Remove all that was made."""
+        with closing(self.client()) as client:
+            for container in client.containers.list(all=True):
+                container.remove(force=True, v=True)
+            for volume in client.volumes.list():
+                volume.remove(force=True)
+            client.networks.prune()
+            for image in client.images.list(all=True):
+                client.images.remove(image.id, force=True)
 
 
 @contextmanager
-def docker_engine(cgroup: int = 2, **flags: object) -> Iterator[Engine]:
+def docker_engine(cgroup: int = 2, kept: str = "", **flags: object) -> Iterator[Engine]:
     """An engine without images; it reaches a registry at that one's `address`."""
-    with TemporaryDirectory(prefix="engine-") as folder:
+    with _folder(kept) as folder:
         path = Path(folder, "docker.sock")
         command = [f"--{name.replace('_', '-')}={value}" for name, value in ({"group": os.getgid()} | flags).items()]
         volumes = [(folder, "/engine", "rw"), (str(_cgroup(cgroup)), "/sys/fs/cgroup", "rw")]
-        with running("engine", command, 0, lambda _: _answers(path), {}, volumes=volumes, **_confined()) as fields:
+        confined = _confined() | {"volumes": volumes}
+        with running("engine", command, 0, lambda _: _answers(path), {}, kept=kept, **confined) as fields:
             yield Engine(*fields, socket=path)
+
+
+@contextmanager
+def _folder(kept: str) -> Iterator[str]:
+    """Where the socket is."""
+    if kept:
+        folder = runs.current().folder / kept
+        folder.mkdir(exist_ok=True)
+        yield str(folder)
+    else:
+        with TemporaryDirectory(prefix="engine-") as made:
+            yield made
 
 
 def has_cgroup(version: int) -> bool:

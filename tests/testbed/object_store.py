@@ -1,8 +1,10 @@
 """Object stores: Ceph's S3 gateway, which checks everything but the region; and Swift, which insists on its own."""
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from testbed.certificates import Leaf
@@ -12,8 +14,11 @@ from testbed.probes import answers
 if TYPE_CHECKING:
     from botocore.client import BaseClient
 
-BUCKET, FOREIGN_BUCKET = "mistle-assets", "foreign"
-"""The bucket of OWNER, and one that belongs to STRANGER."""
+IMAGES_BUCKET, FOREIGN_BUCKET = "mistle-assets", "foreign"
+"""The bucket that the image has of OWNER, and one that belongs to STRANGER."""
+BUCKET = IMAGES_BUCKET + os.environ.get("PYTEST_XDIST_WORKER", "")
+"""OWNER's that the tests use: each worker has its own, in a store that all of them share."""
+POLICY = Path(__file__).parents[1] / "images/radosgw/policy.json"
 TLS = {"rgw_frontends": "beast ssl_port=8000 ssl_certificate=/files/server.pem ssl_private_key=/files/server.key"}
 
 
@@ -58,16 +63,32 @@ class ObjectStore(Server):
         """The names of all that is in a bucket."""
         return [each["Key"] for each in self.client(keys).list_objects_v2(Bucket=bucket).get("Contents", [])]
 
+    def make_bucket(self) -> None:
+        """An empty BUCKET, to which users have the rights that the image gives them to the one that it has."""
+        client = self.client()
+        if BUCKET not in [each["Name"] for each in client.list_buckets()["Buckets"]]:
+            client.create_bucket(Bucket=BUCKET)
+        client.put_bucket_policy(Bucket=BUCKET, Policy=POLICY.read_text().replace(IMAGES_BUCKET, BUCKET))
+        for name in self.objects():
+            client.delete_object(Bucket=BUCKET, Key=name)
+
 
 @contextmanager
-def object_store(certificate: Leaf | None = None, **settings: object) -> Iterator[ObjectStore]:
+def object_store(certificate: Leaf | None = None, kept: str = "", **settings: object) -> Iterator[ObjectStore]:
     """Ceph's; keywords are its settings; with a `certificate`, TLS only."""
     scheme = "https" if certificate else "http"
     files = certificate.files() if certificate else {}
     settings = (TLS if certificate else {}) | settings
     command = ["radosgw-server", *(f"--{name}={value}" for name, value in settings.items())]
-    with running("radosgw", command, 8000, lambda port: answers(f"{scheme}://{LOOPBACK}:{port}"), files) as fields:
-        yield ObjectStore(*fields, scheme=scheme)
+
+    def is_ready(port: int) -> None:
+        answers(f"{scheme}://{LOOPBACK}:{port}")
+
+    with running("radosgw", command, 8000, is_ready, files, kept=kept) as fields:
+        store = ObjectStore(*fields, scheme=scheme)
+        if kept or BUCKET != IMAGES_BUCKET:
+            store.make_bucket()
+        yield store
 
 
 @contextmanager

@@ -1,34 +1,43 @@
-"""Who owns a container, and the removal of those whose owner is gone."""
+"""Whose a container is, and the removal of those that nobody needs any more. As a program: of all of them."""
 
-import os
-import socket
+from collections.abc import Iterable
 from contextlib import closing
-from pathlib import Path
 
+from docker.errors import NotFound
 from docker.models.containers import Container
 from testcontainers.core.docker_client import DockerClient
 
+from testbed import runs
+
 OWNER = "mistle-preflight-test"
-"""The label that names the owner, and the folder of the images."""
-
-
-def owner() -> str:
-    return f"{socket.gethostname()}/{os.getpid()}"
+"""The label that names the run, and the folder of the images."""
+KEPT = f"{OWNER}.kept"
+"""The label of a container that stays for the next run: what it is there."""
 
 
 def labelled(label: str) -> list[Container]:
+    """Also those that do not run."""
     with closing(DockerClient().client) as client:
         return list(client.containers.list(all=True, filters={"label": label}, ignore_removed=True))
 
 
-def remove_orphans() -> None:
-    """Remove the containers of test processes that ended too suddenly to do it, and of this one."""
-    with closing(DockerClient().client) as client:
-        for container in client.containers.list(all=True, filters={"label": OWNER}, ignore_removed=True):
-            if _is_orphan(container.labels[OWNER]):
-                container.remove(force=True, v=True)
+def remove_orphans(run: runs.Run) -> None:
+    """Remove what this run has left, and what runs have left that are over. What is kept for the next run stays."""
+    over = {each: runs.take(each) for each in runs.numbers() if each != run.number}
+    owners = {run.owner, *(runs.Run(each).owner for each, lock in over.items() if lock)}
+    remove(each for each in labelled(OWNER) if each.labels[OWNER] in owners and KEPT not in each.labels)
+    for lock in filter(None, over.values()):
+        lock.release()
 
 
-def _is_orphan(name: str) -> bool:
-    host, _, pid = name.rpartition("/")
-    return name == owner() or (host == socket.gethostname() and not Path("/proc", pid).exists())
+def remove(containers: Iterable[Container]) -> None:
+    for container in containers:
+        try:
+            container.remove(force=True, v=True)
+        except NotFound:
+            continue
+
+
+if __name__ == "__main__":
+    ours = {runs.Run(number).owner for number in runs.numbers()}
+    remove(each for each in labelled(OWNER) if each.labels[OWNER] in ours)

@@ -26,7 +26,11 @@ class PgBouncer(Endpoint):
 
 @contextmanager
 def pgbouncer_server(
-    server: str, users: Mapping[str, str] | None = None, certificate: Leaf | None = None, **settings: object
+    server: str,
+    users: Mapping[str, str] | None = None,
+    certificate: Leaf | None = None,
+    kept: str = "",
+    **settings: object,
 ) -> Iterator[PgBouncer]:
     """
     In front of `server`, a Postgres.address; by default in transaction mode; with a `certificate`, TLS only.
@@ -38,7 +42,7 @@ def pgbouncer_server(
         files |= certificate.files()
         settings = TLS | settings
     lines = [f"{name}={value}" for name, value in settings.items()]
-    with running("postgres", ["pgbouncer-server", server, *lines], 6432, _speaks, files) as fields:
+    with running("postgres", ["pgbouncer-server", server, *lines], 6432, _speaks, files, kept=kept) as fields:
         yield PgBouncer(*fields)
 
 

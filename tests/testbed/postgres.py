@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from itertools import count
 from urllib.parse import quote, urlencode
 
@@ -20,13 +21,16 @@ _numbers = count(1)
 Row = tuple[object, ...]
 
 
+@dataclass(frozen=True)
 class Endpoint(Server):
-    """Something that speaks Postgres' protocol."""
+    """Something that speaks Postgres' protocol. ``name``: of the role that tests log in as, and of its database."""
 
-    def url(self, role: str = "mistle", password: str = PASSWORD, database: str = "mistle", **query: str) -> str:
+    name: str = "mistle"
+
+    def url(self, role: str = "", password: str = PASSWORD, database: str = "", **query: str) -> str:
         """A URL as an operator writes it: user and password are percent-encoded."""
-        login = f"{quote(role, safe='')}:{quote(password, safe='')}"
-        url = f"postgresql://{login}@{self.host}:{self.port}/{quote(database)}"
+        login = f"{quote(role or self.name, safe='')}:{quote(password, safe='')}"
+        url = f"postgresql://{login}@{self.host}:{self.port}/{quote(database or self.name)}"
         return f"{url}?{urlencode(query)}" if query else url
 
 
@@ -39,19 +43,40 @@ class Postgres(Endpoint):
 
     def role(self, options: str = "", password: str = PASSWORD) -> str:
         """A new role that may log in; `options` as in CREATE ROLE."""
-        name = f"role_{next(_numbers)}"
+        name = f"{self.name}_role_{next(_numbers)}"
         self.sql(_compose(f"CREATE ROLE {{}} LOGIN PASSWORD {{}} {options}", name, password))
         return name
 
-    def database(self, owner: str = "mistle", options: str = "") -> str:
+    def database(self, owner: str = "", options: str = "") -> str:
         """A new, empty database; `options` as in CREATE DATABASE."""
-        name = f"database_{next(_numbers)}"
-        self.sql(f"CREATE DATABASE {name} OWNER {owner} {options}")
+        name = f"{self.name}_database_{next(_numbers)}"
+        self.sql(f"CREATE DATABASE {name} OWNER {owner or self.name} {options}")
         return name
+
+    @contextmanager
+    def part(self, name: str) -> "Iterator[Postgres]":
+        """The same server, with a role and a database of this name instead of `mistle`; at the end, without them."""
+        part = replace(self, name=name)
+        part.remove_part()
+        self.sql(_compose("CREATE ROLE {} LOGIN PASSWORD {}", name, PASSWORD))
+        self.sql(f"CREATE DATABASE {name} OWNER {name}")
+        yield part
+        part.remove_part()
+
+    def remove_part(self) -> None:
+        """Every role and database that tests have made under this name."""
+        for kind, catalogue, how in (("database", "pg_database", "WITH (FORCE)"), ("role", "pg_roles", "")):
+            column = "datname" if kind == "database" else "rolname"
+            found = self.sql(f"SELECT {column} FROM {catalogue} WHERE {column} = %s OR {column} ~ %s",
+                             self.name, f"^{self.name}_(role|database)_")
+            for (name,) in found:
+                self.sql(f'DROP {kind} "{name}" {how}')
 
 
 @contextmanager
-def postgres_server(hba: str = "", certificate: Leaf | None = None, **settings: object) -> Iterator[Postgres]:
+def postgres_server(
+    hba: str = "", certificate: Leaf | None = None, kept: str = "", **settings: object
+) -> Iterator[Postgres]:
     """A primary of its own identity. `hba`: lines instead of pg_hba.conf; the superuser always gets in."""
     files = {}
     if hba:
@@ -60,7 +85,8 @@ def postgres_server(hba: str = "", certificate: Leaf | None = None, **settings: 
     if certificate:
         files |= certificate.files()
         settings = TLS | settings
-    with running("postgres", ["postgres-server", *_flags(settings)], 5432, _set_password, files) as fields:
+    command = ["postgres-server", *_flags(settings)]
+    with running("postgres", command, 5432, _set_password, files, kept=kept) as fields:
         yield Postgres(*fields)
 
 
@@ -69,7 +95,7 @@ def postgres_replica(primary: Postgres, **settings: object) -> Iterator[Postgres
     """A hot standby that streams from `primary`."""
     host, _, _port = primary.address.partition(":")
     with running("postgres", ["replica", host, *_flags(settings)], 5432, _log_in, {}) as fields:
-        yield Postgres(*fields)
+        yield Postgres(*fields, name=primary.name)
 
 
 @contextmanager

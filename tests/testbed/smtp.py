@@ -40,12 +40,13 @@ class Smtp(Server):
 
 
 @contextmanager
-def smtp_server(certificate: Leaf | None = None) -> Iterator[Smtp]:
+def smtp_server(certificate: Leaf | None = None, kept: str = "") -> Iterator[Smtp]:
     """Postfix on every one of PORTS; its certificate is self-signed unless one is given."""
     files = (certificate or self_signed()).files()
-    with running("postfix", ["postfix-server"], 25, _greets, files, more_ports=list(PORTS.values())) as fields:
-        ports = {name: fields[0].get_exposed_port(inner_port) for name, inner_port in PORTS.items()}
-        yield Smtp(*fields, ports=ports)
+    ports = list(PORTS.values())
+    with running("postfix", ["postfix-server"], 25, _greets, files, more_ports=ports, kept=kept) as fields:
+        published = {name: fields[0].get_exposed_port(inner_port) for name, inner_port in PORTS.items()}
+        yield Smtp(*fields, ports=published)
 
 
 def _greets(port: int) -> None:

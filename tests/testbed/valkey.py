@@ -5,6 +5,7 @@ import ssl
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote
 
@@ -23,10 +24,16 @@ TLS = {
 }
 
 
+@dataclass(frozen=True)
 class Valkey(Server):
-    def url(self, password: str = "", user: str = "", database: int | str = 0, scheme: str = "redis") -> str:
+    """``database``: the number of the one that tests use."""
+
+    database: int = 0
+
+    def url(self, password: str = "", user: str = "", database: int | str = "", scheme: str = "redis") -> str:
         login = f"{quote(user, safe='')}:{quote(password, safe='')}@" if user or password else ""
-        return f"{scheme}://{login}{self.host}:{self.port}/{database}"
+        number = self.database if database == "" else database
+        return f"{scheme}://{login}{self.host}:{self.port}/{number}"
 
     def client(self, password: str = "", user: str = "", **options: Any) -> redis.Redis:
         """redis-py's client of this server, without retries; to be used in a `with`."""
@@ -52,7 +59,7 @@ class Valkey(Server):
 
 @contextmanager
 def valkey_server(
-    certificate: Leaf | None = None, files: Mapping[str, bytes] | None = None, **flags: object
+    certificate: Leaf | None = None, files: Mapping[str, bytes] | None = None, kept: str = "", **flags: object
 ) -> Iterator[Valkey]:
     """A server, with `files` in its /files; with a `certificate`, TLS only."""
     contents = dict(files or {})
@@ -60,7 +67,7 @@ def valkey_server(
         contents |= certificate.files()
         flags = TLS | flags
     command = [part for name, value in flags.items() for part in (f"--{name.replace('_', '-')}", str(value))]
-    with running("valkey", command, 6379, _ping_tls if certificate else _ping, contents) as fields:
+    with running("valkey", command, 6379, _ping_tls if certificate else _ping, contents, kept=kept) as fields:
         yield Valkey(*fields)
 
 
