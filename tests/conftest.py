@@ -1,4 +1,4 @@
-"""The servers that many tests share, each started once, when the first test asks for it; and which tests a run makes."""
+"""The servers that many tests share, each started when the first test asks for it; and which tests a run makes."""
 
 import signal
 from collections import Counter
@@ -14,7 +14,6 @@ from hypothesis import Phase, settings
 from xdist.scheduler import LoadScopeScheduling
 
 import profiles
-
 from examples import Examples
 from figures import Figures, Section
 from preflight.catalogue import entries
@@ -35,10 +34,10 @@ from testbed import (
     pgbouncer_server,
     postgres_replica,
     postgres_server,
+    runs,
     smtp_server,
     valkey_server,
 )
-from testbed import runs
 from testbed.orphans import remove_orphans
 from whole import Servers
 from whole import servers as servers_of_a_deployment
@@ -51,6 +50,9 @@ settings.register_profile("quick", FIXED)
 settings.register_profile("suite", FIXED)
 settings.register_profile("long", max_examples=2_000, deadline=None, print_blob=True)
 settings.register_profile("endless", max_examples=100_000, deadline=None, print_blob=True)
+
+MANY = 300
+"""Connections: for all workers, and what their poolers keep."""
 
 _figures = Figures()
 _left_out: Counter[str] = Counter()
@@ -101,16 +103,17 @@ def pytest_testnodedown(node: Any) -> None:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    profile = config.getoption("--profile")
-    left_out = [item for item in items if not profiles.is_in(profile, item)]
-    items[:] = [item for item in items if profiles.is_in(profile, item)]
+    chosen = profiles.chosen(config.getoption("--profile"), items)
+    kept = set(map(id, chosen))
+    left_out = [item for item in items if id(item) not in kept]
     config.hook.pytest_deselected(items=left_out)
+    items[:] = chosen
     _left_out.update(item.path.name for item in left_out)
     profiles.arrange(items, config.getoption("--shuffle"))
 
 
-def pytest_terminal_summary(terminalreporter: Any) -> None:
-    for line in profiles.told(_left_out):
+def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> None:
+    for line in profiles.told(config.getoption("--profile"), _left_out):
         terminalreporter.write_line(line)
 
 
@@ -168,7 +171,7 @@ def authority(run: runs.Run) -> Authority:
 @pytest.fixture(scope="session")
 def postgres(run: runs.Run) -> Iterator[Postgres]:
     with (
-        postgres_server(kept="postgres", max_connections=300) as server,
+        postgres_server(kept="postgres", max_connections=MANY) as server,
         server.part(f"mistle_{run.worker}") as part,
     ):
         yield part
@@ -176,7 +179,7 @@ def postgres(run: runs.Run) -> Iterator[Postgres]:
 
 @pytest.fixture(scope="session")
 def replica(postgres: Postgres) -> Iterator[Postgres]:
-    with postgres_replica(postgres) as server:
+    with postgres_replica(postgres, max_connections=MANY) as server:
         yield server
 
 

@@ -3,7 +3,7 @@
 import random
 import zlib
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,22 +13,60 @@ PROFILES = ("quick", "suite", "long")
 
 long = pytest.mark.long
 """Left to `scripts/reliability`."""
+covering = pytest.mark.covering
+"""Of the product of a test's parameters the suite makes few, in which each value is once; the rest is `long`."""
 quick = pytest.mark.quick
-"""A healthy server of a kind, for `scripts/test --quick`, which else runs the files of UNIT."""
+"""A healthy server of a kind, for `scripts/test --quick`, which also runs the files of UNIT."""
 
 UNIT = {
-    "test_completion_words",
-    "test_difference",
+    "test_config",
+    "test_docs",
+    "test_folding",
+    "test_format_github",
+    "test_format_junit",
+    "test_format_markdown",
+    "test_format_prometheus",
+    "test_formats",
+    "test_formats_page",
+    "test_html",
+    "test_matrix_html",
+    "test_overrides",
+    "test_plan",
+    "test_postgres_dialects",
+    "test_redact",
+    "test_report",
+    "test_rules",
+    "test_runner",
+    "test_saved",
+    "test_schema",
+    "test_secrets",
+    "test_toml_file",
+    "test_urls",
 }
-
-LONGEST = tuple(
-    f"test_{name}"
-    for name in """
-    attack_deadlines html_browser attack_concurrency attack_signals attack_secrets http_service object_store attack_bugs
-    attack_faults smtp postgres docker attack_output line cli e2b terminal testbed compose config
-    """.split()
+"""Files whose tests need no server."""
+LONGEST = (
+    "test_attack_deadlines",
+    "test_html_browser",
+    "test_attack_concurrency",
+    "test_attack_signals",
+    "test_attack_secrets",
+    "test_http_service",
+    "test_object_store",
+    "test_attack_bugs",
+    "test_attack_faults",
+    "test_smtp",
+    "test_postgres",
+    "test_docker",
+    "test_attack_output",
+    "test_line",
+    "test_cli",
+    "test_e2b",
+    "test_terminal",
+    "test_testbed",
+    "test_compose",
+    "test_config",
 )
-"""The files that take longest: begun last, they would be waited for alone."""
+"""The files that take longest, longest first: begun last, they would be waited for alone."""
 GROUPS = {
     "browser": {"test_html_browser", "test_matrix_html_browser", "test_pictures"},
     "deployment": {"test_attack_concurrency", "test_attack_contacts", "test_attack_privileges"},
@@ -36,40 +74,46 @@ GROUPS = {
 """Files that share servers which take long to start."""
 
 
-def is_in(profile: str, item: pytest.Item) -> bool:
-    """Whether a run of that profile makes this test."""
+def chosen(profile: str, items: Sequence[pytest.Item]) -> list[pytest.Item]:
+    """Those that a run of the profile makes, in their order."""
     if profile == "long":
-        return True
-    is_suite = item.get_closest_marker("long") is None
+        return list(items)
+    rest = {id(item) for item in items if item.get_closest_marker("long")} | _not_covering(items)
+    suite = [item for item in items if id(item) not in rest]
     if profile == "suite":
-        return is_suite
-    return is_suite and (item.path.stem in UNIT or item.get_closest_marker("quick") is not None)
+        return suite
+    return [item for item in suite if item.path.stem in UNIT or item.get_closest_marker("quick")]
 
 
-def covering(cases: Iterable[Any], names: Callable[..., Sequence[str]] = lambda *parts: parts) -> list[Any]:
-    """The cases as parameters. Of a product, the suite runs few: each part of a case is in one; the rest is `long`.
-
-    ``names`` of the parts of a case are the same in every process.
-    """
-    listed = [(case, names(*_parts(case))) for case in cases]
-    assert " at 0x" not in str([named for _, named in listed]), "give names"
-    chosen, met = set(), set()
-    for number in sorted(range(len(listed)), key=lambda number: zlib.crc32(str(listed[number][1]).encode())):
-        if not met.issuperset(enumerate(listed[number][1])):
-            chosen.add(number)
-            met.update(enumerate(listed[number][1]))
-    return [pytest.param(*_parts(case), marks=_mark(number in chosen)) for number, (case, _) in enumerate(listed)]
+def _not_covering(items: Iterable[pytest.Item]) -> set[int]:
+    """Of functions that are marked so, the items whose every parameter another one has too."""
+    by_function = defaultdict(list)
+    for item in items:
+        if item.get_closest_marker("covering"):
+            by_function[item.path, item.originalname].append(item)  # type: ignore[attr-defined]
+    return {id(item) for all_ in by_function.values() for item in _superfluous({id(it): it for it in all_}.values())}
 
 
-def some(cases: Iterable[Any], *chosen: Any) -> list[Any]:
-    """The cases as parameters; the suite runs the chosen ones, the rest is `long`."""
-    listed = list(cases)
-    assert set(chosen) <= set(listed), set(chosen) - set(listed)
-    return [pytest.param(*_parts(case), marks=_mark(case in chosen)) for case in listed]
+def _superfluous(items: Iterable[pytest.Item]) -> Iterator[pytest.Item]:
+    met: set[tuple[str, str]] = set()
+    named = [({(name, _named(value)) for name, value in item.callspec.params.items()}, item) for item in items]  # type: ignore[attr-defined]
+    for parameters, item in sorted(named, key=lambda entry: zlib.crc32(str(sorted(entry[0])).encode())):
+        if parameters <= met:
+            yield item
+        met |= parameters
 
 
-def _mark(is_chosen: bool) -> Any:
-    return () if is_chosen else long
+def _named(value: object) -> str:
+    """What it is called in every process."""
+    name = str(getattr(value, "name", value))
+    assert " at 0x" not in name, f"give it a name: {name}"
+    return name
+
+
+def first(count: int, cases: Iterable[Any]) -> list[Any]:
+    """The cases as parameters; so many are in the suite, the rest is `long`."""
+    parts = (case if isinstance(case, tuple) else (case,) for case in cases)
+    return [pytest.param(*case, marks=() if number < count else long) for number, case in enumerate(parts)]
 
 
 def group(nodeid: str) -> str:
@@ -92,11 +136,8 @@ def arrange(items: list[pytest.Item], shuffle: int | None) -> None:
     items[:] = [item for file in files for item in chance.sample(file, len(file))]
 
 
-def _parts(case: Any) -> Sequence[Any]:
-    return case if isinstance(case, tuple) else (case,)
-
-
-def told(left_out: Counter[str]) -> list[str]:
+def told(profile: str, left_out: Counter[str]) -> list[str]:
     """What a run says that it has left out: the number of tests by file."""
     files = ", ".join(f"{file} {count}" for file, count in sorted(left_out.items()))
-    return [f"{left_out.total():,} tests are left to scripts/reliability: {files}"] if left_out else []
+    where = "scripts/test and scripts/reliability" if profile == "quick" else "scripts/reliability"
+    return [f"left to {where}, {left_out.total():,} tests: {files}"] if left_out else []

@@ -8,6 +8,7 @@ from starlette.responses import JSONResponse, PlainTextResponse, RedirectRespons
 
 import configs
 import faults
+import profiles
 from checks.archil.regions import REGIONS
 from checks.base import Layer, Status
 from checks.http import Endpoint
@@ -48,6 +49,7 @@ def answered(response: Response, authority: Authority, trusted: Path) -> Climb:
         return check(web.port, trusted)
 
 
+@profiles.quick
 @pytest.mark.parametrize("key", [KEY, KEY.removeprefix("key-")])
 def test_every_rung_passes(server: Web, trusted: Path, key: str) -> None:
     server.requests.clear()

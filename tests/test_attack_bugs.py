@@ -18,6 +18,7 @@ import pytest
 import checks
 import configs
 import everywhere
+import profiles
 from checks.base import Check, Diagnosis, Layer, Recorder, Settings, Status
 from checks.threads import in_thread
 from checks.trust import Trust
@@ -154,6 +155,7 @@ def rungs_of_kinds(usual: Mapping[str, Result], worst: Status) -> dict[str, list
 
 # What a bug leaves open ends with the process.
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+@profiles.covering
 @pytest.mark.parametrize("odd", [0, 1])
 @pytest.mark.parametrize("number", range(RUNGS))
 def test_bug_at_each_rung_of_each_kind(
@@ -393,6 +395,7 @@ def broken_format(monkeypatch: pytest.MonkeyPatch, name: str, bug: str, least: i
     monkeypatch.setattr(f"preflight.formats.{name}.render", fail)
 
 
+@profiles.covering
 @pytest.mark.parametrize("bug", ["KeyError", "SystemExit 0", "GeneratorExit", "without words"])
 @pytest.mark.parametrize("name", FORMATS)
 def test_bug_in_a_format_is_told_in_the_others(
@@ -418,6 +421,7 @@ def test_bug_in_a_format_shows_itself_if_it_can(
     assert "Sesame" not in shown + errors
 
 
+@profiles.covering
 @pytest.mark.parametrize("flags", [(), ("-v",)])
 @pytest.mark.parametrize("name", FORMATS)
 def test_bug_in_the_only_format_is_a_line(
@@ -445,6 +449,7 @@ STEPS = (
 )
 
 
+@profiles.covering
 @pytest.mark.parametrize("bug", ["KeyError", "a group", "SystemExit 0", "of its own kind"])
 @pytest.mark.parametrize("step", STEPS)
 def test_bug_in_a_step_of_the_command(

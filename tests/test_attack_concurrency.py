@@ -153,8 +153,8 @@ def position(deployment: Whole) -> object:
 
 
 def written_by_transactions(deployment: Whole, since: object) -> object:
-    """The server's own housekeeping belongs to no transaction, nor does our mark, after which there is an entry."""
-    deployment.servers.postgres.sql("SELECT pg_logical_emit_message(false, 'tests', 'end')")
+    """The server's own housekeeping belongs to no transaction, nor does our mark, up to which the log is flushed."""
+    deployment.servers.postgres.sql("SELECT pg_logical_emit_message(false, 'tests', 'end', true)")
     count = "SELECT count(*) FROM pg_get_wal_records_info(%s, pg_current_wal_insert_lsn()) WHERE xid <> 0"
     return deployment.servers.postgres.sql(count, since)[0][0]
 

@@ -26,6 +26,7 @@ import pytest
 
 import configs
 import faults
+import profiles
 from checks.base import Layer
 from figures import Section
 from pointing import tls_serving
@@ -409,6 +410,7 @@ def test_a_driver_that_stops_everything_does_not_stop_the_deadline(fault: str, r
     assert [each["layer"] for each in of_valkey(ended)["findings"] if each["id"] == "run.deadline"] == [rung]
 
 
+@profiles.covering
 @pytest.mark.parametrize("number", [SIGINT, SIGTERM])
 @pytest.mark.parametrize("fault", ["hold_the_interpreter", "block_the_loop"])
 def test_a_driver_that_stops_everything_does_not_stop_a_signal(fault: str, number: Signals, broken: list[str]) -> None:
@@ -469,7 +471,7 @@ def test_a_run_that_is_killed_cleans_up(
 # No time at all
 
 
-@pytest.mark.parametrize("name", FORMATS)
+@pytest.mark.parametrize("name", profiles.first(2, FORMATS))
 def test_a_report_without_time_names_all_that_another_names(name: str, broken: list[str]) -> None:
     whole, hurried = (run(*broken, f"-f{name}=/dev/stdout", f"--deadline={limit}") for limit in (60, 0.1))
     assert (hurried.code, hurried.stderr) == (1, b"")

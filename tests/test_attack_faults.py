@@ -99,11 +99,8 @@ def test_every_kind_has_a_row() -> None:
     assert {type(row.at("host.test", 1)) for row in ROWS} == set(ALL)
 
 
-@pytest.mark.parametrize(
-    ("row", "fault"),
-    profiles.covering(CELLS, lambda row, fault: (row.name, fault.name)),
-    ids=[f"{row.name} | {fault.name}" for row, fault in CELLS],
-)
+@profiles.covering
+@pytest.mark.parametrize(("row", "fault"), CELLS, ids=[f"{row.name} | {fault.name}" for row, fault in CELLS])
 def test_cell(row: Row, fault: Fault, matrix: Matrix, figures: Section) -> None:
     result = matrix.result(row, fault)
     wrong = [finding for finding in result.findings if finding.status >= Status.WARN]

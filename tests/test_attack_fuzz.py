@@ -1,7 +1,8 @@
 """Coverage-guided fuzzing.
 
 libFuzzer, by way of atheris, changes the bytes of right configurations and of right environments, and keeps whatever
-leads to a new branch of the tool or of Python's TOML parser. The same must hold as of hostile configurations. `scripts/reliability` tries some; `scripts/fuzz` goes on for as long as it is told to, and keeps what it learnt.
+leads to a new branch of the tool or of Python's TOML parser. The same must hold as of hostile configurations.
+`scripts/reliability` tries some; `scripts/fuzz` goes on for as long as it is told to, and keeps what it learnt.
 """
 
 import os

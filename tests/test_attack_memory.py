@@ -94,7 +94,8 @@ def growth(figures: Section) -> Iterator[dict[str, list[float]]]:
         figures.cell(kind, "most memory that one took, MiB", f"{max(0.0, *all_):.1f}")
 
 
-@pytest.mark.parametrize(("kind", "what"), profiles.covering(CASES))
+@profiles.covering
+@pytest.mark.parametrize(("kind", "what"), CASES)
 def test_a_server_without_end(
     kind: str,
     what: str,
@@ -132,6 +133,7 @@ def long_chain(authority: Authority) -> Leaf:
     return Leaf(leaf.chain + authority.pem * 500, leaf.key)
 
 
+@profiles.covering
 @pytest.mark.parametrize("kind", SECURED)
 @pytest.mark.parametrize("what", ["a chain of 500 certificates", *floods.TLS])
 def test_a_handshake_without_end(

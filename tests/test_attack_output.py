@@ -17,6 +17,7 @@ from signal import SIGTERM
 
 import pytest
 
+import profiles
 from figures import Section
 from preflight.formats import FORMATS
 from starting import CLEAN, ROOT, SCHEMA, Command, Ended, run, unread_pipe
@@ -59,6 +60,7 @@ def limited_to(size: int) -> Callable[[], None]:
 
 
 @each_verdict
+@profiles.covering
 @each_long_format
 @pytest.mark.parametrize("size", [0, 100])
 def test_file_that_may_not_grow(name: str, size: int, verdict: int, tmp_path: Path, fails: Callable[..., None]) -> None:
@@ -84,6 +86,7 @@ def on_a_full_disk(folder: Path, function: Callable[[], Ended]) -> tuple[Ended, 
 
 @needs_root
 @each_verdict
+@profiles.covering
 @each_format
 def test_disk_that_is_full(name: str, verdict: int, tmp_path: Path, fails: Callable[..., None]) -> None:
     arguments = (*RIGHT, "-f", f"{name}={tmp_path / 'report'}")
@@ -109,6 +112,7 @@ def test_standard_output_that_may_not_grow(tmp_path: Path, fails: Callable[..., 
 
 
 @each_verdict
+@profiles.covering
 @each_format
 def test_devices_that_are_full(name: str, verdict: int, fails: Callable[..., None]) -> None:
     ended = run(*RIGHT, "-f", f"{name}=/dev/full", env=VERDICTS[verdict])
@@ -129,6 +133,7 @@ def test_reader_that_went_away(what: str, fails: Callable[..., None]) -> None:
 
 
 @each_verdict
+@profiles.covering
 @each_long_format
 def test_reader_that_leaves_in_the_middle(name: str, verdict: int, fails: Callable[..., None]) -> None:
     with unread_pipe() as (reader, writer):
@@ -138,6 +143,7 @@ def test_reader_that_leaves_in_the_middle(name: str, verdict: int, fails: Callab
     fails(running.end(), "a reader that leaves in the middle", "Broken pipe", verdict=verdict)
 
 
+@profiles.covering
 @each_format
 def test_pipe_that_nobody_reads(name: str, tmp_path: Path, fails: Callable[..., None]) -> None:
     """To open it would wait for ever."""
@@ -161,6 +167,7 @@ GONE = {
 }
 
 
+@profiles.covering
 @each_format
 @pytest.mark.parametrize("what", GONE)
 def test_place_that_is_lost_during_the_run(what: str, name: str, tmp_path: Path, fails: Callable[..., None]) -> None:

@@ -22,6 +22,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from starlette.websockets import WebSocket
 
 import configs
+import profiles
 import promises
 from checks.base import Layer, Status
 from climbing import Climb, climb
@@ -262,6 +263,7 @@ def test_valkey(admitted: Valkey, acl: Callable[..., set[str]]) -> None:
     assert acl() == set(), "nothing else was tried"
 
 
+@profiles.covering
 @pytest.mark.parametrize("read_only", [False, True])
 @pytest.mark.parametrize("word", COMMANDS)
 def test_valkey_without_a_command(

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+import profiles
 from checks.base import Status
 from figures import Section
 from format_attacks import WORDS
@@ -48,6 +49,7 @@ PRINTED: dict[str, Callable[[Any, Any], object]] = {
 }
 
 
+@profiles.covering
 @pytest.mark.parametrize("kind", WORDS)
 @pytest.mark.parametrize("command", PRINTED)
 def test_words_of_a_kept_report_change_no_structure(tmp_path: Path, command: str, kind: str, figures: Section) -> None:

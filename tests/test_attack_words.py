@@ -13,7 +13,6 @@ import sys
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from datetime import UTC, datetime
-from itertools import product
 from pathlib import Path
 
 import pytest
@@ -45,8 +44,10 @@ Place = Callable[[str], Behaviour]
 """From the words to a server that says them in one place."""
 
 
-@pytest.mark.parametrize(("what", "name"), profiles.covering(product(WORDS, FORMATS)))
-def test_a_report_of_hostile_words(what: str, name: str, figures: Section) -> None:
+@profiles.covering
+@pytest.mark.parametrize("name", FORMATS)
+@pytest.mark.parametrize("what", WORDS)
+def test_a_report_of_hostile_words(name: str, what: str, figures: Section) -> None:
     render, word = FORMATS[name], WORDS[what]
     shown, calm = render(hostile_words.report(word)), render(hostile_words.report("calm"))
     assert stray(shown) == set()
@@ -206,7 +207,8 @@ def reported(kind: str, found: Climb) -> Report:
     )
 
 
-@pytest.mark.parametrize(("kind", "where"), profiles.covering(PLACES))
+@profiles.covering
+@pytest.mark.parametrize(("kind", "where"), PLACES)
 def test_a_server_of_hostile_words(kind: str, where: str, figures: Section) -> None:
     for words in (EVERYTHING, COMMANDS):
         with aimed(kind, PLACES[kind, where](words)) as aim:
@@ -219,7 +221,7 @@ def test_a_server_of_hostile_words(kind: str, where: str, figures: Section) -> N
     figures.add("places of protocols", len(PLACES))
 
 
-@pytest.mark.parametrize("name", profiles.some(FORMATS, "text"))
+@pytest.mark.parametrize("name", profiles.first(1, FORMATS))
 def test_everything_at_once_on_the_command_line(tmp_path: Path, name: str) -> None:
     """Also from the configuration: its own name, keys that nobody knows, values that are shown."""
     servers: Mapping[str, Behaviour] = {

@@ -270,8 +270,8 @@ def test_traceback_is_printed_on_request_and_without_secrets(closed: dict[str, s
     assert PASSWORD not in stdout + stderr
 
 
-@pytest.mark.parametrize("flags", [(), ("-v",), ("-q",), ("-f", "json")])
-def test_password_is_in_no_output(flags: tuple[str, ...], closed: dict[str, str]):
+@pytest.mark.parametrize("flags", profiles.first(1, [["-v"], ["-f", "json"], ["-q"], []]))
+def test_password_is_in_no_output(flags: list[str], closed: dict[str, str]):
     _, stdout, stderr = ended("--config", str(EXAMPLE), *flags, env=closed)
     assert PASSWORD not in stdout + stderr
     assert ENCODED not in stdout + stderr

@@ -20,11 +20,12 @@ import redis
 import requests
 from docker import DockerClient
 
+from testbed import runs
 from testbed.orphans import labelled
 
 ROOT = Path(__file__).parent.parent
 STACK = ROOT / "scripts" / "stack"
-PROJECT = f"mistle-preflight-test-{os.getpid()}"
+PROJECT = f"mistle-preflight-test-{runs.current().number}"
 PORTS = re.findall(r"[A-Z0-9_]+_PORT\b", STACK.read_text())
 SERVICES = ("postgres", "pgbouncer", "valkey", "radosgw", "postfix", "registry", "engine", "services")
 
@@ -58,6 +59,7 @@ def health() -> dict[str, str]:
 @pytest.fixture(scope="module")
 def stack() -> Iterator[dict[str, int]]:
     ports = dict(zip(PORTS, free_ports(), strict=True))
+    run("down", ports)  # what a run has left that was cut off
     try:
         run("up", ports)
         yield ports

@@ -18,6 +18,7 @@ from typing import Any
 import pytest
 
 import faults
+import profiles
 import socket_faults
 from checks.base import Finding, Layer, Recorder, Settings, Status
 from checks.bounds import BoundedResponse
@@ -104,6 +105,7 @@ def network(engine: Engine, name: str, **options: Any) -> Iterator[None]:
         made.remove()
 
 
+@profiles.quick
 def test_every_rung_passes_and_nothing_stays(engine: Engine, image: str) -> None:
     with network(engine, "sandboxes", internal=True, options={"com.docker.network.bridge.name": "sbx0"}):
         before = engine.contents()

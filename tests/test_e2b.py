@@ -16,6 +16,7 @@ from starlette.types import ASGIApp
 
 import configs
 import faults
+import profiles
 from checks.base import Layer, Settings, Status
 from checks.e2b import E2b
 from checks.trust import Trust
@@ -74,6 +75,7 @@ def answered(app: ASGIApp, authority: Authority, trusted: Path, **changes: objec
         return check(web.port, trusted, **changes)  # type: ignore[arg-type]
 
 
+@profiles.quick
 def test_a_built_template_passes(server: Web, trusted: Path) -> None:
     server.requests.clear()
     found = climb_at(https(server.port), NAME, values(), extra=trusted, read_only=True)
@@ -341,7 +343,9 @@ def test_the_key_is_in_no_text() -> None:
 @pytest.mark.parametrize("path", [f"/templates/aliases/{ALIAS}", "/v2/sandboxes?limit=1"])
 @pytest.mark.parametrize("key", [KEY, "e2b_other"])
 @pytest.mark.parametrize(
-    "app", [e2b(own=[ALIAS]), e2b(foreign=[ALIAS]), e2b(), e2b(busy=True), e2b(banned=True)], ids=["own", "foreign", "absent", "busy", "banned"]
+    "app",
+    [e2b(own=[ALIAS]), e2b(foreign=[ALIAS]), e2b(), e2b(busy=True), e2b(banned=True)],
+    ids=["own", "foreign", "absent", "busy", "banned"],
 )
 def test_the_stand_in_replies_as_documented(app: ASGIApp, key: str, path: str) -> None:
     with web_server(app) as web:

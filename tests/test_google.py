@@ -10,6 +10,7 @@ from starlette.types import Receive, Scope, Send
 
 import configs
 import faults
+import profiles
 from checks.base import Layer, Status
 from checks.http import Endpoint
 from climbing import Climb, planned
@@ -54,6 +55,7 @@ def refusal(code: str, words: str, status: int = 401) -> Response:
     return JSONResponse({"error": code, "error_description": words}, status)
 
 
+@profiles.quick
 def test_every_rung_passes(server: Web, trusted: Path) -> None:
     server.requests.clear()
     found = check(server.port, trusted, read_only=True)

@@ -41,7 +41,7 @@ def unfold(page: Page) -> None:
     page.locator("details").evaluate_all("all => all.forEach(each => each.open = true)")
 
 
-@pytest.mark.parametrize("name", deployments.SHAPES)
+@pytest.mark.parametrize("name", profiles.first(3, reversed(deployments.SHAPES)))
 def test_page_fits_every_screen_and_does_nothing_else(show: Show, name: str) -> None:
     with show(name) as page:
         unfold(page)
@@ -377,7 +377,10 @@ def test_page_reads_out_in_order(show: Show, viewport: dict[str, int]) -> None:
 
 @pytest.mark.parametrize(
     ("name", "scheme"),
-    [(BROKEN, "light"), (BROKEN, "dark"), (BROKEN, "narrow"), ("configuration errors", "light"), ("quiet", "dark")],
+    profiles.first(
+        2,
+        [(BROKEN, "light"), (BROKEN, "dark"), (BROKEN, "narrow"), ("configuration errors", "light"), ("quiet", "dark")],
+    ),
 )
 def test_audit_finds_nothing(show: Show, name: str, scheme: str) -> None:
     options = {"viewport": NARROW} if scheme == "narrow" else {"color_scheme": scheme}
@@ -401,6 +404,7 @@ map => {
 """
 
 
+@profiles.covering
 @pytest.mark.parametrize("which", ["wide", "narrow"])
 @pytest.mark.parametrize("name", ["broken", "long", BROKEN])
 def test_texts_of_the_map_stay_apart_and_in_their_places(show: Show, name: str, which: str) -> None:

@@ -12,6 +12,7 @@ from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 import faults
+import profiles
 from checks.base import Finding, Layer, Status
 from climbing import Climb, climb, planned
 from preflight.blame import keys_of
@@ -88,6 +89,7 @@ def before(app: ASGIApp, replies: dict[str, Response]) -> ASGIApp:
     return proxied
 
 
+@profiles.quick
 @pytest.mark.parametrize("name", INTERNAL)
 def test_every_rung_passes_without_effect(name: str) -> None:
     with web_server(application(name)) as web:
@@ -115,6 +117,7 @@ def test_another_way_to_the_api_is_not_proven() -> None:
     found.passes("http.access", Layer.ACCESS, URLS[PUBLIC], TRUSTED, PAGES)
 
 
+@profiles.quick
 def test_the_dashboard_passes() -> None:
     with web_server(dashboard()) as web:
         check(DASHBOARD, web.url).passes("http.access", Layer.ACCESS, PAGES)
@@ -230,7 +233,7 @@ def test_a_page_without_the_others() -> None:
     found.warns("http.not-the-dashboard", Layer.ACCESS, PAGES, hint="every path")
 
 
-@pytest.mark.parametrize("name", [*INTERNAL, PUBLIC, DASHBOARD])
+@pytest.mark.parametrize("name", profiles.first(1, [PUBLIC, *INTERNAL, DASHBOARD]))
 def test_a_redirect_to_https(name: str) -> None:
     with proxy("http://127.0.0.1:1", "redirects") as server:
         found = check(name, f"http://127.0.0.1:{server.port}")
@@ -245,7 +248,7 @@ def test_a_sign_in_before_the_dashboard() -> None:
     assert finding.message.endswith("https://login.example/")
 
 
-@pytest.mark.parametrize("name", [*INTERNAL, PUBLIC, DASHBOARD])
+@pytest.mark.parametrize("name", profiles.first(1, [PUBLIC, *INTERNAL, DASHBOARD]))
 def test_a_proxy_before_a_dead_service(name: str) -> None:
     with proxy("http://127.0.0.1:1") as server:
         found = check(name, f"http://127.0.0.1:{server.port}")

@@ -178,7 +178,9 @@ def encodings(secret: str) -> set[str]:
     return {secret, quote(secret, safe=""), quote(secret), json.dumps(secret)[1:-1], repr(secret)[1:-1], encoded}
 
 
-@pytest.mark.parametrize("arguments", [["-v"], ["-v", "--format", "json"], ["-q"], ["config"], ["plan", "-v"]])
+@pytest.mark.parametrize(
+    "arguments", profiles.first(2, [["-v"], ["-v", "--format", "json"], ["-q"], ["config"], ["plan", "-v"]])
+)
 def test_no_secret_is_in_any_output(
     tmp_path: Path, arguments: list[str], postgres: Postgres, pgbouncer: PgBouncer, locked: Valkey
 ) -> None:
@@ -204,6 +206,7 @@ def echo(connection: socket.socket) -> None:
         connection.sendall(head.encode() + b"Server: " + said.split(b"\r\n")[0] + b"\r\n\r\n" + body)
 
 
+@profiles.covering
 @pytest.mark.parametrize("arguments", [["-v"], ["-v", "--format", "json"]])
 @pytest.mark.parametrize("provider", [{}, configs.E2B])
 def test_no_secret_is_in_any_output_of_any_kind(

@@ -29,7 +29,7 @@ def box(locator: Locator) -> dict[str, float]:
     return dict(locator.bounding_box() or {})
 
 
-@pytest.mark.parametrize("name", ["ready", "few", "interrupted", "long", "eight"])
+@pytest.mark.parametrize("name", profiles.first(2, ["long", "few", "interrupted", "ready", "eight"]))
 def test_page_fits_every_screen_and_does_nothing_else(show: Show, name: str) -> None:
     with show(name) as page:
         for width in (320, 768, 1280):
@@ -179,7 +179,8 @@ LIGHT, DARK, SMALL = {"color_scheme": "light"}, {"color_scheme": "dark"}, {"view
 
 
 @pytest.mark.parametrize(
-    ("name", "options"), [("few", LIGHT), ("few", DARK), ("few", SMALL), ("interrupted", LIGHT), ("interrupted", DARK)]
+    ("name", "options"),
+    profiles.first(2, [("few", LIGHT), ("interrupted", DARK), ("few", DARK), ("few", SMALL), ("interrupted", LIGHT)]),
 )
 def test_audit_finds_nothing(show: Show, name: str, options: dict[str, Any]) -> None:
     with show(name, **options) as page:

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 import faults
+import profiles
 from checks.base import Layer, Settings, Status
 from checks.http import Endpoint
 from checks.isolation import isolated
@@ -92,6 +93,7 @@ def swift() -> Iterator[ObjectStore]:
 # What passes
 
 
+@profiles.quick
 @pytest.mark.parametrize("keys", [OWNER, MINIMAL])
 def test_every_rung_passes_and_nothing_stays(store: ObjectStore, keys: Keys) -> None:
     found = check(store.url, keys)

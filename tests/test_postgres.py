@@ -8,6 +8,7 @@ import pytest
 
 import faults
 import floods
+import profiles
 from checks.base import Layer, Status
 from climbing import Climb, climb, planned
 from testbed import Authority, PgBouncer, Postgres, pgbouncer_server, postgres_server, postgres_starting_up
@@ -32,6 +33,7 @@ def tls_only(authority: Authority) -> Iterator[Postgres]:
         yield server
 
 
+@profiles.quick
 def test_direct_passes_every_rung(postgres: Postgres) -> None:
     found = direct(postgres.url())
     assert found.status is Status.OK, found
@@ -40,6 +42,7 @@ def test_direct_passes_every_rung(postgres: Postgres) -> None:
     assert found.facts["pooled"] is False
 
 
+@profiles.quick
 def test_pooled_passes_through_pgbouncer(pgbouncer: PgBouncer) -> None:
     found = pooled(pgbouncer.url())
     assert found.status is Status.OK, found

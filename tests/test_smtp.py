@@ -15,6 +15,7 @@ from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import AuthResult
 
 import faults
+import profiles
 from checks.base import Layer, Status
 from checks.smtp import entry, session
 from climbing import Climb, climb, planned
@@ -59,6 +60,7 @@ def roots(authority: Authority) -> Iterator[Path]:
 # The way through
 
 
+@profiles.quick
 @pytest.mark.parametrize(
     ("role", "secure", "commands"),
     [

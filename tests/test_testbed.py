@@ -11,6 +11,7 @@ import pytest
 import redis
 
 import faults
+import profiles
 from testbed import (
     Authority,
     PgBouncer,
@@ -24,6 +25,8 @@ from testbed import (
 )
 from testbed.pgbouncer import NOWHERE
 from testbed.postgres import PASSWORD
+
+pytestmark = profiles.long  # what these servers do, the tests of each kind show as well
 
 
 def value(url: str, query: str) -> object:

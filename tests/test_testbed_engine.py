@@ -9,11 +9,14 @@ import pytest
 from docker import DockerClient
 from docker.errors import APIError
 
+import profiles
 import socket_faults
 from faults import GARBAGE
 from testbed import Engine, docker_engine, image_registry
 from testbed.engine import has_cgroup
 from testbed.registry import LOGIN
+
+pytestmark = profiles.long  # what these servers do, the tests of each kind show as well
 
 IMAGE = "mistle/sandbox-base:latest"
 

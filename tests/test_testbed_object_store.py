@@ -4,6 +4,7 @@ import pytest
 from botocore.config import Config
 from botocore.exceptions import ClientError, SSLError
 
+import profiles
 from testbed import Authority, ObjectStore, object_store, proxy, swift_object_store
 from testbed.names import can_change_names, with_files
 from testbed.object_store import (
@@ -17,6 +18,8 @@ from testbed.object_store import (
     WRITER,
     Keys,
 )
+
+pytestmark = profiles.long  # what these servers do, the tests of each kind show as well
 
 OBJECT = {"Bucket": BUCKET, "Key": "mistle-preflight/x"}
 

@@ -9,6 +9,7 @@ import jwt
 import pytest
 import requests
 
+import profiles
 from servers.archil import KEY as ARCHIL_KEY
 from servers.archil import archil
 from servers.e2b import KEY as E2B_KEY
@@ -19,6 +20,8 @@ from servers.otlp import collector
 from servers.tunnel import Signature
 from testbed import Authority, name_server, proxy, valkey_server, web_server
 from testbed.names import can_change_names
+
+pytestmark = profiles.long  # what these servers do, the tests of each kind show as well
 
 UPGRADE = (
     "Connection: Upgrade\r\nUpgrade: websocket\r\n"

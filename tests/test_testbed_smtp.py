@@ -5,8 +5,11 @@ import ssl
 
 import pytest
 
+import profiles
 from testbed import Authority, Smtp
 from testbed.smtp import ADDRESS, PASSWORD, USER
+
+pytestmark = profiles.long  # what these servers do, the tests of each kind show as well
 
 OTHER = "other@mistle.test"
 

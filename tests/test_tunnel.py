@@ -12,6 +12,7 @@ from starlette.types import ASGIApp
 from starlette.websockets import WebSocket
 
 import faults
+import profiles
 from checks.base import Layer, Status
 from climbing import Climb, climb, planned
 from preflight.families.tunnel import RESOURCES
@@ -55,6 +56,7 @@ def answering(reply: Response) -> ASGIApp:
     return Starlette(routes=[WebSocketRoute("/{path:path}", refuse)])
 
 
+@profiles.quick
 def test_every_rung_passes_without_effect(gateway: Gateway) -> None:
     with web_server(gateway.application()) as web:
         found = check(web.url)

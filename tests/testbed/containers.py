@@ -158,7 +158,9 @@ def _await_images() -> None:
 def _made_of(image: str, command: Sequence[str], files: Mapping[str, bytes], options: Mapping[str, Any]) -> str:
     with closing(DockerClient().client) as client:
         identity = client.images.get(f"{OWNER}/{image}").id
-    return hashlib.sha256(repr((identity, command, sorted(files.items()), sorted(options.items()))).encode()).hexdigest()
+    return hashlib.sha256(
+        repr((identity, command, sorted(files.items()), sorted(options.items()))).encode()
+    ).hexdigest()
 
 
 def published(container: WaitStrategyTarget, inner_port: int) -> int:

@@ -67,8 +67,11 @@ class Postgres(Endpoint):
         """Every role and database that tests have made under this name."""
         for kind, catalogue, how in (("database", "pg_database", "WITH (FORCE)"), ("role", "pg_roles", "")):
             column = "datname" if kind == "database" else "rolname"
-            found = self.sql(f"SELECT {column} FROM {catalogue} WHERE {column} = %s OR {column} ~ %s",
-                             self.name, f"^{self.name}_(role|database)_")
+            found = self.sql(
+                f"SELECT {column} FROM {catalogue} WHERE {column} = %s OR {column} ~ %s",
+                self.name,
+                f"^{self.name}_(role|database)_",
+            )
             for (name,) in found:
                 self.sql(f'DROP {kind} "{name}" {how}')
 

@@ -1,5 +1,6 @@
 """ASGI applications of tests/servers/, run by uvicorn in a thread."""
 
+import asyncio
 import socket
 import threading
 import time
@@ -55,7 +56,7 @@ def web_server(app: ASGIApp, certificate: Leaf | None = None, host: str = LOOPBA
         recorded = _Recorded(app, web.requests)
         options: dict[str, Any] = {"ssl_certfile": path} if path else {}
         options |= {"log_level": "critical", "ws": "websockets-sansio", "timeout_graceful_shutdown": 1}
-        server = uvicorn.Server(uvicorn.Config(recorded, **options))
+        server = _Server(uvicorn.Config(recorded, **options))
         thread = threading.Thread(target=_run, args=(server, listener), daemon=True)
         thread.start()
         while not server.started and thread.is_alive():
@@ -63,9 +64,33 @@ def web_server(app: ASGIApp, certificate: Leaf | None = None, host: str = LOOPBA
         try:
             yield web
         finally:
-            server.should_exit = True
-            _hang_up(server)
+            server.end()
             thread.join()
+
+
+class _Server(uvicorn.Server):
+    """One that ends at once, where uvicorn looks now and then whether it shall, and is patient with its clients."""
+
+    async def serve(self, sockets: list[socket.socket] | None = None) -> None:
+        self._loop, self._ended = asyncio.get_running_loop(), asyncio.Event()
+        await super().serve(sockets)
+
+    async def main_loop(self) -> None:
+        await self.on_tick(0)  # makes the headers
+        await self._ended.wait()
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Clients keep connections open, and may never answer the end of TLS."""
+        for listening in (*self.servers, *(sockets or [])):
+            listening.close()
+        for connection in list(self.server_state.connections):
+            connection.transport.abort()
+        await self.lifespan.shutdown()
+
+    def end(self) -> None:
+        self.should_exit = True
+        if self.started:
+            self._loop.call_soon_threadsafe(self._ended.set)
 
 
 def _run(server: uvicorn.Server, listener: socket.socket) -> None:
@@ -73,12 +98,6 @@ def _run(server: uvicorn.Server, listener: socket.socket) -> None:
         server.run(sockets=[listener])
     except SystemExit:
         """The application did not start; the port stays closed."""
-
-
-def _hang_up(server: uvicorn.Server) -> None:
-    """Clients keep connections open, and may never answer the end of TLS."""
-    for connection in list(server.server_state.connections):
-        connection.loop.call_soon_threadsafe(connection.transport.abort)
 
 
 @dataclass(frozen=True)

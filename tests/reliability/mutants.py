@@ -1,0 +1,203 @@
+"""What the suite notices.
+
+A hundred small changes, drawn the same way each time and spread over the modules: a comparison is turned, a condition
+negated, a number or a returned value changed. For each, the test files that are nearest to its module are run, as
+`scripts/test` runs them. A change that none of them notices either changes nothing that can be seen, or wants a test.
+"""
+
+import ast
+import os
+import random
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections import defaultdict
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import astuple, dataclass
+from functools import cache
+from pathlib import Path
+from queue import SimpleQueue
+
+from figures import Figures, Section
+from reliability.state import PAGE, ROOT, Notes
+
+COUNT, SEED = 100, 10
+LIMIT = 240.0  # seconds for the tests of one change: one that hangs is noticed
+ROOMS = ("checks", "preflight")
+TURNED = {
+    ast.Lt: "<=",
+    ast.LtE: "<",
+    ast.Gt: ">=",
+    ast.GtE: ">",
+    ast.Eq: "!=",
+    ast.NotEq: "==",
+    ast.In: "not in",
+    ast.NotIn: "in",
+    ast.Is: "is not",
+    ast.IsNot: "is",
+}
+Edit = tuple[ast.expr, str]
+
+
+@dataclass(frozen=True)
+class Mutant:
+    """In a file of the checkout, the text from ``start`` to ``end``, in bytes, becomes ``new``."""
+
+    file: str
+    line: int
+    start: int
+    end: int
+    old: str
+    new: str
+
+    def __str__(self) -> str:
+        return f"{self.file}:{self.line} `{_short(self.old)}` → `{_short(self.new)}`"
+
+
+def mutants(file: Path) -> Iterator[Mutant]:
+    """All that can be made of a module."""
+    content = file.read_bytes()
+    starts = [0]
+    for line in content.splitlines(keepends=True):
+        starts.append(starts[-1] + len(line))
+    for node in ast.walk(ast.parse(content)):
+        for place, new in _edits(node):
+            start = starts[place.lineno - 1] + place.col_offset
+            end = starts[(place.end_lineno or 0) - 1] + (place.end_col_offset or 0)
+            old = content[start:end].decode()
+            yield Mutant(str(file.relative_to(ROOT)), place.lineno, start, end, old, new.replace("@", old))
+
+
+def _edits(node: ast.AST) -> Iterator[Edit]:
+    match node:
+        case ast.Compare(left=left, ops=[operator], comparators=[right]):
+            yield node, f"{ast.unparse(left)} {TURNED[type(operator)]} {ast.unparse(right)}"
+        case ast.If(test=test) | ast.While(test=test) | ast.IfExp(test=test) if ast.unparse(test) != "TYPE_CHECKING":
+            yield test, "(not (@))"
+        case ast.Constant(value=int() | float()) if not isinstance(node.value, bool):
+            yield node, "(@ + 1)"
+        case ast.Return(value=ast.expr() as value) if not (isinstance(value, ast.Constant) and value.value is None):
+            yield value, "None"
+
+
+def sample() -> list[Mutant]:
+    """COUNT of them: one of each module in turn, until there are enough."""
+    chance, piles = random.Random(SEED), []
+    for room in ROOMS:
+        for file in sorted((ROOT / room).rglob("*.py")):
+            if pile := sorted(mutants(file), key=astuple):
+                piles.append(chance.sample(pile, len(pile)))
+    chance.shuffle(piles)
+    turns = (pile[turn] for turn in range(COUNT) for pile in piles if len(pile) > turn)
+    return [mutant for mutant, _ in zip(turns, range(COUNT), strict=False)]
+
+
+def nearest(file: str) -> list[str]:
+    """The test files that are called like the module or its package, or import it, or one that imports it."""
+    module = file.removesuffix(".py").removesuffix("/__init__").replace("/", ".")
+    called = {f"tests/{path.name}" for part in module.split(".")[1:] for path in _called(part)}
+    users = {name for name, imported in _sources().items() if module in imported}
+    found = called | _importers()[module] or {each for user in users for each in _importers()[user]}
+    return sorted(found) or ["tests/test_cli.py", "tests/test_line.py"]
+
+
+def _called(part: str) -> Iterator[Path]:
+    for path in (ROOT / "tests").glob("test_*.py"):
+        name = path.stem.removeprefix("test_")
+        if not name.startswith("attack_") and (f"{part}_".startswith(f"{name}_") or f"_{part}_" in f"_{name}_"):
+            yield path
+
+
+@cache
+def _sources() -> dict[str, set[str]]:
+    """By module of the tool, what it imports."""
+    files = [path for room in ROOMS for path in (ROOT / room).rglob("*.py")]
+    return {".".join(path.relative_to(ROOT).with_suffix("").parts): _imports(path) for path in files}
+
+
+@cache
+def _importers() -> dict[str, set[str]]:
+    """By module, the test files that import it. Attacks are far from every module."""
+    found = defaultdict(set)
+    for path in (ROOT / "tests").glob("test_*.py"):
+        if not path.stem.startswith("test_attack_"):
+            for module in _imports(path):
+                found[module].add(f"tests/{path.name}")
+    return found
+
+
+def _imports(path: Path) -> set[str]:
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            found |= {each.name for each in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            found |= {node.module, *(f"{node.module}.{each.name}" for each in node.names)}
+    return found
+
+
+def notices(mutant: Mutant, checkout: Path, arguments: list[str]) -> bool:
+    """Whether a test of this copy of the checkout fails."""
+    file = checkout / mutant.file
+    content = file.read_bytes()
+    file.write_bytes(content[: mutant.start] + mutant.new.encode() + content[mutant.end :])
+    command = [sys.executable, "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider", *arguments, *nearest(mutant.file)]
+    try:
+        done = subprocess.run(command, cwd=checkout, env=_environment(checkout), capture_output=True, timeout=LIMIT)  # noqa: PLW1510
+        return done.returncode != 0
+    except subprocess.TimeoutExpired:
+        return True
+    finally:
+        file.write_bytes(content)
+
+
+def _environment(checkout: Path) -> dict[str, str]:
+    return os.environ | {"PYTHONPATH": f"{checkout}:{checkout / 'tests'}", "PYTHONDONTWRITEBYTECODE": "1"}
+
+
+def main(arguments: list[str]) -> int:
+    """Two at a time, each in a copy of the checkout of its own."""
+    notes = Notes("mutants")
+    known = {entry["mutant"]: entry["noticed"] for entry in notes}
+    with tempfile.TemporaryDirectory() as folder, ThreadPoolExecutor(2) as two:
+        copies: SimpleQueue[Path] = SimpleQueue()
+        for number in range(2):
+            copies.put(_copy(Path(folder, str(number))))
+
+        def judge(mutant: Mutant) -> tuple[Mutant, bool]:
+            if str(mutant) not in known:
+                checkout = copies.get()
+                known[str(mutant)] = notices(mutant, checkout, arguments)
+                copies.put(checkout)
+                notes.add({"mutant": str(mutant), "noticed": known[str(mutant)]})
+                print("noticed" if known[str(mutant)] else "MISSED", mutant, flush=True)  # noqa: T201
+            return mutant, known[str(mutant)]
+
+        judged = list(two.map(judge, sample()))
+    _write(judged)
+    return 0
+
+
+def _copy(place: Path) -> Path:
+    ignored = shutil.ignore_patterns(".git", ".venv", "__pycache__", ".reliability", ".fuzz", ".hypothesis")
+    return Path(shutil.copytree(ROOT, place, ignore=ignored))
+
+
+def _write(judged: list[tuple[Mutant, bool]]) -> None:
+    section = Section(__doc__ or "")
+    section.add("changes", len(judged))
+    section.add("noticed", sum(noticed for _, noticed in judged))
+    for mutant, noticed in judged:
+        if not noticed:
+            section.cell(str(mutant).replace("|", "\\|"), "noticed", "no")
+    Figures(mutants=section).write(PAGE)
+
+
+def _short(text: str) -> str:
+    return " ".join(text.split())[:50]
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
