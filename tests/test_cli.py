@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 from jsonschema import Draft202012Validator
 
+import profiles
 from fuzz.call import block, call
 from preflight import __version__
 from preflight.catalogue import entries

@@ -10,6 +10,7 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page, expect
 
 import deployments
+import profiles
 from checks.words import clean
 from preflight.formats import FORMATS
 from preflight.report import Report

@@ -18,6 +18,7 @@ import pytest
 
 import configs
 import faults
+import profiles
 from preflight.config import load
 from testbed import PgBouncer, Postgres, Valkey, valkey_server
 from testbed.postgres import PASSWORD
@@ -166,10 +167,9 @@ def test_every_address_silent(tmp_path: Path) -> None:
         ports = [stack.enter_context(fault()) for fault in (faults.black_hole, faults.silent_port, faults.black_hole)]
         direct, pooled = (f"postgres://u:p@127.0.0.1:{port}/d" for port in ports[:2])
         file = configs.write(tmp_path, urls(direct, pooled, f"redis://127.0.0.1:{ports[2]}"))
-        started = time.perf_counter()
         document = report(file, *DATABASES, "--timeout", "2")
-        took = time.perf_counter() - started
-    assert took < 2 * 2.2  # one time-out, not one for each
+    # One time-out, not one for each.
+    assert document["seconds"] < 0.8 * sum(check["seconds"] for check in document["checks"])
     assert {check["status"] for check in document["checks"][1:]} == {"fail"}
 
 

@@ -8,6 +8,7 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Locator, Page, expect
 
+import profiles
 import vantages
 from preflight.formats import MATRIX
 from screens import NARROW, Screen, lines

@@ -571,7 +571,7 @@ def test_a_port_that_does_not_answer(fault: Callable[[], object], finding_id: st
     # A reset may come before the connection counts as made.
     layer = found[finding_id].layer if fault is faults.resetting_port else Layer.AUTH
     found.fails(finding_id, layer, ENDPOINT, hint="object_store.assets.endpoint")
-    assert time.monotonic() - began < 2.5
+    assert time.monotonic() - began < 20
 
 
 @needs_root
@@ -611,11 +611,11 @@ def test_an_upload_that_outlasts_the_limit_is_removed(store: ObjectStore) -> Non
     def answer(request: bytes) -> None:
         asked.append(request.split()[0])
         if asked[-1] == b"PUT":
-            time.sleep(1.5)
+            time.sleep(4.5)
 
     with between(store.port, answer) as port:
         subject = planned(ASSETS, values(f"http://localhost:{port}"))
-        ended = run((subject,), Settings(Trust(), timeout=1.0), deadline=5.0, origins={})
+        ended = run((subject,), Settings(Trust(), timeout=3.0), deadline=20.0, origins={})
         assert not store.objects()
         assert wait_until(lambda: asked.count(b"DELETE") == 2 and not store.objects())
     assert not ended.bugs
@@ -628,49 +628,57 @@ def test_an_upload_that_outlasts_the_limit_is_removed(store: ObjectStore) -> Non
 def test_an_interrupted_upload_is_removed(store: ObjectStore) -> None:
     """What the run's deadline cuts has only the grace that a cancelled check is given."""
     asked: list[bytes] = []
+    ended = threading.Event()
 
     def answer(request: bytes) -> bytes | None:
         asked.append(request.split()[0])
         if asked[-1] != b"DELETE" and b"PUT" in asked[:-1]:
-            time.sleep(3)
+            ended.wait(30)
             return b""
         return None
 
     with between(store.port, answer) as port:
         subject = planned(ASSETS, values(f"http://localhost:{port}"))
-        ended = run((subject,), Settings(Trust(), timeout=10.0), deadline=1.0, origins={})
+        done = run((subject,), Settings(Trust(), timeout=20.0), deadline=4.0, origins={})
+        ended.set()
         assert wait_until(lambda: not store.objects())
-    assert not ended.bugs
-    [result] = ended.results
+    assert not done.bugs
+    [result] = done.results
     assert "run.deadline" in [finding.id for finding in result.findings]
 
 
 def test_an_interrupted_upload_that_cannot_be_removed_is_named(store: ObjectStore) -> None:
+    ended = threading.Event()
+
     def answer(request: bytes) -> bytes | None:
         if request.startswith((b"PUT", b"DELETE")):
-            time.sleep(3)
+            ended.wait(30)
             return b""
         return None
 
     with between(store.port, answer) as port:
         subject = planned(ASSETS, values(f"http://localhost:{port}"))
-        [result] = run((subject,), Settings(Trust(), timeout=10.0), deadline=1.0, origins={}).results
+        [result] = run((subject,), Settings(Trust(), timeout=20.0), deadline=4.0, origins={}).results
+        ended.set()
     noted = {finding.id: finding for finding in result.findings if finding.status >= Status.WARN}
     assert noted.keys() == {"run.deadline", "object-store.leftover"}
     assert f"{BUCKET}/mistle-preflight/" in noted["object-store.leftover"].message
 
 
 def test_a_store_that_hangs_in_the_middle(store: ObjectStore) -> None:
+    ended = threading.Event()
+
     def answer(request: bytes) -> bytes | None:
         if request.startswith((b"PUT", b"DELETE")):
-            threading.Event().wait(3)
+            ended.wait(30)
             return b""
         return None
 
     began = time.monotonic()
     with between(store.port, answer) as port:
-        found = check(f"http://localhost:{port}", timeout=1.5)
-    assert time.monotonic() - began < 2.2
+        found = check(f"http://localhost:{port}", timeout=3.0)
+        assert time.monotonic() - began < 20
+        ended.set()
     found.fails("network.silent", Layer.ACCESS, ENDPOINT, hint="not hung")
     assert "its upload was not answered, and its removal failed" in found["object-store.leftover"].message
 

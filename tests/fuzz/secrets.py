@@ -41,6 +41,12 @@ def whole(document: bytes, environ: Block = EMPTY) -> set[str]:
     return {text for text in texts if not any(text in name for name in names)}
 
 
+def public(document: str) -> set[str]:
+    """The marks that stand where everybody may read them: in an open value, or in a name."""
+    tree = tomllib.loads(document)
+    return _marks(_OPEN, tree, {}) | {mark for name in _names(tree) for mark in _MARK.findall(name)}
+
+
 def _marks(keys: Iterable[Key], tree: dict[str, object], variables: dict[str, str]) -> set[str]:
     return {mark for key in keys for text in _written(key, tree, variables) for mark in _MARK.findall(text)}
 

@@ -84,12 +84,11 @@ def _edits(node: ast.AST) -> Iterator[Edit]:
 
 def sample() -> list[Mutant]:
     """COUNT of them: one of each module in turn, until there are enough."""
-    chance, piles = random.Random(SEED), []
-    for room in ROOMS:
-        for file in sorted((ROOT / room).rglob("*.py")):
-            if pile := sorted(mutants(file), key=astuple):
-                piles.append(chance.sample(pile, len(pile)))
-    chance.shuffle(piles)
+    chance = random.Random(SEED)
+    files = [file for room in ROOMS for file in sorted((ROOT / room).rglob("*.py"))]
+    piles = [sorted(mutants(file), key=astuple) for file in chance.sample(files, len(files))]
+    for pile in piles:
+        chance.shuffle(pile)
     turns = (pile[turn] for turn in range(COUNT) for pile in piles if len(pile) > turn)
     return [mutant for mutant, _ in zip(turns, range(COUNT), strict=False)]
 

@@ -1,8 +1,9 @@
 """What is known of parts that have been run: of which sources, and what they measured."""
 
+import hashlib
 import json
 import subprocess
-from collections.abc import Iterable
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -14,18 +15,12 @@ SOURCES = ("checks", "preflight", "tests", "scripts", "pyproject.toml")
 
 def stamp() -> str:
     """The same while no file that a part is about changes."""
-    kept = subprocess.run(["git", "rev-parse", *(f"HEAD:{name}" for name in SOURCES)], **_HERE)
-    changed = subprocess.run(["git", "diff", "HEAD", "--", *SOURCES], **_HERE)
-    return f"{hash_of(kept.stdout + changed.stdout)}"
+    told = [_git("rev-parse", *(f"HEAD:{name}" for name in SOURCES)), _git("diff", "HEAD", "--", *SOURCES)]
+    return hashlib.sha256("".join(told).encode()).hexdigest()[:16]
 
 
-def hash_of(text: str) -> str:
-    import hashlib
-
-    return hashlib.sha256(text.encode()).hexdigest()[:16]
-
-
-_HERE: dict[str, Any] = {"cwd": ROOT, "capture_output": True, "text": True, "check": True}
+def _git(*words: str) -> str:
+    return subprocess.run(["git", *words], cwd=ROOT, capture_output=True, text=True, check=True).stdout
 
 
 class Notes:
@@ -36,7 +31,7 @@ class Notes:
         self._file = FOLDER / f"{name}.jsonl"
         self._stamp = stamp()
 
-    def __iter__(self) -> Iterable[Any]:
+    def __iter__(self) -> Iterator[Any]:
         lines = self._file.read_text().splitlines() if self._file.exists() else []
         return (note for made_of, note in map(json.loads, lines) if made_of == self._stamp)
 

@@ -83,8 +83,10 @@ class _Server(uvicorn.Server):
         """Clients keep connections open, and may never answer the end of TLS."""
         for listening in (*self.servers, *(sockets or [])):
             listening.close()
-        for connection in list(self.server_state.connections):
-            connection.transport.abort()
+        for _ in range(100):  # a connection that was just taken becomes one of these in a moment
+            for connection in list(self.server_state.connections):
+                connection.transport.abort()
+            await asyncio.sleep(0)
         await self.lifespan.shutdown()
 
     def end(self) -> None:
