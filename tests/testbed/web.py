@@ -69,7 +69,7 @@ def web_server(app: ASGIApp, certificate: Leaf | None = None, host: str = LOOPBA
 
 
 class _Server(uvicorn.Server):
-    """One that ends at once, where uvicorn looks now and then whether it shall, and is patient with its clients."""
+    """One that ends at once, where uvicorn looks now and then whether it shall."""
 
     async def serve(self, sockets: list[socket.socket] | None = None) -> None:
         self._loop, self._ended = asyncio.get_running_loop(), asyncio.Event()
@@ -81,13 +81,9 @@ class _Server(uvicorn.Server):
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Clients keep connections open, and may never answer the end of TLS."""
-        for listening in (*self.servers, *(sockets or [])):
-            listening.close()
-        for _ in range(100):  # a connection that was just taken becomes one of these in a moment
-            for connection in list(self.server_state.connections):
-                connection.transport.abort()
-            await asyncio.sleep(0)
-        await self.lifespan.shutdown()
+        for connection in list(self.server_state.connections):
+            connection.transport.abort()
+        await super().shutdown(sockets)
 
     def end(self) -> None:
         self.should_exit = True
