@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 from docker.errors import DockerException
+from filelock import FileLock
 from hypothesis import Phase, settings
 from xdist.scheduler import LoadScopeScheduling
 
@@ -48,7 +49,7 @@ FIXED = settings(
 )
 settings.register_profile("quick", FIXED)
 settings.register_profile("suite", FIXED)
-settings.register_profile("long", max_examples=2_000, deadline=None, print_blob=True)
+settings.register_profile("long", max_examples=1_000, deadline=None, print_blob=True)
 settings.register_profile("endless", max_examples=100_000, deadline=None, print_blob=True)
 
 MANY = 300
@@ -133,7 +134,8 @@ def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
     if examples := session.config.getoption("--examples"):
         examples.write(set(entries()))
     if (file := session.config.getoption("--reliability")) and exitstatus == 0 and _given(session.config) is None:
-        _figures.write(file)
+        with FileLock(runs.STATE / "figures.lock"):
+            _figures.write(file)
 
 
 def _given(config: pytest.Config) -> dict[str, Any] | None:

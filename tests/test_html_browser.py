@@ -42,7 +42,7 @@ def unfold(page: Page) -> None:
     page.locator("details").evaluate_all("all => all.forEach(each => each.open = true)")
 
 
-@pytest.mark.parametrize("name", profiles.first(3, reversed(deployments.SHAPES)))
+@pytest.mark.parametrize("name", profiles.first(2, reversed(deployments.SHAPES)))
 def test_page_fits_every_screen_and_does_nothing_else(show: Show, name: str) -> None:
     with show(name) as page:
         unfold(page)
@@ -143,7 +143,9 @@ def test_map_is_one_stop_and_arrows_follow_the_wires(show: Show) -> None:
         assert focused(page) == "The same as a table"
 
 
-@pytest.mark.parametrize(("key", "name"), [("ArrowRight", "use"), ("ArrowRight ArrowRight", "resource")])
+@pytest.mark.parametrize(
+    ("key", "name"), profiles.first(1, [("ArrowRight", "use"), ("ArrowRight ArrowRight", "resource")])
+)
 def test_enter_on_the_map_leads_to_the_check(show: Show, key: str, name: str) -> None:
     with show("broken") as page:
         page.locator(".map.wide .service").nth(1).focus()
@@ -159,7 +161,7 @@ def test_enter_on_the_map_leads_to_the_check(show: Show, key: str, name: str) ->
         assert page.locator(f".check:has({check})").evaluate("each => each.open")
 
 
-@pytest.mark.parametrize("which", ["wide", "narrow"])
+@pytest.mark.parametrize("which", profiles.first(1, ["wide", "narrow"]))
 def test_click_on_the_map_leads_to_the_check(show: Show, which: str) -> None:
     with show("broken", viewport=WIDE if which == "wide" else NARROW) as page:
         page.locator(f".map.{which} .resource", has_text="kv.data_plane").first.click()
@@ -221,7 +223,7 @@ def test_theme_is_the_systems_until_the_button_is_pressed(show: Show, scheme: st
         assert background(page) == first
 
 
-@pytest.mark.parametrize("script", [True, False])
+@pytest.mark.parametrize("script", profiles.first(1, [True, False]))
 def test_paper_shows_everything_and_no_controls(show: Show, script: bool) -> None:
     with show("broken", java_script_enabled=script, color_scheme="dark") as page:
         if script:
@@ -370,7 +372,7 @@ TREE = """
 """
 
 
-@pytest.mark.parametrize("viewport", [WIDE, NARROW])
+@pytest.mark.parametrize("viewport", profiles.first(1, [WIDE, NARROW]))
 def test_page_reads_out_in_order(show: Show, viewport: dict[str, int]) -> None:
     with show("one check", viewport=viewport) as page:
         expect(page.locator("body")).to_match_aria_snapshot(TREE)
@@ -379,7 +381,7 @@ def test_page_reads_out_in_order(show: Show, viewport: dict[str, int]) -> None:
 @pytest.mark.parametrize(
     ("name", "scheme"),
     profiles.first(
-        2,
+        1,
         [(BROKEN, "light"), (BROKEN, "dark"), (BROKEN, "narrow"), ("configuration errors", "light"), ("quiet", "dark")],
     ),
 )
@@ -433,7 +435,7 @@ map => [...map.querySelectorAll(".node text, .node tspan")].map(text => {
 """
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("scheme", profiles.first(1, ["dark", "light"]))
 def test_texts_of_the_map_have_contrast(show: Show, scheme: str) -> None:
     with show("broken", color_scheme=scheme) as page:
         pairs = page.locator(".map.wide").evaluate(COLORS)

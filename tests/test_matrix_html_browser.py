@@ -30,7 +30,7 @@ def box(locator: Locator) -> dict[str, float]:
     return dict(locator.bounding_box() or {})
 
 
-@pytest.mark.parametrize("name", profiles.first(2, ["long", "few", "interrupted", "ready", "eight"]))
+@pytest.mark.parametrize("name", profiles.first(1, ["long", "few", "interrupted", "ready", "eight"]))
 def test_page_fits_every_screen_and_does_nothing_else(show: Show, name: str) -> None:
     with show(name) as page:
         for width in (320, 768, 1280):
@@ -67,7 +67,7 @@ def test_link_to_a_filtered_key_shows_it(show: Show) -> None:
         )
 
 
-@pytest.mark.parametrize("viewport", [NARROW, {"width": 1000, "height": 700}])
+@pytest.mark.parametrize("viewport", profiles.first(1, [NARROW, {"width": 1000, "height": 700}]))
 def test_heads_stay_in_sight_while_the_table_scrolls(show: Show, viewport: dict[str, int]) -> None:
     with show("eight", viewport=viewport) as page:
         pane = page.get_by_role("region", name="Keys by vantage")
@@ -112,7 +112,7 @@ def test_cell_that_does_not_count_is_muted(show: Show) -> None:
         expect(page.locator(".aside .unseen").first).to_have_text("there, does not count")
 
 
-@pytest.mark.parametrize("script", [True, False])
+@pytest.mark.parametrize("script", profiles.first(1, [True, False]))
 def test_paper_shows_everything_and_no_controls(show: Show, script: bool) -> None:
     with show("eight", java_script_enabled=script, color_scheme="dark") as page:
         if script:
@@ -170,7 +170,7 @@ TREE = """
 """
 
 
-@pytest.mark.parametrize("viewport", [{"width": 1280, "height": 900}, NARROW])
+@pytest.mark.parametrize("viewport", profiles.first(1, [{"width": 1280, "height": 900}, NARROW]))
 def test_page_reads_out_in_order(show: Show, viewport: dict[str, int]) -> None:
     with show("few", viewport=viewport) as page:
         expect(page.locator("body")).to_match_aria_snapshot(TREE)
@@ -181,7 +181,7 @@ LIGHT, DARK, SMALL = {"color_scheme": "light"}, {"color_scheme": "dark"}, {"view
 
 @pytest.mark.parametrize(
     ("name", "options"),
-    profiles.first(2, [("few", LIGHT), ("interrupted", DARK), ("few", DARK), ("few", SMALL), ("interrupted", LIGHT)]),
+    profiles.first(1, [("few", LIGHT), ("interrupted", DARK), ("few", DARK), ("few", SMALL), ("interrupted", LIGHT)]),
 )
 def test_audit_finds_nothing(show: Show, name: str, options: dict[str, Any]) -> None:
     with show(name, **options) as page:

@@ -153,7 +153,7 @@ def notices(mutant: Mutant, checkout: Path, arguments: list[str]) -> bool:
 
 
 def _environment(checkout: Path) -> dict[str, str]:
-    return os.environ | {"PYTHONPATH": f"{checkout}:{checkout / 'tests'}", "PYTHONDONTWRITEBYTECODE": "1"}
+    return os.environ | {"PYTHONPATH": f"{checkout}:{checkout / 'tests'}"}
 
 
 def main(arguments: list[str]) -> int:

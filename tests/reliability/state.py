@@ -39,5 +39,9 @@ class Notes:
         with self._file.open("a") as file:
             file.write(json.dumps([self._stamp, note]) + "\n")
 
-    def forget(self) -> None:
+    def forget(self, *notes: Any) -> None:
+        """As if these had never been added."""
+        kept = [note for note in self if note not in notes]
         self._file.unlink(missing_ok=True)
+        for note in kept:
+            self.add(note)

@@ -1,0 +1,83 @@
+"""Runs the parts that are named, or all of them; one that has been run since anything changed is not run again."""
+
+import argparse
+import subprocess
+import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+from reliability.state import FOLDER, PAGE, ROOT, Notes
+
+PYTEST = (sys.executable, "-m", "pytest", "--profile", "long", "-q")
+SHUFFLES = 2
+ALONE = 2  # parts at once, of those that do not use the whole machine
+
+
+def attacks() -> list[str]:
+    return sorted(path.stem.removeprefix("test_") for path in (ROOT / "tests").glob("test_attack_*.py"))
+
+
+def commands(part: str) -> list[tuple[str, ...]]:
+    """What a part runs, one after the other."""
+    match part:
+        case "rest":
+            return [(*PYTEST, "-n4", "--ignore-glob=tests/test_attack_*.py", "--ignore=tests/test_soak.py")]
+        case "shuffle":
+            seed = int(time.time())
+            return [(sys.executable, "-m", "pytest", "-q", "-n4", "--shuffle", str(seed + n)) for n in range(SHUFFLES)]
+        case "fuzz":
+            return [("scripts/fuzz", "300")]
+        case "mutants":
+            return [(sys.executable, "-m", "reliability.mutants")]
+        case "repeat":
+            return [(sys.executable, "-m", "reliability.repeat", "10")]
+    return [(*PYTEST, "--reliability", str(PAGE), f"tests/test_{part}.py")]
+
+
+WHOLE = ("rest", "soak", "shuffle", "fuzz", "mutants", "repeat")
+"""Those that come after the attacks, one by one: each uses the whole machine."""
+
+
+def main() -> int:
+    parts = [*attacks(), *WHOLE]
+    parser = argparse.ArgumentParser(prog="scripts/reliability", description=__doc__)
+    parser.add_argument("--again", action="store_true", help="also those that have been run")
+    parser.add_argument("parts", nargs="*", metavar="PART", help=f"of {', '.join(parts)}; by default all")
+    chosen = parser.parse_args()
+    if unknown := set(chosen.parts) - set(parts):
+        parser.error(f"there is no part {', '.join(sorted(unknown))}; there are {', '.join(parts)}")
+    notes = Notes("parts")
+    if chosen.again:
+        notes.forget(*(chosen.parts or parts))
+    done = set(notes)
+    wanted = [part for part in parts if part in (chosen.parts or parts) and part not in done]
+    with ThreadPoolExecutor(ALONE) as pool:
+        ended = list(pool.map(lambda part: run(part, notes), [part for part in wanted if part not in WHOLE]))
+    ended += [run(part, notes) for part in wanted if part in WHOLE]
+    return 0 if all(ended) else 1
+
+
+def run(part: str, notes: Notes) -> bool:
+    """Whether it passed; what it printed is in a file."""
+    started, log = time.monotonic(), FOLDER / f"{part}.log"
+    with log.open("w") as output:
+        passed = all(_passes(command, output) for command in commands(part))
+    if passed:
+        notes.add(part)
+    minutes = (time.monotonic() - started) / 60
+    print(f"{'passed' if passed else 'FAILED'} {part}, {minutes:.1f} min: {_last(log)}", flush=True)  # noqa: T201
+    return passed
+
+
+def _passes(command: tuple[str, ...], output: object) -> bool:
+    return subprocess.run(command, cwd=ROOT, stdout=output, stderr=subprocess.STDOUT, check=False).returncode == 0  # type: ignore[call-overload]
+
+
+def _last(log: Path) -> str:
+    lines = log.read_text(errors="replace").split("\n")
+    return next((line for line in reversed(lines) if line.strip()), "nothing was printed")
+
+
+if __name__ == "__main__":
+    sys.exit(main())
