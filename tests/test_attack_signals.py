@@ -32,7 +32,7 @@ from testbed import Authority, Engine, ObjectStore, Postgres, Smtp, Valkey
 from testbed.object_store import BUCKET
 from testbed.smtp import ADDRESS, PASSWORD, USER
 
-RUNS = {True: 200, False: 10}
+RUNS = {True: 200, False: 8}
 """By whether the attack is made in all its length."""
 NUMBERS = (signal.SIGINT, signal.SIGTERM)
 POSTGRES = [f"postgres.{plane}_plane.{way}_url" for plane in ("control", "data") for way in ("direct", "pooled")]
@@ -262,6 +262,7 @@ REPORT_MADE = {
 both = pytest.mark.parametrize("number", NUMBERS)
 
 
+@profiles.covering
 @both
 @pytest.mark.parametrize("moment", NOTHING_READ)
 def test_signal_before_anything_is_known(number: signal.Signals, moment: str, refused: list[str]) -> None:
@@ -289,6 +290,7 @@ def test_signal_while_a_file_is_read_from_where_nobody_answers(number: signal.Si
     assert (checks(ended.document), ids(ended.document)) == (["config"], {"run.interrupted"})
 
 
+@profiles.covering
 @both
 @pytest.mark.parametrize("moment", NOTHING_CHECKED)
 def test_signal_before_anything_is_checked(number: signal.Signals, moment: str, refused: list[str]) -> None:
@@ -313,6 +315,7 @@ def test_signal_when_all_is_checked_still_leaves_the_run_not_ready(number: signa
     assert "network.refused" in ids(ended.document)
 
 
+@profiles.covering
 @both
 @pytest.mark.parametrize("moment", REPORT_MADE)
 def test_signal_when_the_report_is_made_changes_nothing(

@@ -230,3 +230,12 @@ def contents(ports: dict[str, int]) -> dict[str, object]:
 
 def test_stack_publishes_the_ports_it_passes_on() -> None:
     assert set(PORTS) == set(re.findall(r"[A-Z0-9_]+_PORT\b", (ROOT / "docker-compose.test.yml").read_text()))
+
+
+def test_stack_comes_up_again_after_a_sudden_end(stack: dict[str, int]) -> None:
+    """As on a machine that was cut off: nothing had the time to clean up."""
+    for container in labelled(f"com.docker.compose.project={PROJECT}"):
+        if container.status == "running":
+            container.kill()
+    run("up", stack)
+    assert set(health()) == set(SERVICES)

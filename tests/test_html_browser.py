@@ -79,6 +79,7 @@ def test_filter_by_typing_and_clicking(show: Show) -> None:
         expect(rows).to_have_count(len(report.keys))
 
 
+@profiles.long
 def test_filters_of_one_group_add_up_and_groups_narrow_down(show: Show) -> None:
     report = deployments.SHAPES["broken"]
     with show(report) as page:
@@ -92,6 +93,7 @@ def test_filters_of_one_group_add_up_and_groups_narrow_down(show: Show) -> None:
         assert rows.count() == 3
 
 
+@profiles.long
 def test_search_finds_origins_and_findings(show: Show) -> None:
     with show("broken") as page:
         rows = page.locator(".keys [data-status]:visible")
@@ -109,6 +111,7 @@ def test_link_to_a_filtered_key_shows_it_every_time(show: Show) -> None:
             expect(page.locator(".keys").get_by_role("rowheader", name="kv.data_plane.url")).to_be_in_viewport()
 
 
+@profiles.long
 def test_address_of_a_key_leads_there(show: Show) -> None:
     with show("broken") as page:
         page.goto(f"{page.url}#key-30")
@@ -177,6 +180,7 @@ def test_click_on_the_map_leads_to_the_check(show: Show, which: str) -> None:
         assert page.evaluate("location.hash") == wire.evaluate("e => e.parentNode.getAttribute('href')")
 
 
+@profiles.long
 def test_pointing_at_a_service_lights_what_it_uses(show: Show) -> None:
     with show("broken") as page:
         page.locator(".map.wide .service", has_text="data_plane_gateway").hover()
@@ -188,6 +192,7 @@ def test_pointing_at_a_service_lights_what_it_uses(show: Show) -> None:
         expect(page.locator(".map.wide.lit")).to_have_count(0)
 
 
+@profiles.long
 def test_checks_fold(show: Show) -> None:
     with show("broken") as page:
         check = page.locator(".check", has_text="object_store.assets")
@@ -237,6 +242,7 @@ def test_paper_shows_everything_and_no_controls(show: Show, script: bool) -> Non
         expect(page.locator(".map.wide")).to_be_visible()
 
 
+@profiles.long
 def test_printing_unfolds_and_folds_again(show: Show) -> None:
     with show("broken") as page:
         folded = page.locator("details:not([open])").count()
@@ -289,6 +295,7 @@ def test_tab_goes_through_the_page_in_its_order_and_is_always_seen(show: Show) -
         assert stops[9:11] == ["The same as a table", "kv.data_plane"]
 
 
+@profiles.long
 def test_skip_link_leads_past_the_map(show: Show) -> None:
     with show(BROKEN) as page:
         page.keyboard.press("Tab")
@@ -488,6 +495,7 @@ def test_hostile_texts_are_only_texts(show: Show) -> None:
             assert not re.search(r"[\u202a-\u202e\u2066-\u2069\x00-\x08\x1b\x9b]", page.content())
 
 
+@profiles.long
 def test_hostile_text_can_be_searched_for(show: Show) -> None:
     with show(deployments.relabelled(HOSTILE[1])) as page:
         page.get_by_label("Search").fill(HOSTILE[1] + "7")

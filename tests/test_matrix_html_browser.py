@@ -56,6 +56,7 @@ def test_filter_by_typing_and_clicking(show: Show) -> None:
         expect(rows).to_have_count(every)
 
 
+@profiles.long
 def test_link_to_a_filtered_key_shows_it(show: Show) -> None:
     with show("broken") as page:
         page.get_by_label("Search").fill("nothing like it")
@@ -95,11 +96,13 @@ cells => cells.every(cell => {
 """
 
 
+@profiles.long
 def test_what_sticks_covers_what_passes_below(show: Show) -> None:
     with show("broken") as page:
         assert page.locator(".matrix thead th, .matrix th[scope=row]").evaluate_all(OPAQUE)
 
 
+@profiles.long
 def test_cell_that_does_not_count_is_muted(show: Show) -> None:
     with show("broken") as page:
         row = page.locator(".matrix tr", has_text="kv.data_plane.url")

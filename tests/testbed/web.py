@@ -81,6 +81,10 @@ class _Server(uvicorn.Server):
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Clients keep connections open, and may never answer the end of TLS."""
+        for listener in sockets or []:
+            self._loop.remove_reader(listener)
+        for _ in range(10):  # asyncio loses a connection that it has taken when its server is closed in that moment
+            await asyncio.sleep(0)
         for connection in list(self.server_state.connections):
             connection.transport.abort()
         await super().shutdown(sockets)
