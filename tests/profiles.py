@@ -91,7 +91,7 @@ def _not_covering(items: Iterable[pytest.Item]) -> set[int]:
     for item in items:
         if item.get_closest_marker("covering"):
             by_function[item.path, item.originalname].append(item)  # type: ignore[attr-defined]
-    return {id(item) for all_ in by_function.values() for item in _superfluous({id(it): it for it in all_}.values())}
+    return {id(item) for all_ in by_function.values() for item in _superfluous(all_)}
 
 
 def _superfluous(items: Iterable[pytest.Item]) -> Iterator[pytest.Item]:
