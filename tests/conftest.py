@@ -64,6 +64,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--profile", choices=profiles.PROFILES, default="suite", help=about)
     about = "in another order: of the files, and of the tests in each, as this number says"
     parser.addoption("--shuffle", metavar="NUMBER", type=int, help=about)
+    parser.addoption("--unit-first", action="store_true", help="begin with the tests that need no server")
     about = "write what the attacks measured to this file, if all of them passed"
     parser.addoption("--reliability", metavar="FILE", type=Path, help=about)
     about = "put a real message of every finding id that has none into this file"
@@ -110,7 +111,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     config.hook.pytest_deselected(items=left_out)
     items[:] = chosen
     _left_out.update(item.path.name for item in left_out)
-    profiles.arrange(items, config.getoption("--shuffle"))
+    profiles.arrange(items, config.getoption("--shuffle"), config.getoption("--unit-first"))
 
 
 def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> None:

@@ -122,11 +122,11 @@ def group(nodeid: str) -> str:
     return next((name for name, files in GROUPS.items() if Path(file).stem in files), file)
 
 
-def arrange(items: list[pytest.Item], shuffle: int | None) -> None:
+def arrange(items: list[pytest.Item], shuffle: int | None, unit_first: bool) -> None:
     """The files that take longest come first; or else the files, and the tests in each, come as the number says."""
     if shuffle is None:
-        places = {name: place for place, name in enumerate(LONGEST)}
-        items.sort(key=lambda item: places.get(item.path.stem, len(places)))
+        places = {name: place for place, name in enumerate(LONGEST)} | (dict.fromkeys(UNIT, -1) if unit_first else {})
+        items.sort(key=lambda item: places.get(item.path.stem, len(LONGEST)))
         return
     chance, by_file = random.Random(shuffle), defaultdict(list)
     for item in items:
