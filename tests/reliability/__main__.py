@@ -28,14 +28,14 @@ def commands(part: str) -> list[tuple[str, ...]]:
             return [(sys.executable, "-m", "pytest", "-q", "-n4", "--shuffle", str(seed + n)) for n in range(SHUFFLES)]
         case "fuzz":
             return [("scripts/fuzz", "300")]
-        case "mutants":
-            return [(sys.executable, "-m", "reliability.mutants")]
+        case "mutants" | "durations":
+            return [(sys.executable, "-m", f"reliability.{part}")]
         case "repeat":
             return [(sys.executable, "-m", "reliability.repeat", "10")]
     return [(*PYTEST, "--reliability", str(PAGE), f"tests/test_{part}.py")]
 
 
-WHOLE = ("rest", "soak", "shuffle", "fuzz", "mutants", "repeat")
+WHOLE = ("rest", "soak", "shuffle", "fuzz", "mutants", "durations", "repeat")
 """Those that come after the attacks, one by one: each uses the whole machine."""
 
 
