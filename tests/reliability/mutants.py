@@ -2,7 +2,7 @@
 
 A hundred small changes, drawn the same way each time and spread over the modules: a comparison is turned, a condition
 negated, a number or a returned value changed. For each, the test files that are nearest to its module are run, as
-`scripts/test` runs them. A change that none of them notices either changes nothing that can be seen, or wants a test.
+`scripts/test` runs them. A change that none of them notices either changes nothing that can be seen, or needs a test.
 """
 
 import ast
