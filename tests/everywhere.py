@@ -136,7 +136,7 @@ class Printed:
     session: Session = field(repr=False)
 
 
-def run(here: Stage, told: Mapping[str, object], variables: Collection[str] = (), timeout: float = 3.0) -> Printed:
+def run(here: Stage, told: Mapping[str, object], variables: Collection[str] = (), timeout: float = 8.0) -> Printed:
     """Everything is checked; the keys in `variables` come from the environment and not from the file."""
     in_file = {path: _written(value) for path, value in told.items() if path not in variables and value is not None}
     with TemporaryDirectory() as folder, pytest.MonkeyPatch.context() as patch:
