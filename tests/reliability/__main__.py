@@ -10,7 +10,6 @@ from pathlib import Path
 from reliability.state import FOLDER, PAGE, ROOT, Notes
 
 PYTEST = (sys.executable, "-m", "pytest", "--profile", "long", "-q")
-SHUFFLES = 2
 ALONE = 2  # parts at once, of those that do not use the whole machine
 
 
@@ -22,10 +21,8 @@ def commands(part: str) -> list[tuple[str, ...]]:
     """What a part runs, one after the other."""
     match part:
         case "rest":
-            return [(*PYTEST, "-n4", "--ignore-glob=tests/test_attack_*.py", "--ignore=tests/test_soak.py")]
-        case "shuffle":
-            seed = int(time.time())
-            return [(sys.executable, "-m", "pytest", "-q", "-n4", "--shuffle", str(seed + n)) for n in range(SHUFFLES)]
+            others = ("--ignore-glob=tests/test_attack_*.py", "--ignore=tests/test_soak.py")
+            return [(*PYTEST, "-n4", "--shuffle", str(int(time.time())), *others)]
         case "fuzz":
             return [("scripts/fuzz", "300")]
         case "mutants" | "durations":
@@ -35,7 +32,7 @@ def commands(part: str) -> list[tuple[str, ...]]:
     return [(*PYTEST, "--reliability", str(PAGE), f"tests/test_{part}.py")]
 
 
-WHOLE = ("rest", "soak", "shuffle", "fuzz", "mutants", "durations", "repeat")
+WHOLE = ("rest", "soak", "fuzz", "mutants", "durations", "repeat")
 """Those that come after the attacks, one by one: each uses the whole machine."""
 
 
