@@ -94,12 +94,16 @@ def sample() -> list[Mutant]:
 
 
 def nearest(file: str) -> list[str]:
-    """The test files that are called like the module or its package, or import it, or one that imports it."""
-    module = file.removesuffix(".py").removesuffix("/__init__").replace("/", ".")
-    called = {f"tests/{path.name}" for part in module.split(".")[1:] for path in _called(part)}
-    users = {name for name, imported in _sources().items() if module in imported}
-    found = called | _importers()[module] or {each for user in users for each in _importers()[user]}
-    return sorted(found) or ["tests/test_cli.py", "tests/test_line.py"]
+    """The test files that are called like the module or its package, or import it; else those of what imports it."""
+    module = _module(Path(file))
+    found = {f"tests/{path.name}" for part in module.split(".")[1:] for path in _called(part)}
+    modules, met = {module}, {module}
+    while True:
+        found |= {each for name in modules for each in _importers()[name]}
+        modules = {name for name, imported in _sources().items() if imported & modules} - met
+        met |= modules
+        if found or not modules:
+            return sorted(found)
 
 
 def _called(part: str) -> Iterator[Path]:
@@ -113,7 +117,11 @@ def _called(part: str) -> Iterator[Path]:
 def _sources() -> dict[str, set[str]]:
     """By module of the tool, what it imports."""
     files = [path for room in ROOMS for path in (ROOT / room).rglob("*.py")]
-    return {".".join(path.relative_to(ROOT).with_suffix("").parts): _imports(path) for path in files}
+    return {_module(path.relative_to(ROOT)): _imports(path) for path in files}
+
+
+def _module(path: Path) -> str:
+    return ".".join(path.with_suffix("").parts).removesuffix(".__init__")
 
 
 @cache
