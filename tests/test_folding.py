@@ -2,7 +2,7 @@
 
 import re
 
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from preflight.folding import folded
@@ -41,6 +41,7 @@ WORDS = st.lists(st.text("abc.→✓", min_size=1, max_size=12), min_size=1, max
 
 
 @given(words=WORDS, indent=st.integers(0, 8), columns=st.integers(20, 80))
+@example(words=["→", "a" * 12], indent=7, columns=20)
 def test_no_word_is_lost_and_no_line_too_long(words: list[str], indent: int, columns: int):
     lines = folded(" " * indent + " ".join(words), columns).split("\n")
     assert " ".join(lines).split() == words
