@@ -383,3 +383,24 @@ def test_check_of_a_configuration_starts_fast(tmp_path: Path):
         return min(once() for _ in range(7))
 
     assert fastest("-m", "preflight.cli", "config", "--config", str(EXAMPLE)) < 12 * fastest("-c", "pass")
+
+
+def test_explanation_for_programs():
+    code, stdout, _ = ended("explain", "network.refused", "-f", "json")
+    told = json.loads(stdout)
+    assert (code, told["id"], told["layer"], told["status"]) == (0, "network.refused", "connect", "fail")
+
+
+@pytest.mark.parametrize(
+    ("variable", "words"),
+    [
+        ("MISTLE_SERVICES_DATA_PLANE_API_PORT", "must be a whole number from 1 to 65535, without quotes"),
+        (
+            "MISTLE_SERVICES_CONTROL_PLANE_WORKER_WORKFLOW_CONCURRENCY",
+            "must be a whole number from 1, without quotes",
+        ),
+    ],
+)
+def test_limits_of_a_number_are_named(variable: str, words: str):
+    code, stdout, _ = ended("config", "--config", str(EXAMPLE), env={variable: "x"})
+    assert (code, words in stdout) == (1, True)
