@@ -62,7 +62,6 @@ LONGEST = (
     "test_cli",
     "test_e2b",
     "test_terminal",
-    "test_testbed",
     "test_compose",
     "test_config",
 )
