@@ -100,6 +100,11 @@ def test_word_that_is_not_one_of_the_few_is_refused(tmp_path, key, path):
         assert all(word in finding.message for word in key.type.words)
 
 
+def test_integer_limits_are_named():
+    assert Integer(1, 65535).expects == "a whole number from 1 to 65535, without quotes"
+    assert Integer(30).expects == "a whole number from 30, without quotes"
+
+
 @pytest.mark.parametrize(("key", "path"), [row for row in ROWS if isinstance(row.values[0].type, Integer)])
 def test_integer_limits(tmp_path, key, path):
     least, most = key.type.least, key.type.most

@@ -9,6 +9,7 @@ import configs
 from checks.base import Status
 from checks.docker_engine import DockerEngine
 from checks.postgres import Postgres
+from checks.valkey import Valkey
 from preflight.config import Config, load
 from preflight.families import RESOURCES
 from preflight.plan import SelectionError, plan, with_services
@@ -55,6 +56,14 @@ EVERYTHING_ELSE = {
     "telemetry.metrics",
     "services.control_plane_api.auth.google",
 }
+
+
+@pytest.mark.parametrize(("path", "database"), [("", 0), ("/", 0), ("/3", 3)])
+def test_valkey_database_is_the_first_where_none_is_named(tmp_path: Path, path: str, database: int) -> None:
+    config = load(configs.write(tmp_path, {"kv.data_plane.url": f"redis://valkey.example{path}"}), {})
+    planned = {check.name: check for check in plan(config).checks}["kv.data_plane"]
+    assert isinstance(planned, Valkey)
+    assert planned.database == database
 
 
 def test_what_is_named_is_planned(config: Config) -> None:

@@ -2,7 +2,8 @@
 
 A hundred small changes, drawn the same way each time and spread over the modules: a comparison is turned, a condition
 negated, a number or a returned value changed. For each, the test files that are nearest to its module are run, as
-`scripts/test` runs them. A change that none of them notices either changes nothing that can be seen, or needs a test.
+`scripts/test` runs them, and where they notice nothing, those of whole runs. A change that none of them notices either
+changes nothing that can be seen, or needs a test.
 """
 
 import ast
@@ -25,6 +26,7 @@ from reliability.state import PAGE, ROOT, Notes
 
 COUNT, SEED = 100, 10
 LIMIT = 240.0  # seconds for the tests of one change: one that hangs is noticed
+WHOLE = [f"tests/test_{name}.py" for name in ("config", "overrides", "plan", "cli", "line", "attack_output")]
 ROOMS = ("checks", "preflight")
 TURNED = {
     ast.Lt: "<=",
@@ -150,14 +152,19 @@ def notices(mutant: Mutant, checkout: Path, arguments: list[str]) -> bool:
     file = checkout / mutant.file
     content = file.read_bytes()
     file.write_bytes(content[: mutant.start] + mutant.new.encode() + content[mutant.end :])
-    command = [sys.executable, "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider", *arguments, *nearest(mutant.file)]
     try:
-        done = subprocess.run(command, cwd=checkout, env=_environment(checkout), capture_output=True, timeout=LIMIT)  # noqa: PLW1510
-        return done.returncode != 0
-    except subprocess.TimeoutExpired:
-        return True
+        return any(_fails(checkout, [*arguments, *files]) for files in (nearest(mutant.file), WHOLE))
     finally:
         file.write_bytes(content)
+
+
+def _fails(checkout: Path, arguments: list[str]) -> bool:
+    command = [sys.executable, "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider", *arguments]
+    try:
+        done = subprocess.run(command, cwd=checkout, env=_environment(checkout), capture_output=True, timeout=LIMIT)  # noqa: PLW1510
+    except subprocess.TimeoutExpired:
+        return True
+    return done.returncode != 0
 
 
 def _environment(checkout: Path) -> dict[str, str]:
