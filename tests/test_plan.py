@@ -76,6 +76,11 @@ def test_every_resource_is_planned(tmp_path: Path) -> None:
     assert {resource.name for resource in RESOURCES} == SELF_HOSTED | EVERYTHING_ELSE
 
 
+def test_telemetry_that_is_off_is_not_planned(tmp_path: Path) -> None:
+    config = load(configs.write(tmp_path, {**configs.ALL, "telemetry.enabled": False}), {})
+    assert not [name for name in names(config) if name.startswith("telemetry.")]
+
+
 def test_services_are_those_that_exist() -> None:
     assert {service for resource in RESOURCES for service in resource.services} <= set(SERVICES)
 
