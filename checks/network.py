@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import errno
+import os
+import re
 import socket
 import ssl
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar
+from typing import ClassVar
 
 from checks import trust
+from checks.addresses import LACKING, ConnectFailed, faulty, try_all
 from checks.base import Cause, Check, Diagnosis, Layer, OutOfTime, Recorder, Status
 from checks.bounds import Endless
+from checks.chain import chain
 from checks.threads import dead_addresses
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 _CHECK_HOST = "correct the host name in {blamed}, or add it to DNS"
 
@@ -44,6 +45,20 @@ UNREACHABLE = Cause(
     Layer.CONNECT,
     "there is no route to the address from here",
     "connect this machine to that network, or correct the host in {blamed}",
+)
+NOT_PERMITTED = Cause(
+    "network.not-permitted",
+    Layer.CONNECT,
+    "this machine itself forbids the connection: a firewall rule, a prohibited route, a security policy",
+    "let connections from here to there out (ip route, nftables, network policy, SELinux or AppArmor profile), "
+    "or correct the host and port in {blamed}",
+)
+NO_LOCAL_PORT = Cause(
+    "network.no-local-port",
+    Layer.CONNECT,
+    "this machine has no free port, or no network buffer, for one more connection",
+    "find who holds so many connections (ss -tan), or allow more: sysctl net.ipv4.ip_local_port_range",
+    blames=(),
 )
 RESET = Cause(
     "network.reset",
@@ -76,23 +91,35 @@ CAUSES = (
     REFUSED,
     TIMEOUT,
     UNREACHABLE,
+    NOT_PERMITTED,
+    NO_LOCAL_PORT,
     RESET,
     SILENT,
     ENDLESS,
     ADDRESS_UNREACHABLE,
 )
 
+_SHOWN = 3  # addresses that do not work, of however many
 _NO_SUCH_NAME = {socket.EAI_NONAME, getattr(socket, "EAI_NODATA", socket.EAI_NONAME)}
-_NO_ROUTE = {errno.EHOSTUNREACH, errno.ENETUNREACH, errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT, errno.EACCES}
-
-
-class ConnectFailed(Exception):
-    """An address did not accept; the cause is the error that the system gave."""
-
-    def __init__(self, address: str, port: int) -> None:
-        super().__init__(f"{address}:{port}")
-        self.host = address
-        self.address = f"[{address}]:{port}" if ":" in address else f"{address}:{port}"
+_SEVERAL = re.compile(r"Multiple exceptions: \[Errno (\d+)\]")  # asyncio's words, where no address of several accepts
+# What socket(2), bind(2) and connect(2) give, beside what has a class of its own in Python or is the machine's lack.
+_ERRORS = (
+    (NOT_PERMITTED, "EACCES EPERM"),
+    (NO_LOCAL_PORT, "EADDRINUSE EAGAIN ENOBUFS"),
+    (RESET, "ECONNABORTED ENETRESET ENOTCONN"),
+    (
+        UNREACHABLE,
+        "EADDRNOTAVAIL EAFNOSUPPORT EHOSTDOWN EHOSTUNREACH ENETDOWN ENETUNREACH ENONET ENOPROTOOPT EOPNOTSUPP "
+        "EPFNOSUPPORT EPROTONOSUPPORT EPROTOTYPE ESOCKTNOSUPPORT",
+    ),
+)
+_BY_ERRNO = {getattr(errno, name): cause for cause, names in _ERRORS for name in names.split() if hasattr(errno, name)}
+_WORDS = {
+    NOT_PERMITTED: "this machine does not let the connection{to} out",
+    NO_LOCAL_PORT: "this machine cannot make one more connection{to}",
+    RESET: "the connection{to} broke",
+    UNREACHABLE: "no route{to}",
+}
 
 
 class NoSuchName(Exception):
@@ -110,8 +137,8 @@ async def choose(record: Recorder, host: str, addresses: tuple[str, ...], port: 
     """The connect rung, on every one of the host's addresses. Returns one that accepts."""
     with record.layer(Layer.CONNECT, f"{host}:{port} accepts connections", proves=fields):
         # The grace is longer than the second after which a lost packet is sent again.
-        tries = await _try_all(addresses, port, record.part(0.4), grace=record.part(0.15))
-        return _first_alive(record, tries)
+        tries = await try_all(addresses, port, record.part(0.4), grace=record.part(0.15))
+        return _first_alive(record, host, tries, len(addresses))
     raise AssertionError("a failed rung ends the climb")
 
 
@@ -128,76 +155,37 @@ async def resolve(host: str, port: int) -> tuple[str, ...]:
     return tuple(dict.fromkeys(str(entry[4][0]) for entry in found))
 
 
-async def connect(address: str, port: int, limit: float) -> None:
-    """Open a connection and close it; ConnectFailed names the address."""
-    try:
-        async with asyncio.timeout(limit):
-            _, writer = await asyncio.open_connection(address, port)
-    except OSError as error:
-        raise ConnectFailed(address, port) from error
-    writer.transport.abort()
-
-
-async def _try_all(
-    addresses: tuple[str, ...], port: int, limit: float, grace: float
-) -> dict[str, ConnectFailed | None]:
-    """Why each address does not accept; None where it does. Once one does, the others have ``grace`` seconds more."""
-    tries = {address: asyncio.create_task(_try(address, port, limit)) for address in addresses}
-    try:
-        for ended in asyncio.as_completed(tries.values()):
-            if await ended is None:
-                break
-        await asyncio.wait(tries.values(), timeout=grace)
-        return {address: each.result() if each.done() else _late(address, port) for address, each in tries.items()}
-    finally:
-        for each in tries.values():
-            each.cancel()
-
-
-async def _try(address: str, port: int, limit: float) -> ConnectFailed | None:
-    try:
-        await connect(address, port, limit)
-    except ConnectFailed as failure:
-        return failure
-    return None
-
-
-def _late(address: str, port: int) -> ConnectFailed:
-    failure = ConnectFailed(address, port)
-    failure.__cause__ = TimeoutError()
-    return failure
-
-
-def _first_alive(record: Recorder, tries: dict[str, ConnectFailed | None]) -> str:
+def _first_alive(record: Recorder, host: str, tries: dict[str, ConnectFailed | None], total: int) -> str:
     dead = [failure for failure in tries.values() if failure]
     dead_addresses().update(failure.host for failure in dead)
-    alive = [address for address, failure in tries.items() if not failure]
-    if not alive:
-        raise dead[0]
-    for failure in dead:
-        message = getattr(diagnose(failure), "message", str(failure))
-        record.note(ADDRESS_UNREACHABLE.found(f"{message}; {alive[0]} works"))
-    return alive[0]
+    alive = next((address for address, failure in tries.items() if not failure), None)
+    at_fault = faulty(tries)
+    if alive is None:
+        raise (at_fault or dead)[0]
+    if at_fault:
+        record.note(ADDRESS_UNREACHABLE.found(f"{_counted(host, at_fault, total)}; {alive} works"))
+    return alive
+
+
+def _counted(host: str, failures: list[ConnectFailed], total: int) -> str:
+    """What is wrong with one address, or with the first few of many."""
+    shown = ", ".join(getattr(diagnose(failure), "message", str(failure)) for failure in failures[:_SHOWN])
+    if len(failures) == 1:
+        return shown
+    more = f", and {len(failures) - _SHOWN} more" if len(failures) > _SHOWN else ""
+    return f"{len(failures)} of {host}'s {total} addresses do not work: {shown}{more}"
 
 
 def diagnose(error: BaseException) -> Diagnosis | None:
     """What a network or TLS error means, wherever in its chain of causes a driver has put it."""
     if endless := next((link for link in chain(error) if isinstance(link, Endless)), None):
         return ENDLESS.found(f"connected, then {endless}")  # whatever a driver makes of it
-    where = next((f" {link.address}" for link in chain(error) if isinstance(link, ConnectFailed)), "")
-    return next(filter(None, (trust.diagnose(link) or _diagnose(link, where) for link in chain(error))), None)
+    failed = next((link for link in chain(error) if isinstance(link, ConnectFailed)), None)
+    return next(filter(None, (trust.diagnose(link) or _diagnose(link, failed) for link in chain(error))), None)
 
 
-def chain(error: BaseException | None) -> Iterator[BaseException]:
-    """The error, and those that it came from, through every driver that wrapped them."""
-    met: set[int] = set()
-    while error is not None and id(error) not in met:
-        yield error
-        met.add(id(error))
-        error = error.__cause__ or error.__context__
-
-
-def _diagnose(error: BaseException, where: str) -> Diagnosis | None:
+def _diagnose(error: BaseException, failed: ConnectFailed | None) -> Diagnosis | None:
+    to, by, of = (f" {word} {failed.address}" for word in ("to", "by", "from")) if failed else ("", "", "")
     match error:
         case NoSuchName():
             return NAME_NOT_FOUND.found(str(error))
@@ -206,22 +194,40 @@ def _diagnose(error: BaseException, where: str) -> Diagnosis | None:
         case socket.gaierror():
             return DNS_TIMEOUT.found(f"the name does not resolve: {error.strerror}")
         case ConnectionRefusedError():
-            return REFUSED.found(f"connection refused{where and ' by' + where}")
-        case ConnectionResetError() | BrokenPipeError() | ConnectionAbortedError() | EOFError() | ssl.SSLEOFError():
-            return RESET.found(f"the connection{where and ' to' + where} was closed by the server")
-        case TimeoutError() if where:
-            return TIMEOUT.found(f"no answer from{where}: packets are dropped")
+            return REFUSED.found(f"connection refused{by}")
+        case ConnectionResetError() | BrokenPipeError() | EOFError() | ssl.SSLEOFError() | ssl.SSLZeroReturnError():
+            return RESET.found(f"the connection{to} was closed by the server")
+        case TimeoutError() if failed:
+            return TIMEOUT.found(f"no answer{of}: packets are dropped")
         case TimeoutError():
             return SILENT.found("connected, then no answer in time")
-        case OSError() if error.errno in _NO_ROUTE:
-            return UNREACHABLE.found(f"no route{where and ' to' + where}: {error.strerror}")
-        case OutOfTime(layer=Layer.DNS):
-            return DNS_TIMEOUT.found(f"the name server gave {error}")
-        case OutOfTime(layer=Layer.CONNECT):
-            return TIMEOUT.found(str(error))
+        case OSError(errno=None) if several := _SEVERAL.match(str(error)):
+            return _diagnose(OSError(int(several[1]), ""), failed)
+        case OSError(errno=int(code), filename=None) if code not in LACKING:
+            return _by_errno(code, failed)
         case OutOfTime():
-            return SILENT.found(f"connected, then {error}")
+            return _late(error)
     return None
+
+
+def _late(error: OutOfTime) -> Diagnosis:
+    match error.layer:
+        case Layer.DNS:
+            return DNS_TIMEOUT.found(f"the name server gave {error}")
+        case Layer.CONNECT:
+            return TIMEOUT.found(str(error))
+    return SILENT.found(f"connected, then {error}")
+
+
+def _by_errno(code: int, failed: ConnectFailed | None) -> Diagnosis | None:
+    """What the system's error means; an unlisted one only where it is known to be a connection's."""
+    cause = _BY_ERRNO.get(code, UNREACHABLE if failed else None)
+    if code == errno.EADDRNOTAVAIL and failed and not failed.is_ipv6:
+        cause = NO_LOCAL_PORT  # IPv6 says so of a machine without any address
+    if cause is None:
+        return None
+    to = f" to {failed.address}" if failed else ""
+    return cause.found(f"{_WORDS[cause].format(to=to)}: {os.strerror(code)}")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -234,5 +240,8 @@ class NetworkCheck(Check):
         """Network and TLS errors blame the fields that hold the address."""
         found = diagnose(error)
         return found and found.cause.found(
-            found.message, hint=found.hint, blames=found.blames or self.address, status=found.status
+            found.message,
+            hint=found.hint,
+            blames=self.address if found.blames is None else found.blames,
+            status=found.status,
         )

@@ -8,8 +8,9 @@ import socket
 from dataclasses import dataclass, replace
 from typing import ClassVar
 
+from checks.addresses import ConnectFailed
 from checks.base import Cause, Diagnosis, Layer, OutOfTime, Recorder, Status
-from checks.network import ConnectFailed, NetworkCheck, NoSuchName, choose, resolve
+from checks.network import NetworkCheck, NoSuchName, choose, resolve
 from checks.trust import handshake
 
 NO_WILDCARD = Cause(

@@ -10,8 +10,9 @@ from contextlib import AbstractContextManager
 import pytest
 
 import faults
+from checks.addresses import ConnectFailed
 from checks.base import Layer, OutOfTime
-from checks.network import ConnectFailed, diagnose
+from checks.network import diagnose
 from checks.threads import Loop, in_thread
 from climbing import Climb, climb
 

@@ -23,8 +23,8 @@ from requests.exceptions import RequestException, Timeout
 
 from checks.base import Diagnosis, Met
 from checks.bounds import MOST, PIECES, BoundedResponse, Endless
+from checks.chain import chain
 from checks.docker_engine import causes
-from checks.network import chain
 from checks.words import clean
 
 _ALONE = threading.Lock()

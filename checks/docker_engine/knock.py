@@ -10,6 +10,7 @@ import stat
 from contextlib import suppress
 from pathlib import Path
 
+from checks.addresses import LACKING
 from checks.base import Met
 from checks.docker_engine import causes
 
@@ -27,7 +28,7 @@ _CAUSES = {
 
 
 def knock(path: str, limit: float) -> None:
-    """Open the socket and close it. Raises Met."""
+    """Open the socket and close it. Raises Met, and the OSError of a machine that lacks descriptors or memory."""
     try:
         mode = Path(path).stat().st_mode
         if not stat.S_ISSOCK(mode):
@@ -42,6 +43,8 @@ def knock(path: str, limit: float) -> None:
     except ValueError as error:  # a zero byte in the path
         raise Met(causes.SOCKET_MISSING.found(f"no file can be named so: {error}")) from error
     except OSError as error:
+        if error.errno in LACKING:
+            raise
         raise _met(path, error) from error
 
 
