@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import socket
-from http.client import HTTPResponse
+from http.client import BadStatusLine, HTTPResponse, RemoteDisconnected
 from typing import Any
 
 MOST = 2**20  # bytes on one connection, or for one answer of HTTP: what a check reads has a quarter of that
@@ -42,11 +42,38 @@ class BoundedSocket(socket.socket):
 
 
 class BoundedResponse(HTTPResponse):
-    """http.client's, for SDKs that block. It bounds what is said before and after a body, too. Raises Endless."""
+    """http.client's, for SDKs that block. It bounds what is said before and after a body, too. Raises Endless.
+
+    A reply that ends among its headers is a connection that was closed, as in a body, not a reply with fewer headers.
+    """
 
     def __init__(self, connection: socket.socket, *options: Any, **more: Any) -> None:
         super().__init__(connection, *options, **more)
-        self.fp: io.BufferedReader = io.BufferedReader(_Counted(self.fp))
+        self.fp: _Lines = _Lines(_Counted(self.fp))
+
+    def begin(self) -> None:
+        """As http.client's. Raises RemoteDisconnected too."""
+        lines = self.fp
+        try:
+            super().begin()
+        except BadStatusLine as error:
+            if lines.are_cut and b"HTTP/".startswith(lines.last[:5]):
+                raise RemoteDisconnected("closed within the status line") from error
+            raise
+        if lines.are_cut:
+            raise RemoteDisconnected("closed among the headers")
+
+
+class _Lines(io.BufferedReader):
+    last = b""
+
+    def readline(self, size: int | None = -1) -> bytes:
+        self.last = super().readline(size)
+        return self.last
+
+    @property
+    def are_cut(self) -> bool:
+        return not self.last.endswith(b"\n")
 
 
 class _Counted(io.RawIOBase):

@@ -2,6 +2,7 @@
 
 import asyncio
 import ctypes
+import errno
 import json
 import os
 import select
@@ -23,6 +24,7 @@ import socket_faults
 from checks.base import Finding, Layer, Recorder, Settings, Status
 from checks.bounds import BoundedResponse
 from checks.docker_engine import fitness
+from checks.docker_engine.knock import knock
 from checks.trust import Trust
 from climbing import Climb, climb, planned
 from preflight.runner import run
@@ -211,6 +213,17 @@ def test_daemon_takes_no_more_connections() -> None:
     assert "queue is full" in found["docker.silent"].message
 
 
+@pytest.mark.parametrize("error", [errno.EMFILE, errno.ENFILE, errno.ENOMEM])
+def test_what_this_machine_lacks_is_not_the_sockets_fault(error: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    def lack(*_: object) -> None:
+        raise OSError(error, os.strerror(error))
+
+    with socket_faults.silent_socket() as path:
+        monkeypatch.setattr(socket.socket, "connect", lack)
+        with pytest.raises(OSError, match=os.strerror(error)):
+            knock(str(path), 1.0)
+
+
 def test_a_bounded_answer_can_be_polled() -> None:
     connection, other = socket.socketpair()
     with connection, other, closing(BoundedResponse(connection)) as answer:
@@ -272,6 +285,13 @@ def reply(body: bytes, status: bytes = b"200 OK") -> bytes:
 def test_not_docker(words: bytes) -> None:
     with socket_faults.garbage_socket(words) as path:
         check(path).fails("docker.not-docker", Layer.CONNECT, SOCKET, hint="Docker daemon's socket")
+
+
+@pytest.mark.parametrize("part", [1, 5, 9, 12, 14, 16, 20, 36, 37, 38, 55, 56])
+def test_reply_that_is_cut_among_its_headers_is_a_broken_connection(part: int) -> None:
+    with socket_faults.garbage_socket(reply(b"")[:part]) as path:
+        found = check(path).fails("docker.silent", Layer.CONNECT, SOCKET, hint="restart it")
+    assert "broke before an answer" in found.message
 
 
 def test_a_filter_refuses_calls(engine: Engine, image: str) -> None:
