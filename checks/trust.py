@@ -64,7 +64,7 @@ WRONG_HOST = Cause(
 EXPIRES_SOON = Cause(
     "tls.expires-soon",
     Layer.TLS,
-    "the certificate ends in less than 21 days, or less than a tenth of its life is left",
+    "less than 21 days of the certificate's life are left, and less than a third of it: nobody has renewed it in time",
     "renew the certificate of {blamed}",
     status=Status.WARN,
 )
@@ -278,7 +278,7 @@ def expires_soon(certificate: dict[str, Any]) -> Diagnosis | None:
     """A warning when a certificate, as ``getpeercert()`` gives it, is near its end."""
     start, end = (ssl.cert_time_to_seconds(certificate[name]) for name in ("notBefore", "notAfter"))
     left = end - time.time()
-    if left >= max(21 * _DAY, 0.1 * (end - start)):
+    if left >= min(21 * _DAY, (end - start) / 3):  # who renews by machine does it in the last third
         return None
     return EXPIRES_SOON.found(f"the certificate expires in {left / _DAY:.0f} days, on {certificate['notAfter']}")
 

@@ -309,6 +309,14 @@ def test_a_filter_refuses_calls(engine: Engine, image: str) -> None:
     found.fails("docker.call-refused", Layer.ACCESS, SOCKET, hint="distribution")
 
 
+@pytest.mark.parametrize("words", ["Path /v1.41/distribution/alpine/json is not supported", "404 page not found"])
+def test_an_engine_that_has_no_call_for_registries(engine: Engine, image: str, words: str) -> None:
+    # Podman's 5.4 and before 5.
+    found = altered(engine, image, "GET /distribution", refusing(404, words))
+    found.fails("docker.call-refused", Layer.ACCESS, SOCKET, hint="distribution")
+    assert words in found["docker.call-refused"].message
+
+
 def test_network_missing(engine: Engine, image: str) -> None:
     found = check(engine.socket, image, network="sandboxes")
     found.fails("docker.network-missing", Layer.ACCESS, NETWORK, hint="docker network create")

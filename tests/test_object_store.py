@@ -1,6 +1,7 @@
 """Object stores on real servers, each fault for real."""
 
 import os
+import re
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -286,6 +287,25 @@ def test_a_bucket_of_another_region_as_at_aws(store: ObjectStore) -> None:
     with between(store.port, lambda _: moved) as port:
         found = check(f"http://localhost:{port}")
     found.fails("object-store.wrong-region", Layer.AUTH, REGION, hint='write "eu-west-3"')
+
+
+@pytest.mark.parametrize(
+    ("date", "words"),
+    [
+        ("Fri, 31 Dec 9999 23:59:59 GMT", r"clock is 29\d{5} days behind the store's"),
+        ("Fri, 31 Dec 9999 23:59:59 -0000", r"clock is 29\d{5} days behind the store's"),
+        ("Fri, 31 Dec 9999 23:59:59 -2359", r"clock is 29\d{5} days behind the store's"),
+        ("Mon, 01 Jan 0101 00:00:00 +2359", r"clock is 7\d{5} days ahead of the store's"),
+        ("Fri, 31 Dec 2026 23:59:59 +99999999999999", "whose Date cannot be read"),
+        ("soon", "whose Date cannot be read"),
+    ],
+    ids=["the last day", "without a zone", "past the last day", "the first day", "a long zone", "no date"],
+)
+def test_clock_of_a_store_that_is_far_away(store: ObjectStore, date: str, words: str) -> None:
+    skewed = error("403 Forbidden", "RequestTimeTooSkewed", headers=f"Date: {date}\r\n")
+    with between(store.port, lambda _: skewed) as port:
+        finding = check(f"http://localhost:{port}").fails("object-store.clock-skew", Layer.AUTH, hint="NTP")
+    assert re.search(words, finding.message), finding.message
 
 
 @pytest.mark.parametrize(("clock", "seconds", "words"), [("+20m", 1200, "behind"), ("-2h", 7200, "ahead of")])

@@ -1,5 +1,6 @@
 """The domain of published sandboxes, asked of a real name server."""
 
+import socket
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -40,6 +41,30 @@ def test_no_wildcard(names: NameServer) -> None:
 
 def test_a_name_server_that_does_not_answer(names: NameServer) -> None:
     check(names, "silent.test", timeout=1.0).fails("network.dns-timeout", Layer.DNS, KEY, hint="resolv.conf")
+
+
+def rotating(monkeypatch: pytest.MonkeyPatch, answers: list[list[str]]) -> Climb:
+    """Each look-up gets the next answer, as from a balancer, or from a resolver that makes addresses up."""
+    given = iter(answers)
+
+    def look_up(_host: object, port: object, *_more: object, **_options: object) -> list[tuple[object, ...]]:
+        return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (address, port)) for address in next(given)]
+
+    monkeypatch.setattr(socket, "getaddrinfo", look_up)
+    return climb(KEY, {"global.env": "development", KEY: "apps.test"})
+
+
+def test_balancer_that_tells_some_of_its_addresses_each_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    pool = [f"192.0.2.{number}" for number in range(1, 7)]
+    for some in (1, 2, 4):
+        answers = [(pool * 10)[start : start + some] for start in range(0, 50, some)]
+        rotating(monkeypatch, answers).passes("publish.dns", Layer.DNS, KEY)
+
+
+def test_every_name_leads_elsewhere(monkeypatch: pytest.MonkeyPatch) -> None:
+    found = rotating(monkeypatch, [[f"192.0.2.{number}"] for number in range(1, 100)])
+    found.warns("publish.no-wildcard", Layer.DNS, KEY, hint="wildcard record")
+    assert "192.0.2.1 and 192.0.2.2" in found["publish.no-wildcard"].message
 
 
 def in_production(names: NameServer, port: int, monkeypatch: pytest.MonkeyPatch, **options: object) -> Climb:

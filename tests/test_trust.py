@@ -42,11 +42,22 @@ def test_certificate_that_is_refused(
         check(port, authority).fails(finding_id, Layer.TLS, URL, hint=hint)
 
 
-@pytest.mark.parametrize(("starts", "ends"), [(-60, 20), (-800, 60)])
+@pytest.mark.parametrize(("starts", "ends"), [(-60, 20), (-800, 20.9), (-21, 9), (-5, 2)])
 def test_certificate_that_expires_soon(authority: Authority, starts: float, ends: float) -> None:
-    with valkey_server(certificate=authority.leaf("127.0.0.1", starts=starts, ends=ends)) as server:
-        finding = check(server.port, authority).warns("tls.expires-soon", Layer.TLS, URL, hint="renew")
+    with faults.tls_port(authority.leaf("127.0.0.1", starts=starts, ends=ends).context()) as port:
+        found = check(port, authority)
+    finding = found["tls.expires-soon"]
+    assert (finding.status, finding.layer, finding.fields) == (Status.WARN, Layer.TLS, (URL,))
     assert "days" in finding.message
+    assert "renew" in finding.hint
+
+
+@pytest.mark.parametrize(("starts", "ends"), [(-60, 40), (-800, 22), (-19, 11), (-3, 3)])
+def test_certificate_that_is_renewed_in_time(authority: Authority, starts: float, ends: float) -> None:
+    with faults.tls_port(authority.leaf("127.0.0.1", starts=starts, ends=ends).context()) as port:
+        found = check(port, authority)
+    assert found["valkey.tls"].fields == (URL,)
+    assert "tls.expires-soon" not in {finding.id for finding in found.findings}
 
 
 def test_last_moment_of_a_certificate_is_a_fact(authority: Authority) -> None:

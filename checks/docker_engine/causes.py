@@ -190,6 +190,8 @@ CAUSES = (
 # What the daemon passes on from a registry, most specific first, in lower case.
 BY_WORDS = (
     ("denied by plugin", CALL_REFUSED),
+    ("page not found", CALL_REFUSED),  # the daemon's own, of a call that it does not have
+    ("/json is not supported", CALL_REFUSED),  # the same from Podman
     ("invalid reference format", BAD_REFERENCE),
     ("invalid repository name", BAD_REFERENCE),
     ("toomanyrequests", RATE_LIMITED),

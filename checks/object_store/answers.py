@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import re
+from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
-from time import time
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -50,12 +50,13 @@ class Refused(Exception):
         return f"{self.operation} was answered with {self.status} {self.code or self._form}{words}"
 
     @property
-    def behind(self) -> float:
-        """Seconds by which this machine's clock is behind the store's; negative when it is ahead."""
+    def behind(self) -> float | None:
+        """Seconds by which this machine's clock is behind the store's; negative when it is ahead, None if unknown."""
         try:
-            return parsedate_to_datetime(self.headers.get("date", "")).timestamp() - time()
-        except (TypeError, ValueError):
-            return 0.0
+            sent = parsedate_to_datetime(self.headers.get("date", ""))
+        except (TypeError, ValueError, OverflowError):
+            return None
+        return ((sent if sent.tzinfo else sent.replace(tzinfo=UTC)) - datetime.now(UTC)).total_seconds()
 
     @property
     def _form(self) -> str:

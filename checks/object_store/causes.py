@@ -160,6 +160,7 @@ CAUSES = (
     NOT_PUBLIC,
 )
 
+_DAY = 86_400.0
 BY_CODE = {
     "InvalidAccessKeyId": UNKNOWN_ACCESS_KEY,
     "Unauthorized": UNKNOWN_ACCESS_KEY,
@@ -201,11 +202,7 @@ def explain(refusal: Refused) -> Diagnosis:
     """The same, with what was observed, and a remedy as exact as the answer allows."""
     cause = by_answer(refusal)
     if cause is CLOCK_SKEW:
-        seconds = refusal.behind
-        return cause.found(
-            f"{refusal.said}: this machine's clock is {abs(seconds):.0f} s {'behind' if seconds > 0 else 'ahead of'} "
-            f"the store's"
-        )
+        return cause.found(f"{refusal.said}: {_compared(refusal.behind)}")
     if cause is WRONG_REGION and refusal.region:
         return cause.found(
             f'{refusal.said}: the bucket is in "{refusal.region}"', hint=f'write "{refusal.region}" into {{region}}'
@@ -213,3 +210,11 @@ def explain(refusal: Refused) -> Diagnosis:
     if cause is NOT_S3 and "location" in refusal.headers:
         return cause.found(refusal.said, hint="write the address that it sends on to into {endpoint}")
     return cause.found(refusal.said)
+
+
+def _compared(behind: float | None) -> str:
+    """This machine's clock with the store's."""
+    if behind is None:
+        return "this machine's clock is not the store's, whose Date cannot be read"
+    span = f"{abs(behind):.0f} s" if abs(behind) < 2 * _DAY else f"{abs(behind) / _DAY:.0f} days"
+    return f"this machine's clock is {span} {'behind' if behind > 0 else 'ahead of'} the store's"
