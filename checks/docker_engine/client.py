@@ -127,8 +127,8 @@ def explain(error: Exception) -> Diagnosis | None:
 
 
 def words(error: APIError) -> str:
-    """The daemon's own."""
-    return clean(str(error.explanation or error), 200)
+    """The daemon's own; the SDK would name its own address where there are none."""
+    return clean(str(error.explanation or "nothing more"), 200)
 
 
 @contextmanager

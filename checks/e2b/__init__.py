@@ -110,7 +110,7 @@ class E2b(NetworkCheck):
             case Busy():
                 return causes.RATE_LIMITED.found(f"E2B says: {clean(str(error))}")
             case Blocked():
-                return causes.TEAM_BLOCKED.found(f"E2B says: {clean(str(error))}")
+                return causes.TEAM_BLOCKED.found(clean(str(error)))
             case Unexpected() | NotHttp():
                 return causes.UNEXPECTED_REPLY.found(clean(str(error)))
         return super().diagnose(error)

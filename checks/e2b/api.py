@@ -87,7 +87,7 @@ def _refusal(reply: Response[T]) -> Exception:
     except (ValueError, RecursionError):
         body = None
     match body:
-        case {"code": int(), "message": str()}:
-            error = handle_api_exception(reply)
-            return error if isinstance(error, Rejected | Busy) else Unexpected(f"E2B answers {error}")
+        case {"code": int(), "message": str(words)}:
+            error, said = handle_api_exception(reply), f"{int(reply.status_code)}: {words}"  # its words are the SDK's
+            return type(error)(said) if isinstance(error, Rejected | Busy) else Unexpected(f"E2B answers {said}")
     return Unexpected(f"the answer is {int(reply.status_code)}, without E2B's own words")

@@ -186,7 +186,7 @@ class Postgres(NetworkCheck):
             try:
                 await connection.login(record.part(0.7))
             except session.LoginRefused as error:
-                return causes.by_words(str(error), causes.LOGIN_REFUSED).cause is not causes.NO_HBA_ENTRY
+                return causes.by_words(str(error), error.by, causes.LOGIN_REFUSED).cause is not causes.NO_HBA_ENTRY
             except session.LoginTimeout:
                 return False
             except (OSError, Met):  # it asked for TLS, or for a password
@@ -218,11 +218,11 @@ class Postgres(NetworkCheck):
             case session.QueryTimeout():
                 return causes.POOL_EXHAUSTED.found(f"the login was accepted, then a query got {error}")
             case session.LoginRefused(wants_tls=True):
-                return causes.TLS_REQUIRED.found(f"the server says: {_said(error)}")
+                return causes.TLS_REQUIRED.found(f"{error.by} says: {clean(str(error))}")
             case session.LoginRefused():
-                return causes.by_words(_said(error), causes.LOGIN_REFUSED)
+                return causes.by_words(clean(str(error)), error.by, causes.LOGIN_REFUSED)
             case session.QueryFailed():
-                return causes.by_words(_said(error), causes.QUERY_FAILED)
+                return causes.by_words(clean(str(error)), error.by, causes.QUERY_FAILED)
             case TlsRefused():
                 return causes.TLS_REFUSED.found(f"{self.use.dialect.client} asks for TLS, and {error}")
             case TlsOnPlaintext():
@@ -255,14 +255,9 @@ async def _answer(address: tuple[str, int], record: Recorder) -> bytes:
     return answer if answer in {b"S", b"N"} else b""
 
 
-def _is_foreign(error: Exception) -> bool:
+def _is_foreign(error: session.LoginRefused) -> bool:
     """Whether the words say that it is not Postgres who spoke, or that nobody did."""
-    return causes.by_words(str(error), causes.LOGIN_REFUSED).cause in {causes.NOT_POSTGRES, RESET}
-
-
-def _said(error: Exception) -> str:
-    words = str(error).rpartition(" failed: ")[2]
-    return clean(words)
+    return causes.by_words(str(error), error.by, causes.LOGIN_REFUSED).cause in {causes.NOT_POSTGRES, RESET}
 
 
 def _facts(found: Survey) -> dict[str, object]:

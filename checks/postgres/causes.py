@@ -6,6 +6,7 @@ import re
 
 from checks.base import Cause, Diagnosis, Layer, Status
 from checks.network import RESET
+from checks.postgres.refusals import LIBPQ, SERVER
 
 PASSWORD_REJECTED = Cause(
     "postgres.password-rejected",
@@ -257,34 +258,40 @@ CAUSES = (
     SHARED_BY_PLANES,
 )
 
-# libpq gives a refused login no SQLSTATE, and PgBouncer sends 08P01 for everything: only the words tell.
-BY_WORDS = tuple(
-    (re.compile(words), cause)
-    for words, cause in (
-        (r"unrecognized configuration parameter", UNKNOWN_PARAMETER),
-        (r"unsupported startup parameter", UNKNOWN_PARAMETER),
-        (r"invalid value for parameter|parameter \"\S+\" (cannot|requires)", UNKNOWN_PARAMETER),
-        (r"query_wait_timeout", POOL_EXHAUSTED),
-        (r"client_login_timeout|server login|cannot connect to server|server down|server conn", POOLER_BACKEND_DOWN),
-        (r"SSL required|TLS required", TLS_REQUIRED),
-        (r"does not support SSL", TLS_REFUSED),
-        (r"pg_hba\.conf", NO_HBA_ENTRY),
-        (r"(password|SASL) authentication failed|no password supplied", PASSWORD_REJECTED),
-        (r"role \".*\" does not exist|not permitted to log in|no such user", ROLE_MISSING),
-        (r"database \".*\" does not exist|no such database", DATABASE_MISSING),
-        (r"permission denied for database|database \".*\" is not currently accepting", MAY_NOT_CONNECT),
-        (r"too many (clients|connections)|connection slots|no more connections", TOO_MANY_CONNECTIONS),
-        (r"starting up|shutting down|recovery mode|not (yet )?accepting connections", STARTING_UP),
-        (r"invalid response to SSL negotiation|expected authentication request|unsupported frontend", NOT_POSTGRES),
-        (r"server closed the connection|Connection reset", RESET),
-    )
+# PgBouncer sends 08P01 for everything: only the words tell.
+_BY_SERVER = (
+    (r"unrecognized configuration parameter", UNKNOWN_PARAMETER),
+    (r"unsupported startup parameter", UNKNOWN_PARAMETER),
+    (r"invalid value for parameter|parameter \"\S+\" (cannot|requires)", UNKNOWN_PARAMETER),
+    (r"query_wait_timeout", POOL_EXHAUSTED),
+    (r"client_login_timeout|server login|cannot connect to server|server down|server conn", POOLER_BACKEND_DOWN),
+    (r"SSL required|TLS required", TLS_REQUIRED),
+    (r"does not support SSL", TLS_REFUSED),
+    (r"pg_hba\.conf", NO_HBA_ENTRY),
+    (r"(password|SASL) authentication failed", PASSWORD_REJECTED),
+    (r"role \".*\" does not exist|not permitted to log in|no such user", ROLE_MISSING),
+    (r"database \".*\" does not exist|no such database", DATABASE_MISSING),
+    (r"permission denied for database|database \".*\" is not currently accepting", MAY_NOT_CONNECT),
+    (r"too many (clients|connections)|connection slots|no more connections", TOO_MANY_CONNECTIONS),
+    (r"starting up|shutting down|recovery mode|not (yet )?accepting connections", STARTING_UP),
+    (r"unsupported frontend", NOT_POSTGRES),
 )
+_BY_LIBPQ = (
+    (r"no password supplied", PASSWORD_REJECTED),
+    (r"invalid response to SSL negotiation|expected authentication request", NOT_POSTGRES),
+    (r"server closed the connection|Connection reset|could not (receive|send) data|write to server failed", RESET),
+)
+BY_WORDS = {
+    speaker: tuple((re.compile(words), cause) for words, cause in rows)
+    for speaker, rows in ((SERVER, _BY_SERVER), (LIBPQ, _BY_LIBPQ))
+}
 
 
-def by_words(words: str, otherwise: Cause) -> Diagnosis:
-    """The cause that the words name."""
+def by_words(words: str, by: str, otherwise: Cause) -> Diagnosis:
+    """The cause that the words name, of the server or of libpq."""
     start = words[:1000]  # some patterns take the square of the words' length
-    cause = next((cause for pattern, cause in BY_WORDS if pattern.search(start)), otherwise)
+    cause = next((cause for pattern, cause in BY_WORDS[by] if pattern.search(start)), otherwise)
     if cause is RESET:
         return RESET.found("the connection was closed by the server")
-    return cause.found(f"{'libpq' if cause is NOT_POSTGRES else 'the server'} says: {words}")
+    hint = "act on libpq's words, and read the server's own log ({url})" if (by, cause) == (LIBPQ, otherwise) else None
+    return cause.found(f"{by} says: {words}", hint=hint)

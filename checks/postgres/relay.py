@@ -18,8 +18,9 @@ from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
 from checks.base import Met
-from checks.bounds import Endless
+from checks.bounds import MOST, Endless
 from checks.postgres import causes
+from checks.postgres.refusals import is_whole, of_server
 
 if TYPE_CHECKING:
     from ssl import SSLContext
@@ -31,17 +32,22 @@ Upgrade = Callable[[asyncio.StreamReader, asyncio.WriteTransport], Awaitable[Non
 _MESSAGES = 2000  # a login and one answer have some thirty; libpq's time for parameters grows with their square
 _ROUNDS = 1_000_000  # take half a second; Postgres asks for 4096 unless it was told otherwise
 _SASL, _SASL_CONTINUE = 10, 11  # protocol.html#PROTOCOL-MESSAGE-FORMATS
+_OF_ANY_LENGTH = b"Nv"  # the first messages for which libpq reserves whatever length they announce
 _SHORT = 8192  # bytes: every request for a login
 _FAREWELL = 0.1  # seconds for libpq's last words to leave
 
 
 class Relay:
-    """``host`` is what libpq is told, ``port`` this end's towards the server, ``fault`` what went wrong in between."""
+    """``host`` is what libpq is told, ``port`` this end's towards the server, ``fault`` what went wrong in between.
+
+    ``refusal`` are the words of the server's last error.
+    """
 
     def __init__(self) -> None:
         self.host = f"@mistle-preflight-{secrets.token_hex(16)}"  # an abstract name: there is no file
         self.port = 0
         self.fault: Exception | None = None
+        self.refusal = ""
 
     async def run(self, listener: socket.socket, dial: Dial) -> None:
         """Hand on what both sides say, until libpq is done."""
@@ -53,7 +59,7 @@ class Relay:
             libpq.close()
             return
         self.port = server.get_extra_info("sockname")[1]
-        hearing = asyncio.create_task(self._hear(heard, libpq))
+        hearing = asyncio.create_task(self._hear(heard, libpq, server.transport.get_protocol()))
         try:
             while words := await said.read(_SHORT):
                 server.write(words)
@@ -61,15 +67,47 @@ class Relay:
             hearing.cancel()
             server.transport.abort()
 
-    async def _hear(self, heard: asyncio.StreamReader, libpq: asyncio.StreamWriter) -> None:
+    async def _hear(
+        self, heard: asyncio.StreamReader, libpq: asyncio.StreamWriter, protocol: asyncio.BaseProtocol
+    ) -> None:
         try:
-            await _hand_on(heard, libpq)
+            await self._hand_on(heard, libpq)
         except asyncio.IncompleteReadError as end:
             libpq.write(end.partial)
+            if isinstance(protocol, _Patient) and not self.refusal:
+                self.fault = protocol.broken
         except Exception as error:
             self.fault = error
         finally:
             libpq.close()
+
+    async def _hand_on(self, heard: asyncio.StreamReader, libpq: asyncio.StreamWriter) -> None:
+        """Message by message. Raises IncompleteReadError at the end, Endless, Met."""
+        for number in range(_MESSAGES):
+            head = await heard.readexactly(5)
+            length = int.from_bytes(head[1:], "big") - 4
+            if length > MOST and (number or head[:1] in _OF_ANY_LENGTH):
+                raise Met(causes.NOT_POSTGRES.found(f"the answer announces a message of {length} bytes"))
+            if head[:1] == b"R" and 4 <= length <= _SHORT:
+                try:
+                    head, length = _vetted(await heard.readexactly(length)), 0
+                except asyncio.IncompleteReadError:  # libpq is to see that it was cut, not another beginning
+                    libpq.write(head)
+                    raise
+            await self._hand_on_body(head, length, heard, libpq)
+        raise Endless(f"{_MESSAGES} messages")
+
+    async def _hand_on_body(
+        self, head: bytes, length: int, heard: asyncio.StreamReader, libpq: asyncio.StreamWriter
+    ) -> None:
+        libpq.write(head)
+        body = b""
+        while length > 0 and (part := await heard.read(min(length, 65536))):
+            libpq.write(part)
+            length -= len(part)
+            if head[:1] == b"E":
+                body = (body + part)[:_SHORT]
+                self.refusal = of_server(head, body) if is_whole(length) else ""
 
 
 @asynccontextmanager
@@ -116,9 +154,12 @@ async def _secured(
 
 
 class _Patient(asyncio.StreamReaderProtocol):
-    """Lets what was said before a reset be heard."""
+    """Lets what was said before a reset be heard. ``broken`` is the error that ended the connection, if one did."""
+
+    broken: Exception | None = None
 
     def connection_lost(self, exc: Exception | None) -> None:
+        self.broken = exc
         super().connection_lost(exc if isinstance(exc, Endless) else None)
 
 
@@ -133,24 +174,6 @@ async def _accepted(listener: socket.socket) -> Streams:
         connection.close()
     transport, protocol = await loop.create_unix_connection(lambda: _Patient(reader), sock=connection)
     return reader, asyncio.StreamWriter(transport, protocol, reader, loop)
-
-
-async def _hand_on(heard: asyncio.StreamReader, libpq: asyncio.StreamWriter) -> None:
-    """Message by message. Raises IncompleteReadError at the end, Endless, Met."""
-    for _ in range(_MESSAGES):
-        words = await heard.readexactly(5)
-        length = int.from_bytes(words[1:], "big") - 4
-        if words[:1] == b"R" and 4 <= length <= _SHORT:
-            try:
-                words, length = _vetted(await heard.readexactly(length)), 0
-            except asyncio.IncompleteReadError:  # libpq is to see that it was cut, not another beginning
-                libpq.write(words)
-                raise
-        libpq.write(words)
-        while length > 0 and (part := await heard.read(min(length, 65536))):
-            libpq.write(part)
-            length -= len(part)
-    raise Endless(f"{_MESSAGES} messages")
 
 
 def _vetted(request: bytes) -> bytes:

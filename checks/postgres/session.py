@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from checks.base import Met
 from checks.postgres import causes
+from checks.postgres.refusals import LIBPQ, SERVER, of_libpq
 from checks.postgres.relay import Dial, Relay, relayed
 
 if TYPE_CHECKING:
@@ -34,11 +35,13 @@ _NOTHING_OF_THE_CALLER = {
 
 
 class LoginRefused(Exception):
-    """The server's words at a refused login. ``wants_tls``: with TLS, the same login gets further."""
+    """The words at a refused login, and who says them. ``wants_tls``: with TLS, the same login gets further."""
 
-    def __init__(self, words: str, wants_tls: bool = False) -> None:
+    wants_tls = False
+
+    def __init__(self, words: str, by: str = LIBPQ) -> None:
         super().__init__(words)
-        self.wants_tls = wants_tls
+        self.by = by
 
 
 class LoginTimeout(Exception):
@@ -66,11 +69,11 @@ class QueryTimeout(Exception):
 
 
 class QueryFailed(Exception):
-    """The server's words for a query, and their SQLSTATE."""
+    """The words for a query that failed, and who says them."""
 
-    def __init__(self, words: str, sqlstate: str) -> None:
+    def __init__(self, words: str, by: str = LIBPQ) -> None:
         super().__init__(words)
-        self.sqlstate = sqlstate
+        self.by = by
 
 
 class Session:
@@ -93,7 +96,7 @@ class Session:
         except TimeoutError:
             raise LoginTimeout(limit, self._pgconn.used_password) from None
         except LoginRefused as error:
-            raise self._relay.fault or error from error
+            raise self._relay.fault or LoginRefused(*self._said(error)) from error
 
     async def ask(self, statements: str, limit: float) -> str:
         """Send the statements in one message; the first column of the only row that comes back.
@@ -110,10 +113,12 @@ class Session:
                 return _value(await _results(self._pgconn))
         except TimeoutError:
             raise QueryTimeout(f"no answer within {limit:.1f} s") from None
-        except QueryFailed as error:
-            raise self._relay.fault or error from error
-        except OperationalError as error:  # libpq lost the connection
-            raise self._relay.fault or QueryFailed(str(error), "") from error
+        except (QueryFailed, OperationalError) as error:  # the latter where libpq lost the connection
+            raise self._relay.fault or QueryFailed(*self._said(error)) from error
+
+    def _said(self, error: Exception) -> tuple[str, str]:
+        """What is said of a failure, and who says it: only what came from the server is the server's."""
+        return (self._relay.refusal, SERVER) if self._relay.refusal else (of_libpq(str(error)), LIBPQ)
 
 
 @asynccontextmanager
@@ -192,11 +197,10 @@ async def _result(pgconn: PGconn) -> PGresult | None:
 
 
 def _raise_failure(result: PGresult) -> None:
-    from psycopg.pq import DiagnosticField, ExecStatus
+    from psycopg.pq import ExecStatus
 
     if result.status == ExecStatus.FATAL_ERROR:
-        sqlstate = (result.error_field(DiagnosticField.SQLSTATE) or b"").decode()
-        raise QueryFailed(result.get_error_message(), sqlstate)
+        raise QueryFailed(result.get_error_message())
 
 
 async def _ready(socket: int, write: bool) -> None:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, ClassVar
 
 from checks.base import Diagnosis, Layer, Met, Recorder, Status
+from checks.chain import chain
 from checks.network import RESET, SILENT, NetworkCheck, reach
 from checks.smtp import causes, entry, envelope, replies, session
 from checks.smtp.session import Silent, within
@@ -121,7 +122,12 @@ class Smtp(NetworkCheck):
 
     def diagnose(self, error: Exception) -> Diagnosis | None:
         """The server's refusals, then the network's errors; those of names and certificates blame the host alone."""
-        from aiosmtplib import SMTPConnectResponseError, SMTPException, SMTPHeloError, SMTPResponseException
+        from aiosmtplib import (
+            SMTPConnectResponseError,
+            SMTPHeloError,
+            SMTPResponseException,
+            SMTPServerDisconnected,
+        )
 
         match error:
             case Met():
@@ -134,6 +140,6 @@ class Smtp(NetworkCheck):
                 return causes.NOT_SMTP.found(f"the answer is not a mail server's: {clean(error.message, 120)}")
         if found := super().diagnose(error):
             return found if found.cause.layer is Layer.CONNECT else replace(found, blames=("host",))
-        if isinstance(error, SMTPException):
+        if any(isinstance(link, SMTPServerDisconnected) for link in chain(error)):
             return RESET.found("the connection was closed by the server", blames=self.address)
         return None

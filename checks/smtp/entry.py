@@ -58,6 +58,8 @@ async def upgrade(record: Recorder, client: SMTP) -> None:
         async with within(record, client, "answer to STARTTLS"):
             await client.starttls()
     except SMTPResponseException as error:
+        if error.code < 0:  # aiosmtplib's, for what is no reply
+            raise
         reply = SMTPResponse(error.code, error.message)
         raise Met(replies.found(causes.STARTTLS_REFUSED, reply)) from error
     except OSError as error:

@@ -80,7 +80,7 @@ class Valkey(NetworkCheck):
             async with self._client(record.settings, record.part(0.6)) as client:
                 return await talk(client, self.key_prefix, self.username or "default")
         except AuthenticationError as error:
-            if await self._is_disabled(record.settings, record.part(0.8)):
+            if causes.is_servers(error) and await self._is_disabled(record.settings, record.part(0.8)):
                 raise Refused("AUTH", error, causes.USER_DISABLED) from error
             raise
         except (Dropped, Late) as error:
@@ -161,8 +161,8 @@ class Valkey(NetworkCheck):
                 return error.cause.found(f"the server says: {error}")
             case InvalidResponse():
                 return causes.NOT_VALKEY.found(f"the answer is not Valkey's: {clean(str(error), 120)}")
-            case RedisError() if (cause := causes.by_words(error)) is not causes.COMMAND_FAILED:
-                return cause.found(f"the server says: {clean(str(error))}")
+            case RedisError() if causes.is_servers(error):
+                return causes.by_words(error).found(f"the server says: {clean(str(error))}")
         if found := super().diagnose(error):
             return found
         match error:
@@ -170,10 +170,10 @@ class Valkey(NetworkCheck):
                 return causes.NOT_VALKEY.found("the answer is not Valkey's: it cannot be parsed")
             case Late():
                 return SILENT.found("connected, then no answer in time", blames=self.address)
-            case Dropped():
+            case Dropped() if "closed by server" in str(error):
                 return RESET.found("the connection was closed by the server", blames=self.address)
             case RedisError():
-                return causes.COMMAND_FAILED.found(f"the server says: {clean(str(error))}")
+                return causes.NOT_VALKEY.found(f"the answer is not Valkey's: redis-py says: {clean(str(error), 120)}")
         return None
 
 

@@ -150,3 +150,10 @@ def by_words(error: Exception) -> Cause:
     """The cause that a server's error names. redis-py takes the code off the words of some errors, and keeps it."""
     words = f"{getattr(error, 'status_code', None) or ''} {error}"[:100]
     return next((cause for start, cause in BY_WORDS if start in words), COMMAND_FAILED)
+
+
+def is_servers(error: Exception) -> bool:
+    """Whether the words are the server's, not redis-py's: it keeps a server's code, and else has one class for them."""
+    from redis.exceptions import ResponseError
+
+    return isinstance(error, ResponseError) or bool(getattr(error, "status_code", None))
