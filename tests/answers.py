@@ -55,7 +55,7 @@ SURVEY: Mapping[str, Any] = {
     "pid": 0,
     "client_port": None,
     "started": "1700000000.5",
-    "system": "<row><system_identifier>7300000000000000000</system_identifier></row>",
+    "system": "7300000000000000000",
     "database": 16384,
     "name": "mistle",
     "recovery": False,

@@ -100,7 +100,7 @@ ROW = {
     **answers.SURVEY,
     "unusable": [["control_plane", "thing"], ["control_plane_meta", "thing"]],
     "locked": [["control_plane_meta", 42]],
-    "ciphertexts": "<row><v>1</v><c>x</c></row>",
+    "ciphertexts": ["1:0:x", "1:1:y", "2:0:z"],
 }
 
 

@@ -295,9 +295,9 @@ CREATE TABLE control_plane.organization_credential_keys (master_key_version bigi
 """
 
 
-def encrypted(master_key: str) -> str:
+def encrypted(master_key: str, text: bytes = b"an organization's key") -> str:
     nonce = os.urandom(12)
-    tagged = AESGCM(sha256(master_key.encode()).digest()).encrypt(nonce, b"an organization's key", None)
+    tagged = AESGCM(sha256(master_key.encode()).digest()).encrypt(nonce, text, None)
     parts = (nonce, tagged[:-16], tagged[-16:])
     return ".".join(["v1", *(urlsafe_b64encode(part).decode().rstrip("=") for part in parts)])
 
@@ -340,6 +340,46 @@ def test_master_keys_are_not_tried_without_the_right_to_read(postgres: Postgres,
     run_as_mistle(postgres, credentials, f"GRANT INSERT ON ALL TABLES IN SCHEMA control_plane TO {role}")
     found = pooled(postgres.url(role, database=credentials), **with_keys(v1="wrong"))
     found.fails("postgres.may-not-use-schema", Layer.ACCESS, f"{CONTROL}.pooled_url", hint="GRANT USAGE")
+
+
+@pytest.mark.parametrize("length", [200, 400, 3000, 60_000])
+def test_credential_of_any_length_is_tried(postgres: Postgres, length: int) -> None:
+    database = postgres.database()
+    run_as_mistle(postgres, database, CREDENTIALS)
+    for version in (1, 2**31):
+        row = f"({version}, '{encrypted('first', bytes(length))}'), ({version}, '')"
+        run_as_mistle(postgres, database, f"INSERT INTO control_plane.organization_credential_keys VALUES {row}")
+    run_as_mistle(postgres, database, "DELETE FROM control_plane.organization_credential_keys WHERE ciphertext = ''")
+    url = postgres.url(database=database)
+    found = pooled(url, **with_keys(v1="first"))
+    found.fails("postgres.master-key-missing", Layer.FITNESS, f"{MASTER_KEYS}.{2**31}", hint=f"{MASTER_KEYS}")
+    found = pooled(url, **with_keys(v1="wrong", v2147483648="first"))
+    found.fails("postgres.master-key-wrong", Layer.FITNESS, f"{MASTER_KEYS}.1", hint=f"{MASTER_KEYS}.1")
+
+
+@pytest.mark.parametrize("text", ["", "<v>7</v>", "1:2:3", "ü" * 1000, "\U0001f511" * 700, "a''b \\ c"])
+def test_credential_of_any_form_says_nothing_of_the_key(postgres: Postgres, text: str) -> None:
+    database = postgres.database()
+    run_as_mistle(postgres, database, CREDENTIALS)
+    run_as_mistle(postgres, database, f"INSERT INTO control_plane.organization_credential_keys VALUES (1, '{text}')")
+    assert pooled(postgres.url(database=database), **with_keys(v1="first"))["postgres.fitness"].status is Status.OK
+
+
+def test_no_function_of_xml_is_needed(postgres: Postgres, credentials: str) -> None:
+    # A Postgres that was built without libxml refuses them all.
+    postgres.sql(
+        """DO $$ DECLARE each regprocedure; BEGIN
+        FOR each IN SELECT p.oid FROM pg_proc p WHERE proname ~ 'xml' AND proname !~ '^(xml_|texttoxml)' LOOP
+            EXECUTE format('REVOKE EXECUTE ON FUNCTION %s FROM public', each);
+        END LOOP; END $$""",
+        database=credentials,
+    )
+    role = postgres.role()
+    grant = f"GRANT USAGE ON SCHEMA control_plane TO {role}; GRANT ALL ON ALL TABLES IN SCHEMA control_plane TO {role}"
+    run_as_mistle(postgres, credentials, grant)
+    found = pooled(postgres.url(role, database=credentials), **with_keys(v1="first", v2="sécond"))
+    assert found["postgres.fitness"].fields == (f"{CONTROL}.pooled_url", f"{MASTER_KEYS}.1", f"{MASTER_KEYS}.2")
+    assert str(found.facts["system"]).isdigit()
 
 
 def test_the_data_plane_is_not_asked_for_the_control_planes_keys(pgbouncer: PgBouncer, credentials: str) -> None:

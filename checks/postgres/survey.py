@@ -6,10 +6,12 @@ import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import groupby
 from typing import Any
 
-# query_to_xml() runs a query that must not be run where the role lacks the right for it, or the table is not there:
-# plain SQL would be refused as a whole. The search path keeps names from meaning what somebody put in `public`.
+# ts_stat() runs a query that must not be run where the role lacks the right for it, or the table is not there: plain
+# SQL would be refused as a whole. Every build has it, and it hands back words of up to 2 KB, in any order. The search
+# path keeps names from meaning what somebody put in `public`.
 _STATEMENTS = """
 begin read only;
 set local statement_timeout = {limit};
@@ -19,7 +21,8 @@ select json_build_object(
   'pid', pg_backend_pid(), 'client_port', inet_client_port(),
   'started', extract(epoch from pg_postmaster_start_time())::text,
   'system', case when has_function_privilege('pg_control_system()', 'execute')
-      then query_to_xml('select system_identifier from pg_control_system()', false, true, '')::text end,
+      then (select min(word) from ts_stat(
+          'select array_to_tsvector(array[system_identifier::text]) from pg_control_system()')) end,
   'database', d.oid::bigint, 'name', d.datname,
   'recovery', pg_is_in_recovery(),
   'read_only', current_setting('default_transaction_read_only') = 'on',
@@ -56,10 +59,13 @@ select json_build_object(
         and (n.nspname = any ({schemas})
              or c.oid is null and exists (select from pg_stat_activity a where a.pid = l.pid and a.usesysid = r.oid))),
   'ciphertexts', (select case
-        when not (has_schema_privilege(n.oid, 'usage') and has_table_privilege(c.oid, 'select')) then 'denied'
-        when exists (select from pg_locks l where l.relation = c.oid and l.mode = 'AccessExclusiveLock') then 'locked'
-        else query_to_xml('select master_key_version v, min(ciphertext) c
-            from control_plane.organization_credential_keys group by 1 order by 1', false, true, '')::text end
+        when not (has_schema_privilege(n.oid, 'usage') and has_table_privilege(c.oid, 'select')) then '"denied"'
+        when exists (select from pg_locks l where l.relation = c.oid and l.mode = 'AccessExclusiveLock') then '"locked"'
+        else (select coalesce(json_agg(word), '[]') from ts_stat(
+            'select array_to_tsvector(array_agg(v || '':'' || part || '':'' || substr(c, part * {part} + 1, {part})))
+             from (select master_key_version v, coalesce(min(ciphertext), '''') c
+                   from control_plane.organization_credential_keys group by 1) k,
+                  generate_series(0, length(c) / {part}) part')) end
       from pg_class c join pg_namespace n on n.oid = c.relnamespace
       where {credentials} and n.nspname = 'control_plane'
         and c.relname = 'organization_credential_keys' and c.relkind in ('r', 'p')
@@ -70,7 +76,9 @@ from pg_database d, pg_roles r
 where d.datname = current_database() and r.rolname = current_user;
 rollback
 """
+_WORD = re.compile(r"(\d{1,19}):(\d{1,9}):(.*)", re.DOTALL)
 _LONGEST = 2**31 - 1  # milliseconds: more is no value of statement_timeout
+_PART = 400  # characters of a ciphertext
 _PARTS = ("", "_meta", "_openworkflow")
 
 
@@ -129,6 +137,7 @@ def statements(planes: tuple[str, ...], limit: float) -> str:
         schemas=f"array[{schemas}]",
         credentials=str("control_plane" in planes).lower(),
         limit=max(1, min(int(limit * 1000), _LONGEST)),
+        part=_PART,
     )
 
 
@@ -191,14 +200,15 @@ def _left(row: dict[str, Any]) -> int:
     return min(int(limit) - int(used or 0) for limit, used in limits if limit >= 0)
 
 
-def _digits(xml: str | None) -> str | None:
-    found = re.search(r">(\d+)<", xml or "")
-    return found and found[1]
+def _digits(number: str | None) -> str | None:
+    return number if number and re.fullmatch(r"\d+", number) else None
 
 
-def _ciphertexts(answer: str | None) -> tuple[tuple[str, str], ...] | str | None:
+def _ciphertexts(answer: list[str] | str | None) -> tuple[tuple[str, str], ...] | str | None:
+    """Each version of the master key with a ciphertext, put together from its parts."""
     if answer is None or answer == "denied":  # then the access rung has said so
         return None
-    if answer == "locked":
+    if isinstance(answer, str):
         return answer
-    return tuple(re.findall(r"<v>(\d+)</v>\s*<c>([^<]*)</c>", answer))
+    parts = sorted((int(part[1]), int(part[2]), part[3]) for part in map(_WORD.fullmatch, answer) if part)
+    return tuple((str(version), "".join(each[2] for each in same)) for version, same in groupby(parts, lambda p: p[0]))
