@@ -102,6 +102,7 @@ HTTP: Mapping[str, Callable[[], Blocks]] = {
     "arrays in arrays": lambda: whole(b"[" * DEEP + b"]" * DEEP),
     "objects in objects": lambda: whole(b'{"a":' * (DEEP // 4) + b"0" + b"}" * (DEEP // 4)),
     "a number of 200,000 digits": lambda: whole(b'{"ok":' + b"9" * 200_000 + b"}"),
+    "as many digits as fit": lambda: whole(b"[" + b",".join([b"9" * 4300] * 58) + b"]"),
     "a number beyond all": lambda: whole(b'{"ok":1e999,"code":-1e999,"title":NaN}'),
     "as many objects as fit": lambda: whole(b"[" + b"{}," * 87_000 + b"{}]"),
 }
@@ -139,6 +140,14 @@ S3: Mapping[str, Callable[[], Blocks]] = {
     ),
     "elements in elements": lambda: whole(b"<Error>" + b"<a>" * 30_000 + b"</a>" * 30_000 + b"</Error>", XML),
     "as many elements as fit": lambda: whole(b"<Error>" + b"<a/>" * 60_000 + b"</Error>", XML),
+    "30,000 attributes of 120 KB, by default": lambda: whole(
+        b'<!DOCTYPE Error [<!ATTLIST a b CDATA "' + b"X" * 122_880 + b'">]><Error>' + b"<a/>" * 30_000 + b"</Error>",
+        XML,
+    ),
+    "10,000 names in a namespace of 120 KB": lambda: whole(
+        b'<Error xmlns:p="' + b"X" * 122_880 + b'">' + b"".join(map(b"<p:a%d/>".__mod__, range(10_000))) + b"</Error>",
+        XML,
+    ),
     "an error in XML without end": lambda: endless(b"x", XML + b"\r\n<Error><Code>"),
 }
 

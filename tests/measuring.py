@@ -31,9 +31,10 @@ MOST = 8 * 2**30  # bytes of addresses, so that a fault does not take the machin
 
 @dataclass(frozen=True)
 class Measured(Climb):
-    """What one run found, the seconds that it took, and the most memory that its process held, in MiB."""
+    """What one run found, the seconds that it took, those of the processor, and the most memory it held, in MiB."""
 
     seconds: float
+    busy: float
     peak: float
 
 
@@ -73,7 +74,7 @@ class Measurer:
         found = json.loads(self._process.stdout.readline())
         assert found, "the process had to be killed"
         findings = tuple(_finding(**each) for each in found["findings"])
-        return Measured(findings, {}, found["seconds"], found["peak"])
+        return Measured(findings, {}, found["seconds"], found["busy"], found["peak"])
 
 
 def _finding(layer: str, status: int, fields: list[str], **more: Any) -> Finding:
@@ -108,11 +109,11 @@ def _measure(
     if place:
         check = replace(check, endpoint=Endpoint(*place))  # type: ignore[call-arg]
     settings = Settings(Trust(extra and Path(extra)), timeout)
-    started = time.perf_counter()
+    started, before = time.perf_counter(), time.process_time()
     done = run((check,), settings, deadline=timeout + 5, origins=dict.fromkeys(values, "mistle.toml"))
-    seconds = time.perf_counter() - started
+    seconds, busy = time.perf_counter() - started, time.process_time() - before
     findings = [asdict(finding) for finding in done.results[0].findings]
-    return {"findings": findings, "seconds": seconds, "peak": _peak()}
+    return {"findings": findings, "seconds": seconds, "busy": busy, "peak": _peak()}
 
 
 def _peak() -> float:
