@@ -184,6 +184,7 @@ class Recorder:
         self.findings: list[Finding] = []
         self.facts: dict[str, object] = {}
         self._layer = Layer.CONFIG
+        self._is_open = False
         self._proves: tuple[str, ...] = ()
         self._started = time.perf_counter()
         self._ends = self._started + settings.timeout
@@ -191,7 +192,7 @@ class Recorder:
     @contextmanager
     def layer(self, layer: Layer, goal: str, proves: tuple[str, ...] = ()) -> Iterator[None]:
         """One rung. ``goal`` is the sentence that is true on success; ``proves`` the fields that it then proves."""
-        self._layer, self._proves, self._started = layer, proves, time.perf_counter()
+        self._layer, self._is_open, self._proves, self._started = layer, True, proves, time.perf_counter()
         before = len(self.findings)
         try:
             yield
@@ -203,6 +204,8 @@ class Recorder:
                 raise
             self.note(diagnosis)
             raise ClimbEnded from error
+        finally:
+            self._is_open = False
         self._conclude(goal, self.findings[before:])
 
     def _conclude(self, goal: str, found: list[Finding]) -> None:
@@ -246,6 +249,11 @@ class Recorder:
     def part(self, share: float) -> float:
         """Seconds: this share of what is left of the check's limit, for a driver's own limit."""
         return max(0.05, share * (self._ends - time.perf_counter()))
+
+    @property
+    def has_ended(self) -> bool:
+        """Whether a rung has failed and no other is being climbed: what is left is the clean-up."""
+        return not self._is_open and any(finding.status is Status.FAIL for finding in self.findings)
 
     @property
     def open_layer(self) -> Layer:

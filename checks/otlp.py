@@ -6,6 +6,7 @@ import json
 from dataclasses import dataclass, replace
 from typing import ClassVar
 
+from checks import unexpected
 from checks.base import Cause, Diagnosis, Layer, Recorder, Status
 from checks.http import IMPORTS, EndpointCheck, NotHttp, NotJson, Reply, Unexpected, approach, request
 from checks.trust import hear
@@ -39,6 +40,7 @@ NOT_OTLP = Cause(
     "correct the host and port in {url}",
     status=Status.WARN,
 )
+UNEXPECTED_REPLY = unexpected.cause("otlp", "a collector", ("url",), Status.WARN)
 _EMPTY = {"traces": "resourceSpans", "logs": "resourceLogs", "metrics": "resourceMetrics"}
 _NOT_THERE = {404, 405}
 _EMPTY_REFUSED = {400, 422}  # Loki's answer to nothing at all is 422
@@ -56,7 +58,7 @@ class Otlp(EndpointCheck):
     """
 
     kind = "otlp"
-    causes = (NOT_FOUND, GRPC_PORT, REFUSED, NOT_OTLP)
+    causes = (NOT_FOUND, GRPC_PORT, REFUSED, NOT_OTLP, UNEXPECTED_REPLY)
     imports: ClassVar[tuple[str, ...]] = IMPORTS
     above = (Layer.ACCESS,)
 

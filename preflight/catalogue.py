@@ -10,7 +10,7 @@ from importlib.resources import files
 from typing import TYPE_CHECKING
 
 import checks
-from checks import network, trust
+from checks import network, trust, unexpected
 from checks.base import Cause, Check, Layer
 from preflight import causes, endings
 
@@ -30,7 +30,8 @@ class Entry:
     @property
     def rung(self) -> str:
         """Where it is found, in words."""
-        return "the one that was open" if self.cause.id in endings.ON_OPEN_RUNG else f"`{self.cause.layer}`"
+        is_on_any = self.cause.id in endings.ON_OPEN_RUNG or self.cause.id.endswith(f".{unexpected.NAME}")
+        return "the one that was open" if is_on_any else f"`{self.cause.layer}`"
 
     @property
     def blames(self) -> str:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
 import threading
 import time
 from copy import copy
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from checks import unexpected
 from checks.base import Check, Diagnosis, Finding, Layer, Recorder, Settings, Status
 from checks.words import clean
 from preflight import bugs
@@ -46,20 +48,17 @@ class Climb:
             if self.is_over:
                 return
             self._close()
-            before = len(self.record.findings)
-            if reason is None:
-                self._explain_limit()
-            if len(self.record.findings) == before:
-                self._note(reason or TIMEOUT.found(f"no answer within {self.settings.timeout:g} s"))
+            if not self.record.has_ended:
+                self._explain(reason)
             self._late = len(self.record.findings)
 
     def end(self, error: BaseException | None = None) -> None:
-        """It came to its own end, or to an error that no rung expected."""
+        """It came to its own end, or to an error that no rung expected: of a reply that cannot be read, or a bug."""
         with self._turn:
             if not self.is_over:
                 self._close()
                 if error is not None:
-                    self._note_bug(error)
+                    self._note_error(error)
 
     def results(self, origins: Mapping[str, str]) -> tuple[tuple[Check, Result], ...]:
         """What is found so far, for each of the checks. A climb that nobody ended is a bug."""
@@ -85,15 +84,22 @@ class Climb:
     def _close(self) -> None:
         self.is_over, self._ended = True, time.perf_counter()
 
+    def _explain(self, reason: Diagnosis | None) -> None:
+        before = len(self.record.findings)
+        if reason is None:
+            self._explain_limit()
+        if len(self.record.findings) == before:
+            self._note(reason or TIMEOUT.found(f"no answer within {self.settings.timeout:g} s"))
+
     def _explain_limit(self) -> None:
         try:
             self.record.out_of_time()
         except BaseException as error:
-            self._note_bug(error)
+            self._note_error(error)
 
-    def _note_bug(self, error: BaseException) -> None:
+    def _note_error(self, error: BaseException) -> None:
         self._remember(error)
-        self._note(bugs.diagnose(error))
+        self._note(unexpected.diagnose(self.check, error) or bugs.diagnose(error))
 
     def _remember(self, error: BaseException) -> None:
         told = bugs.trace(self.check.name, error)
@@ -123,7 +129,9 @@ class Climb:
 
 def _plain(facts: Mapping[str, object]) -> dict[str, object]:
     """As a document can hold them: numbers and truths as they are, everything else as harmless words."""
-    return {
-        name: value if isinstance(value, int | float | None) else clean(str(value), 300)
-        for name, value in facts.items()
-    }
+    return {name: value if _is_plain(value) else clean(str(value), 300) for name, value in facts.items()}
+
+
+def _is_plain(value: object) -> bool:
+    """Whether JSON has it: what is said to be a number may be beyond all numbers."""
+    return math.isfinite(value) if isinstance(value, float) else isinstance(value, int | None)

@@ -36,7 +36,7 @@ GRACE = 0.3  # seconds for a cancelled check to clean up; after that it is left 
 
 @dataclass(frozen=True)
 class Run:
-    """Results in the order of the checks, the traceback of every bug met, and the signal that ended the run."""
+    """Results in the order of the checks, tracebacks of bugs and unreadable replies, the signal that ended the run."""
 
     results: tuple[Result, ...]
     bugs: tuple[str, ...] = ()

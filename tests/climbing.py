@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from checks import unexpected
 from checks.base import Check, ClimbEnded, Finding, Layer, Recorder, Settings, Status
 from checks.threads import Loop
 from checks.trust import Trust
@@ -103,3 +104,7 @@ async def _run(check: Check, record: Recorder) -> None:
         pass
     except TimeoutError:
         record.out_of_time()
+    except Exception as error:
+        if not (found := unexpected.diagnose(check, error)):
+            raise
+        record.note(found)

@@ -96,6 +96,22 @@ class CleansUp(Toy):
             record.note(LEFT.found("a key could not be removed"))
 
 
+class FailsThenCleansUp(Toy):
+    async def run(self, record: Recorder) -> None:
+        try:
+            await super().run(record)
+        finally:
+            await asyncio.sleep(60)
+
+    async def climb(self, record: Recorder) -> None:
+        record.note(SILENT.found("no answer"))
+
+
+class SaysWhatNoDocumentHolds(Toy):
+    async def climb(self, record: Recorder) -> None:
+        record.facts |= {"beyond": float("inf"), "none": float("nan"), "kept": 1.5, "nothing": None}
+
+
 class Unexplained(Hangs):
     def diagnose(self, error: Exception) -> Diagnosis | None:
         return None
@@ -202,6 +218,17 @@ def test_limit_ends_the_climb_on_its_open_rung(kind: type[Toy]):
 def test_limit_that_the_check_cannot_explain_is_a_failure_all_the_same():
     (result,) = ran(*made(Unexplained), timeout=0.1).results
     assert ("run.timeout", Layer.AUTH, Status.FAIL) in seen(result)
+
+
+@pytest.mark.parametrize("limits", [(0.2, 5.0), (5.0, 0.2)], ids=["its limit", "the deadline"])
+def test_limit_after_a_failure_adds_none(limits: tuple[float, float]):
+    (result,) = ran(*made(FailsThenCleansUp), timeout=limits[0], deadline=limits[1]).results
+    assert [id_ for id_, _, status in seen(result) if status is Status.FAIL] == ["toy.silent"]
+
+
+def test_facts_are_what_a_document_can_hold():
+    (result,) = ran(*made(SaysWhatNoDocumentHolds)).results
+    assert result.facts == {"beyond": "inf", "none": "nan", "kept": 1.5, "nothing": None}
 
 
 def test_what_the_clean_up_says_is_kept():

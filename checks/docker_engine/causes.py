@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from http import HTTPStatus
 
+from checks import unexpected
 from checks.base import Cause, Layer, Status
 
 SOCKET_MISSING = Cause(
@@ -185,6 +186,7 @@ CAUSES = (
     NO_TAG,
     HELPER_IMAGE_MISSING,
     LOW_DISK,
+    unexpected.cause("docker", "a Docker Engine", ("socket_path",)),
 )
 
 # What the daemon passes on from a registry, most specific first, in lower case.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from checks import unexpected
 from checks.base import Cause, Layer, Status
 
 REDIRECTS = Cause(
@@ -126,4 +127,5 @@ CAUSES = (
     NOT_THE_DASHBOARD,
     MIXED_RELEASES,
     PUBLIC_DIFFERS,
+    unexpected.cause("http", "Mistle's service", ("url",)),
 )

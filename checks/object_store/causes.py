@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from checks import unexpected
 from checks.base import Cause, Diagnosis, Layer, Status
 
 if TYPE_CHECKING:
@@ -158,6 +159,7 @@ CAUSES = (
     REFUSED,
     LEFTOVER,
     NOT_PUBLIC,
+    unexpected.cause("object-store", "an S3 store", ("endpoint",)),
 )
 
 _DAY = 86_400.0

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 
+from checks import unexpected
 from checks.base import Cause, Diagnosis, Layer, Status
 from checks.network import RESET
 from checks.postgres.refusals import LIBPQ, SERVER
@@ -256,6 +257,7 @@ CAUSES = (
     MASTER_KEY_WRONG,
     DIFFERENT_DATABASES,
     SHARED_BY_PLANES,
+    unexpected.cause("postgres", "Postgres", ("url",)),
 )
 
 # PgBouncer sends 08P01 for everything: only the words tell.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from checks import unexpected
 from checks.base import Cause, Layer, Status
 
 NOT_SMTP = Cause(
@@ -155,4 +156,5 @@ CAUSES = (
     RELAY_REFUSED,
     MAIL_REFUSED,
     UNAVAILABLE,
+    unexpected.cause("smtp", "a mail server", ("host", "port")),
 )

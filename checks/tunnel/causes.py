@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from checks import unexpected
 from checks.base import Cause, Layer
 
 NOT_UPGRADED = Cause(
@@ -55,4 +56,13 @@ TOKEN_REJECTED = Cause(
     "and the clocks of both machines must be right",
     blames=("secret", "issuer", "audience"),
 )
-CAUSES = (NOT_UPGRADED, NOT_GATEWAY, PATH_MISSING, REDIRECTS, BAD_GATEWAY, OPEN_TO_ANYONE, TOKEN_REJECTED)
+CAUSES = (
+    NOT_UPGRADED,
+    NOT_GATEWAY,
+    PATH_MISSING,
+    REDIRECTS,
+    BAD_GATEWAY,
+    OPEN_TO_ANYONE,
+    TOKEN_REJECTED,
+    unexpected.cause("tunnel", "the gateway", ("url",)),
+)

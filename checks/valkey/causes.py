@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from checks import unexpected
 from checks.base import Cause, Layer, Status
 
 PASSWORD_REJECTED = Cause(
@@ -123,6 +124,7 @@ CAUSES = (
     REPLICA,
     CLUSTER_MODE,
     EVICTS_KEYS,
+    unexpected.cause("valkey", "Valkey", ("url",)),
 )
 
 # How a server's error begins, most specific first. The word in capitals is the error's code.

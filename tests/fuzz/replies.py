@@ -1,0 +1,215 @@
+"""Replies that somebody has been at: `python -m fuzz.replies SECONDS [KIND ...]`, or `… KIND SEED` for one again.
+
+Servers of every kind answer as good and as refusing ones do, but for bytes, numbers, lines and lengths that are changed
+at random. A seed says which server answers, and what is changed. None may lead to a bug of the tool, or hold it up.
+"""
+
+import random
+import re
+import socket
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import dataclass, replace
+
+import answers
+import echoes
+import echoes_http
+import floods
+from checks.base import Check, Settings
+from checks.trust import Trust
+from climbing import planned
+from faults import Behaviour
+from preflight.report import Result
+from preflight.runner import run
+from targets import TARGETS, aimed
+
+LIMIT = 1.5  # seconds for one check: servers that fall silent cost all of it
+TOGETHER = 25
+_SAID = "no such thing"
+_ODD = (
+    *(b"\0", b"\xff", b"\xc3", b"\r\n", b"\r\n\r\n", b"\n", b" ", b":", b"-", b"+", b"$", b"*", b"%", b"[", b"]", b"{"),
+    *(b"}", b"<", b">", b"&", b'"', b"null", b"-1", b"0", b"1e999", b"NaN", b"9" * 400, b"9" * 5000, b"[" * 3000),
+    *(
+        b"Transfer-Encoding: chunked\r\n",
+        b"Content-Encoding: gzip\r\n",
+        b"Content-Length: -1\r\n",
+        b"Location: http://[",
+    ),
+    *(
+        b"Content-Length: 9\r\n",
+        b"Date: Mon, 01 Jan 0001 00:00:00 +99999999999999\r\n",
+        b"Content-Type: x; charset=x\r\n",
+    ),
+    *(b"x-amz-checksum-crc32: AAAA\r\n", b"x-amz-checksum-type: FULL_OBJECT\r\n", b"Set-Cookie: \xff=\0\r\n"),
+    *(b"<?xml version='1.0' encoding='cp037'?>", b"<!DOCTYPE a>", b"xmlns:a=''", b"\xef\xbb\xbf", b"\xff\xfe"),
+)
+
+
+def _store(scene: str) -> Behaviour:
+    return echoes_http.services({"store": scene}, {"store": lambda _: _SAID})
+
+
+def _tunnel(scene: str) -> Behaviour:
+    return echoes_http.services({"tunnel": scene}, {"tunnel": lambda _: _SAID})
+
+
+def _of_scenes(family: str) -> list[Behaviour]:
+    return [getattr(echoes, family)(scene, lambda _: _SAID) for scene in echoes.SCENES[family]]
+
+
+_PAGE = answers.reply("200 OK", "<!doctype html><p>Mistle", "Content-Type: text/html")
+_POSTGRES = [answers.postgres({"row": answers.survey()}), *_of_scenes("postgres")]
+SERVERS: Mapping[str, Sequence[Behaviour]] = {
+    **{kind: [answers.http(kind, {})] for kind in answers.GOOD},
+    "docker": [answers.http("docker", {}), *_of_scenes("docker")],
+    "postgres": _POSTGRES,
+    "pooled": _POSTGRES,
+    "valkey": [answers.valkey(b"role:master\r\nmaxmemory:0\r\n"), *_of_scenes("valkey")],
+    "smtp": [floods.Flood(floods.smtp()), *_of_scenes("smtp")],
+    "object_store": [_store(scene) for scene in ("right", *echoes_http.STORE)],
+    "tunnel": [_tunnel(scene) for scene in ("right", *echoes_http.TUNNEL)],
+    "dashboard": [answers.always(_PAGE), answers.always(answers.reply("302 Found", headers="Location: http://a/b"))],
+}
+
+
+@dataclass
+class Mutating:
+    """A connection that changes some of what is sent through it."""
+
+    connection: socket.socket
+    chance: random.Random
+
+    def sendall(self, words: bytes) -> None:
+        self.connection.sendall(changed(words, self.chance) if self.chance.random() < 0.5 else words)
+
+    def __getattr__(self, name: str) -> object:
+        return getattr(self.connection, name)
+
+
+def changed(words: bytes, chance: random.Random) -> bytes:
+    """One to four changes."""
+    for _ in range(chance.choice((1, 1, 2, 4))):
+        words = chance.choice(_CHANGES)(words, chance)
+    return _measured(words) if chance.random() < 0.7 else words
+
+
+def _place(words: bytes, chance: random.Random) -> tuple[int, int]:
+    start = chance.randrange(len(words) + 1)
+    return start, min(len(words), start + chance.choice((0, 1, 1, 4, 16)))
+
+
+def _flip(words: bytes, chance: random.Random) -> bytes:
+    start, _ = _place(words, chance)
+    return words[:start] + bytes([chance.randrange(256)]) + words[start + 1 :]
+
+
+def _insert(words: bytes, chance: random.Random) -> bytes:
+    start, end = _place(words, chance)
+    return words[:start] + chance.choice(_ODD) + words[end:]
+
+
+def _drop(words: bytes, chance: random.Random) -> bytes:
+    start, end = _place(words, chance)
+    return words[:start] + words[end:]
+
+
+def _cut(words: bytes, chance: random.Random) -> bytes:
+    return words[: chance.randrange(len(words) + 1)]
+
+
+def _again(words: bytes, chance: random.Random) -> bytes:
+    start, end = _place(words, chance)
+    return words[:end] + words[start:end] * chance.choice((1, 100)) + words[end:]
+
+
+def _token(words: bytes, chance: random.Random) -> bytes:
+    """A number or a word becomes another, or something odd."""
+    tokens = list(re.finditer(rb"\d+|[A-Za-z_-]+", words))
+    if not tokens:
+        return words
+    one, other = chance.choice(tokens), chance.choice(tokens)[0]
+    return words[: one.start()] + chance.choice((other, *_ODD)) + words[one.end() :]
+
+
+def _line(words: bytes, chance: random.Random) -> bytes:
+    """A line is left out, said twice, or replaced."""
+    lines = words.split(b"\r\n")
+    at = chance.randrange(len(lines))
+    lines[at : at + 1] = chance.choice(([], [lines[at]] * 2, [chance.choice(_ODD).strip()], [chance.choice(lines)]))
+    return b"\r\n".join(lines)
+
+
+_CHANGES: tuple[Callable[[bytes, random.Random], bytes], ...] = (
+    _flip,
+    _insert,
+    _drop,
+    _cut,
+    _again,
+    _token,
+    _line,
+    _token,
+)
+
+
+def _measured(words: bytes) -> bytes:
+    """With the lengths that fit, in HTTP, so that what is changed in a body is read."""
+    head, end, body = words.partition(b"\r\n\r\n")
+    if not head.startswith(b"HTTP/"):
+        return words
+    return re.sub(rb"(?i)(content-length: )\d+", rb"\g<1>%d" % len(body), head) + end + body
+
+
+@contextmanager
+def checks(kind: str, seeds: Sequence[int]) -> Iterator[tuple[Check, ...]]:
+    """One for each seed, with a server of its own."""
+    with ExitStack() as stack:
+        yield tuple(_check(stack, kind, seed) for seed in seeds)
+
+
+def _check(stack: ExitStack, kind: str, seed: int) -> Check:
+    chance = random.Random(seed)
+    behaviour = chance.choice(SERVERS[kind])
+
+    def serve(connection: socket.socket) -> None:
+        with suppress(Exception):  # what was changed may lead to questions that no server here has an answer to
+            behaviour(Mutating(connection, chance))  # type: ignore[arg-type]
+
+    aim = stack.enter_context(aimed(kind, serve))
+    return replace(planned(aim.name, aim.values), name=f"{kind} {seed}", **aim.options)
+
+
+def search(kind: str, seeds: Sequence[int]) -> tuple[tuple[Result, ...], list[str]]:
+    """What is found at these servers, and what must not be: bugs, and time beyond the limit."""
+    with checks(kind, seeds) as made:
+        done = run(made, Settings(Trust(), LIMIT), deadline=LIMIT + 30, origins={})
+    late = [f"{result.name}: {result.seconds} s" for result in done.results if result.seconds > LIMIT + 10]
+    bugs = [result.name for result in done.results if "internal.bug" in {finding.id for finding in result.findings}]
+    told = [text for text in done.bugs if text.split(":")[0] in bugs]
+    return done.results, late + told
+
+
+def main(seconds: float, kinds: Sequence[str]) -> int:
+    """The number of bad ends met in so many seconds, each printed once."""
+    ends, number, met = time.monotonic() + seconds, 0, set[str]()
+    first = random.SystemRandom().randrange(2**48)
+    while time.monotonic() < ends:
+        kind = kinds[number % len(kinds)]
+        seeds = range(first + number * TOGETHER, first + (number + 1) * TOGETHER)
+        for text in search(kind, seeds)[1]:
+            if (place := "\n".join(text.splitlines()[-4:])) not in met:
+                met.add(place)
+                print(text, flush=True)  # noqa: T201
+        number += 1
+    print(f"replies: {number * TOGETHER} checks, {len(met)} bad ends")  # noqa: T201
+    return len(met)
+
+
+if __name__ == "__main__":
+    match sys.argv[1:]:
+        case [kind, seed] if kind in TARGETS:
+            results, bad = search(kind, [int(seed)])
+            print(*results, *bad, sep="\n")  # noqa: T201
+        case [seconds, *kinds]:
+            sys.exit(min(1, main(float(seconds), kinds or list(SERVERS))))
