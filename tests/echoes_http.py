@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from html import escape
+from types import MappingProxyType
 
 Saying = Callable[[bytes], str]
 """Makes the words of an answer from what the client has just sent."""
@@ -32,13 +33,37 @@ Answer = Callable[[Request, str], bytes]
 """To a request, with words in it."""
 
 
+@dataclass
+class Heard:
+    """A connection on which a request has been read, which comes again."""
+
+    connection: socket.socket
+    raw: bytes
+
+    def recv(self, size: int) -> bytes:
+        raw, self.raw = self.raw, b""
+        return raw or self.connection.recv(size)
+
+    def __getattr__(self, name: str) -> object:
+        return getattr(self.connection, name)
+
+
 def services(
-    scenes: Mapping[str, str], sayings: Mapping[str, Saying], token: str = ""
+    scenes: Mapping[str, str],
+    sayings: Mapping[str, Saying],
+    token: str = "",
+    hostile: Mapping[str, Callable[[socket.socket], object]] = MappingProxyType({}),
 ) -> Callable[[socket.socket], None]:
-    """One port for everything that is spoken over HTTP: scenes and sayings by family, and what tells a member."""
+    """One port for everything that is spoken over HTTP: scenes and sayings by family, and what tells a member.
+
+    Of a ``hostile`` family that behaviour has the connection to itself.
+    """
 
     def serve(connection: socket.socket) -> None:
         request = read(connection, token)
+        if request.family in hostile:
+            hostile[request.family](Heard(connection, request.raw))  # type: ignore[arg-type]
+            return
         words = sayings[request.family](request.raw)
         answer = SCENES[request.family].get(scenes[request.family])
         connection.sendall((answer and answer(request, words)) or RIGHT[request.family](request))

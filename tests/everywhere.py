@@ -45,7 +45,7 @@ NOWHERE = "x" * 64 + ".test"  # no name server is asked for a label that long
 
 @dataclass(repr=False)
 class Stage:
-    """Where the servers are, and what each family plays: a scene, and what it says."""
+    """Where the servers are, and what each family plays: a scene, and what it says; or it is ``hostile``."""
 
     ports: dict[str, int]
     docker: Path
@@ -53,6 +53,7 @@ class Stage:
     scenes: dict[str, str] = field(default_factory=dict)
     sayings: dict[str, Saying] = field(default_factory=dict)
     token: str = ""
+    hostile: dict[str, faults.Behaviour] = field(default_factory=dict)
 
     def __repr__(self) -> str:
         return "the stage"
@@ -78,14 +79,15 @@ def stage(authority: Authority) -> Iterator[Stage]:
 
 def _playing(here: Stage, family: str) -> faults.Behaviour:
     def play(connection: socket.socket) -> None:
-        getattr(echoes, family)(here.scenes[family], here.sayings[family])(connection)
+        usual = getattr(echoes, family)(here.scenes[family], here.sayings[family])
+        here.hostile.get(family, usual)(connection)
 
     return play
 
 
 def _services(here: Stage) -> faults.Behaviour:
     def play(connection: socket.socket) -> None:
-        echoes_http.services(here.scenes, here.sayings, here.token)(connection)
+        echoes_http.services(here.scenes, here.sayings, here.token, here.hostile)(connection)
 
     return play
 
