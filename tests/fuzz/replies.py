@@ -9,8 +9,8 @@ import re
 import socket
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager, suppress
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, replace
 
 import answers
@@ -26,7 +26,7 @@ from preflight.runner import run
 from targets import TARGETS, aimed
 
 LIMIT = 1.5  # seconds for one check: servers that fall silent cost all of it
-TOGETHER = 25
+TOGETHER = 8  # servers of each kind in one run
 _SAID = "no such thing"
 _ODD = (
     *(b"\0", b"\xff", b"\xc3", b"\r\n", b"\r\n\r\n", b"\n", b" ", b":", b"-", b"+", b"$", b"*", b"%", b"[", b"]", b"{"),
@@ -43,6 +43,8 @@ _ODD = (
         b"Content-Type: x; charset=x\r\n",
     ),
     *(b"x-amz-checksum-crc32: AAAA\r\n", b"x-amz-checksum-type: FULL_OBJECT\r\n", b"Set-Cookie: \xff=\0\r\n"),
+    *(b"x-amz-object-lock-retain-until-date: 1e999\r\n", b"Last-Modified: x\r\n", b"<a/><a/>", b":1\r\n", b"$-1\r\n"),
+    *(b"*1\r\n:1\r\n", b"*-1\r\n", b'[{"a":[null]}]', b'{"message":{}}', b"334 !\r\n", b"-1 x\r\n"),
     *(b"<?xml version='1.0' encoding='cp037'?>", b"<!DOCTYPE a>", b"xmlns:a=''", b"\xef\xbb\xbf", b"\xff\xfe"),
 )
 
@@ -161,13 +163,6 @@ def _measured(words: bytes) -> bytes:
     return re.sub(rb"(?i)(content-length: )\d+", rb"\g<1>%d" % len(body), head) + end + body
 
 
-@contextmanager
-def checks(kind: str, seeds: Sequence[int]) -> Iterator[tuple[Check, ...]]:
-    """One for each seed, with a server of its own."""
-    with ExitStack() as stack:
-        yield tuple(_check(stack, kind, seed) for seed in seeds)
-
-
 def _check(stack: ExitStack, kind: str, seed: int) -> Check:
     chance = random.Random(seed)
     behaviour = chance.choice(SERVERS[kind])
@@ -180,9 +175,10 @@ def _check(stack: ExitStack, kind: str, seed: int) -> Check:
     return replace(planned(aim.name, aim.values), name=f"{kind} {seed}", **aim.options)
 
 
-def search(kind: str, seeds: Sequence[int]) -> tuple[tuple[Result, ...], list[str]]:
-    """What is found at these servers, and what must not be: bugs, and time beyond the limit."""
-    with checks(kind, seeds) as made:
+def search(kinds: Sequence[str], seeds: Sequence[int]) -> tuple[tuple[Result, ...], list[str]]:
+    """What is found, of each kind at a server for each seed; and what must not be: bugs, time beyond the limit."""
+    with ExitStack() as stack:
+        made = tuple(_check(stack, kind, seed) for kind in kinds for seed in seeds)
         done = run(made, Settings(Trust(), LIMIT), deadline=LIMIT + 30, origins={})
     late = [f"{result.name}: {result.seconds} s" for result in done.results if result.seconds > LIMIT + 10]
     bugs = [result.name for result in done.results if "internal.bug" in {finding.id for finding in result.findings}]
@@ -192,24 +188,23 @@ def search(kind: str, seeds: Sequence[int]) -> tuple[tuple[Result, ...], list[st
 
 def main(seconds: float, kinds: Sequence[str]) -> int:
     """The number of bad ends met in so many seconds, each printed once."""
-    ends, number, met = time.monotonic() + seconds, 0, set[str]()
+    ends, count, met = time.monotonic() + seconds, 0, set[str]()
     first = random.SystemRandom().randrange(2**48)
     while time.monotonic() < ends:
-        kind = kinds[number % len(kinds)]
-        seeds = range(first + number * TOGETHER, first + (number + 1) * TOGETHER)
-        for text in search(kind, seeds)[1]:
+        results, bad = search(kinds, range(first + count, first + count + TOGETHER))
+        count += len(results)
+        for text in bad:
             if (place := "\n".join(text.splitlines()[-4:])) not in met:
                 met.add(place)
                 print(text, flush=True)  # noqa: T201
-        number += 1
-    print(f"replies: {number * TOGETHER} checks, {len(met)} bad ends")  # noqa: T201
+    print(f"replies: {count} checks, {len(met)} bad ends")  # noqa: T201
     return len(met)
 
 
 if __name__ == "__main__":
     match sys.argv[1:]:
         case [kind, seed] if kind in TARGETS:
-            results, bad = search(kind, [int(seed)])
+            results, bad = search([kind], [int(seed)])
             print(*results, *bad, sep="\n")  # noqa: T201
         case [seconds, *kinds]:
             sys.exit(min(1, main(float(seconds), kinds or list(SERVERS))))
