@@ -21,6 +21,7 @@ quick = pytest.mark.quick
 UNIT = {
     "test_config",
     "test_docs",
+    "test_files",
     "test_folding",
     "test_format_github",
     "test_format_junit",
