@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import threading
 import time
 from copy import copy
@@ -11,11 +10,10 @@ from typing import TYPE_CHECKING
 
 from checks import unexpected
 from checks.base import Check, Diagnosis, Finding, Layer, Recorder, Settings, Status
-from checks.words import clean
 from preflight import bugs
 from preflight.blame import attribute, keys_of
 from preflight.endings import TIMEOUT
-from preflight.report import Result
+from preflight.report import Result, fact
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -71,7 +69,7 @@ class Climb:
         seconds = round(self._ended - self._started, 4)
         try:
             own = attribute(check, self.checks, record.finish(), origins)
-            facts = _plain(record.facts)
+            facts = {name: fact(value) for name, value in record.facts.items()}
             return Result(check.name, check.kind, check.target, keys_of(check), own, seconds, facts)
         except BaseException as error:  # it cannot even say what it is
             self._remember(error)
@@ -125,13 +123,3 @@ class Climb:
         """After a cut, failures are its echo; a warning may name what the clean-up had to leave behind."""
         late = self.record.findings[self._late :] if self._late is not None else []
         return self.record.findings[: self._late] + [finding for finding in late if finding.status is Status.WARN]
-
-
-def _plain(facts: Mapping[str, object]) -> dict[str, object]:
-    """As a document can hold them: numbers and truths as they are, everything else as harmless words."""
-    return {name: value if _is_plain(value) else clean(str(value), 300) for name, value in facts.items()}
-
-
-def _is_plain(value: object) -> bool:
-    """Whether JSON has it: what is said to be a number may be beyond all numbers."""
-    return math.isfinite(value) if isinstance(value, float) else isinstance(value, int | None)

@@ -104,7 +104,7 @@ def diff(session: Session) -> Difference:
     """Say what changed between two reports."""
     from preflight.difference import diff
 
-    before, after = (_read(Path(argument)) for argument in session.options.arguments)
+    before, after = (_read(session, Path(argument)) for argument in session.options.arguments)
     return diff(before, after, session.fail_level)
 
 
@@ -112,7 +112,7 @@ def merge(session: Session) -> Matrix:
     """Make one verdict for every key from several reports."""
     from preflight.matrix import merge
 
-    vantages = tuple(map(_vantage, session.options.arguments))
+    vantages = tuple(_vantage(session, argument) for argument in session.options.arguments)
     names = [vantage.name for vantage in vantages]
     if twice := next((name for name in names if names.count(name) > 1), ""):
         raise UsageError(f"two reports are called {twice!r}: name them, as in node-a={twice}.json")
@@ -139,27 +139,27 @@ def _begin(session: Session) -> Path | None:
     with session.signals.interrupting():  # files may be where nobody answers
         trusted, warning = extra_ca.choose(session.options, session.environ)
         before = session.seconds
-        config = load(session.options.config, session.environ)
+        config = load(session.options.config, session.environ, session.patience)
     session.config, session.reading = config, round(session.seconds - before, 4)
     if warning:
         session.note(warning)
     return trusted
 
 
-def _vantage(argument: str) -> SavedReport:
+def _vantage(session: Session, argument: str) -> SavedReport:
     """A report and its name: the one given, else the service's, else the file's."""
     name, equals, file = argument.partition("=")
     if not equals or Path(argument).exists():
         name, file = "", argument
-    found = _read(Path(file), name)
+    found = _read(session, Path(file), name)
     return found if name else replace(found, name=found.service or found.name.removesuffix(".json"))
 
 
-def _read(file: Path, name: str = "") -> SavedReport:
+def _read(session: Session, file: Path, name: str = "") -> SavedReport:
     from preflight.saved import SavedReportError, read
 
     try:
-        return read(file, name)
+        return read(file, name, session.patience)
     except SavedReportError as error:
         raise UsageError(str(error)) from error
 

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Config", "ConfigError", "load"]
 
+_STDIN = 0  # the descriptor
 _NOTHING = "there is no configuration: name a file with --config or MISTLE_CONFIG_PATH, or set the MISTLE_* variables"
 
 
@@ -40,15 +41,22 @@ class Config:
     secrets: tuple[str, ...] = field(repr=False)
 
 
-def load(path: Path | None, environ: Mapping[str, str]) -> Config:
-    """Read a file (None: what $MISTLE_CONFIG_PATH names, else none) and the environment over it. Raises ConfigError."""
-    path = path or _path(environ)
-    file = toml_file.read(path) if path else None
+def load(path: Path | None, environ: Mapping[str, str], seconds: float = 10.0) -> Config:
+    """Read a file (``-``: standard input; None: what $MISTLE_CONFIG_PATH names, else none), which comes within
+    ``seconds``, and the environment over it. Raises ConfigError.
+    """
+    source = _STDIN if is_standard_input(path) else path or _path(environ)
+    file = None if source is None else toml_file.read(source, seconds)
     environ = {name: _as_node_reads(text) for name, text in environ.items() if name.startswith("MISTLE_")}
     over = overrides.read(environ)
     if not file and not over.variables:
         raise ConfigError(_NOTHING)
     return _config(file, over, secrets.collect(file.tree if file else {}, environ))
+
+
+def is_standard_input(path: Path | None) -> bool:
+    """Whether that is what a path on the command line stands for. (In a variable, Mistle itself would read a file.)"""
+    return path == Path("-")
 
 
 def _config(file: TomlFile | None, over: Overrides, secrets: tuple[str, ...]) -> Config:

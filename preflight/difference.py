@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import islice
 from typing import TYPE_CHECKING
 
 from checks.base import Finding, Status
@@ -14,6 +15,8 @@ if TYPE_CHECKING:
     from preflight.saved import SavedReport
 
 Subject = tuple[str, str]  # a check and a key that it blames, or a finding that blames none
+Past = dict[Subject, dict[str, None]]  # the ids of a subject's findings, each once, in their order
+_SHOWN = 10  # past ids of one problem
 
 
 @dataclass(frozen=True)
@@ -92,17 +95,20 @@ def _problems(document: SavedReport, level: Status) -> tuple[Problem, ...]:
     )
 
 
-def _by_subject(problems: tuple[Problem, ...]) -> dict[Subject, tuple[str, ...]]:
-    found: dict[Subject, tuple[str, ...]] = {}
+def _by_subject(problems: tuple[Problem, ...]) -> Past:
+    found: Past = {}
     for problem in problems:
         for subject in problem.subjects:
-            found[subject] = (*found.get(subject, ()), problem.finding.id)
+            found.setdefault(subject, {})[problem.finding.id] = None
     return found
 
 
-def _with_past(problem: Problem, had: dict[Subject, tuple[str, ...]]) -> Problem:
-    ids = dict.fromkeys(id_ for subject in problem.subjects for id_ in had.get(subject, ()))
-    return Problem(problem.check, problem.finding, () if problem.finding.id in ids else tuple(ids))
+def _with_past(problem: Problem, had: Past) -> Problem:
+    pasts = [had[subject] for subject in problem.subjects if subject in had]
+    if any(problem.finding.id in past for past in pasts):
+        return problem
+    some = dict.fromkeys(id_ for past in pasts for id_ in islice(past, _SHOWN))
+    return Problem(problem.check, problem.finding, tuple(islice(some, _SHOWN)))
 
 
 def _unproven(before: SavedReport, after: SavedReport) -> Iterator[str]:

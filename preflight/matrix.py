@@ -80,9 +80,13 @@ def merge(vantages: tuple[SavedReport, ...], level: Status = Status.FAIL) -> Mat
     """
     users = _users(vantages)
     seen = frozenset(document.service for document in vantages)
-    keys = dict.fromkeys(verdict.key for document in vantages for verdict in document.keys)
-    rows = tuple(_row(key, users.get(key, frozenset()), seen, vantages) for key in keys)
-    needed = frozenset(name for names in users.values() for name in names)
+    verdicts = [{verdict.key: verdict for verdict in document.keys} for document in vantages]
+    services = [document.service for document in vantages]
+    rows = tuple(
+        _row(key, users.get(key, frozenset()), seen, services, [found.get(key) for found in verdicts])
+        for key in dict.fromkeys(key for found in verdicts for key in found)
+    )
+    needed = frozenset(name for names in set(users.values()) for name in names)
     return Matrix(
         vantages=vantages,
         rows=rows,
@@ -94,18 +98,25 @@ def merge(vantages: tuple[SavedReport, ...], level: Status = Status.FAIL) -> Mat
 
 
 def _users(vantages: tuple[SavedReport, ...]) -> Mapping[str, frozenset[str]]:
+    """The services that need each key, of those that there are."""
     users: dict[str, frozenset[str]] = {}
     for result in (result for document in vantages for result in document.results):
+        services = frozenset(SERVICES).intersection(result.services)
         for key in result.keys:
-            users[key] = users.get(key, frozenset()) | frozenset(result.services)
+            users[key] = users.get(key, frozenset()) | services
     return users
 
 
-def _row(key: str, users: frozenset[str], seen: frozenset[str | None], vantages: tuple[SavedReport, ...]) -> Row:
-    verdicts = ({verdict.key: verdict for verdict in document.keys}.get(key) for document in vantages)
+def _row(
+    key: str,
+    users: frozenset[str],
+    seen: frozenset[str | None],
+    services: list[str | None],
+    verdicts: list[KeyVerdict | None],
+) -> Row:
     cells = tuple(
-        Cell(verdict, _counts(document.service, users, seen)) if verdict else None
-        for document, verdict in zip(vantages, verdicts, strict=True)
+        Cell(verdict, _counts(service, users, seen)) if verdict else None
+        for service, verdict in zip(services, verdicts, strict=True)
     )
     return Row(key, tuple(name for name in SERVICES if name in users), cells)
 

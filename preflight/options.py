@@ -179,7 +179,7 @@ def _add_selection(flags: argparse._ArgumentGroup) -> None:
         "--config",
         metavar="FILE",
         type=Path,
-        help="else $MISTLE_CONFIG_PATH, else the environment alone; MISTLE_* variables override it",
+        help="else $MISTLE_CONFIG_PATH, else the environment alone; MISTLE_* variables override it; -: standard input",
     )
     flags.add_argument(
         "--stage",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Literal
@@ -140,6 +141,18 @@ class Report:
 def place(key: str, origins: Mapping[str, str]) -> str:
     """Where the operator wrote a key: ``email.smtp.port (mistle.toml:42)``."""
     return f"{key} ({origins[key]})" if key in origins else key
+
+
+def fact(value: object, limit: int = 300) -> str | float | None:
+    """What was seen, as every document can hold it: no number that JSON does not know, else at most so many words."""
+    match value:
+        case None | bool():
+            return value
+        case int() if value.bit_length() < 64:
+            return value
+        case float() if math.isfinite(value):
+            return value
+    return clean(str(value), limit)
 
 
 def ignoring(results: tuple[Result, ...], ignored: frozenset[str]) -> tuple[Result, ...]:

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import json
+import math
 from dataclasses import dataclass
-from importlib.resources import files
+from importlib import resources
 from typing import TYPE_CHECKING, Any
 
+from checks import files
 from checks.base import Finding, Layer, Status
 from checks.words import clean
-from preflight.report import KeyVerdict, Result
+from preflight.report import KeyVerdict, Result, fact
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-_LIMIT = 64 * 1024 * 1024  # bytes: a hundred times the report of the largest deployment
+_LIMIT = 4 << 20  # bytes: many times the report of the largest deployment
+_CLIMB = 1000  # findings of a check, which has a few rungs; of a configuration every line may be wrong
 _WORDS = 4096  # characters of one text
 
 
@@ -37,39 +40,50 @@ class SavedReport:
     keys: tuple[KeyVerdict, ...]
 
 
-def read(path: Path, name: str = "") -> SavedReport:
-    """The report in a file, of version 1, called ``name`` (default: the file's). Raises SavedReportError."""
-    tree = _tree(path)
+def read(path: Path, name: str = "", seconds: float = 10.0) -> SavedReport:
+    """The report in a file or a pipe, of version 1, called ``name`` (default: the file's), which comes in that time.
+
+    Raises SavedReportError.
+    """
+    tree = _tree(path, seconds)
     try:
         _validate(tree)
         return _document(tree, clean(name or path.name, 100))
-    except (ValueError, RecursionError) as error:
+    except ValueError as error:
         raise SavedReportError(
             f"{path} is not a report of mistle-preflight (--format json): {clean(str(error))}"
         ) from None
 
 
-def _tree(path: Path) -> Any:
+def _tree(path: Path, seconds: float) -> Any:
     try:
-        with path.open("rb") as file:
-            content = file.read(_LIMIT + 1)
-    except (OSError, ValueError) as error:
-        raise SavedReportError(f"{path} cannot be read: {getattr(error, 'strerror', None) or error}") from None
-    if len(content) > _LIMIT:
-        raise SavedReportError(f"{path} is larger than {_LIMIT // 1024 // 1024} MiB: that is no report")
+        content = files.read(path, _LIMIT, seconds)
+    except files.Unreadable as error:
+        raise SavedReportError(f"{path} {error}") from None
     try:
-        return json.loads(content)
+        return json.loads(content, parse_float=_finite, parse_constant=_finite)
     except (ValueError, RecursionError):
         raise SavedReportError(f"{path} is not JSON; write it with --format json={path.name}") from None
 
 
-def _validate(tree: Any) -> None:
-    from jsonschema import Draft202012Validator
-    from jsonschema.exceptions import best_match
+def _finite(text: str) -> float:
+    """A number that JSON can hold, and Python: not NaN, and not one beyond all."""
+    number = float(text)
+    if not math.isfinite(number):
+        raise ValueError
+    return number
 
-    schema = json.loads(files("preflight").joinpath("report.schema.json").read_text())
-    if wrong := best_match(Draft202012Validator(schema).iter_errors(tree)):
-        raise ValueError(f"{wrong.json_path}: {wrong.message}")
+
+def _validate(tree: Any) -> None:
+    """Against the schema, up to the first error. Raises ValueError."""
+    from jsonschema_rs import Draft202012Validator, ValidationError
+
+    schema = json.loads(resources.files("preflight").joinpath("report.schema.json").read_text(encoding="utf-8"))
+    try:
+        Draft202012Validator(schema).validate(tree)
+    except ValidationError as error:
+        steps = (f"[{step}]" if isinstance(step, int) else f".{step}" for step in error.instance_path)
+        raise ValueError(f"${''.join(steps)}: {error.message}") from None
 
 
 def _document(tree: dict[str, Any], name: str) -> SavedReport:
@@ -87,6 +101,8 @@ def _document(tree: dict[str, Any], name: str) -> SavedReport:
 
 
 def _result(tree: dict[str, Any]) -> Result:
+    if tree["kind"] != "config" and len(tree["findings"]) > _CLIMB:
+        raise ValueError(f"check {tree['name']} has more than {_CLIMB} findings")
     return Result(
         name=_text(tree["name"]),
         kind=tree["kind"],
@@ -94,7 +110,7 @@ def _result(tree: dict[str, Any]) -> Result:
         keys=_texts(tree["keys"]),
         findings=tuple(map(_finding, tree["findings"])),
         seconds=tree["seconds"],
-        facts={_text(name): _text(value) for name, value in tree.get("facts", {}).items()},
+        facts={_text(name): fact(value, _WORDS) for name, value in tree.get("facts", {}).items()},
         services=_texts(tree.get("services", ())),
     )
 

@@ -11,11 +11,12 @@ from typing import TYPE_CHECKING, TextIO
 from checks.base import Diagnosis, Finding, Layer, Status
 from checks.words import clean
 from preflight import bugs, public
-from preflight.config import Config
+from preflight.config import Config, is_standard_input
 from preflight.endings import INTERRUPTED
 from preflight.redact import Redactor
 from preflight.report import Report, Result, ignoring, masked
 from preflight.signals import Signals
+from preflight.toml_file import STANDARD_INPUT
 from preflight.verdicts import verdicts
 from preflight.version import __version__
 from preflight.workspace import in_repository
@@ -50,7 +51,16 @@ class Session:
     @property
     def source(self) -> str:
         """Where the configuration comes from."""
+        if is_standard_input(self.options.config):
+            return STANDARD_INPUT
         return clean(self._named, 300) or "environment"
+
+    @property
+    def _file(self) -> str | None:
+        """The configuration's file as its repository knows it, if there is one."""
+        if is_standard_input(self.options.config) or not self._named:
+            return None
+        return clean(in_repository(self._named, self.environ), 1000)
 
     @property
     def _named(self) -> str:
@@ -60,6 +70,11 @@ class Session:
     def fail_level(self) -> Status:
         """From where on a finding counts."""
         return Status[self.options.fail_level.upper()]
+
+    @property
+    def patience(self) -> float:
+        """How many seconds a file may keep the command waiting: as many as a check, within the deadline."""
+        return max(0.0, min(self.options.timeout, self.options.deadline - self.seconds))
 
     @property
     def seconds(self) -> float:
@@ -97,7 +112,7 @@ class Session:
             ignored=ignored,
             signal=signal,
             detail=options.detail,
-            file=clean(in_repository(self._named, self.environ), 1000) if self._named else None,
+            file=self._file,
             tracebacks=tuple(map(mask, self.tracebacks)),
         )
 

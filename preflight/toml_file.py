@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import re
-import stat
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from checks import files
 from checks.words import clean
 from preflight.toml_lines import lines
 
@@ -18,6 +17,7 @@ if TYPE_CHECKING:
 
     from preflight.tree import Tree
 
+STANDARD_INPUT = "standard input"  # what it is called
 _LIMIT = 1 << 17  # bytes: what Linux lets a variable hold, and many times the largest real configuration
 _NAME = r"""(?:[\w-]++|"[^"\n]*+"|'[^'\n]*+')[ \t]*+"""
 _DEEP = re.compile(
@@ -69,14 +69,15 @@ class TomlFile:
         return f"{self.name}:{self.lines[path]}" if path else self.name
 
 
-def read(path: Path) -> TomlFile:
-    """Read a file. Raises ConfigError."""
-    shown = clean(str(path), 300)
-    text = _text(_bytes(path, shown), shown)
+def read(source: Path | int, seconds: float) -> TomlFile:
+    """Read a file or a pipe, or standard input where its descriptor is given, within that time. Raises ConfigError."""
+    shown = STANDARD_INPUT if isinstance(source, int) else clean(str(source), 300)
+    text = _text(_bytes(source, shown, seconds), shown)
     if _DEEP.search(text):
         raise ConfigError(f"{shown} {_NESTED}")
+    name = STANDARD_INPUT if isinstance(source, int) else clean(source.name, 80)
     try:
-        return TomlFile(clean(path.name, 80), tomllib.loads(text), lines(text))
+        return TomlFile(name, tomllib.loads(text), lines(text))
     except tomllib.TOMLDecodeError as error:
         raise ConfigError(f"{shown} is not TOML: {_complaint(str(error))}") from None
     except RecursionError:
@@ -85,31 +86,11 @@ def read(path: Path) -> TomlFile:
         raise ConfigError(f"{shown} holds a number of thousands of digits: no Mistle configuration does") from None
 
 
-def _bytes(path: Path, shown: str) -> bytes:
+def _bytes(source: Path | int, shown: str, seconds: float) -> bytes:
     try:
-        _expect_file(path.stat().st_mode, shown)  # opening a device may do something
-        with open(path, "rb", opener=_at_once) as file:
-            _expect_file(os.fstat(file.fileno()).st_mode, shown)
-            content = file.read(_LIMIT + 1)
-    except OSError as error:
-        raise ConfigError(f"{shown} cannot be read: {(error.strerror or 'input/output error').lower()}") from None
-    except ValueError:
-        raise ConfigError("the name of the configuration file is not one: it holds a NUL character") from None
-    if len(content) > _LIMIT:
-        raise ConfigError(f"{shown} is larger than {_LIMIT >> 10} KiB: no Mistle configuration is")
-    return content
-
-
-def _expect_file(mode: int, shown: str) -> None:
-    if stat.S_ISDIR(mode):
-        raise ConfigError(f"{shown} is a directory: name the TOML file in it")
-    if not stat.S_ISREG(mode):
-        raise ConfigError(f"{shown} is not a regular file: write the configuration to a file, and name that")
-
-
-def _at_once(path: str, flags: int) -> int:
-    """A pipe that has taken the file's place is not waited for."""
-    return os.open(path, flags | os.O_NONBLOCK)
+        return files.read(source, _LIMIT, seconds)
+    except files.Unreadable as error:
+        raise ConfigError(f"{shown} {error}") from None
 
 
 def _text(content: bytes, shown: str) -> str:

@@ -23,6 +23,12 @@ CLEAN = {
     "PYTHONPATH": f"{ROOT}:{ROOT / 'tests'}",
     "PYTHONDONTWRITEBYTECODE": "1",  # a file that may not grow must not be one of these
 }
+# Enough memory for the largest merge, and more processor time than any takes.
+LEAN = """
+import resource
+resource.setrlimit(resource.RLIMIT_DATA, (300 << 20, 300 << 20))
+resource.setrlimit(resource.RLIMIT_CPU, (60, 60))
+"""
 ENTRY = "from preflight.cli import entry; entry()"
 # What a shell starts in the background ignores some signals, and so does what that starts.
 STAMP = """

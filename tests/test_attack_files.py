@@ -118,7 +118,9 @@ def test_what_cannot_be_read_is_one_line(tmp_path: Path, figures: Section, case:
     call("config", "-f", "json")  # what is imported late is not to be read without permission
     with unprivileged():
         named = ("--config", str(path)) if way == "flag" else ()
-        ended = call("config", "-f", "json", *named, environ={b"MISTLE_CONFIG_PATH": os.fsencode(path)})
+        ended = call(
+            "config", "-f", "json", "--timeout", "0.5", *named, environ={b"MISTLE_CONFIG_PATH": os.fsencode(path)}
+        )
     assert hold(ended)["checks"][0]["findings"][0]["id"] == "config.unreadable"
     assert ended.code == 2
     assert str(path) in ended.stderr
@@ -147,8 +149,8 @@ def test_a_pipe_that_takes_the_place_of_the_file_is_not_waited_for(tmp_path: Pat
         return found
 
     monkeypatch.setattr(Path, "stat", look_and_change)
-    ended = call("config", "--config", str(path))
-    assert (ended.code, "is not a regular file" in ended.stderr) == (2, True)
+    ended = call("config", "--config", str(path), "--timeout", "0.3")
+    assert (ended.code, "could not be read to its end in time" in ended.stderr) == (2, True)
 
 
 @profiles.long

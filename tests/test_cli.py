@@ -20,6 +20,7 @@ from fuzz.call import block, call
 from preflight import __version__
 from preflight.catalogue import entries
 from preflight.cli import main
+from starting import run
 
 ROOT = Path(__file__).parents[1]
 EXAMPLE = ROOT / "examples" / "mistle.toml"
@@ -404,3 +405,49 @@ def test_explanation_for_programs():
 def test_limits_of_a_number_are_named(variable: str, words: str):
     code, stdout, _ = ended("config", "--config", str(EXAMPLE), env={variable: "x"})
     assert (code, words in stdout) == (1, True)
+
+
+@pytest.mark.parametrize("named", ["-", "/dev/stdin"])
+def test_configuration_comes_through_a_pipe(named: str):
+    with subprocess.Popen(["cat", str(EXAMPLE)], stdout=subprocess.PIPE) as sender:
+        done = run("config", "--config", named, "-f", "json", stdin=sender.stdout)
+    assert (done.code, done.stderr) == (0, b"")
+    name = {"-": "standard input"}.get(named, "stdin")
+    assert {key["origin"] for key in done.document["keys"] if key["key"] == "global.env"} == {f"{name}:5"}
+    assert done.document["checks"][0]["target"] == {"-": "standard input"}.get(named, named)
+
+
+def test_standard_input_is_no_file_to_annotate():
+    with subprocess.Popen(["echo", "[global]\nenv = 1"], stdout=subprocess.PIPE) as sender:
+        done = run("config", "--config", "-", "-f", "github", stdin=sender.stdout)
+    assert done.code == 1
+    assert b"::error title=config.wrong-type" in done.stdout
+
+
+def test_variable_names_a_file_and_never_standard_input(tmp_path: Path):
+    done = run("config", env={"MISTLE_CONFIG_PATH": "-"}, stdin=subprocess.DEVNULL)
+    assert (done.code, done.stderr) == (2, b"mistle-preflight: - cannot be read: no such file or directory\n")
+
+
+WAITING = {
+    "standard input": ("config", "--config", "-"),
+    "first report": ("diff", "PIPE", "PIPE"),
+    "configuration": ("config", "--config", "PIPE"),
+    "report": ("merge", "name=PIPE"),
+}
+
+
+@pytest.mark.parametrize("what", profiles.first(2, WAITING))
+@pytest.mark.parametrize("limit", ["--timeout", "--deadline"])
+def test_file_that_never_comes_is_not_waited_for(what: str, limit: str, tmp_path: Path):
+    os.mkfifo(tmp_path / "pipe")
+    reader, writer = os.pipe()
+    words = [word.replace("PIPE", str(tmp_path / "pipe")) for word in WAITING[what]]
+    done = run(*words, limit, "0.5", stdin=reader)
+    os.close(reader)
+    os.close(writer)
+    name = "standard input" if words[-1] == "-" else tmp_path / "pipe"
+    assert (done.code, done.stderr.decode()) == (
+        2,
+        f"mistle-preflight: {name} could not be read to its end in time\n",
+    )

@@ -1,17 +1,25 @@
 """Reports of several services and nodes, merged: a key fails where the service that needs it runs."""
 
+import gc
 import json
 import subprocess
 import sys
+import time
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+import profiles
 from checks.base import Status
+from deployments import BROKEN, deployment
 from format_readers import markdown
 from kept_reports import URL, changed, closed_ports, kept
+from preflight.formats import FORMATS, MATRIX
 from preflight.matrix import Matrix, Row, merge
 from preflight.saved import read
+from starting import LEAN, run
 from testbed import Valkey, valkey_server
 
 GATEWAY, API, WORKER = "data_plane_gateway", "data_plane_api", "control_plane_worker"
@@ -196,3 +204,56 @@ def test_file_whose_name_has_an_equals_sign(tmp_path: Path, right: Path) -> None
     odd.write_text(right.read_text())
     document = json.loads(preflight("merge", odd, f"x={odd}", "-f", "json").stdout)
     assert [vantage["name"] for vantage in document["vantages"]] == [GATEWAY, "x"]
+
+
+@pytest.fixture
+def many(tmp_path: Path) -> list[str]:
+    """The names of 200 reports of 100 keys."""
+    document = json.loads(FORMATS["json"](deployment(BROKEN)))
+    key = document["keys"][0]
+    document["keys"] += [key | {"key": f"global.{n}"} for n in range(100 - len(document["keys"]))]
+    files = [tmp_path / f"{n}.json" for n in range(200)]
+    for file in files:
+        file.write_text(json.dumps(document))
+    return [str(file) for file in files]
+
+
+@pytest.mark.parametrize("name", profiles.first(1, MATRIX))
+def test_many_reports_are_merged_in_little_memory(many: list[str], name: str) -> None:
+    ended = run("merge", *many, "-f", name, code=LEAN)
+    assert (ended.code, ended.stderr) == (1, b"")
+    assert ended.stdout
+
+
+def grows_as_expected(work: Callable[[int], object], small: int) -> bool:
+    """Whether four times as much takes at most five times the processor time; other processes may disturb once."""
+
+    def took(size: int) -> float:
+        gc.collect()
+        begun = time.process_time()
+        work(size)
+        return time.process_time() - begun
+
+    gc.disable()  # it would look through all that other tests have left
+    try:
+        work(2)
+        return any(took(4 * small) <= 5 * took(small) for _ in range(5))
+    finally:
+        gc.enable()
+
+
+def test_time_grows_with_the_number_of_reports(many: list[str]) -> None:
+    def work(count: int) -> None:
+        MATRIX["json"](merge(tuple(read(Path(file), file) for file in many[:count])))
+
+    assert grows_as_expected(work, 25)
+
+
+def test_time_grows_with_the_number_of_keys(refused: Path) -> None:
+    report = read(refused)
+
+    def work(count: int) -> None:
+        keys = tuple(replace(report.keys[0], key=f"global.{n}") for n in range(count))
+        merge(tuple(replace(report, name=name, keys=keys) for name in "abcdefgh"))
+
+    assert grows_as_expected(work, 1000)

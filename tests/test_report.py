@@ -1,5 +1,6 @@
 """What is said of each key, and the exit code that follows."""
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -8,7 +9,8 @@ import pytest
 
 from checks.base import Check, Finding, Layer, Status
 from preflight.blame import attribute
-from preflight.report import Report, Result, ignoring
+from preflight.formats.documents import to_json
+from preflight.report import Report, Result, fact, ignoring
 from preflight.verdicts import verdicts
 
 ORIGINS = {"a.url": "mistle.toml:42", "b.url": "MISTLE_B_URL", "a.key": "default"}
@@ -174,3 +176,34 @@ def test_ignored_failure_is_a_warning_that_is_not_counted():
     assert shown.status is Status.WARN
     strict = report(*shown.findings, ignored=frozenset({"toy.cause"}), fail_level=Status.WARN)
     assert strict.exit_code == 0
+
+
+class Odd:
+    def __str__(self) -> str:
+        return "odd\x1b[31m\nwords" + "x" * 1000
+
+
+FACTS = {
+    "nothing": (None, None),
+    "truth": (True, True),
+    "number": (7, 7),
+    "fraction": (0.5, 0.5),
+    "infinity": (float("inf"), "inf"),
+    "no number": (float("nan"), "nan"),
+    "number beyond all": (-(10**400), "-1" + "0" * 297 + "…"),
+    "anything": (Odd(), "odd [31m words" + "x" * 285 + "…"),
+}
+
+
+@pytest.mark.parametrize("case", FACTS)
+def test_fact_is_what_every_document_can_hold(case: str) -> None:
+    seen, kept = FACTS[case]
+    assert fact(seen) == kept
+    assert type(fact(seen)) is type(kept)
+    assert json.loads(to_json(fact(seen)), parse_constant=pytest.fail) == kept
+
+
+@pytest.mark.parametrize("number", [float("inf"), float("nan")])
+def test_document_that_would_be_no_json_is_none(number: float) -> None:
+    with pytest.raises(ValueError, match="not JSON compliant"):
+        to_json({"number": number})

@@ -1,6 +1,7 @@
 """All at once, each within its limit, all within the deadline; and nothing that one check does hides another."""
 
 import asyncio
+import json
 import os
 import signal
 import sys
@@ -354,3 +355,13 @@ def test_each_end_is_told_as_it_comes():
 
 def test_no_checks_is_no_wait():
     assert ran().results == ()
+
+
+class Endless(Toy):
+    async def climb(self, record: Recorder) -> None:
+        record.facts["version"] = json.loads("1e999")  # as a server says it
+
+
+def test_number_that_json_does_not_know_is_words() -> None:
+    (result,) = ran(*made(Endless)).results
+    assert result.facts == {"version": "inf"}

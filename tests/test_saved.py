@@ -4,12 +4,17 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
+from jsonschema import ValidationError
 
+import profiles
 from kept_reports import URL, closed_ports, kept
 from preflight.saved import SavedReportError, read
+from starting import LEAN, SCHEMA, run
 
 
 @pytest.fixture
@@ -41,7 +46,7 @@ def test_report_of_before_facts_and_services(saved: Path) -> None:
         (b"not json", "is not JSON"),
         (b"[" * 100_000, "is not JSON"),
         (b"\xff\xfe", "is not JSON"),
-        (b"[]", "is not of type 'object'"),
+        (b"[]", 'is not of type "object"'),
         (b"{}", "is a required property"),
         (b'{"schema": "mistle-preflight/2"}', "is not a report of mistle-preflight (--format json)"),
         (b'{"schema": "\x1b[31m"}', "is not"),
@@ -86,3 +91,112 @@ def test_cli_says_what_is_wrong_and_2(tmp_path: Path) -> None:
     assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr.startswith("mistle-preflight: ")
     assert done.stderr.count("\n") == 1
+
+
+NUMBERS = ("1e999", "-1e999", "NaN", "Infinity", "1e300", "1" * 400, "-1")
+
+
+@pytest.mark.parametrize("number", NUMBERS)
+@pytest.mark.parametrize("place", ["run", "check", "finding"])
+def test_number_of_seconds_that_is_none(saved: Path, place: str, number: str) -> None:
+    document = json.loads(saved.read_text())
+    where = {"run": document, "check": document["checks"][1], "finding": document["checks"][1]["findings"][0]}
+    where[place]["seconds"] = "HERE"
+    saved.write_text(json.dumps(document).replace('"HERE"', number))
+    with pytest.raises(SavedReportError):
+        read(saved)
+
+
+@pytest.mark.parametrize("number", ["1e999", "NaN"])
+def test_fact_that_is_no_json(saved: Path, number: str) -> None:
+    document = json.loads(saved.read_text())
+    document["checks"][1]["facts"] = {"here": "HERE"}
+    saved.write_text(json.dumps(document).replace('"HERE"', number))
+    with pytest.raises(SavedReportError, match="is not JSON"):
+        read(saved)
+
+
+def test_facts_keep_their_types(saved: Path) -> None:
+    document, facts = json.loads(saved.read_text()), {"a": None, "b": True, "c": 1, "d": 0.5, "e": "\x1b[1m"}
+    document["checks"][1]["facts"] = facts | {"f": 10**300}
+    saved.write_text(json.dumps(document))
+    assert read(saved).results[1].facts == facts | {"e": "[1m", "f": str(10**300)}
+
+
+def _with(member: str, value: str) -> Callable[[dict[str, Any]], object]:
+    def change(document: dict[str, Any]) -> None:
+        places = {"started_at": document, "kind": document["checks"][1], "id": document["checks"][1]["findings"][0]}
+        places[member][member] = value
+
+    return change
+
+
+WRONG = {
+    "date": _with("started_at", "2026-01-01T00:00:00Z\n"),
+    "date in other digits": _with("started_at", "٢٠٢٦-01-01T00:00:00Z"),
+    "kind": _with("kind", "valkey\n"),
+    "id": _with("id", "network.refused\n"),
+}
+
+
+@pytest.mark.parametrize("case", WRONG)
+def test_pattern_ends_where_the_text_ends_for_every_reader(saved: Path, case: str) -> None:
+    """Python lets ``$`` match before a line break, JavaScript does not."""
+    document = json.loads(saved.read_text())
+    SCHEMA.validate(document)
+    WRONG[case](document)
+    with pytest.raises(ValidationError):
+        SCHEMA.validate(document)
+    saved.write_text(json.dumps(document))
+    with pytest.raises(SavedReportError):
+        read(saved)
+
+
+def _finding(id_: str, **members: object) -> dict[str, object]:
+    made = {"id": id_, "layer": "dns", "status": "fail", "message": "m", "hint": "", "keys": ["a"], "seconds": 0}
+    return made | members
+
+
+def _check(kind: str = "valkey", **members: object) -> str:
+    """The checks of a report: the configuration's, and one of this kind."""
+    config = {"name": "config", "kind": "config", "target": "", "status": "ok", "seconds": 0, "keys": []}
+    config |= {"findings": [_finding("config.config", status="ok")]}
+    other = config | {"name": "b", "kind": kind} | members
+    return '"checks": ' + json.dumps([other] if kind == "config" else [config, other], separators=(",", ":"))
+
+
+_KEY = {"status": "fail", "evidence": "none", "origin": None, "findings": [], "checks": []}
+
+
+def _names(count: int) -> list[str]:
+    return [f"{number:x}" for number in range(count)]
+
+
+LARGE = {
+    "keys and services": _check(keys=_names(200_000), services=_names(100_000)),
+    "numbers": '"checks": [' + "0," * 2_000_000 + "0]",
+    "lists": '"checks": [' + "[]," * 1_300_000 + "[]]",
+    "tables": '"checks": [' + '{"a":[]},' * 450_000 + "{}]",
+    "names of two types": '"checks": [{"keys": [' + '"a",1,' * 600_000 + "0]}]",
+    "one name again and again": '"keys": [{"checks": [' + '"a",' * 1_000_000 + '"a"]}]',
+    "keys": '"keys": ' + json.dumps([_KEY | {"key": name} for name in _names(35_000)]),
+    "findings": _check(findings=[_finding(f"a.{n}") for n in range(35_000)]),
+    "findings of no key": _check(findings=[_finding(f"a.{n}", keys=[]) for n in range(35_000)]),
+    "findings of the configuration": _check(
+        "config", name="config", findings=[_finding(f"a.{n}", keys=[]) for n in range(35_000)]
+    ),
+    "findings of many keys": _check(findings=[_finding("a.b", keys=_names(5_000)) for n in range(90)])
+    + f', "keys": {json.dumps([_KEY | {"key": name} for name in _names(5_000)])}',
+}
+
+
+@pytest.mark.parametrize("command", ["diff", "merge", "merge -f html"])
+@pytest.mark.parametrize("case", profiles.first(2, LARGE))
+def test_large_file_costs_little(tmp_path: Path, saved: Path, case: str, command: str) -> None:
+    text = saved.read_text().rstrip().removesuffix("}") + f", {LARGE[case]}}}"
+    assert len(text) < 4 << 20
+    (tmp_path / "large.json").write_text(text)
+    other = tmp_path / "other.json"
+    other.write_text(text.replace('"a.', '"b.'))
+    ended = run(*command.split(), str(other), str(tmp_path / "large.json"), code=LEAN)
+    assert ended.code in (0, 1, 2)

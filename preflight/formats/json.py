@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import json
 from datetime import UTC
 from typing import TYPE_CHECKING
+
+from preflight.formats.documents import to_json
 
 if TYPE_CHECKING:
     from checks.base import Finding
@@ -27,7 +28,7 @@ def render(report: Report) -> str:
         "checks": [_check(result) for result in report.results],
         "keys": [_key(verdict) for verdict in report.keys],
     }
-    return json.dumps(document, ensure_ascii=False, indent=2) + "\n"
+    return to_json(document)
 
 
 def _check(result: Result) -> dict[str, object]:

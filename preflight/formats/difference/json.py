@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING
+
+from preflight.formats.documents import to_json
 
 if TYPE_CHECKING:
     from preflight.difference import Difference, Problem
@@ -29,7 +30,7 @@ def render(difference: Difference) -> str:
             for change in difference.facts
         ],
     }
-    return json.dumps(document, ensure_ascii=False, indent=2) + "\n"
+    return to_json(document)
 
 
 def _report(document: SavedReport) -> dict[str, object]:

@@ -62,7 +62,11 @@ def _title(problem: Problem) -> str:
 
 def _facts(difference: Difference) -> str:
     rows = [
-        (code(change.check), code(change.fact), code(str(change.before or "")), code(str(change.after or "")))
+        (code(change.check), code(change.fact), _known(change.before), _known(change.after))
         for change in difference.facts
     ]
     return "### Changed\n\n" + table(("check", "fact", "before", "after"), rows) if rows else ""
+
+
+def _known(value: object) -> str:
+    return "" if value is None else code(str(value))

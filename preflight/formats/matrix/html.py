@@ -37,6 +37,11 @@ class Vantage:
     complete: bool
     counts: Counts
 
+    @cached_property
+    def origins(self) -> Mapping[str, str]:
+        """Where each key was written."""
+        return {verdict.key: verdict.origin or "not set" for verdict in self.report.keys}
+
 
 @dataclass(frozen=True)
 class Problem:
@@ -69,8 +74,7 @@ class Problem:
 
     def origins(self, key: str) -> tuple[str, ...]:
         """Where the key was written, wherever it was blamed."""
-        verdicts = (verdict for each in self.vantages for verdict in each.report.keys if verdict.key == key)
-        return tuple(dict.fromkeys(verdict.origin or "not set" for verdict in verdicts))
+        return tuple(dict.fromkeys(each.origins[key] for each in self.vantages if key in each.origins))
 
 
 @dataclass(frozen=True)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING
+
+from preflight.formats.documents import to_json
 
 if TYPE_CHECKING:
     from preflight.matrix import Cell, Matrix, Row, Trouble
@@ -31,7 +32,7 @@ def render(matrix: Matrix) -> str:
         "keys": [_row(row) for row in matrix.rows],
         "findings": [_trouble(each) for each in matrix.troubles],
     }
-    return json.dumps(document, ensure_ascii=False, indent=2) + "\n"
+    return to_json(document)
 
 
 def _row(row: Row) -> dict[str, object]:
