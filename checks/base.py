@@ -199,7 +199,9 @@ class Recorder:
         except ClimbEnded:
             raise
         except Exception as error:
-            diagnosis = self.check.diagnose(error)
+            from checks import machine  # it is made of this module
+
+            diagnosis = machine.diagnose(error) or self.check.diagnose(error)
             if diagnosis is None:
                 raise
             self.note(diagnosis)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import traceback
 from pathlib import Path
 
-from checks import base
+from checks import base, machine
 from checks.base import Diagnosis, Finding
 from checks.words import clean
 from preflight.endings import BUG
@@ -15,8 +15,8 @@ _CHECKS = Path(base.__file__).parent
 
 
 def diagnose(error: BaseException) -> Diagnosis:
-    """The finding of an unexpected exception."""
-    return BUG.found(f"{type(error).__name__} at {_where(error)}")
+    """The finding of an unexpected exception: what the machine lacks is no bug."""
+    return machine.diagnose(error) or BUG.found(f"{type(error).__name__} at {_where(error)}")
 
 
 def result(name: str, kind: str, keys: tuple[str, ...], error: BaseException, seconds: float = 0.0) -> Result:

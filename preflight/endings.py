@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from checks import machine
 from checks.base import Cause, Layer, Status
 
 UNREADABLE = Cause(
@@ -52,9 +53,10 @@ BUG = Cause(
     "run it again with -v, which prints the traceback (without secrets), and report it",
     blames=(),
 )
-CAUSES = (UNREADABLE, EXTRA_CA_UNREADABLE, USAGE, TIMEOUT, DEADLINE, INTERRUPTED, BUG)
+CAUSES = (UNREADABLE, EXTRA_CA_UNREADABLE, USAGE, TIMEOUT, DEADLINE, INTERRUPTED, *machine.CAUSES, BUG)
 
-ON_OPEN_RUNG = frozenset({TIMEOUT.id, DEADLINE.id, INTERRUPTED.id, BUG.id})
+_LACKING = frozenset(cause.id for cause in machine.CAUSES)
+ON_OPEN_RUNG = frozenset({TIMEOUT.id, DEADLINE.id, INTERRUPTED.id, BUG.id}) | _LACKING
 NOT_STARTED = frozenset({USAGE.id, UNREADABLE.id})
-CUT_SHORT = frozenset({INTERRUPTED.id, BUG.id})
+CUT_SHORT = frozenset({INTERRUPTED.id, BUG.id}) | _LACKING
 EXIT_CODES = {BUG.id: 3, USAGE.id: 2, UNREADABLE.id: 2}
