@@ -9,6 +9,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from checks.bounds import BoundedSocket
+from checks.machine import spare
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection
@@ -46,8 +47,13 @@ def dead_addresses() -> set[str]:
 
 
 def look_up(host: Any, port: Any, dead: Collection[str], **options: Any) -> list[Any]:
-    """socket.getaddrinfo, with the dead addresses last. Blocks."""
-    return sorted(socket.getaddrinfo(host, port, **options), key=lambda entry: entry[4][0] in dead)
+    """socket.getaddrinfo, with the dead addresses last. Blocks. Raises OSError where no descriptor is left."""
+    try:
+        found = socket.getaddrinfo(host, port, **options)
+    except socket.gaierror:
+        spare()
+        raise
+    return sorted(found, key=lambda entry: entry[4][0] in dead)
 
 
 async def in_thread(work: Callable[[], T]) -> T:

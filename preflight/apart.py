@@ -12,11 +12,13 @@ import signal
 import threading
 import time
 from contextlib import suppress
+from dataclasses import dataclass
 from multiprocessing.connection import Connection, Pipe
 from typing import TYPE_CHECKING, NoReturn
 
 from checks.base import Diagnosis
-from preflight import runner
+from checks.machine import NO_MEMORY
+from preflight import bugs, runner
 from preflight.climb import Climb
 from preflight.endings import BUG
 from preflight.report import Result
@@ -30,10 +32,19 @@ if TYPE_CHECKING:
     from preflight.signals import Signals
 
     Work = Callable[[OnEnd], Run]
-    Events = queue.SimpleQueue["Run | tuple[Result, ...] | int | None"]
+    Events = queue.SimpleQueue["Run | tuple[Result, ...] | int | Failure | None"]
 
 _LATE = GRACE + 0.05  # seconds after a deadline or a signal: a process that has said nothing since then hangs
 _LATEST = GRACE + 0.15  # and since it has said something: it may be slow
+_GONE = 0.1  # seconds for a killed process to be gone; one that waits for a dead disk never is
+
+
+@dataclass(frozen=True)
+class Failure:
+    """What ended the other process, or the reading of what it sent, and the traceback."""
+
+    diagnosis: Diagnosis
+    traceback: str
 
 
 def run(  # noqa: PLR0913 - as for the run itself
@@ -61,7 +72,7 @@ def run(  # noqa: PLR0913 - as for the run itself
         return done
     reason = death or (interrupted() if signals.received else too_late(deadline))
     results = (other.told.get(check.name) or _untold(check, settings, origins, reason) for check in checks)
-    return Run(tuple(results), signal=signals.received)
+    return Run(tuple(results), other.bugs, signals.received)
 
 
 def _untold(check: Check, settings: Settings, origins: Mapping[str, str], reason: Diagnosis) -> Result:
@@ -75,10 +86,12 @@ class _Other:
 
     def __init__(self, work: Work) -> None:
         self.told: dict[str, Result] = {}
+        self.bugs: tuple[str, ...] = ()
         self._events: Events = queue.SimpleQueue()
         self._is_dead = False
+        self._failure: Diagnosis | None = None
         self._line, line = Pipe()
-        self._process = os.fork()
+        self._process = _fork()
         if not self._process:
             self._line.close()
             _serve(line, work)
@@ -103,6 +116,9 @@ class _Other:
                 case None:
                     self._is_dead = True
                     return None
+                case Failure(diagnosis, traceback):
+                    self._failure, self.bugs = diagnosis, (traceback,)
+                    return None
                 case int():
                     ends = min(ends, time.monotonic() + _LATE)
                 case results:
@@ -112,16 +128,49 @@ class _Other:
 
     def end(self) -> Diagnosis | None:
         """It is over. Returns what it died of, if it had died."""
-        os.kill(self._process, signal.SIGKILL)
-        code = os.waitstatus_to_exitcode(os.waitpid(self._process, 0)[1])
-        how = signal.strsignal(-code) if code < 0 else f"exit code {code}"
-        return BUG.found(f"the process that made the checks died: {how}") if self._is_dead else None
+        with suppress(ProcessLookupError):
+            os.kill(self._process, signal.SIGKILL)
+        code = self._exit_code()
+        self._line.close()
+        return self._failure or (_death(code) if self._is_dead else None)
+
+    def _exit_code(self) -> int | None:
+        """None where it is not known: it waits in the kernel, or the system keeps no children (SIGCHLD is ignored)."""
+        ends = time.monotonic() + _GONE
+        with suppress(ChildProcessError):
+            while time.monotonic() < ends:
+                process, status = os.waitpid(self._process, os.WNOHANG)
+                if process:
+                    return os.waitstatus_to_exitcode(status)
+                time.sleep(0.001)
+        return None
 
     def _hear(self) -> None:
-        with suppress(EOFError, OSError):
+        try:
             while True:
                 self._events.put(self._line.recv())
-        self._events.put(None)
+        except (EOFError, OSError):
+            self._events.put(None)
+        except BaseException as error:  # what came cannot be read, or there is no memory for it
+            self._events.put(_failure("reading the results", error))
+
+
+def _fork() -> int:
+    try:
+        return os.fork()
+    except BlockingIOError as error:
+        raise RuntimeError("can't start new process") from error
+
+
+def _death(code: int | None) -> Diagnosis:
+    if code == -signal.SIGKILL:
+        return NO_MEMORY.found("the process that made the checks was killed, as the system does when memory runs out")
+    how = "for an unknown reason" if code is None else f"exit code {code}" if code >= 0 else signal.strsignal(-code)
+    return BUG.found(f"the process that made the checks died: {how}")
+
+
+def _failure(doing: str, error: BaseException) -> Failure:
+    return Failure(bugs.diagnose(error), bugs.trace(doing, error))
 
 
 def _serve(line: Connection, work: Work) -> NoReturn:
@@ -135,9 +184,16 @@ def _serve(line: Connection, work: Work) -> NoReturn:
         for number in (signal.SIGHUP, signal.SIGQUIT):  # what they end is the process that is waited for
             signal.signal(number, signal.SIG_IGN)
         threading.Thread(target=_mind, args=(line,), daemon=True).start()
-        tell(work(tell))
+        tell(_done(work, tell))
     finally:
         os._exit(0)
+
+
+def _done(work: Work, tell: OnEnd) -> Run | Failure:
+    try:
+        return work(tell)
+    except BaseException as error:
+        return _failure("the run", error)
 
 
 def _mind(line: Connection) -> None:

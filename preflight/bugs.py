@@ -16,7 +16,7 @@ _CHECKS = Path(base.__file__).parent
 
 def diagnose(error: BaseException) -> Diagnosis:
     """The finding of an unexpected exception: what the machine lacks is no bug."""
-    return machine.diagnose(error) or BUG.found(f"{type(error).__name__} at {_where(error)}")
+    return machine.diagnose(error) or machine.starved() or BUG.found(f"{type(error).__name__} at {_where(error)}")
 
 
 def result(name: str, kind: str, keys: tuple[str, ...], error: BaseException, seconds: float = 0.0) -> Result:

@@ -11,6 +11,8 @@ import sys
 
 TYPE_CHECKING = False  # typing has one too, and would have to be imported
 if TYPE_CHECKING:
+    from contextlib import AbstractContextManager
+
     from preflight.commands import Document
     from preflight.session import Session
     from preflight.signals import Signals
@@ -22,8 +24,10 @@ def entry() -> None:
     import gc
     import threading
 
+    from preflight import process
     from preflight.signals import Signals
 
+    process.limit()
     if "_ARGCOMPLETE" in os.environ:
         from preflight import completion
 
@@ -115,6 +119,7 @@ def _last_resort(arguments: list[str], signals: Signals, error: BaseException) -
     """A report of the bug alone, without its words: what is secret is not known here."""
     from preflight import bugs
     from preflight.delivery import deliver
+    from preflight.endings import EXIT_CODES
     from preflight.output import write_stderr
     from preflight.signals import Interrupted
 
@@ -125,8 +130,9 @@ def _last_resort(arguments: list[str], signals: Signals, error: BaseException) -
     except Interrupted:
         raise
     except BaseException as second:
-        write_stderr(f"mistle-preflight: {bugs.diagnose(second).message}")
-        return 3
+        met = bugs.diagnose(second)
+        write_stderr(f"mistle-preflight: {met.message}")
+        return EXIT_CODES.get(met.cause.id, 1)
 
 
 def _session(arguments: list[str], signals: Signals) -> Session:
@@ -147,7 +153,8 @@ def _command(session: Session, arguments: list[str]) -> Document:
     try:
         session.options = parse(arguments)
         prepare(session.options.format)
-        return COMMANDS[session.options.command](session)
+        with _waiting(session):
+            return COMMANDS[session.options.command](session)
     except UsageError as error:
         session.note(USAGE.found(str(error)))
     except ConfigError as error:
@@ -157,6 +164,13 @@ def _command(session: Session, arguments: list[str]) -> Document:
     except BaseException as error:
         session.note_bug(error, f"the command {session.options.command}")
     return session.report()
+
+
+def _waiting(session: Session) -> AbstractContextManager[None]:
+    """A signal ends every command at once but ``run``, which first cleans up."""
+    from contextlib import nullcontext
+
+    return nullcontext() if session.options.command == "run" else session.signals.interrupting()
 
 
 if __name__ == "__main__":

@@ -28,7 +28,7 @@ class Climb:
     def __init__(self, checks: tuple[Check, ...], settings: Settings) -> None:
         self.checks, self.check, self.settings = checks, checks[0], settings
         self.bug = ""
-        self.is_over = False
+        self.is_begun = self.is_over = False
         self._late: int | None = None
         self._turn = threading.Lock()
         self._start()
@@ -37,6 +37,7 @@ class Climb:
         """Start the clock, unless it is over already."""
         with self._turn:
             if not self.is_over:
+                self.is_begun = True
                 self._start()
             return not self.is_over
 
@@ -45,18 +46,18 @@ class Climb:
         with self._turn:
             if self.is_over:
                 return
-            self._close()
             if not self.record.has_ended:
                 self._explain(reason)
             self._late = len(self.record.findings)
+            self._close()  # last: without the memory for a finding, it is not over
 
     def end(self, error: BaseException | None = None) -> None:
         """It came to its own end, or to an error that no rung expected: of a reply that cannot be read, or a bug."""
         with self._turn:
             if not self.is_over:
-                self._close()
                 if error is not None:
                     self._note_error(error)
+                self._close()
 
     def results(self, origins: Mapping[str, str]) -> tuple[tuple[Check, Result], ...]:
         """What is found so far, for each of the checks. A climb that nobody ended is a bug."""

@@ -16,6 +16,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from checks import machine
 from checks.base import Check, ClimbEnded, Diagnosis, Settings
 from checks.isolation import isolated, silenced
 from checks.threads import Loop
@@ -71,6 +72,7 @@ def run(  # noqa: PLR0913 - what, within which limits, and whom to tell
         if reason := _watch(work.events, ends, deadline, tell):
             work.cut(reason, tell)
             work.clean_up()
+        work.settle()
     found = {id(check): result for climb in climbs for check, result in climb.results(origins)}
     bugs = tuple(climb.bug for climb in climbs if climb.bug)
     return Run(tuple(found[id(check)] for check in checks), bugs, signals.received)
@@ -125,15 +127,27 @@ class _Work:
         self.climbs = climbs
         self.events: Events = queue.SimpleQueue()
         self.thread = threading.Thread(target=self._run, daemon=True)
+        self.error: BaseException | None = None
         self._loop: Loop | None = None
+        self._turns = asyncio.Semaphore(machine.turns())
         self._tasks: list[asyncio.Task[None]] = []
 
     def cut(self, reason: Diagnosis, tell: Callable[[Climb], None]) -> None:
         """End every climb that is not over, and tell of it."""
         for climb in self.climbs:
             if not climb.is_over:
-                climb.cut(reason)
+                climb.cut(self._why(climb, reason))
                 tell(climb)
+
+    def _why(self, climb: Climb, reason: Diagnosis) -> Diagnosis:
+        """A climb that had no turn, when others had, lacked descriptors and not time."""
+        waited = self._turns.locked() and not climb.is_begun and reason.cause is DEADLINE
+        return machine.waited(reason.message) if waited else reason
+
+    def settle(self) -> None:
+        """End every climb for the error that ended them all, if there was one."""
+        for climb in self.climbs if self.error else ():
+            climb.end(self.error)
 
     def clean_up(self) -> None:
         """Return when all have cleaned up, or when the grace is over."""
@@ -157,8 +171,7 @@ class _Work:
             self._complete(self._loop)
             self._loop.close()
         except BaseException as error:  # a bug of this module; a thread would print it, and its words
-            for climb in self.climbs:
-                climb.end(error)
+            self.error = error
         finally:
             self.events.put(None)
 
@@ -174,6 +187,10 @@ class _Work:
         await asyncio.sleep(0)  # closed transports report their end
 
     async def _climb(self, climb: Climb) -> None:
+        async with self._turns:
+            await self._climb_now(climb)
+
+    async def _climb_now(self, climb: Climb) -> None:
         if not climb.begin():
             return
         task = asyncio.create_task(_attempt(climb))

@@ -33,10 +33,14 @@ class Signals:
 
     @contextmanager
     def caught(self) -> Iterator[Signals]:
-        """Take over both signals, and give them back. Only the main thread can; elsewhere they stay as they are."""
+        """Take over both signals, and give them back. Only the main thread can; elsewhere they stay as they are.
+
+        A signal that the caller has this process ignore, as nohup and shells do, stays ignored.
+        """
         mine = threading.current_thread() is threading.main_thread()
-        before = {number: signal.signal(number, self._receive) for number in SIGNALS} if mine else {}
-        signal.pthread_sigmask(signal.SIG_UNBLOCK, before)  # the console script holds them back until here
+        heeded = [number for number in SIGNALS if mine and signal.getsignal(number) is not signal.SIG_IGN]
+        before = {number: signal.signal(number, self._receive) for number in heeded}
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS if mine else ())  # the console script holds them back
         try:
             yield self
         finally:
@@ -46,13 +50,13 @@ class Signals:
     @contextmanager
     def told_to(self, listener: Listener) -> Iterator[None]:
         """Until the end of the block, call the listener; at once for a signal that came before."""
-        self._listener = listener
+        before, self._listener = self._listener, listener
         try:
             if self.received:
                 listener(self.received)
             yield
         finally:
-            self._listener = None
+            self._listener = None if self.received else before
 
     @contextmanager
     def interrupting(self) -> Iterator[None]:

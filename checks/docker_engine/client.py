@@ -16,7 +16,11 @@ from typing import Any
 
 from docker import APIClient  # type: ignore[import-untyped]
 from docker.errors import APIError  # type: ignore[import-untyped]
-from docker.transport.unixconn import UnixHTTPConnection  # type: ignore[import-untyped]
+from docker.transport.unixconn import (  # type: ignore[import-untyped]
+    UnixHTTPAdapter,
+    UnixHTTPConnection,
+    UnixHTTPConnectionPool,
+)
 from docker.utils import config  # type: ignore[import-untyped]
 from requests import PreparedRequest, Response
 from requests.exceptions import RequestException, Timeout
@@ -31,7 +35,26 @@ _ALONE = threading.Lock()
 _OLDEST = "1.24"  # what the SDK can speak; the first question is asked without a version
 _ASKABLE = (1, 30)  # since then a daemon tells what a registry has
 
-UnixHTTPConnection.response_class = BoundedResponse
+
+class _Connection(UnixHTTPConnection):  # type: ignore[misc]
+    response_class = BoundedResponse
+
+
+class _Pool(UnixHTTPConnectionPool):  # type: ignore[misc]
+    def _new_conn(self) -> _Connection:
+        return _Connection(self.base_url, self.socket_path, self.timeout)
+
+
+class _Adapter(UnixHTTPAdapter):  # type: ignore[misc]
+    """The SDK's, with a bounded connection for each path."""
+
+    def get_connection(self, url: str, _proxies: object = None) -> _Pool:
+        path = url.partition("?")[0]
+        with self.pools.lock:
+            if not self.pools.get(path):
+                self.pools[path] = _Pool(path, self.socket_path, self.timeout)
+            pool: _Pool = self.pools[path]
+        return pool
 
 
 @dataclass(frozen=True)
@@ -49,7 +72,16 @@ class Client(APIClient):  # type: ignore[misc]
     def __init__(self, path: str, limit: float, version: str = _OLDEST) -> None:
         with _no_home():
             super().__init__(f"unix://{path}", version, limit)
+        self._adapter = _Adapter(f"http+unix://{path}", limit)
+        self.mount("http+docker://", self._adapter)
         self.trust_env = False  # neither proxies nor ~/.netrc
+
+    def open_for_removal(self, volume: str) -> None:
+        """Connect for the removal of the volume, so that no lack of descriptors can prevent it. Raises OSError."""
+        pool = self._adapter.get_connection(self._url("/volumes/{0}", volume))
+        connection = pool._get_conn()
+        connection.connect()
+        pool._put_conn(connection)
 
     def send(self, request: PreparedRequest, **options: Any) -> Response:
         """One call, whose reply is read in full but never without end."""

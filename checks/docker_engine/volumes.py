@@ -42,6 +42,7 @@ async def prove_volumes(record: Recorder, connected: Callable[[], Client], name_
 
 def _make_and_remove(connected: Callable[[], Client], name: str) -> None:
     with connected() as client:
+        client.open_for_removal(name)
         try:
             _call("creation", name, client.create_volume)
         except Unclear:  # it may be made all the same

@@ -51,7 +51,12 @@ class Relay:
 
     async def run(self, listener: socket.socket, dial: Dial) -> None:
         """Hand on what both sides say, until libpq is done."""
-        said, libpq = await _accepted(listener)
+        try:
+            said, libpq = await _accepted(listener)
+        except OSError as error:
+            self.fault = error
+            listener.close()
+            return
         try:
             heard, server = await dial()
         except Exception as error:

@@ -12,6 +12,7 @@ from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
 from checks.base import Met
+from checks.machine import spare
 from checks.postgres import causes
 from checks.postgres.refusals import LIBPQ, SERVER, of_libpq
 from checks.postgres.relay import Dial, Relay, relayed
@@ -161,12 +162,14 @@ async def _login(pgconn: PGconn) -> None:
     from psycopg.pq import ConnStatus, PollingStatus
 
     if pgconn.status == ConnStatus.BAD:
+        spare()
         raise LoginRefused(pgconn.get_error_message())
     status = PollingStatus.WRITING
     while status is not PollingStatus.OK:
         await _ready(pgconn.socket, write=status is PollingStatus.WRITING)
         status = PollingStatus(pgconn.connect_poll())
         if status is PollingStatus.FAILED:
+            spare()
             raise LoginRefused(pgconn.get_error_message())
 
 
