@@ -27,8 +27,8 @@ def entry() -> None:
     from preflight import process
     from preflight.signals import Signals
 
-    process.limit()
-    if "_ARGCOMPLETE" in os.environ:
+    process.prepare()
+    if os.environ.get("_ARGCOMPLETE"):
         from preflight import completion
 
         completion.answer()

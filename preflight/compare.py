@@ -29,6 +29,8 @@ def compare(
     for comparison in COMPARISONS:
         try:
             found += comparison(by_name, origins)
+        except KeyboardInterrupt:
+            raise
         except BaseException as error:
             on_bug(error)
     return tuple(

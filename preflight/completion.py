@@ -5,6 +5,7 @@ argcomplete asks this program anew at each tab, so that what is offered is what 
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -24,7 +25,9 @@ def script(shell: str) -> str:
 
 
 def answer() -> None:
-    """Say to the shell that asks what may follow, and end the process."""
+    """Say to the shell that asks what may follow, and end the process. A variable alone is no shell that asks."""
+    if not _is_asked(os.environ):
+        return
     import argcomplete
 
     from preflight.options import parser
@@ -34,6 +37,11 @@ def answer() -> None:
         if action.dest in _COMPLETERS:
             action.completer = _COMPLETERS[action.dest]  # type: ignore[attr-defined]
     argcomplete.autocomplete(asked, always_complete_options=False)
+
+
+def _is_asked(environ: Mapping[str, str]) -> bool:
+    numbers = (environ.get("_ARGCOMPLETE", ""), environ.get("COMP_POINT", ""))
+    return "COMP_LINE" in environ and all(number.isdecimal() for number in numbers)
 
 
 def _words(parsed_args: argparse.Namespace, prefix: str = "", **_: object) -> Iterable[str]:

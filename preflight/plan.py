@@ -53,7 +53,7 @@ class _Attempts:
     def __call__(self, resource: Resource, question: Callable[[], T]) -> T | None:
         try:
             return question()
-        except Interrupted:
+        except (Interrupted, KeyboardInterrupt):
             raise
         except BaseException as error:
             self.errors.setdefault(resource.name, error)

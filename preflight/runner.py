@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import importlib
-import os
 import queue
 import threading
 import time
@@ -18,7 +17,7 @@ from typing import TYPE_CHECKING
 
 from checks import machine
 from checks.base import Check, ClimbEnded, Diagnosis, Settings
-from checks.isolation import isolated, silenced
+from checks.isolation import isolated
 from checks.threads import Loop
 from preflight.climb import Climb
 from preflight.endings import DEADLINE, INTERRUPTED
@@ -66,7 +65,7 @@ def run(  # noqa: PLR0913 - what, within which limits, and whom to tell
         if on_end:
             on_end(tuple(result for _, result in climb.results(origins)))
 
-    with signals.told_to(work.events.put), isolated(os.environ), silenced():
+    with signals.told_to(work.events.put), isolated():
         if not signals.received and time.monotonic() < ends:
             work.thread.start()
         if reason := _watch(work.events, ends, deadline, tell):

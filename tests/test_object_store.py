@@ -1,6 +1,5 @@
 """Object stores on real servers, each fault for real."""
 
-import os
 import re
 import threading
 import time
@@ -790,7 +789,7 @@ def test_the_callers_aws_settings_change_nothing(
     for name in ("AWS_PROFILE", "AWS_REGION", "AWS_ACCESS_KEY_ID", "AWS_CA_BUNDLE", "AWS_ENDPOINT_URL_S3"):
         monkeypatch.setenv(name, "nonsense")
     monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:1")
-    with isolated(os.environ):
+    with isolated():
         check(store.url).passes("object-store.access", Layer.ACCESS, NAME, STYLE)
 
 
