@@ -144,11 +144,12 @@ def many(count: int) -> list[str]:
 
 @pytest.fixture
 def few_descriptors() -> Iterator[None]:
-    """As many as a few connections at once take."""
+    """As many as a few connections at once take, and what a server and a loop need."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    lowest = os.dup(0)
-    os.close(lowest)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (lowest + 2 * AT_ONCE, hard))
+    free = [os.dup(0) for _ in range(3 * AT_ONCE)]
+    for each in free:
+        os.close(each)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (max(free) + 1, hard))
     yield
     resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
 

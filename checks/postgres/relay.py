@@ -159,12 +159,12 @@ async def _secured(
 
 
 class _Patient(asyncio.StreamReaderProtocol):
-    """Lets what was said before a reset be heard. ``broken`` is the error that ended the connection, if one did."""
+    """Lets what was said before a reset be heard. ``broken`` is the error that ended it, but for the server's closing."""
 
     broken: Exception | None = None
 
     def connection_lost(self, exc: Exception | None) -> None:
-        self.broken = exc
+        self.broken = None if isinstance(exc, ConnectionError) else exc
         super().connection_lost(exc if isinstance(exc, Endless) else None)
 
 
