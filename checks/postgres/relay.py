@@ -159,7 +159,7 @@ async def _secured(
 
 
 class _Patient(asyncio.StreamReaderProtocol):
-    """Lets what was said before a reset be heard. ``broken`` is the error that ended it, but for the server's closing."""
+    """Lets what was said before a reset be heard. ``broken`` is the error that ended it, where no server closed it."""
 
     broken: Exception | None = None
 
