@@ -357,6 +357,16 @@ def test_credential_of_any_length_is_tried(postgres: Postgres, length: int) -> N
     found.fails("postgres.master-key-wrong", Layer.FITNESS, f"{MASTER_KEYS}.1", hint=f"{MASTER_KEYS}.1")
 
 
+def test_many_versions_are_the_first_hundred(postgres: Postgres) -> None:
+    database = postgres.database()
+    run_as_mistle(postgres, database, CREDENTIALS)
+    rows = "SELECT n, repeat('x', 5000) FROM generate_series(1, 2000) n"
+    run_as_mistle(postgres, database, f"INSERT INTO control_plane.organization_credential_keys {rows}")
+    found = pooled(postgres.url(database=database), **with_keys(v1="first"))
+    missing = [finding for finding in found.findings if finding.id == "postgres.master-key-missing"]
+    assert [each.fields for each in missing] == [(f"{MASTER_KEYS}.{version}",) for version in range(2, 101)]
+
+
 @pytest.mark.parametrize("text", ["", "<v>7</v>", "1:2:3", "ü" * 1000, "\U0001f511" * 700, "a''b \\ c"])
 def test_credential_of_any_form_says_nothing_of_the_key(postgres: Postgres, text: str) -> None:
     database = postgres.database()
