@@ -4,6 +4,7 @@ import re
 import socket
 import struct
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
@@ -150,22 +151,54 @@ def test_address_of_the_relay_is_never_shown() -> None:
     )
 
 
-@pytest.mark.parametrize("moment", [b"", ADMITTED], ids=["at the login", "at a query"])
-def test_connection_that_tls_breaks_is_not_closed_by_the_server(authority: Authority, moment: bytes) -> None:
+# TLS, whose records nobody can read any more
+
+UNREADABLE = b"\x17\x03\x03\0\x20" + bytes(32)
+
+
+def broken(authority: Authority, moment: bytes, asked: bytes = b"") -> Callable[[socket.socket], object]:
+    """TLS, asked for or from the first byte; then `moment` once something was said, and a record that is none."""
     context = authority.leaf().context()
 
     def script(connection: socket.socket) -> None:
-        connection.recv(8)
-        connection.sendall(b"S")
+        if asked:
+            connection.recv(8)
+            connection.sendall(asked)
         with connection.dup() as raw, context.wrap_socket(connection, server_side=True) as secured:
             secured.recv(4096)
             secured.sendall(moment)
-            raw.sendall(b"\x17\x03\x03\0\x20" + bytes(32))
+            raw.sendall(UNREADABLE)
             raw.recv(4096)
 
-    _, words = postgres(script, "?sslmode=require")
+    return script
+
+
+@pytest.mark.parametrize("moment", [b"", ADMITTED], ids=["at the login", "at a query"])
+def test_postgres_that_tls_breaks_is_not_closed_by_the_server(authority: Authority, moment: bytes) -> None:
+    _, words = postgres(broken(authority, moment, b"S"), "?sslmode=require")
     assert "closed by the server" not in words
     assert "TLS" in words
+
+
+@pytest.mark.parametrize(
+    ("name", "values"),
+    [
+        ("kv.data_plane", {"kv.data_plane.url": "rediss://localhost:{}", "kv.data_plane.key_prefix": "mistle"}),
+        (
+            "telemetry.traces",
+            {"telemetry.enabled": True, "telemetry.traces.endpoint": "https://localhost:{}/v1/traces"},
+        ),
+    ],
+)
+def test_connection_that_tls_breaks_is_not_closed_by_the_server(
+    authority: Authority, name: str, values: dict[str, object]
+) -> None:
+    with authority.trusted() as path, faults.serving(broken(authority, b"")) as port:
+        given = {key: value.format(port) if isinstance(value, str) else value for key, value in values.items()}
+        found = climb(name, given, extra=Path(path))
+    words = " ".join(finding.message for finding in found.findings if finding.status >= Status.WARN)
+    assert "closed by the server" not in words
+    assert "TLS handshake failed" in words
 
 
 # Mail
