@@ -100,13 +100,13 @@ CAUSES = (
 )
 
 _SHOWN = 3  # addresses that do not work, of however many
-_NO_SUCH_NAME = {socket.EAI_NONAME, getattr(socket, "EAI_NODATA", socket.EAI_NONAME)}
+_NO_SUCH_NAME = {getattr(socket, f"EAI_{name}", socket.EAI_NONAME) for name in ("NONAME", "NODATA", "ADDRFAMILY")}
 _SEVERAL = re.compile(r"Multiple exceptions: \[Errno (\d+)\]")  # asyncio's words, where no address of several accepts
 # What socket(2), bind(2) and connect(2) give, beside what has a class of its own in Python or is the machine's lack.
 _ERRORS = (
     (NOT_PERMITTED, "EACCES EPERM"),
     (NO_LOCAL_PORT, "EADDRINUSE EAGAIN ENOBUFS"),
-    (RESET, "ECONNABORTED ENETRESET ENOTCONN"),
+    (RESET, "ENETRESET ENOTCONN"),
     (
         UNREACHABLE,
         "EADDRNOTAVAIL EAFNOSUPPORT EHOSTDOWN EHOSTUNREACH ENETDOWN ENETUNREACH ENONET ENOPROTOOPT EOPNOTSUPP "
@@ -151,6 +151,8 @@ async def resolve(host: str, port: int) -> tuple[str, ...]:
     except socket.gaierror as error:
         if error.errno in _NO_SUCH_NAME:
             raise NoSuchName(f"{host} does not resolve: no such host") from error
+        if error.errno == socket.EAI_MEMORY:
+            raise MemoryError(error.strerror) from error
         raise
     return tuple(dict.fromkeys(str(entry[4][0]) for entry in found))
 
@@ -197,6 +199,8 @@ def _diagnose(error: BaseException, failed: ConnectFailed | None) -> Diagnosis |
             return REFUSED.found(f"connection refused{by}")
         case ConnectionResetError() | BrokenPipeError() | EOFError() | ssl.SSLEOFError() | ssl.SSLZeroReturnError():
             return RESET.found(f"the connection{to} was closed by the server")
+        case ConnectionAbortedError():
+            return RESET.found(f"the connection{to} was broken off")
         case TimeoutError() if failed:
             return TIMEOUT.found(f"no answer{of}: packets are dropped")
         case TimeoutError():

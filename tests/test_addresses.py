@@ -94,6 +94,27 @@ def test_error_of_a_drivers_own_connection_has_a_finding(name: str) -> None:
 
 
 @pytest.mark.parametrize(
+    ("code", "finding_id"),
+    [
+        (getattr(socket, "EAI_ADDRFAMILY", socket.EAI_NONAME), "network.name-not-found"),
+        (socket.EAI_FAIL, "network.dns-timeout"),
+    ],
+)
+def test_name_that_has_no_address_of_use(code: int, finding_id: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object, **_options: object) -> None:
+        raise socket.gaierror(code, "no")
+
+    monkeypatch.setattr(socket, "getaddrinfo", refuse)
+    check("name.test").fails(finding_id, Layer.DNS, URL, hint="host name")
+
+
+def test_connection_that_this_end_aborts_is_not_closed_by_the_server() -> None:
+    found = diagnose(ConnectionAbortedError("SSL handshake is taking longer than 60.0 seconds"))
+    assert found
+    assert (found.cause.id, found.message) == ("network.reset", "the connection was broken off")
+
+
+@pytest.mark.parametrize(
     "error",
     [
         OSError(errno.EMFILE, "x"),

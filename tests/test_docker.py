@@ -224,6 +224,17 @@ def test_what_this_machine_lacks_is_not_the_sockets_fault(error: int, monkeypatc
             knock(str(path), 1.0)
 
 
+@pytest.mark.parametrize("error", [errno.EIO, errno.ESTALE, errno.ECONNRESET, errno.ENXIO, errno.ENOBUFS])
+def test_socket_that_does_not_work_is_not_missing(error: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object) -> None:
+        raise OSError(error, os.strerror(error))
+
+    with socket_faults.silent_socket() as path:
+        monkeypatch.setattr(socket.socket, "connect", refuse)
+        finding = check(path).fails("docker.daemon-down", Layer.CONNECT, SOCKET, hint="start the Docker daemon")
+    assert os.strerror(error) in finding.message
+
+
 def test_a_bounded_answer_can_be_polled() -> None:
     connection, other = socket.socketpair()
     with connection, other, closing(BoundedResponse(connection)) as answer:

@@ -16,8 +16,12 @@ from checks.docker_engine import causes
 
 _LONGEST = 107  # bytes: sun_path without its final zero
 
-# What the system says of a path that cannot be opened; otherwise there is nothing.
+# What the system says of a path that cannot be opened; whatever else it says, a socket is there that does not work.
 _CAUSES = {
+    errno.ENOENT: causes.SOCKET_MISSING,
+    errno.ENOTDIR: causes.SOCKET_MISSING,
+    errno.ELOOP: causes.SOCKET_MISSING,
+    errno.ENAMETOOLONG: causes.SOCKET_MISSING,
     errno.EACCES: causes.PERMISSION_DENIED,
     errno.EPERM: causes.PERMISSION_DENIED,
     errno.ECONNREFUSED: causes.DAEMON_DOWN,
@@ -49,7 +53,7 @@ def knock(path: str, limit: float) -> None:
 
 
 def _met(path: str, error: OSError) -> Met:
-    cause = _CAUSES.get(error.errno or 0, causes.SOCKET_MISSING)
+    cause = _CAUSES.get(error.errno or 0, causes.DAEMON_DOWN)
     if cause is causes.PERMISSION_DENIED:
         return Met(cause.found(f"{path}: {error.strerror}: {_owner(path)}; this process is user {os.geteuid()}"))
     if cause is causes.SILENT:

@@ -57,7 +57,10 @@ class Replies:
         """Raise the first refusal, with its command's name."""
         for command, reply in zip(self.commands, self.replies, strict=True):
             if isinstance(reply, Exception) and command != _EXPIRE:
-                raise Refused(f"{command} on {self.key_prefix}:", reply, causes.by_words(reply))
+                is_refusal = causes.is_servers(reply)
+                raise (
+                    Refused(f"{command} on {self.key_prefix}:", reply, causes.by_words(reply)) if is_refusal else reply
+                )
 
 
 def plan_commands(key_prefix: str) -> tuple[tuple[str | int, ...], ...]:
