@@ -9,13 +9,13 @@ import socket
 import subprocess
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import pytest
 
 import faults
-from checks.addresses import AT_ONCE, ConnectFailed
+from checks.addresses import AT_ONCE, ConnectFailed, connect, faulty
 from checks.base import Layer
 from checks.network import diagnose
 from checks.threads import Loop
@@ -163,20 +163,53 @@ def many(count: int) -> list[str]:
     return [f"127.1.{number // 250}.{number % 250 + 1}" for number in range(count)]
 
 
-@pytest.fixture
-def few_descriptors() -> Iterator[None]:
-    """As many as a few connections at once take, and what a server and a loop need."""
+@contextmanager
+def descriptors(free: int) -> Iterator[None]:
+    """This process may open so many more files."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    free = [os.dup(0) for _ in range(3 * AT_ONCE)]
-    for each in free:
+    opened = [os.dup(0) for _ in range(free + 1)]
+    for each in opened:
         os.close(each)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (max(free) + 1, hard))
-    yield
-    resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    resource.setrlimit(resource.RLIMIT_NOFILE, (opened[-1], hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
 
 
-def test_name_with_two_thousand_addresses(several: Callable[[Sequence[str]], None], few_descriptors: None) -> None:
-    with faults.http_port(b"-NOAUTH no\r\n") as port:
+def test_lack_of_descriptors_is_no_fault_of_an_address() -> None:
+    async def run() -> None:
+        with descriptors(0):
+            await connect("127.0.0.1", 9, 4.0)
+
+    with asyncio.Runner(loop_factory=Loop) as runner, pytest.raises(OSError, match="Too many open files"):
+        runner.run(run())
+
+
+@pytest.mark.parametrize(
+    ("codes", "at_fault"),
+    [
+        ({"::1": errno.EAFNOSUPPORT, "::2": errno.ENETUNREACH, "127.0.0.1": None}, []),
+        ({"::1": errno.EAFNOSUPPORT, "::2": errno.ECONNREFUSED, "127.0.0.1": None}, ["::1", "::2"]),
+        ({"::1": errno.EHOSTUNREACH, "127.0.0.1": None}, ["::1"]),
+        ({"10.0.0.1": errno.ENETUNREACH, "::1": None}, []),
+        ({"10.0.0.1": errno.EADDRNOTAVAIL, "::1": None}, ["10.0.0.1"]),
+        ({"10.0.0.1": errno.ENETUNREACH, "10.0.0.2": None}, ["10.0.0.1"]),
+    ],
+    ids=["no IPv6", "some IPv6", "a way that ends", "no IPv4", "no free port", "a dead address"],
+)
+def test_which_addresses_are_at_fault(codes: dict[str, int | None], at_fault: list[str]) -> None:
+    def failed(address: str, code: int | None) -> ConnectFailed | None:
+        failure = ConnectFailed(address, 5)
+        failure.__cause__ = OSError(code, "x")
+        return failure if code else None
+
+    tries = {address: failed(address, code) for address, code in codes.items()}
+    assert [failure.host for failure in faulty(tries)] == at_fault
+
+
+def test_name_with_two_thousand_addresses(several: Callable[[Sequence[str]], None]) -> None:
+    with descriptors(3 * AT_ONCE), faults.http_port(b"-NOAUTH no\r\n") as port:
         several([*many(1999), "127.0.0.1"])
         found = check("many.test", port, timeout=60.0)
     dead = found["network.address-unreachable"]
