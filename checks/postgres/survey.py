@@ -210,8 +210,8 @@ def _ciphertexts(answer: list[str] | str | None) -> tuple[tuple[str, str], ...] 
     """Each version of the master key with a ciphertext, put together from its parts."""
     if answer is None or answer == "denied":  # then the access rung has said so
         return None
-    if isinstance(answer, str):
-        return answer
+    if answer == "locked":
+        return "locked"
     parts = sorted((int(part[1]), int(part[2]), part[3]) for part in map(_WORD.fullmatch, answer) if part)
     versions = islice(groupby(parts, lambda part: part[0]), _MOST)
     return tuple((str(version), "".join(part[2] for part in same)) for version, same in versions)
