@@ -57,7 +57,7 @@ def diagnose(check: Check, error: BaseException) -> Diagnosis | None:
     found = next((each for each in check.causes if each.id == f"{check.prefix}.{NAME}"), None)
     if not found or not _is_of_reading(error, READERS.get(check.kind, ())):
         return None
-    return found.found(f"the server's reply cannot be read: {type(error).__name__}")
+    return found.found(f"the server's reply cannot be read: {_name(type(error))}")
 
 
 def _is_of_reading(error: BaseException, readers: tuple[str, ...]) -> bool:
@@ -67,6 +67,10 @@ def _is_of_reading(error: BaseException, readers: tuple[str, ...]) -> bool:
     modules = [str(frame.f_globals.get("__name__")) for frame, _ in walk_tb(error.__traceback__)]
     last = max((number for number, module in enumerate(modules) if _package(module) in _OWN), default=0)
     return any(module in readers or _package(module) in readers for module in modules[last:])
+
+
+def _name(kind: type[BaseException]) -> str:
+    return kind.__name__ if kind.__module__ == "builtins" else f"{kind.__module__}.{kind.__name__}"
 
 
 def _package(module: str) -> str:

@@ -130,6 +130,13 @@ def test_a_date_beyond_all_is_of_a_clock_that_is_right():
         climbed(aim)["object-store.clock-skew"]
 
 
+def test_more_master_keys_than_anybody_has_are_a_few_findings():
+    stored = "".join(f"<v>{number}</v><c>v1.x</c>" for number in range(20_000))
+    with aimed("pooled", answers.postgres({"row": answers.survey(ciphertexts=stored)})) as aim:
+        found = climbed(aim)
+    assert len(found.findings) < 200, len(found.findings)
+
+
 def _raising(module: str, error: type[Exception] = IndexError) -> Callable[..., object]:
     """A function of this module that cannot take what it is given."""
     place: dict[str, Any] = {"__name__": module, "error": error}
