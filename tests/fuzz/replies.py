@@ -63,14 +63,28 @@ def _of_scenes(family: str) -> list[Behaviour]:
 
 
 _PAGE = answers.reply("200 OK", "<!doctype html><p>Mistle", "Content-Type: text/html")
-_POSTGRES = [answers.postgres({"row": answers.survey()}), *_of_scenes("postgres")]
+_MD5 = floods.message(b"R", b"\0\0\0\5salt")
+_POSTGRES = [
+    answers.postgres({"row": answers.survey()}),
+    answers.postgres({"row": answers.survey(locked=[["control_plane", 4]], unusable=[["control_plane", "thing"]])}),
+    floods.Flood(floods.scram(4096)),
+    floods.Flood(floods.at_login(lambda: iter([_MD5]))),
+    *_of_scenes("postgres"),
+]
+_CHALLENGING = [
+    floods.smtp(
+        ehlo=lambda offer=offer: iter([b"250-mail.test\r\n250 AUTH " + offer]),  # type: ignore[misc]
+        auth=lambda: iter([b"334 PDEyMz4=\r\n"]),
+    )
+    for offer in (b"LOGIN\r\n", b"CRAM-MD5\r\n", b"XOAUTH2\r\n")
+]
 SERVERS: Mapping[str, Sequence[Behaviour]] = {
     **{kind: [answers.http(kind, {})] for kind in answers.GOOD},
     "docker": [answers.http("docker", {}), *_of_scenes("docker")],
     "postgres": _POSTGRES,
     "pooled": _POSTGRES,
     "valkey": [answers.valkey(b"role:master\r\nmaxmemory:0\r\n"), *_of_scenes("valkey")],
-    "smtp": [floods.Flood(floods.smtp()), *_of_scenes("smtp")],
+    "smtp": [floods.Flood(floods.smtp()), *map(floods.Flood, _CHALLENGING), *_of_scenes("smtp")],
     "object_store": [_store(scene) for scene in ("right", *echoes_http.STORE)],
     "tunnel": [_tunnel(scene) for scene in ("right", *echoes_http.TUNNEL)],
     "dashboard": [answers.always(_PAGE), answers.always(answers.reply("302 Found", headers="Location: http://a/b"))],
