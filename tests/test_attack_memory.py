@@ -62,6 +62,7 @@ ALLOWED = {
     "google": {"google.unexpected-reply"},
 }
 ENDLESS = "network.endless"
+Growth = dict[str, list[tuple[float, float]]]
 
 
 @pytest.fixture(scope="module")
@@ -82,16 +83,17 @@ def calm(measure: Measurer, authority: Authority) -> Mapping[str, float]:
 
 
 @pytest.fixture(scope="module")
-def growth(figures: Section) -> Iterator[dict[str, list[float]]]:
-    """By kind, in MiB, one for each attack."""
-    growth: dict[str, list[float]] = {}
+def growth(figures: Section) -> Iterator[Growth]:
+    """By kind, in MiB and in seconds of the processor, one for each attack."""
+    growth: Growth = {}
     yield growth
     figures.add("attacks", sum(map(len, growth.values())))
     figures.add("each offers, MiB", floods.GIB // 2**20)
     figures.add("bound of the memory that a check may take, MiB", BOUND)
     for kind, all_ in growth.items():
         figures.cell(kind, "attacks", str(len(all_)))
-        figures.cell(kind, "most memory that one took, MiB", f"{max(0.0, *all_):.1f}")
+        figures.cell(kind, "most memory that one took, MiB", f"{max(0.0, *(memory for memory, _ in all_)):.1f}")
+        figures.cell(kind, "most time of the processor, s", f"{max(busy for _, busy in all_):.1f}")
 
 
 @profiles.covering
@@ -102,13 +104,13 @@ def test_a_server_without_end(
     measure: Measurer,
     calm: Mapping[str, float],
     authority: Authority,
-    growth: dict[str, list[float]],
+    growth: Growth,
 ) -> None:
     flood = Flood(ATTACKS[kind][what])
     with aimed(kind, flood, authority) as aim:
         found = measure(aim.name, aim.values, timeout=LIMIT, **aim.options)
-    growth.setdefault(kind, []).append(found.peak - calm[kind])
-    assert growth[kind][-1] < BOUND, f"{found.peak - calm[kind]:.0f} MiB"
+    growth.setdefault(kind, []).append((found.peak - calm[kind], found.busy))
+    assert growth[kind][-1][0] < BOUND, f"{found.peak - calm[kind]:.0f} MiB"
     assert found.seconds < LIMIT / 2, found
     assert found.busy < LIMIT / 4, found  # what holds up one check in the interpreter holds up all
     (failed,) = (each for each in found.findings if each.hint and each.id != "smtp.starttls-not-offered")
@@ -137,14 +139,14 @@ def long_chain(authority: Authority) -> Leaf:
 @pytest.mark.parametrize("kind", profiles.first(2, SECURED))
 @pytest.mark.parametrize("what", profiles.first(1, ["a chain of 500 certificates", *floods.TLS]))
 def test_a_handshake_without_end(
-    kind: str, what: str, measure: Measurer, calm: Mapping[str, float], long_chain: Leaf, growth: dict[str, list[float]]
+    kind: str, what: str, measure: Measurer, calm: Mapping[str, float], long_chain: Leaf, growth: Growth
 ) -> None:
     script, target = floods.TLS.get(what), TARGETS[kind]
     with faults.serving(Flood(script)) if script else tls_serving(long_chain, lambda _: None) as port:
         changes = {key: value.format(port) if isinstance(value, str) else value for key, value in SECURED[kind].items()}
         found = measure(target.name, {**target.values(f"localhost:{port}"), **changes}, timeout=LIMIT)
-    growth.setdefault(f"{kind}, TLS", []).append(found.peak - calm[kind])
-    assert growth[f"{kind}, TLS"][-1] < BOUND
+    growth.setdefault(f"{kind}, TLS", []).append((found.peak - calm[kind], found.busy))
+    assert growth[f"{kind}, TLS"][-1][0] < BOUND
     assert found.seconds < LIMIT / 2, found
     key = "email.smtp.host" if kind == "smtp" else target.key
     found.fails("tls.handshake-failed", Layer.TLS, key, hint="TLS settings")
@@ -152,7 +154,7 @@ def test_a_handshake_without_end(
 
 @profiles.long
 def test_a_row_without_end_through_tls(
-    measure: Measurer, calm: Mapping[str, float], authority: Authority, growth: dict[str, list[float]]
+    measure: Measurer, calm: Mapping[str, float], authority: Authority, growth: Growth
 ) -> None:
     context, flood = authority.leaf().context(), Flood(floods.POSTGRES["a row of a gigabyte"])
 
@@ -166,6 +168,6 @@ def test_a_row_without_end_through_tls(
     with faults.serving(serve) as port:
         url = f"postgres://u:postgres-password@localhost:{port}/d?sslmode=require"
         found = measure(target.name, {target.key: url}, timeout=LIMIT)
-    growth.setdefault("postgres, TLS", []).append(found.peak - calm["postgres"])
-    assert growth["postgres, TLS"][-1] < BOUND
+    growth.setdefault("postgres, TLS", []).append((found.peak - calm["postgres"], found.busy))
+    assert growth["postgres, TLS"][-1][0] < BOUND
     found.fails(ENDLESS, Layer.ACCESS, target.key, hint="the port of the right service")
