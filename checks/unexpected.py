@@ -64,7 +64,10 @@ def _is_of_reading(error: BaseException, readers: tuple[str, ...]) -> bool:
     """Whether it was raised in a driver, or in a reader of our own or below it: what called them does not matter."""
     if not isinstance(error, Exception) or isinstance(error, _NEVER_A_REPLY) or getattr(error, "errno", None):
         return False
-    modules = [str(frame.f_globals.get("__name__")) for frame, _ in walk_tb(error.__traceback__)]
+    frames = [frame for frame, _ in walk_tb(error.__traceback__)]
+    if any(frame.f_code.co_name == "<module>" for frame in frames):  # a driver that cannot even be loaded
+        return False
+    modules = [str(frame.f_globals.get("__name__")) for frame in frames]
     last = max((number for number, module in enumerate(modules) if _package(module) in _OWN), default=0)
     return any(module in readers or _package(module) in readers for module in modules[last:])
 

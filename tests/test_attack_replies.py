@@ -254,6 +254,15 @@ def test_error_of_ours_is_a_bug(what: str, monkeypatch: pytest.MonkeyPatch):
     assert error.__name__ in done.bugs[0]
 
 
+def test_driver_that_cannot_be_loaded_is_no_reply(monkeypatch: pytest.MonkeyPatch):
+    with aimed("valkey", answers.valkey(b"role:master")) as aim:
+        climbed(aim)
+        load = compile("raise KeyError", "redis/late.py", "exec")
+        monkeypatch.setattr("redis.asyncio.Redis.pipeline", lambda *_, **__: exec(load, {"__name__": "redis.late"}))
+        done = run((planned(aim.name, aim.values),), Settings(Trust()), deadline=20, origins={})
+    assert exit_code(done) == 3
+
+
 def test_unreadable_reply_shows_its_traceback():
     with aimed("valkey", _valkey(b":1\r\n")) as aim:
         done = run((planned(aim.name, aim.values),), Settings(Trust()), deadline=20, origins={})
