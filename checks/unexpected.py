@@ -44,7 +44,7 @@ def cause(prefix: str, server: str, blames: tuple[str, ...], status: Status = St
     return Cause(
         f"{prefix}.{NAME}",
         Layer.CONNECT,
-        f"a reply has a form that {server} never gives, and that this check's driver stumbles over",
+        f"a reply has a form that {server} never gives, and that this check's driver cannot read",
         f"make sure that {{blamed}} leads to {server}, and that no proxy answers in its place; "
         "if that is so, report this with what -v shows",
         blames=blames,

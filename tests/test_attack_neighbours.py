@@ -23,7 +23,7 @@ from floods import Flood, Script
 from preflight.report import Report
 from testbed import Authority
 
-PATIENCE = {"falls silent": 5.0}  # seconds; all of it is waited for
+PATIENCE = {"falls silent": 5.0, "speaks another protocol": 5.0}  # seconds: all of it may be waited for
 OWN = {
     "postgres": "postgres.",
     "valkey": "kv.",
