@@ -293,8 +293,6 @@ def test_no_document_type_is_read(encoding: str):
 # Replies that somebody has been at, at random.
 
 
-# What a check leaves open that its limit has cut is closed with its loop.
-@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 @profiles.long
 def test_changed_replies(figures: Section):
     first, met = random.randrange(2**48) * replies.TOGETHER, list[str]()
