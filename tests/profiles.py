@@ -51,6 +51,7 @@ LONGEST = (
     "test_attack_concurrency",
     "test_attack_signals",
     "test_attack_secrets",
+    "test_attack_neighbours",
     "test_http_service",
     "test_object_store",
     "test_attack_bugs",
