@@ -58,9 +58,18 @@ class Entry:
         return _examples().get(self.cause.id, "")
 
 
+@dataclass(frozen=True)
+class Explanation:
+    """What was asked for: one entry, or those that are ``listed``."""
+
+    entries: tuple[Entry, ...]
+    listed: bool = False
+    exit_code: int = 0
+
+
 @cache
 def _examples() -> Mapping[str, str]:
-    found: Mapping[str, str] = json.loads(files("preflight").joinpath("examples.json").read_text())
+    found: Mapping[str, str] = json.loads(files("preflight").joinpath("examples.json").read_text(encoding="utf-8"))
     return found
 
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import re
+import stat
 from dataclasses import replace
-from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from preflight.formats import FORMATS
@@ -39,11 +40,20 @@ def summarize(report: Report, name: str) -> None:
     """Add to the step's summary, if this format brings one along and the service has one. Raises OSError."""
     summary = SUMMARIES.get(name)
     if summary and (file := os.environ.get(summary.variable)):
-        with Path(file).open("ab") as stream:
+        with open(file, "ab", opener=_at_once) as stream:
             before = b"\n" if stream.tell() else b""
             versions = (before + version for version in _versions(report, FORMATS[summary.format]))
             room = summary.limit - stream.tell()
             stream.write(next((version for version in versions if len(version) <= room), b""))
+
+
+def _at_once(path: str, flags: int) -> int:
+    """A pipe in the file's place is not waited for."""
+    descriptor = os.open(path, flags | os.O_NONBLOCK, 0o666)
+    if stat.S_ISREG(os.fstat(descriptor).st_mode):
+        return descriptor
+    os.close(descriptor)
+    raise OSError(errno.EINVAL, "it is not a regular file")
 
 
 def _versions(report: Report, render: Callable[[Report], str]) -> Iterator[bytes]:

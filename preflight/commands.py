@@ -16,13 +16,14 @@ from preflight.report import Report, Result
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
+    from preflight.catalogue import Explanation
     from preflight.difference import Difference
     from preflight.matrix import Matrix
     from preflight.plan import Plan
     from preflight.saved import SavedReport
     from preflight.session import Session
 
-    Document = Report | Difference | Matrix | str
+    Document = Report | Difference | Matrix | Explanation | str
 
 
 def run(session: Session) -> Report:
@@ -69,25 +70,20 @@ def plan(session: Session) -> Report:
     return session.report()
 
 
-def explain(session: Session) -> str:
+def explain(session: Session) -> Explanation:
     """Say what a finding means, or which there are."""
-    from preflight import explanations
-    from preflight.catalogue import entries
+    from preflight.catalogue import Explanation, entries
 
-    options, as_json = session.options, "json" in {name for name, _ in session.options.format}
-    known, (asked, *_) = entries(), (*options.arguments, "")
-    if options.list or any(id_.startswith(f"{asked}.") for id_ in known):
-        found = [entry for id_, entry in known.items() if id_.startswith(asked)]
+    known, (asked, *_) = entries(), (*session.options.arguments, "")
+    if session.options.list or any(id_.startswith(f"{asked}.") for id_ in known):
+        found = tuple(entry for id_, entry in known.items() if id_.startswith(asked))
         if not found:
             raise UsageError(f"no finding begins with {asked!r}; see mistle-preflight explain --list")
-        if as_json:
-            return explanations.to_json([explanations.document(entry) for entry in found])
-        return explanations.listing(found)
+        return Explanation(found, listed=True)
     if not asked:
         raise UsageError("name the finding, as in mistle-preflight explain network.refused; --list names them all")
     _require_known([asked])
-    entry = known[asked]
-    return explanations.to_json(explanations.document(entry)) if as_json else explanations.explain(entry)
+    return Explanation((known[asked],))
 
 
 def completion(session: Session) -> str:

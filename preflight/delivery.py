@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 from preflight import ci, formats
 from preflight.endings import BUG, NOT_STARTED
 from preflight.formats import FORMATS
-from preflight.output import OutputError, is_writable, write_stderr, write_stdout
+from preflight.output import OutputError, write_stderr
 from preflight.output import deliver as write
+from preflight.places import is_writable
 from preflight.report import Report
 
 if TYPE_CHECKING:
@@ -23,30 +24,28 @@ if TYPE_CHECKING:
 def deliver(session: Session, document: Document) -> int:
     """Print it, and give the exit code. A report that is lost leaves no run ready."""
     code = 0 if isinstance(document, str) else document.exit_code
+    color, seconds = session.options.color, session.left
     try:
-        match document:
-            case str():
-                write_stdout(document, color=session.options.color)
-            case Report():
-                report, texts = _rendered(session, document)
-                code = report.exit_code
-                for line in _asides(report, texts):
-                    write_stderr(line)
-                hand_out(report, texts, color=session.options.color)
-            case _:
-                known = formats.of(session.options.command)
-                texts = {target: known[target[0]](document) for target in session.options.format}
-                write(texts.items(), color=session.options.color)
+        if isinstance(document, Report):
+            report, texts = _rendered(session, document)
+            code = report.exit_code
+            for line in _asides(report, texts):
+                write_stderr(line)
+            hand_out(report, texts, color=color, seconds=seconds)
+        else:
+            known = formats.of(session.options.command)
+            texts = {target: known[target[0]](document) for target in session.options.format}
+            write(texts.items(), color=color, seconds=seconds)
     except OutputError as error:
         write_stderr(f"mistle-preflight: {error}")
         return code or 2
     return code
 
 
-def hand_out(report: Report, texts: Mapping[Target, str], *, color: bool = True) -> None:
+def hand_out(report: Report, texts: Mapping[Target, str], *, color: bool = True, seconds: float = 10.0) -> None:
     """Write the texts of a report, and add to the summary of a CI service's step. Raises OutputError."""
     try:
-        write(texts.items(), color=color)
+        write(texts.items(), color=color, seconds=seconds)
     finally:
         for name, _ in texts:
             _summarize(report, name)
@@ -100,4 +99,4 @@ def _targets(session: Session, report: Report) -> tuple[Target, ...]:
     wanted = session.options.format
     if report.exit_code != 2:
         return wanted
-    return tuple((name, file) for name, file in wanted if name != "text" and is_writable(file))
+    return tuple((name, file) for name, file in wanted if name != "text" and (file is None or is_writable(file)))

@@ -8,19 +8,21 @@ import os
 import re
 import shutil
 import sys
-from pathlib import Path
+import time
 from typing import TYPE_CHECKING
 
 from preflight import ci
 from preflight.folding import folded
 from preflight.formats.marks import ASCII
 from preflight.options import UsageError
+from preflight.places import is_writable, put
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from preflight.options import Target
 
+_MODES = {"prometheus": 0o644}  # for node_exporter, a user of its own; it holds no target and no server's words
 _SGR = re.compile(r"\x1b\[[0-9;]*m")
 
 
@@ -32,13 +34,13 @@ class OutputError(Exception):
     """A report could not be written; the message is one line."""
 
 
-def deliver(texts: Iterable[tuple[Target, str]], *, color: bool = True) -> None:
-    """Write each text to its place, files first. Raises OutputError, after trying them all."""
-    failures = []
+def deliver(texts: Iterable[tuple[Target, str]], *, color: bool = True, seconds: float = 10.0) -> None:
+    """Write each text to its place, files first; a pipe may take as long. Raises OutputError, after trying them all."""
+    failures, end = [], time.monotonic() + seconds
     for (name, file), text in sorted(texts, key=lambda entry: entry[0][1] is None):  # a reader may keep us waiting
         try:
             if file:
-                _write_file(file, plain(text).encode(errors="replace"))
+                put(file, plain(text).encode(errors="replace"), mode=_MODES.get(name, 0o600), end=end)
             else:
                 encoding = None if name == "text" else "utf-8"
                 write_stdout(text, color=color, encoding=encoding, commands=name in ci.COMMANDS)
@@ -90,18 +92,8 @@ def write_stderr(line: str) -> None:
 def prepare(targets: Iterable[Target]) -> None:
     """Raises UsageError for a file that could not be written, before anything is checked."""
     for _, file in targets:
-        if not is_writable(file):
+        if file and not is_writable(file):
             raise UsageError(f"--format: {file} cannot be written")
-
-
-def is_writable(file: Path | None) -> bool:
-    """Whether a report could be put there, as far as can be told before."""
-    try:
-        if file is None or (file.exists() and not file.is_file() and not file.is_dir()):
-            return True
-        return not file.is_dir() and file.parent.is_dir() and os.access(file.parent, os.W_OK)
-    except (OSError, ValueError):  # a name that is too long or none at all, a directory that may not be searched
-        return False
 
 
 def _encoded(text: str, encoding: str) -> bytes:
@@ -109,34 +101,6 @@ def _encoded(text: str, encoding: str) -> bytes:
         return text.encode(encoding)
     except UnicodeEncodeError:
         return text.translate(ASCII).encode(encoding, "replace")
-
-
-def _write_file(file: Path, content: bytes) -> None:
-    """A regular file is replaced as a whole, mode 0600; a device or a pipe is written to."""
-    import tempfile
-
-    if file.exists() and not file.is_file():
-        _pour(file, content)
-        return
-    place = file.resolve()
-    descriptor, name = tempfile.mkstemp(dir=place.parent, prefix=f".{place.name[:99]}.")
-    try:
-        with os.fdopen(descriptor, "wb") as stream:
-            stream.write(content)
-            stream.flush()
-            os.fsync(stream.fileno())
-        Path(name).replace(place)
-    except BaseException:
-        Path(name).unlink(missing_ok=True)
-        raise
-
-
-def _pour(file: Path, content: bytes) -> None:
-    """Into a device or a pipe. To open a pipe that nobody reads would wait for ever: that is an error."""
-    descriptor = os.open(file, os.O_WRONLY | os.O_NONBLOCK)
-    with os.fdopen(descriptor, "wb") as stream:
-        os.set_blocking(descriptor, True)
-        stream.write(content)
 
 
 def _reason(error: OSError) -> str:

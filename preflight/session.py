@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
     from preflight.options import Options
 
+_MOMENT = 0.3  # seconds
 _SAID = 1000  # characters: a word of the command line, and every name that could stand there instead
 _NOTHING = Config(values={}, origins={}, findings=(), broken=frozenset(), keys={}, secrets=())
 
@@ -75,6 +76,11 @@ class Session:
     def patience(self) -> float:
         """How many seconds a file may keep the command waiting: as many as a check, within the deadline."""
         return max(0.0, min(self.options.timeout, self.options.deadline - self.seconds))
+
+    @property
+    def left(self) -> float:
+        """How many seconds a report may take to be written: until the deadline, and a moment at least."""
+        return max(_MOMENT, self.options.deadline - self.seconds)
 
     @property
     def seconds(self) -> float:

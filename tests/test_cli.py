@@ -344,6 +344,36 @@ def test_explain_in_json():
     assert found["example"].startswith("connection refused by ")
 
 
+PRINTED = {
+    "explanation": ("explain", "network.refused"),
+    "explanation for machines": ("explain", "network.refused", "-f", "json"),
+    "list for machines": ("explain", "smtp", "-f", "json"),
+    "script": ("completion", "bash"),
+}
+
+
+@pytest.mark.parametrize("what", PRINTED)
+def test_what_is_no_report_goes_to_files_too(what: str, tmp_path: Path):
+    words = PRINTED[what] if "-f" in PRINTED[what] else (*PRINTED[what], "-f", "text")
+    code, stdout, stderr = ended(*words[:-1], f"{words[-1]}={tmp_path / 'file'}")
+    assert (code, stdout, stderr) == (0, "", "")
+    assert (tmp_path / "file").read_text() == ended(*words)[1] != ""
+
+
+@pytest.mark.parametrize("command", ["explain network.refused", "completion bash"])
+@pytest.mark.parametrize("name", ["html", "junit", "github", "markdown", "prometheus"])
+def test_format_that_a_command_does_not_have(command: str, name: str, tmp_path: Path):
+    code, _, stderr = ended(*command.split(), "-f", f"{name}={tmp_path / 'file'}")
+    assert (code, f"{command.split(maxsplit=1)[0]} has no format '{name}'; it has: text" in stderr) == (2, True)
+
+
+def test_arguments_are_parsed_without_the_formats():
+    program = "import sys, preflight.options; preflight.options.parse(['-fjson', '-fhtml=x', '-fjunit=y']); "
+    program += "print({'jinja2', 'junitparser', 'preflight.formats.html'} & {*sys.modules})"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, cwd=ROOT)
+    assert done.stdout == "set()\n"
+
+
 @pytest.mark.parametrize("arguments", [("explain", "--list"), ("explain", "--list", "smtp"), ("explain", "smtp")])
 def test_explain_lists_findings(arguments: tuple[str, ...]):
     code, stdout, _ = ended(*arguments)

@@ -9,7 +9,7 @@ import checks
 from checks.base import Layer
 from preflight import docs
 from preflight.catalogue import anchor, entries
-from preflight.explanations import explain
+from preflight.formats.explanation.text import explain
 
 ROOT = Path(__file__).parents[1]
 DOCUMENTS = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")])

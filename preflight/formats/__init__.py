@@ -8,6 +8,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 if TYPE_CHECKING:
+    from preflight.catalogue import Explanation
     from preflight.difference import Difference
     from preflight.matrix import Matrix
     from preflight.report import Report
@@ -29,6 +30,9 @@ class Formats(Mapping[str, Callable[[Printable], str]], Generic[Printable]):
         render: Callable[[Printable], str] = module.render
         return render
 
+    def __contains__(self, name: object) -> bool:
+        return name in self.names  # without the import of its module
+
     def __iter__(self) -> Iterator[str]:
         return iter(self.names)
 
@@ -42,7 +46,15 @@ FORMATS: Formats[Report] = Formats(
 DIFFERENCE: Formats[Difference] = Formats("preflight.formats.difference", ("text", "json", "markdown"))
 MATRIX: Formats[Matrix] = Formats("preflight.formats.matrix", ("text", "json", "markdown", "html"))
 
-BY_COMMAND: Mapping[str, Formats[Any]] = {"diff": DIFFERENCE, "merge": MATRIX}
+EXPLANATION: Formats[Explanation] = Formats("preflight.formats.explanation", ("text", "json"))
+SCRIPT: Formats[str] = Formats("preflight.formats.script", ("text",))
+
+BY_COMMAND: Mapping[str, Formats[Any]] = {
+    "explain": EXPLANATION,
+    "diff": DIFFERENCE,
+    "merge": MATRIX,
+    "completion": SCRIPT,
+}
 """What a command prints where that is no report."""
 
 

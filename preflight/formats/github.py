@@ -1,7 +1,7 @@
 """Workflow commands: what GitHub Actions shows as annotations of the configuration's lines.
 
 GitHub shows ten errors and ten warnings of a step: where there are more, the tenth says how many, and the others are in
-the step's log. Its summary is the markdown report, which preflight.output appends.
+the step's log. Its summary is the markdown report, which preflight.ci adds.
 """
 
 from __future__ import annotations

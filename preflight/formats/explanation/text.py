@@ -1,48 +1,30 @@
-"""What a finding means, for a terminal and for machines."""
+"""What a finding means, for a terminal."""
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from preflight.catalogue import Entry
+    from preflight.catalogue import Entry, Explanation
+
+
+def render(explanation: Explanation) -> str:
+    """One entry in full, or one line each."""
+    return _listing(explanation.entries) if explanation.listed else explain(explanation.entries[0])
 
 
 def explain(entry: Entry) -> str:
-    """One entry: what it means, what it looked like once, and the remedy."""
+    """What it means, what it looked like once, and the remedy."""
     return "\n".join(_lines(entry)) + "\n"
 
 
-def listing(entries: Iterable[Entry]) -> str:
-    """One line each."""
+def _listing(entries: Iterable[Entry]) -> str:
     causes = [entry.cause for entry in entries]
     width = max((len(cause.id) for cause in causes), default=0)
     lines = (f"{cause.id:{width}}  {cause.layer:7}  {cause.status!s:4}  {cause.means}" for cause in causes)
     return "\n".join(lines) + "\n"
-
-
-def document(entry: Entry) -> dict[str, object]:
-    """One entry for machines. Additions are compatible, renames are not."""
-    cause = entry.cause
-    return {
-        "id": cause.id,
-        "layer": cause.layer,
-        "status": str(cause.status),
-        "means": cause.means,
-        "remedy": entry.hint,
-        "blames": entry.blames,
-        "kinds": entry.kinds,
-        "link": entry.link,
-        "example": entry.example,
-    }
-
-
-def to_json(shown: object) -> str:
-    """What ``document`` gives, or a list of that."""
-    return json.dumps(shown, ensure_ascii=False, indent=2) + "\n"
 
 
 def _lines(entry: Entry) -> Iterator[str]:

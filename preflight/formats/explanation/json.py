@@ -1,0 +1,31 @@
+"""Entries of the catalogue for machines: one, or a list. Additions are compatible, renames are not."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from preflight.formats.documents import to_json
+
+if TYPE_CHECKING:
+    from preflight.catalogue import Entry, Explanation
+
+
+def render(explanation: Explanation) -> str:
+    """One JSON document."""
+    documents = [_document(entry) for entry in explanation.entries]
+    return to_json(documents if explanation.listed else documents[0])
+
+
+def _document(entry: Entry) -> dict[str, object]:
+    cause = entry.cause
+    return {
+        "id": cause.id,
+        "layer": cause.layer,
+        "status": str(cause.status),
+        "means": cause.means,
+        "remedy": entry.hint,
+        "blames": entry.blames,
+        "kinds": entry.kinds,
+        "link": entry.link,
+        "example": entry.example,
+    }
