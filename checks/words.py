@@ -2,22 +2,17 @@
 
 from __future__ import annotations
 
-import re
 import unicodedata
 
 _LIMIT = 400  # characters: enough for any server's sentence, too little to flood a report
-# What a build server that reads our output would obey: GitHub's ::name::, and the brackets of GitHub, Azure, TeamCity.
-_COMMAND = re.compile(r"^:(?=:[a-z-]+(?: .*)?::)|##(?=\[|vso\[|teamcity\[)")
 
 
 def clean(text: str, limit: int = _LIMIT) -> str:
-    """One line of printable text, at most ``limit`` characters, that no terminal and no build server obeys.
+    """One line of printable text, at most ``limit`` characters, that no terminal obeys.
 
-    It holds no control, format or bidirectional characters.
+    It holds no control, format or bidirectional characters. What a build server would obey is broken in all output.
     """
     line = " ".join(text[: limit * 4].translate(_INERT).split())
-    if "##" in line or line.startswith("::"):
-        line = _COMMAND.sub(r"\g<0> ", line)
     is_whole = len(line) <= limit and len(text) <= limit * 4
     return line if is_whole else line[: limit - 1] + "…"
 

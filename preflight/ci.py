@@ -17,7 +17,8 @@ if TYPE_CHECKING:
     from preflight.report import Report
 
 COMMANDS = frozenset({"github"})  # formats that are such commands; they escape what a server said
-_COMMAND = re.compile(r"^[^\S\n]*:(?=:.*::)|#(?=#\w*\[)", re.MULTILINE)  # of GitHub; of GitHub, Azure and TeamCity
+_IN_COLONS = re.compile(r"^[^\S\n]*:(?=:.*::)", re.MULTILINE)  # of GitHub
+_IN_BRACKETS = re.compile(r"#(?=#\w*\[)")  # of GitHub, Azure and TeamCity
 
 
 class Summary(NamedTuple):
@@ -31,9 +32,10 @@ class Summary(NamedTuple):
 SUMMARIES = {"github": Summary("GITHUB_STEP_SUMMARY", "markdown", 1 << 20)}  # by the format that brings one along
 
 
-def inert(text: str) -> str:
-    """The text, in whose lines no CI service finds a command to itself."""
-    return _COMMAND.sub(r"\g<0> ", text)
+def inert(text: str, name: str = "") -> str:
+    """The text, in whose lines no CI service finds a command to itself but those that are the format of this name."""
+    broken = _IN_BRACKETS.sub(r"\g<0> ", text)
+    return broken if name in COMMANDS else _IN_COLONS.sub(r"\g<0> ", broken)
 
 
 def summarize(report: Report, name: str) -> None:

@@ -59,10 +59,11 @@ def check(  # noqa: PLR0913 - a flag of the command each
 
 def render(report: Report, name: str = "text") -> str:
     """The report in one of FORMATS, without colours."""
+    from preflight import ci
     from preflight.formats import FORMATS
     from preflight.output import plain
 
-    return plain(FORMATS[name](report))
+    return ci.inert(plain(FORMATS[name](report)), name)
 
 
 def _flags(**given: object) -> Iterator[str]:

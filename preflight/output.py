@@ -40,10 +40,10 @@ def deliver(texts: Iterable[tuple[Target, str]], *, color: bool = True, seconds:
     for (name, file), text in sorted(texts, key=lambda entry: entry[0][1] is None):  # a reader may keep us waiting
         try:
             if file:
-                put(file, plain(text).encode(errors="replace"), mode=_MODES.get(name, 0o600), end=end)
+                put(file, ci.inert(plain(text), name).encode(errors="replace"), mode=_MODES.get(name, 0o600), end=end)
             else:
                 encoding = None if name == "text" else "utf-8"
-                write_stdout(text, color=color, encoding=encoding, commands=name in ci.COMMANDS)
+                write_stdout(text, name, color=color, encoding=encoding)
         except OSError as error:
             failures.append(f"the {name} report cannot be written to {file}: {_reason(error)}")
         except OutputError as error:
@@ -57,20 +57,18 @@ def plain(text: str) -> str:
     return _SGR.sub("", text)
 
 
-def write_stdout(text: str, *, color: bool = True, encoding: str | None = None, commands: bool = False) -> None:
+def write_stdout(text: str, name: str = "", *, color: bool = True, encoding: str | None = None) -> None:
     """All at once; colours only to a terminal, and no longer lines than it has, except in ``encoding``, which is for
-    machines; plain marks where the encoding (default: its own) has no others.
+    machines; plain marks where the encoding (default: its own) has no others. ``name`` is the format.
 
-
-    ``commands`` says that the text is meant for a CI service. Raises OutputError.
+    Raises OutputError.
     """
     try:
         terminal = sys.stdout.isatty()
         colored = color and terminal and not os.environ.get("NO_COLOR") and not _is_dumb()
         fitted = folded(text, _columns()) if terminal and not encoding else text
         shown = fitted if colored else plain(fitted)
-        safe = shown if commands else ci.inert(shown)
-        sys.stdout.buffer.write(_encoded(safe, encoding or sys.stdout.encoding))
+        sys.stdout.buffer.write(_encoded(ci.inert(shown, name), encoding or sys.stdout.encoding))
         sys.stdout.flush()
     except (OSError, AttributeError) as error:  # AttributeError: the process was started without standard output
         reason = getattr(error, "strerror", None) or "it is closed"

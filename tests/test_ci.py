@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 import configs
 import faults
 from format_readers import READERS, markdown, runner_command
-from preflight import ci
+from preflight import ci, render
 from preflight.delivery import hand_out
 from preflight.formats import FORMATS
 from preflight.options import Target
@@ -68,6 +68,22 @@ PARTS = st.sampled_from([":", "::", "#", "##", "[", "]", "\n", " ", "error", "gr
 @given(text=st.lists(PARTS | st.text(max_size=3), max_size=12).map("".join))
 def test_nothing_is_obeyed_in_any_text(text: str):
     assert obeyed(ci.inert(text)) == []
+
+
+@pytest.mark.parametrize("name", FORMATS)
+def test_what_is_printed_later_is_inert_too(name: str, tmp_path: Path):
+    """A file that a step shows, what a program prints of the library."""
+    words = " ".join(COMMANDS)
+    report = of(CONFIG, replace(DIRECT, target=words, findings=(replace(REJECTED, message="::error::x", hint=words),)))
+    deliver(report, [(name, tmp_path / "file")])
+    for shown in ((tmp_path / "file").read_text(), render(report, name)):
+        READERS[name](shown)
+        assert [line for line in obeyed(shown) if name not in ci.COMMANDS or OF_OTHERS.search(line)] == []
+
+
+@pytest.mark.parametrize("name", FORMATS)
+def test_nothing_is_changed_where_nothing_is_a_command(name: str):
+    assert ci.inert(render(REPORT, name)) == FORMATS[name](REPORT) or name in {"github", "text"}
 
 
 @pytest.mark.parametrize("words", COMMANDS)

@@ -67,6 +67,16 @@ def test_text_ends_with_what_failed():
     assert shown() == TEXT
 
 
+def test_each_kind_and_each_section_has_one_heading():
+    """Also where checks that were blocked come after all others, and one report names keys that others do not."""
+    results = (*REPORT.results, replace(REPORT.results[2], name="postgres.data_plane.direct"))
+    keys = (*REPORT.keys, replace(REPORT.keys[1], key="postgres.data_plane.direct_url"))
+    lines = FORMATS["text"](replace(REPORT, results=results, keys=keys)).splitlines()
+    headings = [line for line in lines if re.fullmatch(r"\x1b\[1m\[?\w+\]?\x1b\[0m", line)]
+    assert len(headings) == len(set(headings))
+    assert {"\x1b[1mpostgres\x1b[0m", "\x1b[1m[postgres]\x1b[0m"} <= {*headings}
+
+
 def test_quiet_text_is_the_failures_and_the_verdict():
     failures, _, verdict = TEXT[TEXT.index("failures\n") :].rpartition("\n\n")
     unsaid = "warnings: valkey.evicts-keys (without -q: in full)"

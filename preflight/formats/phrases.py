@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 from checks.base import Status
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
 
     from checks.base import Finding
     from preflight.report import Report, Result
+
+
+Item = TypeVar("Item")
 
 
 class Style(NamedTuple):
@@ -29,6 +32,14 @@ STYLES = {
 }
 VERDICTS = {"run": ("READY", "NOT READY")}
 OFFLINE = ("VALID, nothing was probed", "NOT VALID, nothing was probed")
+
+
+def grouped(items: Iterable[Item], group: Callable[[Item], str]) -> Mapping[str, list[Item]]:
+    """The items of each group, once, wherever they stand; groups in the order in which they first occur."""
+    groups: dict[str, list[Item]] = {}
+    for item in items:
+        groups.setdefault(group(item), []).append(item)
+    return groups
 
 
 def outcome(report: Report) -> tuple[str, ...]:

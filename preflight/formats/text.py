@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from itertools import groupby
 from typing import TYPE_CHECKING
 
 from checks.base import Finding, Status
 from preflight.formats.marks import color, marked
-from preflight.formats.phrases import outcome, reason, took
+from preflight.formats.phrases import grouped, outcome, reason, took
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -45,7 +44,7 @@ def _checks(report: Report) -> list[str]:
     names = _width(result.name for result in report.results)
     targets = _width(result.target for result in report.results)
     lines = []
-    for kind, results in groupby(report.results, lambda result: result.kind):
+    for kind, results in grouped(report.results, lambda result: result.kind).items():
         lines += ["", color("1", kind)]
         for result in results:
             line = f"{result.name:{names}}  {result.target:{targets}}  {_time(result.seconds)}  {reason(result)}"
@@ -67,9 +66,8 @@ def _climb(result: Result) -> Iterator[str]:
 def _keys(verdicts: tuple[KeyVerdict, ...]) -> list[str]:
     evidence = _width(verdict.evidence for verdict in verdicts)
     lines = []
-    for section, group in groupby(verdicts, lambda verdict: verdict.key.partition(".")[0]):
+    for section, members in grouped(verdicts, lambda verdict: verdict.key.partition(".")[0]).items():
         lines += ["", color("1", f"[{section}]")]
-        members = tuple(group)
         names = _width(verdict.key for verdict in members)
         for verdict in members:
             line = f"{verdict.key:{names}}  {verdict.evidence:{evidence}}  {verdict.origin or 'not set'}"

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from checks.base import Layer, Status
+from preflight.formats.phrases import grouped
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -53,7 +54,4 @@ class Check:
 
 def by_kind(checks: Iterable[Check]) -> Mapping[str, list[Check]]:
     """The checks of each kind, kinds in the order in which they first occur."""
-    groups: dict[str, list[Check]] = {}
-    for check in checks:
-        groups.setdefault(check.result.kind, []).append(check)
-    return groups
+    return grouped(checks, lambda check: check.result.kind)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
+from preflight.formats.phrases import grouped
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
@@ -21,7 +23,4 @@ Row = TypeVar("Row", bound=Keyed)
 
 def by_section(rows: Iterable[Row]) -> Mapping[str, list[tuple[int, Row]]]:
     """Sections in the order in which they first occur."""
-    sections: dict[str, list[tuple[int, Row]]] = {}
-    for number, row in enumerate(rows, 1):
-        sections.setdefault(row.key.partition(".")[0], []).append((number, row))
-    return sections
+    return grouped(enumerate(rows, 1), lambda row: row[1].key.partition(".")[0])

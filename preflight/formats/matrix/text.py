@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from itertools import groupby
 from typing import TYPE_CHECKING
 
 from checks.base import Status
 from preflight.formats.marks import color, marked
-from preflight.formats.phrases import STYLES
+from preflight.formats.phrases import STYLES, grouped
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -44,7 +43,7 @@ def _vantages(matrix: Matrix) -> Iterator[str]:
 def _rows(matrix: Matrix) -> Iterator[str]:
     width = max((len(row.key) for row in matrix.rows), default=0)
     head = "".join(f"{number:>4}" for number in range(1, len(matrix.vantages) + 1))
-    for section, rows in groupby(matrix.rows, lambda row: row.key.partition(".")[0]):
+    for section, rows in grouped(matrix.rows, lambda row: row.key.partition(".")[0]).items():
         yield f"{color('1', f'[{section}]'.ljust(width + 4))}{head}"
         yield from (_row(row, width) for row in rows)
 
