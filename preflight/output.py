@@ -15,7 +15,7 @@ from preflight import ci
 from preflight.folding import folded
 from preflight.formats.marks import ASCII
 from preflight.options import UsageError
-from preflight.places import is_writable, put
+from preflight.places import PRIVATE, is_writable, put
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -40,7 +40,7 @@ def deliver(texts: Iterable[tuple[Target, str]], *, color: bool = True, seconds:
     for (name, file), text in sorted(texts, key=lambda entry: entry[0][1] is None):  # a reader may keep us waiting
         try:
             if file:
-                put(file, ci.inert(plain(text), name).encode(errors="replace"), mode=_MODES.get(name, 0o600), end=end)
+                put(file, ci.inert(plain(text), name).encode(errors="replace"), mode=_MODES.get(name, PRIVATE), end=end)
             else:
                 encoding = None if name == "text" else "utf-8"
                 write_stdout(text, name, color=color, encoding=encoding)

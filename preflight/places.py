@@ -9,6 +9,7 @@ import stat
 import time
 from pathlib import Path
 
+PRIVATE = 0o600
 _LINKS = 40  # as many as Linux follows
 _IN_PLACE = frozenset({errno.EACCES, errno.EROFS, errno.EBUSY})  # a folder that takes no file, a file that is a mount
 
@@ -78,7 +79,8 @@ def _replace(place: Path, content: bytes, mode: int) -> None:
     descriptor, name = tempfile.mkstemp(dir=place.parent, prefix=f".{place.name[:99]}.")
     try:
         with os.fdopen(descriptor, "wb") as stream:
-            os.fchmod(descriptor, mode)
+            if mode != PRIVATE:  # which is how mkstemp makes it
+                os.fchmod(descriptor, mode)
             stream.write(content)
             stream.flush()
             os.fsync(descriptor)

@@ -11,10 +11,9 @@ from typing import Any
 import pytest
 from jsonschema import ValidationError
 
-import profiles
 from kept_reports import URL, closed_ports, kept
 from preflight.saved import SavedReportError, read
-from starting import LEAN, SCHEMA, run
+from starting import SCHEMA
 
 
 @pytest.fixture
@@ -150,53 +149,3 @@ def test_pattern_ends_where_the_text_ends_for_every_reader(saved: Path, case: st
     saved.write_text(json.dumps(document))
     with pytest.raises(SavedReportError):
         read(saved)
-
-
-def _finding(id_: str, **members: object) -> dict[str, object]:
-    made = {"id": id_, "layer": "dns", "status": "fail", "message": "m", "hint": "", "keys": ["a"], "seconds": 0}
-    return made | members
-
-
-def _check(kind: str = "valkey", **members: object) -> str:
-    """The checks of a report: the configuration's, and one of this kind."""
-    config = {"name": "config", "kind": "config", "target": "", "status": "ok", "seconds": 0, "keys": []}
-    config |= {"findings": [_finding("config.config", status="ok")]}
-    other = config | {"name": "b", "kind": kind} | members
-    return '"checks": ' + json.dumps([other] if kind == "config" else [config, other], separators=(",", ":"))
-
-
-_KEY = {"status": "fail", "evidence": "none", "origin": None, "findings": [], "checks": []}
-
-
-def _names(count: int) -> list[str]:
-    return [f"{number:x}" for number in range(count)]
-
-
-LARGE = {
-    "keys and services": _check(keys=_names(200_000), services=_names(100_000)),
-    "numbers": '"checks": [' + "0," * 2_000_000 + "0]",
-    "lists": '"checks": [' + "[]," * 1_300_000 + "[]]",
-    "tables": '"checks": [' + '{"a":[]},' * 450_000 + "{}]",
-    "names of two types": '"checks": [{"keys": [' + '"a",1,' * 600_000 + "0]}]",
-    "one name again and again": '"keys": [{"checks": [' + '"a",' * 1_000_000 + '"a"]}]',
-    "keys": '"keys": ' + json.dumps([_KEY | {"key": name} for name in _names(35_000)]),
-    "findings": _check(findings=[_finding(f"a.{n}") for n in range(35_000)]),
-    "findings of no key": _check(findings=[_finding(f"a.{n}", keys=[]) for n in range(35_000)]),
-    "findings of the configuration": _check(
-        "config", name="config", findings=[_finding(f"a.{n}", keys=[]) for n in range(35_000)]
-    ),
-    "findings of many keys": _check(findings=[_finding("a.b", keys=_names(5_000)) for n in range(90)])
-    + f', "keys": {json.dumps([_KEY | {"key": name} for name in _names(5_000)])}',
-}
-
-
-@pytest.mark.parametrize("command", ["diff", "merge", "merge -f html"])
-@pytest.mark.parametrize("case", profiles.first(2, LARGE))
-def test_large_file_costs_little(tmp_path: Path, saved: Path, case: str, command: str) -> None:
-    text = saved.read_text().rstrip().removesuffix("}") + f", {LARGE[case]}}}"
-    assert len(text) < 4 << 20
-    (tmp_path / "large.json").write_text(text)
-    other = tmp_path / "other.json"
-    other.write_text(text.replace('"a.', '"b.'))
-    ended = run(*command.split(), str(other), str(tmp_path / "large.json"), code=LEAN)
-    assert ended.code in (0, 1, 2)
