@@ -7,6 +7,7 @@ import os
 import select
 import stat
 import time
+from contextlib import suppress
 from pathlib import Path
 
 PRIVATE = 0o600
@@ -105,6 +106,7 @@ def _pour(file: Path, content: bytes, end: float) -> None:
         while left:
             if not ready.poll(max(0.0, end - time.monotonic()) * 1000):
                 raise OSError(errno.ETIMEDOUT, "its reader does not take it in time")
-            left = left[os.write(descriptor, left[: select.PIPE_BUF]) :]  # so much never blocks
+            with suppress(BlockingIOError):  # another writer was faster
+                left = left[os.write(descriptor, left[: select.PIPE_BUF]) :]  # so much never blocks
     finally:
         os.close(descriptor)

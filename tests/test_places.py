@@ -10,6 +10,7 @@ from tempfile import TemporaryDirectory
 import pytest
 
 from fuzz.call import call
+from preflight.places import is_writable
 from starting import ROOT, SCHEMA, Command, run, unread_pipe
 from testbed.names import can_change_names
 
@@ -119,6 +120,21 @@ def test_file_in_a_folder_that_takes_no_other() -> None:
         assert (ended.code, ended.stderr) == (0, "")
         assert is_report(log.read_bytes())
         assert mode(log) == 0o640
+
+
+@needs_root
+def test_what_may_be_written_is_known_before_the_run() -> None:
+    with TemporaryDirectory() as folder:
+        Path(folder).chmod(0o755)
+        log, mine, new = given(Path(folder, "log"), OTHER), given(Path(folder, "root's"), 0), Path(folder, "new")
+        mine.chmod(0o644)
+        child = os.fork()
+        if not child:
+            os.setgroups([])
+            os.setgid(OTHER)
+            os.setuid(OTHER)
+            os._exit([is_writable(place) for place in (log, mine, new)] != [True, False, False])
+        assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
 
 
 @pytest.mark.skipif(not can_change_names(), reason="only root on Linux can mount a file")
