@@ -13,7 +13,7 @@ from checks.words import clean
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from checks.trust import Trust
+    from checks.roots import Trust
 
 
 _LONGEST_MESSAGE = 1000  # characters: it may name everything that could stand in place of a wrong word

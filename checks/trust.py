@@ -3,19 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import ssl
 import time
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from functools import cached_property
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import certifi
-
 from checks.base import Cause, Diagnosis, Layer, OutOfTime, Recorder, Status
+from checks.roots import Trust
 from checks.words import clean
 
 if TYPE_CHECKING:
@@ -132,51 +128,6 @@ class NotTls(Exception):
 
 class TlsOnPlaintext(Exception):
     """The server speaks TLS, and was spoken to without."""
-
-
-@dataclass(frozen=True)
-class Trust:
-    """Mozilla's roots and the operator's own, as Node.js takes them; not the system's store."""
-
-    extra: Path | None = None
-    only: str = ""  # a file that takes the place of all of them
-
-    @cached_property
-    def verified(self) -> ssl.SSLContext:
-        """Chain, host name and dates are verified."""
-        return self._verifying()
-
-    @cached_property
-    def web(self) -> ssl.SSLContext:
-        """The same, for httpx, which writes into it that HTTP is spoken (ALPN): no other server is to be told that."""
-        return self._verifying()
-
-    def _verifying(self) -> ssl.SSLContext:
-        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-        context.minimum_version = ssl.TLSVersion.TLSv1_2
-        context.load_verify_locations(self.only or certifi.where())
-        if self.extra and not self.only:
-            context.load_verify_locations(self.extra)
-        return context
-
-    @cached_property
-    def unverified(self) -> ssl.SSLContext:
-        """TLS with whoever answers."""
-        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-        context.minimum_version = ssl.TLSVersion.TLSv1_2
-        context.check_hostname = False
-        context.verify_mode = ssl.CERT_NONE
-        return context
-
-    @cached_property
-    def bundle(self) -> str:
-        """The same roots as one file, for libraries that want a path. It lives in memory and ends with the process."""
-        if self.only or not self.extra:
-            return self.only or certifi.where()
-        memory = os.memfd_create("mistle-preflight-roots")
-        with open(memory, "wb", closefd=False) as file:
-            file.write(Path(certifi.where()).read_bytes() + self.extra.read_bytes())
-        return f"/proc/self/fd/{memory}"
 
 
 async def secure(  # noqa: PLR0913 - where, as whom, and how

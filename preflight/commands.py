@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
     from preflight.catalogue import Explanation
+    from checks.roots import Trust
     from preflight.difference import Difference
     from preflight.matrix import Matrix
     from preflight.plan import Plan
@@ -29,7 +30,6 @@ if TYPE_CHECKING:
 def run(session: Session) -> Report:
     """Check everything."""
     from checks.base import Settings
-    from checks.trust import Trust
     from preflight import apart, runner
     from preflight.plan import with_services
     from preflight.progress import Progress
@@ -40,7 +40,7 @@ def run(session: Session) -> Report:
     with Progress(session.terminal, plan.checks, color=session.options.color) as progress:
         done = make(
             plan.checks,
-            Settings(Trust(trusted), options.timeout, options.read_only),
+            Settings(trusted, options.timeout, options.read_only),
             deadline=options.deadline,
             elapsed=session.seconds,
             origins=session.config.origins,
@@ -126,8 +126,8 @@ COMMANDS: Mapping[str, Callable[[Session], Document]] = {
 }
 
 
-def _begin(session: Session) -> Path | None:
-    """Read the configuration. Returns the certificates to trust besides Mozilla's.
+def _begin(session: Session) -> Trust:
+    """Read the configuration. Returns whom to trust.
 
     Raises UsageError, ConfigError, Interrupted.
     """

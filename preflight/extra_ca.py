@@ -12,29 +12,25 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from checks.base import Diagnosis
+    from checks.roots import Trust
 
 
-def choose(options: Options, environ: Mapping[str, str]) -> tuple[Path | None, Diagnosis | None]:
-    """The file, if any. A bad --ca-file raises UsageError; a bad variable is a warning: Node.js goes on without it."""
+def choose(options: Options, environ: Mapping[str, str]) -> tuple[Trust, Diagnosis | None]:
+    """Whom to trust, loaded: the checks find it ready. A file has half of the deadline.
+
+    A bad --ca-file raises UsageError; a bad variable is a warning: Node.js goes on without it.
+    """
+    from checks.files import Unreadable
+    from checks.roots import NoCertificates, Trust
+
     variable = environ.get("NODE_EXTRA_CA_CERTS", "")
     file = options.ca_file or (Path(variable) if variable else None)
-    reason = _unreadable(file) if file else ""
-    if not reason:
-        return file, None
-    if options.ca_file:
-        raise UsageError(f"--ca-file: {file} {reason}")
-    return None, EXTRA_CA_UNREADABLE.found(f"{file} {reason}")
-
-
-def _unreadable(file: Path) -> str:
-    import ssl
-
+    trust = Trust(file)
     try:
-        if file.exists() and not file.is_file():  # to read a pipe may wait for ever
-            return "is not a regular file"
-        ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(file)
-    except ssl.SSLError:
-        return "holds no PEM certificates"
-    except (OSError, ValueError) as error:
-        return f"cannot be read: {getattr(error, 'strerror', None) or error}"
-    return ""
+        if file:
+            trust.load(options.deadline / 2)
+    except (Unreadable, NoCertificates) as error:
+        if options.ca_file:
+            raise UsageError(f"--ca-file: {file} {error}") from error
+        return Trust(), EXTRA_CA_UNREADABLE.found(f"{file} {error}")
+    return trust, None

@@ -68,7 +68,13 @@ def run(  # noqa: PLR0913 - what, within which limits, and whom to tell
     with signals.told_to(work.events.put), isolated():
         if not signals.received and time.monotonic() < ends:
             work.thread.start()
-        if reason := _watch(work.events, ends, deadline, tell):
+        try:
+            reason = _watch(work.events, ends, deadline, tell)
+        except BaseException:  # Ctrl-C, in a program that calls the library
+            work.cut(interrupted(), lambda _: None)
+            work.clean_up()
+            raise
+        if reason:
             work.cut(reason, tell)
             work.clean_up()
         work.settle()
@@ -153,12 +159,15 @@ class _Work:
         if not self._loop:  # nothing was begun, and nothing will be
             return
         with suppress(RuntimeError):  # the loop is closed
-            self._loop.call_soon_threadsafe(self._cancel)
+            self._loop.call_soon_threadsafe(self._cancel, self._loop)
         self.thread.join(GRACE)
 
-    def _cancel(self) -> None:
+    def _cancel(self, loop: Loop) -> None:
+        """Again after the grace: a driver may swallow it, and in a program that calls the library would go on."""
         for task in self._tasks:
             task.cancel()
+        if not all(task.done() for task in self._tasks):
+            loop.call_later(GRACE, self._cancel, loop)
 
     def _run(self) -> None:
         try:

@@ -8,8 +8,8 @@ from pathlib import Path
 
 from checks import unexpected
 from checks.base import Check, ClimbEnded, Finding, Layer, Recorder, Settings, Status
+from checks.roots import Trust
 from checks.threads import Loop
-from checks.trust import Trust
 from preflight.blame import attribute
 from preflight.config import Config
 from preflight.plan import plan

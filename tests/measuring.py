@@ -21,7 +21,7 @@ import checks
 from checks.base import Finding, Layer, Settings, Status
 from checks.http import Endpoint
 from checks.object_store.client import Bucket, client
-from checks.trust import Trust
+from checks.roots import Trust
 from climbing import Climb, planned
 from preflight.runner import run
 

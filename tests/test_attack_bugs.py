@@ -20,8 +20,8 @@ import configs
 import everywhere
 import profiles
 from checks.base import Check, Diagnosis, Layer, Recorder, Settings, Status
+from checks.roots import Trust
 from checks.threads import in_thread
-from checks.trust import Trust
 from everywhere import IN_ADDRESSES, RIGHT, SECRET_KEYS, TOKEN, Printed, Stage
 from figures import Section
 from preflight import compare, families, plan

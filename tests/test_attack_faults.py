@@ -21,7 +21,7 @@ import pytest
 import profiles
 from checks import ALL
 from checks.base import Layer, Settings, Status
-from checks.trust import Trust
+from checks.roots import Trust
 from fault_columns import FAULTS, NAMES, SILENT, Certificates, Fault, afflicted
 from fault_rows import ROWS, Row
 from fault_verdicts import NOT_APPLICABLE, expected, not_applicable

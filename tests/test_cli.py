@@ -126,7 +126,7 @@ def test_target_is_a_line_of_print_whatever_a_value_holds(name: str, flags: tupl
 
 def test_certificates_with_an_odd_name_are_a_line_of_print():
     _, stdout, _ = ended("config", "--config", str(EXAMPLE), env={"NODE_EXTRA_CA_CERTS": "/a\x1b[31m\nb"})
-    assert "/a [31m b cannot be read: No such file or directory\n" in stdout
+    assert "/a [31m b cannot be read: no such file or directory\n" in stdout
 
 
 def test_unreachable_resources_are_not_ready(closed: dict[str, str]):
@@ -191,7 +191,7 @@ MISUSE = {
     "pattern that matches nothing": (["--config", str(EXAMPLE), "--only", "mysql"], "'mysql'"),
     "pattern without end": (["--skip", "*?" * 200], "longer than the name of any check"),
     "certificates that are not there": (["--ca-file", "/no/such/file"], "no such file or directory"),
-    "certificates without an end": (["--ca-file", "/dev/zero"], "is not a regular file"),
+    "certificates without an end": (["--ca-file", "/dev/zero"], "is neither a file nor a pipe"),
     "certificates that are none": (["--ca-file", str(EXAMPLE)], "holds no PEM certificates"),
     "no such configuration": (["--config", "/no/such/file"], "/no/such/file"),
     "configuration that is a folder": (["--config", "/"], "/"),

@@ -25,7 +25,7 @@ from checks.base import Finding, Layer, Recorder, Settings, Status
 from checks.bounds import BoundedResponse
 from checks.docker_engine import fitness
 from checks.docker_engine.knock import knock
-from checks.trust import Trust
+from checks.roots import Trust
 from climbing import Climb, climb, planned
 from preflight.runner import run
 from servers.engine import Answer, Change, changed_engine, late, refusing, saying

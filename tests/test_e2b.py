@@ -19,7 +19,7 @@ import faults
 import profiles
 from checks.base import Layer, Settings, Status
 from checks.e2b import E2b
-from checks.trust import Trust
+from checks.roots import Trust
 from climbing import Climb, climb, planned
 from pointing import climb_at, endless, garbage, https, hung
 from preflight.config import load

@@ -10,7 +10,7 @@ from importlib import import_module
 sys.path.append("tests")
 import faults, socket_faults
 from checks.base import Settings
-from checks.trust import Trust
+from checks.roots import Trust
 from fault_rows import ROWS
 from preflight.runner import run
 plain = [row for row in ROWS if not row.tls and not row.is_local]

@@ -17,7 +17,7 @@ from checks.http import Endpoint
 from checks.isolation import isolated
 from checks.object_store.client import Bucket
 from checks.object_store.store import Store
-from checks.trust import Trust
+from checks.roots import Trust
 from climbing import Climb, climb, planned
 from preflight.config import Config
 from preflight.plan import plan
@@ -180,7 +180,7 @@ PLACES = [
 @pytest.mark.parametrize(("url", "bucket", "region", "path_style", "place"), PLACES)
 def test_the_host_is_the_javascript_clients(url: str, bucket: str, region: str, path_style: bool, place: str) -> None:
     subject = planned(ASSETS, values(url or None, bucket_name=bucket, region=region, force_path_style=path_style))  # type: ignore[arg-type]
-    assert str(Store(subject.bucket, Trust().bundle, (1.0, 1.0)).place) == place  # type: ignore[attr-defined]
+    assert str(Store(subject.bucket, Trust().web, (1.0, 1.0)).place) == place  # type: ignore[attr-defined]
 
 
 # Keys, region, clock

@@ -15,8 +15,8 @@ from typing import ClassVar
 import pytest
 
 from checks.base import Cause, Check, Diagnosis, Layer, OutOfTime, Recorder, Settings, Status
+from checks.roots import Trust
 from checks.threads import in_thread
-from checks.trust import Trust
 from preflight.climb import Climb
 from preflight.endings import DEADLINE
 from preflight.report import Result

@@ -1,19 +1,25 @@
 """The tls rung: certificates of every kind, presented by real servers to real checks."""
 
+import os
 import socket
 import ssl
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import certifi
 import pytest
 from cryptography import x509
 
+import configs
 import faults
+import profiles
 from checks.base import Layer, Settings, Status
-from checks.trust import Trust
+from checks.files import Unreadable
+from checks.roots import Trust
 from climbing import Climb, climb, planned
 from preflight.runner import run
-from testbed import Authority, Leaf, postgres_server, self_signed, valkey_server
+from starting import run as command
+from testbed import Authority, Leaf, Valkey, postgres_server, self_signed, valkey_server
 
 URL, PREFIX = "kv.data_plane.url", "kv.data_plane.key_prefix"
 DIRECT, POOLED = "postgres.data_plane.direct", "postgres.data_plane.pooled"
@@ -173,3 +179,74 @@ def test_no_server_is_offered_http_but_those_that_speak_it(authority: Authority)
             seen.append({*offered})
             offered.clear()
     assert seen == [{None, "http/1.1"}, {None}]
+
+
+# What is trusted
+
+
+def trusted(context: ssl.SSLContext) -> set[bytes]:
+    return set(context.get_ca_certs(binary_form=True))
+
+
+def test_roots_are_mozillas_and_the_operators_and_not_the_systems(tmp_path: Path, authority: Authority) -> None:
+    extra = tmp_path / "extra.pem"
+    extra.write_bytes("# Főtanúsítvány\n".encode() + authority.pem)
+    mozillas, own = (ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT) for _ in range(2))
+    mozillas.load_verify_locations(certifi.where())
+    own.load_verify_locations(cadata=authority.pem.decode())
+    for context in (Trust(extra).verified, Trust(extra).web):
+        assert trusted(context) == trusted(mozillas) | trusted(own)
+
+
+def test_nothing_stays_open(authority: Authority) -> None:
+    with authority.trusted() as path:
+        before = len(list(Path("/dev/fd").iterdir()))
+        for _ in range(5):
+            Trust(Path(path)).load(10)
+        assert len(list(Path("/dev/fd").iterdir())) == before
+
+
+def test_sslrootcert_that_is_a_pipe_holds_nobody_up(url: Callable[..., str], tmp_path: Path, valkey: Valkey) -> None:
+    """The check beside it is made in its own time."""
+    pipe = tmp_path / "roots.pem"
+    os.mkfifo(pipe)
+    made = (
+        planned(POOLED, {f"{POOLED}_url": url(sslrootcert=pipe)}),
+        planned("kv.data_plane", {URL: valkey.url(), PREFIX: "m"}),
+    )
+    held, healthy = run(made, Settings(Trust(), 2.0), deadline=20.0, origins={}).results
+    assert [finding.id for finding in held.findings if finding.status is Status.FAIL] == ["postgres.roots-unreadable"]
+    assert healthy.status is Status.OK
+
+
+@pytest.mark.parametrize("flag", ["--ca-file", "NODE_EXTRA_CA_CERTS"])
+def test_certificates_from_a_pipe_that_nobody_writes(flag: str, tmp_path: Path) -> None:
+    pipe = tmp_path / "roots.pem"
+    os.mkfifo(pipe)
+    file = configs.write(tmp_path, {})
+    given = {"env": {flag: str(pipe)}} if flag.isupper() else {}
+    arguments = () if given else (flag, str(pipe))
+    ended = command("config", "--config", str(file), *arguments, "--deadline=2", "-f", "json", **given)
+    found = {each["id"]: each["message"] for check in ended.document["checks"] for each in check["findings"]}
+    id_ = "config.extra-ca-unreadable" if given else "run.usage"
+    assert "could not be read to its end in time" in found[id_]
+    assert ended.code == (0 if given else 2)
+    assert ended.seconds < 15
+
+
+def test_certificates_have_a_limit_of_time() -> None:
+    with pytest.raises(Unreadable, match="200 certificates, which take too long"):
+        Trust()._verifying(("",) * 200, ends=0.0)
+
+
+@profiles.long
+def test_ten_thousand_certificates_cost_healthy_checks_nothing(
+    tmp_path: Path, authority: Authority, valkey: Valkey
+) -> None:
+    """They are read once, before the first check begins, or left out and named."""
+    many = tmp_path / "many.pem"
+    many.write_bytes(b"".join(self_signed(f"authority-{number}").chain for number in range(10_000)) + authority.pem)
+    file = configs.write(tmp_path, {URL: valkey.url()})
+    ended = command("--config", str(file), "--only=valkey", "-f", "json", env={"NODE_EXTRA_CA_CERTS": str(many)})
+    assert ended.code == 0
+    assert ended.document["checks"][1]["status"] == "ok"

@@ -4,14 +4,12 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
-import certifi
 import pytest
 import redis
 
 import faults
 import profiles
 from checks.base import Layer, Status
-from checks.trust import Trust
 from climbing import Climb, climb, planned
 from relays import relays
 from testbed import Authority, Valkey, valkey_server
@@ -241,11 +239,3 @@ def test_the_password_is_in_no_text() -> None:
     subject = planned("kv.data_plane", {URL: "redis://:hunter2@db:6379/1", PREFIX: "mistle"})
     assert subject.target == "db:6379/1 mistle:*"
     assert "hunter2" not in repr(subject)
-
-
-def test_roots_are_mozillas_and_not_the_systems(tmp_path: Path, authority: Authority) -> None:
-    extra = tmp_path / "extra.pem"
-    extra.write_bytes("# Főtanúsítvány\n".encode() + authority.pem)
-    bundle = Path(Trust(extra).bundle)
-    for _ in range(2):
-        assert bundle.read_bytes() == Path(certifi.where()).read_bytes() + extra.read_bytes()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+from contextlib import closing
 from dataclasses import dataclass, replace
 from functools import partial
 from http.client import HTTPException
@@ -64,7 +65,10 @@ class ObjectStore(NetworkCheck):
 
     async def run(self, record: Recorder) -> None:
         """Ask for an object that is not there, which proves keys and place; then put one, and remove it."""
-        store = await self._open(record)
+        with closing(await self._open(record)) as store:
+            await self._climb(record, store)
+
+    async def _climb(self, record: Recorder, store: Store) -> None:
         key = f"mistle-preflight/{secrets.token_hex(8)}"
         await self._approach(record, store, key)
         unproven: tuple[str, ...] = ()
@@ -87,7 +91,7 @@ class ObjectStore(NetworkCheck):
     async def _open(self, record: Recorder) -> Store:
         # An upload may be answered after this check's end; it is then removed, if the process is still there.
         limits = record.part(0.4), 2 * record.settings.timeout
-        make = partial(Store, self.bucket, record.settings.trust.bundle, limits, dead_addresses())
+        make = partial(Store, self.bucket, record.settings.trust.web, limits, dead_addresses())
         try:
             return await in_thread(make)
         except Exception as error:

@@ -13,10 +13,11 @@ from urllib.parse import urlsplit
 from checks.http import Endpoint
 from checks.object_store.answers import Altered, Refused, Unreadable
 from checks.object_store.client import client
-from checks.object_store.transport import LARGEST, refuse, sender
+from checks.object_store.transport import LARGEST, pools, refuse, sender
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
+    from ssl import SSLContext
 
     from checks.object_store.client import Bucket
 
@@ -28,7 +29,9 @@ class Store:
     ``place`` is where the SDK goes for the bucket's objects.
     """
 
-    def __init__(self, bucket: Bucket, trusted: str, limits: tuple[float, float], dead: Collection[str] = ()) -> None:
+    def __init__(
+        self, bucket: Bucket, trusted: SSLContext, limits: tuple[float, float], dead: Collection[str] = ()
+    ) -> None:
         """What follows the bucket is for ``sender``; whoever waits for an answer has a shorter limit of his own."""
         self.bucket, self._way = bucket, (trusted, limits, dead)
         self.is_left = threading.Event()  # nobody waits any more: what is written late is removed at once
@@ -37,12 +40,21 @@ class Store:
         names = self._client.meta.method_to_api_mapping
         self._operations = {operation: getattr(self._client, name) for name, operation in names.items()}
         self.place = self._place()
-        self._client.meta.events.register("before-send.s3", sender(*self._way))
+        self._pools, self._others = pools(trusted, limits), list[Store]()
+        self._client.meta.events.register("before-send.s3", sender(self._pools, dead))
         self._client.meta.events.register_first("needs-retry.s3", refuse)
 
     def other(self, **changes: Any) -> Store:
         """The same bucket, with another way to it."""
-        return Store(replace(self.bucket, **changes), *self._way)
+        found = Store(replace(self.bucket, **changes), *self._way)
+        self._others.append(found)
+        return found
+
+    def close(self) -> None:
+        """End every connection that is not in use, also those of the others."""
+        for each in self._others:
+            each.close()
+        self._pools.clear()
 
     def look(self, key: str) -> Refused:
         """How the store refuses to show an object that is not there."""

@@ -15,33 +15,37 @@ from checks.threads import look_up
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator
+    from ssl import SSLContext
 
     from urllib3 import BaseHTTPResponse, PoolManager
 
 LARGEST = 16 * 1024  # bytes of an answer: none that is read here is larger, and the square of it fits into memory
 
 
-def sender(trusted: str, limits: tuple[float, float], dead: Collection[str]) -> Callable[..., Any]:
-    """What answers ``before-send`` in the place of botocore, which would read a refusal to its end, if it had one, and
-    wait for every ``dead`` address of a host. Raises urllib3's errors.
-
-    ``trusted`` is a file of certificates; the ``limits``, in seconds, hold for a connection and for each read.
-    """
+def pools(trusted: SSLContext, limits: tuple[float, float]) -> PoolManager:
+    """Connections; ``trusted`` verifies, for HTTP. The ``limits``, in seconds: to connect, and for each read."""
     import urllib3
-    from botocore.awsrequest import AWSResponse
 
-    pools = urllib3.PoolManager(
-        ca_certs=trusted,
+    made = urllib3.PoolManager(
+        ssl_context=trusted,
         cert_reqs="CERT_REQUIRED",
         timeout=urllib3.Timeout(connect=limits[0], read=limits[1]),
         maxsize=8,  # as many as may be busy at once
         retries=False,
         socket_options=[(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)],
     )
-    pools.pool_classes_by_scheme = _bounded()
+    made.pool_classes_by_scheme = _bounded()
+    return made
+
+
+def sender(connections: PoolManager, dead: Collection[str]) -> Callable[..., Any]:
+    """What answers ``before-send`` in the place of botocore, which would read a refusal to its end, if it had one, and
+    wait for every ``dead`` address of a host. Raises urllib3's errors.
+    """
+    from botocore.awsrequest import AWSResponse
 
     def send(request: Any, **_: object) -> Any:
-        response = _exchange(pools, request, dead)
+        response = _exchange(connections, request, dead)
         body = b"".join(_parts(response))
         if len(body) >= LARGEST:
             response.close()

@@ -4,20 +4,22 @@ from __future__ import annotations
 
 import asyncio
 import re
-import ssl
 from collections.abc import Callable, Iterator
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, partial
 from typing import ClassVar
 
 from checks.base import Diagnosis, Layer, Met, Recorder
+from checks.files import Unreadable
 from checks.network import RESET, SILENT, NetworkCheck, reach
 from checks.postgres import causes, judge, relay, session
 from checks.postgres.dialects import NODE_POSTGRES, POSTGRES_JS, Dialect, Tls
 from checks.postgres.session import NotPostgres, Session
 from checks.postgres.survey import Survey, read, statements
-from checks.trust import TLS_ON_PLAINTEXT, TlsOnPlaintext, Trust, hear, secure, speaks_tls
+from checks.roots import NoCertificates, Trust
+from checks.threads import in_thread
+from checks.trust import TLS_ON_PLAINTEXT, TlsOnPlaintext, hear, secure, speaks_tls
 from checks.words import clean
 
 Writer = asyncio.StreamWriter | asyncio.WriteTransport
@@ -137,6 +139,8 @@ class Postgres(NetworkCheck):
         limit = record.part(0.3)
 
         async def ask(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            if self.tls.roots:
+                await in_thread(partial(self._roots.load, 0.8 * limit))
             try:
                 await _ask_for_tls(reader, writer)
             except (NotPostgres, EOFError, ConnectionError):
@@ -146,8 +150,13 @@ class Postgres(NetworkCheck):
         await secure(record, name, address, verify=self.tls.verified, upgrade=ask, trust=self._trust(record))
         return True
 
+    @cached_property
+    def _roots(self) -> Trust:
+        """What sslrootcert names."""
+        return Trust(only=self.tls.roots)
+
     def _trust(self, record: Recorder) -> Trust:
-        return Trust(only=self.tls.roots) if self.tls.roots else record.settings.trust
+        return self._roots if self.tls.roots else record.settings.trust
 
     def _session(self, record: Recorder, address: tuple[str, int], tls: bool) -> AbstractAsyncContextManager[Session]:
         trust, name = self._trust(record), self.use.dialect.certificate_name(self.host)
@@ -228,10 +237,8 @@ class Postgres(NetworkCheck):
             case TlsOnPlaintext():
                 hint = "name in {url} the port on which Postgres itself listens, not that of a TLS proxy"
                 return TLS_ON_PLAINTEXT.found(str(error), hint=hint, blames=self.address)
-            case FileNotFoundError() | PermissionError() | IsADirectoryError():
-                return causes.ROOTS_UNREADABLE.found(f"sslrootcert: {error.strerror}")
-            case ssl.SSLError(reason="NO_CERTIFICATE_OR_CRL_FOUND"):
-                return causes.ROOTS_UNREADABLE.found("sslrootcert: the file holds no certificate")
+            case Unreadable() | NoCertificates():
+                return causes.ROOTS_UNREADABLE.found(f"sslrootcert: the file {error}")
         return super().diagnose(error)
 
 

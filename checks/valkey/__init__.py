@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import ssl
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from checks.base import Diagnosis, Layer, Met, Recorder, Settings
 from checks.network import RESET, SILENT, NetworkCheck, reach
-from checks.trust import Plaintext, Trust, hear, secure, speaks_tls
+from checks.trust import Plaintext, hear, secure, speaks_tls
 from checks.valkey import causes
 from checks.valkey.commands import Refused, permissions, writes
 from checks.words import clean
@@ -32,7 +31,7 @@ class Valkey(NetworkCheck):
 
     kind = "valkey"
     causes = causes.CAUSES
-    imports: ClassVar[tuple[str, ...]] = ("redis.asyncio",)
+    imports: ClassVar[tuple[str, ...]] = ("redis.asyncio", "checks.valkey.secured")
 
     host: str
     port: int
@@ -100,6 +99,8 @@ class Valkey(NetworkCheck):
         from redis.asyncio.retry import Retry
         from redis.backoff import NoBackoff
 
+        from checks.valkey.secured import pool
+
         options: dict[str, Any] = {
             "host": self.host.rstrip("."),
             "port": self.port,
@@ -112,7 +113,8 @@ class Valkey(NetworkCheck):
             "socket_timeout": limit,
             "socket_connect_timeout": limit,
         }
-        return Redis(**(options | (_tls(settings.trust) if self.tls else {}) | changes))
+        options |= changes
+        return Redis.from_pool(pool(options, settings.trust)) if self.tls else Redis(**options)
 
     async def _is_disabled(self, settings: Settings, limit: float) -> bool:
         """Whether an open server, asked without a login, says that the user is switched off.
@@ -175,12 +177,6 @@ class Valkey(NetworkCheck):
             case RedisError():
                 return causes.NOT_VALKEY.found(f"the answer is not Valkey's: redis-py says: {clean(str(error), 120)}")
         return None
-
-
-def _tls(trust: Trust) -> dict[str, Any]:
-    # From Python 3.13 on, redis-py's context would refuse authorities that Node.js takes.
-    strict = [getattr(ssl, name, 0) for name in ("VERIFY_X509_STRICT", "VERIFY_X509_PARTIAL_CHAIN")]
-    return {"ssl": True, "ssl_ca_certs": trust.bundle, "ssl_exclude_verify_flags": [flag for flag in strict if flag]}
 
 
 def _is_cut(error: Exception) -> bool:
