@@ -16,8 +16,8 @@ from preflight.report import Report, Result
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
-    from preflight.catalogue import Explanation
     from checks.roots import Trust
+    from preflight.catalogue import Explanation
     from preflight.difference import Difference
     from preflight.matrix import Matrix
     from preflight.plan import Plan

@@ -19,7 +19,7 @@ import floods
 import profiles
 from checks import unexpected
 from checks.base import Layer, Settings, Status
-from checks.trust import Trust
+from checks.roots import Trust
 from climbing import planned
 from faults import Behaviour
 from figures import Section

@@ -20,7 +20,7 @@ import echoes
 import echoes_http
 import floods
 from checks.base import Check, Settings
-from checks.trust import Trust
+from checks.roots import Trust
 from climbing import planned
 from faults import Behaviour
 from preflight.report import Result
