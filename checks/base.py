@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from enum import IntEnum, StrEnum
 from typing import TYPE_CHECKING, ClassVar
 
-from checks.words import clean
+from checks.words import told
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -104,8 +104,8 @@ class Finding:
     seconds: float = 0.0
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "message", clean(self.message, _LONGEST_MESSAGE))
-        object.__setattr__(self, "hint", clean(self.hint, _LONGEST_HINT))
+        object.__setattr__(self, "message", told(self.message, _LONGEST_MESSAGE))
+        object.__setattr__(self, "hint", told(self.hint, _LONGEST_HINT))
 
 
 @dataclass(frozen=True)
@@ -266,4 +266,4 @@ class Recorder:
         self, id_: str, layer: Layer, status: Status, message: str, hint: str, fields: tuple[str, ...]
     ) -> None:
         seconds = 0.0 if status is Status.SKIP else round(time.perf_counter() - self._started, 4)
-        self.findings.append(Finding(id_, layer, status, clean(message), hint, fields, seconds))
+        self.findings.append(Finding(id_, layer, status, told(message), hint, fields, seconds))

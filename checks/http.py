@@ -14,7 +14,7 @@ from checks.base import Cause, Layer, Met, Status
 from checks.bounds import PIECES
 from checks.network import NetworkCheck, NoSuchName, reach, resolve
 from checks.trust import Plaintext, TlsOnPlaintext, hear, secure, speaks_tls
-from checks.words import clean
+from checks.words import clean, foreign
 
 if TYPE_CHECKING:
     from httpx import Response
@@ -95,7 +95,7 @@ class Reply:
         """Status, content type and server: what tells one answerer from another."""
         kind = self.headers.get("content-type", "").partition(";")[0]
         server = self.headers.get("server", "")
-        return clean(f"{self.status} {kind}{server and f' ({server})'}".rstrip(), 120)
+        return foreign(f"{self.status} {kind}{server and f' ({server})'}".rstrip(), 120)
 
     @property
     def is_redirect(self) -> bool:

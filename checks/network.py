@@ -17,6 +17,7 @@ from checks.base import Cause, Check, Diagnosis, Layer, OutOfTime, Recorder, Sta
 from checks.bounds import Endless
 from checks.chain import chain
 from checks.threads import dead_addresses
+from checks.words import foreign
 
 _CHECK_HOST = "correct the host name in {blamed}, or add it to DNS"
 
@@ -194,7 +195,7 @@ def _diagnose(error: BaseException, failed: ConnectFailed | None) -> Diagnosis |
         case socket.gaierror() if error.errno in _NO_SUCH_NAME:
             return NAME_NOT_FOUND.found("the name does not resolve: no such host")
         case socket.gaierror():
-            return DNS_TIMEOUT.found(f"the name does not resolve: {error.strerror}")
+            return DNS_TIMEOUT.found(f"the name does not resolve: {foreign(str(error.strerror))}")
         case ConnectionRefusedError():
             return REFUSED.found(f"connection refused{by}")
         case ConnectionResetError() | BrokenPipeError() | EOFError() | ssl.SSLEOFError() | ssl.SSLZeroReturnError():

@@ -10,7 +10,7 @@ from checks import unexpected
 from checks.base import Cause, Diagnosis, Layer, Recorder, Status
 from checks.http import IMPORTS, EndpointCheck, NotHttp, NotJson, Reply, Unexpected, approach, request
 from checks.trust import hear
-from checks.words import clean
+from checks.words import foreign
 
 NOT_FOUND = Cause(
     "otlp.not-found",
@@ -82,7 +82,8 @@ class Otlp(EndpointCheck):
 
     def _judge(self, reply: Reply) -> str:
         """Raise what the answer means, where it is not an acceptance; or say why it proves nothing."""
-        said = f"the answer is {reply.status}: {clean(reply.body.decode(errors='replace'), 200)}".rstrip(": ")
+        body = reply.body.decode(errors="replace")
+        said = f"the answer is {reply.status}" + (f": {foreign(body, 200)}" if body.strip() else "")
         if reply.status in _NOT_THERE:
             right = self.endpoint.shown.endswith(f"/v1/{self.signal}")
             raise Unexpected(NOT_OTLP if right else NOT_FOUND, said)
@@ -111,7 +112,7 @@ class Otlp(EndpointCheck):
 
 
 def _instead(reply: Reply) -> str:
-    return f"a redirect to {reply.location}" if reply.is_redirect else "a page for people"
+    return f"a redirect to {foreign(reply.location)}" if reply.is_redirect else "a page for people"
 
 
 def _is_response(reply: Reply) -> bool:

@@ -12,6 +12,7 @@ from checks.addresses import ConnectFailed
 from checks.base import Cause, Diagnosis, Layer, OutOfTime, Recorder, Status
 from checks.network import NetworkCheck, NoSuchName, choose, resolve
 from checks.trust import handshake
+from checks.words import foreign
 
 NO_WILDCARD = Cause(
     "publish.no-wildcard",
@@ -62,7 +63,8 @@ class Publish(NetworkCheck):
         with record.layer(Layer.DNS, f"every name below {self.domain} resolves", proves=("domain",)):
             first, second = await asyncio.gather(*(resolve(name, self.port) for name in names[:2]))
             if set(first).isdisjoint(second) and not await self._is_one_ingress({*first, *second}, names[2:]):
-                message = f"two names below {self.domain} lead to different addresses: {first[0]} and {second[0]}"
+                found = foreign(f"{first[0]} and {second[0]}")
+                message = f"two names below {self.domain} lead to different addresses: {found}"
                 record.note(NO_WILDCARD.found(message, status=Status.WARN))
         if self.tls:
             addresses = tuple(dict.fromkeys(first + second))

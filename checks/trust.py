@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from checks.base import Cause, Diagnosis, Layer, OutOfTime, Recorder, Status
 from checks.roots import Trust
-from checks.words import clean
+from checks.words import foreign
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -231,7 +231,9 @@ def expires_soon(certificate: dict[str, Any]) -> Diagnosis | None:
     left = end - time.time()
     if left >= min(21 * _DAY, (end - start) / 3):  # who renews by machine does it in the last third
         return None
-    return EXPIRES_SOON.found(f"the certificate expires in {left / _DAY:.0f} days, on {certificate['notAfter']}")
+    return EXPIRES_SOON.found(
+        f"the certificate expires in {left / _DAY:.0f} days, on {foreign(certificate['notAfter'])}"
+    )
 
 
 def diagnose(error: BaseException) -> Diagnosis | None:
@@ -243,8 +245,8 @@ def diagnose(error: BaseException) -> Diagnosis | None:
             return PLAINTEXT_ON_TLS.found(str(error))
         case ssl.SSLCertVerificationError():
             cause = _BY_VERIFY_CODE.get(error.verify_code, UNTRUSTED)
-            return cause.found(f"the server's certificate is refused: {clean(error.verify_message)}")
+            return cause.found(f"the server's certificate is refused: {foreign(error.verify_message)}")
         case ssl.SSLError() if not isinstance(error, ssl.SSLEOFError | ssl.SSLZeroReturnError):
             reason = (error.reason or "no reason given").lower().replace("_", " ")
-            return _BY_REASON.get(error.reason, HANDSHAKE_FAILED).found(f"the TLS handshake failed: {reason}")
+            return _BY_REASON.get(error.reason, HANDSHAKE_FAILED).found(f"the TLS handshake failed: {foreign(reason)}")
     return None

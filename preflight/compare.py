@@ -9,6 +9,7 @@ from typing import NoReturn
 from checks.base import Cause, Finding
 from checks.http_service.causes import MIXED_RELEASES, PUBLIC_DIFFERS
 from checks.postgres.causes import DIFFERENT_DATABASES, SHARED_BY_PLANES
+from checks.words import foreign
 from preflight.report import Result, place
 
 Found = tuple[str, Finding]  # the name of the check that it is added to
@@ -63,7 +64,9 @@ def mixed_releases(results: Results, origins: Mapping[str, str]) -> Iterator[Fou
     )
     if pair and _release(pair[0]) != _release(pair[1]):
         control, data = map(_release, pair)
-        message = f"the control-plane API is of release {control}, the data-plane API of {data}"
+        message = (
+            f"the control-plane API is of release {foreign(str(control))}, the data-plane API of {foreign(str(data))}"
+        )
         yield pair[1].name, _finding(MIXED_RELEASES, message, pair, origins)
 
 
@@ -72,7 +75,9 @@ def public_differs(results: Results, origins: Mapping[str, str]) -> Iterator[Fou
     pair = _pair(results, f"{_API}.internal", f"{_API}.public", "release")
     if pair and _release(pair[0]) != _release(pair[1]):
         internal, public = map(_release, pair)
-        message = f"the internal URL leads to release {internal}, the public URL to {public}"
+        message = (
+            f"the internal URL leads to release {foreign(str(internal))}, the public URL to {foreign(str(public))}"
+        )
         yield pair[1].name, _finding(PUBLIC_DIFFERS, message, pair, origins)
 
 
@@ -106,7 +111,7 @@ def _release(result: Result) -> object:
 
 
 def _words(result: Result) -> str:
-    return f"database {result.facts['database_name']} ({result.target})"
+    return f"database {foreign(str(result.facts['database_name']))} ({result.target})"
 
 
 def _finding(cause: Cause, message: str, pair: tuple[Result, Result], origins: Mapping[str, str]) -> Finding:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from checks.words import clean
+from checks.words import foreign
 from preflight.schema import KEYS, VERSION
 from preflight.tree import Path, dotted
 
@@ -62,7 +62,7 @@ def override(variable: str) -> str | None:
     if not said and not near:
         return None
     meant = f", did you mean {near}?" if near else ""
-    return f"Mistle ignores {clean(variable, 120)}{f': a name {said}' if said else ''}{meant}"
+    return f"Mistle ignores {foreign(variable, 120)}{f': a name {said}' if said else ''}{meant}"
 
 
 def _paths() -> tuple[str, ...]:

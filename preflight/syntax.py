@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from checks.words import clean
+from checks.words import foreign
 from preflight import causes
 from preflight.schema import KEYS, Key, Secrecy, in_use, key_of
 from preflight.urls import BadUrl, Url, parse
@@ -57,7 +57,7 @@ def _wrong(key: Key, text: str, schemes: tuple[str, ...]) -> Wrong | None:
         return Wrong(causes.MALFORMED_URL, f"is not a URL like {schemes[0]}://…: {error.reason}")
     if url.scheme not in schemes:
         expected = " or ".join(f"{scheme}://" for scheme in schemes)
-        return Wrong(causes.WRONG_SCHEME, f"begins with {clean(url.scheme, 20)}://, must begin with {expected}")
+        return Wrong(causes.WRONG_SCHEME, f"begins with {foreign(url.scheme, 20)}://, must begin with {expected}")
     lacking = _lacking(url) or (_excess(url) if key.path.startswith("services.") else "")
     return Wrong(causes.MALFORMED_URL, lacking) if lacking else None
 

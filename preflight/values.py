@@ -6,7 +6,7 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
-from checks.words import clean
+from checks.words import foreign
 from preflight import causes, javascript
 
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ def name_of(value: object) -> str:
 
 def shown(value: object) -> str:
     """A value that is no secret, bounded and inert, for a message."""
-    return clean(json.dumps(value, ensure_ascii=False, default=str), 80)
+    return foreign(json.dumps(value, ensure_ascii=False, default=str), 80)
 
 
 @dataclass(frozen=True)

@@ -120,13 +120,13 @@ def test_plan_for_people_lists_the_keys_of_each_check():
 @pytest.mark.parametrize("name", ["EMAIL_SMTP_FROM_ADDRESS", "SANDBOX_DEFAULT_BASE_IMAGE"])
 def test_target_is_a_line_of_print_whatever_a_value_holds(name: str, flags: tuple[str, ...]):
     _, stdout, _ = ended("plan", "--config", str(EXAMPLE), *flags, env={f"MISTLE_{name}": "a\x1b[31m\n\u202eb"})
-    assert "a [31m b" in stdout
+    assert "a b" in stdout
     assert all(line.isprintable() for line in stdout.split("\n"))
 
 
 def test_certificates_with_an_odd_name_are_a_line_of_print():
     _, stdout, _ = ended("config", "--config", str(EXAMPLE), env={"NODE_EXTRA_CA_CERTS": "/a\x1b[31m\nb"})
-    assert "/a [31m b cannot be read: no such file or directory\n" in stdout
+    assert "/a b cannot be read: no such file or directory\n" in stdout
 
 
 def test_unreachable_resources_are_not_ready(closed: dict[str, str]):

@@ -10,7 +10,7 @@ from checks.archil import causes
 from checks.base import Diagnosis, Layer, Recorder, Status
 from checks.http import IMPORTS, Endpoint, NotHttp, NotJson, Reply, approach, request
 from checks.network import NetworkCheck
-from checks.words import clean
+from checks.words import foreign
 
 
 class UnknownRegion(Exception):
@@ -75,15 +75,15 @@ class Archil(NetworkCheck):
 
         match error:
             case UnknownRegion():
-                return causes.UNKNOWN_REGION.found(f"{clean(str(error), 80)} is none of the regions of Archil's SDK")
+                return causes.UNKNOWN_REGION.found(f"{foreign(str(error), 80)} is none of the regions of Archil's SDK")
             case Rejected():
-                return causes.KEY_REJECTED.found(f"Archil says: {clean(str(error))}")
+                return causes.KEY_REJECTED.found(f"Archil says: {foreign(str(error))}")
             case LocalProtocolError() | UnicodeEncodeError():
                 return causes.KEY_REJECTED.found("the key holds characters that an HTTP header cannot carry")
             case Unexpected():
-                return causes.UNEXPECTED_REPLY.found(clean(str(error)), status=error.status)
+                return causes.UNEXPECTED_REPLY.found(str(error), status=error.status)
             case NotJson() | NotHttp():
-                return causes.UNEXPECTED_REPLY.found(f"the answer is not Archil's: {clean(str(error))}")
+                return causes.UNEXPECTED_REPLY.found(f"the answer is not Archil's: {foreign(str(error))}")
         found = super().diagnose(error)
         if found and found.cause in network.CAUSES:
             where = "it" if self.endpoint is None else self.endpoint.address
@@ -98,8 +98,8 @@ def _raise_refusal(reply: Reply) -> None:
         case 401 | 403, {"success": False, "error": words}:
             raise Rejected(str(words))
         case 429, {"success": False, "error": words}:
-            raise Unexpected(f"not proven: Archil answers 429: {words}", Status.WARN)
+            raise Unexpected(f"not proven: Archil answers 429: {foreign(str(words))}", Status.WARN)
         case status, {"success": False, "error": words}:
-            raise Unexpected(f"Archil answers {status}: {words}")
+            raise Unexpected(f"Archil answers {status}: {foreign(str(words))}")
         case status, _:
             raise Unexpected(f"the answer is {status}, without Archil's envelope")

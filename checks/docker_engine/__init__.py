@@ -13,6 +13,7 @@ from checks.docker_engine.knock import knock
 from checks.http import HTTP
 from checks.threads import in_thread
 from checks.trust import hear
+from checks.words import foreign
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -72,7 +73,7 @@ class DockerEngine(Check):
         tries.end()
         with record.layer(
             Layer.FITNESS,
-            f"Engine {engine.version} on {'/'.join(engine.platform)} suits Mistle and the image",
+            f"Engine {foreign(engine.version)} on {foreign('/'.join(engine.platform))} suits Mistle and the image",
             proves=("socket_path", "default_base_image"),
         ):
             report, free = await self._ask(record, _survey, engine)

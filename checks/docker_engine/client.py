@@ -29,7 +29,7 @@ from checks.base import Diagnosis, Met
 from checks.bounds import MOST, PIECES, BoundedResponse, Endless
 from checks.chain import chain
 from checks.docker_engine import causes
-from checks.words import clean
+from checks.words import foreign
 
 _ALONE = threading.Lock()
 _OLDEST = "1.24"  # what the SDK can speak; the first question is asked without a version
@@ -120,7 +120,7 @@ class Client(APIClient):  # type: ignore[misc]
         if not re.fullmatch(r"\d{1,3}\.\d{1,3}", api):
             raise _not_docker("its answer names no API version")
         if tuple(map(int, api.split("."))) < _ASKABLE:
-            raise Met(causes.API_TOO_OLD.found(f"the daemon has API {api}; Mistle needs 1.45"))
+            raise Met(causes.API_TOO_OLD.found(f"the daemon has API {foreign(api)}; Mistle needs 1.45"))
         return Engine(str(answer.get("Version")), api, (str(answer.get("Os")), str(answer.get("Arch"))))
 
     def network(self, name: str) -> dict[str, Any]:
@@ -131,7 +131,9 @@ class Client(APIClient):  # type: ignore[misc]
             if error.status_code != 404:
                 raise
             names = ", ".join(sorted(str(_object(each).get("Name")) for each in self.networks()))
-            raise Met(causes.NETWORK_MISSING.found(f"there is no network {name}; there are {names}")) from error
+            raise Met(
+                causes.NETWORK_MISSING.found(f"there is no network {name}; there are {foreign(names)}")
+            ) from error
 
     def report(self) -> dict[str, Any]:
         """The daemon's own, of its machine."""
@@ -152,7 +154,7 @@ def explain(error: Exception) -> Diagnosis | None:
         case _ if any(isinstance(link, Endless) for link in chain(error)):
             return causes.NOT_DOCKER.found("its answer does not end")
         case RequestException() if _is_no_http(error):
-            return causes.NOT_DOCKER.found(f"its answer is not HTTP: {clean(str(error), 120)}")
+            return causes.NOT_DOCKER.found(f"its answer is not HTTP: {foreign(str(error), 120)}")
         case RequestException():
             return causes.SILENT.found("the connection broke before an answer came")
     return None
@@ -160,7 +162,7 @@ def explain(error: Exception) -> Diagnosis | None:
 
 def words(error: APIError) -> str:
     """The daemon's own; the SDK would name its own address where there are none."""
-    return clean(str(error.explanation or "nothing more"), 200)
+    return foreign(str(error.explanation or "nothing more"), 200)
 
 
 @contextmanager

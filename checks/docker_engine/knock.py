@@ -13,6 +13,7 @@ from pathlib import Path
 from checks.addresses import LACKING
 from checks.base import Met
 from checks.docker_engine import causes
+from checks.words import foreign
 
 _LONGEST = 107  # bytes: sun_path without its final zero
 
@@ -45,7 +46,7 @@ def knock(path: str, limit: float) -> None:
     except TimeoutError as error:
         raise Met(causes.SILENT.found(f"{path} does not accept a connection in time")) from error
     except ValueError as error:  # a zero byte in the path
-        raise Met(causes.SOCKET_MISSING.found(f"no file can be named so: {error}")) from error
+        raise Met(causes.SOCKET_MISSING.found(f"no file can be named so: {foreign(str(error))}")) from error
     except OSError as error:
         if error.errno in LACKING:
             raise
@@ -55,10 +56,12 @@ def knock(path: str, limit: float) -> None:
 def _met(path: str, error: OSError) -> Met:
     cause = _CAUSES.get(error.errno or 0, causes.DAEMON_DOWN)
     if cause is causes.PERMISSION_DENIED:
-        return Met(cause.found(f"{path}: {error.strerror}: {_owner(path)}; this process is user {os.geteuid()}"))
+        return Met(
+            cause.found(f"{path}: {foreign(str(error.strerror))}: {_owner(path)}; this process is user {os.geteuid()}")
+        )
     if cause is causes.SILENT:
         return Met(cause.found(f"{path} takes no more connections: its queue is full"))
-    return Met(cause.found(f"{path}: {_link(path)}{error.strerror}", hint=_hint(path)))
+    return Met(cause.found(f"{path}: {_link(path)}{foreign(str(error.strerror))}", hint=_hint(path)))
 
 
 def _kind(mode: int) -> str:
@@ -73,13 +76,13 @@ def _owner(path: str) -> str:
         return "a directory above it may not be entered"
     group = str(found.st_gid)
     with suppress(KeyError):
-        group = f"{grp.getgrgid(found.st_gid).gr_name} ({group})"
+        group = f"{foreign(grp.getgrgid(found.st_gid).gr_name)} ({group})"
     return f"its mode is {stat.S_IMODE(found.st_mode):04o}, its owner user {found.st_uid}, its group {group}"
 
 
 def _link(path: str) -> str:
     with suppress(OSError):
-        return f"a link to {Path(path).readlink()}: "
+        return f"a link to {foreign(str(Path(path).readlink()))}: "
     return ""
 
 

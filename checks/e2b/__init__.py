@@ -13,7 +13,7 @@ from checks.base import Diagnosis, Layer, Recorder
 from checks.e2b import causes
 from checks.http import IMPORTS, Endpoint, NotHttp, approach
 from checks.network import NetworkCheck, NoSuchName, resolve
-from checks.words import clean
+from checks.words import foreign
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -94,7 +94,7 @@ class E2b(NetworkCheck):
             record.skip(Layer.FITNESS, f"not judged: {self.gateway} does not resolve from here")
             return
         if not any(ipaddress.ip_address(address.partition("%")[0]).is_global for address in addresses):
-            record.note(causes.GATEWAY_NOT_PUBLIC.found(f"{self.gateway} is {' and '.join(addresses)} here"))
+            record.note(causes.GATEWAY_NOT_PUBLIC.found(f"{self.gateway} is {foreign(' and '.join(addresses))} here"))
 
     def diagnose(self, error: Exception) -> Diagnosis | None:
         """E2B's own words first; what is not E2B's is the network's."""
@@ -104,13 +104,13 @@ class E2b(NetworkCheck):
 
         match error:
             case Rejected():
-                return causes.KEY_REJECTED.found(f"E2B says: {clean(str(error))}")
+                return causes.KEY_REJECTED.found(f"E2B says: {foreign(str(error))}")
             case LocalProtocolError() | UnicodeEncodeError():
                 return causes.KEY_REJECTED.found("the key holds characters that an HTTP header cannot carry")
             case Busy():
-                return causes.RATE_LIMITED.found(f"E2B says: {clean(str(error))}")
+                return causes.RATE_LIMITED.found(f"E2B says: {foreign(str(error))}")
             case Blocked():
-                return causes.TEAM_BLOCKED.found(clean(str(error)))
+                return causes.TEAM_BLOCKED.found(foreign(str(error)))
             case Unexpected() | NotHttp():
-                return causes.UNEXPECTED_REPLY.found(clean(str(error)))
+                return causes.UNEXPECTED_REPLY.found(str(error))
         return super().diagnose(error)

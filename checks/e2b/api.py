@@ -17,6 +17,7 @@ from e2b.api.client.types import Response
 from checks import http
 from checks.base import Recorder
 from checks.http import Endpoint
+from checks.words import foreign
 
 T = TypeVar("T")
 Rejected, Busy = AuthenticationException, RateLimitException
@@ -89,5 +90,6 @@ def _refusal(reply: Response[T]) -> Exception:
     match body:
         case {"code": int(), "message": str(words)}:
             error, said = handle_api_exception(reply), f"{int(reply.status_code)}: {words}"  # its words are the SDK's
-            return type(error)(said) if isinstance(error, Rejected | Busy) else Unexpected(f"E2B answers {said}")
+            is_known = isinstance(error, Rejected | Busy)
+            return type(error)(said) if is_known else Unexpected(f"E2B answers {foreign(said)}")
     return Unexpected(f"the answer is {int(reply.status_code)}, without E2B's own words")

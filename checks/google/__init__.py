@@ -11,7 +11,7 @@ from checks.base import Diagnosis, Layer, Recorder, Status
 from checks.google import causes
 from checks.http import IMPORTS, Endpoint, NotHttp, NotJson, Reply, approach, request
 from checks.network import NetworkCheck
-from checks.words import clean
+from checks.words import foreign
 
 TOKEN = Endpoint("https", "oauth2.googleapis.com", 443, "/token")
 _NOT_THE_SECRET = "mistle-preflight"  # noqa: S105 - that it is none is its use
@@ -84,11 +84,11 @@ class Google(NetworkCheck):
         match error:
             case Rejected():
                 words = str(error)
-                return causes.CLIENT_REJECTED.found(f"Google says: {clean(words)}", blames=causes.at_fault(words))
+                return causes.CLIENT_REJECTED.found(f"Google says: {foreign(words)}", blames=causes.at_fault(words))
             case Unexpected():
-                return causes.UNEXPECTED_REPLY.found(clean(str(error)), status=error.status)
+                return causes.UNEXPECTED_REPLY.found(str(error), status=error.status)
             case NotJson() | NotHttp():
-                return causes.UNEXPECTED_REPLY.found(f"the answer is not Google's: {clean(str(error))}")
+                return causes.UNEXPECTED_REPLY.found(f"the answer is not Google's: {foreign(str(error))}")
         found = super().diagnose(error)
         if found and found.cause in network.CAUSES:
             hint = f"let the control plane reach {self.endpoint.address}, or take google out of {{method}}"
@@ -104,7 +104,7 @@ def _judge(reply: Reply) -> None:
             raise Rejected(f"{code}: {rest.get('error_description', '')}")
         case {"error": str(code), **rest}:
             words = f"{reply.status} {code}: {rest.get('error_description', '')}"
-            raise Unexpected(f"not proven: Google answers {words}", Status.WARN)
+            raise Unexpected(f"not proven: Google answers {foreign(words)}", Status.WARN)
         case _:
             raise Unexpected(f"the answer is {reply.status}, without an error of OAuth")
 

@@ -10,7 +10,7 @@ from checks.base import Status
 from checks.http import Endpoint, NotJson, Reply, Unexpected
 from checks.http_service import causes
 from checks.http_service.apps import GATEWAY, App
-from checks.words import clean
+from checks.words import clean, foreign
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -23,7 +23,7 @@ _STATE = {"ownerLeaseId", "attachment"}  # the gateway's, of a sandbox
 def health(reply: Reply) -> bool:
     """Whether Mistle's answer to GET /__healthz is that it is well."""
     if reply.is_redirect:
-        raise Unexpected(causes.REDIRECTS, f"the answer is {reply.status}, a redirect to {reply.location}")
+        raise Unexpected(causes.REDIRECTS, f"the answer is {reply.status}, a redirect to {foreign(reply.location)}")
     if isinstance(ok := _object(reply).get("ok"), bool):
         return reply.status == 200 and ok
     _refuse_proxy(reply)
@@ -43,7 +43,7 @@ def release(app: App, document: Reply) -> str:
     if not title:  # a JSON 404 is Mistle's own
         raise Unexpected(causes.WRONG_SERVICE, f"GET /openapi.json answers {document.words}, unlike {app.name}")
     if title != app.title:
-        raise Unexpected(causes.WRONG_SERVICE, f"the service calls itself {clean(str(title), 80)}, not {app.name}")
+        raise Unexpected(causes.WRONG_SERVICE, f"the service calls itself {foreign(str(title), 80)}, not {app.name}")
     return clean(str(about.get("version", "")), 64)
 
 
@@ -86,7 +86,7 @@ def cors(origin: str, reply: Reply) -> None:
     wanted = {"access-control-allow-origin": origin, "access-control-allow-credentials": "true"}
     for name, value in wanted.items():
         if (given := reply.headers.get(name, "")) != value:
-            answer = f"{name}: {clean(given, 120)}" if given else f"no {name}"
+            answer = f"{name}: {foreign(given, 120)}" if given else f"no {name}"
             raise Unexpected(causes.CORS_REFUSED, f"to a page of {origin} the API answers {answer}")
 
 
@@ -96,7 +96,9 @@ def page(endpoint: Endpoint, reply: Reply) -> None:
         # To another scheme, so the pages have another origin; otherwise it may be a sign-in in front of the dashboard.
         target = urlsplit(reply.location)
         status = Status.FAIL if target.hostname == endpoint.host and target.scheme != endpoint.scheme else Status.WARN
-        raise Unexpected(causes.REDIRECTS, f"the answer is {reply.status}, a redirect to {reply.location}", status)
+        raise Unexpected(
+            causes.REDIRECTS, f"the answer is {reply.status}, a redirect to {foreign(reply.location)}", status
+        )
     if reply.status == 200 and reply.is_html:
         return
     _refuse_proxy(reply)

@@ -20,7 +20,7 @@ from checks.object_store.errand import ChecksumRefused, Errand
 from checks.object_store.store import Store
 from checks.object_store.way import HIDDEN, StyleRefused, elsewhere, find, minds_keys
 from checks.threads import dead_addresses, in_thread
-from checks.words import clean
+from checks.words import foreign
 
 if TYPE_CHECKING:
     from checks.http import Endpoint
@@ -139,11 +139,11 @@ class ObjectStore(NetworkCheck):
             case ChecksumRefused():
                 return causes.CHECKSUM_REFUSED.found(f"{error}; without its checksum it is accepted")
             case Altered() | FlexibleChecksumError():
-                return causes.NOT_READ_BACK.found(clean(str(error)))
+                return causes.NOT_READ_BACK.found(str(error) if isinstance(error, Altered) else foreign(str(error)))
             case InvalidRegionError():
-                return causes.REGION_INVALID.found(f"{clean(self.bucket.region)!r} is no region")
+                return causes.REGION_INVALID.found(f"'{foreign(self.bucket.region)}' is no region")
             case ParamValidationError():
-                return causes.BUCKET_NAME_INVALID.found(f"{clean(self.bucket.name)!r} is no name of a bucket")
+                return causes.BUCKET_NAME_INVALID.found(f"'{foreign(self.bucket.name)}' is no name of a bucket")
             case Unreadable() if "Invalid header value" in str(error.__cause__):
                 return causes.UNKNOWN_ACCESS_KEY.found("the access key id holds a line break, and cannot be sent")
             case NotHttp():
@@ -161,6 +161,6 @@ async def _require_public(record: Recorder, place: Endpoint) -> None:
     addresses = await resolve(place.host, place.port)
     private = [address for address in addresses if not ip_address(address).is_global]
     if private:
-        message = f"{place.host} is {' and '.join(private)} here"
+        message = f"{place.host} is {foreign(' and '.join(private))} here"
         some = Status.WARN if len(private) < len(addresses) else Status.FAIL
         record.note(causes.NOT_PUBLIC.found(message, status=some))

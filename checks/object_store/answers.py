@@ -7,6 +7,8 @@ from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any
 
+from checks.words import foreign
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -46,8 +48,9 @@ class Refused(Exception):
     @property
     def said(self) -> str:
         """The answer in one line."""
-        words = f" ({self.words})" if self.words and self.code else ""
-        return f"{self.operation} was answered with {self.status} {self.code or self._form}{words}"
+        words = f" ({foreign(self.words)})" if self.words and self.code else ""
+        code = foreign(self.code) if self.code else self._form
+        return f"{self.operation} was answered with {self.status} {code}{words}"
 
     @property
     def behind(self) -> float | None:
@@ -61,8 +64,9 @@ class Refused(Exception):
     @property
     def _form(self) -> str:
         if location := self.headers.get("location"):
-            return f"and sent on to {location.partition('?')[0]}"  # its query may hold a signature
-        return f"and {self.headers.get('content-type') or 'nothing that says what it is'}"
+            return f"and sent on to {foreign(location.partition('?')[0])}"  # its query may hold a signature
+        kind = self.headers.get("content-type")
+        return f"and {foreign(kind) if kind else 'nothing that says what it is'}"
 
 
 def _code(operation: str, status: int, code: str) -> str:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from checks import unexpected
 from checks.base import Cause, Diagnosis, Layer, Status
+from checks.words import foreign
 
 if TYPE_CHECKING:
     from checks.object_store.answers import Refused
@@ -207,7 +208,8 @@ def explain(refusal: Refused) -> Diagnosis:
         return cause.found(f"{refusal.said}: {_compared(refusal.behind)}")
     if cause is WRONG_REGION and refusal.region:
         return cause.found(
-            f'{refusal.said}: the bucket is in "{refusal.region}"', hint=f'write "{refusal.region}" into {{region}}'
+            f'{refusal.said}: the bucket is in "{foreign(refusal.region)}"',
+            hint=f'write "{refusal.region}" into {{region}}',
         )
     if cause is NOT_S3 and "location" in refusal.headers:
         return cause.found(refusal.said, hint="write the address that it sends on to into {endpoint}")

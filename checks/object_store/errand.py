@@ -12,7 +12,6 @@ from checks.base import Status
 from checks.object_store import causes
 from checks.object_store.answers import Refused
 from checks.threads import in_thread
-from checks.words import clean
 
 if TYPE_CHECKING:
     from checks.base import Recorder
@@ -91,7 +90,7 @@ class Errand:
                     await in_thread(partial(self.store.delete, self.key))
         except Exception as error:
             said = getattr(error, "said", None) or type(error).__name__
-            self._leave(f"{self.remains}, and its removal failed: {clean(said)}", Status.WARN)
+            self._leave(f"{self.remains}, and its removal failed: {said}", Status.WARN)
         else:
             if self.remains == _UNANSWERED:
                 self._leave(f"{_UNANSWERED}: removed, but a store that is still busy with it may show it later")

@@ -20,7 +20,7 @@ from checks.postgres.survey import Survey, read, statements
 from checks.roots import NoCertificates, Trust
 from checks.threads import in_thread
 from checks.trust import TLS_ON_PLAINTEXT, TlsOnPlaintext, hear, secure, speaks_tls
-from checks.words import clean
+from checks.words import foreign
 
 Writer = asyncio.StreamWriter | asyncio.WriteTransport
 Judge = Callable[["Postgres", Survey], Iterator[Diagnosis]]
@@ -227,18 +227,18 @@ class Postgres(NetworkCheck):
             case session.QueryTimeout():
                 return causes.POOL_EXHAUSTED.found(f"the login was accepted, then a query got {error}")
             case session.LoginRefused(wants_tls=True):
-                return causes.TLS_REQUIRED.found(f"{error.by} says: {clean(str(error))}")
+                return causes.TLS_REQUIRED.found(f"{error.by} says: {foreign(str(error))}")
             case session.LoginRefused():
-                return causes.by_words(clean(str(error)), error.by, causes.LOGIN_REFUSED)
+                return causes.by_words(str(error), error.by, causes.LOGIN_REFUSED)
             case session.QueryFailed():
-                return causes.by_words(clean(str(error)), error.by, causes.QUERY_FAILED)
+                return causes.by_words(str(error), error.by, causes.QUERY_FAILED)
             case TlsRefused():
                 return causes.TLS_REFUSED.found(f"{self.use.dialect.client} asks for TLS, and {error}")
             case TlsOnPlaintext():
                 hint = "name in {url} the port on which Postgres itself listens, not that of a TLS proxy"
                 return TLS_ON_PLAINTEXT.found(str(error), hint=hint, blames=self.address)
             case Unreadable() | NoCertificates():
-                return causes.ROOTS_UNREADABLE.found(f"sslrootcert: the file {error}")
+                return causes.ROOTS_UNREADABLE.found(f"sslrootcert: the file {foreign(str(error))}")
         return super().diagnose(error)
 
 

@@ -8,6 +8,7 @@ from checks import unexpected
 from checks.base import Cause, Diagnosis, Layer, Status
 from checks.network import RESET
 from checks.postgres.refusals import LIBPQ, SERVER
+from checks.words import foreign
 
 PASSWORD_REJECTED = Cause(
     "postgres.password-rejected",
@@ -296,4 +297,4 @@ def by_words(words: str, by: str, otherwise: Cause) -> Diagnosis:
     if cause is RESET:
         return RESET.found("the connection was closed by the server")
     hint = "act on libpq's words, and read the server's own log ({url})" if (by, cause) == (LIBPQ, otherwise) else None
-    return cause.found(f"{by} says: {words}", hint=hint)
+    return cause.found(f"{by} says: {foreign(words)}", hint=hint)

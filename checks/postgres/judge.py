@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from checks.base import Diagnosis, Status
 from checks.postgres import causes, master_keys
+from checks.words import foreign
 
 if TYPE_CHECKING:
     from checks.postgres import Postgres
@@ -17,7 +18,7 @@ def may_create(_check: Postgres, found: Survey) -> Iterator[Diagnosis]:
     """Migrations create schemas."""
     if not found.may_create:
         yield causes.MAY_NOT_CREATE.found(
-            f"role {found.role} lacks CREATE on database {found.name}",
+            f"role {foreign(found.role)} lacks CREATE on database {foreign(found.name)}",
             hint=f"GRANT CREATE ON DATABASE {found.name} TO {found.role}, if {{url}} names the right database and role",
         )
 
@@ -32,11 +33,13 @@ def may_use(check: Postgres, found: Survey) -> Iterator[Diagnosis]:
 def _lacks(role: str, plane: Plane, schema: str) -> Iterator[Diagnosis]:
     unusable = plane.unusable.get(schema, ())
     if unusable == (schema,):
-        yield causes.MAY_NOT_USE_SCHEMA.found(f"role {role} lacks USAGE on schema {schema}", blames=(plane.name,))
+        yield causes.MAY_NOT_USE_SCHEMA.found(
+            f"role {foreign(role)} lacks USAGE on schema {schema}", blames=(plane.name,)
+        )
     elif unusable:
         shown, more = ", ".join(unusable[:3]), len(unusable) - 3
         rest = f" and {more} more" if more > 0 else ""
-        message = f"role {role} may not read and write in schema {schema}: {shown}{rest}"
+        message = f"role {foreign(role)} may not read and write in schema {schema}: {foreign(shown)}{rest}"
         yield causes.MAY_NOT_USE_SCHEMA.found(message, blames=(plane.name,))
 
 
@@ -67,7 +70,7 @@ def is_writable(_check: Postgres, found: Survey) -> Iterator[Diagnosis]:
         yield causes.READ_ONLY.found("the server is a replica or in recovery (pg_is_in_recovery)")
     elif found.read_only:
         yield causes.READ_ONLY.found(
-            f"default_transaction_read_only is on for role {found.role} or database {found.name}"
+            f"default_transaction_read_only is on for role {foreign(found.role)} or database {foreign(found.name)}"
         )
 
 

@@ -13,7 +13,7 @@ from checks.network import RESET, SILENT, NetworkCheck, reach
 from checks.smtp import causes, entry, envelope, replies, session
 from checks.smtp.session import Silent, within
 from checks.trust import note_expiry
-from checks.words import clean
+from checks.words import foreign
 
 if TYPE_CHECKING:
     from aiosmtplib import SMTP
@@ -111,7 +111,7 @@ class Smtp(NetworkCheck):
 
     async def _offer(self, record: Recorder, client: SMTP) -> None:
         if not _ADDRESS.fullmatch(self.from_address):
-            raise Met(causes.SENDER_MALFORMED.found(f"{clean(self.from_address, 80)} is not one e-mail address"))
+            raise Met(causes.SENDER_MALFORMED.found(f"{foreign(self.from_address, 80)} is not one e-mail address"))
         async with within(record, client, "answer to MAIL FROM and RCPT TO"):
             found = await envelope.offer(client, envelope.on_the_wire(self.from_address))
         if isinstance(found, Diagnosis):
@@ -135,9 +135,9 @@ class Smtp(NetworkCheck):
             case Silent():
                 return SILENT.found(f"connected, then {error}", blames=self.address)
             case SMTPConnectResponseError() | SMTPHeloError():
-                return causes.GREETING_REFUSED.found(f"the server says: {clean(f'{error.code} {error.message}')}")
+                return causes.GREETING_REFUSED.found(f"the server says: {foreign(f'{error.code} {error.message}')}")
             case SMTPResponseException():
-                return causes.NOT_SMTP.found(f"the answer is not a mail server's: {clean(error.message, 120)}")
+                return causes.NOT_SMTP.found(f"the answer is not a mail server's: {foreign(error.message, 120)}")
         if found := super().diagnose(error):
             return found if found.cause.layer is Layer.CONNECT else replace(found, blames=("host",))
         if any(isinstance(link, SMTPServerDisconnected) for link in chain(error)):

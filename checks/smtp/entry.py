@@ -12,7 +12,7 @@ from checks.network import diagnose
 from checks.smtp import causes, replies, session
 from checks.smtp.session import Silent, within
 from checks.trust import PLAINTEXT_ON_TLS, hear, speaks_tls
-from checks.words import clean
+from checks.words import clean, foreign
 
 if TYPE_CHECKING:
     from aiosmtplib import SMTP
@@ -101,7 +101,7 @@ async def _without_tls(record: Recorder, client: SMTP) -> Diagnosis:
                 greeting = replies.said(await plain.connect())
                 await session.say_hello(plain)
         except (SMTPConnectResponseError, SMTPHeloError) as error:
-            return causes.PLAINTEXT.found(f"the server says, without TLS: {clean(f'{error.code} {error.message}')}")
+            return causes.PLAINTEXT.found(f"the server says, without TLS: {foreign(f'{error.code} {error.message}')}")
         except (SMTPException, OSError, Silent):
             return causes.NOT_SMTP.found("the port speaks neither TLS nor SMTP")
         more = ", and offers STARTTLS" if plain.supports_extension("starttls") else ""
@@ -120,4 +120,5 @@ def _is_plaintext(error: OSError) -> bool:
 
 
 def _shown(words: bytes) -> str:
-    return clean(words[:100].decode(errors="replace"), 60) or "bytes that are no text"
+    said = clean(words[:100].decode(errors="replace"), 60)
+    return foreign(said) if said else "bytes that are no text"

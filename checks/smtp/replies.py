@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from checks.base import Cause, Diagnosis, Status
 from checks.smtp import causes
-from checks.words import clean
+from checks.words import clean, foreign
 
 if TYPE_CHECKING:
     from aiosmtplib import SMTPResponse
@@ -67,10 +67,14 @@ def found(cause: Cause, reply: SMTPResponse, more: str = "") -> Diagnosis:
 
 def said(reply: SMTPResponse) -> str:
     """The reply on one line."""
+    return foreign(_line(reply))
+
+
+def _line(reply: SMTPResponse) -> str:
     return clean(f"{reply.code} {reply.message}", 300)
 
 
 def _meaning(reply: SMTPResponse) -> Cause | str | None:
     # Addresses are left out: noreply-sender@relay.example says nothing.
-    words = re.sub(r"<[^>]*>|\S+@\S+", "", said(reply)).lower()
+    words = re.sub(r"<[^>]*>|\S+@\S+", "", _line(reply)).lower()
     return next((meaning for pattern, meaning in _MEANINGS if re.search(pattern, words)), None)

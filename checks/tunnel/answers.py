@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from checks.http import Reply, Unexpected
 from checks.tunnel import causes
+from checks.words import foreign
 
 _REFUSED = {401, 403}
 _NOT_UPGRADED = {400, 426}
@@ -21,7 +22,7 @@ def to_stranger(reply: Reply) -> None:
     if reply.status == 101:
         raise Unexpected(causes.OPEN_TO_ANYONE, "a tunnel opens without a token")
     if reply.is_redirect:
-        raise Unexpected(causes.REDIRECTS, f"the answer is {reply.status}, a redirect to {reply.location}")
+        raise Unexpected(causes.REDIRECTS, f"the answer is {reply.status}, a redirect to {foreign(reply.location)}")
     if reply.status in _NOT_UPGRADED:
         raise Unexpected(causes.NOT_UPGRADED, f"a request for a WebSocket is answered {reply.words}")
     _refuse_errors(reply)

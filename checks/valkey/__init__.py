@@ -10,7 +10,7 @@ from checks.network import RESET, SILENT, NetworkCheck, reach
 from checks.trust import Plaintext, hear, secure, speaks_tls
 from checks.valkey import causes
 from checks.valkey.commands import Refused, permissions, writes
-from checks.words import clean
+from checks.words import foreign
 
 if TYPE_CHECKING:
     from redis.asyncio import Redis
@@ -141,13 +141,12 @@ class Valkey(NetworkCheck):
             "run_id": info.get("run_id"),
         }
         if info.get("role") == "slave":
-            record.note(
-                causes.REPLICA.found(f"the server is a replica of {info.get('master_host')}:{info.get('master_port')}")
-            )
+            primary = foreign(f"{info.get('master_host')}:{info.get('master_port')}")
+            record.note(causes.REPLICA.found(f"the server is a replica of {primary}"))
         if info.get("cluster_enabled"):
             record.note(causes.CLUSTER_MODE.found("cluster_enabled is 1"))
         if info.get("maxmemory") and info.get("maxmemory_policy") != "noeviction":
-            policy, limit = info.get("maxmemory_policy"), info.get("maxmemory_human")
+            policy, limit = (foreign(str(info.get(name))) for name in ("maxmemory_policy", "maxmemory_human"))
             record.note(causes.EVICTS_KEYS.found(f"maxmemory is {limit} and maxmemory-policy is {policy}"))
 
     def diagnose(self, error: Exception) -> Diagnosis | None:
@@ -162,9 +161,9 @@ class Valkey(NetworkCheck):
             case Refused():
                 return error.cause.found(f"the server says: {error}")
             case InvalidResponse():
-                return causes.NOT_VALKEY.found(f"the answer is not Valkey's: {clean(str(error), 120)}")
+                return causes.NOT_VALKEY.found(f"the answer is not Valkey's: {foreign(str(error), 120)}")
             case RedisError() if causes.is_servers(error):
-                return causes.by_words(error).found(f"the server says: {clean(str(error))}")
+                return causes.by_words(error).found(f"the server says: {foreign(str(error))}")
         if found := super().diagnose(error):
             return found
         match error:
@@ -175,7 +174,7 @@ class Valkey(NetworkCheck):
             case Dropped() if "closed by server" in str(error):
                 return RESET.found("the connection was closed by the server", blames=self.address)
             case RedisError():
-                return causes.NOT_VALKEY.found(f"the answer is not Valkey's: redis-py says: {clean(str(error), 120)}")
+                return causes.NOT_VALKEY.found(f"the answer is not Valkey's: redis-py says: {foreign(str(error), 120)}")
         return None
 
 

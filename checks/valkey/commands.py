@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from checks.valkey import causes
-from checks.words import clean
+from checks.words import foreign
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -30,7 +30,7 @@ class Refused(Exception):
     """The server refused a command; ``cause`` says what that means."""
 
     def __init__(self, command: str, error: Exception, cause: Cause) -> None:
-        super().__init__(f"{command} {clean(str(error))}".strip())
+        super().__init__(f"{command} {foreign(str(error))}".strip())
         self.cause = cause
 
 
