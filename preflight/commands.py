@@ -136,7 +136,8 @@ def _begin(session: Session) -> Trust:
         trusted, warning = extra_ca.choose(session.options, session.environ)
         before = session.seconds
         config = load(session.options.config, session.environ, session.patience)
-    session.config, session.reading = config, round(session.seconds - before, 4)
+    session.read(config)
+    session.reading = round(session.seconds - before, 4)
     if warning:
         session.note(warning)
     return trusted

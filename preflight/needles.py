@@ -1,90 +1,143 @@
-"""What to look for, so that a secret is found however it is written: the whole of it, a part, what was made with it."""
+"""What to look for, so that a secret is found however it is written: the whole of it, a part, what was made with it.
+
+All secrets are looked for at once: every stretch of a text, of each length that is known, is looked up in one set. So
+the time depends on the text, and not on the number of secrets.
+"""
 
 from __future__ import annotations
 
 import re
-import unicodedata
+from collections import defaultdict
+from functools import cached_property
+from itertools import product
 from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import unquote, unquote_plus
 
 from checks.words import clean
-from preflight.readings import CUT, unescaped
+from preflight.normal import CUT, Normal, ascii_letters, solid, spaced
+from preflight.own_words import is_word
+from preflight.readings import DEPTH, unescaped
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator
 
     from preflight.readings import Reading, Span
 
 _SHORT = 5  # characters: a shorter secret is looked for as a word of its own only, or it would eat other words
 _CUT_SHORT = 4  # characters: this much of a secret where a text was cut off is a secret that was cut off there
-_PART = 12  # letters and digits: this many of a secret in a row are a part of it, and not chance
-_WHOLE = 8  # the same, where they are all that it has
-_APART = f"*{CUT}"
-_COMMON = frozenset(
-    re.findall(
-        r"\w+",
-        """
-        access admin adminadmin administrator api assets auth bucket bucket_name certificate changeme check
-        client config connection control_plane dashboard data_plane database default development docker
-        email endpoint environment error gateway global google guest host key key_prefix letmein localhost
-        message minio minioadmin mistle network object_store password plane policy pooled_url postgres
-        postgresql preflight private production public redis region role sandbox schema secret
-        secret_access_key server service services smtp storage telemetry test testing timeout token trusted
-        url user username valkey value version worker workflow
-        """,
-    )
-)
+_PART = 12  # characters: this many of a secret in a row are a part of it, and not chance
+_WHOLE = 8  # letters and digits: the same, where they are all that it has
+_LONGEST_WORD = 24  # characters: our own have fewer
+_DIGESTS = ("md5", "sha1", "sha256", "sha512")
 # What is made with a secret, and serves in its place or to guess it: tokens, signatures (not the digests of images),
 # and what is sent of passwords.
 _DERIVED = re.compile(
-    r"eyJ[\w-]{6,}(?:\.[\w-]+)*|(?<![\w:])[0-9a-f]{64}(?!\w)|\bmd5[0-9a-f]{32}\b|\bp=[A-Za-z0-9+/]{43}="
+    r"eyJ[\w-]{6,}(?:\.[\w-]+)*|(?<![\w:])[0-9a-fA-F]{64}(?!\w)|\bmd5[0-9a-fA-F]{32}\b|\bp=[A-Za-z0-9+/]{43}="
 )
+_DIGEST = re.compile("[0-9a-fA-F]{32,}")
+_JOINED_BEFORE, _JOINED_AFTER = re.compile(r"\w[.-]?\Z"), re.compile(r"[.-]?\w")
+
+
+class Hit(NamedTuple):
+    """Where in the original text something stands, and what it is in normal form."""
+
+    start: int
+    end: int
+    sign: str
 
 
 class Needles:
     """Finds the secrets in the readings of a text."""
 
     def __init__(self, secrets: Iterable[str]) -> None:
-        forms = {form for secret in secrets if secret.strip() for form in _forms(secret) if form}
-        words = {form for form in forms if len(form) < _SHORT or form.lower() in _COMMON}
-        self._wholes = tuple(sorted(forms - words))
-        self._words = tuple(map(_word, sorted(words)))
-        cores = {core.text for form in forms - words for core in _cores(form)}
-        self._cores = tuple(sorted(core for core in cores if _WHOLE <= len(core) < _PART))
-        self._parts = frozenset(part for core in cores for part in _parts(core))
+        self._signs, self._words, self._cut_off = _Signs(), _Signs(), _Signs()
+        self._forms = {form for secret in secrets if secret.strip() for form in _forms(secret)}
+        for form in self._forms:
+            self._add(form)
 
-    def __call__(self, reading: Reading) -> Iterator[Span]:
-        """Where in the original text they stand."""
-        found = [*self._found(reading.text), *(match.span() for match in _DERIVED.finditer(reading.text))]
+    def _add(self, form: str) -> None:
+        text = solid(form)
+        if len(text.text) < _SHORT or (len(text.text) <= _LONGEST_WORD and is_word(text.text)):
+            self._words.add(" ".join(spaced(form).text.split()))
+            return
+        self._signs.add(*_parts(text.text, _SHORT))
+        self._cut_off.add(*_beginnings(text.text))
+        self._signs.add(*_parts(text.letters.text, _WHOLE), *_parts(ascii_letters(form).text, _WHOLE))
+
+    @cached_property
+    def _digests(self) -> _Signs:
+        """Of passwords, a digest can serve to guess them. They begin so; most runs meet nothing that looks like one."""
+        import hashlib
+
+        signs = _Signs()
+        for form, name in product(self._forms, _DIGESTS):
+            signs.add(hashlib.new(name, _octets(form), usedforsecurity=False).hexdigest()[:_PART])
+        return signs
+
+    def __call__(self, reading: Reading) -> Iterator[Hit]:
+        """What of them is in a reading."""
+        text = solid(reading.text)
+        for normal in (text, text.letters, *(() if reading.text.isascii() else (ascii_letters(reading.text),))):
+            yield from (_hit(reading, normal, *span) for span in self._signs.within(normal.text))
+        cuts = [match.end() for match in re.finditer(CUT, text.text)]
+        yield from (_hit(reading, text, *span) for span in self._cut_off.before(text.text, cuts))
+        whole = Normal(reading.text, range(len(reading.text)))
+        yield from (_hit(reading, whole, *match.span()) for match in _DERIVED.finditer(reading.text))
+        for run in _DIGEST.finditer(reading.text):
+            if any(self._digests.within(run[0].lower())):
+                yield _hit(reading, whole, *run.span())
         if reading.is_plausible:
-            found += [match.span() for word in self._words for match in word.finditer(reading.text)]
-        return ((reading.spans[start][0], reading.spans[end - 1][1]) for start, end in found)
-
-    def _found(self, text: str) -> Iterator[Span]:
-        for whole in self._wholes:
-            if whole in text:
-                yield from occurrences(whole, text)
-            if CUT in text:
-                yield from _cut_off(whole, text)
-        for core in _cores(text):
-            for start, end in self._found_core(core.text):
-                yield core.places[start], core.places[end - 1] + 1
-
-    def _found_core(self, core: str) -> Iterator[Span]:
-        for whole in self._cores:
-            if whole in core:
-                yield from occurrences(whole, core)
-        for start in range(len(core) - _PART + 1):
-            if core[start : start + _PART] in self._parts:
-                yield start, start + _PART
+            text = spaced(reading.text)
+            found = (span for span in self._words.within(text.text) if _stands_alone(text.text, *span))
+            yield from (_hit(reading, text, *span) for span in found)
 
 
-def occurrences(needle: str, text: str) -> Iterator[Span]:
-    """Where it stands, also where it overlaps itself."""
-    start = text.find(needle)
-    while start >= 0:
-        yield start, start + len(needle)
-        start = text.find(needle, start + 1)
+class _Signs:
+    """Stretches of characters, by their lengths."""
+
+    def __init__(self) -> None:
+        self._by_length: defaultdict[int, set[str]] = defaultdict(set)
+
+    def add(self, *signs: str) -> None:
+        for sign in filter(None, signs):
+            self._by_length[len(sign)].add(sign)
+
+    def within(self, text: str) -> Iterator[Span]:
+        """Where in a text they stand, also one in another."""
+        for length, signs in self._by_length.items():
+            stretches = [text[start : start + length] for start in range(len(text) - length + 1)]
+            if not signs.isdisjoint(stretches):
+                yield from ((start, start + length) for start, each in enumerate(stretches) if each in signs)
+
+    def before(self, text: str, ends: list[int]) -> Iterator[Span]:
+        """Those that end there."""
+        for length, signs in self._by_length.items():
+            yield from ((end - length, end) for end in ends if end >= length and text[end - length : end] in signs)
+
+
+def _hit(reading: Reading, normal: Normal, start: int, end: int) -> Hit:
+    """A cut, which shows that a secret goes on, is not a part of it."""
+    sign = normal.text[start:end].rstrip(CUT)
+    first, last = normal.places[start], normal.places[start + len(sign) - 1]
+    return Hit(reading.spans[first][0], reading.spans[last][1], sign)
+
+
+def _parts(text: str, least: int) -> Iterator[str]:
+    """What shows the text: so many characters in a row; of a short one, if it has the least, the whole of it."""
+    if len(text) >= least:
+        yield from (text[start : start + _PART] for start in range(max(1, len(text) - _PART + 1)))
+
+
+def _beginnings(text: str) -> Iterator[str]:
+    """Of a secret, where the text was cut off in it."""
+    return (text[:length] + CUT for length in range(_CUT_SHORT, min(len(text), _PART)))
+
+
+def _stands_alone(text: str, start: int, end: int) -> bool:
+    """No letter follows, nor a dot or hyphen that joins it to one, as in names and numbers."""
+    before = text[start].isalnum() and _JOINED_BEFORE.search(text[max(0, start - 2) : start])
+    after = text[end - 1].isalnum() and _JOINED_AFTER.match(text, end)
+    return not before and not after
 
 
 def _forms(secret: str) -> Iterator[str]:
@@ -92,15 +145,15 @@ def _forms(secret: str) -> Iterator[str]:
     for text in _written(secret):
         misread = () if text.isascii() else filter(_tells_anything, (read(text) for read in _MISREADINGS))
         for form in (text, *misread):
-            yield form
-            yield clean(form, len(form) or 1)
+            yield from (form, clean(form, len(form) or 1))
 
 
 def _written(secret: str) -> set[str]:
     """The secret itself, trimmed, decoded, its lines, and what is left of it when whatever looks encoded is decoded."""
     lines = (line.strip() for line in secret.splitlines() if len(line.strip()) >= 2 * _SHORT)
     found = {secret, secret.strip(), unquote(secret), unquote_plus(secret), secret.replace(" ", "+"), *lines}
-    while (secret := unescaped(secret)) not in found:
+    for _ in range(DEPTH):
+        secret = unescaped(secret)
         found.add(secret)
     return found
 
@@ -109,54 +162,14 @@ def _octets(text: str) -> bytes:
     return text.encode(errors="surrogatepass")
 
 
-_MISREADINGS: tuple[Callable[[str], str], ...] = (  # by whom speaks another language
+_MISREADINGS: tuple[Callable[[str], str], ...] = (  # in another charset
     lambda text: _octets(text).decode("latin-1"),
     lambda text: _octets(text).decode("ascii", "replace"),
     lambda text: _octets(text).decode("ascii", "surrogateescape"),
     lambda text: text.encode("ascii", "replace").decode(),
     lambda text: text.encode("latin-1", "replace").decode("utf-8", "replace"),
-    lambda text: unicodedata.normalize("NFC", text),
-    lambda text: unicodedata.normalize("NFD", text),
-    lambda text: unicodedata.normalize("NFKC", text),
 )
 
 
 def _tells_anything(text: str) -> bool:
     return any(character.isalnum() for character in text)
-
-
-class _Core(NamedTuple):
-    """The letters and digits of a text, and where they stand in it."""
-
-    text: str
-    places: Sequence[int]
-
-
-def _cores(text: str) -> Iterator[_Core]:
-    """All of them, and those that are ASCII: whoever misreads a secret leaves these. Masks and cuts keep them apart."""
-    places = [place for place, character in enumerate(text) if character.isalnum() or character in _APART]
-    yield _Core("".join([text[place] for place in places]), places)
-    if not text.isascii():
-        places = [place for place in places if text[place].isascii() or text[place] in _APART]
-        yield _Core("".join([text[place] for place in places]), places)
-
-
-def _parts(core: str) -> Iterator[str]:
-    return (core[start : start + _PART] for start in range(len(core) - _PART + 1))
-
-
-def _word(text: str) -> re.Pattern[str]:
-    """It stands by itself: no letter follows, nor a dot or hyphen that joins it to one, as in names and numbers."""
-    start = r"(?<!\w)(?<!\w[.-])" if text[0].isalnum() else ""
-    end = r"(?!\w)(?![.-]\w)" if text[-1].isalnum() else ""
-    return re.compile(start + re.escape(text) + end)
-
-
-def _cut_off(needle: str, text: str) -> Iterator[Span]:
-    """The beginning of a needle, where the text was cut."""
-    for end, _ in occurrences(CUT, text):
-        if text[max(0, end - _CUT_SHORT) : end] not in needle:
-            continue
-        lengths = range(min(len(needle), end), _CUT_SHORT - 1, -1)
-        if length := next((each for each in lengths if text.startswith(needle[:each], end - each)), 0):
-            yield end - length, end

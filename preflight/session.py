@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, TextIO
 
 from checks.base import Diagnosis, Finding, Layer, Status
 from checks.words import clean
-from preflight import bugs, public
+from preflight import bugs, own_words, public
 from preflight.config import Config, is_standard_input
 from preflight.endings import INTERRUPTED
 from preflight.redact import Redactor
@@ -22,12 +22,12 @@ from preflight.version import __version__
 from preflight.workspace import in_repository
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from preflight.options import Options
 
 _MOMENT = 0.3  # seconds
-_SAID = 1000  # characters: a word of the command line, and every name that could stand there instead
+_SHARE = 0.15  # seconds of CPU: many times what an honest report takes, and little beside a deadline
 _NOTHING = Config(values={}, origins={}, findings=(), broken=frozenset(), keys={}, secrets=())
 
 
@@ -41,6 +41,7 @@ class Session:
     terminal: TextIO | None = None  # where progress is drawn, if it is one
     apart: bool = False  # whether the checks run in a process of their own
     config: Config = _NOTHING
+    mask: Redactor = field(default_factory=Redactor)
     findings: list[Finding] = field(default_factory=list)
     tracebacks: list[str] = field(default_factory=list)
     results: tuple[Result, ...] = ()
@@ -87,6 +88,10 @@ class Session:
         """How long it has been going."""
         return round(time.perf_counter() - self._clock, 4)
 
+    def read(self, config: Config) -> None:
+        """Know the configuration, and from now on what of it must not be shown."""
+        self.config, self.mask = config, Redactor(config.secrets, public.names(config.origins))
+
     def note(self, diagnosis: Diagnosis) -> None:
         """Record what belongs to the run, and to no check."""
         self.findings.append(_finding(diagnosis))
@@ -100,7 +105,8 @@ class Session:
 
     def report(self) -> Report:
         """What is known, the configuration first, with no secret in any of it."""
-        config, options, mask, signal = self.config, self.options, self._redactor(), self.signals.received
+        config, options, signal = self.config, self.options, self.signals.received
+        mask = self.mask.until(self._search_end())
         ignored = frozenset(options.ignore)
         targets = public.targets(config.values) | {self.source}
         shown = ignoring(masked((self._configuration(signal), *self.results), mask, targets), ignored)
@@ -119,11 +125,19 @@ class Session:
             signal=signal,
             detail=options.detail,
             file=self._file,
-            tracebacks=tuple(map(mask, self.tracebacks)),
+            tracebacks=tuple(mask(own_words.lines(each)) for each in self.tracebacks),
         )
 
-    def _redactor(self) -> Redactor:
-        return Redactor(self.config.secrets, public.names(self.config.origins))
+    def _search_end(self) -> Callable[[], bool]:
+        """Says when the search for secrets has to end: at the deadline or a signal, but not before it had its share."""
+        begun = time.thread_time()
+
+        def is_late() -> bool:
+            return bool(self.signals.received or self.seconds > self.options.deadline) and (
+                time.thread_time() - begun > _SHARE
+            )
+
+        return is_late
 
     def _configuration(self, signal: int | None) -> Result:
         findings = (*self.config.findings, *self.findings)
@@ -141,5 +155,4 @@ class Session:
 
 
 def _finding(diagnosis: Diagnosis) -> Finding:
-    said = clean(diagnosis.message, _SAID)
-    return Finding(diagnosis.cause.id, Layer.CONFIG, diagnosis.status, said, diagnosis.hint)
+    return Finding(diagnosis.cause.id, Layer.CONFIG, diagnosis.status, diagnosis.message, diagnosis.hint)

@@ -4,6 +4,7 @@ import base64
 import binascii
 import html
 import json
+import quopri
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from urllib.parse import quote, quote_plus, unquote
@@ -66,6 +67,11 @@ ENCODINGS: Mapping[str, Callable[[str], str]] = {
     "hexadecimal, colons": lambda text: _octets(text).hex(":"),
     "hexadecimal, spaces": lambda text: _octets(text).hex(" "),
     "bytes of Postgres": lambda text: "\\x" + _octets(text).hex(),
+    "hexadecimal, 0x": lambda text: ", ".join(f"0x{octet:02x}" for octet in _octets(text)),
+    "decimal": lambda text: str([*_octets(text)]),
+    "quoted-printable": lambda text: quopri.encodestring(_octets(text)).decode(),
+    "upper case": str.upper,
+    "lower case": str.lower,
     "lines": lambda text: "\n".join(re.findall("(?s).{1,60}", text)),
     "short lines": lambda text: "\r\n".join(re.findall("(?s).{1,7}", text)),
     "Latin-1": lambda text: _octets(text).decode("latin-1"),
@@ -90,8 +96,9 @@ def leaks(texts: Iterable[str], secrets: Iterable[str], known: str = "") -> list
     What stands in the `known` text too betrays nothing, and its lines are not read.
     """
     lines = {line for text in texts for line in text.split("\n")} - set(known.split("\n"))
-    read = "\n".join(_readings("\n".join(sorted(lines))))
+    read, known = "\n".join(_readings("\n".join(sorted(lines)))).lower(), known.lower()
     letters, common = core(read), windows(known)
+    secrets = [secret.lower() for secret in secrets]
     wholes = ((secret, sign) for secret in secrets for sign in {secret, secret.strip()} if sign not in known)
     parts = ((secret, sign) for secret in secrets for sign in windows(secret) - common)
     return [found for found in wholes if found[1] in read] + [found for found in parts if found[1] in letters]
@@ -116,8 +123,14 @@ def _without_base64(run: str) -> str:
 
 
 def _from_hex(text: str) -> str:
-    runs = re.findall(r"(?:[0-9A-Fa-f]{2}[: ]?){6,}", text)
-    return "\n".join(bytes.fromhex(re.sub("[: ]", "", run)).decode(errors="replace") for run in runs)
+    runs = re.findall(r"(?:(?:0x)?[0-9A-Fa-f]{2}[: ,]{0,2}){6,}", text)
+    return "\n".join(bytes.fromhex(re.sub("0x|[: ,]", "", run)).decode(errors="replace") for run in runs)
+
+
+def _from_decimal(text: str) -> str:
+    runs = re.findall(r"[0-9]{1,3}(?:, ?[0-9]{1,3}){6,}", text)
+    octets = (bytes(number & 255 for number in map(int, re.findall("[0-9]+", run))) for run in runs)
+    return "\n".join(each.decode(errors="replace") for each in octets)
 
 
 def _from_escapes(text: str) -> str:
@@ -137,4 +150,6 @@ _DECODERS: tuple[Callable[[str], str], ...] = (
     _from_json,
     _from_base64,
     _from_hex,
+    _from_decimal,
+    lambda text: quopri.decodestring(_octets(text)).decode(errors="replace"),
 )

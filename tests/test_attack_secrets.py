@@ -5,7 +5,8 @@ meets servers that say one of them, or all that was sent to them, in their proto
 wrapped, cut off; a bug says one too. Whatever is printed, in every format, in tracebacks and on standard error, is then
 read as an attacker would. A secret that is also a host, a prefix or the name of a key hides neither keys nor places nor
 addresses. Not protected are secrets in the names of files, in keys that are not for secrets, and in the paths of URLs;
-of one that is a common word, or shorter than five characters, only what stands by itself is masked.
+of one that is a word of this program, or shorter than five characters, only what stands by itself in the words of
+others is masked.
 """
 
 import base64
@@ -29,7 +30,6 @@ from jsonschema import Draft202012Validator
 import checks
 import configs
 import everywhere
-import preflight.session
 import profiles
 from adversary import ENCODINGS, core, leaks, windows
 from checks.base import Layer
@@ -240,7 +240,7 @@ def skeleton(report: Report) -> object:
 
 def unmasked(session: Session) -> Report:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(preflight.session, "Redactor", Unmasked)
+        patch.setattr(session, "mask", Unmasked())
         return session.report()
 
 

@@ -80,7 +80,7 @@ def test_words_of_a_report_are_made_inert(saved: Path) -> None:
     document["checks"][1]["findings"][0]["message"] = "\x1b]52;c;aGk=\x07 \u202eevil\n::error::x"
     saved.write_text(json.dumps(document))
     message = read(saved).results[1].findings[0].message
-    assert message == "]52;c;aGk= evil ::error::x"
+    assert message == "evil ::error::x"
 
 
 def test_cli_says_what_is_wrong_and_2(tmp_path: Path) -> None:
