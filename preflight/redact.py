@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 MASK = "***"
 WITHHELD = "(withheld: there was no time to look for secrets in it)"
-_MOST, _TIMES = 100_000, 20  # characters, or so many times the text: no honest text has so many readings
+_MOST, _TIMES = 30_000, 20  # characters, or so many times the text: thrice what any two encodings of a secret need
 
 
 class Redactor:
