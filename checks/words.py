@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 _LIMIT = 400  # characters: enough for any server's sentence, too little to flood a report
 SEQUENCE = "|".join(
@@ -33,6 +37,14 @@ class Told(str):
     """One line that is told to the operator. ``foreign`` are the parts of it that are not this program's own words."""
 
     foreign: tuple[tuple[int, int], ...] = ()
+
+    def with_own(self, change: Callable[[str], str]) -> str:
+        """The text for ``told``, with each part of this program's own words changed, and the others as they are."""
+        parts, end = [], 0
+        for start, stop in self.foreign:
+            parts += [change(self[end:start]), foreign(self[start:stop], len(self))]
+            end = stop
+        return "".join((*parts, change(self[end:])))
 
 
 def foreign(text: str, limit: int = _LIMIT) -> str:

@@ -122,6 +122,13 @@ def test_our_own_words_are_never_masked(word: str) -> None:
     assert Redactor([word])(told(ours)) == told(ours).replace(f"«{word}»", f"«{MASK}»")
 
 
+def test_foreign_words_of_a_hint_are_masked_and_hold_no_placeholder() -> None:
+    hint = told(f"write {foreign('{url} says')} into {{url}}, it says")
+    filled = told(hint.with_own(lambda own: own.replace("{url}", "a.url (mistle.toml:3)")))
+    assert filled == "write {url} says into a.url (mistle.toml:3), it says"
+    assert Redactor(["says"])(filled) == f"write {{url}} {MASK} into a.url (mistle.toml:3), it says"
+
+
 def test_a_secret_that_is_none_of_our_words_is_masked_also_where_nobody_marked_it() -> None:
     assert Redactor(["Op3n-Sesame!"])(told("no user Op3n-Sesame! here")) == f"no user {MASK} here"
 

@@ -12,7 +12,7 @@ from requests.exceptions import Timeout
 from checks.base import Cause, Met
 from checks.docker_engine import causes
 from checks.docker_engine.client import Client, words
-from checks.words import clean
+from checks.words import foreign
 
 HELPER = "alpine:3.20"
 _ID = re.compile(r"sha256:[a-f0-9]{64}", re.IGNORECASE)
@@ -69,7 +69,7 @@ def _met(client: Client, reference: str, cause: Cause, message: str) -> Met:
     copy = _copy(client, reference)
     if not copy:
         return Met(cause.found(message))
-    own_id = clean(str(copy.get("Id")), 80)
+    own_id = foreign(str(copy.get("Id")), 80)
     message += "; the daemon has a copy, but Mistle pulls before every start"
     return Met(cause.found(message, hint=f"{cause.hint}; or write there the id of the daemon's copy, {own_id}"))
 

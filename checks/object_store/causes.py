@@ -209,7 +209,7 @@ def explain(refusal: Refused) -> Diagnosis:
     if cause is WRONG_REGION and refusal.region:
         return cause.found(
             f'{refusal.said}: the bucket is in "{foreign(refusal.region)}"',
-            hint=f'write "{refusal.region}" into {{region}}',
+            hint=f'write "{foreign(refusal.region)}" into {{region}}',
         )
     if cause is NOT_S3 and "location" in refusal.headers:
         return cause.found(refusal.said, hint="write the address that it sends on to into {endpoint}")

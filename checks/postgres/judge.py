@@ -19,7 +19,8 @@ def may_create(_check: Postgres, found: Survey) -> Iterator[Diagnosis]:
     if not found.may_create:
         yield causes.MAY_NOT_CREATE.found(
             f"role {foreign(found.role)} lacks CREATE on database {foreign(found.name)}",
-            hint=f"GRANT CREATE ON DATABASE {found.name} TO {found.role}, if {{url}} names the right database and role",
+            hint=f"GRANT CREATE ON DATABASE {foreign(found.name)} TO {foreign(found.role)}, "
+            "if {url} names the right database and role",
         )
 
 
