@@ -4,13 +4,11 @@ Servers of every kind answer as good and as refusing ones do, but for bytes, num
 at random. A seed says which server answers, and what is changed. None may lead to a bug of the tool, or hold it up.
 """
 
-import gc
 import random
 import re
 import socket
 import sys
 import time
-import warnings
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass, replace
@@ -199,8 +197,6 @@ def search(kinds: Sequence[str], seeds: Sequence[int]) -> tuple[tuple[Result, ..
         started = time.process_time()
         settings = Settings(Trust(), LIMIT, read_only=seeds[0] // TOGETHER % 2 == 1)
         done = run(made, settings, deadline=LIMIT + 30, origins={})
-    with warnings.catch_warnings(action="ignore", category=ResourceWarning):
-        gc.collect()  # what a check leaves open that its limit has cut is closed with its loop
     busy = time.process_time() - started  # what holds up one check holds up all
     late = [f"{kinds[0]} {seeds[0]}: {busy:.0f} s of the processor for {len(made)} checks"] if busy > MOST else []
     bugs = [result.name for result in done.results if "internal.bug" in {finding.id for finding in result.findings}]
