@@ -104,7 +104,7 @@ _SHOWN = 3  # addresses that do not work, of however many
 _NO_SUCH_NAME = {getattr(socket, f"EAI_{name}", socket.EAI_NONAME) for name in ("NONAME", "NODATA", "ADDRFAMILY")}
 _SEVERAL = re.compile(r"Multiple exceptions: \[Errno (\d+)\]")  # asyncio's words, where no address of several accepts
 # What socket(2), bind(2) and connect(2) give, beside what has a class of its own in Python or is the machine's lack.
-_ERRORS = (
+_GIVEN = (
     (NOT_PERMITTED, "EACCES EPERM"),
     (NO_LOCAL_PORT, "EADDRINUSE EAGAIN ENOBUFS"),
     (RESET, "ENETRESET ENOTCONN"),
@@ -114,7 +114,7 @@ _ERRORS = (
         "EPFNOSUPPORT EPROTONOSUPPORT EPROTOTYPE ESOCKTNOSUPPORT",
     ),
 )
-_BY_ERRNO = {getattr(errno, name): cause for cause, names in _ERRORS for name in names.split() if hasattr(errno, name)}
+_BY_ERRNO = {getattr(errno, name): cause for cause, names in _GIVEN for name in names.split() if hasattr(errno, name)}
 _WORDS = {
     NOT_PERMITTED: "this machine does not let the connection{to} out",
     NO_LOCAL_PORT: "this machine cannot make one more connection{to}",
@@ -229,10 +229,8 @@ def _by_errno(code: int, failed: ConnectFailed | None) -> Diagnosis | None:
     cause = _BY_ERRNO.get(code, UNREACHABLE if failed else None)
     if code == errno.EADDRNOTAVAIL and failed and not failed.is_ipv6:
         cause = NO_LOCAL_PORT  # IPv6 says so of a machine without any address
-    if cause is None:
-        return None
     to = f" to {failed.address}" if failed else ""
-    return cause.found(f"{_WORDS[cause].format(to=to)}: {os.strerror(code)}")
+    return cause.found(f"{_WORDS[cause].format(to=to)}: {os.strerror(code)}") if cause else None
 
 
 @dataclass(frozen=True, kw_only=True)
