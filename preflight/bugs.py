@@ -8,6 +8,7 @@ from pathlib import Path
 from checks import base, machine
 from checks.base import Diagnosis, Finding
 from checks.words import clean
+from preflight import packages
 from preflight.endings import BUG
 from preflight.report import Result
 
@@ -15,8 +16,13 @@ _CHECKS = Path(base.__file__).parent
 
 
 def diagnose(error: BaseException) -> Diagnosis:
-    """The finding of an unexpected exception: what the machine lacks is no bug."""
-    return machine.diagnose(error) or machine.starved() or BUG.found(f"{type(error).__name__} at {_where(error)}")
+    """The finding of an unexpected exception: what the machine lacks is no bug, nor is another package than ours."""
+    return (
+        machine.diagnose(error)
+        or machine.starved()
+        or packages.other()
+        or BUG.found(f"{type(error).__name__} at {_where(error)}")
+    )
 
 
 def result(name: str, kind: str, keys: tuple[str, ...], error: BaseException, seconds: float = 0.0) -> Result:

@@ -46,6 +46,14 @@ INTERRUPTED = Cause(
     "run it again to the end",
     status=Status.SKIP,
 )
+OTHER_PACKAGE = Cause(
+    "run.other-package",
+    Layer.CONFIG,
+    "a package that mistle-preflight needs is there in another version than it needs, and a check failed with it",
+    "install mistle-preflight into an environment of its own (pipx, uv tool, its container image), "
+    "or remove that place from PYTHONPATH",
+    blames=(),
+)
 BUG = Cause(
     "internal.bug",
     Layer.CONFIG,
@@ -53,10 +61,10 @@ BUG = Cause(
     "run it again with -v, which prints the traceback (without secrets), and report it",
     blames=(),
 )
-CAUSES = (UNREADABLE, EXTRA_CA_UNREADABLE, USAGE, TIMEOUT, DEADLINE, INTERRUPTED, *machine.CAUSES, BUG)
+CAUSES = (UNREADABLE, EXTRA_CA_UNREADABLE, USAGE, TIMEOUT, DEADLINE, INTERRUPTED, *machine.CAUSES, OTHER_PACKAGE, BUG)
 
-_LACKING = frozenset(cause.id for cause in machine.CAUSES)
-ON_OPEN_RUNG = frozenset({TIMEOUT.id, DEADLINE.id, INTERRUPTED.id, BUG.id}) | _LACKING
+_HERE = frozenset(cause.id for cause in (*machine.CAUSES, OTHER_PACKAGE))  # they say nothing of a server
+ON_OPEN_RUNG = frozenset({TIMEOUT.id, DEADLINE.id, INTERRUPTED.id, BUG.id}) | _HERE
 NOT_STARTED = frozenset({USAGE.id, UNREADABLE.id})
-CUT_SHORT = frozenset({INTERRUPTED.id, BUG.id}) | _LACKING
+CUT_SHORT = frozenset({INTERRUPTED.id, BUG.id}) | _HERE
 EXIT_CODES = {BUG.id: 3, USAGE.id: 2, UNREADABLE.id: 2}

@@ -143,3 +143,19 @@ def test_environment_is_given_back_by_the_last_of_overlapping_runs(monkeypatch: 
     second.__exit__(None, None, None)
     assert os.environ["PGHOST"] == "x"
     assert logging.lastResort is before
+
+
+def test_old_package_that_comes_first_is_named(tmp_path: Path) -> None:
+    """As PYTHONPATH of another program brings it: redis 6 knows no ``driver_info``."""
+    (tmp_path / "redis/asyncio").mkdir(parents=True)
+    (tmp_path / "redis/__init__.py").touch()
+    (tmp_path / "redis/asyncio/__init__.py").write_text("class Redis: pass\n")
+    (tmp_path / "redis-6.0.0.dist-info").mkdir()
+    (tmp_path / "redis-6.0.0.dist-info/METADATA").write_text("Metadata-Version: 2.1\nName: redis\nVersion: 6.0.0\n")
+    with faults.refused_port() as port:
+        file = configs.write(tmp_path, {"kv.data_plane.url": f"redis://127.0.0.1:{port}"})
+        code = f"import sys; sys.path.insert(0, {str(tmp_path)!r})"
+        ended = run("--config", str(file), "--only=valkey", "-f", "json", code=code)
+    assert (ended.code, ended.stderr) == (1, b"")
+    found = {each["id"]: each["message"] for check in ended.document["checks"] for each in check["findings"]}
+    assert found["run.other-package"] == f"redis 6.0.0 is in {tmp_path}, and redis>=7.2 is needed"

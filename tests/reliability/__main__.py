@@ -23,6 +23,8 @@ def command(part: str) -> tuple[str, ...]:
         case "rest":
             others = ("--ignore-glob=tests/test_attack_*.py", "--ignore=tests/test_soak.py")
             return (*PYTEST, "-n4", "--shuffle", str(int(time.time())), *others)
+        case "lowest":
+            return ("scripts/lowest",)
         case "fuzz":
             return ("scripts/fuzz", "300")
         case "mutants" | "durations":
@@ -32,7 +34,7 @@ def command(part: str) -> tuple[str, ...]:
     return (*PYTEST, "--reliability", str(PAGE), f"tests/test_{part}.py")
 
 
-WHOLE = ("rest", "soak", "fuzz", "mutants", "durations", "repeat")
+WHOLE = ("rest", "lowest", "soak", "fuzz", "mutants", "durations", "repeat")
 """Those that come after the attacks, one by one: each uses the whole machine."""
 
 
