@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import suppress
+from functools import cache
 from typing import TYPE_CHECKING
 
 from preflight.endings import OTHER_PACKAGE
@@ -13,6 +14,7 @@ if TYPE_CHECKING:
     from checks.base import Diagnosis
 
 
+@cache
 def other() -> Diagnosis | None:
     """What is there in another version than pyproject.toml allows; None where all are right, or nothing is known."""
     with suppress(Exception):  # it explains a bug, and may not hide it
