@@ -10,6 +10,7 @@ from contextlib import contextmanager
 PREFIXES = (
     "AWS_",
     "BOTO",  # also a plug-in to load
+    "CRYPTOGRAPHY_",
     "CURL_CA_",
     "DATABRICKS_",
     "DOCKER_",
@@ -22,10 +23,12 @@ PREFIXES = (
     "OTEL_",
     "PG",
     "PROMETHEUS_",  # also a folder to write to
+    "PROTOCOL_BUFFERS_",
     "PSYCOPG_",
     "REQUESTS_CA_",
     "SSLKEYLOGFILE",
     "SSL_CERT_",
+    "TEMPORARILY_DISABLE_PROTOBUF_",
     "TTY_",
     "UNICODE_VERSION",
     "WEBSOCKETS_",

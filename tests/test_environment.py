@@ -36,6 +36,7 @@ HARMLESS = {
     "USERPROFILE": "of another system",
     "APPDATA": "of another system",
     "_ARC_DEBUG": "of a shell that completes",
+    "PROCESSOR_ARCHITEW6432": "of another system",
     "CFFI_TMPDIR": "of a compiler",
     "SPHINX_BUILD": "of documentation",
     "REFERENCING_SUITE": "of tests",
