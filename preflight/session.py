@@ -75,8 +75,10 @@ class Session:
 
     @property
     def patience(self) -> float:
-        """How many seconds a file may keep the command waiting: as many as a check, within the deadline."""
-        return max(0.0, min(self.options.timeout, self.options.deadline - self.seconds))
+        """How many seconds a file may keep the command waiting: as many as a check, within the deadline; a moment at
+        least, which is enough for one that is there.
+        """
+        return max(_MOMENT, min(self.options.timeout, self.options.deadline - self.seconds))
 
     @property
     def left(self) -> float:

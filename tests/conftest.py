@@ -72,6 +72,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
+    _heed_signals()
     if not config.getoption("--hypothesis-profile"):
         settings.load_profile(config.getoption("--profile"))
     if (given := _given(config)) is None:
@@ -80,6 +81,13 @@ def pytest_configure(config: pytest.Config) -> None:
         runs.join(given["run"], given["workerid"])
     if examples := config.getoption("--examples"):
         examples.watch()
+
+
+def _heed_signals() -> None:
+    """What starts the tests in the background may ignore signals, and hands that down to all that they start."""
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        if signal.getsignal(number) is signal.SIG_IGN:
+            signal.signal(number, signal.default_int_handler if number is signal.SIGINT else signal.SIG_DFL)
 
 
 class InGroups(LoadScopeScheduling):

@@ -243,7 +243,6 @@ BUGS: Mapping[str, tuple[str, str, type[Exception], str, Behaviour]] = {
         "api",
         answers.http("api", {}),
     ),
-    "memory": ("redis.asyncio.client.Pipeline.execute", "redis.asyncio", MemoryError, "valkey", answers.valkey(b"")),
 }
 
 

@@ -19,7 +19,7 @@ ROOT = Path(__file__).parents[1]
 WAITS = {
     "diff": ("preflight.commands", "_read", ["diff", "a", "b"]),
     "merge": ("preflight.commands", "_read", ["merge", "a"]),
-    "explain": ("preflight.explanations", "explain", ["explain", "network.refused"]),
+    "explain": ("preflight.catalogue", "entries", ["explain", "network.refused"]),
     "completion": ("preflight.completion", "script", ["completion", "bash"]),
     "plan": ("preflight.plan", "plan", ["plan", "--config", str(processes.EXAMPLE)]),
     "config": ("preflight.commands", "load", ["config", "--config", str(processes.EXAMPLE)]),

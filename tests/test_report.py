@@ -191,7 +191,7 @@ FACTS = {
     "infinity": (float("inf"), "inf"),
     "no number": (float("nan"), "nan"),
     "number beyond all": (-(10**400), "-1" + "0" * 297 + "…"),
-    "anything": (Odd(), "odd [31m words" + "x" * 285 + "…"),
+    "anything": (Odd(), "odd words" + "x" * 290 + "…"),
 }
 
 

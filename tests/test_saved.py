@@ -119,7 +119,7 @@ def test_facts_keep_their_types(saved: Path) -> None:
     document, facts = json.loads(saved.read_text()), {"a": None, "b": True, "c": 1, "d": 0.5, "e": "\x1b[1m"}
     document["checks"][1]["facts"] = facts | {"f": 10**300}
     saved.write_text(json.dumps(document))
-    assert read(saved).results[1].facts == facts | {"e": "[1m", "f": str(10**300)}
+    assert read(saved).results[1].facts == facts | {"e": "", "f": str(10**300)}
 
 
 def _with(member: str, value: str) -> Callable[[dict[str, Any]], object]:

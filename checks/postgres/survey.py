@@ -157,7 +157,7 @@ def read(answer: str, planes: tuple[str, ...], *, key_pid: int, local_port: int,
             started=row["started"],
             database=row["database"],
             name=row["name"],
-            role=row["role"],
+            role=_text(row["role"]),
             in_recovery=row["recovery"],
             read_only=row["read_only"],
             may_create=row["may_create"],
@@ -168,6 +168,12 @@ def read(answer: str, planes: tuple[str, ...], *, key_pid: int, local_port: int,
         )
     except (KeyError, TypeError, AttributeError, OverflowError, RecursionError) as error:
         raise ValueError("the answer is not the statement's") from error
+
+
+def _text(value: object) -> str:
+    if not isinstance(value, str):
+        raise TypeError(value)
+    return value
 
 
 def _plane(plane: str, row: dict[str, Any]) -> Plane:
