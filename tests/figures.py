@@ -37,7 +37,7 @@ class Section:
 
     def cell(self, row: str, column: str, outcome: str) -> None:
         """One cell of the table."""
-        self.cells[row, column] = outcome
+        self.cells[str(row), str(column)] = str(outcome)  # no subclass of str: it is sent to another process
 
     def __str__(self) -> str:
         heading, _, prose = cleandoc(self.prose).partition("\n")

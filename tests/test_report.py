@@ -149,6 +149,7 @@ def test_key_that_is_blamed_but_not_listed_gets_a_verdict_after_the_others():
         ("a.url", Status.SKIP, "mistle.toml:42"),
         ("a.nonsense", Status.FAIL, None),
     ]
+    assert shown[1].checks == ("toy.a",)
 
 
 @pytest.mark.parametrize(
