@@ -19,7 +19,7 @@ from figures import Section
 from fuzz.call import call
 from fuzz.seeds import ROOT, SEEDS, dictionary
 
-RUNS = {"document": 700, "environment": 200}
+RUNS = {"document": 700, "environment": 200, "saved": 2_000}
 BREAKS = """
 import runpy, preflight.values
 preflight.values.Boolean.accept = lambda *_: 1 / 0

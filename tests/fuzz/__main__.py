@@ -14,7 +14,7 @@ with atheris.instrument_imports(include=["preflight", "checks", "tomllib"]):
     from fuzz.seeds import EXAMPLE, SEEDS, dictionary
 
     call("plan", "--config", str(EXAMPLE))  # what is imported when it is needed
-from fuzz.contract import hold_but_for_schema
+from fuzz.contract import hold_but_for_schema, hold_streams
 from fuzz.secrets import whole
 
 REPORTS = ("-f", "json", "-f", "text=/dev/null")
@@ -37,18 +37,30 @@ def environment(given: bytes, _: Path) -> tuple[Ended, set[str]]:
     return call("plan", *REPORTS, environ=block), whole(b"", block)
 
 
-TARGETS: Mapping[str, Callable[[bytes, Path], tuple[Ended, set[str]]]] = {
-    "document": document,
-    "environment": environment,
+def saved(given: bytes, folder: Path) -> tuple[Ended, set[str]]:
+    """A report that is read back."""
+    file = folder / "saved.json"
+    file.write_bytes(given)
+    return call("merge", "-f", "json", "-f", "html=/dev/null", str(file)), set()
+
+
+Target = Callable[[bytes, Path], tuple[Ended, set[str]]]
+TARGETS: Mapping[str, tuple[Target, Callable[..., object]]] = {
+    "document": (document, hold_but_for_schema),
+    "environment": (environment, hold_but_for_schema),
+    "saved": (saved, hold_streams),
 }
+"""Each with what must hold of its end."""
 
 
 def main(name: str, place: Path, *flags: str) -> None:
     """Fuzz in a folder, or try a file."""
     folder = place.parent if place.is_file() else place
 
+    target, hold = TARGETS[name]
+
     def test(given: bytes) -> None:
-        hold_but_for_schema(*TARGETS[name](given, folder))
+        hold(*target(given, folder))
 
     begin_with = [str(place)] if place.is_file() else _prepared(name, folder)
     atheris.Setup([name, *begin_with, *flags], test)

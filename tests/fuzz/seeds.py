@@ -1,10 +1,12 @@
 """What a fuzzer begins with: right configurations, and the words that they are made of."""
 
+import json
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 
 import configs
+from fuzz.call import call
 from fuzz.changes import BASES
 from fuzz.written import toml
 from preflight.schema import KEYS
@@ -42,7 +44,18 @@ def environments() -> Iterator[bytes]:
         yield _block(f"{name}={text}" for name, text in configs.environment(changes).items())
 
 
-SEEDS: Mapping[str, Callable[[], Iterator[bytes]]] = {"document": documents, "environment": environments}
+def saved() -> Iterator[bytes]:
+    """Reports as they are kept."""
+    for only in ("kv.*", "postgres.*"):
+        document = json.loads(call("plan", "--config", str(EXAMPLE), "--only", only, "-f", "json").stdout)
+        yield json.dumps(document | {"keys": document["keys"][:5]}, separators=(",", ":")).encode()
+
+
+SEEDS: Mapping[str, Callable[[], Iterator[bytes]]] = {
+    "document": documents,
+    "environment": environments,
+    "saved": saved,
+}
 
 
 def dictionary() -> str:
