@@ -129,7 +129,7 @@ def test_trust_is_mistles(server: Web, trusted: Path) -> None:
 def test_servers_that_answer_nothing_or_anything(authority: Authority, trusted: Path) -> None:
     leaf = authority.leaf()
     with hung(leaf) as port:
-        check(port, trusted, timeout=1.0).fails("network.silent", Layer.AUTH, REGION, hint="reach")
+        check(port, trusted, timeout=3.0).fails("network.silent", Layer.AUTH, REGION, hint="reach")
     with faults.tls_port(leaf.context()) as port:
         check(port, trusted).fails("network.reset", Layer.AUTH, REGION, hint="reach")
     with garbage(leaf) as port:

@@ -237,7 +237,7 @@ def test_a_domain_that_is_none(domain: str) -> None:
 def test_servers_that_answer_nothing_or_anything(authority: Authority, trusted: Path) -> None:
     leaf = authority.leaf()
     with hung(leaf) as port:
-        check(port, trusted, timeout=1.0).fails("network.silent", Layer.AUTH, DOMAIN, hint="not hung")
+        check(port, trusted, timeout=3.0).fails("network.silent", Layer.AUTH, DOMAIN, hint="not hung")
     with faults.tls_port(leaf.context()) as port:
         check(port, trusted).fails("network.reset", Layer.AUTH, DOMAIN, hint="log")
     with garbage(leaf) as port:

@@ -151,7 +151,7 @@ def test_network_faults_blame_what_asks_for_google(trusted: Path) -> None:
 def test_servers_that_answer_nothing_or_anything(authority: Authority, trusted: Path) -> None:
     leaf = authority.leaf()
     with hung(leaf) as port:
-        check(port, trusted, timeout=1.0).fails("network.silent", Layer.AUTH, METHODS, hint="take google out")
+        check(port, trusted, timeout=3.0).fails("network.silent", Layer.AUTH, METHODS, hint="take google out")
     with garbage(leaf) as port:
         check(port, trusted).fails("google.unexpected-reply", Layer.AUTH, ID, SECRET, hint="proxy")
     with endless(leaf) as port:
