@@ -50,7 +50,11 @@ def _none(found: list[Any]) -> None:
 
 
 def _names_its_place(finding: dict[str, Any]) -> bool:
-    """A key, and a line or a variable; where nothing could be read, whatever the one line says."""
+    """A key, and a line or a variable; where nothing could be read, whatever the one line says.
+
+    Where a secret holds the name of a variable and more, the mask of one covers the other.
+    """
     if finding["status"] in ("ok", "skip") or finding["id"] in ("config.unreadable", "run.usage"):
         return bool(finding["message"])
-    return bool(_PLACE.search(finding["hint"] if finding["keys"] else finding["message"] + finding["hint"]))
+    told = finding["hint"] if finding["keys"] else finding["message"] + finding["hint"]
+    return bool(_PLACE.search(told)) or "***" in told
