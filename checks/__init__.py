@@ -8,14 +8,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from checks.base import Check
+    from checks.core.check import Check
 
     ALL: tuple[type[Check], ...]
 
 
 def _all() -> tuple[type[Check], ...]:
     from checks.archil import Archil
-    from checks.docker_engine import DockerEngine
+    from checks.docker import DockerEngine
     from checks.e2b import E2b
     from checks.google import Google
     from checks.http_service import HttpService

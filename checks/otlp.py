@@ -6,11 +6,11 @@ import json
 from dataclasses import dataclass, replace
 from typing import ClassVar
 
-from checks import unexpected
-from checks.base import Cause, Diagnosis, Layer, Recorder, Status
-from checks.http import IMPORTS, EndpointCheck, NotHttp, NotJson, Reply, Unexpected, approach, request
-from checks.trust import hear
-from checks.words import foreign
+from checks.core import unexpected
+from checks.core.check import Cause, Diagnosis, Layer, Recorder, Status
+from checks.core.text import foreign
+from checks.net.http import IMPORTS, EndpointCheck, NotHttp, NotJson, Reply, Unexpected, approach, request
+from checks.net.tls import hear
 
 NOT_FOUND = Cause(
     "otlp.not-found",

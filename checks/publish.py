@@ -8,11 +8,11 @@ import socket
 from dataclasses import dataclass, replace
 from typing import ClassVar
 
-from checks.addresses import ConnectFailed
-from checks.base import Cause, Diagnosis, Layer, OutOfTime, Recorder, Status
-from checks.network import NetworkCheck, NoSuchName, choose, resolve
-from checks.trust import handshake
-from checks.words import foreign
+from checks.core.check import Cause, Diagnosis, Layer, OutOfTime, Recorder, Status
+from checks.core.text import foreign
+from checks.net.addresses import ConnectFailed
+from checks.net.tcp import NetworkCheck, NoSuchName, choose, resolve
+from checks.net.tls import handshake
 
 NO_WILDCARD = Cause(
     "publish.no-wildcard",

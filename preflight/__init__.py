@@ -6,12 +6,12 @@ start must not pay for them, and nothing may be imported before it has held the 
 
 TYPE_CHECKING = False  # typing has one too, and would have to be imported
 if TYPE_CHECKING:
-    from checks.base import Finding, Layer, Status
-    from preflight.config import ConfigError
+    from checks.core.check import Finding, Layer, Status
+    from preflight.api import check, render
+    from preflight.cli.options import UsageError
+    from preflight.config.loader import ConfigError
     from preflight.formats import FORMATS
-    from preflight.library import check, render
-    from preflight.options import UsageError
-    from preflight.report import KeyVerdict, Report, Result
+    from preflight.report.model import KeyVerdict, Report, Result
     from preflight.version import __version__
 
 __all__ = [
@@ -30,12 +30,12 @@ __all__ = [
 ]
 
 _HOMES = {
-    "checks.base": ("Finding", "Layer", "Status"),
-    "preflight.config": ("ConfigError",),
+    "checks.core.check": ("Finding", "Layer", "Status"),
+    "preflight.config.loader": ("ConfigError",),
     "preflight.formats": ("FORMATS",),
-    "preflight.library": ("check", "render"),
-    "preflight.options": ("UsageError",),
-    "preflight.report": ("KeyVerdict", "Report", "Result"),
+    "preflight.api": ("check", "render"),
+    "preflight.cli.options": ("UsageError",),
+    "preflight.report.model": ("KeyVerdict", "Report", "Result"),
     "preflight.version": ("__version__",),
 }
 

@@ -1,5 +1,5 @@
 """``python -m preflight``: the command."""
 
-from preflight.cli import entry
+from preflight.cli.main import entry
 
 entry()

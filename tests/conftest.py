@@ -14,12 +14,14 @@ from filelock import FileLock
 from hypothesis import Phase, settings
 from xdist.scheduler import LoadScopeScheduling
 
-import profiles
-from examples import Examples
-from figures import Figures, Section
-from preflight.catalogue import entries
-from screens import Screen
-from testbed import (
+from preflight.reference.catalogue import entries
+from tests.harness import profiles
+from tests.harness.examples import Examples
+from tests.harness.figures import Figures, Section
+from tests.harness.full_deployment import Servers
+from tests.harness.full_deployment import servers as servers_of_a_deployment
+from tests.harness.screens import Screen
+from tests.testbed import (
     Authority,
     Browser,
     Engine,
@@ -39,9 +41,7 @@ from testbed import (
     smtp_server,
     valkey_server,
 )
-from testbed.orphans import remove_orphans
-from whole import Servers
-from whole import servers as servers_of_a_deployment
+from tests.testbed.orphans import remove_orphans
 
 # Nothing random decides what the suite says: few examples, always the same, and none is made smaller for minutes.
 FIXED = settings(

@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import ClassVar
 
-from checks import network
 from checks.archil import causes
-from checks.base import Diagnosis, Layer, Recorder, Status
-from checks.http import IMPORTS, Endpoint, NotHttp, NotJson, Reply, approach, request
-from checks.network import NetworkCheck
-from checks.words import foreign
+from checks.core.check import Diagnosis, Layer, Recorder, Status
+from checks.core.text import foreign
+from checks.net import tcp
+from checks.net.http import IMPORTS, Endpoint, NotHttp, NotJson, Reply, approach, request
+from checks.net.tcp import NetworkCheck
 
 
 class UnknownRegion(Exception):
@@ -85,7 +85,7 @@ class Archil(NetworkCheck):
             case NotJson() | NotHttp():
                 return causes.UNEXPECTED_REPLY.found(f"the answer is not Archil's: {foreign(str(error))}")
         found = super().diagnose(error)
-        if found and found.cause in network.CAUSES:
+        if found and found.cause in tcp.CAUSES:
             where = "it" if self.endpoint is None else self.endpoint.address
             return replace(found, hint=f"let the data plane's worker reach {where}, the control plane of {{region}}")
         return found

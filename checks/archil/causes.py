@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from checks.archil.regions import REGIONS
-from checks.base import Cause, Layer
+from checks.core.check import Cause, Layer
 
 UNKNOWN_REGION = Cause(
     "archil.unknown-region",

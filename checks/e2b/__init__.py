@@ -9,11 +9,11 @@ import json
 from dataclasses import dataclass, field
 from typing import ClassVar
 
-from checks.base import Diagnosis, Layer, Recorder
+from checks.core.check import Diagnosis, Layer, Recorder
+from checks.core.text import foreign
 from checks.e2b import causes
-from checks.http import IMPORTS, Endpoint, NotHttp, approach
-from checks.network import NetworkCheck, NoSuchName, resolve
-from checks.words import foreign
+from checks.net.http import IMPORTS, Endpoint, NotHttp, approach
+from checks.net.tcp import NetworkCheck, NoSuchName, resolve
 
 
 @dataclass(frozen=True, kw_only=True)

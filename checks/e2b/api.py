@@ -1,4 +1,4 @@
-"""E2B's API: its own package writes the requests and reads the replies, and checks.http carries them."""
+"""E2B's API: its own package writes the requests and reads the replies, and checks.net.http carries them."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from e2b.api.client.api.templates import get_templates_aliases_alias
 from e2b.api.client.models import Error, TemplateAliasResponse
 from e2b.api.client.types import Response
 
-from checks import http
-from checks.base import Recorder
-from checks.http import Endpoint
-from checks.words import foreign
+from checks.core.check import Recorder
+from checks.core.text import foreign
+from checks.net import http
+from checks.net.http import Endpoint
 
 T = TypeVar("T")
 Rejected, Busy = AuthenticationException, RateLimitException
@@ -33,7 +33,7 @@ class Unexpected(Exception):
 
 
 class Api:
-    """The calls that a check makes. Each raises Rejected, Busy, Blocked, Unexpected, and what checks.http raises."""
+    """The calls that a check makes. Each raises Rejected, Busy, Blocked, Unexpected, and what net.http raises."""
 
     def __init__(self, record: Recorder, endpoint: Endpoint, key: str) -> None:
         config = ConnectionConfig(api_key=key, api_url=str(endpoint), debug=False)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from checks.base import Cause, Layer, Status
+from checks.core.check import Cause, Layer, Status
 
 KEY_REJECTED = Cause(
     "e2b.key-rejected",

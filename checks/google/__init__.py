@@ -6,12 +6,12 @@ from dataclasses import dataclass, field, replace
 from typing import ClassVar
 from urllib.parse import urlencode
 
-from checks import network
-from checks.base import Diagnosis, Layer, Recorder, Status
+from checks.core.check import Diagnosis, Layer, Recorder, Status
+from checks.core.text import foreign
 from checks.google import causes
-from checks.http import IMPORTS, Endpoint, NotHttp, NotJson, Reply, approach, request
-from checks.network import NetworkCheck
-from checks.words import foreign
+from checks.net import tcp
+from checks.net.http import IMPORTS, Endpoint, NotHttp, NotJson, Reply, approach, request
+from checks.net.tcp import NetworkCheck
 
 TOKEN = Endpoint("https", "oauth2.googleapis.com", 443, "/token")
 _NOT_THE_SECRET = "mistle-preflight"  # noqa: S105 - that it is none is its use
@@ -90,7 +90,7 @@ class Google(NetworkCheck):
             case NotJson() | NotHttp():
                 return causes.UNEXPECTED_REPLY.found(f"the answer is not Google's: {foreign(str(error))}")
         found = super().diagnose(error)
-        if found and found.cause in network.CAUSES:
+        if found and found.cause in tcp.CAUSES:
             hint = f"let the control plane reach {self.endpoint.address}, or take google out of {{method}}"
             return replace(found, hint=hint)
         return found

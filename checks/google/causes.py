@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from checks.base import Cause, Layer
+from checks.core.check import Cause, Layer
 
 CLIENT_REJECTED = Cause(
     "google.client-rejected",

@@ -6,12 +6,12 @@ import secrets
 from dataclasses import dataclass, field
 from typing import ClassVar
 
-from checks.base import Diagnosis, Layer, Recorder
-from checks.http import IMPORTS, EndpointCheck, NotHttp, Reply, Unexpected, approach, look_up
-from checks.http_service import answers, causes
+from checks.core.check import Diagnosis, Layer, Recorder
+from checks.http_service import causes, responses
 from checks.http_service.apps import DASHBOARD, GATEWAY, App
-from checks.http_service.questions import as_member, as_stranger, ask
-from checks.network import REFUSED
+from checks.http_service.requests import as_member, as_stranger, ask
+from checks.net.http import IMPORTS, EndpointCheck, NotHttp, Reply, Unexpected, approach, look_up
+from checks.net.tcp import REFUSED
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,9 +49,9 @@ class HttpService(EndpointCheck):
         made_up = self.endpoint.at(f"/mistle-preflight-{secrets.token_hex(8)}")
         with record.layer(Layer.AUTH, "a page answers", proves=("url",)):
             page, other = await ask(record, (self.endpoint, {}), (made_up, {}))
-            answers.page(self.endpoint, page)
+            responses.page(self.endpoint, page)
         with record.layer(Layer.ACCESS, "every path is the dashboard's page", proves=("url",)):
-            answers.same_page(other)
+            responses.same_page(other)
 
     async def _call(self, record: Recorder) -> None:
         with record.layer(Layer.AUTH, *self._is_itself):
@@ -60,16 +60,16 @@ class HttpService(EndpointCheck):
                 (self.endpoint.at("/__healthz"), {"origin": self.origin} if self.origin else {}),
                 (self.endpoint.at("/openapi.json"), {}),
             )
-            is_well = answers.health(health)
+            is_well = responses.health(health)
             self._identify(record, document)
             state = await self._authenticate(record) if self.token else None
         with record.layer(Layer.ACCESS, *self._works):
             if not is_well:
                 raise Unexpected(causes.UNHEALTHY, f"GET /__healthz answers {health.words}, and not that it is well")
             if self.app is GATEWAY:
-                answers.reads_valkey(state)
+                responses.reads_valkey(state)
             if self.origin:
-                answers.cors(self.origin, health)
+                responses.cors(self.origin, health)
 
     @property
     def _is_itself(self) -> tuple[str, tuple[str, ...]]:
@@ -85,7 +85,7 @@ class HttpService(EndpointCheck):
         return "well, and reads its Valkey" if self.app is GATEWAY else "well", ("url",)
 
     def _identify(self, record: Recorder, document: Reply) -> None:
-        if release := answers.release(self.app, document):
+        if release := responses.release(self.app, document):
             record.facts["release"] = release
         elif self.app.title:
             said = f"which of Mistle's services it is, openapi.json does not say: {document.words}"
@@ -96,14 +96,14 @@ class HttpService(EndpointCheck):
     async def _authenticate(self, record: Recorder) -> Reply | None:
         """The answer to the token; None where the gateway gives none in time."""
         route = self.endpoint.at(self.app.route)
-        answers.strangers(self.app, await as_stranger(record, route))
+        responses.strangers(self.app, await as_stranger(record, route))
         try:
             reply = await as_member(record, route, self.token)
         except TimeoutError:
             if self.app is GATEWAY:
                 return None
             raise
-        if not answers.member(self.app, reply):
+        if not responses.member(self.app, reply):
             record.skip(Layer.AUTH, f"the shared token is not proven: answered {reply.words}", ("token",))
         return reply
 

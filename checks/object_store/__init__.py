@@ -10,20 +10,20 @@ from http.client import HTTPException
 from ipaddress import ip_address
 from typing import TYPE_CHECKING, ClassVar
 
-from checks.base import ClimbEnded, Diagnosis, Layer, Recorder, Status
-from checks.http import NotHttp, approach
-from checks.network import RESET, NetworkCheck, resolve
+from checks.core.check import ClimbEnded, Diagnosis, Layer, Recorder, Status
+from checks.core.text import foreign
+from checks.core.threads import dead_addresses, in_thread
+from checks.net.http import NotHttp, approach
+from checks.net.tcp import RESET, NetworkCheck, resolve
 from checks.object_store import causes
-from checks.object_store.answers import Altered, Refused, Unreadable
+from checks.object_store.addressing import HIDDEN, StyleRefused, elsewhere, find, minds_keys
 from checks.object_store.client import Bucket
-from checks.object_store.errand import ChecksumRefused, Errand
+from checks.object_store.responses import Altered, Refused, Unreadable
+from checks.object_store.round_trip import ChecksumRefused, Errand
 from checks.object_store.store import Store
-from checks.object_store.way import HIDDEN, StyleRefused, elsewhere, find, minds_keys
-from checks.threads import dead_addresses, in_thread
-from checks.words import foreign
 
 if TYPE_CHECKING:
-    from checks.http import Endpoint
+    from checks.net.http import Endpoint
 
 _KEYS = ("access_key_id", "secret_access_key", "region")
 _PLACE = ("bucket_name", "force_path_style")

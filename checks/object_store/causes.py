@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from checks import unexpected
-from checks.base import Cause, Diagnosis, Layer, Status
-from checks.words import foreign
+from checks.core import unexpected
+from checks.core.check import Cause, Diagnosis, Layer, Status
+from checks.core.text import foreign
 
 if TYPE_CHECKING:
-    from checks.object_store.answers import Refused
+    from checks.object_store.responses import Refused
 
 UNKNOWN_ACCESS_KEY = Cause(
     "object-store.unknown-access-key",

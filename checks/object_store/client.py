@@ -8,7 +8,7 @@ from functools import cache
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from checks.http import Endpoint
+    from checks.net.http import Endpoint
 
 _ANY_REGION = "us-east-1"  # what stores without regions are signed for
 

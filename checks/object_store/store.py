@@ -10,9 +10,9 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from checks.http import Endpoint
-from checks.object_store.answers import Altered, Refused, Unreadable
+from checks.net.http import Endpoint
 from checks.object_store.client import client
+from checks.object_store.responses import Altered, Refused, Unreadable
 from checks.object_store.transport import LARGEST, pools, refuse, sender
 
 if TYPE_CHECKING:

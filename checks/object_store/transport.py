@@ -9,9 +9,9 @@ from io import BytesIO
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from checks.bounds import BoundedResponse
-from checks.object_store.answers import Refused
-from checks.threads import look_up
+from checks.core.limits import BoundedResponse
+from checks.core.threads import look_up
+from checks.object_store.responses import Refused
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator

@@ -10,17 +10,17 @@ from dataclasses import dataclass, field
 from functools import cached_property, partial
 from typing import ClassVar
 
-from checks.base import Diagnosis, Layer, Met, Recorder
-from checks.files import Unreadable
-from checks.network import RESET, SILENT, NetworkCheck, reach
-from checks.postgres import causes, judge, relay, session
+from checks.core.check import Diagnosis, Layer, Met, Recorder
+from checks.core.files import Unreadable
+from checks.core.roots import NoCertificates, Trust
+from checks.core.text import foreign
+from checks.core.threads import in_thread
+from checks.net.tcp import RESET, SILENT, NetworkCheck, reach
+from checks.net.tls import TLS_ON_PLAINTEXT, TlsOnPlaintext, hear, secure, speaks_tls
+from checks.postgres import causes, libpq_proxy, rules, session
 from checks.postgres.dialects import NODE_POSTGRES, POSTGRES_JS, Dialect, Tls
+from checks.postgres.inspection import Survey, read, statements
 from checks.postgres.session import NotPostgres, Session
-from checks.postgres.survey import Survey, read, statements
-from checks.roots import NoCertificates, Trust
-from checks.threads import in_thread
-from checks.trust import TLS_ON_PLAINTEXT, TlsOnPlaintext, hear, secure, speaks_tls
-from checks.words import foreign
 
 Writer = asyncio.StreamWriter | asyncio.WriteTransport
 Judge = Callable[["Postgres", Survey], Iterator[Diagnosis]]
@@ -44,15 +44,15 @@ DIRECT = Use(
     "migrations and workflows",
     POSTGRES_JS,
     schemas=("_meta", "_openworkflow"),
-    access=(judge.may_create, judge.may_use),
-    fitness=(judge.is_recent, judge.is_direct, judge.is_writable, judge.has_headroom, judge.is_migrated),
+    access=(rules.may_create, rules.may_use),
+    fitness=(rules.is_recent, rules.is_direct, rules.is_writable, rules.has_headroom, rules.is_migrated),
 )
 POOLED = Use(
     "the services",
     NODE_POSTGRES,
     schemas=("",),
-    access=(judge.may_use,),
-    fitness=(judge.is_recent, judge.is_pooled, judge.is_writable, judge.has_headroom, judge.opens_credentials),
+    access=(rules.may_use,),
+    fitness=(rules.is_recent, rules.is_pooled, rules.is_writable, rules.has_headroom, rules.opens_credentials),
 )
 
 
@@ -161,9 +161,9 @@ class Postgres(NetworkCheck):
     def _session(self, record: Recorder, address: tuple[str, int], tls: bool) -> AbstractAsyncContextManager[Session]:
         trust, name = self._trust(record), self.use.dialect.certificate_name(self.host)
 
-        async def dial() -> relay.Streams:
+        async def dial() -> libpq_proxy.Streams:
             context = (trust.verified if self.tls.verified else trust.unverified) if tls else None
-            return await relay.dial(address, _ask_for_tls, context, name.rstrip("."))
+            return await libpq_proxy.dial(address, _ask_for_tls, context, name.rstrip("."))
 
         return session.opened(
             dial,

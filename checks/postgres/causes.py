@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import re
 
-from checks import unexpected
-from checks.base import Cause, Diagnosis, Layer, Status
-from checks.network import RESET
+from checks.core import unexpected
+from checks.core.check import Cause, Diagnosis, Layer, Status
+from checks.core.text import foreign
+from checks.net.tcp import RESET
 from checks.postgres.refusals import LIBPQ, SERVER
-from checks.words import foreign
 
 PASSWORD_REJECTED = Cause(
     "postgres.password-rejected",

@@ -11,11 +11,11 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
-from checks.base import Met
-from checks.machine import spare
+from checks.core.check import Met
+from checks.core.machine import spare
 from checks.postgres import causes
+from checks.postgres.libpq_proxy import Dial, Relay, relayed
 from checks.postgres.refusals import LIBPQ, SERVER, of_libpq
-from checks.postgres.relay import Dial, Relay, relayed
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -7,13 +7,13 @@ import re
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, ClassVar
 
-from checks.base import Diagnosis, Layer, Met, Recorder, Status
-from checks.chain import chain
-from checks.network import RESET, SILENT, NetworkCheck, reach
-from checks.smtp import causes, entry, envelope, replies, session
+from checks.core.chain import chain
+from checks.core.check import Diagnosis, Layer, Met, Recorder, Status
+from checks.core.text import foreign
+from checks.net.tcp import RESET, SILENT, NetworkCheck, reach
+from checks.net.tls import note_expiry
+from checks.smtp import causes, connect, envelope, replies, session
 from checks.smtp.session import Silent, within
-from checks.trust import note_expiry
-from checks.words import foreign
 
 if TYPE_CHECKING:
     from aiosmtplib import SMTP
@@ -69,18 +69,18 @@ class Smtp(NetworkCheck):
     async def _enter_tls(self, record: Recorder, client: SMTP) -> None:
         goal = f"TLS from the first byte, with a certificate for {self.host} that Mistle trusts"
         with record.layer(Layer.TLS, goal, proves=("secure", "host")):
-            await entry.open_tls(record, client)
+            await connect.open_tls(record, client)
             self._judge_certificate(record, client)
 
     async def _enter_plaintext(self, record: Recorder, client: SMTP, address: tuple[str, int]) -> None:
         with record.layer(Layer.CONNECT, "a mail server greets, without TLS yet", proves=("host", "port", "secure")):
-            await entry.open_plaintext(record, client, address)
+            await connect.open_plaintext(record, client, address)
         goal = f"STARTTLS, with a certificate for {self.host} that Mistle trusts"
         with record.layer(Layer.TLS, goal, proves=("secure", "host")):
             async with within(record, client, "answer to EHLO"):
                 await session.say_hello(client)
             if client.supports_extension("starttls"):
-                await entry.upgrade(record, client)
+                await connect.upgrade(record, client)
                 self._judge_certificate(record, client)
             else:
                 self._judge_plaintext(record, address[0])

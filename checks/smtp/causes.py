@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from checks import unexpected
-from checks.base import Cause, Layer, Status
+from checks.core import unexpected
+from checks.core.check import Cause, Layer, Status
 
 NOT_SMTP = Cause(
     "smtp.not-smtp",

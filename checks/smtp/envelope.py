@@ -10,7 +10,7 @@ from checks.smtp import causes, replies
 if TYPE_CHECKING:
     from aiosmtplib import SMTP, SMTPResponse
 
-    from checks.base import Diagnosis
+    from checks.core.check import Diagnosis
 
 
 async def offer(client: SMTP, address: str) -> Diagnosis | SMTPResponse | None:

@@ -6,9 +6,9 @@ import re
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from checks.base import Cause, Diagnosis, Status
+from checks.core.check import Cause, Diagnosis, Status
+from checks.core.text import clean, foreign
 from checks.smtp import causes
-from checks.words import clean, foreign
 
 if TYPE_CHECKING:
     from aiosmtplib import SMTPResponse

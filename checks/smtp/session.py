@@ -11,13 +11,13 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from typing import TYPE_CHECKING
 
-from checks.base import Met
+from checks.core.check import Met
 from checks.smtp import replies
 
 if TYPE_CHECKING:
     from aiosmtplib import SMTP
 
-    from checks.base import Recorder
+    from checks.core.check import Recorder
 
 _MECHANISMS = ("plain", "login", "cram-md5")  # nodemailer's order, whatever the server's is
 

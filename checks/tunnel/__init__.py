@@ -8,9 +8,9 @@ import warnings
 from dataclasses import dataclass, field, replace
 from typing import ClassVar
 
-from checks.base import Diagnosis, Layer, Recorder
-from checks.http import Endpoint, EndpointCheck, NotHttp, Reply, Unexpected, approach, look_up
-from checks.tunnel import answers, causes
+from checks.core.check import Diagnosis, Layer, Recorder
+from checks.net.http import Endpoint, EndpointCheck, NotHttp, Reply, Unexpected, approach, look_up
+from checks.tunnel import causes, responses
 
 _PATH = "/tunnel/sandbox"
 _TOKENS = ("secret", "issuer", "audience")
@@ -51,7 +51,7 @@ class Tunnel(EndpointCheck):
 
     async def _as_stranger(self, record: Recorder, sandbox: str) -> None:
         try:
-            answers.to_stranger(await _ask(record, self.endpoint.at(f"/{sandbox}")))
+            responses.to_stranger(await _ask(record, self.endpoint.at(f"/{sandbox}")))
         except Unexpected as error:
             if error.cause is causes.NOT_GATEWAY and await self._is_elsewhere(record, sandbox):
                 raise Unexpected(causes.PATH_MISSING, f"{error}; below {_PATH} it is") from error
@@ -65,14 +65,14 @@ class Tunnel(EndpointCheck):
         except jwt.InvalidKeyError:
             record.skip(Layer.AUTH, "connect tokens are not proven: the secret has the form of a key pair", _TOKENS)
         else:
-            answers.to_member(await _ask(record, self.endpoint.at(f"/{sandbox}?connect_token={token}")))
+            responses.to_member(await _ask(record, self.endpoint.at(f"/{sandbox}?connect_token={token}")))
 
     async def _is_elsewhere(self, record: Recorder, sandbox: str) -> bool:
         """Whether the gateway answers below its usual path, when the URL does not end in it."""
         places = () if self.endpoint.path.rstrip("/").endswith(_PATH) else ("/", self.endpoint.path)
         for path in dict.fromkeys(places):
             reply = await _ask(record, replace(self.endpoint, path=path).at(f"{_PATH}/{sandbox}"))
-            if answers.is_refusal(reply):
+            if responses.is_refusal(reply):
                 return True
         return False
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from checks import unexpected
-from checks.base import Cause, Layer
+from checks.core import unexpected
+from checks.core.check import Cause, Layer
 
 NOT_UPGRADED = Cause(
     "tunnel.not-upgraded",

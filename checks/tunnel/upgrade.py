@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 from websockets.asyncio.client import connect
 from websockets.exceptions import InvalidHandshake, InvalidStatus
 
-from checks.http import Endpoint, Reply, refuse_others, refuse_tls
+from checks.net.http import Endpoint, Reply, refuse_others, refuse_tls
 
 if TYPE_CHECKING:
-    from checks.base import Recorder
+    from checks.core.check import Recorder
 
 _SILENT = logging.Logger("tunnel", logging.CRITICAL)  # the URL holds a token
 

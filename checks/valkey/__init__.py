@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from checks.base import Diagnosis, Layer, Met, Recorder, Settings
-from checks.network import RESET, SILENT, NetworkCheck, reach
-from checks.trust import Plaintext, hear, secure, speaks_tls
+from checks.core.check import Diagnosis, Layer, Met, Recorder, Settings
+from checks.core.text import foreign
+from checks.net.tcp import RESET, SILENT, NetworkCheck, reach
+from checks.net.tls import Plaintext, hear, secure, speaks_tls
 from checks.valkey import causes
 from checks.valkey.commands import Refused, permissions, writes
-from checks.words import foreign
 
 if TYPE_CHECKING:
     from redis.asyncio import Redis

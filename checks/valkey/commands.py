@@ -6,15 +6,15 @@ import secrets
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from checks.core.text import foreign
 from checks.valkey import causes
-from checks.words import foreign
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from redis.asyncio import Redis
 
-    from checks.base import Cause
+    from checks.core.check import Cause
 
 _LIFE = 5000  # milliseconds after which the server itself removes what a broken connection leaves
 _EXPIRE = "PEXPIRE"  # none of Mistle's commands: where it is refused, the removal must do

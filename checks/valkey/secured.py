@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from ssl import SSLContext
 
-    from checks.roots import Trust
+    from checks.core.roots import Trust
 
 
 class _Connection(SSLConnection):

@@ -8,10 +8,10 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 if TYPE_CHECKING:
-    from preflight.catalogue import Explanation
-    from preflight.difference import Difference
-    from preflight.matrix import Matrix
-    from preflight.report import Report
+    from preflight.reference.catalogue import Explanation
+    from preflight.report.model import Report
+    from preflight.saved.diff import Difference
+    from preflight.saved.merge import Matrix
 
 Printable = TypeVar("Printable")
 
@@ -43,8 +43,8 @@ class Formats(Mapping[str, Callable[[Printable], str]], Generic[Printable]):
 FORMATS: Formats[Report] = Formats(
     "preflight.formats", ("text", "json", "junit", "github", "markdown", "prometheus", "html")
 )
-DIFFERENCE: Formats[Difference] = Formats("preflight.formats.difference", ("text", "json", "markdown"))
-MATRIX: Formats[Matrix] = Formats("preflight.formats.matrix", ("text", "json", "markdown", "html"))
+DIFFERENCE: Formats[Difference] = Formats("preflight.formats.diff", ("text", "json", "markdown"))
+MATRIX: Formats[Matrix] = Formats("preflight.formats.merge", ("text", "json", "markdown", "html"))
 
 EXPLANATION: Formats[Explanation] = Formats("preflight.formats.explanation", ("text", "json"))
 SCRIPT: Formats[str] = Formats("preflight.formats.script", ("text",))

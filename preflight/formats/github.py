@@ -1,7 +1,7 @@
 """Workflow commands: what GitHub Actions shows as annotations of the configuration's lines.
 
 GitHub shows ten errors and ten warnings of a step: where there are more, the tenth says how many, and the others are in
-the step's log. Its summary is the markdown report, which preflight.ci adds.
+the step's log. Its summary is the markdown report, which preflight.output.ci adds.
 """
 
 from __future__ import annotations
@@ -10,16 +10,16 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from checks.base import Status
-from checks.words import clean
-from preflight.endings import UNREADABLE
-from preflight.formats.phrases import explained, outcome
+from checks.core.check import Status
+from checks.core.text import clean
+from preflight.formats.shared.phrases import explained, outcome
+from preflight.report.run_causes import UNREADABLE
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
-    from checks.base import Finding
-    from preflight.report import Report, Result
+    from checks.core.check import Finding
+    from preflight.report.model import Report, Result
 
 _SHOWN = 10
 _LIMIT = 4000  # characters of a line: a message and a hint with the places of many keys

@@ -5,11 +5,11 @@ from __future__ import annotations
 from datetime import UTC
 from typing import TYPE_CHECKING
 
-from preflight.formats.documents import to_json
+from preflight.formats.shared.documents import to_json
 
 if TYPE_CHECKING:
-    from checks.base import Finding
-    from preflight.report import KeyVerdict, Report, Result
+    from checks.core.check import Finding
+    from preflight.report.model import KeyVerdict, Report, Result
 
 SCHEMA = "mistle-preflight/1"
 

@@ -13,17 +13,17 @@ from typing import TYPE_CHECKING
 
 from junitparser import Error, Failure, JUnitXml, Skipped, TestCase, TestSuite
 
-from checks.base import Finding, Status
-from checks.words import clean
-from preflight.endings import EXIT_CODES, INTERRUPTED
-from preflight.formats.phrases import explained, outcome, took
+from checks.core.check import Finding, Status
+from checks.core.text import clean
+from preflight.formats.shared.phrases import explained, outcome, took
+from preflight.report.run_causes import EXIT_CODES, INTERRUPTED
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from junitparser.junitparser import FinalResult
 
-    from preflight.report import KeyVerdict, Report, Result
+    from preflight.report.model import KeyVerdict, Report, Result
 
     Pair = tuple[Result, Finding]
 

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from checks.base import Status
-from preflight.formats.gfm import MARKS, code, folded, marked, table
-from preflight.formats.phrases import outcome, reason, tally, took
+from checks.core.check import Status
+from preflight.formats.shared.gfm import MARKS, code, folded, marked, table
+from preflight.formats.shared.phrases import outcome, reason, tally, took
 
 if TYPE_CHECKING:
-    from checks.base import Finding
-    from preflight.report import Report, Result
+    from checks.core.check import Finding
+    from preflight.report.model import Report, Result
 
 _TITLES = {Status.FAIL: "Failures", Status.WARN: "Warnings"}
 

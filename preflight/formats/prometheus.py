@@ -13,13 +13,13 @@ from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 
-from checks.base import Status
-from checks.words import clean
+from checks.core.check import Status
+from checks.core.text import clean
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
 
-    from preflight.report import Report
+    from preflight.report.model import Report
 
     Labels = tuple[str, ...]
     Samples = Iterable[tuple[Labels, float]]

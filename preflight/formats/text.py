@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from checks.base import Finding, Status
-from preflight.formats.marks import color, marked
-from preflight.formats.phrases import grouped, outcome, reason, took
+from checks.core.check import Finding, Status
+from preflight.formats.shared.ansi import color, marked
+from preflight.formats.shared.phrases import grouped, outcome, reason, took
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from preflight.report import KeyVerdict, Report, Result
+    from preflight.report.model import KeyVerdict, Report, Result
 
 
 def render(report: Report) -> str:

@@ -10,12 +10,12 @@ from pathlib import Path
 import atheris
 
 with atheris.instrument_imports(include=["preflight", "checks", "tomllib"]):
-    from fuzz.call import Ended, call
-    from fuzz.seeds import EXAMPLE, SEEDS, dictionary
+    from tests.fuzz.call import Ended, call
+    from tests.fuzz.seeds import EXAMPLE, SEEDS, dictionary
 
     call("plan", "--config", str(EXAMPLE))  # what is imported when it is needed
-from fuzz.contract import hold_but_for_schema, hold_streams
-from fuzz.secrets import whole
+from tests.fuzz.contract import hold_but_for_schema, hold_streams
+from tests.fuzz.secrets import whole
 
 REPORTS = ("-f", "json", "-f", "text=/dev/null")
 LIMITS = ("-timeout=20", "-rss_limit_mb=2048", "-max_len=16384", "-print_final_stats=1")

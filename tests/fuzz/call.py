@@ -7,7 +7,7 @@ from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from dataclasses import dataclass
 from types import MappingProxyType
 
-from preflight.cli import main
+from preflight.cli.main import main
 
 Block = Mapping[bytes, bytes]
 EMPTY: Block = MappingProxyType({})

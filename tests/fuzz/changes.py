@@ -5,12 +5,12 @@ from functools import reduce
 
 from hypothesis import strategies as st
 
-from configs import ALL, E2B, GOOGLE, MOUNTED, TELEMETRY, VALID
-from fuzz.secrets import mark
-from fuzz.values import TEXTS, VALUES, WORDS, Values, likely
-from fuzz.written import at, toml, without
-from preflight.schema import Key, Secrecy, key_of
-from preflight.tree import Path, Tree, put
+from preflight.config.schema.keys import Key, Secrecy, key_of
+from preflight.config.tree import Path, Tree, put
+from tests.fuzz.secrets import mark
+from tests.fuzz.values import TEXTS, VALUES, WORDS, Values, likely
+from tests.fuzz.written import at, toml, without
+from tests.harness.configs import ALL, E2B, GOOGLE, MOUNTED, TELEMETRY, VALID
 
 Change = Callable[[Tree], Tree]
 Changes = st.SearchStrategy[Change]

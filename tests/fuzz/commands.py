@@ -4,8 +4,8 @@ import os
 
 from hypothesis import strategies as st
 
-from preflight.docs import entries
-from preflight.options import COMMANDS, STAGES
+from preflight.cli.options import COMMANDS, STAGES
+from preflight.reference.generate import entries
 from preflight.services import SERVICES
 
 # ruff: noqa: SIM905 - long tables as words

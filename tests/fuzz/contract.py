@@ -8,7 +8,7 @@ from typing import Any
 
 from jsonschema import Draft202012Validator
 
-from fuzz.call import Ended
+from tests.fuzz.call import Ended
 
 SCHEMA = Draft202012Validator(json.loads(files("preflight").joinpath("report.schema.json").read_text()))
 _PLACE = re.compile(r"\.toml(:[0-9]+)?\b|MISTLE_\w+|NODE_EXTRA_CA_CERTS")

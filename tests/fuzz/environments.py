@@ -4,12 +4,12 @@ import os
 
 from hypothesis import strategies as st
 
-from fuzz.changes import KEYS, MARKS, near
-from fuzz.values import TEXTS, likely
-from fuzz.written import variable
-from preflight.schema import Key, Secrecy
-from preflight.tree import Path
-from preflight.values import Versioned
+from preflight.config.schema.keys import Key, Secrecy
+from preflight.config.schema.types import Versioned
+from preflight.config.tree import Path
+from tests.fuzz.changes import KEYS, MARKS, near
+from tests.fuzz.values import TEXTS, likely
+from tests.fuzz.written import variable
 
 STEMS = [
     b"MISTLE_",

@@ -2,14 +2,14 @@
 
 from hypothesis import strategies as st
 
-from configs import VALID
-from fuzz.changes import KEYS, MARKS, marked
-from fuzz.secrets import mark
-from fuzz.values import Values, likely, urls
-from fuzz.written import toml
-from preflight.schema import Key
-from preflight.tree import Path, put
-from preflight.values import ListOf, Text
+from preflight.config.schema.keys import Key
+from preflight.config.schema.types import ListOf, Text
+from preflight.config.tree import Path, put
+from tests.fuzz.changes import KEYS, MARKS, marked
+from tests.fuzz.secrets import mark
+from tests.fuzz.values import Values, likely, urls
+from tests.fuzz.written import toml
+from tests.harness.configs import VALID
 
 HOSTS = st.sampled_from(["127.0.0.1", "[::1]", "localhost", "LOCALHOST", "127.0.0.2"])
 PORTS = st.sampled_from([":1", ":9", ":65535", ":00080"])

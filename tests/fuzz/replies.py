@@ -13,17 +13,14 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass, replace
 
-import answers
-import echoes
-import echoes_http
-import floods
-from checks.base import Check, Settings
-from checks.roots import Trust
-from climbing import planned
-from faults import Behaviour
-from preflight.report import Result
-from preflight.runner import run
-from targets import TARGETS, aimed
+from checks.core.check import Check, Settings
+from checks.core.roots import Trust
+from preflight.report.model import Result
+from preflight.run.runner import run
+from tests.harness import answers, echoes, echoes_http, floods
+from tests.harness.faults import Behaviour
+from tests.harness.run_check import planned
+from tests.harness.targets import TARGETS, aimed
 
 LIMIT = 1.5  # seconds for one check: servers that fall silent cost all of it
 MOST = 15.0  # seconds of the processor for one run, which takes one or two

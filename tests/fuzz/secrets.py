@@ -5,9 +5,9 @@ import re
 import tomllib
 from collections.abc import Iterable, Iterator
 
-from fuzz.call import EMPTY, Block
-from preflight.schema import KEYS, VERSION, Key, Secrecy
-from preflight.tree import lookup
+from preflight.config.schema.keys import KEYS, VERSION, Key, Secrecy
+from preflight.config.tree import lookup
+from tests.fuzz.call import EMPTY, Block
 
 _MARK = re.compile(r"Op3n-Sesame-[0-9]{3}")
 _OPEN = tuple(key for key in KEYS if key.secrecy is Secrecy.NONE and not key.url)

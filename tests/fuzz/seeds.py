@@ -5,12 +5,12 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 
-import configs
-from fuzz.call import call
-from fuzz.changes import BASES
-from fuzz.written import toml
-from preflight.schema import KEYS
-from preflight.values import Choice, ListOf, Text, Type
+from preflight.config.schema.keys import KEYS
+from preflight.config.schema.types import Choice, ListOf, Text, Type
+from tests.fuzz.call import call
+from tests.fuzz.changes import BASES
+from tests.fuzz.written import toml
+from tests.harness import configs
 
 ROOT = Path(__file__).parents[2]
 EXAMPLE = ROOT / "examples/mistle.toml"

@@ -4,8 +4,8 @@ from collections import Counter
 
 from hypothesis import settings
 
-from figures import Section
-from fuzz.call import Ended
+from tests.fuzz.call import Ended
+from tests.harness.figures import Section
 
 
 def many(times: float) -> settings:

@@ -2,10 +2,10 @@
 
 from hypothesis import strategies as st
 
-from configs import Raw
-from preflight.schema import Key, Secrecy
-from preflight.urls import DEFAULT_PORTS
-from preflight.values import Boolean, Choice, Integer, ListOf, Text, Type
+from preflight.config.schema.keys import Key, Secrecy
+from preflight.config.schema.types import Boolean, Choice, Integer, ListOf, Text, Type
+from preflight.config.urls import DEFAULT_PORTS
+from tests.harness.configs import Raw
 
 # ruff: noqa: RUF001, RUF005, SIM905 - letters that are taken for others are the point; long tables as words
 

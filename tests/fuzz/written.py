@@ -3,8 +3,8 @@
 import json
 from collections.abc import Iterator
 
-from configs import Raw
-from preflight.tree import Path, Tree
+from preflight.config.tree import Path, Tree
+from tests.harness.configs import Raw
 
 
 def toml(tree: Tree) -> str:

@@ -7,21 +7,25 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from reliability.state import FOLDER, PAGE, ROOT, Notes
+from tests.reliability.state import FOLDER, PAGE, ROOT, Notes
 
 PYTEST = (sys.executable, "-m", "pytest", "--profile", "long", "-q")
 ALONE = 2  # parts at once, of those that do not use the whole machine
 
 
 def attacks() -> list[str]:
-    return sorted(path.stem.removeprefix("test_") for path in (ROOT / "tests").glob("test_attack_*.py"))
+    return sorted(path.stem.removeprefix("test_") for path in (ROOT / "tests/attacks").glob("test_*.py"))
+
+
+def _file(part: str) -> Path:
+    return next((ROOT / "tests").rglob(f"test_{part}.py"))
 
 
 def command(part: str) -> tuple[str, ...]:
     """What a part runs."""
     match part:
         case "rest":
-            others = ("--ignore-glob=tests/test_attack_*.py", "--ignore=tests/test_soak.py")
+            others = ("--ignore=tests/attacks", "--ignore=tests/end_to_end/test_soak.py")
             return (*PYTEST, "-n4", "--shuffle", str(int(time.time())), *others)
         case "lowest":
             return ("scripts/lowest",)
@@ -31,7 +35,7 @@ def command(part: str) -> tuple[str, ...]:
             return (sys.executable, "-m", f"reliability.{part}")
         case "repeat":
             return (sys.executable, "-m", "reliability.repeat", "10")
-    return (*PYTEST, "--reliability", str(PAGE), f"tests/test_{part}.py")
+    return (*PYTEST, "--reliability", str(PAGE), str(_file(part)))
 
 
 WHOLE = ("rest", "lowest", "soak", "fuzz", "mutants", "durations", "repeat")

@@ -13,8 +13,8 @@ from collections import Counter
 from pathlib import Path
 from xml.etree import ElementTree
 
-from figures import Figures, Section
-from reliability.state import PAGE, ROOT
+from tests.harness.figures import Figures, Section
+from tests.reliability.state import PAGE, ROOT
 
 BEFORE = {
     "test_attack_signals.py": 315,

@@ -21,12 +21,13 @@ from functools import cache
 from pathlib import Path
 from queue import SimpleQueue
 
-from figures import Figures, Section
-from reliability.state import PAGE, ROOT, Notes
+from tests.harness.figures import Figures, Section
+from tests.reliability.state import PAGE, ROOT, Notes
 
 COUNT, SEED = 100, 10
 LIMIT = 240.0  # seconds for the tests of one change: one that hangs is noticed
-WHOLE = [f"tests/test_{name}.py" for name in ("config", "overrides", "plan", "cli", "line", "attack_output")]
+_WHOLE = {f"test_{name}.py" for name in ("config", "overrides", "plan", "cli", "full_run", "attack_output")}
+WHOLE = [str(path.relative_to(ROOT)) for path in sorted((ROOT / "tests").rglob("test_*.py")) if path.name in _WHOLE]
 ROOMS = ("checks", "preflight")
 TURNED = {
     ast.Lt: "<=",
@@ -98,7 +99,7 @@ def sample() -> list[Mutant]:
 def nearest(file: str) -> list[str]:
     """The test files that are called like the module or its package, or import it; else those of what imports it."""
     module = _module(Path(file))
-    found = {f"tests/{path.name}" for part in module.split(".")[1:] for path in _called(part)}
+    found = {str(path.relative_to(ROOT)) for part in module.split(".")[1:] for path in _called(part)}
     modules, met = {module}, {module}
     while True:
         found |= {each for name in modules for each in _importers()[name]}
@@ -109,7 +110,7 @@ def nearest(file: str) -> list[str]:
 
 
 def _called(part: str) -> Iterator[Path]:
-    for path in (ROOT / "tests").glob("test_*.py"):
+    for path in (ROOT / "tests").rglob("test_*.py"):
         name = path.stem.removeprefix("test_")
         if not name.startswith("attack_") and (f"{part}_".startswith(f"{name}_") or f"_{part}_" in f"_{name}_"):
             yield path
@@ -130,10 +131,10 @@ def _module(path: Path) -> str:
 def _importers() -> dict[str, set[str]]:
     """By module, the test files that import it. Attacks are far from every module."""
     found = defaultdict(set)
-    for path in (ROOT / "tests").glob("test_*.py"):
+    for path in (ROOT / "tests").rglob("test_*.py"):
         if not path.stem.startswith("test_attack_"):
             for module in _imports(path):
-                found[module].add(f"tests/{path.name}")
+                found[module].add(str(path.relative_to(ROOT)))
     return found
 
 
@@ -168,7 +169,7 @@ def _fails(checkout: Path, arguments: list[str]) -> bool:
 
 
 def _environment(checkout: Path) -> dict[str, str]:
-    return os.environ | {"PYTHONPATH": f"{checkout}:{checkout / 'tests'}"}
+    return os.environ | {"PYTHONPATH": str(checkout)}
 
 
 def main(arguments: list[str]) -> int:

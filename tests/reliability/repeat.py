@@ -10,8 +10,8 @@ import sys
 import time
 from contextlib import ExitStack
 
-from figures import Figures, Section
-from reliability.state import FOLDER, PAGE, ROOT, Notes
+from tests.harness.figures import Figures, Section
+from tests.reliability.state import FOLDER, PAGE, ROOT, Notes
 
 LOOPS = 2
 COUNTS = re.compile(r"(?:\d+ (?:passed|failed|skipped|errors?|deselected|xfailed|warnings?)(?:, )?)+ in .*")

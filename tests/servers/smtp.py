@@ -9,8 +9,8 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import cast
 
-from testbed import Leaf
-from testbed.containers import LOOPBACK
+from tests.testbed import Leaf
+from tests.testbed.containers import LOOPBACK
 
 REPLIES = {
     "EHLO": "250-mail.test\n250 HELP",

@@ -1,17 +1,17 @@
 """Real servers for the tests, in containers: each function is a context manager that yields a running one."""
 
-from testbed.browser import Browser, browser_server
-from testbed.certificates import Authority, Leaf, self_signed
-from testbed.engine import Engine, docker_engine
-from testbed.names import NameServer, name_server
-from testbed.object_store import ObjectStore, object_store, swift_object_store
-from testbed.pgbouncer import PgBouncer, pgbouncer_server
-from testbed.postgres import Postgres, postgres_replica, postgres_server, postgres_starting_up
-from testbed.proxy import proxy
-from testbed.registry import image_registry
-from testbed.smtp import Smtp, smtp_server
-from testbed.valkey import Valkey, valkey_server
-from testbed.web import Web, web_server
+from tests.testbed.browser import Browser, browser_server
+from tests.testbed.certificates import Authority, Leaf, self_signed
+from tests.testbed.engine import Engine, docker_engine
+from tests.testbed.names import NameServer, name_server
+from tests.testbed.object_store import ObjectStore, object_store, swift_object_store
+from tests.testbed.pgbouncer import PgBouncer, pgbouncer_server
+from tests.testbed.postgres import Postgres, postgres_replica, postgres_server, postgres_starting_up
+from tests.testbed.proxy import proxy
+from tests.testbed.registry import image_registry
+from tests.testbed.smtp import Smtp, smtp_server
+from tests.testbed.valkey import Valkey, valkey_server
+from tests.testbed.web import Web, web_server
 
 __all__ = [
     "Authority",

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from playwright.sync_api import Browser as Chromium
 from playwright.sync_api import sync_playwright
 
-from testbed.containers import LOOPBACK, Server, running
-from testbed.probes import answers
+from tests.testbed.containers import LOOPBACK, Server, running
+from tests.testbed.probes import answers
 
 
 @dataclass(frozen=True)

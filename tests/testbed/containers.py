@@ -15,8 +15,8 @@ from testcontainers.core.container import DockerContainer
 from testcontainers.core.docker_client import DockerClient
 from testcontainers.core.waiting_utils import WaitStrategy, WaitStrategyTarget
 
-from testbed import runs
-from testbed.orphans import KEPT, OWNER, labelled, remove
+from tests.testbed import runs
+from tests.testbed.orphans import KEPT, OWNER, labelled, remove
 
 LOOPBACK = "127.0.0.1"
 LIMIT = 30.0

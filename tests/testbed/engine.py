@@ -14,8 +14,8 @@ from typing import Any
 from docker import DockerClient
 from docker.errors import DockerException
 
-from testbed import runs
-from testbed.containers import NotReadyError, Server, running
+from tests.testbed import runs
+from tests.testbed.containers import NotReadyError, Server, running
 
 CAPABILITIES = ["AUDIT_WRITE", "CHOWN", "DAC_OVERRIDE", "FOWNER", "FSETID", "KILL", "MKNOD", "NET_ADMIN", "NET_RAW"]
 CAPABILITIES += ["NET_BIND_SERVICE", "SETFCAP", "SETGID", "SETPCAP", "SETUID", "SYS_ADMIN", "SYS_CHROOT", "SYS_PTRACE"]

@@ -9,8 +9,8 @@ from concurrent.futures import Future
 from contextlib import contextmanager
 from typing import TypeVar
 
-from testbed.containers import Server, running
-from testbed.probes import says
+from tests.testbed.containers import Server, running
+from tests.testbed.probes import says
 
 CLONE_NEWNS, MS_BIND, MS_REC, MS_PRIVATE = 0x20000, 0x1000, 0x4000, 0x40000
 NOWHERE = "192.0.2.1"

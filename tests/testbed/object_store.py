@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from testbed.certificates import Leaf
-from testbed.containers import LOOPBACK, Server, running
-from testbed.probes import answers
+from tests.testbed.certificates import Leaf
+from tests.testbed.containers import LOOPBACK, Server, running
+from tests.testbed.probes import answers
 
 if TYPE_CHECKING:
     from botocore.client import BaseClient

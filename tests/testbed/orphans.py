@@ -7,7 +7,7 @@ from docker.errors import NotFound
 from docker.models.containers import Container
 from testcontainers.core.docker_client import DockerClient
 
-from testbed import runs
+from tests.testbed import runs
 
 OWNER = "mistle-preflight-test"
 """The label that names the run, and the folder of the images."""

@@ -5,9 +5,9 @@ import struct
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
-from testbed.certificates import Leaf
-from testbed.containers import LOOPBACK, NotReadyError, running
-from testbed.postgres import SUPERUSER, SUPERUSER_PASSWORD, Endpoint
+from tests.testbed.certificates import Leaf
+from tests.testbed.containers import LOOPBACK, NotReadyError, running
+from tests.testbed.postgres import SUPERUSER, SUPERUSER_PASSWORD, Endpoint
 
 NOWHERE = "127.0.0.1:1"
 """Instead of a server's address: nothing listens there."""

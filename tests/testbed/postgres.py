@@ -9,8 +9,8 @@ from urllib.parse import quote, urlencode
 import psycopg
 from psycopg import sql as quoting
 
-from testbed.certificates import Leaf
-from testbed.containers import LOOPBACK, NotReadyError, Server, running
+from tests.testbed.certificates import Leaf
+from tests.testbed.containers import LOOPBACK, NotReadyError, Server, running
 
 PASSWORD = "p@ss:w/rd%"
 SUPERUSER, SUPERUSER_PASSWORD = "postgres", "postgres-superuser"

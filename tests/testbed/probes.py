@@ -6,7 +6,7 @@ import ssl
 import urllib.error
 import urllib.request
 
-from testbed.containers import LOOPBACK, NotReadyError
+from tests.testbed.containers import LOOPBACK, NotReadyError
 
 
 def accepts(port: int) -> None:

@@ -4,9 +4,9 @@ import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from testbed.certificates import Leaf
-from testbed.containers import LOOPBACK, Server, running
-from testbed.probes import accepts
+from tests.testbed.certificates import Leaf
+from tests.testbed.containers import LOOPBACK, Server, running
+from tests.testbed.probes import accepts
 
 PASS = "proxy_pass {upstream}; proxy_http_version 1.1; proxy_set_header Host $http_host;"
 NOT_IMPLEMENTED = "<Error><Code>NotImplemented</Code><Message>A header is not implemented.</Message></Error>"

@@ -3,8 +3,8 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from testbed.containers import LOOPBACK, Server, running
-from testbed.probes import answers
+from tests.testbed.containers import LOOPBACK, Server, running
+from tests.testbed.probes import answers
 
 LOGIN = {"username": "mistle", "password": "mistle-registry"}
 CONFIG = "/etc/docker/registry/config.yml"

@@ -11,7 +11,7 @@ from typing import Any
 
 from testcontainers.core.container import DockerContainer
 
-from testbed.containers import running
+from tests.testbed.containers import running
 
 CHECKOUT = Path(__file__).parents[2]
 LIMIT = 20.0

@@ -5,8 +5,8 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
-from testbed.certificates import Leaf, self_signed
-from testbed.containers import LOOPBACK, NotReadyError, Server, running
+from tests.testbed.certificates import Leaf, self_signed
+from tests.testbed.containers import LOOPBACK, NotReadyError, Server, running
 
 USER, PASSWORD, ADDRESS = "mistle", "mistle-local-smtp", "mistle@mistle.test"
 PORTS = {

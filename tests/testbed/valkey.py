@@ -11,8 +11,8 @@ from urllib.parse import quote
 
 import redis
 
-from testbed.certificates import Leaf
-from testbed.containers import LOOPBACK, NotReadyError, Server, running
+from tests.testbed.certificates import Leaf
+from tests.testbed.containers import LOOPBACK, NotReadyError, Server, running
 
 TLS = {
     "port": 0,

@@ -13,7 +13,7 @@ import trustme
 import uvicorn
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from testbed.certificates import Leaf
+from tests.testbed.certificates import Leaf
 
 LOOPBACK = "127.0.0.1"
 

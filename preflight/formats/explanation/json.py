@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from preflight.formats.documents import to_json
+from preflight.formats.shared.documents import to_json
 
 if TYPE_CHECKING:
-    from preflight.catalogue import Entry, Explanation
+    from preflight.reference.catalogue import Entry, Explanation
 
 
 def render(explanation: Explanation) -> str:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from preflight.catalogue import Entry, Explanation
+    from preflight.reference.catalogue import Entry, Explanation
 
 
 def render(explanation: Explanation) -> str:

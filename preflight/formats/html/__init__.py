@@ -8,7 +8,7 @@ from preflight.formats.html.document import document
 from preflight.formats.html.page import Page
 
 if TYPE_CHECKING:
-    from preflight.report import Report
+    from preflight.report.model import Report
 
 
 def render(report: Report) -> str:

@@ -9,9 +9,9 @@ from pathlib import Path
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from checks.base import Status
-from preflight.formats.html.words import breakable, duration, shown
-from preflight.formats.phrases import STYLES
+from checks.core.check import Status
+from preflight.formats.html.text import breakable, duration, shown
+from preflight.formats.shared.phrases import STYLES
 
 _FOLDER = Path(__file__).parent
 

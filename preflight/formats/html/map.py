@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from checks.base import Status
-    from preflight.report import Result
+    from checks.core.check import Status
+    from preflight.report.model import Result
 
 
 @dataclass(frozen=True)

@@ -7,18 +7,18 @@ from datetime import UTC
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from checks.base import Finding, Status
-from preflight.formats.html.climb import Check, by_kind
-from preflight.formats.html.layout import draw
+from checks.core.check import Finding, Status
+from preflight.formats.html.check_view import Check, by_kind
 from preflight.formats.html.map import NARROW, WIDE, Map
+from preflight.formats.html.map_layout import draw
 from preflight.formats.html.sections import by_section
-from preflight.formats.html.words import meaning
-from preflight.formats.phrases import OFFLINE, VERDICTS
+from preflight.formats.html.text import meaning
+from preflight.formats.shared.phrases import OFFLINE, VERDICTS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from preflight.report import KeyVerdict, Report
+    from preflight.report.model import KeyVerdict, Report
 
 
 @dataclass(frozen=True)

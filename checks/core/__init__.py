@@ -1,0 +1,1 @@
+"""What every check is made of. Imports no kind and no network code."""

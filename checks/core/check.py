@@ -1,0 +1,269 @@
+"""What every check is made of: layers, statuses, causes, findings, and the recorder of a climb."""
+
+from __future__ import annotations
+
+import time
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from enum import IntEnum, StrEnum
+from typing import TYPE_CHECKING, ClassVar
+
+from checks.core.text import told
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from checks.core.roots import Trust
+
+
+_LONGEST_MESSAGE = 1000  # characters: it may name everything that could stand in place of a wrong word
+_LONGEST_HINT = 2000  # it names places, and there may be many
+
+
+class Layer(StrEnum):
+    """The rungs of a climb, lowest first. ``access``: may it do what Mistle does; ``fitness``: is it right for it."""
+
+    CONFIG = "config"
+    DNS = "dns"
+    CONNECT = "connect"
+    TLS = "tls"
+    AUTH = "auth"
+    ACCESS = "access"
+    FITNESS = "fitness"
+
+
+class Status(IntEnum):
+    """A verdict, ordered so that ``max()`` of a group is the group's."""
+
+    OK = 0
+    SKIP = 1
+    WARN = 2
+    FAIL = 3
+
+    def __str__(self) -> str:
+        return self.name.lower()
+
+
+@dataclass(frozen=True)
+class Cause:
+    """One thing that can be found: an entry of docs/findings.md.
+
+    ``hint`` may hold ``{field}`` for the place where the operator wrote that field of the check, and ``{blamed}`` for
+    the places of all blamed fields. ``blames`` of None means: whatever the failed rung would have proven.
+    """
+
+    id: str
+    layer: Layer
+    means: str
+    hint: str = ""
+    blames: tuple[str, ...] | None = None
+    status: Status = Status.FAIL
+
+    def found(
+        self,
+        message: str,
+        *,
+        hint: str | None = None,
+        blames: tuple[str, ...] | None = None,
+        status: Status | None = None,
+    ) -> Diagnosis:
+        """This cause, with what was observed."""
+        return Diagnosis(
+            cause=self,
+            message=message,
+            hint=self.hint if hint is None else hint,
+            blames=self.blames if blames is None else blames,
+            status=self.status if status is None else status,
+        )
+
+
+@dataclass(frozen=True)
+class Diagnosis:
+    """A cause met for real: what was observed, what to change, which fields of the check are at fault."""
+
+    cause: Cause
+    message: str
+    hint: str
+    blames: tuple[str, ...] | None
+    status: Status
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One line of a check's report. ``fields`` are the check's fields that it blames or proves.
+
+    Its words may be a server's: they are inert from here on, whoever prints, masks or compares them.
+    """
+
+    id: str
+    layer: Layer
+    status: Status
+    message: str
+    hint: str = ""
+    fields: tuple[str, ...] = ()
+    seconds: float = 0.0
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "message", told(self.message, _LONGEST_MESSAGE))
+        object.__setattr__(self, "hint", told(self.hint, _LONGEST_HINT))
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What a run tells every check: whom to trust, how long it may take (seconds), whether it may write."""
+
+    trust: Trust
+    timeout: float = 10.0
+    read_only: bool = False
+
+
+class OutOfTime(Exception):
+    """The check's limit, in seconds, ended the climb on the rung that was open."""
+
+    def __init__(self, layer: Layer, limit: float) -> None:
+        super().__init__(f"no answer within {limit:.3g} s")
+        self.layer = layer
+        self.limit = limit
+
+
+class Met(Exception):
+    """A diagnosis made where the fault was met; ``diagnose`` hands it on."""
+
+    def __init__(self, diagnosis: Diagnosis) -> None:
+        super().__init__(diagnosis.message)
+        self.diagnosis = diagnosis
+
+
+class ClimbEnded(Exception):
+    """A rung could not be climbed, and that was recorded; the rungs above it are not tried."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Check:
+    """A proof that one resource works. The fields are its target; two checks that are equal are probed once.
+
+    ``name`` and ``sources`` (field → configuration keys) say for whom it is made and do not take part in equality.
+    """
+
+    kind: ClassVar[str]
+    prefix: ClassVar[str]  # the first part of its finding ids; the kind, where it is not said
+    causes: ClassVar[tuple[Cause, ...]] = ()
+    imports: ClassVar[tuple[str, ...]] = ()  # modules that the runner loads before any clock starts
+    name: str = field(compare=False)
+    sources: Mapping[str, tuple[str, ...]] = field(compare=False, repr=False)
+
+    @property
+    def target(self) -> str:
+        """What is probed, in words that hold no secret."""
+        raise NotImplementedError
+
+    @property
+    def layers(self) -> tuple[Layer, ...]:
+        """The rungs that this check climbs, lowest first."""
+        raise NotImplementedError
+
+    async def run(self, record: Recorder) -> None:
+        """Climb: one ``with record.layer(...)`` for each rung."""
+        raise NotImplementedError
+
+    def diagnose(self, error: Exception) -> Diagnosis | None:
+        """The cause of an expected failure; None when the error is a bug in the check."""
+        raise NotImplementedError
+
+    def __init_subclass__(cls) -> None:
+        if "kind" in cls.__dict__ and "prefix" not in cls.__dict__:
+            cls.prefix = cls.kind.replace("_", "-")
+
+
+class Recorder:
+    """Collects what one climb finds. ``facts`` are small values for compare()."""
+
+    def __init__(self, check: Check, settings: Settings) -> None:
+        self.check = check
+        self.settings = settings
+        self.findings: list[Finding] = []
+        self.facts: dict[str, object] = {}
+        self._layer = Layer.CONFIG
+        self._is_open = False
+        self._proves: tuple[str, ...] = ()
+        self._started = time.perf_counter()
+        self._ends = self._started + settings.timeout
+
+    @contextmanager
+    def layer(self, layer: Layer, goal: str, proves: tuple[str, ...] = ()) -> Iterator[None]:
+        """One rung. ``goal`` is the sentence that is true on success; ``proves`` the fields that it then proves."""
+        self._layer, self._is_open, self._proves, self._started = layer, True, proves, time.perf_counter()
+        before = len(self.findings)
+        try:
+            yield
+        except ClimbEnded:
+            raise
+        except Exception as error:
+            from checks.core import machine
+
+            diagnosis = machine.diagnose(error) or self.check.diagnose(error)
+            if diagnosis is None:
+                raise
+            self.note(diagnosis)
+            raise ClimbEnded from error
+        finally:
+            self._is_open = False
+        self._conclude(goal, self.findings[before:])
+
+    def _conclude(self, goal: str, found: list[Finding]) -> None:
+        """The end of a rung: it proves what no warning blames, and nothing where a part of it was skipped."""
+        met = {finding.status for finding in found}
+        if Status.FAIL in met:
+            raise ClimbEnded
+        blamed = {name for finding in found if finding.status is Status.WARN for name in finding.fields}
+        proven = tuple(name for name in self._proves if name not in blamed)
+        if Status.SKIP not in met and (proven or not blamed):
+            self._add(f"{self.check.prefix}.{self._layer}", self._layer, Status.OK, goal, "", proven)
+
+    def note(self, diagnosis: Diagnosis) -> None:
+        """Record a diagnosis on the open rung, or on its cause's own rung where that is a higher one."""
+        order = list(Layer)
+        layer = max(self._layer, diagnosis.cause.layer, key=order.index)
+        fields = self._proves if diagnosis.blames is None else diagnosis.blames
+        hint = diagnosis.hint if diagnosis.status >= Status.WARN else ""
+        self._add(diagnosis.cause.id, layer, diagnosis.status, diagnosis.message, hint, fields)
+
+    def skip(self, layer: Layer, reason: str, fields: tuple[str, ...] = ()) -> None:
+        """Say of a rung, or a part of one, that it was not tried, and why."""
+        self._add(f"{self.check.prefix}.{layer}", layer, Status.SKIP, reason, "", fields)
+
+    def out_of_time(self) -> None:
+        """The check's limit ended the climb: blame the rung that was open."""
+        diagnosis = self.check.diagnose(OutOfTime(self._layer, self.settings.timeout))
+        if diagnosis is not None:
+            self.note(diagnosis)
+
+    def finish(self) -> tuple[Finding, ...]:
+        """All findings, with the rungs that were not reached, in the order of the climb."""
+        met = {finding.layer for finding in self.findings}
+        order = list(Layer)
+        highest = max(map(order.index, met), default=0)
+        for layer in self.check.layers:
+            if layer not in met:
+                self.skip(layer, "not proven" if order.index(layer) < highest else "not reached")
+        return tuple(sorted(self.findings, key=lambda finding: order.index(finding.layer)))
+
+    def part(self, share: float) -> float:
+        """Seconds: this share of what is left of the check's limit, for a driver's own limit."""
+        return max(0.05, share * (self._ends - time.perf_counter()))
+
+    @property
+    def has_ended(self) -> bool:
+        """Whether a rung has failed and no other is being climbed: what is left is the clean-up."""
+        return not self._is_open and any(finding.status is Status.FAIL for finding in self.findings)
+
+    @property
+    def open_layer(self) -> Layer:
+        """The rung that is being climbed."""
+        return self._layer
+
+    def _add(  # noqa: PLR0913, PLR0917 - a finding's fields
+        self, id_: str, layer: Layer, status: Status, message: str, hint: str, fields: tuple[str, ...]
+    ) -> None:
+        seconds = 0.0 if status is Status.SKIP else round(time.perf_counter() - self._started, 4)
+        self.findings.append(Finding(id_, layer, status, told(message), hint, fields, seconds))

@@ -1,0 +1,215 @@
+"""What can be wrong with a Docker Engine, and how its words show it."""
+
+from __future__ import annotations
+
+from http import HTTPStatus
+
+from checks.core import unexpected
+from checks.core.check import Cause, Layer, Status
+
+SOCKET_MISSING = Cause(
+    "docker.socket-missing",
+    Layer.CONNECT,
+    "there is nothing at the path of the socket",
+    "start the Docker daemon, mount its socket into this container, or correct the path in {socket_path}",
+)
+NOT_A_SOCKET = Cause(
+    "docker.not-a-socket",
+    Layer.CONNECT,
+    "what is at the path is not a socket; Docker itself makes a directory where it mounts a socket that is missing",
+    "name the daemon's Unix socket in {socket_path}, usually /var/run/docker.sock",
+)
+PERMISSION_DENIED = Cause(
+    "docker.permission-denied",
+    Layer.CONNECT,
+    "this user may not open the socket",
+    "run Mistle's data plane as a member of the group that owns the socket in {socket_path} "
+    "(Compose: group_add; Kubernetes: supplementalGroups)",
+)
+DAEMON_DOWN = Cause(
+    "docker.daemon-down",
+    Layer.CONNECT,
+    "the socket is there, and no daemon listens on it",
+    "start the Docker daemon (systemctl start docker); a container that mounts {socket_path} keeps the old socket "
+    "after the daemon's restart: restart it, or mount the socket's directory",
+)
+SILENT = Cause(
+    "docker.silent",
+    Layer.CONNECT,
+    "the daemon does not answer, or no longer",
+    "look at the daemon's log (journalctl -u docker) and restart it; check that {socket_path} names its socket",
+    blames=("socket_path",),
+)
+NOT_DOCKER = Cause(
+    "docker.not-docker",
+    Layer.CONNECT,
+    "something answers on the socket, and it is not a Docker Engine",
+    "name the Docker daemon's socket in {socket_path}, usually /var/run/docker.sock",
+    blames=("socket_path",),
+)
+CALL_REFUSED = Cause(
+    "docker.call-refused",
+    Layer.CONNECT,
+    "the daemon, an authorization plugin or a filtering socket proxy refuses a call that Mistle or this tool needs",
+    "act on its words; allow images, containers, networks, volumes, distribution, version and info on {socket_path}",
+    blames=("socket_path",),
+)
+NETWORK_MISSING = Cause(
+    "docker.network-missing",
+    Layer.ACCESS,
+    "the daemon has no such network, and Mistle creates none",
+    "create it (docker network create), or name one that exists in {network_name}",
+)
+NETWORK_NOT_ATTACHABLE = Cause(
+    "docker.network-not-attachable",
+    Layer.ACCESS,
+    "the network takes Swarm services only, no single containers",
+    "create it anew with --attachable, or name another network in {network_name}",
+)
+VOLUME_REFUSED = Cause(
+    "docker.volume-refused",
+    Layer.ACCESS,
+    "the daemon does not create or does not remove a volume of that name",
+    "act on the daemon's words, in {blamed}; a name is of letters, digits and _.- and begins with a letter or digit",
+)
+LEFTOVER = Cause(
+    "docker.leftover",
+    Layer.ACCESS,
+    "a volume that was made to prove that volumes can be made may still be there",
+    "remove it: docker volume rm, with the name in the message",
+    status=Status.WARN,
+)
+BAD_REFERENCE = Cause(
+    "docker.bad-reference",
+    Layer.ACCESS,
+    "that is not the name of an image",
+    "write registry/repository:tag in {default_base_image}, in lower case and without a scheme",
+)
+IMAGE_MISSING = Cause(
+    "docker.image-missing",
+    Layer.ACCESS,
+    "the image is not in its registry, where Mistle pulls it before every start",
+    "push the image, or correct its name in {default_base_image}",
+)
+IMAGE_NEEDS_LOGIN = Cause(
+    "docker.image-needs-login",
+    Layer.ACCESS,
+    "the registry gives the image to those who log in only, or hides that there is none; Mistle pulls without a login",
+    "make the image public, put it into a registry that asks for no login, or correct its name in {default_base_image}",
+)
+REGISTRY_UNREACHABLE = Cause(
+    "docker.registry-unreachable",
+    Layer.ACCESS,
+    "the daemon does not reach the image's registry, or gets no answer that it can use",
+    "make the registry reachable from the daemon's machine (DNS, firewall, the daemon's own proxy settings), "
+    "or correct the registry in {default_base_image}",
+)
+REGISTRY_UNTRUSTED = Cause(
+    "docker.registry-untrusted",
+    Layer.ACCESS,
+    "the daemon does not trust the registry's certificate, or the registry speaks no TLS",
+    "put the CA of the registry in {default_base_image} into /etc/docker/certs.d/<registry>/ca.crt on the daemon's "
+    "machine, or list the registry there under insecure-registries",
+)
+RATE_LIMITED = Cause(
+    "docker.registry-rate-limited",
+    Layer.ACCESS,
+    "the registry answers this address no more for now: too many pulls without a login",
+    "wait, or put the image into a registry of your own and name it in {default_base_image}",
+)
+API_TOO_OLD = Cause(
+    "docker.api-too-old",
+    Layer.FITNESS,
+    "the daemon cannot mount a part of a volume, which came with API 1.45 (Engine 26)",
+    "upgrade the Docker Engine of {socket_path} to 26 or newer",
+    blames=("socket_path",),
+)
+CGROUP_V1 = Cause(
+    "docker.cgroup-v1",
+    Layer.FITNESS,
+    "the daemon's machine runs cgroup v1, and sandboxes make their own groups in v2",
+    "boot the machine of {socket_path} with cgroup v2 (systemd.unified_cgroup_hierarchy=1), or upgrade it",
+    blames=("socket_path",),
+)
+WRONG_PLATFORM = Cause(
+    "docker.wrong-platform",
+    Layer.FITNESS,
+    "the image is made for other machines than the daemon's",
+    "build the image for the daemon's platform too (docker buildx build --platform), or correct {default_base_image}",
+    blames=("default_base_image",),
+)
+NO_TAG = Cause(
+    "docker.no-tag",
+    Layer.FITNESS,
+    "the image is named without a tag, so that Mistle pulls every tag of its repository before each start",
+    "add the tag that you mean, such as :latest, in {default_base_image}",
+    blames=("default_base_image",),
+    status=Status.WARN,
+)
+HELPER_IMAGE_MISSING = Cause(
+    "docker.helper-image-missing",
+    Layer.FITNESS,
+    "Mistle prepares each volume with alpine:3.20, which is neither in the daemon nor to be had",
+    "let the daemon of {socket_path} reach Docker Hub, or give it the image: docker pull alpine:3.20, or docker load",
+    blames=("socket_path",),
+    status=Status.WARN,
+)
+LOW_DISK = Cause(
+    "docker.low-disk",
+    Layer.FITNESS,
+    "the disk of the daemon's images and volumes is nearly full",
+    "make room on the machine of {socket_path} (docker system prune), or move the daemon's data-root",
+    blames=("socket_path",),
+    status=Status.WARN,
+)
+CAUSES = (
+    SOCKET_MISSING,
+    NOT_A_SOCKET,
+    PERMISSION_DENIED,
+    DAEMON_DOWN,
+    SILENT,
+    NOT_DOCKER,
+    CALL_REFUSED,
+    NETWORK_MISSING,
+    NETWORK_NOT_ATTACHABLE,
+    VOLUME_REFUSED,
+    LEFTOVER,
+    BAD_REFERENCE,
+    IMAGE_MISSING,
+    IMAGE_NEEDS_LOGIN,
+    REGISTRY_UNREACHABLE,
+    REGISTRY_UNTRUSTED,
+    RATE_LIMITED,
+    API_TOO_OLD,
+    CGROUP_V1,
+    WRONG_PLATFORM,
+    NO_TAG,
+    HELPER_IMAGE_MISSING,
+    LOW_DISK,
+    unexpected.cause("docker", "a Docker Engine", ("socket_path",)),
+)
+
+# What the daemon passes on from a registry, most specific first, in lower case.
+BY_WORDS = (
+    ("denied by plugin", CALL_REFUSED),
+    ("page not found", CALL_REFUSED),  # the daemon's own, of a call that it does not have
+    ("/json is not supported", CALL_REFUSED),  # the same from Podman
+    ("invalid reference format", BAD_REFERENCE),
+    ("invalid repository name", BAD_REFERENCE),
+    ("toomanyrequests", RATE_LIMITED),
+    ("too many requests", RATE_LIMITED),
+    ("manifest unknown", IMAGE_MISSING),
+    ("name unknown", IMAGE_MISSING),
+    ("not found", IMAGE_MISSING),
+    ("basic auth credentials", IMAGE_NEEDS_LOGIN),
+    ("unauthorized", IMAGE_NEEDS_LOGIN),
+    ("denied", IMAGE_NEEDS_LOGIN),
+    ("x509:", REGISTRY_UNTRUSTED),
+    ("http response to https client", REGISTRY_UNTRUSTED),
+)
+
+
+def by_words(words: str, status: int) -> Cause:
+    """The cause that the daemon's words about a registry name. Who forbids it in none of a registry's is a filter."""
+    otherwise = CALL_REFUSED if status == HTTPStatus.FORBIDDEN else REGISTRY_UNREACHABLE
+    return next((cause for part, cause in BY_WORDS if part in words.lower()), otherwise)

@@ -1,0 +1,213 @@
+"""The docker package, without what it reads from the caller's home, and with bounded replies.
+
+Imported only when a check runs: it loads the SDK.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import threading
+from collections.abc import Iterator
+from contextlib import closing, contextmanager, suppress
+from dataclasses import dataclass
+from http.client import HTTPException, IncompleteRead, RemoteDisconnected
+from typing import Any
+
+from docker import APIClient  # type: ignore[import-untyped]
+from docker.errors import APIError  # type: ignore[import-untyped]
+from docker.transport.unixconn import (  # type: ignore[import-untyped]
+    UnixHTTPAdapter,
+    UnixHTTPConnection,
+    UnixHTTPConnectionPool,
+)
+from docker.utils import config  # type: ignore[import-untyped]
+from requests import PreparedRequest, Response
+from requests.exceptions import RequestException, Timeout
+
+from checks.core.chain import chain
+from checks.core.check import Diagnosis, Met
+from checks.core.limits import MOST, PIECES, BoundedResponse, Endless
+from checks.core.text import foreign
+from checks.docker import causes
+
+_ALONE = threading.Lock()
+_OLDEST = "1.24"  # what the SDK can speak; the first question is asked without a version
+_ASKABLE = (1, 30)  # since then a daemon tells what a registry has
+
+
+class _Connection(UnixHTTPConnection):  # type: ignore[misc]
+    response_class = BoundedResponse
+
+
+class _Pool(UnixHTTPConnectionPool):  # type: ignore[misc]
+    def _new_conn(self) -> _Connection:
+        return _Connection(self.base_url, self.socket_path, self.timeout)
+
+
+class _Adapter(UnixHTTPAdapter):  # type: ignore[misc]
+    """The SDK's, with a bounded connection for each path."""
+
+    def get_connection(self, url: str, _proxies: object = None) -> _Pool:
+        path = url.partition("?")[0]
+        with self.pools.lock:
+            if not self.pools.get(path):
+                self.pools[path] = _Pool(path, self.socket_path, self.timeout)
+            pool: _Pool = self.pools[path]
+        return pool
+
+
+@dataclass(frozen=True)
+class Engine:
+    """What a daemon says of itself at first."""
+
+    version: str
+    api: str
+    platform: tuple[str, str]
+
+
+class Client(APIClient):  # type: ignore[misc]
+    """Speaks to the daemon at ``path``; each call takes at most ``limit`` seconds and follows no redirection."""
+
+    def __init__(self, path: str, limit: float, version: str = _OLDEST) -> None:
+        with _no_home():
+            super().__init__(f"unix://{path}", version, limit)
+        self._adapter = _Adapter(f"http+unix://{path}", limit)
+        self.mount("http+docker://", self._adapter)
+        self.trust_env = False  # neither proxies nor ~/.netrc
+
+    def open_for_removal(self, volume: str) -> None:
+        """Connect for the removal of the volume, so that no lack of descriptors can prevent it. Raises OSError."""
+        pool = self._adapter.get_connection(self._url("/volumes/{0}", volume))
+        connection = pool._get_conn()
+        connection.connect()
+        pool._put_conn(connection)
+
+    def send(self, request: PreparedRequest, **options: Any) -> Response:
+        """One call, whose reply is read in full but never without end."""
+        response: Response = super().send(request, **(options | {"stream": True}))
+        with closing(response):
+            content = b""
+            for number, piece in enumerate(response.iter_content(65536)):
+                content += piece
+                if len(content) > MOST or number > PIECES:
+                    raise Endless
+        response._content = content
+        response.encoding = "utf-8"  # otherwise it would be guessed, from every byte
+        return response
+
+    def _result(self, response: Response, json: bool = False, binary: bool = False) -> object:
+        self._raise_for_status(response)
+        return _parsed(response) if json else response.content if binary else response.text
+
+    def _raise_for_status(self, response: Response) -> None:
+        """The SDK's own takes the form of what it reads for granted."""
+        if response.status_code >= 400:
+            raise APIError(f"HTTP {response.status_code}", response, _message(response) or response.text.strip())
+
+    def get_redirect_target(self, resp: Response) -> None:
+        """No redirection is followed."""
+
+    def greet(self) -> Engine:
+        """Who is there. Raises Met, APIError."""
+        try:
+            answer = _object(self.version(api_version=False))
+        except APIError as error:
+            if _is_dockers(error):
+                raise
+            raise _not_docker(f"it answers HTTP {error.status_code}: {words(error)}") from error
+        api = str(answer.get("ApiVersion"))
+        if not re.fullmatch(r"\d{1,3}\.\d{1,3}", api):
+            raise _not_docker("its answer names no API version")
+        if tuple(map(int, api.split("."))) < _ASKABLE:
+            raise Met(causes.API_TOO_OLD.found(f"the daemon has API {foreign(api)}; Mistle needs 1.45"))
+        return Engine(str(answer.get("Version")), api, (str(answer.get("Os")), str(answer.get("Arch"))))
+
+    def network(self, name: str) -> dict[str, Any]:
+        """A network by its name or id. Raises Met."""
+        try:
+            return _object(self.inspect_network(name))
+        except APIError as error:
+            if error.status_code != 404:
+                raise
+            names = ", ".join(sorted(str(_object(each).get("Name")) for each in self.networks()))
+            raise Met(
+                causes.NETWORK_MISSING.found(f"there is no network {name}; there are {foreign(names)}")
+            ) from error
+
+    def report(self) -> dict[str, Any]:
+        """The daemon's own, of its machine."""
+        return _object(self.info())
+
+    def registry(self, reference: str) -> dict[str, Any]:
+        """What the registry says of an image, asked by the daemon without any login, as Mistle pulls it."""
+        return _object(self.inspect_distribution(reference, auth_config={}))
+
+
+def explain(error: Exception) -> Diagnosis | None:
+    """What an error of the SDK means wherever none is expected."""
+    match error:
+        case APIError():
+            return causes.CALL_REFUSED.found(f"the daemon says: {words(error)} (HTTP {error.status_code})")
+        case Timeout():
+            return causes.SILENT.found("connected, then no answer in time")
+        case _ if any(isinstance(link, Endless) for link in chain(error)):
+            return causes.NOT_DOCKER.found("its answer does not end")
+        case RequestException() if _is_no_http(error):
+            return causes.NOT_DOCKER.found(f"its answer is not HTTP: {foreign(str(error), 120)}")
+        case RequestException():
+            return causes.SILENT.found("the connection broke before an answer came")
+    return None
+
+
+def words(error: APIError) -> str:
+    """The daemon's own; the SDK would name its own address where there are none."""
+    return foreign(str(error.explanation or "nothing more"), 200)
+
+
+@contextmanager
+def _no_home() -> Iterator[None]:
+    """Meanwhile the SDK finds no ~/.docker/config.json, which holds logins, headers and proxies that Mistle lacks."""
+    with _ALONE:
+        find = config.find_config_file
+        config.find_config_file = lambda _path=None: None
+        try:
+            yield
+        finally:
+            config.find_config_file = find
+
+
+def _object(answer: object) -> dict[str, Any]:
+    if not isinstance(answer, dict):
+        raise _not_docker("its answer is not a JSON object")
+    return answer
+
+
+def _not_docker(words: str) -> Met:
+    return Met(causes.NOT_DOCKER.found(f"what answers is not a Docker Engine: {words}"))
+
+
+def _parsed(response: Response) -> object:
+    try:
+        return json.loads(response.content)
+    except (ValueError, RecursionError):
+        raise _not_docker("its answer is not JSON") from None
+
+
+def _message(response: Response) -> str:
+    """A daemon's own words for a refusal, "" where there are none."""
+    with suppress(Met):
+        match _parsed(response):
+            case {"message": str(words)}:
+                return words
+    return ""
+
+
+def _is_dockers(error: APIError) -> bool:
+    """Whether a refusal is a daemon's, or of one that filters its socket."""
+    return error.status_code in {401, 403} or (error.status_code != 404 and bool(_message(error.response)))
+
+
+def _is_no_http(error: BaseException) -> bool:
+    met = next((link for link in chain(error) if isinstance(link, HTTPException)), None)
+    return met is not None and not isinstance(met, RemoteDisconnected | IncompleteRead)

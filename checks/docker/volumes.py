@@ -1,0 +1,63 @@
+"""Make a volume and remove it, whatever happens meanwhile."""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+from collections.abc import Callable
+from contextlib import suppress
+
+from docker.errors import APIError  # type: ignore[import-untyped]
+from requests.exceptions import RequestException
+
+from checks.core.check import Met, Recorder
+from checks.core.threads import in_thread
+from checks.docker import causes
+from checks.docker.client import Client, words
+
+_GRACE = 0.2  # seconds for the removal, after a time-out or a signal
+
+
+class Unclear(Met):
+    """The daemon stopped answering; the volume may be there."""
+
+    def __init__(self, call: str, name: str) -> None:
+        words = f"no answer to the {call} of the volume {name}, which may be left behind"
+        hint = f"{causes.SILENT.hint}; then remove what is left: docker volume rm {name}"
+        super().__init__(causes.SILENT.found(words, hint=hint))
+
+
+async def prove_volumes(record: Recorder, connected: Callable[[], Client], name_prefix: str) -> None:
+    """Create and remove a fresh volume, in a thread that outlives a time-out. Raises Met."""
+    name = f"{name_prefix}mistle-preflight-{secrets.token_hex(8)}"
+    work = asyncio.ensure_future(in_thread(lambda: _make_and_remove(connected, name)))
+    try:
+        await asyncio.shield(work)
+    except asyncio.CancelledError:
+        done, _ = await asyncio.wait({work}, timeout=_GRACE)
+        if not done or isinstance(work.exception(), Unclear):
+            record.note(causes.LEFTOVER.found(f"the volume {name} could not be removed in time"))
+        raise
+
+
+def _make_and_remove(connected: Callable[[], Client], name: str) -> None:
+    with connected() as client:
+        client.open_for_removal(name)
+        try:
+            _call("creation", name, client.create_volume)
+        except Unclear:  # it may be made all the same
+            with suppress(Met):
+                _call("removal", name, client.remove_volume)
+            raise
+        _call("removal", name, client.remove_volume)
+
+
+def _call(call: str, name: str, do: Callable[[str], object]) -> None:
+    try:
+        do(name)
+    except APIError as error:
+        cause, message = causes.VOLUME_REFUSED, f"to the {call} of the volume {name} the daemon says: {words(error)}"
+        hint = f"{cause.hint}; then remove it: docker volume rm {name}" if call == "removal" else None
+        raise Met(cause.found(message, hint=hint)) from error
+    except RequestException as error:
+        raise Unclear(call, name) from error

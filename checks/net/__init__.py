@@ -1,0 +1,1 @@
+"""The layers below every driver: name resolution, TCP, TLS, HTTP."""

@@ -1,0 +1,252 @@
+"""The certificates that Mistle's runtime trusts, and the tls rung."""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+import time
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from checks.core.check import Cause, Diagnosis, Layer, OutOfTime, Recorder, Status
+from checks.core.roots import Trust
+from checks.core.text import foreign
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    Upgrade = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
+
+PLAINTEXT_ON_TLS = Cause(
+    "network.plaintext-on-tls",
+    Layer.TLS,
+    "TLS is asked for, and the server on that port does not speak it",
+    "use the scheme without TLS in {blamed}, name the server's TLS port, or turn TLS on at the server",
+)
+TLS_ON_PLAINTEXT = Cause(
+    "network.tls-on-plaintext",
+    Layer.TLS,
+    "the server on that port speaks TLS, and plaintext is asked for",
+    "use the scheme with TLS in {blamed}",
+)
+UNTRUSTED = Cause(
+    "tls.untrusted",
+    Layer.TLS,
+    "the certificate's issuer is not one that Mistle's runtime trusts (Mozilla's roots and NODE_EXTRA_CA_CERTS)",
+    "put the issuer's certificate into a file and name it in NODE_EXTRA_CA_CERTS for Mistle (here also --ca-file); "
+    "the server must send its intermediate certificates",
+)
+SELF_SIGNED = Cause(
+    "tls.self-signed",
+    Layer.TLS,
+    "the certificate is its own issuer",
+    "use a certificate of a trusted authority, or name this one in NODE_EXTRA_CA_CERTS for Mistle (here: --ca-file)",
+)
+EXPIRED = Cause("tls.expired", Layer.TLS, "the certificate's last day is past", "renew the certificate of {blamed}")
+NOT_YET_VALID = Cause(
+    "tls.not-yet-valid",
+    Layer.TLS,
+    "the certificate's first day is still to come",
+    "correct the clock of this machine, or the certificate of {blamed}",
+)
+WRONG_HOST = Cause(
+    "tls.wrong-host",
+    Layer.TLS,
+    "the certificate is for other names",
+    "use in {blamed} a name that the certificate holds, or issue one for this name",
+)
+EXPIRES_SOON = Cause(
+    "tls.expires-soon",
+    Layer.TLS,
+    "less than 21 days of the certificate's life are left, and less than a third of it: nobody has renewed it in time",
+    "renew the certificate of {blamed}",
+    status=Status.WARN,
+)
+OLD_PROTOCOL = Cause(
+    "tls.old-protocol",
+    Layer.TLS,
+    "the server speaks nothing newer than TLS 1.1, which Mistle's runtime refuses",
+    "turn on TLS 1.2 or newer at the server of {blamed}",
+)
+CLIENT_CERTIFICATE = Cause(
+    "tls.client-certificate-required",
+    Layer.TLS,
+    "the server asks for a client certificate, and Mistle has none to show",
+    "turn client certificates off at the server of {blamed} (for Valkey: tls-auth-clients no)",
+)
+HANDSHAKE_FAILED = Cause(
+    "tls.handshake-failed",
+    Layer.TLS,
+    "both sides speak TLS and cannot agree (ciphers, key, name)",
+    "compare the server's TLS settings with a current default; the words of the error name the part ({blamed})",
+)
+CAUSES = (
+    PLAINTEXT_ON_TLS,
+    TLS_ON_PLAINTEXT,
+    UNTRUSTED,
+    SELF_SIGNED,
+    EXPIRED,
+    NOT_YET_VALID,
+    WRONG_HOST,
+    EXPIRES_SOON,
+    OLD_PROTOCOL,
+    CLIENT_CERTIFICATE,
+    HANDSHAKE_FAILED,
+)
+
+# X509_V_ERR_* of OpenSSL's x509_vfy.h; every other code is a chain that ends nowhere.
+_BY_VERIFY_CODE = {9: NOT_YET_VALID, 10: EXPIRED, 18: SELF_SIGNED, 62: WRONG_HOST, 64: WRONG_HOST}
+_BY_REASON = {
+    "WRONG_VERSION_NUMBER": PLAINTEXT_ON_TLS,
+    "RECORD_LAYER_FAILURE": PLAINTEXT_ON_TLS,
+    "PACKET_LENGTH_TOO_LONG": PLAINTEXT_ON_TLS,
+    "HTTP_REQUEST": TLS_ON_PLAINTEXT,
+    "UNSUPPORTED_PROTOCOL": OLD_PROTOCOL,
+    "TLSV1_ALERT_PROTOCOL_VERSION": OLD_PROTOCOL,
+    "TLSV13_ALERT_CERTIFICATE_REQUIRED": CLIENT_CERTIFICATE,
+}
+_DAY = 86_400.0
+
+
+@dataclass(frozen=True)
+class Plaintext:
+    """How a protocol begins without TLS: ``words`` that get an answer, and the ways in which that may begin."""
+
+    words: bytes
+    answers: tuple[bytes, ...]
+
+    def allows(self, heard: bytes) -> bool:
+        """Whether a server of this protocol may have said that, as far as it goes."""
+        return any(heard.startswith(answer[: len(heard)]) for answer in self.answers)
+
+
+class NotTls(Exception):
+    """The server refused to speak TLS, in its own protocol's words."""
+
+
+class TlsOnPlaintext(Exception):
+    """The server speaks TLS, and was spoken to without."""
+
+
+async def secure(  # noqa: PLR0913 - where, as whom, and how
+    record: Recorder,
+    host: str,
+    address: tuple[str, int],
+    *,
+    fields: tuple[str, ...] = ("url",),
+    verify: bool = True,
+    upgrade: Upgrade | None = None,
+    plaintext: Plaintext | None = None,
+    trust: Trust | None = None,
+) -> None:
+    """The tls rung: a handshake at ``address``, with the certificate held to ``host``.
+
+    ``upgrade`` speaks the protocol's own words first (SSLRequest, STARTTLS). ``plaintext`` tells a server that waits
+    for more, without TLS, from one that is silent. ``trust`` takes the place of the run's.
+    """
+    goal = f"TLS, with a certificate for {host} that Mistle trusts" if verify else "TLS, certificate not verified"
+    with record.layer(Layer.TLS, goal, proves=fields):
+        limit = record.part(0.5)
+        try:
+            async with asyncio.timeout(limit):
+                certificate = await handshake(
+                    trust or record.settings.trust, host, address, verify=verify, upgrade=upgrade
+                )
+        except TimeoutError:
+            heard = await hear(address, plaintext.words, record.part(0.5)) if plaintext else b""
+            if plaintext and heard and plaintext.allows(heard):
+                raise NotTls("the server speaks its protocol without TLS on that port") from None
+            raise OutOfTime(Layer.TLS, limit) from None
+        if verify:
+            note_expiry(record, certificate)
+
+
+async def speaks_tls(address: tuple[str, int], limit: float) -> bool:
+    """Whether a server at ``address`` completes, or refuses in its words, a TLS handshake."""
+    try:
+        async with asyncio.timeout(limit):
+            await handshake(Trust(), "localhost", address, verify=False)
+    except ssl.SSLError as error:
+        return _BY_REASON.get(error.reason) is not PLAINTEXT_ON_TLS
+    except OSError:
+        return False
+    return True
+
+
+async def handshake(
+    trust: Trust, host: str, address: tuple[str, int], *, verify: bool = True, upgrade: Upgrade | None = None
+) -> dict[str, Any]:
+    """One handshake, with the certificate held to ``host``. Returns the certificate, empty when it is not verified."""
+    reader, writer = await asyncio.open_connection(*address)
+    try:
+        if upgrade:
+            await upgrade(reader, writer)
+        # Node.js takes a name with the root's dot for the name without it; OpenSSL does not.
+        await writer.start_tls(trust.verified if verify else trust.unverified, server_hostname=host.rstrip("."))
+        return writer.get_extra_info("peercert") or {}
+    finally:
+        writer.transport.abort()
+
+
+async def hear(address: tuple[str, int] | str, words: bytes, limit: float, *, least: int = 1, tls: str = "") -> bytes:
+    """What a server says to ``words`` within ``limit`` seconds: the first that comes, of ``least`` bytes if it can be.
+
+    A string is the address of a Unix socket. ``tls`` is the host to name in a handshake, unverified; "" for none.
+    """
+    heard = b""
+    with suppress(OSError):
+        async with asyncio.timeout(limit):
+            reader, writer = await _open(address)
+            transport = writer.transport
+            try:
+                if tls:
+                    await writer.start_tls(Trust().unverified, server_hostname=tls.rstrip("."))
+                writer.write(words)
+                while len(heard) < least and (more := await reader.read(4096)):
+                    heard += more
+            finally:
+                transport.abort()
+    return heard
+
+
+async def _open(address: tuple[str, int] | str) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+    if isinstance(address, str):
+        return await asyncio.open_unix_connection(address)
+    return await asyncio.open_connection(*address)
+
+
+def note_expiry(record: Recorder, certificate: dict[str, Any], blames: tuple[str, ...] | None = None) -> None:
+    """Keep the last moment of a certificate, as ``getpeercert()`` gives it, as a fact; warn when it is near."""
+    end = datetime.fromtimestamp(ssl.cert_time_to_seconds(certificate["notAfter"]), UTC)
+    record.facts["certificate_expires"] = end.strftime("%Y-%m-%dT%H:%M:%SZ")
+    if soon := expires_soon(certificate):
+        record.note(replace(soon, blames=blames))
+
+
+def expires_soon(certificate: dict[str, Any]) -> Diagnosis | None:
+    """A warning when a certificate, as ``getpeercert()`` gives it, is near its end."""
+    start, end = (ssl.cert_time_to_seconds(certificate[name]) for name in ("notBefore", "notAfter"))
+    left = end - time.time()
+    if left >= min(21 * _DAY, (end - start) / 3):  # who renews by machine does it in the last third
+        return None
+    return EXPIRES_SOON.found(
+        f"the certificate expires in {left / _DAY:.0f} days, on {foreign(certificate['notAfter'])}"
+    )
+
+
+def diagnose(error: BaseException) -> Diagnosis | None:
+    """What an error of a TLS handshake means."""
+    match error:
+        case TlsOnPlaintext():
+            return TLS_ON_PLAINTEXT.found(str(error))
+        case NotTls():
+            return PLAINTEXT_ON_TLS.found(str(error))
+        case ssl.SSLCertVerificationError():
+            cause = _BY_VERIFY_CODE.get(error.verify_code, UNTRUSTED)
+            return cause.found(f"the server's certificate is refused: {foreign(error.verify_message)}")
+        case ssl.SSLError() if not isinstance(error, ssl.SSLEOFError | ssl.SSLZeroReturnError):
+            reason = (error.reason or "no reason given").lower().replace("_", " ")
+            return _BY_REASON.get(error.reason, HANDSHAKE_FAILED).found(f"the TLS handshake failed: {foreign(reason)}")
+    return None

@@ -1,0 +1,82 @@
+"""What a store answers that is no success, in the parts that matter here."""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from typing import TYPE_CHECKING, Any
+
+from checks.core.text import foreign
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+_EXPECTED_REGION = re.compile(r"expecting '([A-Za-z0-9-]{1,63})'")
+_REGION = re.compile(r"[A-Za-z0-9-]{1,63}")
+
+
+class Altered(Exception):
+    """What was put did not come back the same."""
+
+
+class Unreadable(Exception):
+    """The answer is not what S3's would look like."""
+
+
+class Refused(Exception):
+    """The answer to one operation. ``code`` is S3's own, "" where the answer is not S3's; ``words`` are the server's.
+
+    HEAD has no body: its code is made from the status.
+    """
+
+    def __init__(self, operation: str, parsed: Mapping[str, Any]) -> None:
+        reply, error = parsed.get("ResponseMetadata", {}), parsed.get("Error", {})
+        self.operation = operation
+        self.status: int = reply.get("HTTPStatusCode", 0)
+        self.headers: Mapping[str, str] = reply.get("HTTPHeaders", {})
+        self.code = _code(operation, self.status, str(error.get("Code", "")))
+        self.words = str(error.get("Message") or "")
+        self.region = _region(error, self.headers)
+        super().__init__(f"{operation}: {self.status} {self.code}")
+
+    @property
+    def is_s3(self) -> bool:
+        """Whether an S3 store answered."""
+        return bool(self.code)
+
+    @property
+    def said(self) -> str:
+        """The answer in one line."""
+        words = f" ({foreign(self.words)})" if self.words and self.code else ""
+        code = foreign(self.code) if self.code else self._form
+        return f"{self.operation} was answered with {self.status} {code}{words}"
+
+    @property
+    def behind(self) -> float | None:
+        """Seconds by which this machine's clock is behind the store's; negative when it is ahead, None if unknown."""
+        try:
+            sent = parsedate_to_datetime(self.headers.get("date", ""))
+        except (TypeError, ValueError, OverflowError):
+            return None
+        return ((sent if sent.tzinfo else sent.replace(tzinfo=UTC)) - datetime.now(UTC)).total_seconds()
+
+    @property
+    def _form(self) -> str:
+        if location := self.headers.get("location"):
+            return f"and sent on to {foreign(location.partition('?')[0])}"  # its query may hold a signature
+        kind = self.headers.get("content-type")
+        return f"and {foreign(kind) if kind else 'nothing that says what it is'}"
+
+
+def _code(operation: str, status: int, code: str) -> str:
+    if operation == "HeadObject":
+        return {403: "AccessDenied", 404: "NoSuchKey"}.get(status, "")
+    return "" if code.isdigit() or status < 300 else code
+
+
+def _region(error: Mapping[str, Any], headers: Mapping[str, str]) -> str:
+    """The region that the store asks for, from wherever it says so."""
+    told = _EXPECTED_REGION.search(str(error.get("Message", "")))
+    region = headers.get("x-amz-bucket-region") or error.get("Region") or (told[1] if told else "")
+    return region if _REGION.fullmatch(str(region)) else ""

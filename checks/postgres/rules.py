@@ -1,0 +1,130 @@
+"""What a survey means for Mistle: pure functions from what was asked for and what was found to diagnoses."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from checks.core.check import Diagnosis, Status
+from checks.core.text import foreign
+from checks.postgres import causes, master_keys
+
+if TYPE_CHECKING:
+    from checks.postgres import Postgres
+    from checks.postgres.inspection import Plane, Survey
+
+
+def may_create(_check: Postgres, found: Survey) -> Iterator[Diagnosis]:
+    """Migrations create schemas."""
+    if not found.may_create:
+        yield causes.MAY_NOT_CREATE.found(
+            f"role {foreign(found.role)} lacks CREATE on database {foreign(found.name)}",
+            hint=f"GRANT CREATE ON DATABASE {foreign(found.name)} TO {foreign(found.role)}, "
+            "if {url} names the right database and role",
+        )
+
+
+def may_use(check: Postgres, found: Survey) -> Iterator[Diagnosis]:
+    """The running services read and write the tables that migrations made, and workflows theirs."""
+    for plane in found.planes:
+        for part in check.use.schemas:
+            yield from _lacks(found.role, plane, f"{plane.name}{part}")
+
+
+def _lacks(role: str, plane: Plane, schema: str) -> Iterator[Diagnosis]:
+    unusable = plane.unusable.get(schema, ())
+    if unusable == (schema,):
+        yield causes.MAY_NOT_USE_SCHEMA.found(
+            f"role {foreign(role)} lacks USAGE on schema {schema}", blames=(plane.name,)
+        )
+    elif unusable:
+        shown, more = ", ".join(unusable[:3]), len(unusable) - 3
+        rest = f" and {more} more" if more > 0 else ""
+        message = f"role {foreign(role)} may not read and write in schema {schema}: {foreign(shown)}{rest}"
+        yield causes.MAY_NOT_USE_SCHEMA.found(message, blames=(plane.name,))
+
+
+def is_direct(_check: Postgres, found: Survey) -> Iterator[Diagnosis]:
+    """A pooler hands out a made-up key instead of the backend's pid (PgBouncer, in every mode)."""
+    if found.pooled:
+        yield causes.POOLER_ON_DIRECT_URL.found("a pooler answers: the session is not the server process's own")
+    elif found.relayed:
+        yield causes.RELAYED.found(f"the server sees port {found.client_port}, this end has port {found.local_port}")
+
+
+def is_pooled(check: Postgres, found: Survey) -> Iterator[Diagnosis]:
+    """Without a pooler every process of Mistle holds ten connections of the server."""
+    if not found.pooled:
+        status = Status.WARN if check.production else Status.OK
+        yield causes.DIRECT_ON_POOLED_URL.found("no pooler: the server itself answers", status=status)
+
+
+def is_recent(_check: Postgres, found: Survey) -> Iterator[Diagnosis]:
+    """Mistle needs Postgres 11."""
+    if found.version < 110_000:
+        yield causes.TOO_OLD.found(f"the server is Postgres {found.version // 10_000}")
+
+
+def is_writable(_check: Postgres, found: Survey) -> Iterator[Diagnosis]:
+    """Mistle writes."""
+    if found.in_recovery:
+        yield causes.READ_ONLY.found("the server is a replica or in recovery (pg_is_in_recovery)")
+    elif found.read_only:
+        yield causes.READ_ONLY.found(
+            f"default_transaction_read_only is on for role {foreign(found.role)} or database {foreign(found.name)}"
+        )
+
+
+def has_headroom(check: Postgres, found: Survey) -> Iterator[Diagnosis]:
+    """Poolers share connections; where there is none, Mistle's processes open ten each."""
+    held = found.own if check.deployed else 0  # a running Mistle's own sessions are not taken from it
+    if found.pooled or found.left >= check.connections - held:
+        return
+    status = Status.FAIL if found.left <= 0 else Status.WARN
+    yield causes.HEADROOM.found(
+        f"{max(found.left, 0)} connections are left, and Mistle's processes open up to {check.connections}",
+        status=status,
+    )
+
+
+def is_migrated(check: Postgres, found: Survey) -> Iterator[Diagnosis]:
+    """The state of each plane's migrations; before the first deployment there are none."""
+    for plane in found.planes:
+        yield from _migrations(check, plane)
+
+
+def _migrations(check: Postgres, plane: Plane) -> Iterator[Diagnosis]:
+    if plane.migrating:
+        pids = ", ".join(map(str, plane.migrating))
+        status = Status.WARN if check.deployed else Status.FAIL
+        message = f"another session holds locks as a migration of {plane.name} does (pid {pids})"
+        yield causes.MIGRATION_RUNNING.found(message, blames=(plane.name,), status=status)
+    elif plane.has_migrations and not plane.exists:
+        message = f"{plane.name}_meta.schema_migrations exists, schema {plane.name} does not"
+        yield causes.MIGRATIONS_HALF_DONE.found(message, blames=(plane.name,))
+    elif _half_done(plane):
+        message = f"schema {plane.name} exists, {plane.name}_meta.schema_migrations does not"
+        yield causes.MIGRATIONS_HALF_DONE.found(message, blames=(plane.name,))
+    elif not plane.has_migrations:
+        yield _not_migrated(check, plane, f"there is no {plane.name}_meta.schema_migrations")
+    elif not plane.has_workflow_migrations:
+        yield _not_migrated(check, plane, f"there is no {plane.name}_openworkflow.openworkflow_migrations")
+
+
+def _half_done(plane: Plane) -> bool:
+    # The data plane's first migration is a plain CREATE SCHEMA; the control plane's schema may exist, empty.
+    blocked = plane.has_tables or plane.name == "data_plane"
+    return plane.exists and blocked and not plane.has_migrations
+
+
+def _not_migrated(check: Postgres, plane: Plane, message: str) -> Diagnosis:
+    if check.deployed:
+        return causes.NOT_MIGRATED.found(message, blames=(plane.name,))
+    return causes.NOT_MIGRATED.found(f"{message}: first deployment", blames=(plane.name,), hint="", status=Status.OK)
+
+
+def opens_credentials(check: Postgres, found: Survey) -> Iterator[Diagnosis]:
+    """Every stored credential can be opened with a configured master key."""
+    if isinstance(found.ciphertexts, tuple):
+        known = [each for each in found.ciphertexts if each[0] not in check.unusable_master_keys]
+        yield from master_keys.judge(dict(check.master_keys), known)

@@ -1,0 +1,50 @@
+"""What the answer to a request for a tunnel says; each function raises Unexpected for what no gateway says."""
+
+from __future__ import annotations
+
+from checks.core.text import foreign
+from checks.net.http import Reply, Unexpected
+from checks.tunnel import causes
+
+_REFUSED = {401, 403}
+_NOT_UPGRADED = {400, 426}
+
+
+def is_refusal(reply: Reply) -> bool:
+    """Whether it is the gateway's own 401."""
+    return reply.status == 401 and _is_bare(reply)
+
+
+def to_stranger(reply: Reply) -> None:
+    """Whoever shows no token is kept out."""
+    if is_refusal(reply):
+        return
+    if reply.status == 101:
+        raise Unexpected(causes.OPEN_TO_ANYONE, "a tunnel opens without a token")
+    if reply.is_redirect:
+        raise Unexpected(causes.REDIRECTS, f"the answer is {reply.status}, a redirect to {foreign(reply.location)}")
+    if reply.status in _NOT_UPGRADED:
+        raise Unexpected(causes.NOT_UPGRADED, f"a request for a WebSocket is answered {reply.words}")
+    _refuse_errors(reply)
+    said = f"a request for a WebSocket is answered {reply.words}, and not the gateway's bare 401"
+    raise Unexpected(causes.NOT_GATEWAY, said)
+
+
+def to_member(reply: Reply) -> None:
+    """The token is taken, and there is no such sandbox."""
+    if reply.status in _REFUSED and _is_bare(reply):
+        raise Unexpected(causes.TOKEN_REJECTED, f"a connect token is answered {reply.words}")
+    _refuse_errors(reply)
+    if reply.status != 409:
+        said = f"a connect token for a sandbox that does not exist is answered {reply.words}, and not 409"
+        raise Unexpected(causes.NOT_GATEWAY, said)
+
+
+def _is_bare(reply: Reply) -> bool:
+    """As the gateway refuses; a sign-in in front of it sends a body, or names a way to sign in."""
+    return not reply.body and "www-authenticate" not in reply.headers
+
+
+def _refuse_errors(reply: Reply) -> None:
+    if reply.status >= 500:
+        raise Unexpected(causes.BAD_GATEWAY, f"a request for a WebSocket is answered {reply.words}")

@@ -1,0 +1,36 @@
+"""The certificates that are trusted besides Mozilla's: --ca-file, or what NODE_EXTRA_CA_CERTS names."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from preflight.cli.options import Options, UsageError
+from preflight.report.run_causes import EXTRA_CA_UNREADABLE
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from checks.core.check import Diagnosis
+    from checks.core.roots import Trust
+
+
+def choose(options: Options, environ: Mapping[str, str]) -> tuple[Trust, Diagnosis | None]:
+    """Whom to trust, loaded: the checks find it ready. A file has half of the deadline.
+
+    A bad --ca-file raises UsageError; a bad variable is a warning: Node.js goes on without it.
+    """
+    from checks.core.files import Unreadable
+    from checks.core.roots import NoCertificates, Trust
+
+    variable = environ.get("NODE_EXTRA_CA_CERTS", "")
+    file = options.ca_file or (Path(variable) if variable else None)
+    trust = Trust(file)
+    try:
+        if file:
+            trust.load(options.deadline / 2)
+    except (Unreadable, NoCertificates) as error:
+        if options.ca_file:
+            raise UsageError(f"--ca-file: {file} {error}") from error
+        return Trust(), EXTRA_CA_UNREADABLE.found(f"{file} {error}")
+    return trust, None

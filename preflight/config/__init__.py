@@ -1,0 +1,1 @@
+"""The configuration: read, validated, with the origin of every value."""

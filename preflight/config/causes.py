@@ -1,0 +1,163 @@
+"""Everything that can be wrong with a configuration by itself: the causes of layer ``config``.
+
+In a hint, ``{blamed}`` stands for the places of the blamed keys, as the operator wrote them: ``sandbox.provider in
+mistle.toml:12``, or the name of the variable that won.
+"""
+
+from __future__ import annotations
+
+from checks.core.check import Cause, Layer, Status
+
+
+def _cause(name: str, means: str, hint: str, status: Status = Status.FAIL) -> Cause:
+    return Cause(f"config.{name}", Layer.CONFIG, means, hint, status=status)
+
+
+# A key with one of these has no value that could be probed.
+MISSING = _cause("missing", "a key that Mistle requires is not set", "set {blamed}")
+WRONG_TYPE = _cause(
+    "wrong-type",
+    "the value has another type than Mistle expects; Mistle converts nothing",
+    "change the type of {blamed}",
+)
+OUT_OF_RANGE = _cause(
+    "out-of-range", "the number, or the length of the list, is outside its limits", "correct {blamed}"
+)
+BLANK = _cause("blank", "the text is empty, or holds nothing but spaces", "give {blamed} a value, or remove it")
+NOT_ALLOWED = _cause("not-allowed", "the value is not one of the words that Mistle knows", "correct {blamed}")
+MALFORMED_URL = _cause(
+    "malformed-url",
+    "the value cannot be read as the URL that it should be; Mistle itself would only notice when it uses it",
+    "correct {blamed}",
+)
+WRONG_SCHEME = _cause("wrong-scheme", "the URL begins with a scheme that its client does not speak", "correct {blamed}")
+PLACEHOLDER = _cause(
+    "placeholder",
+    "a placeholder from a sample or a template was left in place",
+    "put the real value into {blamed}",
+)
+BAD_OVERRIDE = _cause(
+    "bad-override",
+    "the variable's text cannot be read as the boolean, number, list or JSON object that the key needs",
+    "correct {blamed}, or unset it",
+)
+BLANK_OVERRIDE = _cause(
+    "blank-override",
+    "the variable is set but blank; to Mistle that is a value: it replaces the file's and then fails",
+    "give {blamed} a value, or unset it",
+)
+
+# The rest leave the value usable, or blame no value at all.
+UNKNOWN_KEY = _cause(
+    "unknown-key",
+    "Mistle has no such key, and refuses a file that holds one",
+    "correct or remove {blamed}",
+)
+ONLY_IN_ENVIRONMENT = _cause(
+    "only-in-environment",
+    "only a variable supplies a required key, and Mistle validates the file on its own before it reads variables",
+    "give the key a value in the file too: {blamed} still wins over it",
+    Status.WARN,
+)
+UNKNOWN_OVERRIDE = _cause(
+    "unknown-override",
+    "the variable looks like an override, but Mistle ignores it: a misspelt name, or one of an older Mistle",
+    "rename the variable, or unset it",
+    Status.WARN,
+)
+ACTIVE_KEY_MISSING = _cause(
+    "active-key-missing",
+    "the active master key version is not among the master encryption keys",
+    "set {blamed} to one of the configured versions, or add that key",
+)
+PROVIDER_STORAGE_MISMATCH = _cause(
+    "provider-storage-mismatch",
+    "the sandbox provider cannot use this storage; Mistle would notice when the first sandbox starts",
+    "correct {blamed}: docker works with docker_volume, e2b with archil",
+)
+NOT_PUBLIC = _cause(
+    "not-public",
+    "others must reach this address from outside, and it is loopback, private or a name of the local network",
+    "put an address that is reachable from the internet into {blamed}",
+)
+ORIGIN_NEVER_MATCHES = _cause(
+    "origin-never-matches",
+    "a browser never sends this text as its Origin, and Mistle compares the two as exact strings",
+    "write scheme, host and port only in {blamed}: no path, no trailing slash, no default port",
+)
+ORIGIN_NOT_TRUSTED = _cause(
+    "origin-not-trusted",
+    "the dashboard's own origin is not among the trusted origins: nobody could sign in",
+    "add the dashboard's origin to {blamed}",
+)
+ORIGIN_MISMATCH = _cause(
+    "origin-mismatch",
+    "the dashboard is told to call another origin than the one that serves the control-plane API",
+    "set {blamed} to the origin of services.control_plane_api.public_url, or of the dashboard behind one proxy",
+    Status.WARN,
+)
+WEAK_SECRET = _cause(
+    "weak-secret",
+    "a secret that only Mistle uses is shorter than 32 characters; a failure in production",
+    "put a generated secret into {blamed} (for example from: openssl rand -base64 48)",
+    Status.WARN,
+)
+SHARED_SECRET = _cause(
+    "shared-secret",
+    "one secret serves two purposes: whoever learns it for the one has the other",
+    "generate a secret of its own for each of {blamed}",
+    Status.WARN,
+)
+INSECURE_URL = _cause(
+    "insecure-url",
+    "in production, a public URL without TLS: sessions and tokens cross the network in the clear",
+    "use https (or wss) in {blamed}",
+    Status.WARN,
+)
+TEST_FAULTS = _cause(
+    "test-faults",
+    "in production, sandboxes may be told to fail on purpose",
+    "set {blamed} to false, or remove it",
+)
+PREFIX_COLLISION = _cause(
+    "prefix-collision",
+    "both planes use the same Valkey database with the same key prefix, and would overwrite each other's keys",
+    "give each its own prefix: {blamed}",
+)
+IGNORED_SECTION = _cause(
+    "ignored-section",
+    "the section is configured but switched off: Mistle ignores it",
+    "add google to services.control_plane_api.auth.enabled_methods, or remove {blamed}",
+    Status.WARN,
+)
+
+BREAKING = (
+    MISSING,
+    WRONG_TYPE,
+    OUT_OF_RANGE,
+    BLANK,
+    NOT_ALLOWED,
+    MALFORMED_URL,
+    WRONG_SCHEME,
+    PLACEHOLDER,
+    BAD_OVERRIDE,
+    BLANK_OVERRIDE,
+)
+CAUSES = (
+    *BREAKING,
+    UNKNOWN_KEY,
+    ONLY_IN_ENVIRONMENT,
+    UNKNOWN_OVERRIDE,
+    ACTIVE_KEY_MISSING,
+    PROVIDER_STORAGE_MISMATCH,
+    NOT_PUBLIC,
+    ORIGIN_NEVER_MATCHES,
+    ORIGIN_NOT_TRUSTED,
+    ORIGIN_MISMATCH,
+    WEAK_SECRET,
+    SHARED_SECRET,
+    INSECURE_URL,
+    TEST_FAULTS,
+    PREFIX_COLLISION,
+    IGNORED_SECTION,
+)

@@ -1,0 +1,137 @@
+"""A configuration as Mistle would see it: file, then environment, each value with its origin, every error at once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Set
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from preflight.config import causes, javascript, secrets
+from preflight.config.schema.keys import KEYS, VERSION, key_of
+from preflight.config.sources import environment, toml_file
+from preflight.config.sources.origins import DEFAULT, Origins
+from preflight.config.sources.toml_file import ConfigError
+from preflight.config.validation import cross_key
+from preflight.config.validation.against_schema import validate
+
+if TYPE_CHECKING:
+    from checks.core.check import Cause, Finding
+    from preflight.config.sources.environment import Overrides
+    from preflight.config.sources.toml_file import TomlFile
+
+__all__ = ["Config", "ConfigError", "load"]
+
+_STDIN = 0  # the descriptor
+_NOTHING = "there is no configuration: name a file with --config or MISTLE_CONFIG_PATH, or set the MISTLE_* variables"
+
+
+@dataclass(frozen=True)
+class Config:
+    """What was read. ``values``: key path → value, trimmed and typed, defaults included, broken ones absent.
+    ``origins``: key path → ``mistle.toml:42``, the variable's name or ``default``; of unknown keys too.
+    ``findings`` blame key paths in their ``fields``. ``broken``: keys whose value may not be used for probing.
+    ``keys``: every key that is set or required, in schema order, with its origin, None when missing.
+    ``secrets``: every secret in every shape it was written in.
+    """
+
+    values: Mapping[str, object] = field(repr=False)
+    origins: Mapping[str, str]
+    findings: tuple[Finding, ...]
+    broken: frozenset[str]
+    keys: Mapping[str, str | None]
+    secrets: tuple[str, ...] = field(repr=False)
+
+
+def load(path: Path | None, environ: Mapping[str, str], seconds: float = 10.0) -> Config:
+    """Read a file (``-``: standard input; None: what $MISTLE_CONFIG_PATH names, else none), which comes within
+    ``seconds``, and the environment over it. Raises ConfigError.
+    """
+    source = _STDIN if is_standard_input(path) else path or _path(environ)
+    file = None if source is None else toml_file.read(source, seconds)
+    environ = {name: _as_node_reads(text) for name, text in environ.items() if name.startswith("MISTLE_")}
+    over = environment.read(environ)
+    if not file and not over.variables:
+        raise ConfigError(_NOTHING)
+    return _config(file, over, secrets.collect(file.tree if file else {}, environ))
+
+
+def is_standard_input(path: Path | None) -> bool:
+    """Whether that is what a path on the command line stands for. (In a variable, Mistle itself would read a file.)"""
+    return path == Path("-")
+
+
+def _config(file: TomlFile | None, over: Overrides, secrets: tuple[str, ...]) -> Config:
+    origins = Origins(file, over.variables)
+    tree = over.applied(file.tree if file else {})
+    merged = validate(tree, origins)
+    alone = tuple(_alone(file, over, origins)) if file else ()
+    found = (*over.findings(origins), *merged.findings, *cross_key.check(merged.values, tree, origins))
+    broken = _blamed(found, causes.BREAKING)
+    defaults = {key.path: key.default for key in KEYS if key.default is not None and key.path not in merged.present}
+    known = merged.present | _blamed(found, (causes.UNKNOWN_KEY,))
+    wanted = merged.present | merged.missing | _blamed(alone, (causes.MISSING,))
+    return Config(
+        {path: value for path, value in merged.values.items() if path not in broken} | defaults,
+        {path: origins.of(path) for path in known} | dict.fromkeys(defaults, DEFAULT),
+        _sorted((*alone, *found)),
+        broken,
+        {path: origins.of(path) if path in merged.present else None for path in _in_order(wanted)},
+        secrets,
+    )
+
+
+def _blamed(findings: tuple[Finding, ...], by: tuple[Cause, ...]) -> frozenset[str]:
+    """The keys that findings of these causes blame."""
+    ids = {cause.id for cause in by}
+    return frozenset(path for finding in findings if finding.id in ids for path in finding.fields)
+
+
+def _path(environ: Mapping[str, str]) -> Path | None:
+    """The file that the environment names. Raises ConfigError."""
+    name = environ.get("MISTLE_CONFIG_PATH")
+    if name is None:
+        return None
+    if not javascript.trim(name):
+        raise ConfigError(
+            "MISTLE_CONFIG_PATH is set but blank: name the file, or unset it to configure by variables alone"
+        )
+    return Path(name)
+
+
+def _as_node_reads(text: str) -> str:
+    """A variable that is not UTF-8: Node puts a replacement character wherever it cannot decode."""
+    return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+
+
+def _alone(file: TomlFile, over: Overrides, origins: Origins) -> Iterator[Finding]:
+    """What Mistle says of the file on its own, before it reads the environment."""
+    supplied = set(over.variables.values())
+    for finding in validate(file.tree, Origins(file)).findings:
+        path = finding.fields[0]
+        if finding.id == causes.MISSING.id and key_of(path).variable in supplied:
+            message = f"is missing from the file, and only {key_of(path).variable} supplies it"
+            yield origins.found(causes.ONLY_IN_ENVIRONMENT, path, message=message)
+        elif path in over.variables:
+            message = f"{finding.message} ({over.variables[path]} overrides it, but Mistle validates the file first)"
+            yield replace(finding, message=message)
+        else:
+            yield finding
+
+
+def _sorted(findings: tuple[Finding, ...]) -> tuple[Finding, ...]:
+    """Each once, in schema order; what blames no key of the schema comes last."""
+    order = {path: number for number, path in enumerate(_in_order({path for f in findings for path in f.fields}))}
+    return tuple(
+        sorted(dict.fromkeys(findings), key=lambda finding: order.get(next(iter(finding.fields), ""), len(order)))
+    )
+
+
+def _in_order(paths: Set[str]) -> Iterator[str]:
+    """Those of the paths that are keys, in schema order, versions by number."""
+    for key in KEYS:
+        if key.path in paths:
+            yield key.path
+        if key.path.endswith(VERSION):
+            below = {path for path in paths if path.startswith(f"{key.section}.") and path != key.path}
+            yield from sorted(below, key=lambda path: (len(path), path))

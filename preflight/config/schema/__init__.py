@@ -1,0 +1,1 @@
+"""Every key of the configuration, its type, and when it is required."""

@@ -1,0 +1,196 @@
+"""The types of Mistle's keys: what each accepts from TOML, and how it reads an environment variable."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar
+
+from checks.core.text import foreign
+from preflight.config import causes, javascript
+
+if TYPE_CHECKING:
+    from checks.core.check import Cause
+
+_NAMES = {bool: "a boolean", int: "an integer", float: "a float", str: "a string", list: "an array", dict: "a table"}
+
+
+class Wrong(Exception):
+    """A value that Mistle refuses: which cause, and what was observed (never a secret)."""
+
+    def __init__(self, cause: Cause, message: str) -> None:
+        super().__init__(message)
+        self.cause = cause
+        self.message = message
+
+
+class Refused:
+    """Stands in a tree for an override whose text could not be read."""
+
+
+def name_of(value: object) -> str:
+    """The value's type, in TOML's words."""
+    if isinstance(value, list) and value and all(isinstance(item, dict) for item in value):
+        return "an array of tables"
+    return _NAMES.get(type(value), "a date or time")
+
+
+def shown(value: object) -> str:
+    """A value that is no secret, bounded and inert, for a message."""
+    return foreign(json.dumps(value, ensure_ascii=False, default=str), 80)
+
+
+@dataclass(frozen=True)
+class Text:
+    """A string that is not blank. ``schemes``: it is used as a URL of one of these schemes."""
+
+    schemes: tuple[str, ...] = ()
+    expects: ClassVar[str] = "a string in quotes"
+
+    def parse(self, text: str) -> object:
+        """An override's value."""
+        return text
+
+    def accept(self, value: object) -> object:
+        """The value as Mistle sees it. Raises Wrong."""
+        if not isinstance(value, str):
+            raise Wrong(causes.WRONG_TYPE, f"is {name_of(value)}, must be {self.expects}")
+        if not javascript.trim(value):
+            raise Wrong(causes.BLANK, "is blank")
+        return javascript.trim(value)
+
+
+@dataclass(frozen=True)
+class Choice:
+    """One of a few words, letter for letter."""
+
+    words: tuple[str, ...]
+
+    @property
+    def expects(self) -> str:
+        """What to write."""
+        return " or ".join(f'"{word}"' for word in self.words)
+
+    def parse(self, text: str) -> object:
+        """An override's value."""
+        return text
+
+    def accept(self, value: object) -> object:
+        """The value as Mistle sees it. Raises Wrong."""
+        if not isinstance(value, str):
+            raise Wrong(causes.WRONG_TYPE, f"is {name_of(value)}, must be {self.expects}")
+        if value not in self.words:
+            cause = causes.NOT_ALLOWED if javascript.trim(value) else causes.BLANK
+            raise Wrong(cause, f"is {shown(value)}, must be {self.expects}")
+        return value
+
+
+@dataclass(frozen=True)
+class Integer:
+    """A whole number within limits, both included; ``5100.0`` is one."""
+
+    least: int
+    most: int = javascript.SAFE_INTEGER
+
+    @property
+    def expects(self) -> str:
+        """What to write."""
+        limits = f"from {self.least}" if self.most == javascript.SAFE_INTEGER else f"from {self.least} to {self.most}"
+        return f"a whole number {limits}, without quotes"
+
+    def parse(self, text: str) -> object:
+        """An override's value, as JavaScript's ``Number()`` reads it."""
+        try:
+            return javascript.number(text)
+        except ValueError:
+            raise Wrong(causes.BAD_OVERRIDE, f"is {shown(text)}, must be {self.expects}") from None
+
+    def accept(self, value: object) -> object:
+        """The value as Mistle sees it. Raises Wrong."""
+        if isinstance(value, bool) or not isinstance(value, int | float):
+            raise Wrong(causes.WRONG_TYPE, f"is {name_of(value)}, must be {self.expects}")
+        if not self.least <= value <= self.most:  # true for nan as well
+            raise Wrong(causes.OUT_OF_RANGE, f"is {_brief(value)}, must be {self.expects}")
+        if value != int(value):
+            raise Wrong(causes.WRONG_TYPE, f"is {value}, must be {self.expects}")
+        return int(value)
+
+
+def _brief(value: float) -> str:
+    """A number in a few characters, however long it is written."""
+    return f"{value:.16g}" if abs(value) <= javascript.SAFE_INTEGER else "beyond any limit"
+
+
+@dataclass(frozen=True)
+class Boolean:
+    """``true`` or ``false``."""
+
+    expects: ClassVar[str] = "true or false, without quotes"
+
+    def parse(self, text: str) -> object:
+        """An override's value: exactly ``true`` or ``false``."""
+        if text not in ("true", "false"):
+            raise Wrong(causes.BAD_OVERRIDE, f"is {shown(text)}, must be exactly true or false, in lower case")
+        return text == "true"
+
+    def accept(self, value: object) -> object:
+        """The value as Mistle sees it. Raises Wrong."""
+        if not isinstance(value, bool):
+            raise Wrong(causes.WRONG_TYPE, f"is {name_of(value)}, must be {self.expects}")
+        return value
+
+
+@dataclass(frozen=True)
+class ListOf:
+    """A list of at least one item, each of type ``item``; ``must_hold`` names the one that may not be left out."""
+
+    item: Text | Choice
+    must_hold: str = ""
+
+    @property
+    def expects(self) -> str:
+        """What to write."""
+        return "a list of strings" if isinstance(self.item, Text) else f"a list of {self.item.expects}"
+
+    def parse(self, text: str) -> object:
+        """An override's value: separated by commas, empty items dropped."""
+        return [item for item in map(javascript.trim, text.split(",")) if item]
+
+    def accept(self, value: object) -> object:
+        """The value as Mistle sees it, a tuple. Raises Wrong."""
+        if not isinstance(value, list):
+            raise Wrong(causes.WRONG_TYPE, f"is {name_of(value)}, must be {self.expects}")
+        if not value:
+            raise Wrong(causes.OUT_OF_RANGE, "is an empty list, must have at least 1 item")
+        items = tuple(self._item(number, item) for number, item in enumerate(value, 1))
+        if self.must_hold and self.must_hold not in items:
+            raise Wrong(causes.NOT_ALLOWED, f'does not hold "{self.must_hold}", which Mistle requires')
+        return items
+
+    def _item(self, number: int, item: object) -> object:
+        try:
+            return self.item.accept(item)
+        except Wrong as wrong:
+            raise Wrong(wrong.cause, f"item {number} {wrong.message}") from None
+
+
+@dataclass(frozen=True)
+class Versioned(Text):
+    """A string under a version number. One override holds all versions as a JSON object; it merges into the file's."""
+
+    def parse(self, text: str) -> object:
+        """An override's value: version → string."""
+        try:
+            value = json.loads(text)
+        except (ValueError, RecursionError):
+            raise Wrong(causes.BAD_OVERRIDE, f"is not JSON, must be {_OBJECT}") from None
+        if not isinstance(value, dict):
+            raise Wrong(causes.BAD_OVERRIDE, f"is JSON but not an object, must be {_OBJECT}")
+        if not all(isinstance(item, str) for item in value.values()):
+            raise Wrong(causes.BAD_OVERRIDE, f"holds a value that is not a string, must be {_OBJECT}")
+        return value
+
+
+_OBJECT = 'a JSON object of strings, like {"1": "…"}'
+
+Type = Text | Choice | Integer | Boolean | ListOf

@@ -1,0 +1,94 @@
+"""Every secret of a configuration, in every shape that it was written in, so that it can be masked anywhere."""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import TYPE_CHECKING
+from urllib.parse import quote, unquote
+
+from preflight.config.javascript import SAFE_INTEGER, trim
+from preflight.config.schema.keys import KEYS, VERSION, Key, Secrecy
+from preflight.config.tree import lookup
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from preflight.config.tree import Tree
+
+_PASSWORDS = (
+    re.compile(r"://[^:@/?#]*:([^/?#]*)@"),
+    re.compile(r"[?&](?:ssl)?password=([^&#]*)"),
+)
+_USER = re.compile(r"://[^:@]*:")
+_TOKENS = (  # of a web address: an API key, perhaps
+    re.compile(r"[?&][^?=&#]*=([^&#]*)"),
+    re.compile(r"[?&]([^?=&#]+)(?=[&#]|$)"),
+    re.compile(r"://([^:@/?#]*)(?::[^/?#]*)?@"),
+)
+
+
+def collect(tree: Tree, environ: Mapping[str, str]) -> tuple[str, ...]:
+    """The secrets of a file's tree and of the overriding variables, longest first."""
+    found = {
+        shape
+        for key in KEYS
+        for text in _texts(key, tree, environ)
+        for secret in _secrets(key, text)
+        for shape in (secret, trim(secret))
+        if shape
+    }
+    return tuple(sorted(found, key=lambda secret: (-len(secret), secret)))
+
+
+def _texts(key: Key, tree: Tree, environ: Mapping[str, str]) -> Iterator[str]:
+    if key.secrecy is Secrecy.NONE and not key.url:
+        return
+    value = lookup(tree, key.section if key.path.endswith(VERSION) else key.path)
+    yield from _strings(value)
+    if key.variable in environ:
+        yield environ[key.variable]
+        yield from _json_strings(key, environ[key.variable])
+
+
+def _strings(value: object) -> Iterator[str]:
+    """A value's text; of a number, list or table where a string belongs, every text in it."""
+    pending = [value]
+    while pending:
+        match pending.pop():
+            case str() as text:
+                yield text
+            case list() as items:
+                pending.extend(items)
+            case dict() as table:
+                pending.extend(table.values())
+            case int() as number if abs(number) <= SAFE_INTEGER:
+                yield str(number)
+
+
+def _json_strings(key: Key, text: str) -> Iterator[str]:
+    """The keys in the one variable that holds all versions."""
+    if key.path.endswith(VERSION):
+        try:
+            yield from _strings(json.loads(text))
+        except (ValueError, RecursionError):
+            return
+
+
+def _is_web(text: str) -> bool:
+    return trim(text).lower().startswith(("http", "ws"))
+
+
+def _secrets(key: Key, text: str) -> Iterator[str]:
+    if not key.url or (key.secrecy is not Secrecy.NONE and "://" not in text):
+        yield text
+        return
+    patterns = (*_PASSWORDS, *_TOKENS) if _is_web(text) else _PASSWORDS
+    for password in {*(found for pattern in patterns for found in pattern.findall(text)), _longest(text)}:
+        yield from (password, unquote(password), quote(unquote(password), safe=""))
+
+
+def _longest(text: str) -> str:
+    """In a malformed URL only the operator knows which @ ends the password: up to the last."""
+    user = _USER.search(text)
+    return text[user.end() :].rpartition("@")[0] if user else ""

@@ -1,0 +1,80 @@
+"""Reads the MISTLE_* variables, and lays them over a file's tree as Mistle does."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from preflight.config import causes, javascript, suggestions
+from preflight.config.schema.keys import KEYS, VERSION, Key
+from preflight.config.schema.types import Refused, Wrong
+from preflight.config.tree import Path, Tree, dotted, put
+
+if TYPE_CHECKING:
+    from checks.core.check import Finding
+    from preflight.config.sources.origins import Origins
+
+_VARIABLES = frozenset(key.variable for key in KEYS)
+
+
+@dataclass(frozen=True)
+class Overrides:
+    """``values``: path → value, or Wrong where the text could not be read. ``variables``: dotted path → variable.
+    ``unknown``: what to say of names that only look like overrides.
+    """
+
+    values: Mapping[Path, object]
+    variables: Mapping[str, str]
+    unknown: tuple[str, ...]
+
+    def findings(self, origins: Origins) -> tuple[Finding, ...]:
+        """The variables that could not be read, and those that look like overrides but are none."""
+        return (
+            *(
+                origins.found(value.cause, dotted(path), message=value.message)
+                for path, value in self.values.items()
+                if isinstance(value, Wrong)
+            ),
+            *(origins.found(causes.UNKNOWN_OVERRIDE, message=message) for message in self.unknown),
+        )
+
+    def applied(self, tree: Tree) -> Tree:
+        """A copy of the tree with these values in it."""
+        for path, value in self.values.items():
+            tree = put(tree, path, Refused() if isinstance(value, Wrong) else value)
+        return tree
+
+
+def read(environ: Mapping[str, str]) -> Overrides:
+    """The overrides in an environment."""
+    values: dict[Path, object] = {}
+    variables: dict[str, str] = {}
+    for key in KEYS:
+        if key.variable in environ:
+            parsed = _entries(key, _value(key, environ[key.variable]))
+            values.update(parsed)
+            variables.update(dict.fromkeys(map(dotted, parsed), key.variable))
+    unknown = filter(None, map(suggestions.override, _strangers(environ)))
+    return Overrides(values, variables, tuple(unknown))
+
+
+def _strangers(environ: Mapping[str, str]) -> list[str]:
+    return sorted(name for name in environ if name.startswith("MISTLE_") and name not in _VARIABLES)
+
+
+def _value(key: Key, text: str) -> object:
+    if not javascript.trim(text):
+        return Wrong(causes.BLANK_OVERRIDE, "is set but blank: to Mistle that is a value, and a wrong one")
+    try:
+        return key.type.parse(text)
+    except Wrong as wrong:
+        return wrong
+
+
+def _entries(key: Key, value: object) -> dict[Path, object]:
+    """One entry, or one for each version of a JSON object."""
+    *section, name = key.path.split(".")
+    if name == VERSION and isinstance(value, dict):
+        return {(*section, version): item for version, item in value.items()}
+    return {(*section, name): value}

@@ -1,0 +1,114 @@
+"""Reads the configuration's file, whatever it turns out to be."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from checks.core import files
+from checks.core.text import clean
+from preflight.config.sources.toml_lines import lines
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from preflight.config.tree import Tree
+
+STANDARD_INPUT = "standard input"  # what it is called
+_LIMIT = 1 << 17  # bytes: what Linux lets a variable hold, and many times the largest real configuration
+_NAME = r"""(?:[\w-]++|"[^"\n]*+"|'[^'\n]*+')[ \t]*+"""
+_DEEP = re.compile(
+    rf"(?<![\w-])(?:{_NAME}\.[ \t]*+){{100}}"
+)  # tomllib takes gigabytes for a name of thousands of parts
+_NESTED = "is nested too deeply: no Mistle configuration is"
+_WHERE = re.compile(r" \(at (?:line (\d+), column (\d+)|end of document)\)$")
+_COMPLAINTS = (  # tomllib's words may quote the file, these do not
+    ("Invalid value", "a value is not TOML: text needs quotes"),
+    ("Invalid statement", "this line is neither key = value nor [table]"),
+    ("Invalid date", "a date or time that does not exist"),
+    ("Expected '='", "a key without = value"),
+    ("Expected newline", "something follows the value on its line"),
+    ("Expected ']", "a bracket is not closed"),
+    ("Expected", "a bracket or quote is not closed"),
+    ("Cannot overwrite", "a key or table is given twice"),
+    ("Cannot declare", "a table is given twice"),
+    ("Cannot mutate", "a table or list is extended after it was complete"),
+    ("Duplicate", "a key is given twice"),
+    ("Unterminated", "a string is not closed"),
+    ("Unclosed", "a bracket is not closed"),
+    ("Unescaped", "a \\ in a string: double it, or use single quotes"),
+    ("Illegal character", "a control character"),
+    ("Found invalid character", "a control character"),
+)
+_MARKS = (
+    (b"\xff\xfe", "is UTF-16: save it as UTF-8 without a byte order mark"),
+    (b"\xfe\xff", "is UTF-16: save it as UTF-8 without a byte order mark"),
+    (b"\xef\xbb\xbf", "begins with a byte order mark: save it as UTF-8 without one"),
+)
+
+
+class ConfigError(Exception):
+    """The configuration cannot be read at all: one clear line, which holds nothing of the file's contents."""
+
+
+@dataclass(frozen=True)
+class TomlFile:
+    """A file: its name without directories, its tree, and the line of each key and table by dotted path."""
+
+    name: str
+    tree: Tree = field(repr=False)
+    lines: Mapping[str, int] = field(repr=False)
+
+    def place(self, path: str) -> str:
+        """``mistle.toml:42``: the line of the key, else of the innermost table that it belongs in, else the file."""
+        while path and path not in self.lines:
+            path = path.rpartition(".")[0]
+        return f"{self.name}:{self.lines[path]}" if path else self.name
+
+
+def read(source: Path | int, seconds: float) -> TomlFile:
+    """Read a file or a pipe, or standard input where its descriptor is given, within that time. Raises ConfigError."""
+    shown = STANDARD_INPUT if isinstance(source, int) else clean(str(source), 300)
+    text = _text(_bytes(source, shown, seconds), shown)
+    if _DEEP.search(text):
+        raise ConfigError(f"{shown} {_NESTED}")
+    name = STANDARD_INPUT if isinstance(source, int) else clean(source.name, 80)
+    try:
+        return TomlFile(name, tomllib.loads(text), lines(text))
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigError(f"{shown} is not TOML: {_complaint(str(error))}") from None
+    except RecursionError:
+        raise ConfigError(f"{shown} {_NESTED}") from None
+    except ValueError:
+        raise ConfigError(f"{shown} holds a number of thousands of digits: no Mistle configuration does") from None
+
+
+def _bytes(source: Path | int, shown: str, seconds: float) -> bytes:
+    try:
+        return files.read(source, _LIMIT, seconds)
+    except files.Unreadable as error:
+        raise ConfigError(f"{shown} {error}") from None
+
+
+def _text(content: bytes, shown: str) -> str:
+    for mark, complaint in _MARKS:
+        if content.startswith(mark):
+            raise ConfigError(f"{shown} {complaint}")
+    if b"\0" in content:
+        line = content.count(b"\n", 0, content.index(b"\0")) + 1
+        raise ConfigError(f"{shown} holds a NUL character (line {line}): it is not a text file")
+    try:
+        return content.decode()
+    except UnicodeDecodeError as error:
+        raise ConfigError(f"{shown} is not UTF-8 (at byte {error.start}): save it as UTF-8") from None
+
+
+def _complaint(words: str) -> str:
+    where = _WHERE.search(words)
+    said = next((ours for theirs, ours in _COMPLAINTS if words.startswith(theirs)), "it cannot be parsed")
+    if where and where[1]:
+        return f"{said} (line {where[1]}, column {where[2]})"
+    return f"{said} (at the end of the file)" if where else said

@@ -1,0 +1,62 @@
+"""The line of each key in a TOML document. tomllib does not tell, so each statement is parsed once more, by itself."""
+
+from __future__ import annotations
+
+import tomllib
+from typing import TYPE_CHECKING
+
+from preflight.config.tree import Path, Tree, dotted
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+_PATIENCE = 1 << 21  # characters parsed in all: a value of many lines is tried again at each of them
+
+
+def lines(document: str) -> dict[str, int]:
+    """The first line of each key and table of a valid document, by dotted path; of a monstrous one, not of all."""
+    found: dict[str, int] = {}
+    header: Path = ()
+    for number, statement, tree in _statements(document.replace("\r\n", "\n").split("\n")):
+        names = list(_paths(tree))
+        if statement.lstrip().startswith("["):
+            header = names[-1]
+            names = [header[: depth + 1] for depth in range(len(header))]
+        else:
+            names = [header + path for path in names]
+        for path in names:
+            found.setdefault(dotted(path), number)
+    return found
+
+
+def _statements(document: list[str]) -> Iterator[tuple[int, str, Tree]]:
+    """Each statement: the number of its first line, its text, its tree."""
+    statement, first, work = "", 1, 0
+    for number, line in enumerate(document, 1):
+        if not statement:
+            first = number
+            if line.strip()[:1] in ("", "#"):
+                continue
+        statement += line + "\n"
+        work += len(statement)
+        if work > _PATIENCE:
+            return
+        tree = _parsed(statement)
+        if tree is not None:
+            yield first, statement, tree
+            statement = ""
+
+
+def _parsed(statement: str) -> Tree | None:
+    try:
+        return tomllib.loads(statement)
+    except ValueError:
+        return None
+
+
+def _paths(tree: Tree, above: Path = ()) -> Iterator[Path]:
+    """The path of each table and value, outermost first."""
+    for name, value in tree.items():
+        yield (*above, name)
+        if isinstance(value, dict):
+            yield from _paths(value, (*above, name))

@@ -1,0 +1,75 @@
+"""What an unknown name was probably meant to be: another spelling, or another Mistle's shape."""
+
+from __future__ import annotations
+
+from checks.core.text import foreign
+from preflight.config.schema.keys import KEYS, VERSION
+from preflight.config.tree import Path, dotted
+
+_NEWER = "it looks like the configuration of a newer Mistle"
+_OLDER = "it looks like the configuration of an older Mistle"
+_SHAPES = {
+    "apps": f"{_OLDER}: its [apps.*] are [services.*] now",
+    "global.telemetry": f"{_OLDER}: the section is [telemetry] now",
+    "billing": _NEWER,
+    "gateway_relay": _NEWER,
+    "sandbox.docker.enabled": f"{_NEWER}: here, sandbox.provider chooses",
+    "sandbox.e2b.enabled": f"{_NEWER}: here, sandbox.provider chooses",
+    "sandbox.tokens.egress": _NEWER,
+    "sandbox.tokens.pty_transport": _NEWER,
+    "services.dashboard.posthog": _NEWER,
+}
+_STALE = {
+    "MISTLE_APPS_": "of an older Mistle; the names begin with MISTLE_SERVICES_ now",
+    "MISTLE_GLOBAL_": "of an older Mistle; the names have no GLOBAL_ now",
+    "MISTLE_SERVICES_TOKENIZER_PROXY_": "of an older Mistle, which had a tokenizer proxy",
+    "MISTLE_SANDBOX_TOKENS_EGRESS_": "of another Mistle, which had egress tokens",
+}
+_NO_OVERRIDES = frozenset(  # read by Mistle's launchers, not by its configuration
+    f"MISTLE_{name}"
+    for name in (
+        "CONFIG_PATH",
+        "GENERATED_CONFIG_PATH",
+        "PROFILE",
+        "INTEGRATION_TARGETS_MANIFEST_PATH",
+        "SANDBOX_E2B_TEMPLATE_LOCK_DIR",
+        "COMPOSE_PROJECT_NAME",
+        "DOCKER_IMAGE",
+        "SANDBOX_NETWORK_NAME",
+        "LOCAL_ENV_FILE",
+    )
+)
+_NEAR = 0.88  # of 1: a slip or a missing word in a long name, not another name with the same beginning
+
+
+def unknown(path: Path, siblings: tuple[str, ...]) -> str:
+    """What to say of a key that the schema does not have; ``siblings`` are the names that its table may hold."""
+    if dotted(path) in _SHAPES:
+        return f"is unknown to Mistle: {_SHAPES[dotted(path)]}"
+    if VERSION in siblings:
+        return 'is unknown to Mistle: a version is a whole number from 1, like "1"'
+    sibling = _closest(path[-1], siblings, 0.6)
+    meant = dotted((*path[:-1], sibling)) if sibling else _closest(dotted(path), _paths(), 0.75)
+    return f"is unknown to Mistle, did you mean {meant}?" if meant else "is unknown to Mistle"
+
+
+def override(variable: str) -> str | None:
+    """What to say of a variable that is no override; None when it is not worth a word."""
+    if variable in _NO_OVERRIDES:
+        return None
+    said = next((words for prefix, words in _STALE.items() if variable.startswith(prefix)), None)
+    near = _closest(variable, tuple(key.variable for key in KEYS), 0.7 if said else _NEAR)
+    if not said and not near:
+        return None
+    meant = f", did you mean {near}?" if near else ""
+    return f"Mistle ignores {foreign(variable, 120)}{f': a name {said}' if said else ''}{meant}"
+
+
+def _paths() -> tuple[str, ...]:
+    return (*(key.path for key in KEYS), *{key.section for key in KEYS})
+
+
+def _closest(name: str, names: tuple[str, ...], likeness: float) -> str | None:
+    from difflib import get_close_matches  # not at the top: it costs more than all the rest, and is seldom needed
+
+    return next(iter(get_close_matches(name[:200], names, 1, likeness)), None)

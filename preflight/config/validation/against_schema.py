@@ -1,0 +1,140 @@
+"""Holds a tree to the schema: types, limits, unknown and missing keys, all at once."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from itertools import islice
+from typing import TYPE_CHECKING, TypeAlias
+
+from preflight.config import causes, suggestions
+from preflight.config.schema.conditions import ALWAYS, OPTIONAL
+from preflight.config.schema.keys import KEYS, VERSION, Key
+from preflight.config.schema.types import Refused, Wrong, name_of
+from preflight.config.tree import Path, Tree, dotted
+
+if TYPE_CHECKING:
+    from checks.core.check import Finding
+    from preflight.config.sources.origins import Origins
+
+Shape: TypeAlias = "dict[str, Key | Shape]"
+
+_MANY = 100  # unknown keys are named, enough to see that it is another program's file
+_LONG = 8  # characters: what stands in the place of a version may be the secret itself
+_VERSION = re.compile(r"[1-9][0-9]*")
+
+
+@dataclass(frozen=True)
+class Validated:
+    """A tree's good values by path, the keys that are set, the required ones that are not, and all that is wrong."""
+
+    values: Mapping[str, object]
+    present: frozenset[str]
+    missing: frozenset[str]
+    findings: tuple[Finding, ...]
+
+
+@dataclass(frozen=True)
+class _Entry:
+    """What stands where the schema has keys: a value, or why it is wrong; None where a variable was refused."""
+
+    path: str
+    value: object
+    keys: tuple[str, ...]
+
+
+def validate(tree: Tree, origins: Origins) -> Validated:
+    """Hold a tree to the schema."""
+    entries = tuple(_entries(tree, _SHAPE, ()))
+    present = frozenset(path for entry in entries for path in entry.keys)
+    missing = [key for key in KEYS if key.required.holds(tree) and not _is_set(key, present)]
+    findings = (
+        *(_finding(entry, entry.value, origins) for entry in entries if isinstance(entry.value, Wrong)),
+        *(origins.found(causes.MISSING, key.path, message=_missing(key)) for key in missing),
+        *(_unknown(*stranger, origins) for stranger in islice(_strangers(tree, _SHAPE, ()), _MANY)),
+    )
+    values = {entry.path: entry.value for entry in entries if not isinstance(entry.value, Wrong | None)}
+    return Validated(values, present, frozenset(key.path for key in missing), findings)
+
+
+def _entries(table: Tree, shape: Shape, above: Path) -> Iterator[_Entry]:
+    for name, value in table.items():
+        path = dotted((*above, name))
+        expected = _expected(name, value, shape)
+        if isinstance(expected, Key):
+            yield _Entry(path, _accepted(expected, value), (path,))
+        elif expected and isinstance(value, dict):
+            yield from _entries(value, expected, (*above, name))
+        elif expected:
+            wrong = Wrong(causes.WRONG_TYPE, f"is {name_of(value)}, must be a table: [{path}]")
+            yield _Entry(path, wrong, tuple(_required_below(expected)))
+
+
+def _strangers(table: Tree, shape: Shape, above: Path) -> Iterator[tuple[Path, tuple[str, ...]]]:
+    """The path of each key that the schema does not have, and the names that its table may hold."""
+    for name, value in table.items():
+        expected = _expected(name, value, shape)
+        if expected is None:
+            hidden = VERSION in shape and len(name) > _LONG
+            yield (*above, VERSION if hidden else name), tuple(shape)
+        elif isinstance(expected, dict) and isinstance(value, dict):
+            yield from _strangers(value, expected, (*above, name))
+
+
+def _expected(name: str, value: object, shape: Shape) -> Key | Shape | None:
+    if VERSION not in shape:
+        return shape.get(name)
+    return shape[VERSION] if _VERSION.fullmatch(name) or isinstance(value, Refused) else None
+
+
+def _accepted(key: Key, value: object) -> object:
+    if isinstance(value, Refused):
+        return None
+    try:
+        return key.type.accept(value)
+    except Wrong as wrong:
+        return wrong
+
+
+def _finding(entry: _Entry, wrong: Wrong, origins: Origins) -> Finding:
+    return replace(origins.found(wrong.cause, entry.path, message=wrong.message), fields=entry.keys)
+
+
+def _unknown(path: Path, siblings: tuple[str, ...], origins: Origins) -> Finding:
+    return origins.found(causes.UNKNOWN_KEY, dotted(path), message=suggestions.unknown(path, siblings))
+
+
+def _is_set(key: Key, present: frozenset[str]) -> bool:
+    if key.path.endswith(VERSION):
+        return any(path.startswith(f"{key.section}.") for path in present)
+    return key.path in present
+
+
+def _missing(key: Key) -> str:
+    return "is missing" if key.required is ALWAYS else f"is missing, required {key.required.words}"
+
+
+def _shape() -> Shape:
+    """The schema as the tables that a file has."""
+    root: Shape = {}
+    for key in KEYS:
+        table = root
+        *tables, name = key.path.split(".")
+        for part in tables:
+            inner = table.setdefault(part, {})
+            assert isinstance(inner, dict), "no key is also a table"  # noqa: S101 - for the type checker
+            table = inner
+        table[name] = key
+    return root
+
+
+def _required_below(shape: Shape) -> Iterator[str]:
+    for expected in shape.values():
+        if isinstance(expected, dict):
+            yield from _required_below(expected)
+        elif expected.required is not OPTIONAL:
+            yield expected.path
+
+
+_SHAPE = _shape()

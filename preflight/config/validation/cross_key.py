@@ -1,0 +1,210 @@
+"""Rules that span keys, or that Mistle itself would only apply when it is too late: pure functions over the values."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from checks.core.check import Status
+from preflight.config import causes
+from preflight.config.schema.keys import (
+    API,
+    AUTH,
+    GATEWAY,
+    GOOGLE_ENABLED,
+    MOUNTED,
+    ON_E2B,
+    STORAGE,
+    VERSION,
+    Secrecy,
+    key_of,
+)
+from preflight.config.schema.types import shown
+from preflight.config.tree import lookup
+from preflight.config.urls import BadUrl, Url, is_loopback, is_public, parse
+from preflight.config.validation.context import Rule, Settings
+from preflight.config.validation.single_values import SYNTAX
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from checks.core.check import Finding
+    from preflight.config.sources.origins import Origins
+    from preflight.config.tree import Tree
+
+DASHBOARD_URL, API_URL = "services.dashboard.public_url", f"{API}.public_url"
+API_ORIGIN, TRUSTED = "services.dashboard.control_plane_api_origin", f"{AUTH}.trusted_origins"
+SANDBOX_WS = f"{GATEWAY}.sandbox_ws_internal_url"
+MASTER_KEYS = f"{API}.integrations.master_encryption_keys"
+ACTIVE_KEY = f"{API}.integrations.active_master_encryption_key_version"
+TEST_FAULTS = "sandbox.sandboxd_test_faults_enabled"
+
+_PUBLIC_URLS = (DASHBOARD_URL, API_ORIGIN, API_URL, f"{GATEWAY}.sandbox_ws_public_url")
+_DIALED_FROM_CLOUDS = (
+    (SANDBOX_WS, ON_E2B, "E2B's cloud, where the sandboxes run"),
+    (f"{STORAGE}.endpoint", MOUNTED, "Archil's cloud, which mounts the bucket"),
+)
+_STORAGE_OF = {"docker": "docker_volume", "e2b": "archil"}
+_STRONG = 32  # characters
+
+
+def check(values: Mapping[str, object], tree: Tree, origins: Origins) -> tuple[Finding, ...]:
+    """Apply all rules; what a rule of SYNTAX refuses is kept from the others."""
+    settings = Settings(values, tree, origins)
+    refused = [finding for rule in SYNTAX for finding in rule(settings)]
+    blamed = {path for finding in refused for path in finding.fields}
+    settings = replace(settings, values={path: value for path, value in values.items() if path not in blamed})
+    return (*refused, *(finding for rule in RULES for finding in rule(settings)))
+
+
+def active_key(settings: Settings) -> Iterator[Finding]:
+    """The active master key version is one of the keys."""
+    active, keys = settings.values.get(ACTIVE_KEY), lookup(settings.tree, MASTER_KEYS)
+    versions = [name for name in keys if name.isdecimal()] if isinstance(keys, dict) and VERSION not in keys else []
+    if active and versions and str(active) not in versions:
+        message = f"is {active}, and the configured versions are {', '.join(versions)}"
+        yield settings.found(causes.ACTIVE_KEY_MISSING, ACTIVE_KEY, message=message)
+
+
+def provider_and_storage(settings: Settings) -> Iterator[Finding]:
+    """The sandbox provider can use the storage."""
+    provider, backend = settings.text("sandbox.provider"), settings.text("sandbox.storage.backend")
+    if provider and backend and _STORAGE_OF[provider] != backend:
+        message = (
+            f'is "{backend}", and sandbox.provider is "{provider}", which works only with "{_STORAGE_OF[provider]}"'
+        )
+        yield settings.found(causes.PROVIDER_STORAGE_MISMATCH, "sandbox.storage.backend", message=message)
+
+
+def public_addresses(settings: Settings) -> Iterator[Finding]:
+    """What a cloud must reach is public; in production, nothing that browsers must reach is this machine alone."""
+    for path, condition, who in _DIALED_FROM_CLOUDS:
+        url = settings.url(path)
+        if url and condition.holds(settings.tree) and not is_public(url.host):
+            message = f"its host {shown(url.host)} cannot be reached from {who}"
+            yield settings.found(causes.NOT_PUBLIC, path, message=message)
+    for path in _PUBLIC_URLS if settings.production else ():
+        url = settings.url(path)
+        if url and is_loopback(url.host):
+            message = f"its host {shown(url.host)} is each browser's own machine, not this deployment"
+            yield settings.found(causes.NOT_PUBLIC, path, message=message, status=Status.WARN)
+
+
+def trusted_origins(settings: Settings) -> Iterator[Finding]:
+    """Each trusted origin can match, and the dashboard's is among them."""
+    trusted, dashboard = settings.values.get(TRUSTED), settings.url(DASHBOARD_URL)
+    if not isinstance(trusted, tuple):
+        return
+    for number, entry in enumerate(trusted, 1):
+        origin = _origin(entry)
+        if origin != entry:
+            instead = f"; write {shown(origin)}" if origin else ""
+            message = f"item {number} is not an origin as browsers send it{instead}"
+            yield settings.found(causes.ORIGIN_NEVER_MATCHES, TRUSTED, message=message)
+    if dashboard and dashboard.origin not in trusted:
+        message = f"does not hold {shown(dashboard.origin)}, the origin of {DASHBOARD_URL}"
+        yield settings.found(causes.ORIGIN_NOT_TRUSTED, TRUSTED, message=message)
+
+
+def api_origin(settings: Settings) -> Iterator[Finding]:
+    """The dashboard calls the origin that serves the API."""
+    told, api, dashboard = map(settings.url, (API_ORIGIN, API_URL, DASHBOARD_URL))
+    if not (told and api and dashboard):
+        return
+    if told.origin not in (api.origin, dashboard.origin):
+        message = f"is {shown(told.origin)}, and the API is served at {shown(api.origin)}"
+        yield settings.found(causes.ORIGIN_MISMATCH, API_ORIGIN, message=message)
+    elif told.path != "/" or told.query:
+        yield settings.found(causes.ORIGIN_MISMATCH, API_ORIGIN, message=f"has a path, must be {shown(told.origin)}")
+
+
+def weak_secrets(settings: Settings) -> Iterator[Finding]:
+    """The secrets that the operator chose for Mistle alone are long enough."""
+    status = Status.FAIL if settings.production else Status.WARN
+    for path, value in settings.values.items():
+        if key_of(path).secrecy is Secrecy.CHOSEN and len(str(value)) < _STRONG:
+            message = f"has {len(str(value))} characters, should have {_STRONG} or more"
+            yield settings.found(causes.WEAK_SECRET, path, message=message, status=status)
+
+
+def shared_secrets(settings: Settings) -> Iterator[Finding]:
+    """No secret that the operator chose for Mistle serves a second purpose."""
+    holders: dict[str, list[str]] = {}
+    for path in settings.values:
+        if secret := _secret(settings, path):
+            holders.setdefault(secret, []).append(path)
+    for paths in holders.values():
+        if len(paths) > 1 and any(key_of(path).secrecy is Secrecy.CHOSEN for path in paths):
+            message = f"the same secret is in {', '.join(paths[:-1])} and {paths[-1]}"
+            yield settings.found(causes.SHARED_SECRET, *paths, message=message)
+
+
+def insecure_urls(settings: Settings) -> Iterator[Finding]:
+    """In production, public URLs use TLS."""
+    for path in _PUBLIC_URLS if settings.production else ():
+        url = settings.url(path)
+        if url and url.scheme in ("http", "ws"):
+            message = f"begins with {url.scheme}://, in production"
+            yield settings.found(causes.INSECURE_URL, path, message=message)
+
+
+def test_faults(settings: Settings) -> Iterator[Finding]:
+    """In production, no faults are injected."""
+    if settings.production and settings.values.get(TEST_FAULTS):
+        yield settings.found(causes.TEST_FAULTS, TEST_FAULTS, message="is true, in production")
+
+
+def key_prefixes(settings: Settings) -> Iterator[Finding]:
+    """The planes do not share a Valkey database and a prefix."""
+    paths = ("kv.control_plane.key_prefix", "kv.data_plane.key_prefix")
+    control, data = settings.url("kv.control_plane.url"), settings.url("kv.data_plane.url")
+    if control and data and _database(control) == _database(data) and len(set(map(settings.text, paths))) == 1:
+        message = (
+            f"both planes keep their keys under {shown(settings.text(paths[0]))} in one database at {data.address}"
+        )
+        yield settings.found(causes.PREFIX_COLLISION, *paths, message=message)
+
+
+def ignored_sections(settings: Settings) -> Iterator[Finding]:
+    """Google sign-in is not configured in vain."""
+    paths = [path for path in settings.values if path.startswith(f"{AUTH}.google.")]
+    if paths and not GOOGLE_ENABLED.holds(settings.tree):
+        message = f"Mistle ignores it: {AUTH}.enabled_methods does not hold google"
+        yield settings.found(causes.IGNORED_SECTION, *paths, message=message)
+
+
+RULES: tuple[Rule, ...] = (
+    active_key,
+    provider_and_storage,
+    public_addresses,
+    trusted_origins,
+    api_origin,
+    weak_secrets,
+    shared_secrets,
+    insecure_urls,
+    test_faults,
+    key_prefixes,
+    ignored_sections,
+)
+
+
+def _origin(text: str) -> str:
+    try:
+        return parse(text).origin
+    except BadUrl:
+        return ""
+
+
+def _secret(settings: Settings, path: str) -> str:
+    """The secret that a key holds; of a URL, its password."""
+    key = key_of(path)
+    if key.secrecy is Secrecy.NONE:
+        return ""
+    if not key.url:
+        return settings.text(path)
+    url = settings.url(path)
+    return url.password if url else ""
+
+
+def _database(url: Url) -> tuple[str, int, int]:
+    return url.host.lower(), url.port, int(url.path.strip("/") or 0)

@@ -1,0 +1,78 @@
+"""Rules for single values that Mistle's own schema lets pass: placeholders, and texts that should be URLs."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from checks.core.text import foreign
+from preflight.config import causes
+from preflight.config.schema.keys import KEYS, Key, Secrecy, in_use, key_of
+from preflight.config.schema.types import Text, Wrong, shown
+from preflight.config.urls import BadUrl, Url, parse
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from checks.core.check import Finding
+    from preflight.config.validation.context import Rule, Settings
+
+_PLACEHOLDER = re.compile(
+    r"replace[-_ ]?(with|me)|change[-_ ]?me|\$\{\w+\}|\{\{((?!\{\{).)*\}\}|(^|:)<[^<>]*>(@|$)", re.IGNORECASE
+)
+_DATABASE_NUMBER = re.compile(r"/?|/[0-9]{1,9}")
+
+
+def placeholders(settings: Settings) -> Iterator[Finding]:
+    """Nothing is left from a sample or a template."""
+    for path, value in settings.values.items():
+        items = value if isinstance(value, tuple) else (value,)
+        if in_use(path, settings.tree) and any(map(_is_placeholder, items)):
+            secret = key_of(path).secrecy is not Secrecy.NONE
+            message = "still holds a placeholder" if secret else f"still holds a placeholder: {shown(value)}"
+            yield settings.found(causes.PLACEHOLDER, path, message=message)
+
+
+def urls(settings: Settings) -> Iterator[Finding]:
+    """What is used as a URL is one, and of a scheme that its client speaks."""
+    for key in KEYS:
+        text = settings.text(key.path)
+        if isinstance(key.type, Text) and key.url and text and in_use(key.path, settings.tree):
+            wrong = None if _is_placeholder(text) else _wrong(key, text, key.type.schemes)
+            if wrong:
+                yield settings.found(wrong.cause, key.path, message=wrong.message)
+
+
+SYNTAX: tuple[Rule, ...] = (placeholders, urls)
+
+
+def _is_placeholder(value: object) -> bool:
+    return isinstance(value, str) and bool(_PLACEHOLDER.search(value))
+
+
+def _wrong(key: Key, text: str, schemes: tuple[str, ...]) -> Wrong | None:
+    try:
+        url = parse(text)
+    except BadUrl as error:
+        return Wrong(causes.MALFORMED_URL, f"is not a URL like {schemes[0]}://…: {error.reason}")
+    if url.scheme not in schemes:
+        expected = " or ".join(f"{scheme}://" for scheme in schemes)
+        return Wrong(causes.WRONG_SCHEME, f"begins with {foreign(url.scheme, 20)}://, must begin with {expected}")
+    lacking = _lacking(url) or (_excess(url) if key.path.startswith("services.") else "")
+    return Wrong(causes.MALFORMED_URL, lacking) if lacking else None
+
+
+def _excess(url: Url) -> str:
+    """What a service's URL may not hold: Mistle appends to it, and its client takes no user name."""
+    if url.username or url.password:
+        return "holds a user name or password, which Mistle's client refuses in a URL"
+    return "holds a query, and Mistle appends paths of its own" if url.query else ""
+
+
+def _lacking(url: Url) -> str:
+    """What the client of this scheme needs of a URL, and does not find."""
+    if url.scheme.startswith("postgres") and url.path in ("", "/"):
+        return "names no database: append / and the database's name"
+    if url.scheme.startswith("redis") and not _DATABASE_NUMBER.fullmatch(url.path):
+        return "what follows the host must be empty, or / and a database number"
+    return ""

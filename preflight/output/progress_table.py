@@ -1,0 +1,78 @@
+"""The table that a terminal shows while a run goes on: spinners that turn into marks, in as many lines as there are."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, TextIO
+
+from rich.console import Console, ConsoleOptions, RenderResult
+from rich.live import Live
+from rich.spinner import Spinner
+from rich.table import Table
+from rich.text import Text
+
+from checks.core.check import Status
+from preflight.formats.shared.ansi import ASCII
+from preflight.formats.shared.phrases import STYLES
+
+if TYPE_CHECKING:
+    from preflight.output.progress import Row, Rows
+
+_PER_SECOND = 10
+_COLORS = {Status.OK: "green", Status.SKIP: "dim", Status.WARN: "yellow", Status.FAIL: "red"}
+_WIDE = 100  # columns: from here on there is room for targets too
+
+
+def start(stream: TextIO, rows: Rows, *, color: bool) -> Live:
+    """Draw on the terminal until it is stopped; then nothing of it stays."""
+    console = Console(file=stream, force_terminal=True, no_color=not color or None, highlight=False, emoji=False)
+    live = Live(
+        _LiveTable(rows),
+        console=console,
+        refresh_per_second=_PER_SECOND,
+        transient=True,
+        redirect_stdout=False,
+        redirect_stderr=False,
+    )
+    live.start()
+    return live
+
+
+class _LiveTable:
+    """Rendered anew for each picture."""
+
+    def __init__(self, rows: Rows) -> None:
+        self._rows = rows
+        self._spinners: dict[str, Spinner] = {}
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        plain = not options.encoding.startswith("utf")
+        rows = list(self._rows.rows.values())
+        shown = _fitting(rows, console.size.height - 2)
+        table = Table.grid(padding=(0, 1))
+        for _ in range(5):
+            table.add_column(no_wrap=True, overflow="crop" if plain else "ellipsis")
+        for row in shown:
+            table.add_row(*self._cells(row, plain, wide=options.max_width >= _WIDE))
+        yield table
+        done = sum(row.seconds is not None for row in rows)
+        yield Text(f"{done}/{len(rows)} checked, {self._rows.seconds:.1f} s", style="dim")
+
+    def _cells(self, row: Row, plain: bool, *, wide: bool) -> tuple[Text | Spinner, ...]:
+        target = Text(_in(row.target, plain) if wide else "", style="dim")
+        if row.seconds is None:
+            name = "line" if plain else "dots"
+            return self._spinners.setdefault(row.name, Spinner(name)), Text(row.name), target, Text(), Text()
+        color, mark = _COLORS[row.status], STYLES[row.status].mark
+        took = Text(f"{row.seconds:.1f} s", style="dim", justify="right")
+        return Text(_in(mark, plain), style=color), Text(row.name), target, took, Text(row.found, style=color)
+
+
+def _fitting(rows: list[Row], height: int) -> list[Row]:
+    """All of them or, in a low terminal, what is still waited for and what is wrong."""
+    if len(rows) <= height:
+        return rows
+    return [row for row in rows if row.seconds is None or row.status >= Status.WARN][: max(height, 1)]
+
+
+def _in(text: str, plain: bool) -> str:
+    return text.translate(ASCII).encode("ascii", "replace").decode() if plain else text

@@ -1,0 +1,105 @@
+"""Reports on their way out: to standard output, or to files that appear whole or not at all."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import re
+import shutil
+import sys
+import time
+from typing import TYPE_CHECKING
+
+from preflight.cli.options import UsageError
+from preflight.formats.shared.ansi import ASCII
+from preflight.output import ci
+from preflight.output.destinations import PRIVATE, is_writable, put
+from preflight.output.wrapping import folded
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from preflight.cli.options import Target
+
+_MODES = {"prometheus": 0o644}  # for node_exporter, a user of its own; it holds no target and no server's words
+_SGR = re.compile(r"\x1b\[[0-9;]*m")
+
+
+def _is_dumb() -> bool:
+    return os.environ.get("TERM") == "dumb"
+
+
+class OutputError(Exception):
+    """A report could not be written; the message is one line."""
+
+
+def deliver(texts: Iterable[tuple[Target, str]], *, color: bool = True, seconds: float = 10.0) -> None:
+    """Write each text to its place, files first; a pipe may take as long. Raises OutputError, after trying them all."""
+    failures, end = [], time.monotonic() + seconds
+    for (name, file), text in sorted(texts, key=lambda entry: entry[0][1] is None):  # a reader may keep us waiting
+        try:
+            if file:
+                put(file, ci.inert(plain(text), name).encode(errors="replace"), mode=_MODES.get(name, PRIVATE), end=end)
+            else:
+                encoding = None if name == "text" else "utf-8"
+                write_stdout(text, name, color=color, encoding=encoding)
+        except OSError as error:
+            failures.append(f"the {name} report cannot be written to {file}: {_reason(error)}")
+        except OutputError as error:
+            failures.append(str(error))
+    if failures:
+        raise OutputError("; ".join(failures))
+
+
+def plain(text: str) -> str:
+    """The text without its colours."""
+    return _SGR.sub("", text)
+
+
+def write_stdout(text: str, name: str = "", *, color: bool = True, encoding: str | None = None) -> None:
+    """All at once; colours only to a terminal, and no longer lines than it has, except in ``encoding``, which is for
+    machines; plain marks where the encoding (default: its own) has no others. ``name`` is the format.
+
+    Raises OutputError.
+    """
+    try:
+        terminal = sys.stdout.isatty()
+        colored = color and terminal and not os.environ.get("NO_COLOR") and not _is_dumb()
+        fitted = folded(text, _columns()) if terminal and not encoding else text
+        shown = fitted if colored else plain(fitted)
+        sys.stdout.buffer.write(_encoded(ci.inert(shown, name), encoding or sys.stdout.encoding))
+        sys.stdout.flush()
+    except (OSError, AttributeError) as error:  # AttributeError: the process was started without standard output
+        reason = getattr(error, "strerror", None) or "it is closed"
+        raise OutputError(f"standard output cannot be written to: {reason}") from error
+
+
+def _columns() -> int:
+    return shutil.get_terminal_size().columns
+
+
+def write_stderr(line: str) -> None:
+    """One line, to whoever watches."""
+    with contextlib.suppress(OSError, ValueError, AttributeError):  # nobody does
+        fitted = folded(line, _columns()) if sys.stderr.isatty() else line
+        sys.stderr.write(f"{ci.inert(fitted)}\n")
+        sys.stderr.flush()
+
+
+def prepare(targets: Iterable[Target]) -> None:
+    """Raises UsageError for a file that could not be written, before anything is checked."""
+    for _, file in targets:
+        if file and not is_writable(file):
+            raise UsageError(f"--format: {file} cannot be written")
+
+
+def _encoded(text: str, encoding: str) -> bytes:
+    try:
+        return text.encode(encoding)
+    except UnicodeEncodeError:
+        return text.translate(ASCII).encode(encoding, "replace")
+
+
+def _reason(error: OSError) -> str:
+    return "nobody reads this pipe" if error.errno == errno.ENXIO else error.strerror or str(error)

@@ -1,0 +1,1 @@
+"""Which resources a configuration names, and which checks prove them."""

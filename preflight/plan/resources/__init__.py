@@ -1,0 +1,38 @@
+"""What a Mistle configuration names: one module for each family of resources."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from preflight.plan.resources import (
+    archil,
+    docker,
+    e2b,
+    google,
+    http_service,
+    object_store,
+    otlp,
+    postgres,
+    publish,
+    smtp,
+    tunnel,
+    valkey,
+)
+
+if TYPE_CHECKING:
+    from preflight.plan.resource import Resource
+
+RESOURCES: tuple[Resource, ...] = (
+    *postgres.RESOURCES,
+    *valkey.RESOURCES,
+    *object_store.RESOURCES,
+    *smtp.RESOURCES,
+    *docker.RESOURCES,
+    *e2b.RESOURCES,
+    *archil.RESOURCES,
+    *http_service.RESOURCES,
+    *tunnel.RESOURCES,
+    *otlp.RESOURCES,
+    *publish.RESOURCES,
+    *google.RESOURCES,
+)

@@ -1,0 +1,93 @@
+"""The URLs of Mistle's own services."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import partial
+
+from checks.http_service import HttpService
+from checks.http_service.apps import CONTROL_PLANE_API, DASHBOARD, DATA_PLANE_API, GATEWAY, App
+from preflight.config import urls
+from preflight.plan.resource import Deployment, Resource, endpoint
+
+_TOKEN = "internal_auth.shared_token.token"  # noqa: S105 - a key
+_PAGES = "services.dashboard.public_url"
+_API_ORIGIN = "services.dashboard.control_plane_api_origin"
+_TRUSTED = "services.control_plane_api.auth.trusted_origins"
+
+
+@dataclass(frozen=True)
+class _Row:
+    name: str
+    key: str
+    app: App
+    services: frozenset[str]
+    extra: tuple[tuple[str, str], ...] = ()  # more of the check's fields, and their keys
+    needs: tuple[str, ...] = ()  # those of these keys that the check is made from
+
+
+_ROWS = (
+    _Row(
+        "services.control_plane_api.internal",
+        "services.control_plane_api.internal_url",
+        CONTROL_PLANE_API,
+        frozenset({"control_plane_worker", "data_plane_api", "data_plane_gateway", "data_plane_worker"}),
+        extra=(("token", _TOKEN),),
+        needs=(_TOKEN,),
+    ),
+    _Row(
+        "services.control_plane_api.public",
+        "services.control_plane_api.public_url",
+        CONTROL_PLANE_API,
+        frozenset({"dashboard"}),  # its pages call it
+        extra=(("trusted_origins", _TRUSTED), ("dashboard", _PAGES), ("api_origin", _API_ORIGIN)),
+        needs=(_PAGES,),
+    ),
+    _Row(
+        "services.data_plane_api.internal",
+        "services.data_plane_api.internal_url",
+        DATA_PLANE_API,
+        frozenset({"control_plane_api", "control_plane_worker", "data_plane_gateway"}),
+        extra=(("token", _TOKEN),),
+        needs=(_TOKEN,),
+    ),
+    _Row(
+        "services.data_plane_gateway.internal",
+        "services.data_plane_gateway.internal_url",
+        GATEWAY,
+        frozenset({"data_plane_api", "data_plane_worker"}),
+        extra=(("token", _TOKEN), ("valkey", "kv.data_plane.url")),
+        needs=(_TOKEN,),
+    ),
+    _Row("services.dashboard", _PAGES, DASHBOARD, frozenset({"dashboard"})),
+)
+
+
+def _make(row: _Row, deployment: Deployment) -> HttpService:
+    return HttpService(
+        name=row.name,
+        sources={"url": (row.key,)} | {name: (key,) for name, key in row.extra if _is_about(key, row, deployment)},
+        endpoint=endpoint(deployment.text(row.key)),
+        app=row.app,
+        token=deployment.text(_TOKEN) if _TOKEN in row.needs else "",
+        origin=urls.parse(deployment.text(_PAGES)).origin if _PAGES in row.needs else "",
+        deployed=deployment.deployed,
+    )
+
+
+def _is_about(key: str, row: _Row, deployment: Deployment) -> bool:
+    """Whether what the check finds holds for this key too: the dashboard may be told another way to the API."""
+    return key != _API_ORIGIN or deployment.values.get(key) == urls.parse(deployment.text(row.key)).origin
+
+
+RESOURCES = tuple(
+    Resource(
+        name=row.name,
+        kind=HttpService.kind,
+        keys=(row.key, *row.needs),
+        services=row.services,
+        make=partial(_make, row),
+        extra=tuple(key for _, key in row.extra if key not in row.needs and key != "kv.data_plane.url"),
+    )
+    for row in _ROWS
+)

@@ -1,0 +1,43 @@
+"""What may be shown of a configuration, though one of its secrets be the same: names, places, and where checks go."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from preflight.config.schema.keys import KEYS, Key, Secrecy, key_of
+from preflight.config.sources.origins import DEFAULT
+from preflight.config.urls import BadUrl, parse
+from preflight.report.model import place
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+_OTHER = ("http", "ws")  # the paths of these may hold an @, and with it a part of a password
+
+
+def names(origins: Mapping[str, str]) -> frozenset[str]:
+    """Of every key and variable, which are Mistle's own, and the places where they were written: in any text."""
+    places = (text for key, origin in origins.items() for text in (key, origin, place(key, origins)))
+    return frozenset((*(key.path for key in KEYS), *(key.variable for key in KEYS), *places)) - {DEFAULT}
+
+
+def targets(values: Mapping[str, object]) -> frozenset[str]:
+    """What the operator wrote where no secret belongs: where the target of a check is told, and nowhere else."""
+    return frozenset(text for path, value in values.items() for text in _shown(key_of(path), value))
+
+
+def _shown(key: Key, value: object) -> Iterator[str]:
+    if key.url:
+        yield from _parts(str(value))
+    elif key.secrecy is Secrecy.NONE:
+        yield from map(str, value if isinstance(value, tuple) else (value,))
+
+
+def _parts(text: str) -> Iterator[str]:
+    try:
+        url = parse(text)
+    except BadUrl:
+        return
+    yield from (url.host, url.address, f"{url.scheme}://{url.address}")
+    if not url.scheme.startswith(_OTHER):
+        yield url.address + url.path

@@ -1,0 +1,1 @@
+"""The report: its model, its verdicts, and what they are derived from."""

@@ -1,0 +1,62 @@
+"""From a check's fields to the configuration's keys: whom a finding blames or proves, and where that is written."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from checks.core.check import Check, Finding, Status
+from checks.core.text import Told, told
+from preflight.report.model import place
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+
+def keys_of(check: Check) -> tuple[str, ...]:
+    """Every configuration key that the check's fields came from."""
+    return _keys(check, (name for name in check.sources if not name.endswith(".*")))
+
+
+def attribute(
+    check: Check, siblings: tuple[Check, ...], findings: tuple[Finding, ...], origins: Mapping[str, str]
+) -> tuple[Finding, ...]:
+    """The findings of a climb as this check's own: fields become keys, hints name places.
+
+    ``siblings`` are the equal checks that shared the climb; what concerns only their keys is left to them.
+    """
+    own = (finding for finding in findings if not _concerns_others(check, siblings, finding))
+    return tuple(_attributed(check, finding, origins) for finding in own)
+
+
+def _keys(check: Check, fields: Iterable[str]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(key for name in fields for key in check.sources.get(name) or _item(check, name)))
+
+
+def _item(check: Check, name: str) -> tuple[str, ...]:
+    """The keys of one item of a field, such as one version's master key, that the configuration need not hold."""
+    field_name, _, item = name.partition(".")
+    return tuple(key.replace("*", item) for key in check.sources.get(f"{field_name}.*", ()))
+
+
+def _concerns_others(check: Check, siblings: tuple[Check, ...], finding: Finding) -> bool:
+    return not _keys(check, finding.fields) and any(_keys(sibling, finding.fields) for sibling in siblings)
+
+
+def _attributed(check: Check, finding: Finding, origins: Mapping[str, str]) -> Finding:
+    keys = _keys(check, finding.fields)
+    if finding.fields and finding.status >= Status.WARN and not keys:
+        keys = keys_of(check)
+    places = {name: _places(check.sources[name], origins) for name in check.sources}
+    places["blamed"] = _places(keys or keys_of(check), origins)
+    return replace(finding, fields=keys, hint=_fill(told(finding.hint, len(finding.hint)), places))
+
+
+def _fill(hint: Told, places: Mapping[str, str]) -> str:
+    return hint.with_own(lambda own: re.sub(r"\{(\w+)\}", lambda brace: places.get(brace[1], brace[0]), own))
+
+
+def _places(keys: Iterable[str], origins: Mapping[str, str]) -> str:
+    *others, last = [place(key, origins) for key in keys] or [""]
+    return f"{', '.join(others)} and {last}" if others else last

@@ -1,0 +1,70 @@
+"""The causes of a run that its checks did not end: a start that failed, a limit, a signal, a bug."""
+
+from __future__ import annotations
+
+from checks.core import machine
+from checks.core.check import Cause, Layer, Status
+
+UNREADABLE = Cause(
+    "config.unreadable",
+    Layer.CONFIG,
+    "the configuration could not be read, or is not TOML; nothing was checked (exit code 2)",
+    "name a readable TOML file with --config or MISTLE_CONFIG_PATH",
+    blames=(),
+)
+EXTRA_CA_UNREADABLE = Cause(
+    "config.extra-ca-unreadable",
+    Layer.CONFIG,
+    "NODE_EXTRA_CA_CERTS names a file that holds no readable certificates; Node.js, and so Mistle, goes on without it",
+    "let NODE_EXTRA_CA_CERTS name a readable PEM file, for Mistle too, or unset it",
+    blames=(),
+    status=Status.WARN,
+)
+USAGE = Cause(
+    "run.usage",
+    Layer.CONFIG,
+    "the command line cannot be understood; nothing was checked (exit code 2)",
+    "see mistle-preflight --help",
+    blames=(),
+)
+TIMEOUT = Cause(
+    "run.timeout",
+    Layer.CONFIG,
+    "the check did not end within --timeout, on a rung that has no better explanation",
+    "look at the server of {blamed}; give the check more time with --timeout",
+)
+DEADLINE = Cause(
+    "run.deadline",
+    Layer.CONFIG,
+    "the run's --deadline came before the check's end; what it had not shown by then is not proven",
+    "give the run more time with --deadline, or each check less with --timeout",
+)
+INTERRUPTED = Cause(
+    "run.interrupted",
+    Layer.CONFIG,
+    "SIGINT or SIGTERM ended the run before the check's end (exit code 130 or 143)",
+    "run it again to the end",
+    status=Status.SKIP,
+)
+OTHER_PACKAGE = Cause(
+    "run.other-package",
+    Layer.CONFIG,
+    "a package that mistle-preflight needs is there in another version than it needs, and a check failed with it",
+    "install mistle-preflight into an environment of its own (pipx, uv tool, its container image), "
+    "or remove that place from PYTHONPATH",
+    blames=(),
+)
+BUG = Cause(
+    "internal.bug",
+    Layer.CONFIG,
+    "mistle-preflight itself failed; nothing is known of what it was about to check (exit code 3)",
+    "run it again with -v, which prints the traceback (without secrets), and report it",
+    blames=(),
+)
+CAUSES = (UNREADABLE, EXTRA_CA_UNREADABLE, USAGE, TIMEOUT, DEADLINE, INTERRUPTED, *machine.CAUSES, OTHER_PACKAGE, BUG)
+
+_HERE = frozenset(cause.id for cause in (*machine.CAUSES, OTHER_PACKAGE))  # they say nothing of a server
+ON_OPEN_RUNG = frozenset({TIMEOUT.id, DEADLINE.id, INTERRUPTED.id, BUG.id}) | _HERE
+NOT_STARTED = frozenset({USAGE.id, UNREADABLE.id})
+CUT_SHORT = frozenset({INTERRUPTED.id, BUG.id}) | _HERE
+EXIT_CODES = {BUG.id: 3, USAGE.id: 2, UNREADABLE.id: 2}

@@ -1,0 +1,1 @@
+"""Reads saved reports; compares and merges them."""

@@ -1,0 +1,150 @@
+"""Reports that were kept as JSON, read back. They may come from anywhere: nothing in them is trusted."""
+
+from __future__ import annotations
+
+import json
+import math
+from dataclasses import dataclass
+from importlib import resources
+from typing import TYPE_CHECKING, Any
+
+from checks.core import files
+from checks.core.check import Finding, Layer, Status
+from checks.core.text import clean
+from preflight.report.model import KeyVerdict, Result, fact
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+_LIMIT = 4 << 20  # bytes: many times the report of the largest deployment
+_CLIMB = 1000  # findings of a check, which has a few rungs; of a configuration every line may be wrong
+_WORDS = 4096  # characters of one text
+
+
+class SavedReportError(Exception):
+    """A file is not a report; the message is one line."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class SavedReport:
+    """What a report for machines says. ``started_at`` is UTC, as it is written there; ``facts`` are small values."""
+
+    name: str
+    version: str
+    ready: bool
+    stage: str
+    service: str | None
+    started_at: str
+    seconds: float
+    results: tuple[Result, ...]
+    keys: tuple[KeyVerdict, ...]
+
+
+def read(path: Path, name: str = "", seconds: float = 10.0) -> SavedReport:
+    """The report in a file or a pipe, of version 1, called ``name`` (default: the file's), which comes in that time.
+
+    Raises SavedReportError.
+    """
+    tree = _tree(path, seconds)
+    try:
+        _validate(tree)
+        return _document(tree, clean(name or path.name, 100))
+    except ValueError as error:
+        raise SavedReportError(
+            f"{path} is not a report of mistle-preflight (--format json): {clean(str(error))}"
+        ) from None
+
+
+def _tree(path: Path, seconds: float) -> Any:
+    try:
+        content = files.read(path, _LIMIT, seconds)
+    except files.Unreadable as error:
+        raise SavedReportError(f"{path} {error}") from None
+    try:
+        return json.loads(content, parse_float=_finite, parse_constant=_finite)
+    except (ValueError, RecursionError):
+        raise SavedReportError(f"{path} is not JSON; write it with --format json={path.name}") from None
+
+
+def _finite(text: str) -> float:
+    """A number that JSON can hold, and Python: not NaN, and not one beyond all."""
+    number = float(text)
+    if not math.isfinite(number):
+        raise ValueError
+    return number
+
+
+def _validate(tree: Any) -> None:
+    """Against the schema, up to the first error. Raises ValueError."""
+    from jsonschema_rs import Draft202012Validator, ValidationError
+
+    schema = json.loads(resources.files("preflight").joinpath("report.schema.json").read_text(encoding="utf-8"))
+    try:
+        Draft202012Validator(schema).validate(tree)
+    except ValidationError as error:
+        steps = (f"[{step}]" if isinstance(step, int) else f".{step}" for step in error.instance_path)
+        raise ValueError(f"${''.join(steps)}: {error.message}") from None
+
+
+def _document(tree: dict[str, Any], name: str) -> SavedReport:
+    return SavedReport(
+        name=name,
+        version=_text(tree["version"]),
+        ready=tree["ready"],
+        stage=tree["stage"],
+        service=tree["service"],
+        started_at=tree["started_at"],
+        seconds=tree["seconds"],
+        results=tuple(map(_result, tree["checks"])),
+        keys=tuple(map(_verdict, tree["keys"])),
+    )
+
+
+def _result(tree: dict[str, Any]) -> Result:
+    if tree["kind"] != "config" and len(tree["findings"]) > _CLIMB:
+        raise ValueError(f"check {tree['name']} has more than {_CLIMB} findings")
+    return Result(
+        name=_text(tree["name"]),
+        kind=tree["kind"],
+        target=_text(tree["target"]),
+        keys=_texts(tree["keys"]),
+        findings=tuple(map(_finding, tree["findings"])),
+        seconds=tree["seconds"],
+        facts={_text(name): fact(value, _WORDS) for name, value in tree.get("facts", {}).items()},
+        services=_texts(tree.get("services", ())),
+    )
+
+
+def _finding(tree: dict[str, Any]) -> Finding:
+    return Finding(
+        id=tree["id"],
+        layer=Layer(tree["layer"]),
+        status=_status(tree["status"]),
+        message=_text(tree["message"]),
+        hint=_text(tree["hint"]),
+        fields=_texts(tree["keys"]),
+        seconds=tree["seconds"],
+    )
+
+
+def _verdict(tree: dict[str, Any]) -> KeyVerdict:
+    return KeyVerdict(
+        key=_text(tree["key"]),
+        status=_status(tree["status"]),
+        evidence=tree["evidence"],
+        origin=None if tree["origin"] is None else _text(tree["origin"]),
+        findings=tuple(tree["findings"]),
+        checks=_texts(tree["checks"]),
+    )
+
+
+def _status(name: str) -> Status:
+    return Status[name.upper()]
+
+
+def _text(value: object) -> str:
+    return clean(str(value), _WORDS)
+
+
+def _texts(values: list[object] | tuple[object, ...]) -> tuple[str, ...]:
+    return tuple(map(_text, values))

@@ -1,0 +1,284 @@
+"""Twenty preflights at once
+
+They run as processes of their own, with all their writes, against one deployment of real servers. A relay before each
+server counts who comes and keeps what they say; what the servers hold is compared before and after, and Postgres' own
+log of changes (WAL) is read for what any transaction wrote. The connections of one run are those of SECURITY.md.
+"""
+
+import json
+import re
+import subprocess
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, TypeVar
+
+import psycopg
+import pytest
+
+from checks.core.check import Status
+from tests.harness import configs, security_md
+from tests.harness.faults import tls_port
+from tests.harness.figures import Section
+from tests.harness.full_deployment import PATIENT, ROWS, Servers, Whole, preflight, whole
+from tests.harness.provider_override import climb_changed
+from tests.harness.recording_proxy import LOOPBACK, Relay, relays
+from tests.harness.run_check import Climb, climb
+from tests.harness.visits import VISITS
+from tests.testbed import Authority, Smtp, object_store, postgres_server, valkey_server
+from tests.testbed.containers import Server
+from tests.testbed.names import can_change_names, name_server
+from tests.testbed.object_store import BUCKET, MINIMAL
+from tests.testbed.smtp import ADDRESS, PASSWORD, USER
+from tests.testbed.web import web_server
+
+RUNS = {True: 20, False: 4}
+"""By whether the attack is made in all its length."""
+CONNECTIONS = security_md.table("How many connections it makes")
+WRITTEN = {
+    "valkey": rb"DEL\r\n\$\d+\r\nmistle:mistle-preflight:(\w+):lease",
+    "store": rb"PUT /mistle-assets\w*/mistle-preflight/(\w+) ",
+    "engine": rb"DELETE \S+/volumes/mistle-mistle-preflight-(\w+) ",
+}
+"""By relay, the random part of each name that was written."""
+Counts = Mapping[str, tuple[int, int]]
+"""By relay: connections, and how many of them carried a word."""
+Climber = Callable[[int], Climb]
+"""Climbs to a server through another port."""
+AnyServer = TypeVar("AnyServer", bound=Server)
+
+
+@pytest.fixture(scope="module")
+def roots(authority: Authority) -> Iterator[Path]:
+    with authority.trusted() as path:
+        yield Path(path)
+
+
+@pytest.fixture(scope="module")
+def deployment(servers: Servers, authority: Authority, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Whole]:
+    with whole(servers, authority.pem, tmp_path_factory.mktemp("whole")) as made:
+        yield made
+
+
+@pytest.fixture(scope="module")
+def alone(deployment: Whole) -> Counts:
+    """Of one run that has the servers for itself, and a mail server that greets within the second that it gets."""
+    for _ in range(5):
+        before = counted(deployment.relays)
+        code, report = ended(deployment.start("--format", "json", *PATIENT))
+        assert code == 0, report
+        made = grown(before, counted(deployment.relays))
+        if made["smtp"][0] == 2:
+            break
+    return made
+
+
+def counted(made: Mapping[str, Relay]) -> Counts:
+    return {name: (relay.accepted, relay.spoken) for name, relay in made.items()}
+
+
+def grown(before: Counts, after: Counts) -> Counts:
+    return {name: (after[name][0] - all_, after[name][1] - spoken) for name, (all_, spoken) in before.items()}
+
+
+def ended(running: "subprocess.Popen[str]") -> tuple[int, dict[str, Any]]:
+    """The exit code and the report."""
+    stdout, _ = running.communicate()
+    return running.returncode, json.loads(stdout)
+
+
+def found(report: Mapping[str, Any]) -> list[dict[str, Any]]:
+    return [finding for check in report["checks"] for finding in check["findings"]]
+
+
+@pytest.mark.parametrize("relay", ROWS)
+def test_connections_of_one_run(relay: str, alone: Counts, figures: Section) -> None:
+    made, spoken = alone[relay]
+    assert CONNECTIONS[ROWS[relay]][0] == str(made)
+    assert made - spoken == 1, "the one that is closed at once"
+    figures.cell(relay, "connections of one run", str(made))
+
+
+def test_many_at_once(deployment: Whole, alone: Counts, figures: Section, is_long: bool) -> None:
+    runs = RUNS[is_long]
+    before, connected, log = deployment.contents(), counted(deployment.relays), position(deployment)
+    earlier = written_names(deployment)
+    running = [deployment.start("--format", "json", *PATIENT) for _ in range(runs)]
+    all_ended = [ended(each) for each in running]
+    met = Counter((finding["id"], finding["status"]) for _, report in all_ended for finding in found(report))
+    assert [code for code, _ in all_ended] == [0] * runs, met
+    assert {status for _, status in met} == {"ok"}, met
+    assert not [entry for entry, times in met.items() if times % runs], "all found the same"
+    names = Counter(written_names(deployment)) - Counter(earlier)
+    assert len(names) == names.total() == runs * len(WRITTEN)
+    assert settled(deployment, before) == before
+    changes = written_by_transactions(deployment, log)
+    assert changes == 0
+    made = grown(connected, counted(deployment.relays))
+    for relay, (one, _) in alone.items():
+        # A mail server that takes more than a second to greet is asked, twice, what it is.
+        most = one + 2 if relay == "smtp" else one
+        assert runs * one <= made[relay][0] <= runs * most, relay
+    figures.add("preflights at once", runs)
+    figures.add("of them ready, without a warning", sum(code == 0 for code, _ in all_ended))
+    figures.add("keys, objects and volumes that they made, each under a fresh name", len(names))
+    figures.add("of these left behind", len(left(deployment)))
+    figures.add("changes by transactions in Postgres' log", changes)
+    figures.add("connections of one run", sum(one for one, _ in alone.values()))
+
+
+def written_names(deployment: Whole) -> list[bytes]:
+    return [name for relay, pattern in WRITTEN.items() for name in deployment.relays[relay].found(pattern)]
+
+
+def settled(deployment: Whole, before: object) -> object:
+    """What the servers hold, once they have noticed who is gone."""
+    ends = time.monotonic() + 10
+    while (now := deployment.contents()) != before and time.monotonic() < ends:
+        time.sleep(0.1)
+    return now
+
+
+def left(deployment: Whole) -> list[str]:
+    """What has the name of a probe, and its random part."""
+    return re.findall(r"mistle-preflight\W\w{16}", str(deployment.contents()))
+
+
+def position(deployment: Whole) -> object:
+    return deployment.servers.postgres.sql("SELECT pg_current_wal_insert_lsn()")[0][0]
+
+
+def written_by_transactions(deployment: Whole, since: object) -> object:
+    """The server's own housekeeping belongs to no transaction, nor does our mark, up to which the log is flushed."""
+    deployment.servers.postgres.sql("SELECT pg_logical_emit_message(false, 'tests', 'end', true)")
+    count = "SELECT count(*) FROM pg_get_wal_records_info(%s, pg_current_wal_insert_lsn()) WHERE xid <> 0"
+    return deployment.servers.postgres.sql(count, since)[0][0]
+
+
+# With TLS
+
+
+@contextmanager
+def secured_postgres(authority: Authority, _roots: Path) -> Iterator[tuple[int, Climber]]:
+    name = "postgres.control_plane.direct"
+    with postgres_server(certificate=authority.leaf()) as server:
+
+        def climbed(port: int) -> Climb:
+            url = moved(server, port).url(sslmode="require")
+            return climb(name, {f"{name}_url": url}, stage="before-deploy")
+
+        yield server.port, climbed
+
+
+@contextmanager
+def secured_valkey(authority: Authority, roots: Path) -> Iterator[tuple[int, Climber]]:
+    name = "kv.data_plane"
+    with valkey_server(certificate=authority.leaf(), tls_auth_clients="no") as server:
+
+        def climbed(port: int) -> Climb:
+            url = moved(server, port).url(scheme="rediss")
+            return climb(name, {f"{name}.url": url, f"{name}.key_prefix": "mistle"}, extra=roots)
+
+        yield server.port, climbed
+
+
+@contextmanager
+def secured_store(authority: Authority, roots: Path) -> Iterator[tuple[int, Climber]]:
+    name = "object_store.assets"
+    keys = {"access_key_id": MINIMAL.access_key_id, "secret_access_key": MINIMAL.secret_access_key}
+    with object_store(certificate=authority.leaf()) as server:
+
+        def climbed(port: int) -> Climb:
+            place = {"endpoint": moved(server, port).url, "bucket_name": BUCKET, "region": "us-east-1"}
+            values = place | keys | {"force_path_style": True}
+            return climb(name, {f"{name}.{key}": value for key, value in values.items()}, extra=roots)
+
+        yield server.port, climbed
+
+
+@contextmanager
+def secured_ingress(authority: Authority, roots: Path) -> Iterator[tuple[int, Climber]]:
+    if not can_change_names():
+        pytest.skip("needs root, for names of its own")
+    key = "sandbox.publish_base_domain"
+    values = {"global.env": "production", key: "apps.test"}
+    with (
+        name_server({"*.apps.test": [LOOPBACK]}) as names,
+        tls_port(authority.leaf("*.apps.test").context()) as ingress,
+    ):
+        yield ingress, lambda port: names.asked_by(lambda: climb_changed({"port": port}, key, values, extra=roots))
+
+
+SECURED = {
+    "`postgres`": secured_postgres,
+    "`valkey`": secured_valkey,
+    "`object_store`": secured_store,
+    "`publish`": secured_ingress,
+}
+
+
+def moved(server: AnyServer, port: int) -> AnyServer:
+    return replace(server, port=port)
+
+
+def counts_with_tls(upstream: int, climbed: Climber) -> str:
+    with relays({"it": (LOOPBACK, upstream)}) as made:
+        climb = climbed(made["it"].port)
+    assert climb.status <= Status.SKIP, climb
+    return str(made["it"].accepted)
+
+
+@pytest.mark.parametrize("row", SECURED)
+def test_connections_with_tls(row: str, authority: Authority, roots: Path) -> None:
+    with SECURED[row](authority, roots) as (port, climbed):
+        made = counts_with_tls(port, climbed)
+    assert CONNECTIONS[row][1] == made
+
+
+def test_connections_to_a_mail_server_with_tls(smtp: Smtp, roots: Path) -> None:
+    values = {"host": LOOPBACK, "secure": True, "username": USER, "password": PASSWORD, "from_address": ADDRESS}
+
+    def climbed(port: int) -> Climb:
+        given = {f"email.smtp.{name}": value for name, value in {**values, "port": port}.items()}
+        return climb("email.smtp", given, extra=roots)
+
+    assert CONNECTIONS["`smtp`"][1] == counts_with_tls(smtp.ports["submissions"], climbed)
+
+
+@pytest.mark.parametrize("name", VISITS)
+def test_connections_of_a_visit_with_tls(name: str, authority: Authority, roots: Path) -> None:
+    visit = VISITS[name]
+    with web_server(visit.app(), authority.leaf()) as web:
+        made = counts_with_tls(web.port, lambda port: visit.climb("https", port, extra=roots))
+    assert CONNECTIONS[visit.row][1] == made
+
+
+def test_every_row_is_measured() -> None:
+    assert {*ROWS.values(), *SECURED, *(visit.row for visit in VISITS.values())} == CONNECTIONS.keys()
+
+
+# Where connections are few
+
+
+def test_a_run_takes_one_slot_for_each_url(tmp_path: Path, figures: Section) -> None:
+    with postgres_server(max_connections=12, superuser_reserved_connections=3) as server, ExitStack() as held:
+        ways = [
+            f"postgres.{plane}.{way}_url" for plane in ("control_plane", "data_plane") for way in ("direct", "pooled")
+        ]
+        urls = {way: server.url(application_name=way) for way in ways}
+        for _ in range(12 - 3 - len(urls)):
+            held.enter_context(psycopg.connect(server.url()))
+        config = configs.write(tmp_path, urls)
+        _, report = ended(
+            preflight("--config", config, "--only", "postgres*", "--stage", "before-deploy", "--format", "json")
+        )
+        logins = [finding["status"] for finding in found(report) if finding["layer"] == "auth"]
+        assert logins == ["ok"] * len(urls), report
+        failed = {finding["id"] for finding in found(report) if finding["status"] == "fail"}
+        assert failed <= {"postgres.headroom"}, report
+        for _ in urls:
+            held.enter_context(psycopg.connect(server.url()))
+    figures.add("Postgres connection slots that a run with four distinct URLs needs", len(urls))

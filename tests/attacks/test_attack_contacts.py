@@ -1,0 +1,266 @@
+"""Whom it contacts, and what it touches
+
+One run against a whole deployment is in a network of its own, whose kernel counts every connection that is begun, also
+by libraries in C; one is under Python's own audit, which tells of every file, process and address. What each server was
+told is searched for every secret of the configuration, in several encodings: SECURITY.md says who may know which.
+"""
+
+import base64
+import ctypes
+import json
+import os
+import re
+import stat
+import subprocess
+import sys
+import time
+import tomllib
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from fnmatch import fnmatchcase
+from pathlib import Path
+from typing import Any, TypeVar
+from urllib.parse import quote
+
+import pytest
+
+import checks
+from preflight.config.secrets import collect
+from tests.harness import configs, security_md
+from tests.harness.figures import Section
+from tests.harness.full_deployment import PATIENT, ROOT, ROWS, Servers, Whole, whole
+from tests.harness.networks import can_have_own_network, own_network
+from tests.harness.recording_proxy import listener, relays
+from tests.harness.run_check import climb
+from tests.harness.visits import VALUES, VISITS
+from tests.testbed import Authority, postgres_server
+from tests.testbed.web import web_server
+
+CONTACTS = security_md.table("Whom it contacts")
+NEVER = re.split(r"^- ", security_md.section("What it never does"), flags=re.MULTILINE)[1:]
+HIDDEN_BY_TLS = {"smtp"}
+"""Relays behind which TLS is spoken, through STARTTLS."""
+COUNTERS = ("Tcp ActiveOpens", "Udp OutDatagrams", "Ip OutNoRoutes", "Ip6OutNoRoutes", "Udp6OutDatagrams")
+PR_CAPBSET_DROP = 24
+Result = TypeVar("Result")
+Inside = Callable[[Callable[[], Result]], Result]
+"""Runs a function in the network of the deployment."""
+needs_root = pytest.mark.skipif(not can_have_own_network(), reason="needs root, for a network of its own")
+
+
+@pytest.fixture(scope="module")
+def roots(authority: Authority) -> Iterator[Path]:
+    with authority.trusted() as path:
+        yield Path(path)
+
+
+@pytest.fixture(scope="module")
+def inside() -> Iterator[Inside[Any]]:
+    """In a network of its own, where this process may have one."""
+    if not can_have_own_network():
+        yield lambda function: function()
+        return
+    with own_network("192.0.2.1") as submit:
+        submit(leave_no_capability).result()
+        yield lambda function: submit(function).result()
+
+
+@pytest.fixture(scope="module")
+def deployment(
+    inside: Inside[Any], servers: Servers, authority: Authority, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Whole]:
+    folder = tmp_path_factory.mktemp("whole")
+    with whole(servers, authority.pem, folder, lambda address: inside(lambda: listener(address, folder))) as made:
+        yield made
+
+
+def leave_no_capability() -> None:
+    """To the programs that this thread starts, also as root."""
+    libc = ctypes.CDLL(None)
+    for capability in range(64):
+        libc.prctl(PR_CAPBSET_DROP, capability, 0, 0, 0)
+
+
+@dataclass(frozen=True)
+class Run:
+    """One that is over: its capabilities, how the kernel's counters grew, and how many connections were accepted."""
+
+    capabilities: str
+    grown: Mapping[str, int]
+    accepted: int
+
+
+@pytest.fixture(scope="module")
+def ran(inside: Inside[Any], deployment: Whole) -> Run:
+    before = inside(counters)
+    running = inside(lambda: deployment.start(*PATIENT))
+    status = Path(f"/proc/{running.pid}/status")
+    while running.poll() is None and "preflight.cli.main" not in status.with_name("cmdline").read_text():
+        time.sleep(0.005)
+    (capabilities,) = re.findall(r"^CapEff:\s*(\w+)$", status.read_text(), re.MULTILINE)
+    finish(running)
+    after = inside(counters)
+    grown = {name: after[name] - before[name] for name in COUNTERS}
+    accepted = sum(relay.accepted for name, relay in deployment.relays.items() if name != "engine")
+    return Run(capabilities, grown, accepted)
+
+
+def finish(running: "subprocess.Popen[str]") -> None:
+    stdout, stderr = running.communicate()
+    assert (running.returncode, stderr) == (0, ""), stdout
+
+
+def counters() -> dict[str, int]:
+    """What the kernel has counted in the network of this thread."""
+    lines = Path("/proc/thread-self/net/snmp").read_text().splitlines()
+    pairs = zip(lines[::2], lines[1::2], strict=True)
+    found = {
+        f"{name} {field}": int(value)
+        for names, values in pairs
+        for name in [names.partition(":")[0]]
+        for field, value in zip(names.split()[1:], values.split()[1:], strict=True)
+    }
+    sixth = Path("/proc/thread-self/net/snmp6")
+    lines = sixth.read_text().splitlines() if sixth.exists() else []
+    found |= {name: int(value) for name, value in map(str.split, lines)}
+    return {name: found.get(name, 0) for name in COUNTERS}
+
+
+@needs_root
+def test_nobody_else_is_contacted(ran: Run, figures: Section) -> None:
+    begun, *elsewhere = (ran.grown[name] for name in COUNTERS)
+    assert begun == ran.accepted > 40
+    assert elsewhere == [0, 0, 0, 0]
+    figures.add("connections that the kernel saw begin in one run", begun)
+    figures.add("of them, accepted by servers that the configuration names", ran.accepted)
+    figures.add("packets to anybody else", sum(elsewhere))
+
+
+@needs_root
+def test_it_needs_no_capability(ran: Run) -> None:
+    assert int(ran.capabilities, 16) == 0
+
+
+# Who is shown what
+
+
+def secrets_by_key(values: Mapping[str, object]) -> dict[str, tuple[str, ...]]:
+    """Every secret of a configuration, by its key, in every shape in which the report would be searched for it."""
+    found = {key: collect(tomllib.loads(configs.toml({key: value})), {}) for key, value in values.items()}
+    return {key: secrets for key, secrets in found.items() if secrets}
+
+
+def shapes(secret: str) -> set[bytes]:
+    plain = secret.encode()
+    return {plain, quote(secret, safe="").encode(), base64.b64encode(plain).rstrip(b"="), plain.hex().encode()}
+
+
+def shown(said: bytes, secrets: Mapping[str, tuple[str, ...]]) -> set[str]:
+    """The keys whose secrets can be read in what was said."""
+    return {key for key, each in secrets.items() if any(shape in said for one in each for shape in shapes(one))}
+
+
+def may_be_shown(row: str, secrets: Mapping[str, tuple[str, ...]]) -> set[str]:
+    patterns = re.findall(r"`([\w.*]+)`", CONTACTS[row][1])
+    return {key for key in secrets if any(fnmatchcase(key, pattern) for pattern in patterns)}
+
+
+def test_who_is_shown_which_secret(ran: Run, deployment: Whole, figures: Section) -> None:
+    secrets = secrets_by_key(configs.valid(deployment.values))
+    assert len(secrets) > 10
+    seen = {name: shown(b"".join(relay.said), secrets) for name, relay in deployment.relays.items()}
+    due = {name: may_be_shown(ROWS[name], secrets) for name in seen}
+    assert seen == {name: set() if name in HIDDEN_BY_TLS else keys for name, keys in due.items()}
+    figures.add("keys whose secrets were searched for in all that was said to any server", len(secrets))
+    figures.add("of them, seen by a server that is not theirs", sum(len(seen[name] - due[name]) for name in seen))
+
+
+@pytest.mark.parametrize("name", VISITS)
+def test_who_on_the_web_is_shown_which_secret(name: str, authority: Authority, roots: Path) -> None:
+    secrets = secrets_by_key({key: list(value) if isinstance(value, tuple) else value for key, value in VALUES.items()})
+    visit = VISITS[name]
+    with web_server(visit.app(), authority.leaf()) as web:
+        visit.climb("https", web.port, extra=roots)
+    said = json.dumps([[each.target, each.headers, each.body.decode()] for each in web.requests]).encode()
+    assert web.requests
+    assert shown(said, secrets) == may_be_shown(visit.row, secrets)
+
+
+def test_a_server_that_asks_for_the_password_itself() -> None:
+    name = "postgres.control_plane.direct"
+    with (
+        postgres_server(hba="host all all all password") as server,
+        relays({"server": (server.host, server.port)}) as made,
+    ):
+        values = {f"{name}_url": replace(server, port=made["server"].port).url()}
+        climb(name, values)
+    assert shown(b"".join(made["server"].said), secrets_by_key(values)) == {f"{name}_url"}
+
+
+def test_every_kind_is_in_both_tables() -> None:
+    kinds = {kind.kind for kind in checks.ALL}
+    for rows in (CONTACTS, security_md.table("How many connections it makes")):
+        assert {kind for row in rows for kind in re.findall(r"^`(\w+)`", row)} == kinds
+
+
+# This machine
+
+PROCESSES = (
+    "subprocess.Popen",
+    "os.system",
+    "os.exec",
+    "os.posix_spawn",
+    "os.spawn",
+    "os.forkpty",
+    "pty.spawn",
+)
+CHANGES = ("os.remove", "os.rmdir", "os.mkdir", "os.link", "os.symlink", "os.truncate", "os.chmod")
+INSTALLED = (
+    sys.prefix,
+    sys.base_prefix,
+    str(ROOT / "preflight"),
+    str(ROOT / "checks"),
+    str(ROOT / "tests/harness/audited"),
+)
+WRITING = os.O_WRONLY | os.O_RDWR | os.O_CREAT
+
+
+def test_what_it_touches_here(inside: Inside[Any], deployment: Whole, tmp_path: Path, figures: Section) -> None:
+    log, home, report = tmp_path / "audit", tmp_path / "home", tmp_path / "report.json"
+    log.touch()
+    home.mkdir()
+    path = f"{ROOT / 'tests/harness/audited'}:{ROOT}"
+    environ = {"AUDIT": str(log), "PYTHONPATH": path, "PYTHONDONTWRITEBYTECODE": "1", "HOME": str(home)}
+    finish(inside(lambda: deployment.start(*PATIENT, "-f", f"json={report}", **environ)))
+    events = [json.loads(line) for line in log.read_text().splitlines()]
+    started = [event for event in events if event[0] in PROCESSES]
+    assert started == []
+    assert sum(event[0] == "os.fork" for event in events) == 1  # itself, once: the checks run in a process of their own
+    assert not [event for event in events if event[0] in (*CHANGES, "socket.sendto")]
+    unpickled = {event[1] for event in events if event[0] == "pickle.find_class"}  # what that process tells this one
+    assert {module.partition(".")[0] for module in unpickled} <= {"checks", "preflight"}
+    opened = [event for event in events if event[0] == "open" and not isinstance(event[1], int)]
+    written = {name for _, name, _, flags in opened if flags & WRITING}
+    read = {name for _, name, _, flags in opened if not flags & WRITING and not name.startswith(INSTALLED)}
+    assert read == {str(deployment.config), str(deployment.roots)}
+    ((_, temporary, final, *_),) = (event for event in events if event[0] == "os.rename")
+    assert (written, final) == ({temporary}, str(report))
+    assert Path(temporary).parent == report.parent
+    assert stat.S_IMODE(report.stat().st_mode) == 0o600
+    assert sorted(each.name for each in tmp_path.iterdir()) == ["audit", "home", "report.json"]
+    assert not list(home.iterdir())
+    assert not shown(report.read_bytes(), secrets_by_key(configs.valid(deployment.values)))
+    addresses = {event[2] for event in events if event[0] == "socket.connect"}
+    assert addresses <= {str(relay.listener.getsockname()) for relay in deployment.relays.values()}
+    assert {event[1] for event in events if event[0] == "socket.getaddrinfo"} == {"127.0.0.1"}
+    figures.add("files that it wrote, the report being asked for", len(written))
+    figures.add("files that it read, besides what is installed: the configuration and the certificates", len(read))
+    figures.add("other programs that it started", len(started))
+
+
+@pytest.mark.parametrize("promise", NEVER, ids=lambda promise: promise.partition(":")[0])
+def test_every_never_is_held_by_a_test(promise: str) -> None:
+    held = re.findall(r"`tests/([\w/]+\.py)::(\w+)`", promise)
+    assert held, promise
+    for file, name in held:
+        assert re.search(rf"^def {name}\(", (ROOT / "tests" / file).read_text(), re.MULTILINE), name

@@ -1,0 +1,503 @@
+"""Deadlines that hold.
+
+Every driver is held up at its worst place, all of them in one run: by a server that falls silent after the login, by
+one that drips a byte a second, by a look-up in the driver's own thread, by a handshake without an answer. The run must
+end with a whole report, every check and every key in it, within `--timeout` or `--deadline` and half a second, as a
+clock outside sees the process end. Where others take turns on the machine, the half second is stretched by as much as
+the kernel says that they kept the process waiting. A driver that holds Python's lock, blocks the event loop or crashes
+changes nothing in that; and a run that is killed still cleans up.
+"""
+
+import os
+import socket
+import struct
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
+from dataclasses import dataclass
+from itertools import count, product
+from pathlib import Path
+from signal import SIGHUP, SIGINT, SIGKILL, SIGTERM, Signals
+from typing import Any
+
+import pytest
+
+from checks.core.check import Layer
+from preflight.formats import FORMATS
+from tests.harness import configs, faults, profiles
+from tests.harness.command import Command, Ended, checks, keys, run
+from tests.harness.figures import Section
+from tests.harness.provider_override import tls_serving
+from tests.harness.store_faults import between, bucket
+from tests.servers.engine import changed_engine, late
+from tests.testbed import Authority, Engine, ObjectStore, Valkey, pgbouncer_server
+from tests.testbed.pgbouncer import NOWHERE
+from tests.testbed.postgres import PASSWORD
+
+SECONDS = {"--timeout": 4.0, "--deadline": 6.0}
+LIMITS = {
+    "--timeout": [f"--timeout={SECONDS['--timeout']}"],
+    "--deadline": [f"--deadline={SECONDS['--deadline']}", "--timeout=60"],
+}
+LEEWAY = {True: 0.5, False: 3.0}
+"""Seconds, by whether the machine is ours alone, as it is for scripts/reliability; the suite's may have other work."""
+
+Values = Mapping[str, object]
+
+
+@dataclass(frozen=True)
+class Held:
+    """A check that is held up: where, on which rung, and what the configuration says for that."""
+
+    check: str
+    where: str
+    layer: Layer
+    values: Values
+
+
+SERVICES, GATEWAY = "services", "services.data_plane_gateway"
+API = f"{SERVICES}.control_plane_api"
+PLANES = ("control_plane", "data_plane")
+POSTGRES = {
+    "control_plane.direct": ("silence after the login", Layer.ACCESS, "postgres://u:p@{silent_postgres}/d"),
+    "control_plane.pooled": ("PgBouncer, and no server behind it", Layer.AUTH, "{bouncer}"),
+    "data_plane.direct": ("packets are dropped", Layer.CONNECT, "postgres://u:p@{hole}/d"),
+    "data_plane.pooled": ("a login of a byte a second", Layer.AUTH, "postgres://u:p@{dripping_login}/d"),
+}
+ON_DOCKER = (
+    *(
+        Held(f"postgres.{way}", where, layer, {f"postgres.{way}_url": url})
+        for way, (where, layer, url) in POSTGRES.items()
+    ),
+    Held("kv.data_plane", "TLS against plaintext", Layer.TLS, {"kv.data_plane.url": "rediss://{valkey}"}),
+    Held("kv.control_plane", "TLS against silence", Layer.TLS, {"kv.control_plane.url": "rediss://{silent}"}),
+    Held(
+        "object_store.assets",
+        "a reply of a byte a second",
+        Layer.AUTH,
+        {"object_store.assets.endpoint": "http://{dripping_reply}", "object_store.assets.force_path_style": True},
+    ),
+    Held(
+        "email.smtp",
+        "a greeting of a byte a second",
+        Layer.CONNECT,
+        {"email.smtp.host": "127.0.0.1", "email.smtp.port": "{dripping_greeting_port}", "email.smtp.secure": False},
+    ),
+    Held("sandbox.docker", "the engine waits for a registry", Layer.ACCESS, {"sandbox.docker.socket_path": "{docker}"}),
+    Held(f"{API}.internal", "a chunked body without end", Layer.AUTH, {f"{API}.internal_url": "http://{endless}"}),
+    Held(
+        f"{API}.public",
+        "a reply of a byte a second",
+        Layer.AUTH,
+        {f"{API}.public_url": "http://{dripping_reply}"},
+    ),
+    Held(
+        f"{SERVICES}.data_plane_api.internal",
+        "silence",
+        Layer.AUTH,
+        {f"{SERVICES}.data_plane_api.internal_url": "http://{silent}"},
+    ),
+    Held(f"{GATEWAY}.internal", "packets are dropped", Layer.CONNECT, {f"{GATEWAY}.internal_url": "http://{hole}"}),
+    Held(
+        f"{SERVICES}.dashboard",
+        "a TLS handshake of a byte a second",
+        Layer.TLS,
+        {f"{SERVICES}.dashboard.public_url": "https://{dripping_hello}"},
+    ),
+    Held(
+        f"{GATEWAY}.sandbox_ws_internal",
+        "an upgrade that never comes",
+        Layer.AUTH,
+        {f"{GATEWAY}.sandbox_ws_internal_url": "ws://{silent}/tunnel/sandbox"},
+    ),
+    Held(
+        f"{GATEWAY}.sandbox_ws_public",
+        "a TLS handshake without an answer",
+        Layer.TLS,
+        {f"{GATEWAY}.sandbox_ws_public_url": "wss://{silent}/tunnel/sandbox"},
+    ),
+    Held(
+        "telemetry.traces",
+        "a chunked body without end",
+        Layer.ACCESS,
+        {"telemetry.traces.endpoint": "http://{endless}"},
+    ),
+    Held("telemetry.logs", "packets are dropped", Layer.CONNECT, {"telemetry.logs.endpoint": "http://{hole}"}),
+    Held("telemetry.metrics", "a look-up", Layer.DNS, {"telemetry.metrics.endpoint": "http://otel.stuck.test:4318"}),
+    Held("sandbox.publish_base_domain", "a look-up", Layer.DNS, {"sandbox.publish_base_domain": "apps.stuck.test"}),
+    Held("services.control_plane_api.auth.google", "silence after the TLS handshake", Layer.AUTH, configs.GOOGLE),
+)
+ON_E2B = (
+    Held(
+        "object_store.assets",
+        "a look-up in boto3's own thread",
+        Layer.AUTH,
+        {
+            "object_store.assets.endpoint": "http://s3.late.test:{silent_port}",
+            "object_store.assets.force_path_style": True,
+        },
+    ),
+    Held(
+        "object_store.sandbox_storage",
+        "silence",
+        Layer.AUTH,
+        {**configs.MOUNTED, "object_store.sandbox_storage.endpoint": "http://{silent}"},
+    ),
+    Held("sandbox.e2b", "packets are dropped", Layer.CONNECT, {"sandbox.e2b.domain": "e2b.test:{hole_port}"}),
+    Held("sandbox.storage.archil", "silence after the TLS handshake", Layer.AUTH, {}),
+)
+WORLDS = {"on Docker": ON_DOCKER, "on E2B": ON_E2B}
+both_worlds = pytest.mark.parametrize("world", WORLDS)
+both_limits = pytest.mark.parametrize("limit", LIMITS)
+
+
+# What holds them up
+
+
+@dataclass
+class SilentPostgres:
+    """Lets everybody in, and says nothing after that."""
+
+    heard: list[bytes]
+
+    def __call__(self, connection: socket.socket) -> None:
+        self.heard.append(connection.recv(65536))
+        if self.heard[-1]:
+            connection.sendall(struct.pack("!cii", b"R", 8, 0) + struct.pack("!cic", b"Z", 5, b"I"))
+            silence(connection)
+
+
+def silence(connection: socket.socket) -> None:
+    while connection.recv(65536):
+        pass
+
+
+def dripping(words: bytes) -> faults.Behaviour:
+    """A byte of them each second."""
+
+    def drip(connection: socket.socket) -> None:
+        for byte in words:
+            connection.sendall(bytes([byte]))
+            time.sleep(1)
+        silence(connection)
+
+    return drip
+
+
+def endless(connection: socket.socket) -> None:
+    """A body in chunks, of which none is the last."""
+    connection.recv(65536)
+    connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n")
+    while True:
+        connection.sendall(b"1\r\n \r\n")
+        time.sleep(0.2)
+
+
+BEHAVIOURS: Mapping[str, faults.Behaviour] = {
+    "silent": silence,
+    "endless": endless,
+    "dripping_login": dripping(struct.pack("!cii", b"R", 8, 3)),
+    "dripping_reply": dripping(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}"),
+    "dripping_hello": dripping(bytes.fromhex("160303007a020000760303")),
+    "dripping_greeting": dripping(b"220 mail.test ESMTP\r\n"),
+}
+
+
+@pytest.fixture(scope="module")
+def postgres() -> SilentPostgres:
+    return SilentPostgres([])
+
+
+@pytest.fixture(scope="module")
+def places(postgres: SilentPostgres, valkey: Valkey, engine: Engine) -> Iterator[dict[str, object]]:
+    """The addresses of all that holds a driver up, by name; and each one's port."""
+    with ExitStack() as stack:
+        opened = {name: faults.serving(behaviour) for name, behaviour in BEHAVIOURS.items()}
+        opened |= {"silent_postgres": faults.serving(postgres), "hole": faults.black_hole()}
+        ports = {name: stack.enter_context(port) for name, port in opened.items()} | {"valkey": valkey.port}
+        bouncer = stack.enter_context(pgbouncer_server(NOWHERE, users={"mistle": PASSWORD}))
+        docker = stack.enter_context(changed_engine(engine.socket, {"GET /distribution/": late(60)}))
+        numbers = {f"{name}_port": port for name, port in ports.items()}
+        addresses = {name: f"127.0.0.1:{port}" for name, port in ports.items()}
+        yield {**addresses, **numbers, "bouncer": bouncer.url(), "docker": docker}
+
+
+def placed(value: object, places: Mapping[str, object]) -> object:
+    if not isinstance(value, str):
+        return value
+    text = value.format_map(places)
+    return int(text) if text.isdecimal() else text
+
+
+@dataclass(frozen=True)
+class Attack:
+    """One world's run within one limit, and what the same configuration plans."""
+
+    planned: dict[str, Any]
+    ended: Ended
+
+
+@pytest.fixture(scope="module")
+def attacks(
+    places: Mapping[str, object], authority: Authority, tmp_path_factory: pytest.TempPathFactory
+) -> dict[tuple[str, str], Attack]:
+    """Two at a time."""
+    with ExitStack() as stack:
+        provider = stack.enter_context(tls_serving(authority.leaf(), silence))
+        roots = stack.enter_context(authority.trusted())
+        commands = {}
+        for world, held in WORLDS.items():
+            values = {key: placed(value, places) for each in held for key, value in each.values.items()}
+            extra = configs.TELEMETRY | configs.CONTROL_KV if world == "on Docker" else {}
+            file = configs.write(tmp_path_factory.mktemp("deadlines"), {**extra, **values})
+            only = [f"--only={each.check}" for each in held]
+            commands[world] = ["--config", str(file), "-f", "json", "--ca-file", roots, *only]
+        code = (
+            "from tests.harness import blocking as b; b.load_drivers(); "
+            f"b.move_providers('localhost', {provider}); b.make_names()"
+        )
+
+        def attack(name: tuple[str, str]) -> Attack:
+            limit, world = name
+            return Attack(run("plan", *commands[world]).document, run(*commands[world], *LIMITS[limit], code=code))
+
+        with ThreadPoolExecutor(2) as two:
+            names = list(product(LIMITS, WORLDS))
+            return dict(zip(names, two.map(attack, names), strict=True))
+
+
+@pytest.fixture(scope="module")
+def leeway(is_long: bool) -> float:
+    return LEEWAY[is_long]
+
+
+# What comes of it
+
+
+@both_worlds
+@both_limits
+def test_every_check_and_every_key_is_in_the_report(
+    attacks: dict[tuple[str, str], Attack], world: str, limit: str
+) -> None:
+    attack = attacks[limit, world]
+    document = attack.ended.document
+    assert (attack.ended.code, attack.ended.stderr, document["ready"]) == (1, b"", False)
+    assert (checks(document), keys(document)) == (checks(attack.planned), keys(attack.planned))
+    assert set(checks(document)) == {"config", *(each.check for each in WORLDS[world])}
+
+
+@both_worlds
+@both_limits
+def test_the_process_ends_in_time(
+    attacks: dict[tuple[str, str], Attack], world: str, limit: str, leeway: float
+) -> None:
+    ended = attacks[limit, world].ended
+    assert overrun(ended, SECONDS[limit]) < leeway
+
+
+@both_worlds
+def test_each_check_ends_within_its_own_limit(
+    attacks: dict[tuple[str, str], Attack], world: str, figures: Section
+) -> None:
+    document = attacks["--timeout", world].ended.document
+    held = {each.check: each for each in WORLDS[world]}
+    for check in document["checks"][1:]:
+        assert check["status"] in {"fail", "warn"}, check
+        (found,) = (each["id"] for each in check["findings"] if each["status"] == check["status"])
+        figures.cell(f"{check['name']}: {held[check['name']].where}", "found within --timeout", found)
+
+
+@both_worlds
+def test_the_deadline_meets_each_check_where_it_is_held_up(
+    attacks: dict[tuple[str, str], Attack], world: str, figures: Section
+) -> None:
+    found = {check["name"]: check["findings"] for check in attacks["--deadline", world].ended.document["checks"]}
+    for held in WORLDS[world]:
+        cut = [each["layer"] for each in found[held.check] if each["id"] == "run.deadline"]
+        assert cut == [held.layer], (held, found[held.check])
+        figures.cell(f"{held.check}: {held.where}", "rung on which --deadline cut it", held.layer)
+
+
+def test_no_query_is_cancelled_on_a_connection_of_its_own(
+    attacks: dict[tuple[str, str], Attack], postgres: SilentPostgres
+) -> None:
+    """It would be one more wait, for a server that is silent already."""
+    assert 1 <= len([words for words in postgres.heard if words]) <= len(LIMITS)
+    assert not [words for words in postgres.heard if struct.pack("!i", 80877102) in words]
+
+
+def test_the_longest_overrun(attacks: dict[tuple[str, str], Attack], figures: Section) -> None:
+    for limit, seconds in SECONDS.items():
+        longest = max(overrun(attack.ended, seconds) for (name, _), attack in attacks.items() if name == limit)
+        figures.add(f"longest time from {limit} {seconds:g} to the end of the process", f"{longest:.2f} s")
+
+
+def test_a_slow_handshake_is_not_taken_for_plaintext(attacks: dict[tuple[str, str], Attack]) -> None:
+    (dashboard,) = (
+        check
+        for check in attacks["--timeout", "on Docker"].ended.document["checks"]
+        if check["name"] == "services.dashboard"
+    )
+    assert [found["id"] for found in dashboard["findings"] if found["status"] == "fail"] == ["network.silent"]
+
+
+# Look-ups that never end, of every check at once
+
+LOOK_UPS: Values = {
+    **{f"postgres.{way}_url": "postgres://u:p@{host}/d" for way in POSTGRES},
+    **{f"kv.{plane}.url": "redis://{host}" for plane in PLANES},
+    **{f"object_store.{name}.endpoint": "https://{host}" for name in ("assets", "sandbox_storage")},
+    **{
+        f"{SERVICES}.{name}.internal_url": "http://{host}"
+        for name in ("control_plane_api", "data_plane_api", "data_plane_gateway")
+    },
+    f"{API}.public_url": "https://{host}",
+    f"{SERVICES}.dashboard.public_url": "https://{host}",
+    **{f"{GATEWAY}.sandbox_ws_{way}_url": "wss://{host}/tunnel/sandbox" for way in ("internal", "public")},
+    **{f"telemetry.{signal}.endpoint": "http://{host}/v1/x" for signal in ("traces", "logs", "metrics")},
+    **dict.fromkeys(("email.smtp.host", "sandbox.e2b.domain", "sandbox.publish_base_domain"), "{host}"),
+}
+
+
+@pytest.fixture
+def unknown(tmp_path: Path) -> list[str]:
+    """A run each of whose checks has a name of its own to look up, and none is ever answered."""
+    hosts = (f"host-{number}.stuck.test" for number in count(1))
+    values = {key: str(value).format(host=next(hosts)) for key, value in LOOK_UPS.items()}
+    file = configs.write(
+        tmp_path, {**configs.TELEMETRY, **configs.CONTROL_KV, **configs.GOOGLE, **configs.MOUNTED, **values}
+    )
+    return ["--config", str(file), "-f", "json"]
+
+
+@both_limits
+def test_look_ups_that_block(limit: str, unknown: list[str], figures: Section, leeway: float) -> None:
+    code = (
+        "from tests.harness import blocking as b; b.load_drivers(); "
+        "b.move_providers('provider.stuck.test', 443); b.make_names()"
+    )
+    ended = run(*unknown, *LIMITS[limit], code=code)
+    document = ended.document
+    assert (ended.code, ended.stderr) == (1, b"")
+    assert overrun(ended, SECONDS[limit]) < leeway
+    planned = run("plan", *unknown).document
+    assert (checks(document), keys(document)) == (checks(planned), keys(planned))
+    stuck = [found["id"] for check in document["checks"] for found in check["findings"] if found["layer"] == "dns"]
+    assert len(stuck) >= 20
+    assert set(stuck) == {"--timeout": {"network.dns-timeout"}, "--deadline": {"run.deadline"}}[limit]
+    figures.add("look-ups that blocked at once", len(stuck))
+
+
+# What a driver can do to the whole process
+
+
+@pytest.fixture
+def broken(tmp_path: Path, valkey: Valkey) -> Iterator[list[str]]:
+    """A run of checks that end at once, and of one that comes to whatever is done to it."""
+    with faults.refused_port() as port:
+        urls = {f"postgres.{way}_url": f"postgres://u:p@127.0.0.1:{port}/d" for way in POSTGRES}
+        file = configs.write(tmp_path, {**urls, "kv.data_plane.url": valkey.url()})
+        yield ["--config", str(file), "-f", "json", "--only=postgres", "--only=valkey"]
+
+
+def breaking(fault: str, before: str = "None") -> str:
+    begin = "import os; from tests.harness import blocking as b; b.load_drivers(); "
+    return f"{begin}b.break_valkey(0.8, lambda: ({before}, b.{fault}()))"
+
+
+def of_valkey(ended: Ended) -> dict[str, Any]:
+    """What is said of it; the others were done before, and are reported."""
+    *others, found = ended.document["checks"]
+    assert {check["findings"][1]["id"] for check in others[1:]} == {"network.refused"}
+    assert found["name"] == "kv.data_plane"
+    return found
+
+
+@pytest.mark.parametrize(("fault", "rung"), [("hold_the_interpreter", "dns"), ("block_the_loop", "auth")])
+def test_a_driver_that_stops_everything_does_not_stop_the_deadline(
+    fault: str, rung: str, broken: list[str], leeway: float
+) -> None:
+    ended = run(*broken, "--deadline=4", "--timeout=60", code=breaking(fault))
+    assert (ended.code, ended.stderr) == (1, b"")
+    assert overrun(ended, 4) < leeway
+    assert [each["layer"] for each in of_valkey(ended)["findings"] if each["id"] == "run.deadline"] == [rung]
+
+
+@profiles.covering
+@pytest.mark.parametrize("number", [SIGINT, SIGTERM])
+@pytest.mark.parametrize("fault", ["hold_the_interpreter", "block_the_loop"])
+def test_a_driver_that_stops_everything_does_not_stop_a_signal(
+    fault: str, number: Signals, broken: list[str], leeway: float
+) -> None:
+    running = Command(*broken, code=breaking(fault, "os.write(2, b'broken')"))
+    running.says(b"broken")
+    running.signal(number)
+    sent = time.monotonic()
+    ended = running.end()
+    assert (ended.ended - sent) / ended.slowness < leeway
+    assert (ended.code, ended.stderr) == (128 + number, b"")
+    assert [each["status"] for each in of_valkey(ended)["findings"] if each["id"] == "run.interrupted"] == ["skip"]
+
+
+@pytest.mark.parametrize(("fault", "words"), [("crash", "Segmentation fault"), ("leave", "exit code 0")])
+def test_a_driver_that_ends_the_process_ends_no_report(fault: str, words: str, broken: list[str]) -> None:
+    ended = run(*broken, code=breaking(fault))
+    assert (ended.code, ended.stderr) == (3, b"")
+    (bug,) = (each for each in of_valkey(ended)["findings"] if each["id"] == "internal.bug")
+    assert bug["message"].endswith(words)
+
+
+def test_an_import_that_never_ends(broken: list[str], tmp_path: Path, leeway: float) -> None:
+    (tmp_path / "redis.py").write_text("import time; time.sleep(60)")
+    ended = run(*broken, "--deadline=2", code=f"import sys; sys.path.insert(0, {str(tmp_path)!r})")
+    assert (ended.code, ended.stderr) == (1, b"")
+    assert overrun(ended, 2) < leeway
+    assert {check["findings"][0]["id"] for check in ended.document["checks"][1:]} == {"run.deadline"}
+
+
+@pytest.mark.parametrize(("number", "kill"), [(SIGKILL, os.kill), (SIGHUP, os.killpg)])
+def test_a_run_that_is_killed_cleans_up(
+    number: Signals, kill: Callable[[int, int], None], store: ObjectStore, tmp_path: Path
+) -> None:
+    """Even by kill -9, or with its terminal: the object is another process's, which then sees that it is alone."""
+    put, go_on = threading.Event(), threading.Event()
+
+    def answer(request: bytes) -> bytes | None:
+        if put.is_set() and request.startswith(b"HEAD"):
+            go_on.wait(60)
+        if request.startswith(b"PUT"):
+            put.set()
+        return None
+
+    with between(store.port, answer) as port:
+        file = configs.write(tmp_path, bucket(f"http://127.0.0.1:{port}"))
+        command = ("--config", str(file), "-f", "json", "--only=object_store", "--timeout=60")
+        running = Command(*command, start_new_session=True)
+        assert put.wait(20)
+        while not store.objects():
+            time.sleep(0.05)
+        kill(running.process.pid, number)
+        ended = running.end(30)
+        go_on.set()
+    assert (ended.code, ended.stdout, ended.stderr) == (-number, b"", b"")
+    assert store.objects() == []
+
+
+# No time at all
+
+
+@pytest.mark.parametrize("name", profiles.first(2, FORMATS))
+def test_a_report_without_time_names_all_that_another_names(name: str, broken: list[str]) -> None:
+    whole, hurried = (run(*broken, f"-f{name}=/dev/stdout", f"--deadline={limit}") for limit in (60, 0.1))
+    assert (hurried.code, hurried.stderr) == (1, b"")
+    assert "run.deadline" in hurried.stdout.decode()
+    planned = run("plan", *broken).document
+    for named in (*checks(planned), *keys(planned)):
+        assert hurried.stdout.count(named.encode()) >= min(1, whole.stdout.count(named.encode())), named
+
+
+def overrun(ended: Ended, limit: float) -> float:
+    """Seconds from a limit to the end of the process, on a machine that has nothing else to do."""
+    return (ended.seconds - limit) / ended.slowness

@@ -1,0 +1,123 @@
+"""Every kind of check against every fault of a network.
+
+Each kind is made from configuration, in its plaintext and in its TLS form, and climbs towards a server that has the
+fault, through the runner, all kinds at once. Every cell is a test: the finding, its rung, its severity and the keys
+that it blames are exactly those of a table; nothing above that rung counts as proven; no message holds a control
+character; and the climb ends within its limit. A cell shows the rung and the finding.
+
+Of two addresses one drops packets, and a server at the other refuses the login: the cell is a warning of the dead one,
+and that refusal. An answer that is cut is all but the last byte of a right one.
+"""
+
+import gc
+import warnings
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+
+from checks import ALL
+from checks.core.check import Layer, Settings, Status
+from checks.core.roots import Trust
+from preflight.report.model import Result
+from preflight.run.runner import Run, run
+from tests.harness import profiles
+from tests.harness.fault_columns import FAULTS, NAMES, SILENT, Certificates, Fault, afflicted
+from tests.harness.fault_rows import ROWS, Row
+from tests.harness.fault_verdicts import NOT_APPLICABLE, expected, not_applicable
+from tests.harness.figures import Section
+from tests.testbed import Authority
+from tests.testbed.names import NameServer, can_change_names, name_server
+
+pytestmark = pytest.mark.skipif(not can_change_names(), reason="needs root, to give a thread another resolv.conf")
+
+NONE = "\N{EN DASH}"
+GRACE = 1.0  # seconds beyond it, on a machine that does other things as well
+CELLS = [(row, fault) for fault in FAULTS for row in ROWS if not not_applicable(row, fault)]
+
+
+@dataclass
+class Matrix:
+    """All rows of a fault that are asked for climb at once, when the first of its cells is."""
+
+    names: NameServer
+    certificates: Certificates
+    trusted: Path
+    cells: list[tuple[Row, Fault]]
+    results: dict[tuple[str, str], Result] = field(default_factory=dict)
+    bugs: list[str] = field(default_factory=list)
+    slowest: float = 0.0  # seconds beyond a limit
+
+    def result(self, row: Row, fault: Fault) -> Result:
+        if (row.name, fault.name) not in self.results:
+            self._climb(fault)
+        return self.results[row.name, fault.name]
+
+    def _climb(self, fault: Fault) -> None:
+        rows = [row for row, other in self.cells if other is fault]
+        # The resolver is more patient than the check.
+        ended = self.names.asked_by(lambda: self._run(fault, rows), "timeout:9 attempts:1")
+        self.bugs += ended.bugs
+        self.slowest = max(self.slowest, *(result.seconds - fault.limit for result in ended.results))
+        self.results |= {(row.name, fault.name): result for row, result in zip(rows, ended.results, strict=True)}
+
+    def _run(self, fault: Fault, rows: list[Row]) -> Run:
+        settings = Settings(Trust(self.trusted), fault.limit)
+        with afflicted(fault, rows, self.certificates) as checks, warnings.catch_warnings():
+            # asyncio and httpcore leave a connection to itself that is cut in its handshake.
+            warnings.simplefilter("ignore", ResourceWarning)
+            ended = run(checks, settings, deadline=fault.limit + GRACE, origins={})
+            gc.collect()
+            return ended
+
+
+@pytest.fixture(scope="module")
+def matrix(authority: Authority, figures: Section, request: pytest.FixtureRequest) -> Iterator[Matrix]:
+    asked = {item.name for item in request.session.items}
+    cells = [(row, fault) for row, fault in CELLS if f"test_cell[{row.name} | {fault.name}]" in asked]
+    with authority.trusted() as path, name_server(NAMES, silent=[SILENT]) as names:
+        matrix = Matrix(names, Certificates.of(authority), Path(path), cells)
+        yield matrix
+    figures.add("slowest climb beyond its limit", f"{matrix.slowest:.1f} s")
+
+
+def test_every_cell_is_there_or_cannot_be(figures: Section) -> None:
+    reasons = {(row.name, fault.name): not_applicable(row, fault) for row in ROWS for fault in FAULTS}
+    missing = Counter(filter(None, reasons.values()))
+    assert len(CELLS) + missing.total() == len(reasons) == len(ROWS) * len(FAULTS)
+    assert missing.keys() == {reason for reason, _, _ in NOT_APPLICABLE}
+    figures.add("cells", len(CELLS))
+    for reason, count in missing.items():
+        figures.add(f"{NONE}: {reason}", f"{count} cells")
+    for cell in reasons:
+        figures.cells.setdefault(cell, NONE)
+
+
+def test_every_kind_has_a_row() -> None:
+    assert {type(row.at("host.test", 1)) for row in ROWS} == set(ALL)
+
+
+@profiles.covering
+@pytest.mark.parametrize(("row", "fault"), CELLS, ids=[f"{row.name} | {fault.name}" for row, fault in CELLS])
+def test_cell(row: Row, fault: Fault, matrix: Matrix, figures: Section) -> None:
+    result = matrix.result(row, fault)
+    wrong = [finding for finding in result.findings if finding.status >= Status.WARN]
+    figures.cell(row.name, fault.name, "; ".join(f"{finding.layer} · {finding.id}" for finding in wrong))
+
+    found = tuple((finding.id, finding.layer, finding.status, finding.fields) for finding in wrong)
+    assert found == expected(row, fault), "\n".join(map(str, result.findings))
+    assert matrix.bugs == []
+    assert result.seconds <= fault.limit + GRACE
+
+    order = list(Layer).index
+    above = [finding for finding in result.findings if order(finding.layer) > order(wrong[-1].layer)]
+    assert wrong[-1].id == "network.address-unreachable" or {finding.status for finding in above} <= {Status.SKIP}
+    for finding in result.findings:
+        assert finding.message.isprintable()
+        assert finding.hint.isprintable()
+    for finding in wrong:
+        assert finding.message
+        assert finding.hint
+        assert "{" not in finding.hint

@@ -1,0 +1,139 @@
+"""Words and secrets in the formats.
+
+What a server says, and what the operator's file is called, ends in every format. Each text below, and random mixtures
+of them, stands in every place of a report that a foreign text can reach; each format is then read by its own reader
+(a JUnit schema, GitHub's Markdown parser, its runner's rules, Prometheus' client): the document must have the structure
+that it has around harmless words. Then servers say back, in the protocols that they speak, every secret that they are
+shown, and each format is searched for each secret in each encoding, as written and as read.
+"""
+
+import random
+import unicodedata
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from itertools import product
+from pathlib import Path
+
+import pytest
+
+from checks.core.check import Status
+from checks.core.text import clean
+from preflight.config.loader import load
+from preflight.formats import FORMATS
+from preflight.redaction.redactor import MASK
+from preflight.report.model import KeyVerdict, Report
+from tests.harness import configs, faults
+from tests.harness.figures import Section
+from tests.harness.format_attacks import ENCODINGS, WORDS, greeting, parrot
+from tests.harness.format_readers import READERS
+from tests.harness.processes import preflight
+from tests.harness.reports import CONFIG, DIRECT, EVICTS, REJECTED, REPORT, of
+
+RAW = tuple(name for name in FORMATS if name not in {"text", "json"})  # those that clean what they are given
+MIXTURES = {True: 100, False: 5}
+"""By whether the attack is made in all its length."""
+
+
+def saying(words: str) -> Report:
+    """A report with these words in every place that is not ours alone."""
+    at = replace(REPORT.keys[0], origin="x.toml:42")
+    rejected = replace(REJECTED, message=words, hint=words, fields=(words, at.key))
+    broken = replace(DIRECT, name=words, target=words, facts={"seen": words}, findings=(rejected,))
+    warned = replace(DIRECT, findings=(replace(EVICTS, message=words, fields=()),))
+    keys = (KeyVerdict(words, Status.FAIL, "probed", words, (REJECTED.id,), (words,)), at)
+    return of(CONFIG, broken, warned, keys=keys, config=words, file=f"{words}/x.toml", detail=1)
+
+
+def is_live(character: str) -> bool:
+    """Whether a terminal or an editor does something with it that cannot be seen."""
+    return character not in "\n\t" and unicodedata.category(character).startswith("C")
+
+
+def shape(name: str, words: str) -> list[object]:
+    text = FORMATS[name](saying(words))
+    document = READERS[name](text)
+    assert not any(map(is_live, "".join(document.texts)))
+    return document.shape
+
+
+def mixtures(count: int) -> Iterator[str]:
+    chance = random.Random(22)
+    for _ in range(count):
+        yield "".join(chance.choice(tuple(WORDS.values()))[:60] for _ in range(chance.randint(2, 5)))
+
+
+@pytest.mark.parametrize("name", FORMATS)
+def test_no_words_change_a_document(name: str, figures: Section, is_long: bool):
+    harmless = {dotted: shape(name, words) for dotted, words in ((False, "harmless"), (True, "harm.less"))}
+    texts = [*WORDS.values(), *mixtures(MIXTURES[is_long])]
+    said = [words for words in (*map(clean, texts), *(texts if name in RAW else ())) if clean(words)]
+    changed = [words for words in said if shape(name, words) != harmless["." in words]]  # a key's section ends at a dot
+    figures.cell(name, "hostile texts", str(len(said)))
+    figures.cell(name, "documents that they changed", str(len(changed)))
+    assert changed == []
+
+
+def written(
+    folder: Path, behaviour: Callable[..., None], changes: dict[str, object], *arguments: str
+) -> dict[str, str]:
+    """A run against one server that is everything, in every format; and standard error."""
+    with faults.serving(behaviour) as port:
+        here = {"email.smtp.host": "127.0.0.1", "email.smtp.port": port, "email.smtp.secure": False}
+        pointed = {key: value.format(port=port) if isinstance(value, str) else value for key, value in changes.items()}
+        file = configs.write(folder, here | pointed)
+        flags = (flag for name in FORMATS for flag in ("-f", f"{name}={folder / name}"))
+        done = preflight("--config", file, "--timeout", "3", "-v", *arguments, *flags)
+    assert done.code == 1, done
+    return {name: (folder / name).read_text() for name in FORMATS} | {"standard error": done.stderr}
+
+
+def test_mail_server_with_hostile_words_changes_no_document(tmp_path: Path, figures: Section):
+    hostile = " ".join(words[:30] for words in WORDS.values())[:380]
+    runs = []
+    for words in ("harmless", hostile):
+        folder = tmp_path / str(len(runs))
+        folder.mkdir()
+        runs.append(written(folder, greeting(words), {}, "--only", "smtp"))
+    harmless, attacked = runs
+    assert clean(hostile).startswith("READY failed")
+    assert "READY failed" in attacked["text"]
+    for name in FORMATS:
+        assert READERS[name](attacked[name]).shape == READERS[name](harmless[name]).shape, name
+        assert not any(map(is_live, attacked[name]))
+    figures.add("formats written by one run against a mail server that says them all, none changed", len(FORMATS))
+
+
+AWKWARD = "a|b`c\"d\\e<f&g>h%0Ai@j,k:l'm"
+URL = "a%7Cb%60c%22d%5Ce%3Cf%26g%3Eh%250Ai%40j%2Ck%3Al%27m"
+SECRET: dict[str, object] = {
+    "email.smtp.username": "mistle",
+    "email.smtp.password": f"smtp-{AWKWARD}",
+    "internal_auth.shared_token.token": f"token-{AWKWARD.replace('%', '')}-0123456789abcdef",
+    "kv.data_plane.url": f"redis://:kv-{URL}@127.0.0.1:{{port}}",
+    "object_store.assets.endpoint": "http://127.0.0.1:{port}",
+    "object_store.assets.secret_access_key": f"store-{AWKWARD}",
+    "services.control_plane_api.internal_url": "http://127.0.0.1:{port}",
+    "services.data_plane_api.internal_url": "http://127.0.0.1:{port}",
+    "telemetry.enabled": True,
+    **{
+        f"telemetry.{each}.endpoint": f"http://127.0.0.1:{{port}}/v1?key=query-{URL}"
+        for each in ("traces", "logs", "metrics")
+    },
+}
+
+
+def test_no_secret_is_in_any_format_though_servers_say_them_all(tmp_path: Path, figures: Section):
+    selected = (
+        flag for kind in ("smtp", "valkey", "object_store", "http_service", "otlp") for flag in ("--only", kind)
+    )
+    outputs = written(tmp_path, parrot, SECRET, *selected)
+    secrets = [secret for secret in load(tmp_path / "mistle.toml", {}).secrets if len(secret) > 8]
+    assert {f"smtp-{AWKWARD}", f"kv-{AWKWARD}"} <= set(secrets)
+    assert all(MASK in outputs[name] for name in FORMATS if name != "prometheus"), "the servers said nothing back"
+    read = {name: "\n".join(READERS[name](outputs[name]).texts) for name in FORMATS}
+    places = [*outputs.items(), *((f"{name}, read", text) for name, text in read.items())]
+    searched = [
+        (where, text, encode(secret)) for (where, text), encode, secret in product(places, ENCODINGS.values(), secrets)
+    ]
+    assert [(where, needle) for where, text, needle in searched if needle in text] == []
+    figures.add("searches of an output for a secret, in an encoding: none found", len(searched))

@@ -1,0 +1,115 @@
+"""Answers with something else in them.
+
+Servers answer as good ones do, in JSON, but for one value at a time: each, and each list and object, is replaced by
+something of another type, by numbers beyond all, by lists in lists beyond what Python can read, or is missing. No
+answer may end in a bug of the tool: whatever the check makes of it, it ends as a check does.
+"""
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+
+from preflight.report import bugs
+from tests.harness import answers
+from tests.harness.figures import Section
+from tests.harness.targets import Aim, aimed, climbed
+
+MARK = "@@"
+MISSING = "missing"
+ODD = (
+    *("null", "true", "-1", "1.5", "1e999", "9" * 4300, "9" * 5000, '""', '"x\\u0000"'),
+    *("[]", "{}", '[["x", "y", "z"]]', "[" * 100_000 + "]" * 100_000, MISSING),
+)
+Path = tuple[str | int, ...]
+
+
+def paths(document: Any, path: Path = ()) -> Iterator[Path]:
+    """Of every value in it, and of the document itself."""
+    yield path
+    steps = (
+        document.items() if isinstance(document, dict) else enumerate(document) if isinstance(document, list) else ()
+    )
+    for step, value in steps:
+        yield from paths(value, (*path, step))
+
+
+def altered(document: Any, is_long: bool) -> Iterator[str]:
+    """The document as text, each time with one thing in the place of another: with each, or else with one in turn."""
+    for number, path in enumerate(paths(document)):
+        for odd in ODD if is_long else (ODD[number % len(ODD)],):
+            changed = json.dumps(_put(document, path, MARK)).replace(f'"{MARK}"', odd)
+            yield json.dumps(_put(document, path, None)) if odd == MISSING else changed
+
+
+def _put(document: Any, path: Path, value: object) -> Any:
+    """A copy, with this value at the path; with None, without anything there."""
+    if not path:
+        return value
+    step, *rest = path
+    copy = document.copy()
+    copy[step] = _put(document[step], tuple(rest), value)
+    if not rest and value is None:
+        del copy[step]
+    return copy
+
+
+@dataclass
+class Tried:
+    answers: int = 0
+    bugs: list[str] = field(default_factory=list)
+
+    def __call__(self, aim: Aim, text: str) -> None:
+        self.answers += 1
+        try:
+            climbed(aim)
+        except Exception as error:  # which the runner would call internal.bug
+            self.bugs.append(f"{text[:200]}: {bugs.trace(error)}")
+
+
+@pytest.fixture(scope="module")
+def tried(figures: Section) -> Iterator[dict[str, Tried]]:
+    """By kind."""
+    tried = {kind: Tried() for kind in (*answers.GOOD, "postgres", "pooled")}
+    yield tried
+    for kind, all_ in tried.items():
+        figures.cell(kind, "answers", str(all_.answers))
+        figures.cell(kind, "bugs", str(len(all_.bugs)))
+
+
+# The gateway's other answers are the API's.
+CASES = [(kind, name) for kind, all_ in answers.GOOD.items() for name in all_ if kind != "gateway" or name == "member"]
+
+
+@pytest.mark.parametrize(("kind", "name"), CASES)
+def test_a_document(kind: str, name: str, tried: dict[str, Tried], is_long: bool) -> None:
+    status, document = answers.GOOD[kind][name]
+    changes: dict[str, answers.Answer | bytes] = {}
+    with aimed(kind, answers.http(kind, changes)) as aim:
+        for text in altered(document, is_long):
+            changes[name] = answers.reply(status, text)
+            tried[kind](aim, text)
+    assert tried[kind].answers
+    assert not tried[kind].bugs
+
+
+# With something to say of rights, locks and stored credentials.
+ROW = {
+    **answers.SURVEY,
+    "unusable": [["control_plane", "thing"], ["control_plane_meta", "thing"]],
+    "locked": [["control_plane_meta", 42]],
+    "ciphertexts": ["1:0:x", "1:1:y", "2:0:z"],
+}
+
+
+@pytest.mark.parametrize("kind", ["postgres", "pooled"])
+def test_a_row_of_postgres(kind: str, tried: dict[str, Tried], is_long: bool) -> None:
+    changes: dict[str, str] = {}
+    with aimed(kind, answers.postgres(changes)) as aim:
+        for text in altered(ROW, is_long):
+            changes["row"] = text
+            tried[kind](aim, text)
+    assert tried[kind].answers
+    assert not tried[kind].bugs

@@ -1,0 +1,171 @@
+"""Servers that send without end.
+
+Each server offers a gigabyte, as fast as it is read, in one of the ways that its protocol has: one row, one string, one
+header, an error's words, messages without end, or a little that unpacks to much. Each check runs in a process of its
+own, and may take no more than 32 MiB beyond what it takes with a server of its kind that says little. It must end by
+itself, long before its time is over, and blame the server's address.
+"""
+
+import socket
+from collections.abc import Iterator, Mapping
+from functools import partial
+
+import pytest
+
+from checks.core.check import Layer
+from tests.harness import faults, floods, profiles
+from tests.harness.figures import Section
+from tests.harness.floods import Flood, Script
+from tests.harness.measuring import Measurer
+from tests.harness.provider_override import tls_serving
+from tests.harness.targets import TARGETS, aimed
+from tests.testbed import Authority, Leaf
+
+BOUND = 32  # MiB
+LIMIT = 20.0  # seconds; on a busy machine all of this takes a few
+
+# What is shared by the kinds that leave HTTP to one function is attacked once in full.
+SHARED = ("a body without end", "a header of a gigabyte", "a gzip bomb", "arrays in arrays")
+OTHERS = ("gateway", "dashboard", "otlp", "e2b", "archil", "google")
+HTTP = {what: floods.http(reply) for what, reply in floods.HTTP.items()}
+ATTACKS: Mapping[str, Mapping[str, Script]] = {
+    "postgres": floods.POSTGRES,
+    "valkey": {what: floods.after(65536, words) for what, words in floods.RESP.items()},
+    "smtp": floods.SMTP,
+    "object_store": HTTP | {what: floods.http(reply) for what, reply in floods.S3.items()},
+    "docker": HTTP,
+    "tunnel": HTTP | {"a frame of a gigabyte": floods.frame},
+    "api": HTTP,
+    **{kind: {what: HTTP[what] for what in SHARED} for kind in OTHERS},
+}
+CASES = [(kind, what) for kind, attacks in ATTACKS.items() for what in attacks]
+CALM: Mapping[str, Script] = {
+    "postgres": floods.at_query(lambda: iter([floods.DESCRIBED, floods.ROW, floods.READY])),
+    "valkey": floods.after(65536, lambda: iter([floods.WRITTEN, b"$3\r\na:1\r\n"])),
+    "smtp": floods.smtp(),
+}
+ALLOWED = {
+    "postgres": {"postgres.not-postgres", "postgres.login-refused", "postgres.login-too-costly"},
+    "valkey": {"valkey.not-valkey"},
+    "smtp": {"smtp.not-smtp"},
+    "object_store": {"object-store.not-s3", "object-store.server-error"},
+    "docker": {"docker.not-docker", "docker.silent"},
+    "tunnel": {"tunnel.not-gateway", "tunnel.bad-gateway", "tunnel.open-to-anyone", "network.reset"},
+    "api": {"http.not-mistle", "http.unhealthy"},
+    "gateway": {"http.not-mistle"},
+    "dashboard": {"http.not-mistle"},
+    "otlp": {"otlp.not-otlp", "otlp.refused"},
+    "e2b": {"e2b.unexpected-reply"},
+    "archil": {"archil.unexpected-reply"},
+    "google": {"google.unexpected-reply"},
+}
+ENDLESS = "network.endless"
+Growth = dict[str, list[tuple[float, float]]]
+
+
+@pytest.fixture(scope="module")
+def measure() -> Iterator[Measurer]:
+    with Measurer() as measurer:
+        yield measurer
+
+
+@pytest.fixture(scope="module")
+def calm(measure: Measurer, authority: Authority) -> Mapping[str, float]:
+    """How much a check takes, by kind, when its server says little."""
+    quiet = floods.http(partial(floods.whole, b"{}"))
+    peaks = {}
+    for kind in ATTACKS:
+        with aimed(kind, Flood(CALM.get(kind, quiet)), authority) as aim:
+            peaks[kind] = measure(aim.name, aim.values, **aim.options).peak
+    return peaks
+
+
+@pytest.fixture(scope="module")
+def growth(figures: Section) -> Iterator[Growth]:
+    """By kind, in MiB and in seconds of the processor, one for each attack."""
+    growth: Growth = {}
+    yield growth
+    figures.add("attacks", sum(map(len, growth.values())))
+    figures.add("each offers, MiB", floods.GIB // 2**20)
+    figures.add("bound of the memory that a check may take, MiB", BOUND)
+    for kind, all_ in growth.items():
+        figures.cell(kind, "attacks", str(len(all_)))
+        figures.cell(kind, "most memory that one took, MiB", f"{max(0.0, *(memory for memory, _ in all_)):.1f}")
+        figures.cell(kind, "most time of the processor, s", f"{max(busy for _, busy in all_):.1f}")
+
+
+@profiles.covering
+@pytest.mark.parametrize(("kind", "what"), CASES)
+def test_a_server_without_end(
+    kind: str,
+    what: str,
+    measure: Measurer,
+    calm: Mapping[str, float],
+    authority: Authority,
+    growth: Growth,
+) -> None:
+    flood = Flood(ATTACKS[kind][what])
+    with aimed(kind, flood, authority) as aim:
+        found = measure(aim.name, aim.values, timeout=LIMIT, **aim.options)
+    growth.setdefault(kind, []).append((found.peak - calm[kind], found.busy))
+    assert growth[kind][-1][0] < BOUND, f"{found.peak - calm[kind]:.0f} MiB"
+    assert found.seconds < LIMIT / 2, found
+    assert found.busy < LIMIT / 4, found  # what holds up one check in the interpreter holds up all
+    (failed,) = (each for each in found.findings if each.hint and each.id != "smtp.starttls-not-offered")
+    assert failed.id in ALLOWED[kind] | {ENDLESS}, found
+    assert TARGETS[kind].key in failed.fields, found
+    assert flood.offered
+
+
+# TLS from the first byte, at a port.
+SECURED: Mapping[str, Mapping[str, object]] = {
+    "valkey": {"kv.data_plane.url": "rediss://localhost:{}"},
+    "api": {"services.control_plane_api.internal_url": "https://localhost:{}"},
+    "object_store": {"object_store.assets.endpoint": "https://localhost:{}"},
+    "tunnel": {"services.data_plane_gateway.sandbox_ws_internal_url": "wss://localhost:{}/tunnel/sandbox"},
+    "smtp": {"email.smtp.port": "{}", "email.smtp.secure": True},
+}
+
+
+@pytest.fixture(scope="module")
+def long_chain(authority: Authority) -> Leaf:
+    """A certificate with 500 others, none of which proves anything."""
+    leaf = authority.leaf()
+    return Leaf(leaf.chain + authority.pem * 500, leaf.key)
+
+
+@pytest.mark.parametrize("kind", profiles.first(2, SECURED))
+@pytest.mark.parametrize("what", profiles.first(1, ["a chain of 500 certificates", *floods.TLS]))
+def test_a_handshake_without_end(
+    kind: str, what: str, measure: Measurer, calm: Mapping[str, float], long_chain: Leaf, growth: Growth
+) -> None:
+    script, target = floods.TLS.get(what), TARGETS[kind]
+    with faults.serving(Flood(script)) if script else tls_serving(long_chain, lambda _: None) as port:
+        changes = {key: value.format(port) if isinstance(value, str) else value for key, value in SECURED[kind].items()}
+        found = measure(target.name, {**target.values(f"localhost:{port}"), **changes}, timeout=LIMIT)
+    growth.setdefault(f"{kind}, TLS", []).append((found.peak - calm[kind], found.busy))
+    assert growth[f"{kind}, TLS"][-1][0] < BOUND
+    assert found.seconds < LIMIT / 2, found
+    key = "email.smtp.host" if kind == "smtp" else target.key
+    found.fails("tls.handshake-failed", Layer.TLS, key, hint="TLS settings")
+
+
+@profiles.long
+def test_a_row_without_end_through_tls(
+    measure: Measurer, calm: Mapping[str, float], authority: Authority, growth: Growth
+) -> None:
+    context, flood = authority.leaf().context(), Flood(floods.POSTGRES["a row of a gigabyte"])
+
+    def serve(connection: socket.socket) -> None:
+        if connection.recv(8).endswith(b"\x04\xd2\x16\x2f"):
+            connection.sendall(b"S")
+            with context.wrap_socket(connection, server_side=True) as secured:
+                flood(secured)
+
+    target = TARGETS["postgres"]
+    with faults.serving(serve) as port:
+        url = f"postgres://u:postgres-password@localhost:{port}/d?sslmode=require"
+        found = measure(target.name, {target.key: url}, timeout=LIMIT)
+    growth.setdefault("postgres, TLS", []).append((found.peak - calm["postgres"], found.busy))
+    assert growth["postgres, TLS"][-1][0] < BOUND
+    found.fails(ENDLESS, Layer.ACCESS, target.key, hint="the port of the right service")

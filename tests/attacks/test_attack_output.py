@@ -1,0 +1,220 @@
+"""Reports that cannot be written.
+
+Disks that are full, files that may not grow, readers that went away: each gives one clear line on standard error and an
+exit code that is never 0. What stood at the place before stands there still, no temporary file is left, and reports in
+other places are written all the same.
+"""
+
+import ctypes
+import json
+import os
+import resource
+import subprocess
+import sys
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from signal import SIGTERM
+
+import pytest
+
+from preflight.formats import FORMATS
+from tests.harness import profiles
+from tests.harness.command import CLEAN, ROOT, SCHEMA, Command, Ended, run, unread_pipe
+from tests.harness.figures import Section
+from tests.testbed.names import can_change_names, with_files
+
+RIGHT = ("config", "--config", str(ROOT / "examples" / "mistle.toml"))
+OLD = "what stood here before\n"
+VERDICTS: Mapping[int, Mapping[str, str]] = {0: {}, 1: {"MISTLE_ENV": "prod"}}
+"""The exit code of a configuration, and what makes it so."""
+each_verdict = pytest.mark.parametrize("verdict", VERDICTS)
+each_format = pytest.mark.parametrize("name", FORMATS)
+# A run that is ready is one short line to GitHub, which fits where nothing else does.
+each_long_format = pytest.mark.parametrize("name", [name for name in FORMATS if name != "github"])
+needs_root = pytest.mark.skipif(not can_change_names(), reason="only root on Linux can mount a file system")
+
+
+@pytest.fixture
+def fails(figures: Section) -> Callable[..., None]:
+    """It said so in one line with these words, and the verdict that is lost is never that all is right."""
+
+    def check(ended: Ended, fault: str, *words: str, verdict: int = 0) -> None:
+        assert ended.code == (verdict or 2)
+        said = ended.stderr.decode()
+        assert said.startswith("mistle-preflight: ")
+        assert said.count("\n") == 1
+        assert [word for word in words if word not in said] == [], said
+        column = "not ready" if verdict else "ready"
+        figures.cell(fault, f"exit code of a run that is {column}", str(ended.code))
+
+    return check
+
+
+def files(folder: Path) -> dict[str, str]:
+    return {file.name: file.read_text() for file in folder.iterdir()}
+
+
+def limited_to(size: int) -> Callable[[], None]:
+    """For a process whose files may not grow beyond that; pipes are no files."""
+    return lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (size, size))
+
+
+@each_verdict
+@profiles.covering
+@each_long_format
+@pytest.mark.parametrize("size", [0, 100])
+def test_file_that_may_not_grow(name: str, size: int, verdict: int, tmp_path: Path, fails: Callable[..., None]) -> None:
+    place = tmp_path / "report"
+    place.write_text(OLD)
+    ended = run(*RIGHT, "-f", f"{name}={place}", env=VERDICTS[verdict], preexec_fn=limited_to(size))
+    fails(ended, "a file that may not grow", "File too large", f"the {name} report", str(place), verdict=verdict)
+    assert files(tmp_path) == {"report": OLD}
+
+
+def on_a_full_disk(folder: Path, function: Callable[[], Ended]) -> tuple[Ended, dict[str, str]]:
+    """What `function` returns in a thread for which the folder has one page, and an old report in it."""
+
+    def fill() -> tuple[Ended, dict[str, str]]:
+        libc = ctypes.CDLL(None, use_errno=True)
+        mounted = libc.mount(b"none", str(folder).encode(), b"tmpfs", 0, b"size=4k")
+        assert mounted == 0, os.strerror(ctypes.get_errno())
+        (folder / "report").write_text(OLD)
+        return function(), files(folder)
+
+    return with_files({}, fill)
+
+
+@needs_root
+@each_verdict
+@profiles.covering
+@each_format
+def test_disk_that_is_full(name: str, verdict: int, tmp_path: Path, fails: Callable[..., None]) -> None:
+    arguments = (*RIGHT, "-f", f"{name}={tmp_path / 'report'}")
+    ended, left = on_a_full_disk(tmp_path, lambda: run(*arguments, env=VERDICTS[verdict]))
+    fails(ended, "a full disk", "No space left on device", f"the {name} report", verdict=verdict)
+    assert left == {"report": OLD}
+
+
+@needs_root
+def test_standard_output_on_a_full_disk(tmp_path: Path, fails: Callable[..., None]) -> None:
+    def redirected() -> Ended:
+        with (tmp_path / "out").open("wb") as stream:
+            return run(*RIGHT, stdout=stream)
+
+    ended, _ = on_a_full_disk(tmp_path, redirected)
+    fails(ended, "standard output on a full disk", "No space left on device", "standard output")
+
+
+def test_standard_output_that_may_not_grow(tmp_path: Path, fails: Callable[..., None]) -> None:
+    with (tmp_path / "out").open("wb") as stream:
+        ended = run(*RIGHT, stdout=stream, preexec_fn=limited_to(100))
+    fails(ended, "standard output that may not grow", "File too large", "standard output")
+
+
+@each_verdict
+@profiles.covering
+@each_format
+def test_devices_that_are_full(name: str, verdict: int, fails: Callable[..., None]) -> None:
+    ended = run(*RIGHT, "-f", f"{name}=/dev/full", env=VERDICTS[verdict])
+    fails(ended, "a full device", "No space left on device", f"the {name} report", "/dev/full", verdict=verdict)
+
+
+COMMANDS = {"a report": RIGHT, "an explanation": ("explain", "network.refused"), "the help": ("--help",)}
+
+
+@pytest.mark.parametrize("what", COMMANDS)
+def test_reader_that_went_away(what: str, fails: Callable[..., None]) -> None:
+    reader, writer = os.pipe()
+    os.close(reader)
+    ended = run(*COMMANDS[what], stdout=writer)
+    os.close(writer)
+    fails(ended, f"a reader that went away from {what}")
+    assert ended.stderr == b"mistle-preflight: standard output cannot be written to: Broken pipe\n"
+
+
+@each_verdict
+@profiles.covering
+@each_long_format
+def test_reader_that_leaves_in_the_middle(name: str, verdict: int, fails: Callable[..., None]) -> None:
+    with unread_pipe() as (reader, writer):
+        running = Command(*RIGHT, "-f", name, env=VERDICTS[verdict], stdout=writer)
+        os.close(writer)
+        assert os.read(reader, 10)
+    fails(running.end(), "a reader that leaves in the middle", "Broken pipe", verdict=verdict)
+
+
+@profiles.covering
+@each_format
+def test_pipe_that_nobody_reads(name: str, tmp_path: Path, fails: Callable[..., None]) -> None:
+    """To open it would wait for ever."""
+    os.mkfifo(tmp_path / "pipe")
+    ended = run(*RIGHT, "-f", f"{name}={tmp_path / 'pipe'}")
+    fails(ended, "a named pipe that nobody reads", f"{tmp_path / 'pipe'}: nobody reads this pipe")
+
+
+def test_pipe_that_is_read_gets_the_whole_report(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    with subprocess.Popen(["cat", str(tmp_path / "pipe")], stdout=subprocess.PIPE) as reader:
+        ended = run(*RIGHT, "-f", f"json={tmp_path / 'pipe'}")
+        said, _ = reader.communicate(timeout=10)
+    assert (ended.code, ended.stderr) == (0, b"")
+    SCHEMA.validate(json.loads(said))
+
+
+GONE = {
+    "a folder that is removed meanwhile": "shutil.rmtree(place.parent)",
+    "a folder in the report's place": "place.mkdir()",
+}
+
+
+@profiles.covering
+@each_format
+@pytest.mark.parametrize("what", GONE)
+def test_place_that_is_lost_during_the_run(what: str, name: str, tmp_path: Path, fails: Callable[..., None]) -> None:
+    place = tmp_path / "folder" / "report"
+    place.parent.mkdir()
+    code = f"""
+import pathlib, shutil
+import preflight.cli.commands as commands
+place, load = pathlib.Path({str(place)!r}), commands.load
+def lose(*given):
+    {GONE[what]}
+    return load(*given)
+commands.load = lose
+"""
+    fails(run(*RIGHT, "-f", f"{name}={place}", code=code), what, f"the {name} report", str(place))
+    assert {file.name for file in tmp_path.rglob("*")} <= {"folder", "report"}
+
+
+@each_verdict
+def test_one_format_that_fails_costs_no_other(verdict: int, tmp_path: Path, fails: Callable[..., None]) -> None:
+    places = [tmp_path / "first", Path("/dev/full"), tmp_path / "last"]
+    wanted = [f"-fjson={place}" for place in places]
+    ended = run(*RIGHT, *wanted, "-f", "text", env=VERDICTS[verdict])
+    fails(ended, "one format of several", "/dev/full", verdict=verdict)
+    assert b"VALID, nothing was probed" in ended.stdout
+    documents = [json.loads(text) for text in files(tmp_path).values()]
+    assert len(documents) == 2
+    for document in documents:
+        SCHEMA.validate(document)
+
+
+def test_all_formats_that_fail_are_told_in_one_line(tmp_path: Path, fails: Callable[..., None]) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    wanted = ("-f", "json=/dev/full", "-f", f"text={tmp_path / 'pipe'}", "-f", "text")
+    ended = run(*RIGHT, *wanted, preexec_fn=lambda: os.close(1))
+    fails(ended, "every format", "the json report", "the text report", "standard output")
+
+
+def test_interrupted_run_whose_report_is_lost_is_still_interrupted(fails: Callable[..., None]) -> None:
+    code = f"from tests.harness.self_signal import strike; strike('preflight.cli.commands', 'load', {int(SIGTERM)})"
+    ended = run(*RIGHT, "-f", "json=/dev/full", code=code)
+    fails(ended, "a run that was interrupted", "/dev/full", verdict=128 + SIGTERM)
+
+
+def test_closed_standard_streams_do_no_harm() -> None:
+    command = " ".join((sys.executable, "-m", "preflight", *RIGHT))
+    for closing in (">&-", "2>&-", ">&- 2>&-"):
+        done = subprocess.run(f"{command} {closing}", shell=True, env=CLEAN, capture_output=True, check=False)
+        assert done.returncode == (2 if closing.startswith(">") else 0)
+        assert done.stderr.count(b"\n") == (closing == ">&-")

@@ -1,0 +1,553 @@
+"""The least privileges, and each of them taken away
+
+SECURITY.md holds the statements, the policy and the lists that give a probe what it needs and nothing else. They are
+applied here as they stand there, to real servers that enforce them; every probe passes. Then each right is taken away
+alone, and the table says what is found.
+"""
+
+import json
+import re
+import shlex
+from collections.abc import Callable, Collection, Iterator, Mapping
+from contextlib import AbstractContextManager, closing, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+from starlette.requests import HTTPConnection
+from starlette.responses import PlainTextResponse, Response
+from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.websockets import WebSocket
+
+from checks.core.check import Layer, Status
+from tests.harness import configs, profiles, security_md
+from tests.harness.figures import Section
+from tests.harness.full_deployment import IMAGE, MASTER_KEY, MIGRATIONS, NETWORK, SIGNALS, Servers
+from tests.harness.run_check import Climb, climb
+from tests.harness.visits import VISITS
+from tests.servers.e2b import e2b
+from tests.servers.engine import filtered_engine
+from tests.servers.smtp import smtp_script
+from tests.testbed import (
+    Authority,
+    Engine,
+    ObjectStore,
+    PgBouncer,
+    Postgres,
+    Smtp,
+    Valkey,
+    object_store,
+    pgbouncer_server,
+    postgres_server,
+    valkey_server,
+)
+from tests.testbed.object_store import BUCKET, IMAGES_BUCKET, MINIMAL
+from tests.testbed.postgres import SUPERUSER, SUPERUSER_PASSWORD
+from tests.testbed.smtp import ADDRESS, PASSWORD, USER
+from tests.testbed.web import web_server
+
+FOUND, TAKEN = "what is found without it", "rights taken away, each alone"
+
+
+@pytest.fixture(scope="module")
+def roots(authority: Authority) -> Iterator[Path]:
+    with authority.trusted() as path:
+        yield Path(path)
+
+
+def taken(figures: Section, right: str, outcome: str) -> None:
+    """A right was taken away, and this came of it."""
+    figures.cell(right, FOUND, outcome)
+    figures.add(TAKEN, int(figures.figures.get(TAKEN, 0)) + 1)
+
+
+def without(climbed: Climb, status: Status = Status.FAIL) -> str:
+    """The one thing that a climb found, with a remedy."""
+    (finding,) = (each for each in climbed.findings if each.status is status)
+    assert climbed.status is status, climbed
+    assert finding.hint
+    assert finding.message
+    assert finding.fields
+    return finding.id
+
+
+# Postgres
+
+BEFORE, AFTER, FOREIGN = security_md.blocks("Postgres")
+PASSWORDS = dict(re.findall(r"CREATE ROLE (\w+) LOGIN PASSWORD '([^']+)'", BEFORE))
+PLANES = ("control_plane", "data_plane")
+
+
+@dataclass(frozen=True)
+class Grant:
+    """One privilege on one thing, for one role."""
+
+    privilege: str
+    kind: str
+    name: str
+    role: str
+
+    def revoke(self) -> str:
+        return f"REVOKE {self.privilege} ON {self.kind} {self.name} FROM {self.role}"
+
+    def grant(self) -> str:
+        return f"GRANT {self.privilege} ON {self.kind} {self.name} TO {self.role}"
+
+
+def grants(block: str) -> list[Grant]:
+    """Every privilege that a block grants, one by one."""
+    found = re.findall(r"^GRANT ([A-Z, ]+) ON ((?:[A-Z]+ )+)([\w, ]+)\s+TO ([\w, ]+);", block, re.MULTILINE)
+    return [
+        Grant(privilege, kind.strip(), name, role)
+        for privileges, kind, names, roles in found
+        for privilege in privileges.split(", ")
+        for name in names.split(", ")
+        for role in roles.split(", ")
+    ]
+
+
+def login(server: Postgres | PgBouncer, role: str) -> str:
+    return server.url(role, PASSWORDS[role])
+
+
+def postgres_climb(server: Postgres | PgBouncer, role: str, stage: str = "live") -> Climb:
+    """The check whose URL this role is for."""
+    plane, _, way = role.rpartition("_")
+    name = f"postgres.{plane}.{way}"
+    return climb(name, {f"{name}_url": login(server, role), f"{configs.MASTER_KEYS}.1": MASTER_KEY}, stage=stage)
+
+
+def migrate(server: Postgres, role: str, password: str, plane: str) -> None:
+    """What migrations of a plane make as this role; with a sequence, as a serial column has one."""
+    made = [statement for statement in MIGRATIONS.read_text().split(";") if plane in statement]
+    made += [f"CREATE SEQUENCE {plane}{part}.numbers" for part in ("", "_meta", "_openworkflow")]
+    with psycopg.connect(server.url(role, password), autocommit=True) as connection:
+        for statement in made:
+            connection.execute(statement.encode())
+
+
+@contextmanager
+def fresh() -> Iterator[Postgres]:
+    with postgres_server() as server:
+        server.sql(BEFORE, database="mistle")
+        yield server
+
+
+@contextmanager
+def migrated() -> Iterator[Postgres]:
+    """By the direct roles."""
+    with fresh() as server:
+        for plane in PLANES:
+            migrate(server, f"{plane}_direct", PASSWORDS[f"{plane}_direct"], plane)
+        server.sql(AFTER, database="mistle")
+        yield server
+
+
+@contextmanager
+def restored() -> Iterator[Postgres]:
+    """By another role."""
+    with fresh() as server:
+        for plane in PLANES:
+            migrate(server, SUPERUSER, SUPERUSER_PASSWORD, plane)
+        server.sql(AFTER + FOREIGN, database="mistle")
+        yield server
+
+
+WITHOUT = {"CONNECT": "postgres.may-not-connect", "CREATE": "postgres.may-not-create"}
+"""Else `postgres.may-not-use-schema`."""
+
+
+@pytest.mark.parametrize(
+    ("server_of", "block", "stage"),
+    [(fresh, BEFORE, "before-deploy"), (migrated, AFTER, "live"), (restored, FOREIGN, "live")],
+    ids=["before the first migration", "after it", "made by another role"],
+)
+def test_postgres(
+    server_of: Callable[[], AbstractContextManager[Postgres]], block: str, stage: str, figures: Section
+) -> None:
+    tried = grants(block)
+    assert len(tried) == len(set(tried)) > 5
+    with server_of() as server:
+        for role in PASSWORDS:
+            assert postgres_climb(server, role, stage).status is Status.OK
+        for grant in tried:
+            server.sql(grant.revoke(), database="mistle")
+            found = postgres_climb(server, grant.role, stage)
+            id_ = without(found)
+            assert grant.privilege == "CONNECT" or f"role {grant.role} " in found[id_].message
+            assert id_ == WITHOUT.get(grant.privilege, "postgres.may-not-use-schema"), grant
+            taken(figures, f"Postgres: `{grant.privilege} ON {grant.kind}`", f"`{id_}`")
+            server.sql(grant.grant(), database="mistle")
+        for role in PASSWORDS:
+            assert postgres_climb(server, role, stage).status is Status.OK
+
+
+def test_postgres_through_a_pooler() -> None:
+    with migrated() as server, pgbouncer_server(server.address) as pooler:
+        for plane in PLANES:
+            found = postgres_climb(pooler, f"{plane}_pooled")
+            assert found.status is Status.OK, found
+            assert found.facts["pooled"]
+
+
+def test_postgres_with_later_migrations() -> None:
+    """Without the default privileges, a table or sequence that a later migration makes is out of reach."""
+    promised = re.findall(
+        r"^ALTER DEFAULT PRIVILEGES FOR ROLE (\w+) IN SCHEMA (\w+)\s+GRANT .* ON (\w+) TO (\w+);", AFTER, re.M
+    )
+    statements = [statement for statement in AFTER.split(";") if "DEFAULT PRIVILEGES" in statement]
+    assert len(promised) == len(statements) == 4
+    with migrated() as server:
+        for statement, (owner, schema, kind, role) in zip(statements, promised, strict=True):
+            what = {"TABLES": "TABLE {} (id bigint)", "SEQUENCES": "SEQUENCE {}"}[kind]
+            with psycopg.connect(login(server, owner), autocommit=True) as connection:
+                connection.execute(f"CREATE {what.format(f'{schema}.later')}".encode())
+                assert postgres_climb(server, role).status is Status.OK
+                server.sql(statement.replace("GRANT", "REVOKE").replace(" TO ", " FROM "), database="mistle")
+                connection.execute(f"CREATE {what.format(f'{schema}.last')}".encode())
+                found = postgres_climb(server, role)
+                assert without(found) == "postgres.may-not-use-schema"
+                assert f"in schema {schema}: last" in found["postgres.may-not-use-schema"].message
+                connection.execute(f"DROP {kind.removesuffix('S')} {schema}.last, {schema}.later".encode())
+            server.sql(statement, database="mistle")
+
+
+# Valkey
+
+USER_LINE, MORE_LINE = (tuple(shlex.split(block)) for block in security_md.blocks("Valkey"))
+VALKEY_PASSWORD = next(word[1:] for word in USER_LINE if word.startswith(">"))
+COMMANDS = [word for word in USER_LINE if word.startswith("+")]
+NEEDED_BY_ALL = "valkey.not-permitted"
+
+
+def valkey_climb(server: Valkey, database: int = 0, **options: bool) -> Climb:
+    values = {"url": server.url(VALKEY_PASSWORD, "mistle", database), "key_prefix": "mistle"}
+    return climb("kv.data_plane", {f"kv.data_plane.{key}": value for key, value in values.items()}, **options)
+
+
+@pytest.fixture(scope="module")
+def admitted() -> Iterator[Valkey]:
+    with valkey_server() as server, server.client() as admin:
+        admin.execute_command(*USER_LINE)
+        yield server
+
+
+@pytest.fixture
+def acl(admitted: Valkey) -> Iterator[Callable[..., set[str]]]:
+    """Changes the user, and says what it was refused since the last change; at the end it is as in SECURITY.md."""
+    with admitted.client() as admin:
+
+        def change(*words: str) -> set[str]:
+            refused = {entry["object"] for entry in admin.acl_log()}
+            admin.acl_log_reset()
+            admin.execute_command("ACL", "SETUSER", "mistle", *words)
+            return refused
+
+        yield change
+        change("reset", *USER_LINE[3:])
+        change()
+
+
+def test_valkey(admitted: Valkey, acl: Callable[..., set[str]]) -> None:
+    found = valkey_climb(admitted)
+    assert found.status is Status.SKIP, found
+    assert found["valkey.access"].status is Status.OK
+    assert acl() == {"info", "pexpire"}
+    acl(*MORE_LINE[3:])
+    for options in ({}, {"read_only": True}, {"database": 1}):
+        assert valkey_climb(admitted, **options).status is Status.OK
+    assert acl() == set(), "nothing else was tried"
+
+
+@profiles.covering
+@pytest.mark.parametrize("read_only", [False, True])
+@pytest.mark.parametrize("word", COMMANDS)
+def test_valkey_without_a_command(
+    admitted: Valkey, acl: Callable[..., set[str]], word: str, read_only: bool, figures: Section
+) -> None:
+    acl(*MORE_LINE[3:])
+    acl(f"-{word[1:]}")
+    found = valkey_climb(admitted, read_only=read_only)
+    assert without(found) == NEEDED_BY_ALL
+    assert word[1:] in found[NEEDED_BY_ALL].message.lower()
+    taken(figures, f"Valkey: `{word}`", f"`{NEEDED_BY_ALL}`")
+
+
+@pytest.mark.parametrize("read_only", [False, True])
+def test_valkey_without_the_keys(
+    admitted: Valkey, acl: Callable[..., set[str]], read_only: bool, figures: Section
+) -> None:
+    acl(*MORE_LINE[3:])
+    acl("resetkeys", "~other:*")
+    found = valkey_climb(admitted, read_only=read_only)
+    assert without(found) == NEEDED_BY_ALL
+    assert "mistle:" in found[NEEDED_BY_ALL].message
+    taken(figures, "Valkey: `~mistle:*`", f"`{NEEDED_BY_ALL}`")
+
+
+@pytest.mark.parametrize(
+    ("word", "options", "status", "said"),
+    [
+        ("+select", {"database": 1}, Status.FAIL, "select"),
+        ("+info", {}, Status.SKIP, "not judged: this user may not run INFO"),
+        ("+acl|dryrun", {"read_only": True}, Status.SKIP, "writing is not proven"),
+        ("+pexpire", {}, Status.OK, "keeps every key"),
+    ],
+)
+def test_valkey_without_what_can_be_left_out(
+    admitted: Valkey,
+    acl: Callable[..., set[str]],
+    word: str,
+    options: Mapping[str, Any],
+    status: Status,
+    said: str,
+    figures: Section,
+) -> None:
+    assert word in MORE_LINE
+    acl(*MORE_LINE[3:])
+    acl(f"-{word[1:]}")
+    found = valkey_climb(admitted, **options)
+    assert found.status is status, found
+    assert [each for each in found.findings if said in each.message]
+    assert acl() == {word[1:]}
+    taken(figures, f"Valkey: `{word}`".replace("|", "\\|"), f"`{NEEDED_BY_ALL}`" if status is Status.FAIL else said)
+
+
+# Object stores
+
+(POLICY,) = (json.loads(block.replace(IMAGES_BUCKET, BUCKET)) for block in security_md.blocks("Object stores"))
+ACTIONS = POLICY["Statement"][0]["Action"]
+
+
+def store_climb(server: ObjectStore, **options: bool) -> Climb:
+    values = {"endpoint": server.url, "bucket_name": BUCKET, "region": server.region, "force_path_style": True}
+    values |= {"access_key_id": MINIMAL.access_key_id, "secret_access_key": MINIMAL.secret_access_key}
+    return climb(
+        "object_store.assets", {f"object_store.assets.{key}": value for key, value in values.items()}, **options
+    )
+
+
+def allow(server: ObjectStore, *actions: str, denied: str = "") -> None:
+    """
+    The policy with these actions, and without the one that is `denied`.
+
+    This store knows policies of buckets only, which say for whom they are. Here whoever wrote an object may read it,
+    which only a denial takes away.
+    """
+    (statement,) = POLICY["Statement"]
+    user = {"Principal": {"AWS": [f"arn:aws:iam:::user/{MINIMAL.access_key_id}"]}}
+    statements = [statement | user | {"Action": actions or statement["Action"]}]
+    statements += [statement | user | {"Effect": "Deny", "Action": [denied]}] if denied else []
+    server.client().put_bucket_policy(Bucket=BUCKET, Policy=json.dumps(POLICY | {"Statement": statements}))
+
+
+@pytest.fixture(scope="module")
+def own_store() -> Iterator[ObjectStore]:
+    with object_store() as server:
+        yield server
+
+
+def test_object_store(own_store: ObjectStore) -> None:
+    allow(own_store)
+    assert store_climb(own_store).status is Status.OK
+    assert own_store.objects() == []
+    allow(own_store, "s3:GetObject")
+    assert store_climb(own_store, read_only=True).status is Status.SKIP
+
+
+@pytest.mark.parametrize("action", ACTIONS)
+def test_object_store_without_an_action(own_store: ObjectStore, action: str, figures: Section) -> None:
+    allow(own_store, denied=action)
+    found = store_climb(own_store)
+    (denied,) = (each for each in found.findings if each.status is Status.FAIL)
+    assert denied.id == "object-store.access-denied"
+    operation = "HeadObject" if action == "s3:GetObject" else action.removeprefix("s3:")
+    assert denied.message.startswith(f"{operation} was answered with 403 AccessDenied")
+    assert bool(own_store.objects()) == (action == "s3:DeleteObject"), "what could not be removed is named"
+    assert ("object-store.leftover" in str(found)) == (action == "s3:DeleteObject")
+    taken(figures, f"object store: `{action}`", f"`{denied.id}`")
+
+
+def test_object_store_with_versions() -> None:
+    with object_store() as server:
+        client = server.client()
+        client.put_bucket_versioning(Bucket=BUCKET, VersioningConfiguration={"Status": "Enabled"})
+        allow(server, *ACTIONS, "s3:DeleteObjectVersion")
+        assert store_climb(server).status is Status.OK
+        assert not {"Versions", "DeleteMarkers"} & client.list_object_versions(Bucket=BUCKET).keys()
+        allow(server)
+        found = store_climb(server)
+        left = found.passes("object-store.leftover", Layer.ACCESS, "object_store.assets.bucket_name")
+    assert "this user may not delete them" in left.message
+
+
+# Docker
+
+CALLS = security_md.blocks("Docker")[0].split("\n")[:-1]
+DOCKER = {
+    "GET /version": "docker.call-refused",
+    "GET /networks/{name}": "docker.call-refused",
+    "POST /volumes/create": "docker.volume-refused",
+    "DELETE /volumes/{name}": "docker.volume-refused",
+    "GET /distribution/{image}/json": "docker.call-refused",
+    "GET /images/{image}/json": "docker.helper-image-missing",
+    "GET /info": "docker.call-refused",
+}
+
+
+@pytest.fixture(scope="module")
+def prepared(servers: Servers) -> Iterator[Engine]:
+    """With the network."""
+    with closing(servers.engine.client()) as client:
+        network = client.networks.create(NETWORK, internal=True, options={"com.docker.network.bridge.name": "rights"})
+        yield servers.engine
+        network.remove()
+
+
+def docker_climb(servers: Servers, allowed: Collection[str], network: str = NETWORK, **options: bool) -> Climb:
+    with filtered_engine(servers.engine.socket, allowed) as socket:
+        values = {
+            "sandbox.provider": "docker",
+            "sandbox.docker.socket_path": str(socket),
+            "sandbox.docker.network_name": network,
+            "sandbox.default_base_image": f"{servers.registry.address}/{IMAGE}",
+            "sandbox.storage.docker_volume.name_prefix": "mistle-",
+        }
+        return climb("sandbox.docker", values, **options)
+
+
+def test_docker(prepared: Engine, servers: Servers) -> None:
+    assert docker_climb(servers, CALLS).status is Status.OK
+    reading = [call for call in CALLS if call.startswith("GET ")]
+    assert docker_climb(servers, reading, read_only=True).status is Status.SKIP
+    assert without(docker_climb(servers, [*CALLS, "GET /networks"], "absent")) == "docker.network-missing"
+    assert without(docker_climb(servers, CALLS, "absent")) == "docker.call-refused"
+
+
+@pytest.mark.parametrize("call", CALLS)
+def test_docker_without_a_call(call: str, prepared: Engine, servers: Servers, figures: Section) -> None:
+    found = docker_climb(servers, [each for each in CALLS if each != call])
+    id_ = without(found, found.status)
+    assert id_ == DOCKER[call]
+    assert found.status is (Status.WARN if id_ == "docker.helper-image-missing" else Status.FAIL)
+    taken(figures, f"Docker: `{call}`", f"`{id_}`")
+    if call.startswith("DELETE"):
+        (left,) = prepared.contents()["volumes"]
+        assert left in found[id_].hint, "what could not be removed is named"
+        with closing(prepared.client()) as client:
+            client.volumes.get(left).remove()
+
+
+# SMTP
+
+HEARD = security_md.blocks("SMTP")[0].split()
+OFFER = "250-mail.test\n250-STARTTLS\n250 AUTH PLAIN"
+
+
+def smtp_climb(port: int, roots: Path, **changes: object) -> Climb:
+    values = {"host": "localhost", "port": port, "secure": False, "username": USER, "password": PASSWORD}
+    values |= {"from_address": ADDRESS, **changes}
+    return climb("email.smtp", {f"email.smtp.{key}": value for key, value in values.items()}, extra=roots)
+
+
+def test_smtp(authority: Authority, roots: Path) -> None:
+    with smtp_script({"EHLO": OFFER}, leaf=authority.leaf()) as server:
+        assert smtp_climb(server.port, roots).status is Status.OK
+    assert [line.split()[0] for line in server.heard] == HEARD
+
+
+@pytest.mark.parametrize(
+    ("right", "changes", "id_"),
+    [
+        ("the login", {"password": "wrong"}, "smtp.credentials-rejected"),
+        ("to send as that address", {"from_address": "other@mistle.test"}, "smtp.sender-refused"),
+    ],
+)
+def test_smtp_without_a_right(
+    right: str, changes: Mapping[str, object], id_: str, smtp: Smtp, roots: Path, figures: Section
+) -> None:
+    port = smtp.ports["own_senders"]
+    assert smtp_climb(port, roots).status is Status.WARN, "it has no TLS"
+    found = smtp_climb(port, roots, **changes)
+    assert [each.id for each in found.findings if each.status is Status.FAIL] == [id_]
+    taken(figures, f"SMTP: {right}", f"`{id_}`")
+
+
+# HTTP
+
+LINES = list(re.finditer(r"^(.*): (\w+) (\S+)( \?)?$", security_md.blocks("HTTP")[0], re.MULTILINE))
+LACKING = {
+    "GET /__healthz": "http.not-mistle",
+    "GET /openapi.json": "http.wrong-service",
+    "GET /internal/sandbox-runtime/preflight": "http.internal-blocked",
+    "GET /internal/sandbox/instances": "http.internal-blocked",
+    "GET /internal/sandbox-instances/mistle-preflight/runtime-state": "http.internal-blocked",
+    "GET /": "http.not-mistle",
+    "GET /mistle-preflight-{random}": "http.not-the-dashboard",
+    "GET /tunnel/sandbox/mistle-preflight-{random}": "tunnel.not-gateway",
+    **{f"POST /v1/{signal}": "otlp.refused" for signal in SIGNALS},
+    "GET /templates/aliases/{alias}": "e2b.unexpected-reply",
+    "GET /api/disks": "archil.unexpected-reply",
+    "POST /token": "google.unexpected-reply",
+}
+ALIAS = "mistle-sandbox-base-088926277eab48e115019830"
+
+
+def permitting(app: ASGIApp, allowed: Collection[tuple[str, str]]) -> ASGIApp:
+    """A proxy that knows what may be asked."""
+    patterns = [(method, re.sub(r"\\{\w+\\}", "[^/]+", re.escape(path))) for method, path in allowed]
+
+    def refusal(request: HTTPConnection) -> Response | None:
+        asked = request.scope.get("method", "GET"), request.url.path
+        if any(asked[0] == method and re.fullmatch(path, asked[1]) for method, path in patterns):
+            return None
+        return PlainTextResponse("forbidden by policy", 403)
+
+    async def proxied(scope: Scope, receive: Receive, send: Send) -> None:
+        refused = None if scope["type"] == "lifespan" else refusal(HTTPConnection(scope))
+        if refused and scope["type"] == "websocket":
+            await WebSocket(scope, receive, send).send_denial_response(refused)
+        else:
+            await (refused or app)(scope, receive, send)
+
+    return proxied
+
+
+def visited(name: str, paths: Collection[tuple[str, str]], authority: Authority, roots: Path) -> tuple[Climb, set[str]]:
+    """What was found where these alone may be asked, and the paths that were."""
+    with web_server(permitting(VISITS[name].app(), paths), authority.leaf()) as web:
+        found = VISITS[name].climb("https", web.port, extra=roots)
+    return found, {f"{each.method} {each.target.partition('?')[0]}" for each in web.requests}
+
+
+def paths_of(name: str) -> list[tuple[str, str]]:
+    return [(line[2], line[3]) for line in LINES if line[1] == name]
+
+
+@pytest.mark.parametrize("name", VISITS)
+def test_http(name: str, authority: Authority, roots: Path) -> None:
+    found, asked = visited(name, paths_of(name), authority, roots)
+    assert found.status is Status.OK, found
+    assert len(asked) == len(paths_of(name)), asked
+
+
+@pytest.mark.parametrize("line", LINES, ids=lambda line: line[0])
+def test_http_without_a_path(line: re.Match[str], authority: Authority, roots: Path, figures: Section) -> None:
+    name, method, path, dispensable = line.groups()
+    found, _ = visited(name, [each for each in paths_of(name) if each != (method, path)], authority, roots)
+    if dispensable:
+        assert found.status <= Status.SKIP, found
+        return
+    id_ = without(found, found.status)
+    assert id_ == LACKING[f"{method} {path}"]
+    assert "403" in found[id_].message or name == "E2B"
+    taken(figures, f"{name}: `{method} {path}`", f"`{id_}`")
+
+
+def test_e2b_is_asked_more_about_a_template_that_it_refuses(authority: Authority, roots: Path) -> None:
+    with web_server(e2b(foreign=[ALIAS]), authority.leaf()) as web:
+        assert VISITS["E2B"].climb("https", web.port, extra=roots).status is Status.OK
+    (first,) = paths_of("E2B")
+    assert [each.target.partition("?")[0] for each in web.requests] == [first[1].format(alias=ALIAS), "/v2/sandboxes"]

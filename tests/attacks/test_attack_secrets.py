@@ -1,0 +1,370 @@
+"""Secrets never leave.
+
+Random secrets stand in every secret key of the schema, and in the queries and logins of addresses. Every kind of check
+meets servers that say one of them, or all that was sent to them, in their protocol's own errors: encoded once or twice,
+wrapped, cut off; a bug says one too. Whatever is printed, in every format, in tracebacks and on standard error, is then
+read as an attacker would. A secret that is also a host, a prefix or the name of a key hides neither keys nor places nor
+addresses. Not protected are secrets in the names of files, in keys that are not for secrets, and in the paths of URLs;
+of one that is a word of this program, or shorter than five characters, only what stands by itself in the words of
+others is masked.
+"""
+
+import base64
+import json
+import os
+import random
+import re
+import subprocess
+import sys
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+from importlib.resources import files
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from jsonschema import Draft202012Validator
+
+import checks
+from checks.core.check import Layer
+from checks.core.text import clean
+from preflight.cli import commands
+from preflight.cli.invocation import Session
+from preflight.cli.main import main
+from preflight.cli.options import Options
+from preflight.formats import FORMATS
+from preflight.redaction.redactor import MASK, Redactor
+from preflight.report.model import Report
+from preflight.run.signals import Signals
+from tests.harness import configs, in_process, profiles
+from tests.harness.echoes import SCENES
+from tests.harness.figures import Section
+from tests.harness.in_process import FAMILIES, IN_ADDRESSES, SECRET_KEYS, TOKEN, Stage
+from tests.harness.secret_encodings import ENCODINGS, core, leaks, windows
+from tests.testbed import Authority
+
+MANY = settings.default.max_examples if settings.default else 100
+BOUNDED = settings(deadline=None, print_blob=True, suppress_health_check=list(HealthCheck))
+PLACES = (*SECRET_KEYS, *IN_ADDRESSES)
+
+NASTY = "'\"\\%&<>@:/?#+=;$`{}[]|^~ \n\r\t*….-_"
+SCRIPTS = "öéßñ𝔘𝔫𝔦😀👩‍🔬שלוםعربيпароль密码\u0301\u0308\u202e\ufeff"
+ANY = st.characters(exclude_categories=("Cs",), exclude_characters="\0")
+
+
+class Long(str):
+    """From 100 to 4,000 characters; many are longer than what is shown of a server's words."""
+
+    __slots__ = ("seed",)
+    seed: int
+
+    def __new__(cls, seed: int) -> "Long":
+        dice, letters = random.Random(seed), "abcdefghijkLMNOPQ0123456789" + SCRIPTS + NASTY
+        made = super().__new__(cls, "".join(dice.choices(letters, k=dice.choice([100, 398, 400, 4000]))))
+        made.seed = seed
+        return made
+
+    def __repr__(self) -> str:
+        return f"Long({self.seed})"
+
+
+SECRETS = st.one_of(
+    st.text(ANY, min_size=8, max_size=60),
+    st.text("abcdefgh0123456789" + NASTY, min_size=8, max_size=60),
+    st.text("abcdefgh0123456789" + SCRIPTS, min_size=8, max_size=60),
+    st.binary(min_size=8, max_size=32).map(bytes.hex),
+    st.binary(min_size=8, max_size=32).map(lambda octets: ENCODINGS["base64"](octets.decode("latin-1"))),
+    st.builds(Long, st.integers(0, 1000)),
+).filter(lambda text: len(text.strip()) >= 8 and len(set(core(text))) >= 6)  # nothing that chance makes too
+
+
+@dataclass(frozen=True)
+class Words:
+    """How a server says something: encoded by one and then by another, behind other words, and cut short by itself."""
+
+    encodings: tuple[str, ...]
+    before: str
+    length: int
+
+    def __call__(self, text: str) -> str:
+        text = "".join(["", text])  # a plain one
+        for name in self.encodings:
+            text = ENCODINGS[name](text)
+        return f"{self.before} «{text[: self.length]}»"
+
+
+WORDS = st.builds(
+    Words,
+    st.tuples(st.sampled_from(sorted(ENCODINGS)), st.sampled_from(sorted(ENCODINGS.keys() - {"short lines"}))),
+    st.integers(0, 130).map(lambda count: "no " * count),
+    st.one_of(st.just(100_000), st.integers(4, 200)),
+)
+
+
+NEUTRAL = {path: f"neutral-{number:02}-qzjxwvkpy" for number, path in enumerate(PLACES)}
+
+
+class Vocabulary(str):
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return "all that is printed anyway"
+
+
+@pytest.fixture(scope="module")
+def vocabulary(stage: Stage) -> Vocabulary:
+    """What is printed whatever the secrets are, and what the program itself may say, betrays nothing."""
+    stage.play({family: scenes[0] for family, scenes in SCENES.items()}, lambda *_: "words", NEUTRAL[TOKEN])
+    printed = in_process.run(stage, in_process.values(stage, NEUTRAL))
+    root = Path(__file__).parents[2]
+    sources = (file.read_text() for room in ("checks", "preflight") for file in sorted((root / room).rglob("*.py")))
+    return Vocabulary("\n".join((*printed.texts.values(), *sources)))
+
+
+@pytest.fixture(scope="module")
+def stage(authority: Authority) -> Iterator[Stage]:
+    with in_process.stage(authority) as here:
+        yield here
+
+
+def test_every_secret_key_is_attacked() -> None:
+    assert len(SECRET_KEYS) >= 17
+    assert {"postgres", "kv", "object_store", "email", "internal_auth", "sandbox", "services"} == {
+        path.split(".")[0] for path in SECRET_KEYS
+    }
+
+
+@BOUNDED
+@given(secret=SECRETS, words=WORDS)
+def test_no_secret_is_left_in_any_encoding(secret: str, words: Words) -> None:
+    shown = Redactor([secret])(clean(words(secret)))
+    assert not leaks([shown], [secret], words(""))
+
+
+@dataclass(frozen=True)
+class Play:
+    """What one run is made of: the secrets by key, the keys that come from the environment; for each family its scene,
+    whose secret is said (that of no key: all that was sent), and how; and where a bug says a secret.
+    """
+
+    secrets: dict[str, str]
+    variables: frozenset[str]
+    scenes: dict[str, str]
+    subjects: dict[str, str]
+    words: dict[str, Words]
+    bug: tuple[str, Layer]
+
+    def saying(self, family: str, sent: bytes) -> str:
+        subject = self.secrets.get(self.subjects[family], sent.decode(errors="replace"))
+        return self.words[family](subject)
+
+    def error(self) -> Exception:
+        said = self.saying("docker", b"")
+        return ExceptionGroup(said, [KeyError(said), ValueError(said)])
+
+
+@st.composite
+def plays(draw: st.DrawFn) -> Play:
+    secrets = dict(zip(PLACES, draw(st.lists(SECRETS, min_size=len(PLACES), max_size=len(PLACES))), strict=True))
+    if draw(st.booleans()):  # one secret is a part of another
+        inner, outer = draw(st.lists(st.sampled_from(PLACES), min_size=2, max_size=2, unique=True))
+        secrets[outer] = secrets[inner] + secrets[outer]
+    return Play(
+        secrets,
+        frozenset(draw(st.sets(st.sampled_from(PLACES)))),
+        {family: draw(st.sampled_from(SCENES[family])) for family in FAMILIES},
+        {family: draw(st.sampled_from([*PLACES, "sent"])) for family in FAMILIES},
+        {family: draw(WORDS) for family in FAMILIES},
+        draw(st.tuples(st.sampled_from([kind.kind for kind in checks.ALL]), st.sampled_from(Layer))),
+    )
+
+
+@pytest.mark.filterwarnings("ignore:Generating overly large repr")
+@settings(BOUNDED, max_examples=max(1, MANY // 20))
+@given(play=plays())
+def test_no_secret_is_printed(
+    stage: Stage, vocabulary: str, play: Play, capfd: pytest.CaptureFixture[str], tried: Counter[str]
+) -> None:
+    stage.play(play.scenes, play.saying, play.secrets[TOKEN])
+    kind, rung = play.bug
+    with in_process.broken({kind: (rung, play.error)}):
+        printed = in_process.run(stage, in_process.values(stage, play.secrets), play.variables)
+    texts, streams = [*printed.texts.values()], [*capfd.readouterr()]
+    secrets = {secret.strip() for secret in play.secrets.values()}
+    assert {result.kind for result in printed.report.results} == {"config", *(kind.kind for kind in checks.ALL)}
+    assert not leaks([*texts, *streams], secrets, vocabulary)
+    tried.update(runs=1, secrets=len(secrets), texts=len(texts) + len(streams))
+
+
+@pytest.fixture(scope="module")
+def tried(figures: Section) -> Iterator[Counter[str]]:
+    counts: Counter[str] = Counter()
+    yield counts
+    figures.add("runs of the whole line", counts["runs"])
+    figures.add("secrets in them", counts["secrets"])
+    figures.add("secret keys, and addresses that hold one", len(PLACES))
+    figures.add("scenes in which servers say a secret", sum(map(len, SCENES.values())))
+    figures.add("encodings, also one in the other", len(ENCODINGS))
+    figures.add("texts read afterwards", counts["texts"])
+    figures.add("leaks", 0)
+
+
+# Secrets that are also something else: a host, a user, a prefix, a name in a message, a digit.
+
+COINCIDENCES = ["127.0.0.1", "mistle", "mistle-assets", "password", "sandboxes", "a", "1"]
+OFFLINE = [*COINCIDENCES, "localhost", "postgres", "db", "test", "mistle.toml", "email.smtp.password", "MISTLE_ENV"]
+SCHEMA = Draft202012Validator(json.loads(files("preflight").joinpath("report.schema.json").read_text()))
+
+
+class Unmasked(Redactor):
+    """What would be printed of the same results."""
+
+    def __call__(self, text: str, public: frozenset[str] = frozenset()) -> str:
+        return text
+
+
+def skeleton(report: Report) -> object:
+    """The document, but for words that may come from elsewhere and the time that the report itself took."""
+    document = json.loads(FORMATS["json"](report))
+    SCHEMA.validate(document)
+    for finding in (finding for check in document["checks"] for finding in check["findings"]):
+        del finding["message"], finding["hint"]
+    for check in document["checks"]:
+        check["facts"] = sorted(check["facts"])
+    return document | {"seconds": 0}
+
+
+def unmasked(session: Session) -> Report:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(session, "mask", Unmasked())
+        return session.report()
+
+
+@pytest.mark.parametrize("word", profiles.first(3, COINCIDENCES))
+def test_a_secret_that_is_also_something_else(word: str, stage: Stage) -> None:
+    """No server's word of it is shown; the report is the same but for that, and names every host."""
+    scenes = {family: scenes[COINCIDENCES.index(word) % len(scenes)] for family, scenes in SCENES.items()}
+    stage.play(scenes, lambda *_: f"is it «{word}»?", word)
+    printed = in_process.run(stage, in_process.values(stage, dict.fromkeys(PLACES, word)))
+    assert f"«{MASK}»" in printed.texts["text", "-v"]
+    assert not [place for place, text in printed.texts.items() if f"«{word}»" in text]
+    assert f"«{word}»" in str(unmasked(printed.session).findings)
+    assert skeleton(printed.report) == skeleton(unmasked(printed.session))
+
+
+@profiles.covering
+@pytest.mark.parametrize("word", OFFLINE)
+@pytest.mark.parametrize("command", ["plan", "config"])
+def test_masked_report_stays_readable(command: str, word: str, tmp_path: Path) -> None:
+    """Host, user, database, bucket, prefix and password are one word: offline, where nobody says it but the tool."""
+    host = re.sub("[^a-z0-9.]", "-", word.lower())
+    changes = {path: _everywhere(path, word, host) for path in (*SECRET_KEYS, "object_store.assets.bucket_name")}
+    more: dict[str, object] = {"email.smtp.host": host, "kv.data_plane.key_prefix": word}
+    file = configs.write(tmp_path, {**configs.ALL, **changes, **more})
+    session = Session(Options(config=file, detail=1), Signals())
+    report = commands.COMMANDS[command](session)
+    assert isinstance(report, Report)
+    assert skeleton(report) == skeleton(unmasked(session))
+    text = FORMATS["text"](report)
+    for path in configs.PATHS:
+        assert path in text
+        assert "." not in path or configs.line_of(file, path) in text
+    assert f"{host}:5432/{word}" in text or command == "config"
+
+
+def _everywhere(path: str, word: str, host: str) -> str:
+    schemes = {"postgres": f"postgres://{word}:{word}@{host}:5432/{word}", "kv": f"redis://{word}:{word}@{host}:6379"}
+    return schemes.get(path.partition(".")[0], word)
+
+
+# What is made with a secret, and serves as well as it.
+
+MADE = re.compile(
+    rb"connect_token=(\S+)|Signature=(\w+)|AUTH PLAIN (\S+)|ion: (key-[^\r]+)|(?:-key|-token): ([^\r]+)|secret=([^&]+)"
+)
+MADE_IN = {"tunnel": "the member refused", "store": "SignatureDoesNotMatch", "smtp": "AUTH", "e2b": "status 401"} | {
+    "archil": "status 401",
+    "google": "invalid_client",
+    "gateway": "the member refused",
+}
+
+
+def test_nothing_made_with_a_secret_is_printed(stage: Stage, vocabulary: str, figures: Section) -> None:
+    made: dict[str, str] = {}
+
+    def say(family: str, sent: bytes) -> str:
+        found = ["".join(map(bytes.decode, groups)) for groups in MADE.findall(sent)]
+        made.update(dict.fromkeys(found, family))
+        return " ".join(found) or "nothing"
+
+    stage.play(in_process.RIGHT | MADE_IN, say, NEUTRAL[TOKEN])
+    printed = in_process.run(stage, in_process.values(stage, NEUTRAL))
+    assert set(made.values()) >= MADE_IN.keys()
+    assert any(token.startswith("eyJ") for token in made)
+    assert not leaks(printed.texts.values(), made, vocabulary)
+    assert "eyJ" not in "".join(printed.texts.values())
+    figures.add("tokens, signatures and logins made with a secret, and echoed", len(made))
+
+
+# The whole command, as a process.
+
+CRASH = """
+import logging, threading, warnings
+from checks.core.check import Recorder
+from preflight.cli.main import entry
+layer = Recorder.layer
+def fail(record, rung, goal, proves=()):
+    logging.getLogger("driver").warning("sent %s", SECRET)
+    threading.Thread(target=lambda: int(SECRET)).start()
+    if record.check.kind == "smtp":
+        raise KeyError(SECRET)
+    return layer(record, rung, goal, proves)
+Recorder.layer = fail
+entry()
+"""
+
+
+@pytest.mark.parametrize("flags", profiles.first(1, [["-v"], ["-q"], []]))
+def test_no_secret_is_printed_by_the_command(flags: list[str], stage: Stage, vocabulary: str, tmp_path: Path) -> None:
+    """With a bug, with a driver that logs what it sends, and with a thread that dies of a secret."""
+    secrets = {place: f'{place} "öpen" %-{number}' for number, place in enumerate(PLACES)}
+    scenes = {family: scenes[0] for family, scenes in SCENES.items()}
+    stage.play(scenes, lambda _, sent: f"{sent!r} {secrets}", secrets[TOKEN])
+    told = in_process.values(stage, secrets) | {
+        "sandbox.provider": "docker",
+        "sandbox.storage.backend": "docker_volume",
+    }
+    file = configs.write(tmp_path, told)
+    code = f"SECRET = {secrets['email.smtp.password']!r}{CRASH}"
+    formats = [each for name in FORMATS for each in ("-f", f"{name}={tmp_path / name}.report")]
+    skipped = ("--skip", "google", "--timeout", "5", "--config", str(file))
+    done = subprocess.run(
+        [sys.executable, "-c", code, *skipped, *flags, "-f", "text", *formats],
+        capture_output=True,
+        text=True,
+        env={"PATH": os.environ["PATH"], "PYTHONPATH": str(Path(__file__).parents[2])},
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode == 3, done.stderr
+    texts = [done.stdout, done.stderr, *(file.read_text() for file in tmp_path.glob("*.report"))]
+    assert len(texts) == 2 + len(FORMATS)
+    assert ("Traceback" in done.stderr) == (flags == ["-v"])
+    assert not leaks(texts, secrets.values(), vocabulary)
+
+
+# Where else a secret may stand.
+
+
+def test_certificates_file_is_never_quoted(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A file that holds a key, or anything else, instead of certificates; its name is shown."""
+    file, config = tmp_path / "roots.pem", configs.write(tmp_path)
+    body = base64.b64encode(b"a private key" * 30).decode()
+    for text in (f"-----BEGIN PRIVATE KEY-----\n{body}\n-----END PRIVATE KEY-----\n", body, "\0" + body):
+        file.write_text(text)
+        assert main(["config", "--config", str(config), "--ca-file", str(file), "-v", "-f", "json"]) == 2
+        shown = capsys.readouterr()
+        assert str(file) in shown.err
+        assert not windows(body) & windows(shown.out + shown.err)

@@ -1,0 +1,427 @@
+"""Signals at any moment.
+
+SIGINT and SIGTERM are sent at moments spread from the creation of the process to beyond the end of a run that writes
+into a real Valkey, bucket and Docker Engine, every other time a second one soon after. Each run must end with a valid
+report, 130 or 143 where the signal cut anything short, nothing on standard error, and nothing left on any server. Only
+before the tool's own first line, while Python itself starts, does a signal end the process without a report.
+"""
+
+import os
+import random
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.harness import configs, faults, profiles
+from tests.harness.command import CLEAN, ROOT, Command, Ended, checks, ids, keys, run, unread_pipe
+from tests.harness.figures import Section
+from tests.harness.store_faults import ask, between, bucket
+from tests.testbed import Authority, Engine, ObjectStore, Postgres, Smtp, Valkey
+from tests.testbed.object_store import BUCKET
+from tests.testbed.smtp import ADDRESS, PASSWORD, USER
+
+RUNS = {True: 200, False: 8}
+"""By whether the attack is made in all its length."""
+NUMBERS = (signal.SIGINT, signal.SIGTERM)
+POSTGRES = [f"postgres.{plane}_plane.{way}_url" for plane in ("control", "data") for way in ("direct", "pooled")]
+PHASES = ("while Python started", "before the checks", "during the run", "after the report was made")
+
+
+@dataclass(frozen=True)
+class Shot:
+    """A run that got a signal."""
+
+    number: signal.Signals
+    sent: float
+    twice: bool
+    run: Ended
+
+    @property
+    def phase(self) -> str:
+        """When it came, and what came of it."""
+        if self.run.began is None or self.sent < self.run.began:
+            return PHASES[0]
+        if self.run.code != 128 + self.number:
+            return "after the report was made"
+        return "before the checks" if len(checks(self.run.document)) == 1 else "during the run"
+
+
+@dataclass(frozen=True)
+class Servers:
+    """Everything that a run might leave something on."""
+
+    postgres: Postgres
+    valkey: Valkey
+    store: ObjectStore
+    smtp: Smtp
+    engine: Engine
+
+    def contents(self) -> list[object]:
+        """Sessions and their transactions, keys, objects, mail, and what the engine has."""
+        with self.valkey.client() as client:
+            kept = client.keys()
+        sessions = self.postgres.sql("SELECT state FROM pg_stat_activity WHERE usename = %s", self.postgres.name)
+        return [sessions, kept, self.store.objects(), self.smtp.queue(), self.engine.contents()]
+
+    def hold_again(self, before: list[object]) -> bool:
+        """Whether they come to hold what they held; Valkey needs five seconds for what it removes by itself."""
+        ends = time.monotonic() + 30
+        while (now := self.contents()) != before and time.monotonic() < ends:
+            time.sleep(0.1)
+        return now == before
+
+
+@pytest.fixture(scope="module")
+def servers(postgres: Postgres, valkey: Valkey, store: ObjectStore, smtp: Smtp, engine: Engine) -> Servers:
+    return Servers(postgres, valkey, store, smtp, engine)
+
+
+@pytest.fixture(scope="module")
+def command(servers: Servers, authority: Authority, tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[str]]:
+    """A run against all of them, writes and all."""
+    values: dict[str, object] = dict.fromkeys(POSTGRES, servers.postgres.url()) | bucket(servers.store.url)
+    values |= {"kv.data_plane.url": servers.valkey.url(), "sandbox.docker.socket_path": str(servers.engine.socket)}
+    values |= {"sandbox.default_base_image": "127.0.0.1:1/mistle/sandbox-base:1"}
+    login = {"username": USER, "password": PASSWORD, "from_address": ADDRESS}
+    place = {"host": "127.0.0.1", "port": servers.smtp.ports["submission"], "secure": False}
+    values |= {f"email.smtp.{name}": value for name, value in (login | place).items()}
+    file = configs.write(tmp_path_factory.mktemp("signals"), values)
+    only = [f"--only={kind}" for kind in ("postgres", "valkey", "object_store", "smtp", "docker")]
+    with authority.trusted() as roots:
+        yield ["--config", str(file), "-f", "json", "--deadline=30", "--ca-file", roots, *only]
+
+
+@dataclass(frozen=True)
+class Storm:
+    """Many runs, each with its signal, and one that got none."""
+
+    shots: tuple[Shot, ...]
+    undisturbed: Ended
+    is_all_clean: bool
+
+    @property
+    def reported(self) -> tuple[Shot, ...]:
+        """Those whose signal came when the command's first line had run."""
+        return tuple(shot for shot in self.shots if shot.phase != PHASES[0])
+
+
+@pytest.fixture(scope="module")
+def storm(command: list[str], servers: Servers, is_long: bool) -> Storm:
+    """Two at a time, each signal a little later after the process was made, up to beyond the end of a run."""
+    dice, before, runs = random.Random(0), servers.contents(), RUNS[is_long]
+    with ThreadPoolExecutor(2) as two:
+        undisturbed = max(two.map(lambda _: run(*command), range(2)), key=lambda ended: ended.seconds)
+        whole = 1.1 * undisturbed.seconds
+
+        def shoot(number: int) -> Shot:
+            chosen, twice = NUMBERS[number % 2], number % 4 > 1
+            running = Command(*command)
+            time.sleep(whole * (number + dice.random()) / runs)
+            sent = time.monotonic()
+            running.signal(chosen)
+            if twice:
+                time.sleep(0.1 * dice.random())
+                running.signal(chosen)
+            return Shot(chosen, sent, twice, running.end())
+
+        shots = tuple(two.map(shoot, range(runs)))
+    return Storm(shots, undisturbed, servers.hold_again(before))
+
+
+def test_every_run_ends_with_a_valid_report(storm: Storm) -> None:
+    whole = storm.undisturbed.document
+    for shot in storm.reported:
+        document = shot.run.document
+        assert (checks(document), keys(document)) in [(["config"], []), (checks(whole), keys(whole))], shot
+
+
+def test_the_exit_code_is_the_signals_or_that_of_a_whole_run(storm: Storm) -> None:
+    for shot in storm.reported:
+        document = shot.run.document
+        if shot.run.code == 128 + shot.number:
+            assert document["ready"] is False, shot
+            assert "run.interrupted" in ids(document), shot
+        else:
+            assert shot.run.code == storm.undisturbed.code, shot
+            assert statuses(document) == statuses(storm.undisturbed.document), shot
+
+
+def test_nothing_is_claimed_that_was_not_shown(storm: Storm) -> None:
+    known = statuses(storm.undisturbed.document)
+    assert set(known.values()) == {"ok", "fail", "skip"}
+    for shot in storm.reported:
+        for key, status in statuses(shot.run.document).items():
+            assert status in {known[key], "skip"}, (key, shot)
+
+
+def test_nothing_but_the_report_is_printed(storm: Storm) -> None:
+    assert [shot for shot in storm.reported if shot.run.stderr] == []
+
+
+def test_before_the_first_line_the_process_just_ends(storm: Storm) -> None:
+    """Unless Python loses the signal. What it prints of an interrupted start is its own: none of our files is in it."""
+    for shot in storm.shots:
+        if shot not in storm.reported:
+            assert str(ROOT / "preflight").encode() not in shot.run.stderr, shot
+            if shot.run.stdout:
+                assert shot.run.document["ready"] is (shot.run.code == 0), shot
+            else:
+                assert shot.run.code in {-shot.number, 1}, shot
+
+
+def test_nothing_is_left_on_any_server(storm: Storm) -> None:
+    assert storm.is_all_clean
+
+
+@profiles.long
+def test_the_storm_met_every_phase(storm: Storm, figures: Section) -> None:
+    reports = [shot.run.document for shot in storm.reported]
+    figures.add("runs that got a signal", len(storm.shots))
+    figures.add("of these, with a second signal within 0.1 s", sum(shot.twice for shot in storm.shots))
+    figures.add("valid reports", len(reports))
+    figures.add("reports of a run that was cut short", sum("run.interrupted" in ids(report) for report in reports))
+    opened = min(shot.run.began - shot.run.created for shot in storm.shots if shot.run.began)
+    figures.add("from the creation of the process to the first line that holds signals back", f"{opened * 1000:.0f} ms")
+    figures.add("keys, objects, volumes, messages, sessions left behind", 0 if storm.is_all_clean else "some")
+    for phase in PHASES:
+        for number in NUMBERS:
+            met = sum((shot.phase, shot.number) == (phase, number) for shot in storm.shots)
+            figures.cell(phase, f"{number.name}s that came", str(met))
+    assert {shot.phase for shot in storm.shots} >= {*PHASES[1:]}
+
+
+def statuses(document: dict[str, Any]) -> dict[str, str]:
+    return {verdict["key"]: verdict["status"] for verdict in document["keys"]}
+
+
+# Moments that are hit on purpose
+
+
+def struck(module: str, path: str, *numbers: int) -> str:
+    """Code for a command that gets these signals whenever it has called that function."""
+    sent = [int(number) for number in numbers]
+    return f"from tests.harness.self_signal import strike; strike({module!r}, {path!r}, *{sent})\n"
+
+
+def pointed_at(port: int, folder: Path) -> list[str]:
+    """A run whose five checks all lead there."""
+    url = f"postgres://u:p@127.0.0.1:{port}/d"
+    file = configs.write(folder, dict.fromkeys(POSTGRES, url) | {"kv.data_plane.url": f"redis://127.0.0.1:{port}"})
+    return ["--config", str(file), "-f", "json", "--only=postgres", "--only=valkey"]
+
+
+@pytest.fixture
+def refused(tmp_path: Path) -> Iterator[list[str]]:
+    """A run that ends soon, and not well."""
+    with faults.refused_port() as port:
+        yield pointed_at(port, tmp_path)
+
+
+@pytest.fixture
+def asked() -> threading.Event:
+    """When a hanging run has come to wait for an answer."""
+    return threading.Event()
+
+
+@pytest.fixture
+def hanging(tmp_path: Path, asked: threading.Event) -> Iterator[list[str]]:
+    """A run that would end by its limits alone."""
+
+    def hear(connection: socket.socket) -> None:
+        while connection.recv(65536):
+            asked.set()
+
+    with faults.serving(hear) as port:
+        yield pointed_at(port, tmp_path)
+
+
+NOTHING_READ = {
+    "before anything is imported": ("_signal", "pthread_sigmask"),
+    "while the configuration is read": ("preflight.cli.commands", "load"),
+}
+NOTHING_CHECKED = {
+    "while checks are planned": ("preflight.plan.plan", "plan"),
+    "while drivers are imported": ("preflight.run.runner", "_import_drivers"),
+}
+REPORT_MADE = {
+    "while keys are judged": ("preflight.cli.invocation", "verdicts"),
+    "while the report is rendered": ("preflight.formats.json", "_check"),
+    "while it is written": ("preflight.output.writer", "_encoded"),
+}
+both = pytest.mark.parametrize("number", NUMBERS)
+
+
+@profiles.covering
+@both
+@pytest.mark.parametrize("moment", NOTHING_READ)
+def test_signal_before_anything_is_known(number: signal.Signals, moment: str, refused: list[str]) -> None:
+    ended = run(*refused, code=struck(*NOTHING_READ[moment], number))
+    assert (ended.code, ended.stderr) == (128 + number, b"")
+    assert (checks(ended.document), keys(ended.document)) == (["config"], [])
+    assert ids(ended.document) == {"run.interrupted"}
+
+
+def test_interrupt_that_python_lost_is_found_again(refused: list[str]) -> None:
+    """Between two lines of its import machinery it only prints one, and keeps a lock that stops every other thread."""
+    ended = run(*refused, code="import _imp; _imp.acquire_lock(); _imp.acquire_lock()")
+    assert (ended.code, ended.stderr) == (130, b"")
+    assert ids(ended.document) == {"run.interrupted"}
+
+
+@both
+def test_signal_while_a_file_is_read_from_where_nobody_answers(number: signal.Signals, refused: list[str]) -> None:
+    code = "import os, time, preflight.cli.commands as m; m.load = lambda *_: os.write(2, b'begun') and time.sleep(60)"
+    running = Command(*refused, code=code)
+    running.says(b"begun")
+    running.signal(number)
+    ended = running.end(30)
+    assert (ended.code, ended.stderr) == (128 + number, b"")
+    assert (checks(ended.document), ids(ended.document)) == (["config"], {"run.interrupted"})
+
+
+@profiles.covering
+@both
+@pytest.mark.parametrize("moment", NOTHING_CHECKED)
+def test_signal_before_anything_is_checked(number: signal.Signals, moment: str, refused: list[str]) -> None:
+    ended = run(*refused, code=struck(*NOTHING_CHECKED[moment], number))
+    assert (ended.code, ended.stderr) == (128 + number, b"")
+    config, *others = ended.document["checks"]
+    assert (config["status"], len(others)) == ("ok", 5)
+    assert {check["status"] for check in others} == {"skip"}
+    assert {check["findings"][0]["id"] for check in others} == {"run.interrupted"}
+    assert {statuses(ended.document)[key] for check in others for key in check["keys"]} == {"skip"}
+
+
+@both
+def test_signal_when_all_is_checked_still_leaves_the_run_not_ready(number: signal.Signals, refused: list[str]) -> None:
+    code = struck("preflight.run.consistency", "compare", number)
+    ended = run(*refused, "--ignore=network.refused", code=code)
+    assert (ended.code, ended.stderr, ended.document["ready"]) == (128 + number, b"", False)
+    assert [finding["id"] for finding in ended.document["checks"][0]["findings"]] == [
+        "config.config",
+        "run.interrupted",
+    ]
+    assert "network.refused" in ids(ended.document)
+
+
+@profiles.covering
+@both
+@pytest.mark.parametrize("moment", REPORT_MADE)
+def test_signal_when_the_report_is_made_changes_nothing(
+    number: signal.Signals, moment: str, refused: list[str]
+) -> None:
+    ended = run(*refused, "--ignore=network.refused", code=struck(*REPORT_MADE[moment], number, number))
+    assert (ended.code, ended.stderr, ended.document["ready"]) == (0, b"", True)
+    assert "run.interrupted" not in ids(ended.document)
+
+
+@both
+def test_more_signals_change_nothing(number: signal.Signals, hanging: list[str], asked: threading.Event) -> None:
+    """They come while checks are being cut short, and again while the report is written."""
+    code = struck("preflight.run.execution", "Climb.cut", number) + struck(
+        "preflight.output.writer", "_encoded", number, number
+    )
+    running = Command(*hanging, code=code)
+    assert asked.wait(20)
+    running.signal(number)
+    sent = time.monotonic()
+    ended = running.end()
+    assert ended.ended - sent < 5
+    assert (ended.code, ended.stderr) == (128 + number, b"")
+    assert {check["findings"][-1]["status"] for check in ended.document["checks"][1:]} == {"skip"}
+    assert "run.interrupted" in ids(ended.document)
+
+
+@both
+def test_signal_during_an_import_that_never_ends(number: signal.Signals, refused: list[str], tmp_path: Path) -> None:
+    """The driver is still being imported when the process ends."""
+    (tmp_path / "redis.py").write_text("import os, time; os.write(2, b'begun'); time.sleep(60)")
+    running = Command(*refused, code=f"import sys; sys.path.insert(0, {str(tmp_path)!r})")
+    running.says(b"begun")
+    running.signal(number)
+    ended = running.end(30)
+    assert (ended.code, ended.stderr) == (128 + number, b"")
+    assert len(checks(ended.document)) == 6
+
+
+@both
+def test_signal_ends_a_report_that_nobody_takes(number: signal.Signals, refused: list[str], tmp_path: Path) -> None:
+    """Files are written before that."""
+    kept = tmp_path / "report"
+    with unread_pipe() as (_, writer):
+        running = Command(*refused, "-f", f"text={kept}", stdout=writer)
+        os.close(writer)
+        wait_for(kept.exists)
+        time.sleep(0.3)
+        assert running.process.poll() is None
+        running.signal(number)
+        ended = running.end(30)
+    assert (ended.code, ended.stderr) == (128 + number, b"")
+    assert "NOT READY" in kept.read_text()
+
+
+@both
+def test_a_slow_reader_gets_the_whole_report_of_an_interrupted_run(
+    number: signal.Signals, hanging: list[str], asked: threading.Event
+) -> None:
+    with unread_pipe() as (reader, writer):
+        running = Command(*hanging, stdout=writer)
+        os.close(writer)
+        assert asked.wait(20)
+        running.signal(number)
+        time.sleep(2)
+        with os.fdopen(os.dup(reader), "rb") as stream:
+            said = stream.read()
+        ended = replace(running.end(30), stdout=said)
+    assert (ended.code, len(checks(ended.document))) == (128 + number, 6)
+
+
+@both
+def test_an_upload_that_is_answered_after_the_signal_is_removed(
+    number: signal.Signals, store: ObjectStore, tmp_path: Path, is_long: bool
+) -> None:
+    """Where other work has kept the process from it in the time that it has, it is named."""
+    arrived = threading.Event()
+
+    def late(request: bytes) -> bytes | None:
+        if not request.startswith(b"PUT"):
+            return None
+        arrived.set()
+        time.sleep(0.05)
+        return ask(store.port, request)
+
+    with between(store.port, late) as port:
+        file = configs.write(tmp_path, bucket(f"http://127.0.0.1:{port}"))
+        running = Command("--config", str(file), "-f", "json", "--only=object_store")
+        assert arrived.wait(20)
+        running.signal(number)
+        ended = running.end()
+    left = store.objects()
+    assert (ended.code, "object-store.leftover" in ids(ended.document)) == (128 + number, bool(left))
+    assert not (left and is_long)
+    for name in left:
+        store.client().delete_object(Bucket=BUCKET, Key=name)
+
+
+def test_the_console_script_is_only_its_first_line(tmp_path: Path) -> None:
+    """Until signals are held back, nothing is imported that Python has not loaded itself."""
+    code = "import sys; before = set(sys.modules); import preflight.cli.main; print(*{*sys.modules} - before)"
+    done = subprocess.run([sys.executable, "-c", code], env=CLEAN, capture_output=True, text=True, check=True)
+    assert set(done.stdout.split()) == {"__future__", "preflight", "preflight.cli", "preflight.cli.main"}
+
+
+def wait_for(condition: Callable[[], bool]) -> None:
+    ends = time.monotonic() + 20
+    while not condition():
+        assert time.monotonic() < ends
+        time.sleep(0.02)

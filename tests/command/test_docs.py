@@ -1,0 +1,90 @@
+"""The documentation is the code's own, and everything in it was once met in a test."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+import checks
+from checks.core.check import Layer
+from preflight.formats.explanation.text import explain
+from preflight.reference import generate
+from preflight.reference.catalogue import anchor, entries
+
+ROOT = Path(__file__).parents[2]
+DOCUMENTS = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")])
+TESTS = "\n".join(file.read_text() for file in sorted((ROOT / "tests").rglob("test_*.py")) if file != Path(__file__))
+
+
+@pytest.mark.parametrize("name", generate.PAGES)
+def test_page_is_fresh(name: str):
+    written = (generate.FOLDER / name).read_text()
+    assert written == generate.PAGES[name](), "run python -m preflight.reference.generate"
+
+
+@pytest.mark.parametrize("id_", entries())
+def test_finding_is_expected_in_a_test(id_: str):
+    assert re.search(rf"""["']{re.escape(id_)}["']""", TESTS), f"no test expects {id_}"
+
+
+@pytest.mark.parametrize("id_", entries())
+def test_finding_is_explained(id_: str):
+    entry = entries()[id_]
+    text = explain(entry)
+    assert text.startswith(f"{id_}\n")
+    assert "{" not in entry.hint
+    assert entry.example, "run scripts/examples"
+    assert f"for example\n      {entry.example}\n" in text
+    assert anchor(id_) in anchors(generate.findings_page())
+    assert entry.link == f"docs/findings.md#{anchor(id_)}"
+
+
+@pytest.mark.parametrize("id_", entries())
+def test_failure_has_a_remedy(id_: str):
+    cause = entries()[id_].cause
+    assert cause.hint or cause.status.name == "OK"
+    assert re.fullmatch(r"[a-z0-9-]+\.[a-z0-9-]+", id_)
+    assert cause.layer in Layer
+
+
+@pytest.mark.parametrize("kind", checks.ALL, ids=lambda kind: kind.kind)
+def test_kind_has_a_manual(kind: type[checks.core.check.Check]):
+    page = generate.checks_page()
+    assert f"## {kind.kind}\n" in page
+    assert kind.__doc__
+    assert kind.__doc__.splitlines()[0] in page
+    assert re.search(r"\bWrites\b", kind.__doc__), "what it writes"
+    assert re.search(r"\bNeeds\b", kind.__doc__), "what it needs"
+    for cause in kind.causes:
+        assert re.fullmatch(r"[a-z0-9]+(-[a-z0-9]+)*\.[a-z0-9]+(-[a-z0-9]+)*", cause.id)
+
+
+def anchors(page: str) -> set[str]:
+    """Of every heading, as Markdown sites make them."""
+    titles = re.findall(r"^#+ (.*)$", page, re.MULTILINE)
+    return {re.sub(r"[^\w -]", "", title).replace(" ", "-").lower() for title in titles}
+
+
+@pytest.mark.parametrize("page", DOCUMENTS, ids=lambda page: page.name)
+def test_links_lead_somewhere(page: Path):
+    for link in re.findall(r"\]\(([^)\s]+)\)", page.read_text()):
+        file, _, place = link.partition("#")
+        if not link.startswith("https://"):
+            target = page.parent / file if file else page
+            assert target.exists(), link
+            assert not place or place in anchors(target.read_text()), link
+
+
+def test_index_names_every_page():
+    index = (generate.FOLDER / "index.md").read_text()
+    assert set(re.findall(r"\]\((\w+\.md)\)", index)) == {page.name for page in generate.FOLDER.glob("*.md")} - {
+        "index.md"
+    }
+
+
+@pytest.mark.parametrize("file", sorted((ROOT / "tests/attacks").glob("test_*.py")), ids=lambda file: file.stem)
+def test_reliability_page_has_every_attack_that_gives_figures(file: Path):
+    text = file.read_text()
+    heading = text.removeprefix('"""').partition("\n")[0].rstrip(".").removesuffix('"""').rstrip(".")
+    if "figures" in text:
+        assert f"\n## {heading}\n" in (generate.FOLDER / "reliability.md").read_text(), "run scripts/reliability"

@@ -1,0 +1,147 @@
+"""What the command changes in its own process, and what a caller's process hands down to it."""
+
+import resource
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.harness import configs, faults, processes
+from tests.harness.command import CLEAN, ENTRY, Command, run
+
+ROOT = Path(__file__).parents[2]
+WAITS = {
+    "diff": ("preflight.cli.commands", "_read", ["diff", "a", "b"]),
+    "merge": ("preflight.cli.commands", "_read", ["merge", "a"]),
+    "explain": ("preflight.reference.catalogue", "entries", ["explain", "network.refused"]),
+    "completion": ("preflight.cli.completion", "script", ["completion", "bash"]),
+    "plan": ("preflight.plan.plan", "plan", ["plan", "--config", str(processes.EXAMPLE)]),
+    "config": ("preflight.cli.commands", "load", ["config", "--config", str(processes.EXAMPLE)]),
+}
+"""For each command that does not check, a function in which it may be held up."""
+
+
+SENDS = """
+import os, preflight.cli.commands as m
+load = m.load
+m.load = lambda *given: (os.kill(os.getpid(), {}), load(*given))[1]
+"""
+"""Code for a command that sends itself a signal when it has begun."""
+
+
+@pytest.fixture
+def refused(tmp_path: Path) -> Iterator[list[str]]:
+    with faults.refused_port() as port:
+        file = configs.write(tmp_path, {"kv.data_plane.url": f"redis://127.0.0.1:{port}"})
+        yield ["--config", str(file), "--only=kv.data_plane", "-f", "json"]
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=lambda number: number.name)
+@pytest.mark.parametrize("command", WAITS)
+def test_signal_ends_every_command(command: str, number: signal.Signals) -> None:
+    module, name, arguments = WAITS[command]
+    held = "lambda *_, **__: os.write(2, b'begun') and time.sleep(60)"
+    running = Command(*arguments, code=f"import os, time, {module} as m; m.{name} = {held}")
+    running.says(b"begun")
+    running.signal(number)
+    ended = running.end(30)
+    assert (ended.code, ended.stderr) == (128 + number, b"")
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=lambda number: number.name)
+def test_signal_that_the_caller_has_it_ignore_stays_ignored(number: signal.Signals, refused: list[str]) -> None:
+    """As nohup, and shells that start something in the background, have it."""
+    program = f"import signal; signal.signal({int(number)}, signal.SIG_IGN)\n{SENDS.format(int(number))}\n{ENTRY}"
+    done = subprocess.run(
+        [sys.executable, "-c", program, *refused], env=CLEAN, capture_output=True, timeout=60, check=False
+    )
+    assert (done.returncode, done.stderr) == (1, b"")
+    assert b"network.refused" in done.stdout
+
+
+def test_core_dumps_are_off_and_files_as_many_as_may_be(refused: list[str], tmp_path: Path) -> None:
+    """A core dump would hold every secret. The limit is the soft one: it needs no privilege."""
+    code = """
+import atexit, os, resource, preflight.cli.commands as m
+load = m.load
+def told(*given):
+    for which in (resource.RLIMIT_CORE, resource.RLIMIT_NOFILE):
+        os.write(2, b"%d/%d " % resource.getrlimit(which))
+    return load(*given)
+m.load = told
+"""
+
+    def limits() -> None:
+        resource.setrlimit(resource.RLIMIT_CORE, (65536, 65536))
+        resource.setrlimit(resource.RLIMIT_NOFILE, (64, 512))
+
+    ended = run(*refused, code=code, preexec_fn=limits)
+    assert (ended.code, ended.stderr) == (1, b"0/65536 512/512 ")
+
+
+def test_library_leaves_the_limits_of_its_host(tmp_path: Path) -> None:
+    from preflight import check
+
+    with faults.refused_port() as port:
+        file = configs.write(tmp_path, {"kv.data_plane.url": f"redis://127.0.0.1:{port}"})
+        before = [resource.getrlimit(which) for which in (resource.RLIMIT_CORE, resource.RLIMIT_NOFILE)]
+        check(file, only=["kv.data_plane"], environ={})
+    assert before == [resource.getrlimit(which) for which in (resource.RLIMIT_CORE, resource.RLIMIT_NOFILE)]
+
+
+def test_children_that_the_caller_has_it_ignore(refused: list[str]) -> None:
+    """Without SIGCHLD, the system keeps no exit code of the process that makes the checks."""
+    ended = run(*refused, code="import signal; signal.signal(signal.SIGCHLD, signal.SIG_IGN)")
+    assert (ended.code, ended.stderr) == (1, b"")
+    assert b"network.refused" in ended.stdout
+
+
+# The process that makes the checks
+
+
+def bug(document: dict[str, Any], id_: str = "internal.bug") -> str:
+    (found,) = {each["message"] for check in document["checks"] for each in check["findings"] if each["id"] == id_}
+    return str(found)
+
+
+def test_traceback_of_the_other_process_is_told(refused: list[str]) -> None:
+    code = "import preflight.run.runner as m\ndef broken(*_, **__): raise LookupError('words')\nm._distinct = broken"
+    ended = run(*refused, "-v", code=code)
+    assert ended.code == 3
+    assert bug(ended.document).startswith("LookupError at ")
+    assert b"in broken" in ended.stderr
+
+
+def test_message_that_cannot_be_read_is_no_deadline(refused: list[str]) -> None:
+    code = "import multiprocessing.connection as m\ndef broken(*_): raise LookupError('x')\nm.Connection.recv = broken"
+    ended = run(*refused, "-v", "--deadline=30", code=code)
+    assert ended.code == 3
+    assert bug(ended.document).startswith("LookupError at ")
+    assert b"in broken" in ended.stderr
+    assert ended.seconds < 25
+
+
+def test_process_that_the_system_kills_lacked_memory(refused: list[str]) -> None:
+    code = "import os, preflight.run.runner as m\nm._distinct = lambda *_: os.kill(os.getpid(), 9)"
+    ended = run(*refused, code=code)
+    assert (ended.code, ended.stderr) == (1, b"")
+    assert "was killed" in bug(ended.document, "run.no-memory")
+
+
+def test_process_that_cannot_be_made(refused: list[str]) -> None:
+    code = "import os\ndef broken(): raise BlockingIOError(11, 'Resource temporarily unavailable')\nos.fork = broken"
+    ended = run(*refused, code=code)
+    assert (ended.code, ended.stderr) == (1, b"")
+    assert "can't start new process" in bug(ended.document, "run.no-memory")
+
+
+def test_process_that_is_never_gone_is_not_waited_for(refused: list[str]) -> None:
+    code = "import os, preflight.run.runner as m\nos.waitpid = lambda *_: (0, 0)\nm._distinct = lambda *_: os._exit(7)"
+    ended = run(*refused, "--deadline=30", code=code)
+    assert ended.code == 3
+    assert bug(ended.document).endswith("died: for an unknown reason")
+    assert ended.seconds < 25

@@ -1,0 +1,355 @@
+"""Each rule that spans keys, broken by a real configuration: id, key, status, hint."""
+
+from pathlib import Path
+
+import pytest
+
+from checks.core.check import Layer, Status
+from preflight.config import causes
+from preflight.config.loader import load
+from preflight.config.schema.keys import key_of
+from tests.harness.configs import CONTROL_KV, E2B, GOOGLE, MASTER_KEYS, MOUNTED, TELEMETRY, Raw, line_of, write
+
+API, AUTH, GATEWAY = "services.control_plane_api", "services.control_plane_api.auth", "services.data_plane_gateway"
+PRODUCTION = {"global.env": "production"}
+STRONG = "0123456789abcdef0123456789abcdef"
+
+
+def check(tmp_path, changes, id_, status, *keys, message="", hint="", env=None):
+    """The one finding of an id: its status, keys, words, and the places in its hint."""
+    file = write(tmp_path, changes)
+    config = load(file, env or {})
+    (finding,) = (finding for finding in config.findings if finding.id == id_)
+    assert (finding.status, finding.fields, finding.layer) == (status, keys, Layer.CONFIG)
+    assert message in finding.message
+    for key in keys:
+        place = config.origins[key] if key_of(key).variable in (env or {}) else f"{key} in {line_of(file, key)}"
+        assert place in finding.hint
+    assert hint in finding.hint
+    return config
+
+
+def clean(tmp_path, changes):
+    assert load(write(tmp_path, changes), {}).findings == ()
+
+
+@pytest.mark.parametrize("changes", [{}, E2B, MOUNTED, GOOGLE, TELEMETRY, CONTROL_KV])
+@pytest.mark.parametrize("env", ["development", "production"])
+def test_sound_configurations_pass_all_rules(tmp_path, changes, env):
+    clean(tmp_path, {**changes, "global.env": env})
+
+
+# URLs
+
+
+@pytest.mark.parametrize(
+    ("path", "url", "said"),
+    [
+        ("postgres.control_plane.direct_url", "postgres:5432/mistle", "scheme and //"),
+        ("postgres.control_plane.pooled_url", "postgres://u:p@/mistle", "no host"),
+        ("postgres.data_plane.direct_url", "postgres://u:p@db:5432", "names no database"),
+        ("postgres.data_plane.pooled_url", "postgres://u:p@db/", "names no database"),
+        ("postgres.data_plane.pooled_url", "postgres://u:p/x@db/m", "%2F"),
+        ("kv.data_plane.url", "redis://valkey:6379/mistle", "a database number"),
+        ("kv.data_plane.url", "redis://valkey/0/1", "a database number"),
+        ("kv.data_plane.url", "redis://valkey/" + "9" * 5000, "a database number"),
+        ("kv.data_plane.url", "redis://one:6379,two:6379", "several hosts"),
+        ("services.dashboard.public_url", "app.mistle.example", "is not a URL like http://"),
+        ("services.dashboard.control_plane_api_origin", "//api.mistle.example", "scheme and //"),
+        (f"{API}.public_url", "https://api.mistle.example:x", "port is not a number"),
+        (f"{API}.internal_url", "http://api:80800", "1 to 65535"),
+        ("services.data_plane_api.internal_url", "http//api", "scheme and //"),
+        (f"{GATEWAY}.internal_url", "http://ga teway", "space"),
+        (f"{GATEWAY}.sandbox_ws_public_url", "gateway", "is not a URL like ws://"),
+        (f"{GATEWAY}.sandbox_ws_internal_url", "ws://", "no host"),
+        ("object_store.assets.endpoint", "s3.example.com", "scheme and //"),
+    ],
+)
+def test_malformed_url(tmp_path, path, url, said):
+    config = check(tmp_path, {path: url}, "config.malformed-url", Status.FAIL, path, message=said, hint="correct ")
+    assert config.broken == {path}
+    assert path not in config.values
+
+
+@pytest.mark.parametrize(
+    ("path", "url", "expected"),
+    [
+        ("postgres.control_plane.direct_url", "mysql://u:p@db/m", "postgres:// or postgresql://"),
+        ("kv.data_plane.url", "valkey://valkey:6379", "redis:// or rediss://"),
+        ("kv.data_plane.url", "sentinel://valkey:6379", "redis:// or rediss://"),
+        ("services.dashboard.public_url", "ws://app.mistle.example", "http:// or https://"),
+        (f"{API}.internal_url", "tcp://api:8080", "http:// or https://"),
+        (f"{GATEWAY}.sandbox_ws_public_url", "https://gateway.mistle.example/tunnel/sandbox", "ws:// or wss://"),
+        (f"{GATEWAY}.sandbox_ws_internal_url", "http://gateway:8084/tunnel/sandbox", "ws:// or wss://"),
+    ],
+)
+def test_wrong_scheme(tmp_path, path, url, expected):
+    config = check(tmp_path, {path: url}, "config.wrong-scheme", Status.FAIL, path, message=expected, hint="correct ")
+    assert config.broken == {path}
+
+
+@pytest.mark.parametrize("signal", ["traces", "logs", "metrics"])
+def test_telemetry_endpoint_is_a_url_when_telemetry_is_enabled(tmp_path, signal):
+    path = f"telemetry.{signal}.endpoint"
+    check(tmp_path, {**TELEMETRY, path: "grpc://c:4317"}, "config.wrong-scheme", Status.FAIL, path)
+    clean(tmp_path, {**TELEMETRY, "telemetry.enabled": False, path: "collector"})
+
+
+def test_sandbox_storage_endpoint_is_a_url_when_it_is_mounted(tmp_path):
+    path = "object_store.sandbox_storage.endpoint"
+    check(tmp_path, {**MOUNTED, path: "s3://bucket.example.com"}, "config.wrong-scheme", Status.FAIL, path)
+    clean(tmp_path, {**MOUNTED, path: "s3", "sandbox.storage.archil.mount_object_store": None})
+
+
+@pytest.mark.parametrize("url", ["redis://valkey", "redis://valkey/", "rediss://u:p@valkey:6380/15"])
+def test_valkey_url(tmp_path, url):
+    clean(tmp_path, {"kv.data_plane.url": url})
+
+
+# Rules that span keys
+
+
+@pytest.mark.parametrize(("provider", "backend"), [("docker", "archil"), ("e2b", "docker_volume")])
+def test_provider_and_storage(tmp_path, provider, backend):
+    changes = {**E2B, "sandbox.storage.docker_volume": Raw("{}"), "sandbox.docker.socket_path": "/s"}
+    changes |= {"sandbox.provider": provider, "sandbox.storage.backend": backend}
+    check(
+        tmp_path,
+        changes,
+        "config.provider-storage-mismatch",
+        Status.FAIL,
+        "sandbox.storage.backend",
+        message=f'is "{backend}", and sandbox.provider is "{provider}"',
+        hint="docker works with docker_volume, e2b with archil",
+    )
+
+
+def test_active_key(tmp_path):
+    path = f"{API}.integrations.active_master_encryption_key_version"
+    changes = {path: 3, f"{MASTER_KEYS}.2": f"second-{STRONG}"}
+    check(
+        tmp_path,
+        changes,
+        "config.active-key-missing",
+        Status.FAIL,
+        path,
+        message="is 3, and the configured versions are 1, 2",
+        hint="or add that key",
+    )
+
+
+def test_active_key_of_a_broken_key_is_one_finding(tmp_path):
+    config = load(write(tmp_path, {f"{MASTER_KEYS}.1": " ", f"{MASTER_KEYS}.2": f"second-{STRONG}"}), {})
+    assert [finding.id for finding in config.findings] == ["config.blank"]
+
+
+@pytest.mark.parametrize("host", ["localhost", "127.0.0.1", "[::1]", "10.1.2.3", "gateway", "gw.internal", "[fd00::1]"])
+def test_e2b_must_reach_the_gateway(tmp_path, host):
+    path = f"{GATEWAY}.sandbox_ws_internal_url"
+    changes = {**E2B, path: f"wss://{host}:8084/tunnel/sandbox"}
+    hint = "reachable from the internet"
+    config = check(tmp_path, changes, "config.not-public", Status.FAIL, path, message="E2B's cloud", hint=hint)
+    assert config.broken == frozenset()
+    clean(tmp_path, {path: changes[path]})
+
+
+@pytest.mark.parametrize("host", ["localhost:8333", "192.168.1.4", "seaweedfs:8333", "s3.cluster.local"])
+def test_archil_must_reach_the_bucket(tmp_path, host):
+    path = "object_store.sandbox_storage.endpoint"
+    changes = {**MOUNTED, path: f"http://{host}"}
+    check(tmp_path, changes, "config.not-public", Status.FAIL, path, message="Archil's cloud")
+    clean(tmp_path, {**changes, "sandbox.storage.archil.mount_object_store": None})
+
+
+def test_localhost_in_a_public_url_in_production(tmp_path):
+    changes = {"services.dashboard.public_url": "https://localhost", f"{AUTH}.trusted_origins": ["https://localhost"]}
+    clean(tmp_path, changes)
+    path = "services.dashboard.public_url"
+    check(tmp_path, {**PRODUCTION, **changes}, "config.not-public", Status.WARN, path, message='"localhost"')
+
+
+@pytest.mark.parametrize(
+    ("entry", "said"),
+    [
+        ("https://app.mistle.example/", 'write "https://app.mistle.example"'),
+        ("https://app.mistle.example/login", 'write "https://app.mistle.example"'),
+        ("https://App.mistle.example", 'write "https://app.mistle.example"'),
+        ("https://app.mistle.example:443", 'write "https://app.mistle.example"'),
+        ("app.mistle.example", "item 2 is not an origin"),
+        ("*", "item 2 is not an origin"),
+        ("https://*.mistle.example", "item 2 is not an origin"),
+        ("null", "item 2 is not an origin"),
+    ],
+)
+def test_origin_that_never_matches(tmp_path, entry, said):
+    path = f"{AUTH}.trusted_origins"
+    changes = {path: ["https://app.mistle.example", entry]}
+    check(tmp_path, changes, "config.origin-never-matches", Status.FAIL, path, message=said, hint="no trailing slash")
+
+
+def test_origin_not_trusted(tmp_path):
+    path = f"{AUTH}.trusted_origins"
+    changes = {path: ["https://other.mistle.example"]}
+    said = 'does not hold "https://app.mistle.example"'
+    check(
+        tmp_path,
+        changes,
+        "config.origin-not-trusted",
+        Status.FAIL,
+        path,
+        message=said,
+        hint="add the dashboard's origin",
+    )
+
+
+@pytest.mark.parametrize(
+    "origin", ["https://api.mistle.example", "https://app.mistle.example", "https://api.mistle.example/"]
+)
+def test_api_origin(tmp_path, origin):
+    clean(tmp_path, {"services.dashboard.control_plane_api_origin": origin})
+
+
+@pytest.mark.parametrize(
+    "origin", ["https://api.other.example", "http://api.mistle.example", "https://api.mistle.example/v1"]
+)
+def test_api_origin_mismatch(tmp_path, origin):
+    path = "services.dashboard.control_plane_api_origin"
+    hint = f"the origin of {API}.public_url"
+    check(tmp_path, {path: origin}, "config.origin-mismatch", Status.WARN, path, message="https://api.", hint=hint)
+
+
+@pytest.mark.parametrize(
+    ("path", "value"),
+    [
+        ("email.smtp.password", "replace-with-smtp-password"),
+        (f"{AUTH}.secret", f"REPLACE_WITH_{STRONG}"),
+        (f"{MASTER_KEYS}.1", f"change-me-{STRONG}"),
+        ("kv.data_plane.url", "redis://:replace-with-valkey-password@valkey:6379"),
+        ("postgres.control_plane.direct_url", "postgres://mistle:<password>@db/m"),
+        ("postgres.control_plane.direct_url", "${POSTGRES_URL}"),
+        (f"{API}.public_url", "https://{{ .Values.host }}"),
+        (f"{API}.public_url", "https://{{{{ {host} }}"),
+        ("object_store.assets.bucket_name", "<your-bucket>"),
+        (f"{AUTH}.trusted_origins", ["https://app.mistle.example", "https://replace-with-host"]),
+    ],
+)
+def test_placeholder(tmp_path, path, value):
+    config = check(tmp_path, {path: value}, "config.placeholder", Status.FAIL, path, hint="put the real value into")
+    assert [finding.id for finding in config.findings] == ["config.placeholder"]
+    assert config.broken == {path}
+
+
+def test_placeholder_in_what_mistle_does_not_read(tmp_path):
+    clean(tmp_path, {"sandbox.e2b.api_key": "replace-with-e2b-api-key"})
+
+
+CHOSEN = [
+    f"{AUTH}.secret",
+    f"{MASTER_KEYS}.1",
+    "internal_auth.shared_token.token",
+    "sandbox.tokens.connect.secret",
+    "sandbox.tokens.bootstrap.secret",
+    "sandbox.publish.access_token.secret",
+    "sandbox.publish.session.cookie_signing_secret",
+]
+
+
+@pytest.mark.parametrize("path", CHOSEN)
+@pytest.mark.parametrize(("changes", "status"), [({}, Status.WARN), (PRODUCTION, Status.FAIL)])
+def test_weak_secret(tmp_path, path, changes, status):
+    changes = {**changes, path: STRONG[:31]}
+    config = check(
+        tmp_path, changes, "config.weak-secret", status, path, message="has 31 characters", hint="openssl rand"
+    )
+    assert config.broken == frozenset()
+    clean(tmp_path, {**changes, path: STRONG})
+
+
+@pytest.mark.parametrize("other", [f"{AUTH}.secret", "email.smtp.password", "sandbox.tokens.connect.secret"])
+def test_shared_secret(tmp_path, other):
+    path = "internal_auth.shared_token.token"
+    names = sorted(
+        [path, other], key=lambda name: (name.startswith(("internal", "sandbox")), name.startswith("sandbox"))
+    )
+    changes = {path: f"same-{STRONG}", other: f"same-{STRONG}"}
+    said = " and ".join(names)
+    check(tmp_path, changes, "config.shared-secret", Status.WARN, *names, message=said, hint="of its own")
+
+
+def test_shared_secret_with_a_password_in_a_url(tmp_path):
+    keys = ("kv.data_plane.url", "internal_auth.shared_token.token")
+    changes = {keys[0]: f"redis://:same%2D{STRONG}@valkey", keys[1]: f"same-{STRONG}"}
+    check(tmp_path, changes, "config.shared-secret", Status.WARN, *keys)
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        *("services.dashboard.public_url", "services.dashboard.control_plane_api_origin", f"{API}.public_url"),
+        f"{GATEWAY}.sandbox_ws_public_url",
+    ],
+)
+def test_insecure_url(tmp_path, path):
+    scheme = "ws" if "_ws_" in path else "http"
+    changes = {path: f"{scheme}://app.mistle.example"}
+    said = f"begins with {scheme}://"
+    check(tmp_path, {**PRODUCTION, **changes}, "config.insecure-url", Status.WARN, path, message=said, hint="use https")
+    assert "config.insecure-url" not in [finding.id for finding in load(write(tmp_path, changes), {}).findings]
+
+
+def test_test_faults(tmp_path):
+    path = "sandbox.sandboxd_test_faults_enabled"
+    check(tmp_path, {**PRODUCTION, path: True}, "config.test-faults", Status.FAIL, path, hint="set ")
+    clean(tmp_path, {path: True})
+    clean(tmp_path, {**PRODUCTION, path: False})
+
+
+@pytest.mark.parametrize(
+    "url", ["redis://:valkey-password@valkey:6379", "redis://valkey/0", "rediss://other@VALKEY:6379/"]
+)
+def test_prefix_collision(tmp_path, url):
+    keys = ("kv.control_plane.key_prefix", "kv.data_plane.key_prefix")
+    changes = {**CONTROL_KV, "kv.control_plane.key_prefix": "mistle", "kv.control_plane.url": url}
+    said = 'under "mistle" in one database at valkey:6379'
+    check(tmp_path, changes, "config.prefix-collision", Status.FAIL, *keys, message=said, hint="its own prefix")
+    clean(tmp_path, {**changes, "kv.control_plane.url": "redis://valkey/1"})
+    clean(tmp_path, {**changes, "kv.control_plane.key_prefix": "other"})
+
+
+@pytest.mark.parametrize("methods", [None, ["otp"]])
+def test_ignored_section(tmp_path, methods):
+    keys = (f"{AUTH}.google.client_id", f"{AUTH}.google.client_secret")
+    changes = {**GOOGLE, f"{AUTH}.enabled_methods": methods}
+    check(tmp_path, changes, "config.ignored-section", Status.WARN, *keys, message="ignores it", hint="add google to")
+
+
+def test_hint_names_the_variable_that_won(tmp_path):
+    section = "MISTLE_SANDBOX_STORAGE"
+    env = {f"{section}_BACKEND": "archil", f"{section}_ARCHIL_API_KEY": "k", f"{section}_ARCHIL_REGION": "r"}
+    check(
+        tmp_path,
+        {},
+        "config.provider-storage-mismatch",
+        Status.FAIL,
+        "sandbox.storage.backend",
+        hint="correct MISTLE_SANDBOX_STORAGE_BACKEND: docker works",
+        env=env,
+    )
+
+
+# The catalogue
+
+
+def test_every_cause_is_met_in_a_test():
+    tests = "".join(
+        Path(__file__).with_name(name).read_text() for name in ("test_config.py", "test_overrides.py", "test_rules.py")
+    )
+    assert [cause.id for cause in causes.CAUSES if f'"{cause.id}"' not in tests] == []
+
+
+def test_causes_are_documented_for_the_operator():
+    assert len({cause.id for cause in causes.CAUSES}) == len(causes.CAUSES) == 25
+    for cause in causes.CAUSES:
+        assert cause.layer is Layer.CONFIG
+        assert cause.means
+        assert cause.hint.format(blamed="x")

@@ -1,0 +1,44 @@
+"""docs/formats.md says of every format what it is, by an example that is the format's own."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from preflight.formats import BY_COMMAND, FORMATS
+from preflight.formats.prometheus import METRICS
+from tests.harness.formats_page import DOCS, PAGE, PAGES, page
+
+
+@pytest.mark.parametrize("file", PAGES, ids=lambda file: file.name)
+def test_examples_are_fresh(file: Path):
+    assert file.read_text() == page(file.read_text()), "run python -m tests.harness.formats_page"
+
+
+def test_every_command_that_compares_has_an_example_and_names_its_formats():
+    text = (DOCS / "compare.md").read_text()
+    for command in ("diff", "merge"):
+        known = BY_COMMAND[command]
+        assert f"<!-- example: {command} -->" in text
+        (line,) = (each for each in text.splitlines() if each.startswith(f"| `{command}` | "))
+        assert re.findall(r"`(\w+)`", line)[1:] == list(known)
+
+
+@pytest.mark.parametrize("name", FORMATS)
+def test_every_format_has_a_section_and_a_line_in_the_readme(name: str):
+    assert f"\n## `{name}`\n" in PAGE.read_text()
+    assert f"\n| `{name}` | " in (Path(__file__).parents[2] / "README.md").read_text()
+
+
+@pytest.mark.parametrize("name", [metric.name for metric in METRICS])
+def test_every_metric_is_described(name: str):
+    described = re.search(r"\| metric \|.*?\n\n", PAGE.read_text(), re.DOTALL)
+    assert described
+    assert re.search(rf"`(mistle_preflight|…)_{name}[`{{]", described[0])
+
+
+def test_alert_rules_name_metrics_that_there_are():
+    rules = PAGE.read_text().split("<!-- rules -->")[1].split("```")[1]
+    named = set(re.findall(r"mistle_preflight_(\w+)", rules))
+    assert len(named) == rules.count("expr:")
+    assert named <= {metric.name for metric in METRICS}

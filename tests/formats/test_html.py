@@ -1,0 +1,265 @@
+"""The page as a document: what is in it, that it is well formed, and that it holds nothing but itself."""
+
+import base64
+import hashlib
+import os
+import re
+import stat
+import subprocess
+import sys
+from collections import Counter
+from functools import cache
+from pathlib import Path
+
+import html5lib
+import pytest
+from justhtml import JustHTML, Node
+
+from checks.core.check import Layer
+from preflight.formats import FORMATS
+from preflight.formats.html.text import duration, fit_end, fit_middle
+from preflight.report.model import Report
+from tests.harness import deployments, profiles
+
+ROOT = Path(__file__).parents[2]
+MAPS = ("map wide", "map narrow")
+
+
+def parsed(report: Report) -> JustHTML:
+    return JustHTML(FORMATS["html"](report), sanitize=False)
+
+
+@cache
+def shown(name: str) -> JustHTML:
+    return parsed(deployments.SHAPES[name])
+
+
+def every(page: JustHTML, selector: str) -> list[Node]:
+    return page.query(selector)
+
+
+def words(node: Node) -> str:
+    return " ".join(node.to_text(" ", strip=False, separator_blocks_only=True).split())
+
+
+@pytest.mark.parametrize("name", profiles.first(4, reversed(deployments.SHAPES)))
+def test_parser_has_nothing_to_mend(name: str):
+    html5lib.HTMLParser(strict=True).parse(FORMATS["html"](deployments.SHAPES[name]))
+
+
+@pytest.mark.parametrize("name", profiles.first(4, reversed(deployments.SHAPES)))
+def test_links_lead_somewhere(name: str):
+    page = shown(name)
+    ids = Counter(node.attrs["id"] for node in every(page, "[id]"))
+    assert max(ids.values()) == 1
+    references = [node.attrs["href"].removeprefix("#") for node in every(page, "[href]")]
+    labels = [each for name in ("aria-labelledby", "aria-describedby") for each in every(page, f"[{name}]")]
+    references += [node.attrs.get("aria-labelledby") or node.attrs["aria-describedby"] for node in labels]
+    assert set(references) <= set(ids)
+
+
+@pytest.mark.parametrize("name", deployments.SHAPES)
+def test_page_holds_nothing_but_itself(name: str):
+    page = shown(name)
+    text = FORMATS["html"](deployments.SHAPES[name])
+    for node in every(page, "*"):
+        assert not {name for name in node.attrs if name.startswith("on") or name in ("style", "src", "xlink:href")}
+        assert node.attrs.get("href", "#").startswith("#")
+    assert "url(" not in text
+    assert "@import" not in text
+    policy = every(page, "meta[http-equiv]")[0].attrs["content"]
+    inline = {name: re.findall(rf"<{name}>(.*?)</{name}>", text, re.DOTALL) for name in ("style", "script")}
+    hashes = {
+        name: base64.b64encode(hashlib.sha256(only.encode()).digest()).decode() for name, (only,) in inline.items()
+    }
+    assert policy == (
+        f"default-src 'none'; style-src 'sha256-{hashes['style']}'; script-src 'sha256-{hashes['script']}'; "
+        "base-uri 'none'; form-action 'none'"
+    )
+
+
+def test_page_is_the_same_for_the_same_report():
+    assert FORMATS["html"](deployments.deployment(deployments.BROKEN)) == FORMATS["html"](
+        deployments.deployment(deployments.BROKEN)
+    )
+
+
+def test_every_key_check_and_finding_is_there():
+    report, text = deployments.SHAPES["broken"], words(shown("broken").root)
+    for verdict in report.keys:
+        assert f"{verdict.key} " in text
+        assert verdict.origin
+        assert verdict.origin in text
+    for result, finding in report.pairs:
+        assert result.name in text
+        assert result.target in text
+        assert finding.message in text
+        assert finding.hint in text
+    for word in (
+        "NOT READY",
+        "1.2.3",
+        "/etc/mistle/mistle.toml",
+        "live",
+        "every service",
+        "2026-11-23 10:00:00 UTC",
+        "810 ms",
+    ):
+        assert word in text
+
+
+def test_problem_says_what_to_do_and_what_it_means():
+    page = shown("broken")
+    ids = [words(each) for each in every(page, ".problem h3")]
+    assert ids == ["postgres.pooler-on-direct-url", "valkey.password-rejected", "network.refused"], "failures first"
+    text = words(every(page, ".problem")[1])
+    assert "failed · auth · kv.data_plane valkey.example.internal:" in text
+    assert f"Do: {deployments.REJECTED.hint}" in text
+    assert "Key at fault kv.data_plane.url mistle.toml:" in text
+    assert "Used by data_plane_gateway" in text
+    assert "Means The server refuses the user name or the password." in text
+
+
+def test_ladder_shows_where_the_climb_stopped():
+    page = shown("broken")
+    rungs = [(words(each), each.attrs["class"]) for each in every(page, "#finding-2 .rung")]
+    assert rungs == [
+        ("dns ok · 4.0 ms", "rung ok"),
+        ("connect ok · 4.0 ms", "rung ok"),
+        ("auth failed · 13 ms", "rung fail"),
+        ("access not reached", "rung skip"),
+        ("fitness not reached", "rung skip"),
+    ]
+
+
+@pytest.mark.parametrize("which", MAPS)
+def test_map_has_every_service_every_resource_and_a_wire_for_each_use(which: str):
+    report, page = deployments.SHAPES["broken"], shown("broken")
+    (drawn,) = (each for each in every(page, ".map") if each.attrs["class"] == which)
+    resources = [words(each.query("title")[0]) for each in drawn.query(".resource")]
+    assert [each.partition(",")[0] for each in resources] == [result.name for result in report.results[1:]]
+    assert "kv.data_plane, valkey, failed, 72 ms, connect 4.0 ms: valkey.example.internal:1028" in resources
+    wires = [words(each.query("title")[0]).partition(":")[0] for each in drawn.query(".use")]
+    assert Counter(wires) == Counter(
+        f"{service} uses {result.name}" for result in report.results for service in result.services
+    )
+    statuses = [each.attrs["class"].removeprefix("use ") for each in drawn.query(".use")]
+    assert statuses == sorted(statuses, key=["ok", "skip", "warn", "fail"].index), "the worst on top"
+    assert words(drawn.query(".service")[0].query("title")[0]).startswith("control_plane_api: 1 warned, ")
+
+
+def test_map_and_checks_keep_a_kind_together():
+    """Checks that could not be made come last, whatever their kind."""
+    report = deployments.SHAPES["ready"]
+    mixed = deployments.report([*report.results[2:], report.results[1]])
+    kinds = [words(each) for each in every(parsed(mixed), "#checks h3")]
+    assert len(kinds) == len(set(kinds))
+    assert kinds[0] == "postgres"
+
+
+def test_one_service_sees_its_own_connections_alone():
+    page = shown("as one service sees it")
+    assert {words(each) for each in every(page, "#map th[scope=rowgroup]")} == {"data_plane_gateway"}
+    assert "Seen from data_plane_gateway" in words(page.root)
+
+
+def test_table_says_what_the_map_shows():
+    page = shown("broken")
+    rows = [words(each) for each in every(page, "#map tbody tr")]
+    wires = every(page, ".map")[0].query(".use")
+    assert len(rows) == len(wires)
+    assert "data_plane_gateway kv.data_plane failed 4.0 ms 72 ms" in rows
+
+
+@pytest.mark.parametrize("name", ["configuration alone", "configuration errors", "interrupted", "quiet"])
+def test_nothing_is_mapped_where_nothing_was_planned(name: str):
+    assert not every(shown(name), ".map, #map, [href='#map']")
+
+
+def test_quiet_page_is_what_decides():
+    page = shown("quiet")
+    assert [words(each) for each in every(page, "h2")] == ["What to mend"]
+    assert len(every(page, ".problem")) == 2
+    assert "Warnings, not shown: network.refused" in words(page.root)
+
+
+def test_verbose_page_unfolds_every_check():
+    def unfolded(name: str) -> int:
+        return len(every(shown(name), ".check[open]"))
+
+    assert unfolded("broken") == 3
+    assert unfolded("verbose") == len(deployments.SHAPES["verbose"].results)
+
+
+@pytest.mark.parametrize(
+    ("name", "verdict", "peace"),
+    [
+        ("ready", "READY", "Every rung that was tried held."),
+        ("plan", "VALID, nothing was probed", "Nothing shows without probing."),
+        ("interrupted", "NOT READY", "Nothing yet: the run was interrupted,"),
+        ("configuration errors", "NOT VALID, nothing was probed", ""),
+    ],
+)
+def test_verdict(name: str, verdict: str, peace: str):
+    page = shown(name)
+    assert words(every(page, "h1")[0]) == verdict
+    assert peace in words(every(page, "#problems")[0])
+    assert every(page, "title")[0].to_text().startswith(f"{verdict} · ")
+
+
+def test_ignored_failure_says_so():
+    page = shown("ignored")
+    (ignored,) = (each for each in every(page, ".problem") if "valkey.password-rejected" in words(each))
+    assert "warned, ignored · auth" in words(ignored)
+
+
+def test_rungs_come_in_the_order_of_the_climb():
+    climb = [words(each).partition(" ")[0] for each in every(shown("ready"), "#check-2 .rung")]
+    assert climb == [layer for layer in Layer if layer in deployments.RUNGS]
+
+
+@pytest.mark.parametrize(
+    ("text", "columns", "end", "middle"),
+    [
+        ("kv.data_plane", 13, "kv.data_plane", "kv.data_plane"),
+        ("services.dashboard", 10, "…dashboard", "servi…oard"),
+        ("日本語日本語", 7, "…日本語", "日…語"),
+        ("e\u0301e\u0301e\u0301", 3, "e\u0301e\u0301e\u0301", "e\u0301e\u0301e\u0301"),
+        ("ab\u202ecd\n", 9, "abcd", "abcd"),
+    ],
+)
+def test_names_fit_their_column(text: str, columns: int, end: str, middle: str):
+    assert fit_end(text, columns) == end
+    assert fit_middle(text, columns) == middle
+
+
+@pytest.mark.parametrize(
+    ("seconds", "said"),
+    [(0.00004, "0.0 ms"), (0.0042, "4.2 ms"), (0.35, "350 ms"), (1.2, "1.20 s"), (60.0, "60.0 s"), (100.4, "100 s")],
+)
+def test_durations(seconds: float, said: str):
+    assert duration(seconds) == said
+
+
+def test_command_writes_the_page(tmp_path: Path):
+    file = tmp_path / "report.html"
+    command = [sys.executable, "-m", "preflight.cli.main", "config", "--config", str(ROOT / "examples" / "mistle.toml")]
+    environment = {"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT), "PYTHONWARNINGS": "error"}
+    done = subprocess.run(
+        [*command, "-f", "text", "-f", f"html={file}"], env=environment, capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    assert file.read_text().startswith("<!DOCTYPE html>\n")
+    assert stat.S_IMODE(file.stat().st_mode) == 0o600
+    printed = subprocess.run([*command, "-f", "html"], env=environment, capture_output=True, text=True, check=True)
+    assert printed.stdout.startswith("<!DOCTYPE html>\n")
+    assert printed.stdout.endswith("</html>\n")
+
+
+def test_template_engine_is_imported_for_this_format_alone():
+    code = (
+        "import sys, preflight.cli.main, preflight.output.writer\n"
+        "from preflight.formats import FORMATS\n"
+        "FORMATS['json'], FORMATS['text']\n"
+        "assert 'jinja2' not in sys.modules and 'preflight.reference.catalogue' not in sys.modules"
+    )
+    subprocess.run([sys.executable, "-c", code], env={"PYTHONPATH": str(ROOT)}, check=True)

@@ -1,0 +1,172 @@
+"""Servers that answer as good ones do, but for what a test puts into their mouths."""
+
+import json
+import socket
+from collections import ChainMap
+from collections.abc import Iterator, Mapping, MutableMapping
+from typing import Any
+
+from tests.harness import floods
+from tests.harness.faults import Behaviour
+from tests.harness.targets import TOKEN
+
+Answer = tuple[str, Any]
+"""A status and a document, or the bytes of the whole reply."""
+
+_ID = "sha256:" + "5" * 64
+GOOD: Mapping[str, Mapping[str, Answer]] = {
+    "api": {
+        "health": ("200 OK", {"ok": True}),
+        "document": ("200 OK", {"info": {"title": "Mistle Control Plane API", "version": "1.4.0"}}),
+        "member": ("404 Not Found", {"code": "NOT_FOUND", "message": "Not found"}),
+        "stranger": ("401 Unauthorized", {"code": "UNAUTHORIZED", "message": "Unauthorized"}),
+    },
+    "gateway": {
+        "health": ("200 OK", {"ok": True}),
+        "document": ("404 Not Found", {"code": "NOT_FOUND", "message": "Not found"}),
+        "member": ("200 OK", {"ownerLeaseId": None, "attachment": None}),
+        "stranger": ("401 Unauthorized", {"code": "UNAUTHORIZED", "message": "Unauthorized"}),
+    },
+    "otlp": {"export": ("200 OK", {"partialSuccess": {}})},
+    "e2b": {"template": ("200 OK", {"templateID": "rki5dems9wqfm4r03t7g", "public": False})},
+    "archil": {"disks": ("200 OK", {"success": True, "data": []})},
+    "google": {
+        "token": ("400 Bad Request", {"error": "invalid_grant", "error_description": "Malformed auth code."}),
+        "wrong": ("401 Unauthorized", {"error": "invalid_client", "error_description": "Unauthorized"}),
+    },
+    "docker": {
+        "version": ("200 OK", {"Version": "26.1.5", "ApiVersion": "1.45", "Os": "linux", "Arch": "amd64"}),
+        "network": ("200 OK", {"Name": "sandboxes", "Scope": "local", "Attachable": False}),
+        "networks": ("200 OK", [{"Name": "bridge"}, {"Name": "host"}]),
+        "created": ("201 Created", {"Name": "mistle-preflight"}),
+        "removed": ("200 OK", {}),
+        "distribution": (
+            "200 OK",
+            {"Descriptor": {"digest": _ID}, "Platforms": [{"os": "linux", "architecture": "amd64"}]},
+        ),
+        "image": ("200 OK", {"Id": _ID, "Os": "linux", "Architecture": "amd64"}),
+        "info": (
+            "200 OK",
+            {"ID": "x", "Name": socket.gethostname(), "DockerRootDir": "/nowhere", "CgroupVersion": "2"},
+        ),
+    },
+}
+SURVEY: Mapping[str, Any] = {
+    "pid": 0,
+    "client_port": None,
+    "started": "1700000000.5",
+    "system": "7300000000000000000",
+    "database": 16384,
+    "name": "mistle",
+    "recovery": False,
+    "read_only": False,
+    "may_create": True,
+    "max": 97,
+    "used": 7,
+    "database_limit": -1,
+    "database_used": 2,
+    "role": "mistle",
+    "role_limit": -1,
+    "role_used": 1,
+    "schemas": {"control_plane": True, "control_plane_meta": True, "control_plane_openworkflow": True},
+    "recorded": [
+        ["control_plane_meta", "schema_migrations"],
+        ["control_plane_openworkflow", "openworkflow_migrations"],
+    ],
+    "populated": ["control_plane"],
+    "unusable": None,
+    "locked": None,
+    "ciphertexts": None,
+}
+
+# The first part of a request that is in it says what is asked.
+_ASKED: Mapping[str, tuple[tuple[str, str], ...]] = {
+    "otlp": (("", "export"),),
+    "e2b": (("", "template"),),
+    "archil": (("", "disks"),),
+    "google": (("client_secret=google-client-secret", "token"), ("", "wrong")),
+    "docker": (
+        ("GET /version ", "version"),
+        ("/networks?", "networks"),
+        ("/networks/", "network"),
+        ("/volumes/create", "created"),
+        ("/volumes/", "removed"),
+        ("/distribution/", "distribution"),
+        ("/images/", "image"),
+        ("", "info"),
+    ),
+    **dict.fromkeys(
+        ("api", "gateway"),
+        (("/__healthz", "health"), ("/openapi.json", "document"), (TOKEN, "member"), ("", "stranger")),
+    ),
+}
+
+
+def reply(status: str, body: str | bytes = "", headers: str | bytes = "Content-Type: application/json") -> bytes:
+    """The bytes of a whole answer in HTTP."""
+    content = body.encode() if isinstance(body, str) else body
+    lines = headers.encode() if isinstance(headers, str) else headers
+    return b"HTTP/1.1 %s\r\n%s\r\nContent-Length: %d\r\n\r\n%s" % (status.encode(), lines, len(content), content)
+
+
+def http(kind: str, changes: MutableMapping[str, Answer | bytes]) -> Behaviour:
+    """A good server of this kind, but for these of its answers, which may change meanwhile."""
+    answers = ChainMap(changes, GOOD[kind])
+
+    def serve(connection: socket.socket) -> None:
+        while request := request_from(connection):
+            name = next(name for part, name in _ASKED[kind] if part in request)
+            answer = answers[name]
+            connection.sendall(answer if isinstance(answer, bytes) else reply(answer[0], json.dumps(answer[1])))
+
+    return serve
+
+
+def always(answer: bytes) -> Behaviour:
+    """One answer to every request."""
+
+    def serve(connection: socket.socket) -> None:
+        while request := request_from(connection):
+            connection.sendall(to(request, answer))
+
+    return serve
+
+
+def to(request: str, answer: bytes) -> bytes:
+    """To HEAD without a body."""
+    return answer.partition(b"\r\n\r\n")[0] + b"\r\n\r\n" if request.startswith("HEAD ") else answer
+
+
+def postgres(answers: Mapping[str, str]) -> Behaviour:
+    """Lets anyone in, and answers the query with the ``row``."""
+
+    def say() -> Iterator[bytes]:
+        row = answers["row"].encode()
+        yield floods.DESCRIBED + floods.message(b"D", b"\0\1" + len(row).to_bytes(4, "big") + row)
+        yield floods.message(b"C", b"SELECT 1\0") + floods.READY
+
+    return floods.Flood(floods.at_query(say))
+
+
+def survey(**changes: object) -> str:
+    """The row of a good Postgres, but for this."""
+    return json.dumps({**SURVEY, **changes})
+
+
+def valkey(info: bytes, written: bytes = floods.WRITTEN) -> Behaviour:
+    """Takes every command, and reports this."""
+    return floods.Flood(floods.after(65536, lambda: iter([written + b"$%d\r\n%s\r\n" % (len(info), info)])))
+
+
+def request_from(connection: socket.socket) -> str:
+    """The next one in HTTP, "" where there is none."""
+    request = b""
+    while b"\r\n\r\n" not in request:
+        if not (part := connection.recv(65536)) or part.startswith(b"\x16"):  # a greeting in TLS
+            return ""
+        request += part
+    head, _, body = request.partition(b"\r\n\r\n")
+    lengths = [line for line in head.lower().split(b"\r\n") if line.startswith(b"content-length:")]
+    while lengths and len(body) < int(lengths[0].partition(b":")[2]):
+        body += connection.recv(65536)
+    return (head + b"\r\n\r\n" + body).decode()

@@ -1,0 +1,150 @@
+"""Servers that say what they were told to, in the errors of their own protocol: as deep in the climb as a scene has it.
+
+Those over HTTP are in echoes_http.
+"""
+
+import re
+import socket
+import struct
+from collections.abc import Callable, Mapping
+
+from tests.harness import echoes_http
+from tests.harness.echoes_http import Saying, api, inert, read
+
+Behaviour = Callable[[socket.socket], None]
+
+SCENES: Mapping[str, tuple[str, ...]] = {
+    **{family: tuple(scenes) for family, scenes in echoes_http.SCENES.items()},
+    "valkey": ("login", "wrong password", "refused", "no permission", "replica", "evicts"),
+    "smtp": ("greeting", "EHLO", "AUTH", "MAIL", "RCPT"),
+    "postgres": ("start", "password", "notice", "role", "hba", "query"),
+    "docker": (
+        "GET /version",
+        "GET /networks/",
+        "POST /volumes",
+        "DELETE /volumes",
+        "GET /distribution",
+        "GET /info",
+        "the version",
+        "the networks",
+    ),
+}
+
+
+def valkey(scene: str, say: Saying) -> Behaviour:
+    def serve(connection: socket.socket) -> None:
+        while sent := connection.recv(65536):
+            for command in re.findall(rb"\*\d+\r\n\$\d+\r\n([A-Z]+)\r\n", sent):
+                connection.sendall(_reply(scene, command.decode(), inert(say(sent))))
+
+    return serve
+
+
+_ERRORS = {
+    ("login", "AUTH"): "ERR",
+    ("wrong password", "AUTH"): "WRONGPASS",
+    ("refused", "SET"): "ERR",
+    ("no permission", "GET"): "NOPERM",
+}
+
+
+def _reply(scene: str, command: str, words: str) -> bytes:
+    if (scene, command) in _ERRORS:
+        return f"-{_ERRORS[scene, command]} {words}\r\n".encode(errors="surrogatepass")
+    if command != "INFO":
+        return b"+OK\r\n" if command in {"AUTH", "SET"} else b":1\r\n"
+    told = {"replica": f"role:slave\r\nmaster_host:{words}", "evicts": f"maxmemory:1\r\nmaxmemory_policy:{words}"}
+    content = told.get(scene, "role:master").encode(errors="surrogatepass")
+    return b"$%d\r\n%s\r\n" % (len(content), content)
+
+
+def smtp(scene: str, say: Saying) -> Behaviour:
+    """The scene is the command that is refused with words, of several lines where they have them."""
+    right = {"EHLO": "250-mail.test\r\n250 AUTH PLAIN LOGIN", "AUTH": "235 2.7.0 ok", "QUIT": "221 bye"}
+
+    def serve(connection: socket.socket) -> None:
+        heard = b""
+        _say(connection, "220 mail.test" if scene != "greeting" else _lines(554, say(heard)))
+        for line in connection.makefile("rb"):
+            heard += line
+            command = line.split()[0].decode("latin-1").upper() if line.strip() else ""
+            _say(connection, _lines(535, say(heard)) if command == scene else right.get(command, "250 ok"))
+
+    return serve
+
+
+def _lines(code: int, words: str) -> str:
+    *others, last = [line for line in re.split(r"[\r\n]+", words) if line] or [""]
+    return "".join(f"{code}-{line}\r\n" for line in others) + f"{code} {last}"
+
+
+def _say(connection: socket.socket, words: str) -> None:
+    connection.sendall(words.encode(errors="surrogatepass") + b"\r\n")
+
+
+def postgres(scene: str, say: Saying) -> Behaviour:
+    """Asks for the password in clear, where the scene is not over before."""
+
+    def serve(connection: socket.socket) -> None:
+        heard = connection.recv(65536)
+        if scene != "start":
+            connection.sendall(_login(3))
+            heard += connection.recv(65536)
+        if scene in {"notice", "query"}:
+            about = _message(b"S", b"server_version\x0017.0\0") + _message(b"K", struct.pack("!II", 1, 2))
+            notice = _message(b"N", b"SNOTICE\0C00000\0M" + _text(say(heard)) + b"\0")
+            connection.sendall(_login(0) + about + (notice if scene == "notice" else b"") + _message(b"Z", b"I"))
+            heard += connection.recv(65536)
+        words = _text(_FORMS.get(scene, "{}").format(say(heard)))
+        connection.sendall(_message(b"E", b"SFATAL\0C28P01\0M" + words + b"D" + words + b"\0"))
+
+    return serve
+
+
+_FORMS = {
+    "password": 'password authentication failed for user "{}"',
+    "role": 'role "{}" does not exist',
+    "hba": 'no pg_hba.conf entry for host "{}", no encryption',
+}
+
+
+def _login(method: int) -> bytes:
+    return _message(b"R", struct.pack("!I", method))
+
+
+def _text(words: str) -> bytes:
+    return words.replace("\0", "").encode(errors="surrogatepass") + b"\0"
+
+
+def _message(kind: bytes, content: bytes) -> bytes:
+    return kind + struct.pack("!I", len(content) + 4) + content
+
+
+_VERSION = re.compile(r"^/v[\d.]+")
+
+
+def docker(scene: str, say: Saying) -> Behaviour:
+    def serve(connection: socket.socket) -> None:
+        while (request := read(connection)).method:
+            call = f"{request.method} {_VERSION.sub('', request.target)}"
+            connection.sendall(_engine(scene, call, say(request.raw)).replace(b"connection: close\r\n", b""))
+
+    return serve
+
+
+def _engine(scene: str, call: str, words: str) -> bytes:
+    about = {"Version": words if scene == "the version" else "26.1", "ApiVersion": "1.45", "Os": "linux"}
+    right: Mapping[str, object] = {
+        "GET /version": about | {"Arch": "amd64"},
+        "GET /networks/": None if scene == "the networks" else {"Name": "n", "Scope": "local"},
+        "GET /networks": [{"Name": words}],
+        "POST /volumes": {"Name": "v"},
+        "GET /distribution": {"Platforms": [{"os": "linux", "architecture": "amd64"}]},
+        "GET /images": {"Id": words},
+        "GET /info": {"Name": words, "ID": words, "DockerRootDir": words, "CgroupVersion": "1"},
+        "DELETE": {},
+    }
+    if call.startswith(scene):
+        return api(500, {"message": words})
+    answer = next(answer for start, answer in right.items() if call.startswith(start))
+    return api(404, {"message": words}) if answer is None else api(200, answer)

@@ -1,0 +1,49 @@
+"""One real message for every finding id, from what the suite provokes: preflight/examples.json, by scripts/examples."""
+
+import functools
+import json
+import re
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from checks.core.check import Finding
+
+# What says where the suite ran, in words that a deployment would show.
+_ELSEWHERE = (
+    (re.compile(r"/tmp/[^\s'\",]*/docker\.sock"), "/var/run/docker.sock"),
+    (re.compile(r"/tmp/[^\s'\",]*/(?=[\w.-]+\.(?:toml|pem|json))"), "/etc/mistle/"),
+    (re.compile(r"/tmp/[^\s'\",]+"), "/etc/mistle"),
+    (re.compile(r"\b172\.\d+\.\d+\.\d+\b"), "10.0.0.5"),
+)
+
+
+@dataclass
+class Examples:
+    """Collects while the suite runs. An example that is there already stays, so that few lines ever change."""
+
+    name: str
+    found: dict[str, str] = field(default_factory=dict)
+
+    def watch(self) -> None:
+        """From now on see every finding that is made in this process."""
+        make = Finding.__init__
+
+        @functools.wraps(make)
+        def watched(finding: Finding, *arguments: object, **named: object) -> None:
+            make(finding, *arguments, **named)
+            self.found.setdefault(finding.id, _anywhere(finding.message))
+
+        Finding.__init__ = watched  # type: ignore[method-assign]
+
+    def write(self, ids: set[str]) -> None:
+        """Those of ``ids``."""
+        file = Path(self.name)
+        kept = json.loads(file.read_text())
+        merged = {id_: kept.get(id_) or self.found[id_] for id_ in sorted(ids) if id_ in kept or id_ in self.found}
+        file.write_text(json.dumps(merged, ensure_ascii=False, indent=1) + "\n")
+
+
+def _anywhere(text: str) -> str:
+    for pattern, words in _ELSEWHERE:
+        text = pattern.sub(words, text)
+    return text

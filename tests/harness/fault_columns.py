@@ -1,0 +1,238 @@
+"""The columns of the fault matrix: what can be wrong on the way to a server, and with its first words."""
+
+import socket
+import ssl
+import time
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
+from dataclasses import dataclass
+from operator import attrgetter
+
+from checks.core.check import Check
+from tests.harness import faults, socket_faults
+from tests.harness.fault_rows import Place, Row, Stage
+from tests.harness.faults import GARBAGE, LOOPBACK
+from tests.testbed import Authority, Leaf, self_signed
+
+ALIVE, BOTH, SILENT, NOWHERE = "alive.test", "both.test", "silent.test", "nowhere.test"
+NAMES = {f"*.{ALIVE}": [LOOPBACK], f"*.{BOTH}": ["::1", LOOPBACK]}
+"""What the name server knows; of SILENT it never says a word."""
+_SERVER_HELLO = bytes.fromhex("160303007a020000760303") + bytes(32)
+_SETTLED = 0.1  # seconds after which a connection counts as made, and words as read
+
+
+@dataclass(frozen=True)
+class Certificates:
+    """What servers show; `good` is trusted and for every name."""
+
+    good: Leaf
+    expired: Leaf
+    wrong_host: Leaf
+    unknown_ca: Leaf
+    self_signed: Leaf
+
+    @classmethod
+    def of(cls, authority: Authority) -> "Certificates":
+        names = [name for host in (ALIVE, BOTH) for name in (host, f"*.{host}")]
+        return cls(
+            authority.leaf(*names),
+            authority.expired(*names),
+            authority.leaf("other.test"),
+            Authority().leaf(*names),
+            self_signed(ALIVE),
+        )
+
+
+Serve = Callable[[Row, Certificates], AbstractContextManager[Place]]
+Behave = Callable[[Row, socket.socket], object]
+
+
+@dataclass(frozen=True)
+class Fault:
+    """`serve` has the place of a server with it; `host` is the name that leads there. `limit` is a check's, in seconds:
+    enough for a busy machine where a fault shows at once, and little where it costs all of the limit.
+    """
+
+    name: str
+    serve: Serve
+    stage: Stage = Stage.START
+    host: str = ALIVE
+    limit: float = 10.0
+
+
+def _refusing(row: Row, _: Certificates) -> AbstractContextManager[Place]:
+    return socket_faults.dead_socket() if row.is_local else faults.refused_port()
+
+
+def _dropping(row: Row, _: Certificates) -> AbstractContextManager[Place]:
+    return socket_faults.full_socket() if row.is_local else faults.black_hole()
+
+
+@contextmanager
+def _half_dead(row: Row, certificates: Certificates) -> Iterator[Place]:
+    """At IPv6 packets are dropped; that a server at IPv4 refuses something shows that it was asked."""
+    with ExitStack() as stack:
+        port = stack.enter_context(_within_tls(_refuse)(row, certificates))
+        with suppress(OSError):  # there is no IPv6 here, which is as dead
+            stack.enter_context(faults.black_hole("::1", int(str(port))))
+        yield port
+
+
+def _serving(row: Row, behaviour: faults.Behaviour) -> AbstractContextManager[Place]:
+    return socket_faults.serving(behaviour) if row.is_local else faults.serving(behaviour)
+
+
+def _below_tls(behave: Behave) -> Serve:
+    return lambda row, _: _serving(row, lambda connection: behave(row, connection))
+
+
+def _within_tls(behave: Behave, show: Callable[[Certificates], Leaf] = lambda certificates: certificates.good) -> Serve:
+    """Within TLS where it is spoken, behind this certificate."""
+
+    def place(row: Row, certificates: Certificates) -> AbstractContextManager[Place]:
+        context = show(certificates).context()
+
+        def serve(connection: socket.socket) -> None:
+            if row.tls:
+                row.agree(connection)
+                _secure(connection, context, lambda secured: behave(row, secured))
+            else:
+                behave(row, connection)
+
+        return _serving(row, serve)
+
+    return place
+
+
+def _with_tls(row: Row, certificates: Certificates) -> AbstractContextManager[Place]:
+    return _serving(row, lambda connection: _secure(connection, certificates.good.context(), faults.read_on))
+
+
+def _secure(connection: socket.socket, context: ssl.SSLContext, behaviour: faults.Behaviour) -> None:
+    if connection.recv(1, socket.MSG_PEEK):  # a client that is gone already would leave wrap_socket with an open socket
+        with context.wrap_socket(connection, server_side=True) as secured:
+            behaviour(secured)
+
+
+# From the first byte
+
+
+def _listen(_row: Row, connection: socket.socket) -> None:
+    faults.read_on(connection)
+
+
+def _speak_garbage(_row: Row, connection: socket.socket) -> None:
+    faults.say(connection, GARBAGE)
+
+
+def _speak_on(_row: Row, connection: socket.socket) -> None:
+    faults.repeat(connection, GARBAGE * 16)
+
+
+def _reset(_row: Row, connection: socket.socket) -> None:
+    time.sleep(_SETTLED)
+    faults.reset(connection)
+
+
+# In the handshake; without TLS, in the first words
+
+
+def _begin(row: Row, connection: socket.socket) -> bytes:
+    """All that comes before these words, which are the server's own in a handshake, or its first."""
+    if row.tls:
+        row.agree(connection)
+    if row.tls or not row.protocol.greets:
+        connection.recv(65536)
+    return _SERVER_HELLO if row.tls else row.protocol.reply
+
+
+def _reset_half_way(row: Row, connection: socket.socket) -> None:
+    words = _begin(row, connection)
+    connection.sendall(words[: len(words) // 2])
+    _reset(row, connection)
+
+
+def _drip(row: Row, connection: socket.socket) -> None:
+    for byte in _begin(row, connection):
+        connection.sendall(bytes([byte]))
+        time.sleep(1.0)
+
+
+def _go_on_in_plaintext(row: Row, connection: socket.socket) -> None:
+    if row.greets_plain:
+        row.agree(connection)
+    row.protocol.plain(connection)
+
+
+# In the first words, within TLS where it is spoken
+
+
+def _await_turn(row: Row, connection: socket.socket) -> None:
+    if not row.protocol.greets or (row.tls and row.greets_plain):  # after STARTTLS it is the client's turn
+        connection.recv(65536)
+
+
+def _answer_garbage(row: Row, connection: socket.socket) -> None:
+    _await_turn(row, connection)
+    faults.say(connection, GARBAGE)
+
+
+def _answer_on(row: Row, connection: socket.socket) -> None:
+    _await_turn(row, connection)
+    faults.repeat(connection, GARBAGE * 16)
+
+
+def _cut(row: Row, connection: socket.socket) -> None:
+    _await_turn(row, connection)
+    connection.sendall(row.protocol.reply[:-1])
+
+
+def _cut_and_wait(row: Row, connection: socket.socket) -> None:
+    _cut(row, connection)
+    faults.read_on(connection)
+
+
+def _refuse(row: Row, connection: socket.socket) -> None:
+    _await_turn(row, connection)
+    connection.sendall(row.protocol.refusal)
+    while connection.recv(65536):
+        connection.sendall(row.protocol.refusal)
+
+
+FAULTS = (
+    Fault("name not found", _refusing, host=NOWHERE),
+    Fault("name server is silent", _refusing, host=SILENT, limit=3.0),
+    Fault("refused", _refusing),
+    Fault("packets dropped", _dropping, limit=3.0),
+    Fault("one address of two is dead", _half_dead, Stage.INSIDE, BOTH),
+    Fault("silent", _below_tls(_listen), limit=3.0),
+    Fault("reset after connect", _below_tls(_reset)),
+    Fault("reset half way through the first words", _below_tls(_reset_half_way), Stage.HANDSHAKE),
+    Fault("garbage", _below_tls(_speak_garbage), limit=4.0),
+    Fault("endless garbage", _below_tls(_speak_on), limit=4.0),
+    Fault("one byte a second", _below_tls(_drip), Stage.HANDSHAKE, limit=3.0),
+    Fault("TLS where plaintext is expected", _with_tls),
+    Fault("plaintext where TLS is expected", _below_tls(_go_on_in_plaintext), Stage.HANDSHAKE),
+    *(
+        Fault(f"certificate {fault}", _within_tls(_listen, attrgetter(name)), Stage.HANDSHAKE)
+        for fault, name in {
+            "expired": "expired",
+            "for another host": "wrong_host",
+            "of an unknown CA": "unknown_ca",
+            "self-signed": "self_signed",
+        }.items()
+    ),
+    Fault("silence within TLS", _within_tls(_listen), Stage.INSIDE, limit=3.0),
+    Fault("garbage within TLS", _within_tls(_answer_garbage), Stage.INSIDE, limit=4.0),
+    Fault("endless garbage within TLS", _within_tls(_answer_on), Stage.INSIDE),
+    Fault("answer cut, then closed", _within_tls(_cut), Stage.INSIDE),
+    Fault("answer cut, then silence", _within_tls(_cut_and_wait), Stage.INSIDE, limit=3.0),
+    Fault("terminal escapes in its words", _within_tls(_refuse), Stage.INSIDE),
+)
+
+
+@contextmanager
+def afflicted(fault: Fault, rows: Iterable[Row], certificates: Certificates) -> Iterator[tuple[Check, ...]]:
+    """The checks of these rows, each with a server of its own that has the fault."""
+    with ExitStack() as stack:
+        yield tuple(row.at(fault.host, stack.enter_context(fault.serve(row, certificates))) for row in rows)

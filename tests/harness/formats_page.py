@@ -1,0 +1,58 @@
+"""The examples of the pages on output: ``python -m tests.harness.formats_page`` writes them anew."""
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from datetime import UTC, datetime
+from functools import partial
+from pathlib import Path
+
+from checks.core.check import Status
+from preflight.formats import DIFFERENCE, FORMATS, MATRIX
+from preflight.plan.resources import RESOURCES
+from preflight.saved.diff import diff
+from tests.harness.deployments import POOLER, REFUSED, REJECTED, deployment
+from tests.harness.reports import CONFIG, DIRECT, REPORT, of
+from tests.harness.vantages import SHAPES, TRACES, VALKEY, kept
+
+DOCS = Path(__file__).parents[2] / "docs"
+PAGE = DOCS / "formats.md"
+PAGES = (PAGE, DOCS / "compare.md")
+LANGUAGES = {"json": "json", "junit": "xml", "markdown": "markdown"}
+EXAMPLE = of(CONFIG, DIRECT, keys=REPORT.keys[:2])
+_PLACE = re.compile(r"<!-- example: (\w+) -->\n(?:(````)\w*\n.*?\n\2\n)?", re.DOTALL)
+
+
+def page(text: str) -> str:
+    """The page with its examples as the formats are now."""
+    return _PLACE.sub(lambda place: f"<!-- example: {place[1]} -->\n{_example(place[1])}", text)
+
+
+def _example(name: str) -> str:
+    shown = re.sub(r"\x1b\[[0-9;]*m", "", EXAMPLES[name]()).replace("\t", "  ")
+    return f"````{LANGUAGES.get(name, '')}\n{shown}````\n"
+
+
+def _diff() -> str:
+    """The collector is mended, Valkey still fails, Postgres was upgraded, and a pooler stands before it."""
+    some = [TRACES, VALKEY, *(each for each in RESOURCES if each.name == "postgres.data_plane.direct")]
+    monday, tuesday = (datetime(2026, 11, day, 10, tzinfo=UTC) for day in (23, 24))
+    refused = replace(REFUSED, status=Status.FAIL)
+    before = deployment({"telemetry.traces": refused, "kv.data_plane": REJECTED}, some, started_at=monday)
+    after = deployment({"postgres.data_plane.direct": POOLER, "kv.data_plane": REJECTED}, some, started_at=tuesday)
+    upgraded = tuple(
+        replace(each, facts=dict(each.facts) | {"version": 180001}) if each.kind == "postgres" else each
+        for each in after.results
+    )
+    return DIFFERENCE["text"](diff(kept("monday.json", before), kept("tuesday.json", replace(after, results=upgraded))))
+
+
+EXAMPLES: Mapping[str, Callable[[], str]] = {
+    **{name: partial(FORMATS[name], EXAMPLE) for name in FORMATS},
+    "diff": _diff,
+    "merge": lambda: MATRIX["text"](SHAPES["few"]),
+}
+
+if __name__ == "__main__":
+    for each in PAGES:
+        each.write_text(page(each.read_text()))

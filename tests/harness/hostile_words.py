@@ -1,0 +1,101 @@
+"""What a hostile server, or whoever wrote a configuration, may put wherever a report shows free text.
+
+For the tests of every format: ``report(word)`` holds a word in each free-text member of a Report, ``stray(text)`` and
+``commands(text)`` tell what no output may hold. A report is inert by itself, so a format has its own markup left to
+mind: a test of its own shows that the words of ``MARKUP`` come out as text.
+"""
+
+import re
+import unicodedata
+from collections.abc import Mapping
+from datetime import UTC, datetime
+
+from checks.core.check import Finding, Layer, Status
+from preflight.report.model import KeyVerdict, Report, Result
+
+MARK = "Zq7"  # in every word: what of it must still be seen
+
+# What a terminal, or a reader's eye, would obey.
+CONTROL: Mapping[str, str] = {
+    "colours (CSI)": f"\x1b[31m{MARK}\x1b[0m",
+    "a cleared screen": f"\x1b[2J\x1b[H\x1b[3J{MARK}",
+    "a moved cursor": f"{MARK}\x1b[1A\x1b[2K READY",
+    "a link (OSC 8)": f"\x1b]8;;https://evil.test/\x1b\\{MARK}\x1b]8;;\x1b\\",
+    "the clipboard (OSC 52)": f"\x1b]52;c;cm0gLXJmIC8=\x07{MARK}",
+    "the window's title": f"\x1b]0;READY\x07{MARK}",
+    "a device's control string (DCS)": f"\x1bP$qREADY\x1b\\{MARK}",
+    "C1 in UTF-8": f"\x9b31m{MARK}\x9d0;x\x9c\x90x\x9c\x85",
+    "C1 in raw bytes": f"\udc9b31m{MARK}\udc9d0;x\udc9c",
+    "bytes that are no text": f"\udcff\udcfe{MARK}\udc80",
+    "every C0": "".join(map(chr, range(32))) + MARK + "\x7f",
+    "NUL": f"{MARK}\0",
+    "backspaces": f"FAIL\b\b\b\b{MARK} OK",
+    "carriage returns": f"{MARK} fail\rREADY\r\nREADY",
+    "lines and tabs": f"{MARK}\nREADY\n\tREADY\v\f",
+    "separators of lines": f"{MARK}\u2028READY\u2029READY\x85READY",
+    "bidirectional overrides": f"\u202e{MARK}\u202d\u202c\u202a\u202b",
+    "bidirectional isolates": f"\u2066\u2067\u2068{MARK}\u2069\u200e\u200f\u061c",
+    "zero width": f"{MARK}\u200b\u200c\u200d\ufeff\u2060\u00ad\u180e",
+    "tags": f"{MARK}\U000e0001\U000e0072\U000e0065\U000e007f",
+    "private and unassigned": f"{MARK}\ue000\U000f0000\u0378\uffff\U0010ffff",
+    "spaces of every width": f"{MARK}\u00a0\u2000\u2003\u3000\u202f\u205f x",
+}
+
+# What a document, or whoever reads a build's output, would obey.
+MARKUP: Mapping[str, str] = {
+    "HTML": f"</pre></script><script>alert(1)</script><img src=x onerror=alert(1)>{MARK}&lt;&#0;",
+    "HTML in an attribute": f"\" onmouseover=\"alert(1)\" '{MARK}' x='",
+    "XML": f"]]>{MARK}<![CDATA[<!-- --></failure><testsuite/>&amp;&x;",
+    "characters that XML has not": f"{MARK}\x01\x0b\x1f\ufffe\uffff\ud800",
+    "Markdown links and images": f"[{MARK}](javascript:alert(1)) ![x](https://evil.test/x.png) <https://evil.test>",
+    "Markdown tables and code": f"| {MARK} | `x` ```\n# heading\n- item\n***\n~~~",
+    "HTML in Markdown": f"<details open><summary>{MARK}</summary><img src=https://evil.test></details> @everyone #1",
+    "GitHub: an error": f"::error file=x,line=1::{MARK}",
+    "GitHub: a mask": f"::add-mask::{MARK}",
+    "GitHub: the end of commands": f"::stop-commands::{MARK}",
+    "GitHub: in brackets": f"##[error]{MARK} ##[add-mask]x ####[group]x",
+    "GitHub: escapes": f"%0A::error::{MARK}%0D%25%3A%2C",
+    "Azure": f"##vso[task.setvariable variable=x]{MARK}",
+    "TeamCity": f"##teamcity[buildStatus status='SUCCESS']{MARK}",
+    "Prometheus labels": f'{MARK}"}} 1\nmistle_ready{{x="\\',
+    "shells": f"$({MARK}) `{MARK}` ; rm -rf / # $PATH ${{PATH}}",
+    "placeholders": f"{{url}} {{blamed}} {{0}} %s %(x)s {MARK} {{",
+    "JSON": f'", "ready": true, "{MARK}": "\\u001b[31m\\',
+    "a very long word": MARK + "W" * 5000,
+    "very many words": f"{MARK} " * 2000,
+    "a very long mark": MARK + "\u0301" * 3000,
+    "nothing": "",
+}
+WORDS: Mapping[str, str] = CONTROL | MARKUP
+
+_COLORS = re.compile(r"\x1b\[(?:0|1|2|31|32|33|1;31|1;32)m")  # the text format's own
+_COMMAND = re.compile(r"^\s*::[a-z-]+.*::|##\[|##vso\[|##teamcity\[", re.MULTILINE)
+KEY, NAME = "postgres.control_plane.direct_url", "postgres.control_plane.direct"
+
+
+def report(word: str) -> Report:
+    """A report with this word in every member that holds free text, at every status."""
+    findings = tuple(Finding(f"postgres.{status}", Layer.AUTH, status, word, word, (KEY,), 0.1) for status in Status)
+    return Report(
+        version="1.2.3",
+        command="run",
+        config=word,
+        stage="live",
+        service=None,
+        started_at=datetime(2026, 11, 23, 10, tzinfo=UTC),
+        seconds=0.5,
+        results=(Result(NAME, "postgres", word, (KEY,), findings, 0.1),),
+        keys=(KeyVerdict(KEY, Status.FAIL, "probed", word, ("postgres.fail",), (NAME,)),),
+        detail=1,
+    )
+
+
+def stray(text: str) -> set[str]:
+    """The characters of an output that somebody would obey: not indented lines, nor the colours of the text format."""
+    shown = set(_COLORS.sub("", text)) - {"\n", "\t"}
+    return {each for each in shown if unicodedata.category(each).startswith("C") or each in "\u2028\u2029"}
+
+
+def commands(text: str) -> list[str]:
+    """The lines of an output that a build server would obey."""
+    return [line for line in text.split("\n") if _COMMAND.search(line)]

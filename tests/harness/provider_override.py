@@ -1,0 +1,79 @@
+"""A provider's check, pointed at a server of the tests: its address is no setting of Mistle's."""
+
+import socket
+from collections.abc import Mapping
+from contextlib import AbstractContextManager
+from dataclasses import replace
+
+import pytest
+
+from checks.core.check import Check
+from checks.net.http import Endpoint
+from tests.harness import faults, run_check
+from tests.harness.run_check import Climb, climb
+from tests.testbed import Leaf
+
+
+def climb_at(endpoint: Endpoint, name: str, values: Mapping[str, object], **options: object) -> Climb:
+    """As `climbing.climb`, with the check's `endpoint` replaced."""
+    return climb_changed({"endpoint": endpoint}, name, values, **options)
+
+
+def climb_changed(fields: Mapping[str, object], name: str, values: Mapping[str, object], **options: object) -> Climb:
+    """As `climbing.climb`, with these `fields` of the check replaced."""
+
+    def planned(*given: object) -> Check:
+        return replace(original(*given), **fields)  # type: ignore[arg-type]
+
+    original = run_check.planned
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(run_check, "planned", planned)
+        return climb(name, values, **options)  # type: ignore[arg-type]
+
+
+def https(port: int, path: str = "/") -> Endpoint:
+    return Endpoint("https", "localhost", port, path)
+
+
+def tls_serving(leaf: Leaf, behaviour: faults.Behaviour) -> AbstractContextManager[int]:
+    """`faults.serving` behind a handshake that succeeds: what goes wrong later is not TLS."""
+    context = leaf.context()
+
+    def serve(connection: socket.socket) -> None:
+        with context.wrap_socket(connection, server_side=True) as secured:
+            behaviour(secured)
+
+    return faults.serving(serve)
+
+
+def hung(leaf: Leaf) -> AbstractContextManager[int]:
+    """Takes the request, and never answers."""
+    return tls_serving(leaf, _read_on)
+
+
+def endless(leaf: Leaf) -> AbstractContextManager[int]:
+    """Answers 200, with JSON that has no end."""
+    return tls_serving(leaf, _write_on)
+
+
+def garbage(leaf: Leaf) -> AbstractContextManager[int]:
+    """Answers, and not in HTTP."""
+    return tls_serving(leaf, _greet)
+
+
+def _read_on(connection: socket.socket) -> None:
+    while connection.recv(65536):
+        pass
+
+
+def _write_on(connection: socket.socket) -> None:
+    connection.recv(65536)
+    connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n\r\n[")
+    while True:
+        connection.sendall(b"0," * 4096)
+
+
+def _greet(connection: socket.socket) -> None:
+    connection.recv(65536)
+    connection.sendall(b"220 smtp.mistle.test ESMTP\r\n\r\n")
+    _read_on(connection)  # closing on unread words would reset the connection

@@ -1,0 +1,119 @@
+"""Run the one check that some configuration values make, as the runner does, and look up what it found."""
+
+import asyncio
+import importlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+
+from checks.core import unexpected
+from checks.core.check import Check, ClimbEnded, Finding, Layer, Recorder, Settings, Status
+from checks.core.roots import Trust
+from checks.core.threads import Loop
+from preflight.config.loader import Config
+from preflight.plan.plan import plan
+from preflight.report.attribution import attribute
+
+FILE = "mistle.toml"
+
+
+@dataclass(frozen=True)
+class Climb:
+    """What one run of one check found; the findings' fields are configuration keys."""
+
+    findings: tuple[Finding, ...]
+    facts: Mapping[str, object]
+
+    def __getitem__(self, finding_id: str) -> Finding:
+        """The one finding with this id; where there is none, the others are in the message."""
+        found = [finding for finding in self.findings if finding.id == finding_id]
+        assert len(found) == 1, self
+        return found[0]
+
+    def __str__(self) -> str:
+        return "\n".join(map(str, self.findings))
+
+    @property
+    def status(self) -> Status:
+        return max(finding.status for finding in self.findings)
+
+    def fails(self, finding_id: str, layer: Layer, *keys: str, hint: str) -> Finding:
+        """This finding, and no other, failed: at this layer, blaming these keys, with these words in the hint."""
+        failed = [finding.id for finding in self.findings if finding.status is Status.FAIL]
+        assert failed == [finding_id], self
+        return self._agrees(finding_id, layer, keys, hint)
+
+    def warns(self, finding_id: str, layer: Layer, *keys: str, hint: str) -> Finding:
+        """This finding is a warning, and nothing failed."""
+        assert self.status is self[finding_id].status is Status.WARN, self
+        return self._agrees(finding_id, layer, keys, hint)
+
+    def passes(self, finding_id: str, layer: Layer, *keys: str) -> Finding:
+        """Nothing is wrong, and this was found."""
+        assert self.status is Status.OK, self
+        return self._agrees(finding_id, layer, keys, "")
+
+    def _agrees(self, finding_id: str, layer: Layer, keys: tuple[str, ...], hint: str) -> Finding:
+        finding = self[finding_id]
+        assert finding.layer is layer
+        assert finding.fields == keys
+        assert finding.message
+        assert hint in finding.hint
+        assert "{" not in finding.hint
+        return finding
+
+
+def planned(name: str, values: Mapping[str, object], stage: str = "live") -> Check:
+    """The check of this name that these configuration values make."""
+    config = Config(
+        values=values,
+        origins={key: f"{FILE}:{number}" for number, key in enumerate(values, 1)},
+        findings=(),
+        broken=frozenset(),
+        keys={},
+        secrets=(),
+    )
+    return next(check for check in plan(config, stage=stage).checks if check.name == name)
+
+
+def climb(
+    name: str,
+    values: Mapping[str, object],
+    *,
+    stage: str = "live",
+    timeout: float = 4.0,
+    read_only: bool = False,
+    extra: Path | None = None,
+) -> Climb:
+    """One run of the check of this name, within its limit in seconds."""
+    check = planned(name, values, stage)
+    for module in check.imports:  # before its clock starts
+        importlib.import_module(module)
+    record = Recorder(check, Settings(_loaded(extra), timeout, read_only))
+    with asyncio.Runner(loop_factory=Loop) as runner:
+        runner.run(_run(check, record))
+    origins = dict.fromkeys(values, FILE)
+    return Climb(attribute(check, (check,), record.finish(), origins), record.facts)
+
+
+@lru_cache(32)
+def _loaded(extra: Path | None) -> Trust:
+    """Before its clock starts, as in a run."""
+    trust = Trust(extra)
+    trust.load(60.0)
+    return trust
+
+
+async def _run(check: Check, record: Recorder) -> None:
+    try:
+        async with asyncio.timeout(record.settings.timeout):
+            await check.run(record)
+    except ClimbEnded:
+        pass
+    except TimeoutError:
+        record.out_of_time()
+    except Exception as error:
+        if not (found := unexpected.diagnose(check, error)):
+            raise
+        record.note(found)

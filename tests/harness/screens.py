@@ -1,0 +1,40 @@
+"""What a reader sees of a page."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from playwright.sync_api import Browser as Chromium
+from playwright.sync_api import Locator, Page
+
+from tests.testbed import Browser
+
+WIDE, NARROW = {"width": 1280, "height": 900}, {"width": 375, "height": 800}
+
+
+@dataclass(frozen=True)
+class Screen:
+    """A browser, and the hold on it."""
+
+    browser: Browser
+    chromium: Chromium
+
+    @contextmanager
+    def shows(self, document: str, **options: Any) -> Iterator[Page]:
+        """A page as its reader opens it; afterwards, nothing but itself may have been asked for, run or said."""
+        address = self.browser.keep("report.html", document)
+        context = self.chromium.new_context(**{"viewport": WIDE, "color_scheme": "light"} | options)
+        page, events = context.new_page(), []
+        for event in ("console", "pageerror", "dialog", "request", "popup", "download", "frameattached", "worker"):
+            page.on(event, lambda what, event=event: events.append((event, str(getattr(what, "url", what)))))
+        context.set_default_timeout(10_000)
+        page.goto(address)
+        yield page
+        context.close()
+        assert events == [("request", address)]
+
+
+def lines(locator: Locator) -> list[str]:
+    """The text of each, in one line."""
+    return [" ".join(text.split()) for text in locator.all_inner_texts()]

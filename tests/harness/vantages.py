@@ -1,0 +1,74 @@
+"""Deployments of many shapes, each seen from several vantages and merged, for whoever shows one."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from preflight.formats import FORMATS
+from preflight.plan.resources import RESOURCES
+from preflight.report.model import Report
+from preflight.saved.merge import Matrix, merge
+from preflight.saved.reader import SavedReport, read
+from tests.harness import deployments
+from tests.harness.deployments import BROKEN, POOLER, REFUSED, REJECTED
+
+
+def kept(name: str, report: Report, *, infix: str = "") -> SavedReport:
+    """The report as it is read back from the file in which it was kept; with names that are longer by the infix."""
+    with TemporaryDirectory() as folder:
+        file = Path(folder) / "report.json"
+        text = FORMATS["json"](report).replace("_plane.", f"_plane.{infix}")
+        file.write_text(text.replace(" the ", f" {infix}the "))
+        return read(file, name)
+
+
+def seen_by(service: str, met: deployments.Met | None = None, name: str = "") -> SavedReport:
+    """What one service sees of what it uses."""
+    used = [each for each in RESOURCES if service in each.services]
+    return kept(name or service, deployments.deployment(met, used, service=service))
+
+
+def whole(name: str, met: deployments.Met | None = None) -> SavedReport:
+    """What is seen of the whole deployment from one place."""
+    return kept(name, deployments.deployment(met))
+
+
+GATEWAY, API, WORKER = "data_plane_gateway", "control_plane_api", "data_plane_worker"
+TRACES, VALKEY, MAIL = FEW = tuple(
+    each for name in ("telemetry.traces", "kv.data_plane", "email.smtp") for each in RESOURCES if each.name == name
+)
+LONG = "a_name_without_any_end_" * 4
+SHAPES: Mapping[str, Matrix] = {
+    "ready": merge((whole("laptop"), seen_by(API))),
+    "broken": merge(
+        (
+            whole("laptop", BROKEN),
+            seen_by(API, {"telemetry.traces": REFUSED}),
+            seen_by(GATEWAY, {"kv.data_plane": REJECTED, "telemetry.traces": REFUSED}, "node-a"),
+            seen_by(GATEWAY, {"kv.data_plane": REJECTED}, "node-b"),
+        )
+    ),
+    "few": merge(
+        (
+            kept("laptop", deployments.deployment(BROKEN, FEW)),
+            kept("node", deployments.deployment({"kv.data_plane": REJECTED}, (TRACES, VALKEY), service=GATEWAY)),
+            kept("worker", deployments.deployment(None, (TRACES, MAIL), service="control_plane_worker")),
+        )
+    ),
+    "services alone": merge((seen_by(API), seen_by(WORKER, {"postgres.data_plane.direct": POOLER}))),
+    "interrupted": merge(
+        (
+            seen_by(API),
+            kept("cut", replace(deployments.SHAPES["interrupted"], service=GATEWAY)),
+        )
+    ),
+    "nothing alike": merge(
+        (
+            kept("file", deployments.SHAPES["configuration errors"]),
+            kept("one check", deployments.SHAPES["one check"]),
+        )
+    ),
+    "eight": merge(tuple(whole(f"node-{letter}", BROKEN if letter in "bdf" else None) for letter in "abcdefgh")),
+    "long": merge((whole(LONG), kept(f"{LONG}2", deployments.SHAPES["broken"], infix=LONG * 3))),
+}

@@ -1,0 +1,189 @@
+"""Google's token endpoint, each fault for real."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from urllib.parse import parse_qs
+
+import pytest
+from starlette.responses import JSONResponse, PlainTextResponse, RedirectResponse, Response
+from starlette.types import Receive, Scope, Send
+
+from checks.core.check import Layer, Status
+from checks.net.http import Endpoint
+from preflight.config.loader import load
+from preflight.plan.plan import plan
+from tests.harness import configs, faults, profiles
+from tests.harness.provider_override import climb_at, endless, garbage, https, hung
+from tests.harness.run_check import Climb, planned
+from tests.servers.google import CLIENT_ID, CLIENT_SECRET, google
+from tests.testbed import Authority, self_signed
+from tests.testbed.web import Web, web_server
+
+NAME = "services.control_plane_api.auth.google"
+ID, SECRET = f"{NAME}.client_id", f"{NAME}.client_secret"
+METHODS = "services.control_plane_api.auth.enabled_methods"
+
+
+def values(client_id: str = CLIENT_ID, secret: str = CLIENT_SECRET) -> dict[str, object]:
+    return {METHODS: ("otp", "google"), ID: client_id, SECRET: secret}
+
+
+@pytest.fixture(scope="module")
+def trusted(authority: Authority) -> Iterator[Path]:
+    with authority.trusted() as path:
+        yield Path(path)
+
+
+@pytest.fixture(scope="module")
+def server(authority: Authority) -> Iterator[Web]:
+    with web_server(google(), authority.leaf()) as web:
+        yield web
+
+
+def check(port: int, trusted: Path, *client: str, **options: object) -> Climb:
+    return climb_at(https(port, "/token"), NAME, values(*client), extra=trusted, **options)
+
+
+def answered(response: Response, authority: Authority, trusted: Path) -> Climb:
+    with web_server(response, authority.leaf()) as web:
+        return check(web.port, trusted)
+
+
+def refusal(code: str, words: str, status: int = 401) -> Response:
+    return JSONResponse({"error": code, "error_description": words}, status)
+
+
+@profiles.quick
+def test_every_rung_passes(server: Web, trusted: Path) -> None:
+    server.requests.clear()
+    found = check(server.port, trusted, read_only=True)
+    found.passes("google.auth", Layer.AUTH, ID, SECRET)
+    assert [finding.layer for finding in found.findings] == ["dns", "connect", "tls", "auth"]
+    shown = [parse_qs(request.body.decode()) for request in server.requests]
+    assert [form["client_secret"] == [CLIENT_SECRET] for form in shown] == [True, False]
+    assert {(request.method, request.target) for request in server.requests} == {("POST", "/token")}
+
+
+def test_unknown_client(server: Web, trusted: Path) -> None:
+    found = check(server.port, trusted, "1-other.apps.googleusercontent.com")
+    finding = found.fails("google.client-rejected", Layer.AUTH, ID, hint=f"{ID} (mistle.toml)")
+    assert finding.message == "Google says: invalid_client: The OAuth client was not found."
+
+
+def test_wrong_secret(server: Web, trusted: Path) -> None:
+    found = check(server.port, trusted, CLIENT_ID, "GOCSPX-other")
+    found.fails("google.client-rejected", Layer.AUTH, SECRET, hint=f"{SECRET} (mistle.toml)")
+
+
+@pytest.mark.parametrize(
+    ("code", "words", "blamed"),
+    [
+        ("invalid_client", "The provided client secret is invalid.", (SECRET,)),
+        ("deleted_client", "The OAuth client was deleted.", (ID,)),
+        ("disabled_client", "The OAuth client was disabled.", (ID,)),
+        ("unauthorized_client", "No.", (ID, SECRET)),
+        ("invalid_client", "", (ID, SECRET)),
+    ],
+)
+def test_google_says_what_is_wrong(
+    authority: Authority, trusted: Path, code: str, words: str, blamed: tuple[str, ...]
+) -> None:
+    found = answered(refusal(code, words), authority, trusted)
+    finding = found.fails("google.client-rejected", Layer.AUTH, *blamed, hint="Credentials")
+    assert words in finding.message
+
+
+def test_a_code_that_is_refused_before_the_secret_proves_nothing(authority: Authority, trusted: Path) -> None:
+    found = answered(refusal("invalid_grant", "Malformed auth code.", 400), authority, trusted)
+    assert found.status is Status.SKIP, found
+    assert found["google.auth"].message.startswith("not proven: Google refuses the made-up code before")
+    assert found["google.auth"].fields == (ID, SECRET)
+
+
+def test_an_answer_about_something_else_proves_nothing(authority: Authority, trusted: Path) -> None:
+    found = answered(refusal("redirect_uri_mismatch", "Bad Request", 400), authority, trusted)
+    finding = found.warns("google.unexpected-reply", Layer.AUTH, ID, SECRET, hint="until then")
+    assert finding.message == "not proven: Google answers 400 redirect_uri_mismatch: Bad Request"
+
+
+@pytest.mark.parametrize(
+    "response",
+    [
+        PlainTextResponse("<!doctype html><p>Welcome", media_type="text/html"),
+        JSONResponse({"access_token": "x"}),
+        JSONResponse({"error": {"code": 503}}, 503),
+        RedirectResponse("https://accounts.google.com/"),
+        PlainTextResponse("Bad Gateway", 502),
+    ],
+)
+def test_unexpected_reply(response: Response, authority: Authority, trusted: Path) -> None:
+    found = answered(response, authority, trusted)
+    found.fails("google.unexpected-reply", Layer.AUTH, ID, SECRET, hint="no proxy answers in Google's place")
+
+
+def test_an_outage_between_the_two_questions(authority: Authority, trusted: Path) -> None:
+    asked: list[object] = []
+
+    async def once(scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http":
+            asked.append(scope)
+            late = PlainTextResponse("Bad Gateway", 502)
+            await (late if len(asked) > 1 else refusal("invalid_grant", "", 400))(scope, receive, send)
+
+    with web_server(once, authority.leaf()) as web:
+        check(web.port, trusted).fails("google.unexpected-reply", Layer.AUTH, ID, SECRET, hint="proxy")
+
+
+def test_network_faults_blame_what_asks_for_google(trusted: Path) -> None:
+    hint = f"take google out of {METHODS} (mistle.toml)"
+    with faults.refused_port() as port:
+        check(port, trusted).fails("network.refused", Layer.CONNECT, METHODS, hint=hint)
+    with faults.black_hole() as port:
+        check(port, trusted, timeout=1.0).fails("network.timeout", Layer.CONNECT, METHODS, hint=hint)
+    with faults.silent_port() as port:
+        check(port, trusted, timeout=1.0).fails("network.silent", Layer.TLS, METHODS, hint=hint)
+    nowhere = Endpoint("https", "oauth2.invalid", 443, "/token")
+    climb_at(nowhere, NAME, values()).fails("network.name-not-found", Layer.DNS, METHODS, hint=hint)
+
+
+def test_servers_that_answer_nothing_or_anything(authority: Authority, trusted: Path) -> None:
+    leaf = authority.leaf()
+    with hung(leaf) as port:
+        check(port, trusted, timeout=3.0).fails("network.silent", Layer.AUTH, METHODS, hint="take google out")
+    with garbage(leaf) as port:
+        check(port, trusted).fails("google.unexpected-reply", Layer.AUTH, ID, SECRET, hint="proxy")
+    with endless(leaf) as port:
+        check(port, trusted).fails("google.unexpected-reply", Layer.AUTH, ID, SECRET, hint="proxy")
+
+
+def test_trust_is_mistles(server: Web, trusted: Path) -> None:
+    found = climb_at(https(server.port, "/token"), NAME, values())
+    found.fails("tls.untrusted", Layer.TLS, METHODS, hint="NODE_EXTRA_CA_CERTS")
+    with web_server(google(), self_signed()) as web:
+        check(web.port, trusted).fails("tls.self-signed", Layer.TLS, METHODS, hint="NODE_EXTRA_CA_CERTS")
+
+
+def test_where_it_leads() -> None:
+    assert planned(NAME, values()).target == "oauth2.googleapis.com:443"
+
+
+def test_the_secret_is_in_no_text() -> None:
+    subject = planned(NAME, values(secret="GOCSPX-hunter2"))
+    assert "hunter2" not in repr(subject) + subject.target
+
+
+def test_a_secret_of_any_characters_is_sent_whole(authority: Authority, trusted: Path) -> None:
+    secret = "ключ &=+%\n"
+    with web_server(google(client_secret=secret), authority.leaf()) as web:
+        check(web.port, trusted, CLIENT_ID, secret).passes("google.auth", Layer.AUTH, ID, SECRET)
+
+
+def test_a_section_that_is_not_enabled_is_not_asked(tmp_path: Path) -> None:
+    changes = {**configs.GOOGLE, METHODS: ["otp"]}
+    assert NAME not in [check.name for check in plan(load(configs.write(tmp_path, changes), {})).checks]
+
+
+def test_it_is_the_control_plane_apis(tmp_path: Path) -> None:
+    config = load(configs.write(tmp_path, configs.GOOGLE), {})
+    assert NAME in [check.name for check in plan(config, service="control_plane_api").checks]
+    assert NAME not in [check.name for check in plan(config, service="data_plane_api").checks]

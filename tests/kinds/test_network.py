@@ -1,0 +1,177 @@
+"""The rungs below every protocol, with real faults under a real check."""
+
+import asyncio
+import socket
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
+
+import pytest
+
+from checks.core.check import Layer, OutOfTime
+from checks.core.threads import Loop, in_thread
+from checks.net.addresses import ConnectFailed
+from checks.net.tcp import diagnose
+from tests.harness import faults
+from tests.harness.run_check import Climb, climb
+
+URL, PREFIX = "kv.data_plane.url", "kv.data_plane.key_prefix"
+
+
+def check(port: int, host: str = "127.0.0.1", scheme: str = "redis", timeout: float = 2.0) -> Climb:
+    return climb("kv.data_plane", {URL: f"{scheme}://{host}:{port}", PREFIX: "mistle"}, timeout=timeout)
+
+
+def test_name_not_found() -> None:
+    found = check(6379, "nowhere.invalid")
+    found.fails("network.name-not-found", Layer.DNS, URL, hint=f"correct the host name in {URL} (mistle.toml)")
+    assert [finding.message for finding in found.findings[1:]] == ["not reached"] * 4
+
+
+@pytest.mark.parametrize("host", ["a..b", "x" * 64 + ".example"])
+def test_name_that_cannot_be_looked_up(host: str) -> None:
+    check(6379, host).fails("network.name-not-found", Layer.DNS, URL, hint="host name")
+
+
+def test_refused() -> None:
+    with faults.refused_port() as port:
+        finding = check(port).fails("network.refused", Layer.CONNECT, URL, hint="start the service")
+    assert finding.message == f"connection refused by 127.0.0.1:{port}"
+
+
+def test_packets_are_dropped() -> None:
+    with faults.black_hole() as port:
+        started = time.perf_counter()
+        found = check(port)
+        assert time.perf_counter() - started < 15
+    assert f"127.0.0.1:{port}" in found.fails("network.timeout", Layer.CONNECT, URL, hint="firewall").message
+
+
+def test_no_route() -> None:
+    # An address that Linux refuses to send to: the reserved block 240.0.0.0/4 has no route on loopback-only machines,
+    # and 255.255.255.255 is broadcast everywhere.
+    check(6379, "255.255.255.255").fails("network.unreachable", Layer.CONNECT, URL, hint="connect this machine")
+
+
+@pytest.mark.parametrize("fault", [faults.resetting_port, faults.closing_port])
+def test_reset(fault: Callable[[], AbstractContextManager[int]]) -> None:
+    with fault() as port:
+        found = check(port)
+    # A reset may overtake the end of the connect, and is then met there.
+    layer = found["network.reset"].layer
+    assert layer in {Layer.CONNECT, Layer.AUTH}
+    found.fails("network.reset", layer, URL, hint="server's own log")
+
+
+def test_reset_in_the_middle_of_the_tls_handshake() -> None:
+    with faults.closing_port() as port:
+        check(port, scheme="rediss").fails("network.reset", Layer.TLS, URL, hint="server's own log")
+
+
+@pytest.mark.parametrize(("scheme", "layer"), [("redis", Layer.AUTH), ("rediss", Layer.TLS)])
+def test_silent(scheme: str, layer: Layer) -> None:
+    with faults.silent_port() as port:
+        check(port, scheme=scheme).fails("network.silent", layer, URL, hint="right service")
+
+
+def test_one_of_two_addresses_is_dead(monkeypatch: pytest.MonkeyPatch, valkey) -> None:  # type: ignore[no-untyped-def]
+    # The name has an IPv6 address on which nothing listens: Docker publishes on IPv4 loopback only.
+    def two(*_args: object, **_options: object) -> list[tuple[object, ...]]:
+        kinds = (socket.AF_INET6, "::1"), (socket.AF_INET, "127.0.0.1")
+        return [(kind, socket.SOCK_STREAM, 6, "", (address, valkey.port)) for kind, address in kinds]
+
+    monkeypatch.setattr(socket, "getaddrinfo", two)
+    finding = check(valkey.port, "both.test").warns(
+        "network.address-unreachable", Layer.CONNECT, URL, hint="remove the dead address"
+    )
+    assert "[::1]" in finding.message
+    assert "127.0.0.1 works" in finding.message
+
+
+def test_a_dead_address_costs_little_beside_a_living_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    def two(*_args: object, **_options: object) -> list[tuple[object, ...]]:
+        addresses = (("127.0.0.2", port), ("127.0.0.1", port))
+        return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", address) for address in addresses]
+
+    with faults.http_port(b"-NOAUTH no\r\n") as port, faults.black_hole("127.0.0.2", port):
+        monkeypatch.setattr(socket, "getaddrinfo", two)
+        found = check(port, "both.test", timeout=20.0)
+    dead = found["network.address-unreachable"]
+    assert "127.0.0.2" in dead.message
+    assert dead.seconds < 15
+    assert found["valkey.password-required"].layer is Layer.AUTH
+
+
+def test_the_name_server_does_not_answer(stuck_lookups: None) -> None:
+    started = time.perf_counter()
+    found = check(6379, "stuck.test", timeout=1.0)
+    assert time.perf_counter() - started < 15
+    found.fails("network.dns-timeout", Layer.DNS, URL, hint="/etc/resolv.conf")
+
+
+@pytest.fixture
+def stuck_lookups(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """The system's resolver blocks, as with a dead name server."""
+    released = threading.Event()
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *_args, **_options: released.wait(30))
+    yield
+    released.set()
+
+
+def test_stuck_lookups_do_not_hold_up_the_others(stuck_lookups: None) -> None:
+    async def look_up() -> float:
+        loop = asyncio.get_running_loop()
+        stuck = [asyncio.ensure_future(loop.getaddrinfo(f"stuck{n}.test", 1)) for n in range(20)]
+        started = time.perf_counter()
+        assert await in_thread(lambda: 1) == 1
+        for task in stuck:
+            task.cancel()
+        return time.perf_counter() - started
+
+    with asyncio.Runner(loop_factory=Loop) as runner:
+        assert runner.run(look_up()) < 1.0
+
+
+def test_a_threads_error_reaches_whoever_waits() -> None:
+    async def fail() -> None:
+        await in_thread(lambda: 1 // 0)
+
+    with asyncio.Runner(loop_factory=Loop) as runner, pytest.raises(ZeroDivisionError):
+        runner.run(fail())
+
+
+def wrapped(error: Exception) -> Exception:
+    outer = RuntimeError("a driver's own words")
+    outer.__cause__ = error
+    return outer
+
+
+@pytest.mark.parametrize(
+    ("error", "finding_id"),
+    [
+        (socket.gaierror(socket.EAI_NONAME, "Name or service not known"), "network.name-not-found"),
+        (socket.gaierror(socket.EAI_AGAIN, "Temporary failure"), "network.dns-timeout"),
+        (ConnectionRefusedError(), "network.refused"),
+        (ConnectionResetError(), "network.reset"),
+        (EOFError(), "network.reset"),
+        (OSError(113, "No route to host"), "network.unreachable"),
+        (TimeoutError(), "network.silent"),
+        (OutOfTime(Layer.DNS, 1), "network.dns-timeout"),
+        (OutOfTime(Layer.CONNECT, 1), "network.timeout"),
+        (OutOfTime(Layer.ACCESS, 1), "network.silent"),
+    ],
+)
+def test_an_error_is_found_wherever_a_driver_puts_it(error: Exception, finding_id: str) -> None:
+    for each in (error, wrapped(error), wrapped(wrapped(error))):
+        diagnosis = diagnose(each)
+        assert diagnosis is not None
+        assert diagnosis.cause.id == finding_id
+
+
+def test_an_unknown_error_is_nobodys() -> None:
+    assert diagnose(ValueError("a bug")) is None
+
+
+def test_an_ipv6_address_is_shown_in_brackets() -> None:
+    assert ConnectFailed("::1", 5432).address == "[::1]:5432"

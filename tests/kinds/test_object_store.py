@@ -1,0 +1,801 @@
+"""Object stores on real servers, each fault for real."""
+
+import re
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
+from functools import partial
+from pathlib import Path
+
+import pytest
+
+from checks.core.check import Layer, Settings, Status
+from checks.core.isolation import isolated
+from checks.core.roots import Trust
+from checks.net.http import Endpoint
+from checks.object_store.client import Bucket
+from checks.object_store.store import Store
+from preflight.config.loader import Config
+from preflight.plan.plan import plan
+from preflight.run.runner import run
+from tests.harness import faults, profiles
+from tests.harness.run_check import Climb, climb, planned
+from tests.harness.store_faults import PUBLIC, ask, between, error, from_outside, reply
+from tests.testbed import Authority, ObjectStore, object_store, proxy, swift_object_store
+from tests.testbed.names import can_change_names, name_server, with_files
+from tests.testbed.object_store import (
+    BUCKET,
+    FOREIGN_BUCKET,
+    IMAGES_BUCKET,
+    MINIMAL,
+    OWNER,
+    READER,
+    STRANGER,
+    SUSPENDED,
+    SWIFT_OWNER,
+    SWIFT_REGION,
+    WRITER,
+    Keys,
+)
+
+ASSETS, STORAGE = "object_store.assets", "object_store.sandbox_storage"
+ENDPOINT, NAME, REGION, STYLE, KEY_ID, SECRET = (
+    f"{ASSETS}.{name}"
+    for name in ("endpoint", "bucket_name", "region", "force_path_style", "access_key_id", "secret_access_key")
+)
+VIRTUAL_HOST = {"/etc/hosts": f"127.0.0.1 localhost {BUCKET}.localhost\n".encode()}
+needs_root = pytest.mark.skipif(not can_change_names(), reason="needs root, for names and networks of its own")
+
+
+def values(url: str, keys: Keys = OWNER, **changes: object) -> dict[str, object]:
+    given = {ENDPOINT: url, NAME: BUCKET, REGION: "us-east-1", STYLE: True}
+    given |= {KEY_ID: keys.access_key_id, SECRET: keys.secret_access_key}
+    given |= {f"{ASSETS}.{name}": value for name, value in changes.items()}
+    return {key: value for key, value in given.items() if value is not None}
+
+
+def mounted(url: str, keys: Keys = OWNER) -> dict[str, object]:
+    return {
+        f"{STORAGE}.endpoint": url,
+        f"{STORAGE}.bucket_name": BUCKET,
+        f"{STORAGE}.access_key_id": keys.access_key_id,
+        f"{STORAGE}.secret_access_key": keys.secret_access_key,
+        "sandbox.storage.backend": "archil",
+        "sandbox.storage.archil.mount_object_store": "sandbox_storage",
+    }
+
+
+def check(url: str, keys: Keys = OWNER, changes: dict[str, object] | None = None, **options: object) -> Climb:
+    return climb(ASSETS, values(url, keys, **changes or {}), **options)  # type: ignore[arg-type]
+
+
+def wait_until(holds: Callable[[], bool], seconds: float = 5.0) -> bool:
+    ends = time.monotonic() + seconds
+    while not (held := holds()) and time.monotonic() < ends:
+        time.sleep(0.05)
+    return held
+
+
+@pytest.fixture(scope="module")
+def tls(authority: Authority) -> Iterator[ObjectStore]:
+    with object_store(certificate=authority.leaf("localhost")) as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
+def swift() -> Iterator[ObjectStore]:
+    with swift_object_store() as server:
+        yield server
+
+
+# What passes
+
+
+@profiles.quick
+@pytest.mark.parametrize("keys", [OWNER, MINIMAL])
+def test_every_rung_passes_and_nothing_stays(store: ObjectStore, keys: Keys) -> None:
+    found = check(store.url, keys)
+    found.passes("object-store.access", Layer.ACCESS, NAME, STYLE)
+    assert [finding.layer for finding in found.findings] == ["dns", "connect", "auth", "access"]
+    assert found["object-store.connect"].fields == (ENDPOINT,)
+    assert found["object-store.auth"].fields == (KEY_ID, SECRET, REGION)
+    assert store.objects() == []
+
+
+def test_exactly_mistles_operations(store: ObjectStore) -> None:
+    asked: list[bytes] = []
+    with between(store.port, asked.append) as port:
+        check(f"http://localhost:{port}").passes("object-store.access", Layer.ACCESS, NAME, STYLE)
+    assert [request.split()[0] for request in asked] == [b"HEAD", b"GET", b"PUT", b"HEAD", b"GET", b"DELETE"]
+    paths = {request.split()[1] for request in asked}
+    assert len(paths) == 1
+    assert paths.pop().startswith(f"/{BUCKET}/mistle-preflight/".encode())
+    put = asked[2].lower()
+    assert b"x-amz-checksum-crc32: " in put
+    assert b"x-amz-sdk-checksum-algorithm: crc32" in put
+    assert b"trailer" not in put
+    assert b"\r\nexpect:" not in put
+    assert b"unsigned" not in put
+
+
+def test_tls_passes(tls: ObjectStore, authority: Authority) -> None:
+    with authority.trusted() as path:
+        found = check(tls.url, extra=Path(path))
+        assert "Contents" not in tls.client(verify=path).list_objects_v2(Bucket=BUCKET)
+    found.passes("object-store.tls", Layer.TLS, ENDPOINT)
+    assert found["object-store.access"].status is Status.OK
+
+
+@needs_root
+def test_virtual_host_passes(store: ObjectStore) -> None:
+    found = with_files(VIRTUAL_HOST, lambda: check(store.url, changes={"force_path_style": None}))
+    found.passes("object-store.access", Layer.ACCESS, NAME, STYLE)
+    assert found["object-store.dns"].message == f"{BUCKET}.localhost resolves"
+
+
+def test_an_address_takes_no_bucket_before_it(store: ObjectStore) -> None:
+    found = check(f"http://127.0.0.1:{store.port}", changes={"force_path_style": False})
+    found.passes("object-store.access", Layer.ACCESS, NAME, STYLE)
+
+
+def test_another_implementation_passes(swift: ObjectStore) -> None:
+    found = check(swift.url, SWIFT_OWNER, {"region": SWIFT_REGION})
+    found.passes("object-store.auth", Layer.AUTH, KEY_ID, SECRET, REGION)
+    assert swift.objects() == []
+
+
+def test_versions_are_removed_too() -> None:
+    with object_store() as server:
+        client = server.client()
+        client.put_bucket_versioning(Bucket=BUCKET, VersioningConfiguration={"Status": "Enabled"})
+        check(server.url).passes("object-store.access", Layer.ACCESS, NAME, STYLE)
+        assert not {"Versions", "DeleteMarkers"} & client.list_object_versions(Bucket=BUCKET).keys()
+        finding = check(server.url, MINIMAL).passes("object-store.leftover", Layer.ACCESS, NAME)
+        [version] = client.list_object_versions(Bucket=BUCKET)["Versions"]
+    assert version["Key"] in finding.message
+    assert "may not delete" in finding.message
+
+
+# Where the client goes: what @aws-sdk/client-s3 3.1173 was seen to do with the same configuration.
+PLACES = [
+    ("http://127.0.0.1:9000", IMAGES_BUCKET, "us-east-1", False, "http://127.0.0.1:9000/"),
+    ("http://[::1]:9000", IMAGES_BUCKET, "us-east-1", False, "http://[::1]:9000/"),
+    ("http://minio:9000", IMAGES_BUCKET, "us-east-1", False, f"http://{IMAGES_BUCKET}.minio:9000/"),
+    ("http://minio:9000", IMAGES_BUCKET, "us-east-1", True, "http://minio:9000/"),
+    ("http://minio:9000", "b1", "us-east-1", False, "http://minio:9000/"),
+    ("http://minio:9000", "Capital", "us-east-1", False, "http://minio:9000/"),
+    ("http://minio:9000", "mine.bucket", "us-east-1", False, "http://mine.bucket.minio:9000/"),
+    ("https://s3.example", "mine.bucket", "us-east-1", False, "https://s3.example:443/"),
+    ("https://s3.example/base", IMAGES_BUCKET, "us-east-1", False, f"https://{IMAGES_BUCKET}.s3.example:443/"),
+    ("", IMAGES_BUCKET, "us-east-1", False, f"https://{IMAGES_BUCKET}.s3.us-east-1.amazonaws.com:443/"),
+    ("", IMAGES_BUCKET, "us-east-1", True, "https://s3.us-east-1.amazonaws.com:443/"),
+    ("", IMAGES_BUCKET, "eu-central-1", False, f"https://{IMAGES_BUCKET}.s3.eu-central-1.amazonaws.com:443/"),
+    ("", IMAGES_BUCKET, "cn-north-1", True, "https://s3.cn-north-1.amazonaws.com.cn:443/"),
+    ("", "mine.bucket", "eu-west-1", False, "https://s3.eu-west-1.amazonaws.com:443/"),
+]
+
+
+@pytest.mark.parametrize(("url", "bucket", "region", "path_style", "place"), PLACES)
+def test_the_host_is_the_javascript_clients(url: str, bucket: str, region: str, path_style: bool, place: str) -> None:
+    subject = planned(ASSETS, values(url or None, bucket_name=bucket, region=region, force_path_style=path_style))  # type: ignore[arg-type]
+    assert str(Store(subject.bucket, Trust().web, (1.0, 1.0)).place) == place  # type: ignore[attr-defined]
+
+
+# Keys, region, clock
+
+
+@pytest.mark.parametrize("key_id", ["nobody", "mistle/local", f"{OWNER.access_key_id}\n"])
+def test_unknown_access_key(store: ObjectStore, key_id: str) -> None:
+    found = check(store.url, Keys(key_id, OWNER.secret_access_key))
+    found.fails("object-store.unknown-access-key", Layer.AUTH, KEY_ID, hint="object_store.assets.access_key_id")
+    assert found["object-store.access"].message == "not reached"
+
+
+def test_wrong_secret(store: ObjectStore) -> None:
+    found = check(store.url, Keys(OWNER.access_key_id, "wrong"))
+    found.fails("object-store.signature-mismatch", Layer.AUTH, SECRET, hint="secret_access_key (mistle.toml)")
+    assert "wrong" not in str(found)
+
+
+@pytest.mark.parametrize("code", ["Unauthorized", "AuthorizationHeaderMalformed"])
+def test_unknown_access_key_in_other_words(code: str) -> None:
+    with faults.http_port(error("401 Unauthorized", code)) as port:
+        found = check(f"http://127.0.0.1:{port}")
+    found.fails("object-store.unknown-access-key", Layer.AUTH, KEY_ID, hint="access_key_id")
+
+
+def denying(store: ObjectStore, words: dict[bytes, str]) -> AbstractContextManager[int]:
+    """The store, with one code for wrong keys as for missing rights; `words` by the store's own code."""
+
+    def answer(request: bytes) -> bytes:
+        said = ask(store.port, request)
+        found = [each for code, each in words.items() if b"<Code>" + code in said]
+        return error("403 Forbidden", "AccessDenied", words=found[0]) if found else said
+
+    return between(store.port, answer)
+
+
+GARAGE = {
+    b"InvalidAccessKeyId": "Forbidden: No such key: GK1",
+    b"SignatureDoesNotMatch": "Forbidden: Invalid signature",
+}
+WORDLESS = dict.fromkeys(GARAGE, "Access Denied.")
+WRONG_KEYS = [Keys("nobody", "wrong"), Keys(OWNER.access_key_id, "wrong")]
+
+
+@pytest.mark.parametrize("read_only", [False, True])
+def test_wrong_keys_in_garages_words(store: ObjectStore, read_only: bool) -> None:
+    with denying(store, GARAGE) as port:
+        unknown, wrong = (check(f"http://localhost:{port}", keys, read_only=read_only) for keys in WRONG_KEYS)
+        minimal = check(f"http://localhost:{port}", MINIMAL, read_only=True)
+    unknown.fails("object-store.unknown-access-key", Layer.AUTH, KEY_ID, hint="access_key_id")
+    wrong.fails("object-store.signature-mismatch", Layer.AUTH, SECRET, hint="secret_access_key")
+    assert minimal["object-store.auth"].status is Status.OK
+
+
+@pytest.mark.parametrize("keys", [*WRONG_KEYS, MINIMAL])
+def test_a_denial_that_any_secret_gets_proves_no_keys(store: ObjectStore, keys: Keys) -> None:
+    with denying(store, WORDLESS) as port:
+        found = check(f"http://localhost:{port}", keys, read_only=True)
+    skipped = found["object-store.auth"]
+    assert (skipped.status, skipped.fields) == (Status.SKIP, (KEY_ID, SECRET, REGION))
+    assert "made-up secret" in skipped.message
+    proven = {key for finding in found.findings if finding.status is Status.OK for key in finding.fields}
+    assert not {KEY_ID, SECRET, REGION} & proven
+
+
+def test_keys_that_no_denial_proves_are_proven_by_the_upload(store: ObjectStore) -> None:
+    with denying(store, WORDLESS) as port:
+        found, wrong = (check(f"http://localhost:{port}", keys) for keys in (MINIMAL, WRONG_KEYS[1]))
+    assert found["object-store.auth"].status is Status.SKIP
+    proven = found["object-store.access"]
+    assert (proven.status, proven.fields) == (Status.OK, (NAME, STYLE, KEY_ID, SECRET, REGION))
+    wrong.fails("object-store.access-denied", Layer.ACCESS, KEY_ID, hint="s3:PutObject")
+    assert store.objects() == []
+
+
+@needs_root
+def test_wrong_keys_where_the_style_was_to_be_found() -> None:
+    """Of a bucket without a region, both styles are tried; what the second one says of the keys is heard."""
+    refused = error("403 Forbidden", "InvalidAccessKeyId")
+
+    def answer(request: bytes) -> bytes:
+        return refused if f"\r\nhost: {BUCKET}.".encode() in request.lower() else reply("404 Not Found")
+
+    with between(1, answer) as port:
+        found = with_files(VIRTUAL_HOST, lambda: climb(STORAGE, mounted(f"http://localhost:{port}"), read_only=True))
+    found.fails("object-store.unknown-access-key", Layer.AUTH, f"{STORAGE}.access_key_id", hint="access_key_id")
+
+
+def test_suspended_user(store: ObjectStore) -> None:
+    found = check(store.url, SUSPENDED)
+    found.fails("object-store.account-suspended", Layer.AUTH, KEY_ID, hint="switch the user")
+
+
+def test_wrong_region(swift: ObjectStore) -> None:
+    found = check(swift.url, SWIFT_OWNER)
+    hint = f'write "{SWIFT_REGION}" into object_store.assets.region'
+    finding = found.fails("object-store.wrong-region", Layer.AUTH, REGION, hint=hint)
+    assert SWIFT_REGION in finding.message
+
+
+def test_a_bucket_of_another_region_as_at_aws(store: ObjectStore) -> None:
+    moved = error("301 Moved", "PermanentRedirect", headers="x-amz-bucket-region: eu-west-3\r\n")
+    with between(store.port, lambda _: moved) as port:
+        found = check(f"http://localhost:{port}")
+    found.fails("object-store.wrong-region", Layer.AUTH, REGION, hint='write "eu-west-3"')
+
+
+@pytest.mark.parametrize(
+    ("date", "words"),
+    [
+        ("Fri, 31 Dec 9999 23:59:59 GMT", r"clock is 29\d{5} days behind the store's"),
+        ("Fri, 31 Dec 9999 23:59:59 -0000", r"clock is 29\d{5} days behind the store's"),
+        ("Fri, 31 Dec 9999 23:59:59 -2359", r"clock is 29\d{5} days behind the store's"),
+        ("Mon, 01 Jan 0101 00:00:00 +2359", r"clock is 7\d{5} days ahead of the store's"),
+        ("Fri, 31 Dec 2026 23:59:59 +99999999999999", "whose Date cannot be read"),
+        ("soon", "whose Date cannot be read"),
+    ],
+    ids=["the last day", "without a zone", "past the last day", "the first day", "a long zone", "no date"],
+)
+def test_clock_of_a_store_that_is_far_away(store: ObjectStore, date: str, words: str) -> None:
+    skewed = error("403 Forbidden", "RequestTimeTooSkewed", headers=f"Date: {date}\r\n")
+    with between(store.port, lambda _: skewed) as port:
+        finding = check(f"http://localhost:{port}").fails("object-store.clock-skew", Layer.AUTH, hint="NTP")
+    assert re.search(words, finding.message), finding.message
+
+
+@pytest.mark.parametrize(("clock", "seconds", "words"), [("+20m", 1200, "behind"), ("-2h", 7200, "ahead of")])
+def test_clock_skew(clock: str, seconds: int, words: str) -> None:
+    with swift_object_store(clock=clock) as server:
+        found = check(server.url, SWIFT_OWNER, {"region": SWIFT_REGION})
+    finding = found.fails("object-store.clock-skew", Layer.AUTH, hint="NTP")
+    shown = int(finding.message.split("clock is ")[1].split(" s ")[0])
+    assert abs(shown - seconds) <= 3
+    assert words in finding.message
+
+
+@pytest.mark.parametrize(
+    ("change", "finding_id", "key"),
+    [
+        ({"region": "EU west"}, "object-store.region-invalid", REGION),
+        ({"bucket_name": "a bucket"}, "object-store.bucket-name-invalid", NAME),
+    ],
+)
+def test_names_that_no_request_can_hold(change: dict[str, object], finding_id: str, key: str) -> None:
+    found = check("http://localhost:1", changes=change)
+    found.fails(finding_id, Layer.CONFIG, key, hint="letters, digits and hyphens")
+    assert found["object-store.dns"].message == "not reached"
+
+
+# Bucket and rights
+
+
+@pytest.mark.parametrize("read_only", [False, True])
+def test_missing_bucket(store: ObjectStore, read_only: bool) -> None:
+    found = check(store.url, changes={"bucket_name": "absent"}, read_only=read_only)
+    found.fails("object-store.bucket-missing", Layer.ACCESS, NAME, hint="create the bucket")
+    assert found["object-store.auth"].message == "not proven"
+
+
+def test_a_foreign_bucket(store: ObjectStore) -> None:
+    found = check(store.url, changes={"bucket_name": FOREIGN_BUCKET})
+    finding = found.fails("object-store.access-denied", Layer.ACCESS, KEY_ID, hint="s3:PutObject")
+    assert "PutObject" in finding.message
+    assert store.objects(FOREIGN_BUCKET, STRANGER) == []
+
+
+def test_may_not_put(store: ObjectStore) -> None:
+    finding = check(store.url, READER).fails("object-store.access-denied", Layer.ACCESS, KEY_ID, hint="s3:PutObject")
+    assert "PutObject was answered with 403 AccessDenied" in finding.message
+
+
+def test_may_not_delete(store: ObjectStore) -> None:
+    found = check(store.url, WRITER)
+    finding = found.fails("object-store.access-denied", Layer.ACCESS, KEY_ID, hint="s3:DeleteObject")
+    assert "DeleteObject" in finding.message
+    [left] = store.objects()
+    store.client().delete_object(Bucket=BUCKET, Key=left)
+    leftover = found["object-store.leftover"]
+    assert leftover.status is Status.WARN
+    assert leftover.fields == (NAME,)
+    assert f"{BUCKET}/{left}" in leftover.message
+
+
+@pytest.mark.parametrize("method", [b"HEAD", b"GET"])
+def test_may_not_read(store: ObjectStore, method: bytes) -> None:
+    denied = error("403 Forbidden", "AccessDenied")
+    with between(store.port, lambda request: denied if request.startswith(method) else None) as port:
+        found = check(f"http://localhost:{port}")
+    finding = found.fails("object-store.access-denied", Layer.ACCESS, KEY_ID, hint="s3:GetObject")
+    assert method.decode().title() in finding.message
+    assert store.objects() == []
+
+
+def test_a_quota() -> None:
+    full = error("403 Forbidden", "QuotaExceeded")
+    with object_store() as server, between(server.port, lambda it: full if it.startswith(b"PUT") else None) as port:
+        found = check(f"http://localhost:{port}")
+        assert server.objects() == []
+    finding = found.fails("object-store.refused", Layer.ACCESS, NAME, hint="store's words")
+    assert "PutObject was answered with 403 QuotaExceeded (Not here)" in finding.message
+
+
+# Style
+
+
+def test_path_style_needed_for_a_name_that_does_not_resolve(store: ObjectStore) -> None:
+    found = check(store.url, changes={"force_path_style": None})
+    finding = found.fails("object-store.path-style-needed", Layer.DNS, STYLE, hint="to true")
+    assert f"{BUCKET}.localhost" in finding.message
+    assert found["object-store.connect"].message == "not reached"
+
+
+def test_path_style_needed_whatever_the_keys(store: ObjectStore) -> None:
+    found = check(store.url, Keys("nobody", "secret"), {"force_path_style": False})
+    found.fails("object-store.path-style-needed", Layer.DNS, STYLE, hint="to true")
+
+
+def test_a_name_that_does_not_resolve_in_either_style(store: ObjectStore) -> None:
+    found = check("http://absent.invalid", changes={"force_path_style": False})
+    found.fails("network.name-not-found", Layer.DNS, ENDPOINT, hint="host name")
+
+
+def test_an_answer_in_the_other_style_that_cannot_be_read() -> None:
+    with faults.http_port(reply("200 OK", "x", "Last-Modified: yesterday\r\n")) as port:
+        found = check(f"http://localhost:{port}", changes={"force_path_style": False})
+    found.fails("network.name-not-found", Layer.DNS, ENDPOINT, hint="host name")
+
+
+@needs_root
+def test_path_style_needed_where_the_name_leads_elsewhere(store: ObjectStore) -> None:
+    elsewhere = {"/etc/hosts": f"127.0.0.1 localhost\n127.0.0.2 {BUCKET}.localhost\n".encode()}
+    found = with_files(elsewhere, lambda: check(store.url, changes={"force_path_style": False}))
+    finding = found.fails("object-store.path-style-needed", Layer.CONNECT, STYLE, hint="to true")
+    assert "connection refused by 127.0.0.2" in finding.message
+
+
+@needs_root
+def test_path_style_needed_by_the_store() -> None:
+    with object_store(rgw_dns_name="") as server:
+        found = with_files(VIRTUAL_HOST, lambda: check(server.url, changes={"force_path_style": False}))
+        assert server.objects() == []
+    finding = found.fails("object-store.path-style-needed", Layer.ACCESS, STYLE, hint="to true")
+    assert "NoSuchBucket; in path style" in finding.message
+
+
+@needs_root
+def test_path_style_needed_by_the_certificate(tls: ObjectStore, authority: Authority) -> None:
+    with authority.trusted() as path:
+        options = {"changes": {"force_path_style": False}, "extra": Path(path)}
+        found = with_files(VIRTUAL_HOST, lambda: check(tls.url, **options))  # type: ignore[arg-type]
+    found.fails("object-store.path-style-needed", Layer.TLS, STYLE, hint="wildcard name and certificate")
+
+
+@needs_root
+def test_virtual_host_needed(store: ObjectStore) -> None:
+    only = error("403 Forbidden", "SecondLevelDomainForbidden")  # Alibaba's words
+
+    def answer(request: bytes) -> bytes | None:
+        return None if f"\r\nhost: {BUCKET}.".encode() in request.lower() else only
+
+    with between(store.port, answer) as port:
+        found = with_files(VIRTUAL_HOST, lambda: check(f"http://localhost:{port}"))
+    finding = found.fails("object-store.virtual-host-needed", Layer.ACCESS, STYLE, hint="to false")
+    assert "SecondLevelDomainForbidden" in finding.message
+
+
+# Not what it should be
+
+
+def test_checksum_refused(store: ObjectStore) -> None:
+    refusal = error("501 Not Implemented", "NotImplemented")
+    with between(store.port, lambda it: refusal if b"x-amz-checksum-crc32" in it.lower() else None) as port:
+        found = check(f"http://localhost:{port}")
+    finding = found.fails("object-store.checksum-refused", Layer.ACCESS, ENDPOINT, hint="x-amz-checksum-crc32")
+    assert "without its checksum it is accepted" in finding.message
+    assert store.objects() == []
+
+
+@pytest.mark.parametrize("behaviour", ["page", "redirects"])
+def test_a_web_page_answers(store: ObjectStore, behaviour: str) -> None:
+    with proxy(store.url, behaviour) as server:
+        found = check(f"http://127.0.0.1:{server.port}")
+    hint = {"page": "its console's", "redirects": "sends on to"}[behaviour]
+    found.fails("object-store.not-s3", Layer.ACCESS, ENDPOINT, hint=hint)
+
+
+def test_a_redirect_is_told_without_its_query() -> None:
+    moved = reply("302 Found", headers="Location: https://login.example/start?X-Amz-Signature=hunter2\r\n")
+    with faults.http_port(moved) as port:
+        found = check(f"http://127.0.0.1:{port}")
+    finding = found.fails("object-store.not-s3", Layer.ACCESS, ENDPOINT, hint="sends on to")
+    assert finding.message.endswith("302 and sent on to https://login.example/start")
+    assert "hunter2" not in str(found)
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        faults.HTTP_REPLY,
+        reply("404 Not Found", "<html><body>no</body></html>", "Content-Type: text/html\r\n"),
+        reply("404 Not Found", '{"detail": "Not Found"}', "Content-Type: application/json\r\n"),
+        reply("404 Not Found", "<Error>" + "<a>" * 30000 + "</a>" * 30000 + "</Error>"),
+        reply("200 OK", "x", "Last-Modified: yesterday\r\nx-amz-expiration: \r\n"),
+        reply("200 OK", "x", "x-amz-meta-a: \xff\r\nx-amz-checksum-crc32: AAAAAA==\r\n"),
+        b"SSH-2.0-OpenSSH_9.2\r\n",
+        faults.GARBAGE + b"\r\n",
+    ],
+)
+def test_another_protocol_answers(answer: bytes) -> None:
+    with faults.http_port(answer) as port:
+        found = check(f"http://127.0.0.1:{port}", timeout=4.0)
+    found.fails("object-store.not-s3", Layer.ACCESS, ENDPOINT, hint="S3 API")
+
+
+def test_a_body_that_breaks_off() -> None:
+    with faults.http_port(b"HTTP/1.1 404 Not Found\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n") as port:
+        found = check(f"http://127.0.0.1:{port}", timeout=2.0)
+    # The end of the connection may overtake the bad chunk.
+    assert {finding.id for finding in found.findings if finding.status is Status.FAIL} <= {
+        "object-store.not-s3",
+        "network.reset",
+    }
+    assert found.status is Status.FAIL
+
+
+def test_nothing_is_written_to_what_is_no_store() -> None:
+    asked: list[bytes] = []
+
+    def accept_all(request: bytes) -> bytes:
+        asked.append(request)
+        return reply("200 OK")
+
+    with between(1, accept_all) as port:
+        check(f"http://127.0.0.1:{port}").fails("object-store.not-s3", Layer.ACCESS, ENDPOINT, hint="S3 API")
+    assert {request.split()[0] for request in asked} <= {b"GET", b"HEAD"}
+
+
+def test_a_dead_store_behind_a_proxy() -> None:
+    with proxy("http://127.0.0.1:1") as server:
+        found = check(f"http://127.0.0.1:{server.port}")
+    finding = found.fails("object-store.server-error", Layer.ACCESS, ENDPOINT, hint="log of the store")
+    assert "502" in finding.message
+
+
+@pytest.mark.parametrize("words", [b"", b"HTTP/1.1 404 Not Found\r\n\r\n"])
+def test_an_answer_without_end(words: bytes) -> None:
+    def speak(connection: object) -> None:
+        connection.recv(65536)  # type: ignore[attr-defined]
+        connection.sendall(words)  # type: ignore[attr-defined]
+        while True:
+            connection.sendall(b"<p>" * 4096)  # type: ignore[attr-defined]
+
+    with faults.serving(speak) as port:
+        found = check(f"http://127.0.0.1:{port}")
+    found.fails("object-store.not-s3", Layer.ACCESS, ENDPOINT, hint="S3 API")
+
+
+def test_what_comes_back_is_not_what_was_put(store: ObjectStore) -> None:
+    asked: list[bytes] = []
+
+    def answer(request: bytes) -> bytes | None:
+        asked.append(request.split()[0])
+        is_second = asked.count(b"GET") == 2 and asked[-1] == b"GET"
+        return reply("200 OK", "something else", 'ETag: "x"\r\n') if is_second else None
+
+    with between(store.port, answer) as port:
+        found = check(f"http://localhost:{port}")
+    found.fails("object-store.not-read-back", Layer.ACCESS, ENDPOINT, hint="cache")
+    assert store.objects() == []
+
+
+# Below S3
+
+
+def test_plaintext_where_the_store_speaks_tls(tls: ObjectStore) -> None:
+    found = check(tls.url.replace("https", "http"))
+    found.fails("network.tls-on-plaintext", Layer.AUTH, ENDPOINT, hint="scheme with TLS")
+
+
+def test_tls_where_the_store_speaks_plaintext(store: ObjectStore) -> None:
+    found = check(store.url.replace("http", "https"))
+    found.fails("network.plaintext-on-tls", Layer.TLS, ENDPOINT, hint="without TLS")
+
+
+def test_an_unknown_authority(tls: ObjectStore) -> None:
+    check(tls.url).fails("tls.untrusted", Layer.TLS, ENDPOINT, hint="NODE_EXTRA_CA_CERTS")
+
+
+def test_refused() -> None:
+    with faults.refused_port() as port:
+        check(f"http://127.0.0.1:{port}").fails("network.refused", Layer.CONNECT, ENDPOINT, hint="start the service")
+
+
+@pytest.mark.parametrize(
+    ("fault", "finding_id"),
+    [
+        (faults.silent_port, "network.silent"),
+        (partial(faults.dripping_port, b"H"), "network.silent"),  # it may yet become HTTP
+        (faults.closing_port, "network.reset"),
+        (faults.resetting_port, "network.reset"),
+    ],
+)
+def test_a_port_that_does_not_answer(fault: Callable[[], object], finding_id: str) -> None:
+    began = time.monotonic()
+    with fault() as port:  # type: ignore[attr-defined]
+        found = check(f"http://127.0.0.1:{port}", timeout=2.0)
+    # A reset may come before the connection counts as made.
+    layer = found[finding_id].layer if fault is faults.resetting_port else Layer.AUTH
+    found.fails(finding_id, layer, ENDPOINT, hint="object_store.assets.endpoint")
+    assert time.monotonic() - began < 20
+
+
+@needs_root
+def test_without_an_endpoint_the_region_is_the_address() -> None:
+    with name_server({}) as names:
+        found = names.asked_by(lambda: check(None, changes={"region": "nowhere-9"}))  # type: ignore[arg-type]
+    found.fails("network.name-not-found", Layer.DNS, REGION, hint="object_store.assets.region")
+
+
+# --read-only
+
+
+def test_read_only_writes_nothing(store: ObjectStore) -> None:
+    asked: list[bytes] = []
+    with between(store.port, asked.append) as port:
+        found = check(f"http://localhost:{port}", read_only=True)
+    assert {request.split()[0] for request in asked} == {b"HEAD", b"GET"}
+    proven, unproven = (finding for finding in found.findings if finding.layer is Layer.ACCESS)
+    assert (proven.status, proven.fields) == (Status.OK, (NAME, STYLE))
+    assert (unproven.status, unproven.message) == (Status.SKIP, "read-only: putting and deleting are not proven")
+
+
+def test_read_only_of_a_user_who_may_not_list(store: ObjectStore) -> None:
+    found = check(store.url, MINIMAL, read_only=True)
+    assert found.status is Status.SKIP
+    assert found["object-store.auth"].status is Status.OK
+    assert "AccessDenied of an absent object" in found["object-store.access"].message
+    assert found["object-store.access"].fields == (NAME, STYLE)
+
+
+# What a cut leaves
+
+
+def test_an_upload_that_outlasts_the_limit_is_removed(store: ObjectStore) -> None:
+    asked: list[bytes] = []
+
+    def answer(request: bytes) -> None:
+        asked.append(request.split()[0])
+        if asked[-1] == b"PUT":
+            time.sleep(4.5)
+
+    with between(store.port, answer) as port:
+        subject = planned(ASSETS, values(f"http://localhost:{port}"))
+        ended = run((subject,), Settings(Trust(), timeout=3.0), deadline=20.0, origins={})
+        assert not store.objects()
+        assert wait_until(lambda: asked.count(b"DELETE") == 2 and not store.objects())
+    assert not ended.bugs
+    [result] = ended.results
+    noted = {finding.id: finding for finding in result.findings if finding.status >= Status.WARN}
+    assert noted.keys() == {"network.silent", "object-store.leftover"}
+    assert f"{BUCKET}/mistle-preflight/" in noted["object-store.leftover"].message
+
+
+def test_an_interrupted_upload_is_removed(store: ObjectStore) -> None:
+    """What the run's deadline cuts has only the grace that a cancelled check is given."""
+    asked: list[bytes] = []
+    ended = threading.Event()
+
+    def answer(request: bytes) -> bytes | None:
+        asked.append(request.split()[0])
+        if asked[-1] != b"DELETE" and b"PUT" in asked[:-1]:
+            ended.wait(30)
+            return b""
+        return None
+
+    with between(store.port, answer) as port:
+        subject = planned(ASSETS, values(f"http://localhost:{port}"))
+        done = run((subject,), Settings(Trust(), timeout=20.0), deadline=4.0, origins={})
+        ended.set()
+        assert wait_until(lambda: not store.objects())
+    assert not done.bugs
+    [result] = done.results
+    assert "run.deadline" in [finding.id for finding in result.findings]
+
+
+def test_an_interrupted_upload_that_cannot_be_removed_is_named(store: ObjectStore) -> None:
+    ended = threading.Event()
+
+    def answer(request: bytes) -> bytes | None:
+        if request.startswith((b"PUT", b"DELETE")):
+            ended.wait(30)
+            return b""
+        return None
+
+    with between(store.port, answer) as port:
+        subject = planned(ASSETS, values(f"http://localhost:{port}"))
+        [result] = run((subject,), Settings(Trust(), timeout=20.0), deadline=4.0, origins={}).results
+        ended.set()
+    noted = {finding.id: finding for finding in result.findings if finding.status >= Status.WARN}
+    assert noted.keys() == {"run.deadline", "object-store.leftover"}
+    assert f"{BUCKET}/mistle-preflight/" in noted["object-store.leftover"].message
+
+
+def test_a_store_that_hangs_in_the_middle(store: ObjectStore) -> None:
+    ended = threading.Event()
+
+    def answer(request: bytes) -> bytes | None:
+        if request.startswith((b"PUT", b"DELETE")):
+            ended.wait(30)
+            return b""
+        return None
+
+    began = time.monotonic()
+    with between(store.port, answer) as port:
+        found = check(f"http://localhost:{port}", timeout=3.0)
+        assert time.monotonic() - began < 20
+        ended.set()
+    found.fails("network.silent", Layer.ACCESS, ENDPOINT, hint="not hung")
+    assert "its upload was not answered, and its removal failed" in found["object-store.leftover"].message
+
+
+def test_a_removal_that_fails(store: ObjectStore) -> None:
+    broken = error("500 Internal Server Error", "InternalError")
+    with between(store.port, lambda request: broken if request.startswith(b"DELETE") else None) as port:
+        found = check(f"http://localhost:{port}")
+    finding = found.fails("object-store.server-error", Layer.ACCESS, ENDPOINT, hint="log of the store")
+    assert "DeleteObject was answered with 500 InternalError" in finding.message
+    [left] = store.objects()
+    store.client().delete_object(Bucket=BUCKET, Key=left)
+    assert left in found["object-store.leftover"].message
+
+
+# sandbox_storage
+
+
+def test_a_private_address_is_no_place_for_archil(store: ObjectStore) -> None:
+    found = climb(STORAGE, mounted(store.url))
+    finding = found.fails("object-store.not-public", Layer.FITNESS, f"{STORAGE}.endpoint", hint="from the internet")
+    assert "127.0.0.1" in finding.message
+    assert found["object-store.access"].fields == (f"{STORAGE}.bucket_name", f"{STORAGE}.endpoint")
+    assert store.objects() == []
+
+
+@needs_root
+def test_a_public_address_is(store: ObjectStore) -> None:
+    found = from_outside(store.port, lambda port: climb(STORAGE, mounted(f"http://{PUBLIC}:{port}")))
+    found.passes("object-store.fitness", Layer.FITNESS, f"{STORAGE}.endpoint")
+
+
+@needs_root
+def test_some_addresses_are_private() -> None:
+    addresses = {"s3.example": ["127.0.0.1", PUBLIC]}
+    with object_store(rgw_dns_name="s3.example") as store, name_server(addresses) as names:
+        found = names.asked_by(lambda: climb(STORAGE, mounted(f"http://s3.example:{store.port}"), timeout=3.0))
+    found.warns("object-store.not-public", Layer.FITNESS, f"{STORAGE}.endpoint", hint="from the internet")
+
+
+def test_the_region_of_a_mounted_bucket_is_the_stores(swift: ObjectStore) -> None:
+    found = climb(STORAGE, mounted(swift.url, SWIFT_OWNER))
+    found.fails("object-store.not-public", Layer.FITNESS, f"{STORAGE}.endpoint", hint="internet")
+    assert found["object-store.access"].status is Status.OK
+    assert swift.objects() == []
+
+
+@pytest.mark.parametrize(
+    ("changes", "service", "names"),
+    [
+        ({}, None, [ASSETS, STORAGE]),
+        ({}, "control_plane_api", [ASSETS]),
+        ({}, "data_plane_worker", [STORAGE]),
+        ({"sandbox.storage.backend": "docker_volume"}, None, [ASSETS]),
+        ({"sandbox.storage.archil.mount_object_store": ""}, None, [ASSETS]),
+    ],
+)
+def test_who_uses_which(changes: dict[str, object], service: str | None, names: list[str]) -> None:
+    both = values("http://s3.example") | mounted("http://s3.example") | changes
+    config = Config(values=both, origins={}, findings=(), broken=frozenset(), keys={}, secrets=())
+    assert [check.name for check in plan(config, service=service).checks] == names
+
+
+# Whose settings count, and what is told
+
+
+SETTINGS = """[default]
+region = nowhere
+endpoint_url = http://127.0.0.1:1
+ca_bundle = /absent
+use_fips_endpoint = true
+s3 =
+  addressing_style = virtual
+  use_accelerate_endpoint = true
+"""
+
+
+@pytest.mark.parametrize("settings", [SETTINGS, "[default\nnonsense"])
+def test_the_callers_aws_settings_change_nothing(
+    store: ObjectStore, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, settings: str
+) -> None:
+    model = tmp_path / ".aws/models/s3/2030-01-01/service-2.json"
+    model.parent.mkdir(parents=True)
+    model.write_text("nonsense")
+    for name in ("config", "credentials"):
+        (tmp_path / ".aws" / name).write_text(settings)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setattr("botocore.loaders.Loader.CUSTOMER_DATA_PATH", str(tmp_path / ".aws/models"))
+    for name in ("AWS_PROFILE", "AWS_REGION", "AWS_ACCESS_KEY_ID", "AWS_CA_BUNDLE", "AWS_ENDPOINT_URL_S3"):
+        monkeypatch.setenv(name, "nonsense")
+    monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:1")
+    with isolated():
+        check(store.url).passes("object-store.access", Layer.ACCESS, NAME, STYLE)
+
+
+def test_the_secret_is_in_no_text(store: ObjectStore) -> None:
+    subject = planned(ASSETS, values("http://s3.example:8333", Keys("id", "hunter2")))
+    assert subject.target == f"s3.example:8333/{BUCKET}"
+    assert "hunter2" not in repr(subject)
+    assert planned(ASSETS, values(None)).target == f"AWS us-east-1/{BUCKET}"  # type: ignore[arg-type]
+    bucket = Bucket("b", Endpoint("http", "h", 1), "r", True, "id", "hunter2")
+    assert "hunter2" not in repr(bucket)

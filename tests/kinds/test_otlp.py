@@ -1,0 +1,148 @@
+"""OTLP collectors: each fault by a server that has it."""
+
+import socket
+from pathlib import Path
+
+import pytest
+from h2.config import H2Configuration
+from h2.connection import H2Connection
+
+from checks.core.check import Layer, Status
+from tests.harness import faults
+from tests.harness.run_check import Climb, climb, planned
+from tests.servers.otlp import collector
+from tests.testbed import Authority
+from tests.testbed.web import web_server
+
+NAME, KEY = "telemetry.traces", "telemetry.traces.endpoint"
+HINT = f"{KEY} (mistle.toml)"
+
+
+def check(url: str, signal: str = "traces", **options: object) -> Climb:
+    values = {"telemetry.enabled": True, f"telemetry.{signal}.endpoint": url}
+    return climb(f"telemetry.{signal}", values, **options)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("signal", "body"),
+    [
+        ("traces", b'{"resourceSpans": []}'),
+        ("logs", b'{"resourceLogs": []}'),
+        ("metrics", b'{"resourceMetrics": []}'),
+    ],
+)
+def test_an_empty_export_is_accepted(signal: str, body: bytes) -> None:
+    with web_server(collector()) as web:
+        found = check(f"{web.url}/v1/{signal}", signal)
+        (asked,) = web.requests
+    found.passes("otlp.access", Layer.ACCESS, f"telemetry.{signal}.endpoint")
+    assert (asked.method, asked.target, asked.body) == ("POST", f"/v1/{signal}", body)
+
+
+def test_over_tls(authority: Authority) -> None:
+    with authority.trusted() as path, web_server(collector(), certificate=authority.leaf()) as web:
+        assert check(f"{web.url}/v1/traces", extra=Path(path)).status is Status.OK
+        check(f"{web.url}/v1/traces").warns("tls.untrusted", Layer.TLS, KEY, hint="NODE_EXTRA_CA_CERTS")
+
+
+@pytest.mark.parametrize("path", ["", "/v1", "/traces"])
+def test_a_path_that_is_not_there(path: str) -> None:
+    with web_server(collector()) as web:
+        found = check(web.url + path)
+    assert "404" in found.warns("otlp.not-found", Layer.ACCESS, KEY, hint="/v1/traces").message
+
+
+def test_the_path_of_another_signal() -> None:
+    with web_server(collector()) as web:
+        found = check(f"{web.url}/v1/logs")
+    assert "of logs" in found.warns("otlp.not-found", Layer.ACCESS, KEY, hint="/v1/traces").message
+
+
+def answer(status: str, body: str = "") -> bytes:
+    kind = "Content-Type: application/json\r\n" if body else ""
+    return f"HTTP/1.1 {status}\r\n{kind}Content-Length: {len(body)}\r\n\r\n{body}".encode()
+
+
+@pytest.mark.parametrize("reply", [answer("204 No Content"), answer("202 Accepted", "{}")])
+def test_any_acceptance(reply: bytes) -> None:
+    with faults.http_port(reply) as port:
+        check(f"http://127.0.0.1:{port}/v1/traces").passes("otlp.access", Layer.ACCESS, KEY)
+
+
+@pytest.mark.parametrize("status", ["400 Bad Request", "422 Unprocessable Entity"])
+def test_a_collector_that_takes_no_empty_export(status: str) -> None:
+    with faults.http_port(answer(status, '{"message": "empty"}')) as port:
+        found = check(f"http://127.0.0.1:{port}/v1/traces")
+    assert found.status is Status.SKIP, found
+    assert found["otlp.access"].fields == (KEY,)
+
+
+def test_a_query_is_in_no_text() -> None:
+    assert planned(NAME, {"telemetry.enabled": True, KEY: "https://h/v1/traces?key=hunter2"}).target == (
+        "https://h:443/v1/traces"
+    )
+    redirect = b"HTTP/1.1 302 Found\r\nLocation: http://h/x?key=hunter2\r\nContent-Length: 0\r\n\r\n"
+    with faults.http_port(redirect) as port:
+        assert "hunter2" not in str(check(f"http://127.0.0.1:{port}/v1/traces"))
+
+
+def test_a_collector_that_wants_a_login() -> None:
+    with web_server(collector(authorization="Bearer x")) as web:
+        found = check(f"{web.url}/v1/traces")
+    assert "401" in found.warns("otlp.refused", Layer.ACCESS, KEY, hint="login").message
+
+
+def speak_http2(connection: socket.socket) -> None:
+    """As a gRPC server does: its settings first, then whatever comes."""
+    h2 = H2Connection(H2Configuration(client_side=False))
+    h2.initiate_connection()
+    connection.sendall(h2.data_to_send())
+    while connection.recv(4096).startswith(b"PRI"):
+        pass
+
+
+def test_the_grpc_port() -> None:
+    with faults.serving(speak_http2) as port:
+        found = check(f"http://127.0.0.1:{port}/v1/traces")
+    found.warns("otlp.grpc-port", Layer.ACCESS, KEY, hint="4318")
+
+
+REDIRECT = b"HTTP/1.1 302 Found\r\nLocation: http://elsewhere.test/\r\nContent-Length: 0\r\n\r\n"
+PAGE = b"HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nContent-Length: 15\r\n\r\n<!doctype html>"
+OTHER_JSON = b'HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 11\r\n\r\n{"ok":true}'
+
+
+@pytest.mark.parametrize("reply", [REDIRECT, PAGE, OTHER_JSON, b"SSH-2.0-OpenSSH_9.2\r\n\r\n"])
+def test_something_else_answers(reply: bytes) -> None:
+    with faults.http_port(reply) as port:
+        check(f"http://127.0.0.1:{port}/v1/traces").warns("otlp.not-otlp", Layer.ACCESS, KEY, hint="host and port")
+
+
+def test_an_absent_collector_is_a_warning() -> None:
+    with faults.refused_port() as port:
+        found = check(f"http://127.0.0.1:{port}/v1/traces")
+    found.warns("network.refused", Layer.CONNECT, KEY, hint=HINT)
+    assert found["otlp.access"].message == "not reached"
+
+
+def test_a_silent_collector_is_a_warning() -> None:
+    with faults.silent_port() as port:
+        found = check(f"http://127.0.0.1:{port}/v1/traces", timeout=1.0)
+    found.warns("network.silent", Layer.ACCESS, KEY, hint="right service")
+
+
+def test_tls_where_plaintext_is_asked_for(authority: Authority) -> None:
+    with web_server(collector(), certificate=authority.leaf()) as web:
+        found = check(f"http://127.0.0.1:{web.port}/v1/traces")
+    found.warns("network.tls-on-plaintext", Layer.ACCESS, KEY, hint="scheme with TLS")
+
+
+def test_plaintext_where_tls_is_asked_for() -> None:
+    with web_server(collector()) as web:
+        found = check(f"https://127.0.0.1:{web.port}/v1/traces")
+    found.warns("network.plaintext-on-tls", Layer.TLS, KEY, hint="without TLS")
+
+
+def test_telemetry_that_is_off_is_not_planned() -> None:
+    with pytest.raises(StopIteration):
+        planned(NAME, {"telemetry.enabled": False, KEY: "http://collector:4318/v1/traces"})

@@ -1,0 +1,305 @@
+"""Postgres and PgBouncer on real servers: who may log in, and what then may be done."""
+
+import socket
+from collections.abc import Iterator
+
+import psycopg
+import pytest
+
+from checks.core.check import Layer, Status
+from tests.harness import faults, floods, profiles
+from tests.harness.run_check import Climb, climb, planned
+from tests.testbed import Authority, PgBouncer, Postgres, pgbouncer_server, postgres_server, postgres_starting_up
+from tests.testbed.pgbouncer import NOWHERE
+from tests.testbed.postgres import PASSWORD
+
+DIRECT, POOLED = "postgres.control_plane.direct", "postgres.control_plane.pooled"
+DIRECT_KEY, POOLED_KEY = f"{DIRECT}_url", f"{POOLED}_url"
+
+
+def direct(url: str, **options: object) -> Climb:
+    return climb(DIRECT, {DIRECT_KEY: url}, **({"stage": "before-deploy"} | options))  # type: ignore[arg-type]
+
+
+def pooled(url: str, **options: object) -> Climb:
+    return climb(POOLED, {POOLED_KEY: url}, **options)  # type: ignore[arg-type]
+
+
+@pytest.fixture(scope="module")
+def tls_only(authority: Authority) -> Iterator[Postgres]:
+    with postgres_server(hba="hostssl all all all scram-sha-256", certificate=authority.leaf()) as server:
+        yield server
+
+
+@profiles.quick
+def test_direct_passes_every_rung(postgres: Postgres) -> None:
+    found = direct(postgres.url())
+    assert found.status is Status.OK, found
+    for rung in ("dns", "connect", "auth", "access", "fitness"):
+        assert found[f"postgres.{rung}"].fields == (DIRECT_KEY,)
+    assert found.facts["pooled"] is False
+
+
+@profiles.quick
+def test_pooled_passes_through_pgbouncer(pgbouncer: PgBouncer) -> None:
+    found = pooled(pgbouncer.url())
+    assert found.status is Status.OK, found
+    assert found.facts["pooled"] is True
+
+
+def test_nothing_stays_open_or_written(postgres: Postgres) -> None:
+    role = postgres.role()
+    database = postgres.database(owner=role)
+    relations = postgres.sql("SELECT count(*) FROM pg_class", database=database)
+    assert direct(postgres.url(role, database=database)).status is Status.OK
+    sessions = "SELECT count(*) FROM pg_stat_activity WHERE usename = %s"
+    assert any(postgres.sql(sessions, role) == [(0,)] for _ in range(100))
+    assert postgres.sql("SELECT count(*) FROM pg_class", database=database) == relations
+
+
+def test_wrong_password(postgres: Postgres) -> None:
+    found = direct(postgres.url(password="wrong"))
+    found.fails("postgres.password-rejected", Layer.AUTH, DIRECT_KEY, hint=f"{DIRECT_KEY} (mistle.toml)")
+    assert found["postgres.access"].message == "not reached"
+
+
+def test_password_that_pgbouncer_refuses(pgbouncer: PgBouncer) -> None:
+    found = pooled(pgbouncer.url(password="wrong"))
+    found.fails("postgres.password-rejected", Layer.AUTH, POOLED_KEY, hint="user name and password")
+
+
+def test_user_that_pgbouncer_does_not_know(pgbouncer: PgBouncer) -> None:
+    found = pooled(pgbouncer.url("nobody"))
+    found.fails("postgres.role-missing", Layer.AUTH, POOLED_KEY, hint="user name")
+
+
+def test_unknown_role() -> None:
+    with postgres_server(hba="host all all all trust") as server:
+        found = direct(server.url("nobody"))
+    found.fails("postgres.role-missing", Layer.AUTH, DIRECT_KEY, hint="CREATE ROLE")
+
+
+def test_role_that_may_not_log_in(postgres: Postgres) -> None:
+    role = postgres.role()
+    postgres.sql(f"ALTER ROLE {role} NOLOGIN")
+    direct(postgres.url(role)).fails("postgres.role-missing", Layer.AUTH, DIRECT_KEY, hint="LOGIN")
+
+
+def test_no_hba_entry() -> None:
+    with postgres_server(hba="host all somebody all scram-sha-256") as server:
+        found = direct(server.url())
+    found.fails("postgres.no-hba-entry", Layer.AUTH, DIRECT_KEY, hint="pg_hba.conf")
+
+
+def test_tls_required(tls_only: Postgres) -> None:
+    direct(tls_only.url()).fails("postgres.tls-required", Layer.AUTH, DIRECT_KEY, hint="sslmode=verify-full")
+
+
+def test_no_hba_entry_with_tls_either(authority: Authority) -> None:
+    with postgres_server(hba="hostssl all somebody all scram-sha-256", certificate=authority.leaf()) as server:
+        found = direct(server.url())
+    found.fails("postgres.no-hba-entry", Layer.AUTH, DIRECT_KEY, hint="pg_hba.conf")
+
+
+def test_pgbouncer_requires_tls(postgres: Postgres, authority: Authority) -> None:
+    with pgbouncer_server(postgres.address, certificate=authority.leaf()) as server:
+        found = pooled(server.url())
+    found.fails("postgres.tls-required", Layer.AUTH, POOLED_KEY, hint="sslmode=verify-full")
+
+
+def test_tls_refused(postgres: Postgres) -> None:
+    found = pooled(postgres.url(sslmode="require"))
+    found.fails("postgres.tls-refused", Layer.AUTH, POOLED_KEY, hint="remove sslmode")
+    assert found["postgres.tls"].message == "not proven"
+
+
+@pytest.mark.parametrize("parameter", ["schema", "pgbouncer", "sslrootcert", "uselibpqcompat", "connection_limit"])
+def test_parameter_that_the_server_does_not_know(postgres: Postgres, parameter: str) -> None:
+    finding = direct(postgres.url(**{parameter: "x"})).fails(  # type: ignore[arg-type]
+        "postgres.unknown-parameter", Layer.AUTH, DIRECT_KEY, hint="remove the parameter"
+    )
+    assert f'"{parameter}"' in finding.message
+
+
+@pytest.mark.parametrize("parameter", ["search_path", "statement_timeout"])
+def test_parameter_that_pgbouncer_does_not_know(pgbouncer: PgBouncer, parameter: str) -> None:
+    finding = direct(pgbouncer.url(**{parameter: "1000"})).fails(  # type: ignore[arg-type]
+        "postgres.unknown-parameter", Layer.AUTH, DIRECT_KEY, hint="remove the parameter"
+    )
+    assert parameter in finding.message
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        {"application_name": "mistle api"},
+        {"search_path": "a, b"},
+        {"statement_timeout": "5s"},
+        {"options": "-c work_mem=8MB"},
+        {"connect_timeout": "5", "max": "3", "prepare": "false", "keep_alive": "9"},
+        {"sslmode": "disable"},
+        {"sslmode": "prefer"},
+    ],
+)
+def test_parameters_that_do_no_harm(postgres: Postgres, query: dict[str, str]) -> None:
+    found = direct(postgres.url(**query))  # type: ignore[arg-type]
+    assert found.status is not Status.FAIL, found
+    assert found["postgres.fitness"].status is Status.OK
+
+
+def test_what_postgres_js_sends_and_node_postgres_drops(postgres: Postgres, pgbouncer: PgBouncer) -> None:
+    assert direct(postgres.url(schema="x")).status is Status.FAIL  # type: ignore[arg-type]
+    assert pooled(pgbouncer.url(schema="x", search_path="x")).status is Status.OK  # type: ignore[arg-type]
+
+
+def test_missing_database(postgres: Postgres) -> None:
+    found = direct(postgres.url(database="nowhere"))
+    found.fails("postgres.database-missing", Layer.AUTH, DIRECT_KEY, hint="CREATE DATABASE")
+
+
+def test_database_that_pgbouncer_does_not_find(pgbouncer: PgBouncer) -> None:
+    found = pooled(pgbouncer.url(database="nowhere"))
+    found.fails("postgres.database-missing", Layer.AUTH, POOLED_KEY, hint="name after the last /")
+
+
+def test_no_right_to_connect(postgres: Postgres) -> None:
+    database = postgres.database(owner="postgres")
+    postgres.sql(f"REVOKE CONNECT ON DATABASE {database} FROM public")
+    found = direct(postgres.url(database=database))
+    found.fails("postgres.may-not-connect", Layer.AUTH, DIRECT_KEY, hint="GRANT CONNECT")
+
+
+def test_every_connection_taken(postgres: Postgres) -> None:
+    role = postgres.role("CONNECTION LIMIT 0")
+    found = direct(postgres.url(role))
+    finding = found.fails("postgres.too-many-connections", Layer.AUTH, DIRECT_KEY, hint="limit")
+    assert role in finding.message
+
+
+def test_starting_up() -> None:
+    with postgres_starting_up() as server:
+        direct(server.url()).fails("postgres.starting-up", Layer.AUTH, DIRECT_KEY, hint="wait until")
+
+
+@pytest.mark.parametrize("query", [{}, {"sslmode": "require"}])
+def test_another_protocol_answers(query: dict[str, str]) -> None:
+    with faults.http_port() as port:
+        url = f"postgres://u:p@127.0.0.1:{port}/d" + "".join(f"?{key}={value}" for key, value in query.items())
+        direct(url).fails("postgres.not-postgres", Layer.AUTH, DIRECT_KEY, hint="host and port")
+
+
+def test_login_refused_for_another_reason(postgres: Postgres) -> None:
+    database = postgres.database()
+    postgres.sql(f"ALTER DATABASE {database} SET session_preload_libraries = 'nowhere'")
+    finding = direct(postgres.url(database=database)).fails(
+        "postgres.login-refused", Layer.AUTH, DIRECT_KEY, hint="server's words"
+    )
+    assert "nowhere" in finding.message
+
+
+def test_ipv6_address_in_the_direct_url() -> None:
+    found = direct("postgres://u:p@[::1]:5432/d")
+    found.fails("postgres.ipv6-literal", Layer.DNS, DIRECT_KEY, hint="host name")
+
+
+@pytest.mark.parametrize("users", [{"mistle": PASSWORD}, {}])
+def test_server_behind_the_pooler_is_down(users: dict[str, str]) -> None:
+    with pgbouncer_server(NOWHERE, users=users) as server:
+        found = pooled(server.url())
+    found.fails("postgres.pooler-backend-down", Layer.ACCESS, POOLED_KEY, hint="behind the pooler")
+
+
+def test_server_behind_the_pooler_dies() -> None:
+    with postgres_server() as server, pgbouncer_server(server.address, server_login_retry=1) as pooler:
+        assert pooled(pooler.url()).facts["pooled"] is True
+        server.stop()
+        found = pooled(pooler.url())
+    found.fails("postgres.pooler-backend-down", Layer.ACCESS, POOLED_KEY, hint="behind the pooler")
+
+
+def test_pool_is_exhausted(postgres: Postgres) -> None:
+    with (
+        pgbouncer_server(postgres.address, pool_mode="session", default_pool_size=1) as server,
+        psycopg.connect(server.url()) as holder,
+    ):
+        holder.execute("SELECT 1")
+        found = pooled(server.url())
+    found.fails("postgres.pool-exhausted", Layer.ACCESS, POOLED_KEY, hint="pool size")
+
+
+def test_a_harmless_query_fails(postgres: Postgres) -> None:
+    database = postgres.database()
+    postgres.sql('REVOKE EXECUTE ON FUNCTION json_build_object(VARIADIC "any") FROM public', database=database)
+    finding = direct(postgres.url(database=database)).fails(
+        "postgres.query-failed", Layer.ACCESS, DIRECT_KEY, hint="server's words"
+    )
+    assert "permission denied for function json_build_object" in finding.message
+
+
+@pytest.mark.parametrize("rows", [0, 1, 1000])
+def test_a_server_that_only_looks_like_postgres(rows: int) -> None:
+    with faults.serving(lambda connection: pretend(connection, rows)) as port:
+        found = direct(f"postgres://u:p@127.0.0.1:{port}/d")
+    found.fails("postgres.not-postgres", Layer.ACCESS, DIRECT_KEY, hint="host and port")
+
+
+def asked(rounds: int, hint: str) -> str:
+    """What is said of a server that wants a password hashed so often."""
+    with faults.serving(floods.Flood(floods.scram(rounds))) as port:
+        found = direct(f"postgres://u:p@127.0.0.1:{port}/d")
+    return found.fails("postgres.login-too-costly", Layer.AUTH, DIRECT_KEY, hint=hint).message
+
+
+def test_a_password_that_is_hashed_too_often() -> None:
+    assert asked(1_000_001, "scram_iterations").endswith("hashed 1000001 times")
+    assert asked(10**30, "4096").endswith("more than a billion times")
+
+
+def test_a_password_that_is_hashed_often(postgres: Postgres) -> None:
+    role = postgres.role()
+    postgres.sql(f"SET scram_iterations = 50000; ALTER ROLE {role} PASSWORD '{PASSWORD}'")
+    assert direct(postgres.url(role))["postgres.auth"].status is Status.OK
+
+
+def test_words_before_the_handshake_are_not_the_servers(authority: Authority) -> None:
+    context = authority.leaf().context()
+
+    def inject(connection: socket.socket) -> None:
+        if connection.recv(8):
+            connection.sendall(b"S" + floods.ADMITTED)
+            with context.wrap_socket(connection, server_side=True) as secured:
+                secured.recv(4096)
+
+    with faults.serving(inject) as port:
+        found = direct(f"postgres://u:p@127.0.0.1:{port}/d?sslmode=require")
+    assert not [finding for finding in found.findings if finding.id == "postgres.auth"], found
+
+
+def test_kerberos_is_not_tried() -> None:
+    kerberos = floods.at_login(lambda: iter([floods.message(b"R", b"\0\0\0\7")]))
+    with faults.serving(floods.Flood(kerberos)) as port:
+        found = direct(f"postgres://u:p@127.0.0.1:{port}/d")
+    assert "GSS" in found.fails("postgres.login-refused", Layer.AUTH, DIRECT_KEY, hint="words").message
+
+
+def pretend(connection: socket.socket, rows: int) -> None:
+    """Let anyone in, and answer whatever is asked with `rows` rows of nonsense."""
+    ready = b"Z\0\0\0\5I"
+    connection.recv(4096)
+    connection.sendall(b"R\0\0\0\x08\0\0\0\0" + ready)
+    connection.recv(65536)
+    described = b"T\0\0\0\x1a\0\1a\0" + bytes(6) + b"\0\0\0\x19\xff\xff\xff\xff\xff\xff\0\0"
+    connection.sendall(described + b"D\0\0\0\x0b\0\1\0\0\0\1x" * rows + b"C\0\0\0\x0dSELECT 1\0" + ready)
+    connection.recv(4096)
+
+
+def test_no_create_on_the_database(postgres: Postgres) -> None:
+    finding = direct(postgres.url(postgres.role())).fails(
+        "postgres.may-not-create", Layer.ACCESS, DIRECT_KEY, hint="GRANT CREATE ON DATABASE"
+    )
+    assert "database mistle" in finding.message
+
+
+def test_the_password_is_in_no_text(postgres: Postgres) -> None:
+    subject = planned(DIRECT, {DIRECT_KEY: postgres.url(password="hunter2")})
+    assert "hunter2" not in f"{subject!r} {subject.target} {direct(postgres.url(password='hunter2'))}"

@@ -1,0 +1,116 @@
+"""The domain of published sandboxes, asked of a real name server."""
+
+import socket
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from checks.core.check import Layer, Status
+from checks.publish import Publish
+from tests.harness import faults
+from tests.harness.run_check import Climb, climb
+from tests.testbed import Authority
+from tests.testbed.names import NameServer, can_change_names, name_server
+
+KEY = "sandbox.publish_base_domain"
+
+pytestmark = pytest.mark.skipif(not can_change_names(), reason="needs root, to give a thread another resolv.conf")
+
+
+@pytest.fixture(scope="module")
+def names() -> Iterator[NameServer]:
+    with name_server({"*.apps.test": ["127.0.0.1"], "apps2.test": ["127.0.0.1"]}, silent=["silent.test"]) as server:
+        yield server
+
+
+def check(names: NameServer, domain: str, env: str = "development", **options: object) -> Climb:
+    values = {"global.env": env, KEY: domain}
+    return names.asked_by(lambda: climb(KEY, values, **options))  # type: ignore[arg-type]
+
+
+def test_a_wildcard(names: NameServer) -> None:
+    found = check(names, "apps.test")
+    found.passes("publish.dns", Layer.DNS, KEY)
+    assert [finding.layer for finding in found.findings] == [Layer.DNS]
+
+
+def test_no_wildcard(names: NameServer) -> None:
+    check(names, "apps2.test").fails("publish.no-wildcard", Layer.DNS, KEY, hint="wildcard record")
+
+
+def test_a_name_server_that_does_not_answer(names: NameServer) -> None:
+    check(names, "silent.test", timeout=1.0).fails("network.dns-timeout", Layer.DNS, KEY, hint="resolv.conf")
+
+
+def rotating(monkeypatch: pytest.MonkeyPatch, answers: list[list[str]]) -> Climb:
+    """Each look-up gets the next answer, as from a balancer, or from a resolver that makes addresses up."""
+    given = iter(answers)
+
+    def look_up(_host: object, port: object, *_more: object, **_options: object) -> list[tuple[object, ...]]:
+        return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (address, port)) for address in next(given)]
+
+    monkeypatch.setattr(socket, "getaddrinfo", look_up)
+    return climb(KEY, {"global.env": "development", KEY: "apps.test"})
+
+
+def test_balancer_that_tells_some_of_its_addresses_each_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    pool = [f"192.0.2.{number}" for number in range(1, 7)]
+    for some in (1, 2, 4):
+        answers = [(pool * 10)[start : start + some] for start in range(0, 50, some)]
+        rotating(monkeypatch, answers).passes("publish.dns", Layer.DNS, KEY)
+
+
+def test_every_name_leads_elsewhere(monkeypatch: pytest.MonkeyPatch) -> None:
+    found = rotating(monkeypatch, [[f"192.0.2.{number}"] for number in range(1, 100)])
+    found.warns("publish.no-wildcard", Layer.DNS, KEY, hint="wildcard record")
+    assert "192.0.2.1 and 192.0.2.2" in found["publish.no-wildcard"].message
+
+
+def in_production(names: NameServer, port: int, monkeypatch: pytest.MonkeyPatch, **options: object) -> Climb:
+    """The ingress is not on 443 here, which an unprivileged or busy machine does not have to give."""
+    monkeypatch.setattr(Publish, "__init__", _at(port))
+    return check(names, "apps.test", "production", **options)
+
+
+def _at(port: int, original: Callable[..., None] = Publish.__init__) -> Callable[..., None]:
+    return lambda self, **fields: original(self, **(fields | {"port": port}))
+
+
+def test_a_certificate_for_the_wildcard(
+    names: NameServer, authority: Authority, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with authority.trusted() as path, faults.tls_port(authority.leaf("*.apps.test").context()) as port:
+        found = in_production(names, port, monkeypatch, extra=Path(path))
+    assert found.status is Status.OK, found
+    assert found["publish.tls"].fields == (KEY,)
+
+
+@pytest.mark.parametrize("certified", ["apps.test", "*.other.test"])
+def test_a_certificate_for_other_names(
+    names: NameServer, authority: Authority, monkeypatch: pytest.MonkeyPatch, certified: str
+) -> None:
+    with authority.trusted() as path, faults.tls_port(authority.leaf(certified).context()) as port:
+        found = in_production(names, port, monkeypatch, extra=Path(path))
+    found.warns("publish.no-certificate", Layer.TLS, KEY, hint="certificate for *.<domain>")
+
+
+def test_an_ingress_that_refuses(names: NameServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    with faults.refused_port() as port:
+        found = in_production(names, port, monkeypatch)
+    found.warns("network.refused", Layer.CONNECT, KEY, hint="start the service")
+    assert found["publish.tls"].message == "not reached"
+
+
+@pytest.mark.parametrize("fault", [faults.http_port, faults.closing_port, faults.silent_port])
+def test_an_ingress_without_tls(
+    names: NameServer, monkeypatch: pytest.MonkeyPatch, fault: Callable[..., object]
+) -> None:
+    with fault() as port:  # type: ignore[attr-defined]
+        found = in_production(names, port, monkeypatch, timeout=1.5)
+    found.warns("publish.no-certificate", Layer.TLS, KEY, hint="certificate")
+
+
+def test_before_the_deployment_no_certificate_is_asked_for(names: NameServer) -> None:
+    found = check(names, "apps.test", "production", stage="before-deploy")
+    assert [finding.layer for finding in found.findings] == [Layer.DNS]

@@ -1,0 +1,265 @@
+"""Whose words are quoted: only what came from a server is the server's, and what a library says is the library's."""
+
+import re
+import socket
+import struct
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from checks.core.check import Status
+from checks.postgres.refusals import of_libpq
+from tests.harness import faults, floods
+from tests.harness.floods import ADMITTED, message
+from tests.harness.run_check import Climb, climb
+from tests.servers.smtp import smtp_script
+from tests.testbed import Authority
+
+DIRECT = "postgres.control_plane.direct"
+SCRAM = b"SCRAM-SHA-256\0\0"
+
+
+def failure(found: Climb) -> tuple[str, str]:
+    """The id and message of the one finding that failed."""
+    (failed,) = (finding for finding in found.findings if finding.status is Status.FAIL)
+    return failed.id, failed.message
+
+
+def postgres(script: Callable[[socket.socket], object], query: str = "") -> tuple[str, str]:
+    with faults.serving(script) as port:
+        url = f"postgres://u:p@127.0.0.1:{port}/d{query}"
+        return failure(climb(DIRECT, {f"{DIRECT}_url": url}, stage="before-deploy"))
+
+
+def at_login(words: bytes) -> Callable[[socket.socket], object]:
+    return floods.Flood(floods.at_login(lambda: iter([words])))
+
+
+def at_query(words: bytes) -> Callable[[socket.socket], object]:
+    return floods.Flood(floods.at_query(lambda: iter([words])))
+
+
+def error(words: bytes, more: bytes = b"") -> bytes:
+    return message(b"E", b"SFATAL\0VFATAL\0C57000\0M" + words + b"\0" + more + b"\0")
+
+
+@pytest.mark.parametrize(
+    ("sent", "said"),
+    [
+        (error(b"go away"), "the server says: FATAL: go away"),
+        (error(b"connection failed: go away"), "the server says: FATAL: connection failed: go away"),
+        (error(b"no", b"Dbecause\0Htry\0"), "the server says: FATAL: no DETAIL: because HINT: try"),
+        (error(b"zu wenig \xfcbrig"), "the server says: FATAL: zu wenig \ufffdbrig"),
+        (message(b"E", b"\xff\0M\xff\0\0"), "the server says: \ufffd"),
+        (error(b"out of memory"), "the server says: FATAL: out of memory"),
+        (
+            b"Ecould not fork new process: Cannot allocate memory\n\0",
+            "the server says: could not fork new process: Cann",
+        ),
+    ],
+    ids=["short", "that look like libpq's", "long", "Latin-1", "no text", "its memory", "before 7.4"],
+)
+def test_words_of_a_postgres_are_its_own(sent: bytes, said: str) -> None:
+    found_id, words = postgres(at_login(sent))
+    assert found_id == "postgres.login-refused"
+    assert words.startswith(said)
+
+
+@pytest.mark.parametrize("words", [b"go away", b"server closed the connection unexpectedly", b"\xff\xfe"])
+def test_words_for_a_query_are_the_servers(words: bytes) -> None:
+    found_id, said = postgres(at_query(error(words)))
+    assert (found_id, said) == ("postgres.query-failed", f"the server says: FATAL: {words.decode(errors='replace')}")
+
+
+def sasl(challenge: bytes) -> Callable[[socket.socket], object]:
+    def script(connection: socket.socket) -> None:
+        connection.recv(4096)
+        connection.sendall(message(b"R", struct.pack("!I", 10) + SCRAM))
+        connection.recv(4096)
+        connection.sendall(message(b"R", struct.pack("!I", 11) + challenge))
+        connection.recv(4096)
+
+    return script
+
+
+@pytest.mark.parametrize(
+    "script",
+    [
+        sasl(b"r=x"),
+        sasl(b"nonsense"),
+        sasl(b"r=x,s=!,i=1"),
+        at_login(message(b"R", struct.pack("!I", 10) + b"SCRAM-OTHER\0\0")),
+        at_login(message(b"R", struct.pack("!I", 7))),
+        at_login(message(b"R", struct.pack("!I", 99))),
+        at_login(message(b"R", b"")),
+        at_login(message(b"Z", b"I")),
+        at_login(b"HTTP/1.1 200 OK\r\n\r\n"),
+        at_login(message(b"v", b"\0\3\0\0\0\0\0\0")),
+        at_query(message(b"D", b"\0\1")),
+        at_query(message(b"T", b"\0")),
+        at_query(message(b"?", b"")),
+        at_query(floods.DESCRIBED + message(b"D", b"\0\2\0\0\0\0\0\0\0\0")),
+    ],
+    ids=[
+        "a short challenge",
+        "a challenge that is none",
+        "a challenge without salt",
+        "an unknown mechanism",
+        "Kerberos",
+        "an unknown way to log in",
+        "an empty request",
+        "ready too early",
+        "HTTP",
+        "another version",
+        "a row without columns",
+        "columns that are cut",
+        "an unknown message",
+        "a row of another size",
+    ],
+)
+def test_words_of_libpq_are_not_the_servers(script: Callable[[socket.socket], object]) -> None:
+    _, words = postgres(script)
+    assert "server says" not in words
+    assert "mistle-preflight" not in words
+    assert "@" not in words
+    assert "libpq says" in words or "closed by the server" in words or "answer" in words
+
+
+@pytest.mark.parametrize("kind", [b"N", b"v"])
+@pytest.mark.parametrize("length", [2**31 - 1, 2**30, 2**21])
+def test_length_that_a_postgres_announces_is_no_lack_of_memory(kind: bytes, length: int) -> None:
+    found_id, words = postgres(at_login(kind + struct.pack("!I", length) + b"x"))
+    assert found_id == "postgres.not-postgres"
+    assert f"{length - 4} bytes" in words
+    found_id, words = postgres(at_query(kind + struct.pack("!I", length) + b"x"))
+    assert found_id == "postgres.not-postgres"
+
+
+def test_libpq_that_lacks_memory_says_so_for_itself() -> None:
+    for words in ("out of memory", "cannot allocate memory for input buffer", "out of memory for query result"):
+        with pytest.raises(MemoryError):
+            of_libpq(f'connection to server on socket "@mistle-preflight-00" failed: {words}')
+
+
+def test_address_of_the_relay_is_never_shown() -> None:
+    relay = f"@mistle-preflight-{'0a' * 16}/.s.PGSQL.5432"
+    assert of_libpq(f'connection to server on socket "{relay}" failed: a failed: b') == "a failed: b"
+    assert (
+        of_libpq(f'could not translate path "{relay}" to address') == "could not translate path the server to address"
+    )
+
+
+# TLS, whose records nobody can read any more
+
+UNREADABLE = b"\x17\x03\x03\0\x20" + bytes(32)
+
+
+def broken(authority: Authority, moment: bytes, asked: bytes = b"") -> Callable[[socket.socket], object]:
+    """TLS, asked for or from the first byte; then `moment` once something was said, and a record that is none."""
+    context = authority.leaf().context()
+
+    def script(connection: socket.socket) -> None:
+        if asked:
+            connection.recv(8)
+            connection.sendall(asked)
+        with connection.dup() as raw, context.wrap_socket(connection, server_side=True) as secured:
+            secured.recv(4096)
+            secured.sendall(moment)
+            raw.sendall(UNREADABLE)
+            raw.recv(4096)
+
+    return script
+
+
+@pytest.mark.parametrize("moment", [b"", ADMITTED], ids=["at the login", "at a query"])
+def test_postgres_that_tls_breaks_is_not_closed_by_the_server(authority: Authority, moment: bytes) -> None:
+    _, words = postgres(broken(authority, moment, b"S"), "?sslmode=require")
+    assert "closed by the server" not in words
+    assert "TLS" in words
+
+
+@pytest.mark.parametrize(
+    ("name", "values"),
+    [
+        ("kv.data_plane", {"kv.data_plane.url": "rediss://localhost:{}", "kv.data_plane.key_prefix": "mistle"}),
+        (
+            "telemetry.traces",
+            {"telemetry.enabled": True, "telemetry.traces.endpoint": "https://localhost:{}/v1/traces"},
+        ),
+    ],
+)
+def test_connection_that_tls_breaks_is_not_closed_by_the_server(
+    authority: Authority, name: str, values: dict[str, object]
+) -> None:
+    with authority.trusted() as path, faults.serving(broken(authority, b"")) as port:
+        given = {key: value.format(port) if isinstance(value, str) else value for key, value in values.items()}
+        found = climb(name, given, extra=Path(path))
+    words = " ".join(finding.message for finding in found.findings if finding.status >= Status.WARN)
+    assert "closed by the server" not in words
+    assert "TLS handshake failed" in words
+
+
+# Mail
+
+
+def mail(port: int) -> Climb:
+    values = {
+        "global.env": "development",
+        "email.smtp.host": "127.0.0.1",
+        "email.smtp.port": port,
+        "email.smtp.secure": False,
+        "email.smtp.username": "mistle",
+        "email.smtp.password": "hunter2",
+        "email.smtp.from_address": "mistle@mistle.test",
+    }
+    return climb("email.smtp", values)
+
+
+@pytest.mark.parametrize(
+    "challenge", ["PDE+", "!", "a", "PDE+PDE", "", "ü"], ids=["good", "none", "1", "cut", "0", "ü"]
+)
+def test_challenge_that_is_not_base64_is_answered_as_nodemailer_does(challenge: str) -> None:
+    replies = {"EHLO": "250-mail.test\n250 AUTH CRAM-MD5", "AUTH": f"334 {challenge}", "": "535 5.7.8 no"}
+    with smtp_script(replies) as server:
+        found = mail(server.port)
+    assert failure(found) == ("smtp.credentials-rejected", "the server says: 535 5.7.8 no")
+
+
+def test_reply_that_is_none_is_not_quoted_as_one() -> None:
+    with smtp_script({"EHLO": "250-mail.test\n250 STARTTLS", "STARTTLS": "who are you"}) as server:
+        found_id, words = failure(mail(server.port))
+    assert found_id == "smtp.not-smtp"
+    assert not re.search("server says|-1", words)
+
+
+# Valkey
+
+
+def valkey(*replies: bytes) -> tuple[str, str]:
+    def script(connection: socket.socket) -> None:
+        for each in replies:
+            connection.recv(65536)
+            connection.sendall(each)
+        connection.recv(65536)
+
+    with faults.serving(script) as port:
+        values = {"kv.data_plane.url": f"redis://u:p@127.0.0.1:{port}/3", "kv.data_plane.key_prefix": "mistle"}
+        return failure(climb("kv.data_plane", values))
+
+
+@pytest.mark.parametrize(
+    ("replies", "found_id", "said"),
+    [
+        ((b"+NO\r\n",), "valkey.not-valkey", "redis-py says: Invalid Username or Password"),
+        ((b"+OK\r\n", b"+NO\r\n"), "valkey.not-valkey", "redis-py says: Invalid Database"),
+        ((b"-ERR problem with LDAP service\r\n",), "valkey.command-failed", "the server says: problem with LDAP"),
+        ((b"-ERR odd\r\n",), "valkey.command-failed", "the server says: odd"),
+        ((b"-WRONGPASS no\r\n",), "valkey.password-rejected", "the server says: no"),
+    ],
+    ids=["another answer to AUTH", "another answer to SELECT", "a code of its own", "no code", "a code"],
+)
+def test_words_of_redis_py_are_not_the_servers(replies: tuple[bytes, ...], found_id: str, said: str) -> None:
+    found = valkey(*replies)
+    assert found[0] == found_id
+    assert said in found[1]

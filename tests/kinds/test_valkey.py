@@ -1,0 +1,240 @@
+"""Valkey on real servers, each fault for real."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import redis
+
+from checks.core.check import Layer, Status
+from tests.harness import faults, profiles
+from tests.harness.recording_proxy import relays
+from tests.harness.run_check import Climb, climb, planned
+from tests.testbed import Authority, Valkey, valkey_server
+
+URL, PREFIX = "kv.data_plane.url", "kv.data_plane.key_prefix"
+USER = "user default off\nuser admin on >pw ~* &* +@all\nuser mistle on >pw ~mistle:* {commands}\n"
+MISTLE_NEEDS = "+get +set +del +zadd +zrem +zremrangebyscore +zcard +eval"
+
+
+def check(url: str, prefix: str = "mistle", **options: object) -> Climb:
+    return climb("kv.data_plane", {URL: url, PREFIX: prefix}, **options)  # type: ignore[arg-type]
+
+
+def with_acl(commands: str) -> dict[str, object]:
+    return {"files": {"users.acl": USER.format(commands=commands).encode()}, "aclfile": "/files/users.acl"}
+
+
+@pytest.fixture(scope="module")
+def locked() -> Iterator[Valkey]:
+    with valkey_server(requirepass="secret") as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
+def limited() -> Iterator[Valkey]:
+    """A server whose user may do what Mistle does, and no more; a test may take some of it away."""
+    with valkey_server(**with_acl(MISTLE_NEEDS)) as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
+def tls(authority: Authority) -> Iterator[Valkey]:
+    with valkey_server(certificate=authority.leaf("localhost", "127.0.0.1"), tls_auth_clients="no") as server:
+        yield server
+
+
+@profiles.quick
+def test_every_rung_passes_and_nothing_stays(locked: Valkey) -> None:
+    found = check(locked.url("secret"))
+    assert found.status is Status.OK, found
+    assert [finding.layer for finding in found.findings] == ["dns", "connect", "auth", "access", "fitness"]
+    assert found["valkey.access"].fields == (URL, PREFIX)
+    assert locked.client("secret").dbsize() == 0
+    assert str(found.facts["version"]).startswith("8.")
+
+
+def test_one_session_does_it_all(locked: Valkey) -> None:
+    with relays({"server": (locked.host, locked.port)}) as made:
+        assert check(replace(locked, port=made["server"].port).url("secret")).status is Status.OK
+    assert (made["server"].accepted, made["server"].spoken) == (2, 1), "the knock and the session"
+
+
+def test_a_user_with_exactly_mistles_rights_passes() -> None:
+    with valkey_server(**with_acl(MISTLE_NEEDS)) as server:
+        found = check(server.url("pw", "mistle"))
+    assert found.status is Status.SKIP, found
+    assert found["valkey.fitness"].message == "not judged: this user may not run INFO"
+    assert found["valkey.access"].status is Status.OK
+
+
+def test_tls_passes(tls: Valkey, authority: Authority, tmp_path: Path) -> None:
+    roots = tmp_path / "roots.pem"
+    roots.write_bytes("# Főtanúsítvány\n".encode() + authority.pem)
+    found = check(tls.url(scheme="rediss"), extra=roots)
+    assert found.status is Status.OK, found
+    assert found["valkey.tls"].layer is Layer.TLS
+
+
+def test_wrong_password(locked: Valkey) -> None:
+    found = check(locked.url("wrong"))
+    found.fails("valkey.password-rejected", Layer.AUTH, URL, hint="kv.data_plane.url (mistle.toml)")
+    assert found["valkey.access"].message == "not reached"
+
+
+def test_no_password_where_one_is_required(locked: Valkey) -> None:
+    check(locked.url()).fails("valkey.password-required", Layer.AUTH, URL, hint="write the password into")
+
+
+def test_password_where_none_is_set(valkey: Valkey) -> None:
+    check(valkey.url("pw")).fails("valkey.password-unexpected", Layer.AUTH, URL, hint="remove the password")
+
+
+def test_disabled_user(valkey: Valkey) -> None:
+    valkey.client().acl_setuser("sleeper", enabled=False, passwords=["+pw"])
+    check(valkey.url("pw", "sleeper")).fails("valkey.user-disabled", Layer.AUTH, URL, hint="ACL SETUSER")
+
+
+def test_unknown_user(valkey: Valkey) -> None:
+    check(valkey.url("pw", "nobody")).fails("valkey.password-rejected", Layer.AUTH, URL, hint="user name")
+
+
+def test_database_out_of_range(valkey: Valkey) -> None:
+    check(valkey.url(database=99)).fails("valkey.database-missing", Layer.AUTH, URL, hint="/number")
+
+
+def test_no_connection_left() -> None:
+    with valkey_server() as server, server.client() as client:
+        client.config_set("maxclients", 1)
+        check(server.url()).fails("valkey.too-many-clients", Layer.AUTH, URL, hint="maxclients")
+
+
+def test_plaintext_on_a_tls_port(tls: Valkey) -> None:
+    check(tls.url(scheme="redis")).fails("valkey.tls-required", Layer.AUTH, URL, hint="use rediss://")
+
+
+def test_tls_on_a_plaintext_port(valkey: Valkey) -> None:
+    found = check(valkey.url(scheme="rediss"), timeout=2.5)
+    found.fails("network.plaintext-on-tls", Layer.TLS, URL, hint="without TLS")
+
+
+ANSWERS = [faults.HTTP_REPLY, b"x" * 2048 + b"\r\n", b"*1\r\n" * 5000, b"+OK\r\n" * 20]
+
+
+@pytest.mark.parametrize("answer", ANSWERS)
+def test_another_protocol_answers(answer: bytes) -> None:
+    with faults.http_port(answer) as port:
+        check(f"redis://127.0.0.1:{port}").fails("valkey.not-valkey", Layer.AUTH, URL, hint="host and port")
+
+
+@pytest.mark.parametrize("missing", ["get", "set", "del", "zadd", "zrem", "zremrangebyscore", "zcard", "eval"])
+def test_a_command_that_is_not_permitted(missing: str, limited: Valkey) -> None:
+    with limited.client("pw", "admin") as client:
+        client.flushdb()
+        client.execute_command("ACL", "SETUSER", "mistle", "-@all", *MISTLE_NEEDS.split(), f"-{missing}")
+        found = check(limited.url("pw", "mistle"))
+        assert all(client.pttl(key) > 0 for key in client.scan_iter())  # what could not be removed ends by itself
+    finding = found.fails("valkey.not-permitted", Layer.ACCESS, URL, PREFIX, hint="~<key prefix>:*")
+    assert missing in finding.message.lower()
+
+
+def test_another_database_may_not_be_selected() -> None:
+    with valkey_server(**with_acl(MISTLE_NEEDS)) as server:
+        found = check(server.url("pw", "mistle", database=1))
+    finding = found.fails("valkey.not-permitted", Layer.ACCESS, URL, PREFIX, hint="+select")
+    assert "select" in finding.message
+
+
+def test_keys_that_are_not_permitted() -> None:
+    with valkey_server(**with_acl(MISTLE_NEEDS)) as server:
+        found = check(server.url("pw", "mistle"), prefix="other")
+    finding = found.fails("valkey.not-permitted", Layer.ACCESS, URL, PREFIX, hint="ACL SETUSER")
+    assert "SET on other:" in finding.message
+
+
+def test_out_of_memory() -> None:
+    with valkey_server(maxmemory="1kb") as server:
+        check(server.url()).fails("valkey.out-of-memory", Layer.ACCESS, URL, PREFIX, hint="raise maxmemory")
+
+
+def test_loading() -> None:
+    with valkey_server(enable_debug_command="yes") as server, server.loading():
+        check(server.url()).fails("valkey.loading", Layer.ACCESS, URL, hint="wait")
+
+
+def test_writes_refused_without_replicas() -> None:
+    with valkey_server(min_replicas_to_write=1) as server:
+        finding = check(server.url()).fails("valkey.write-refused", Layer.ACCESS, URL, PREFIX, hint="NOREPLICAS")
+    assert "NOREPLICAS" in finding.message
+
+
+def test_a_renamed_command() -> None:
+    config = {"valkey.conf": b"rename-command ZCARD GONE"}
+    with valkey_server(files=config, include="/files/valkey.conf") as server:
+        found = check(server.url())
+    finding = found.fails("valkey.command-failed", Layer.ACCESS, URL, PREFIX, hint="renames")
+    assert "ZCARD" in finding.message
+
+
+def test_replica(valkey: Valkey) -> None:
+    with valkey_server(replicaof=valkey.address.replace(":", " ")) as server:
+        check(server.url()).fails("valkey.replica", Layer.FITNESS, URL, hint="name the primary")
+
+
+def test_writable_replica(valkey: Valkey) -> None:
+    with valkey_server(replicaof=valkey.address.replace(":", " "), replica_read_only="no") as server:
+        found = check(server.url())
+    assert found["valkey.access"].status is Status.OK
+    found.fails("valkey.replica", Layer.FITNESS, URL, hint="name the primary")
+
+
+@pytest.mark.parametrize("slots", [False, True])
+def test_cluster_mode(slots: bool) -> None:
+    with valkey_server(cluster_enabled="yes") as server:
+        if slots:
+            server.client().execute_command("CLUSTER ADDSLOTSRANGE", 0, 16383)
+        check(server.url()).fails("valkey.cluster-mode", Layer.FITNESS, URL, hint="standalone")
+
+
+def test_eviction() -> None:
+    with valkey_server(maxmemory="100mb", maxmemory_policy="allkeys-lru") as server:
+        finding = check(server.url()).warns("valkey.evicts-keys", Layer.FITNESS, URL, hint="noeviction")
+    assert "allkeys-lru" in finding.message
+
+
+def test_read_only_asks_and_writes_nothing(valkey: Valkey) -> None:
+    before = valkey.client().info("commandstats")["cmdstat_set"]["calls"] if valkey.client().set("x", 1, px=1) else 0
+    found = check(valkey.url(), read_only=True)
+    assert found.status is Status.OK, found
+    assert valkey.client().info("commandstats")["cmdstat_set"]["calls"] == before
+
+
+def test_read_only_finds_what_is_not_permitted() -> None:
+    with valkey_server(**with_acl(f"{MISTLE_NEEDS} -zadd +acl|dryrun")) as server:
+        found = check(server.url("pw", "mistle"), read_only=True)
+    finding = found.fails("valkey.not-permitted", Layer.ACCESS, URL, PREFIX, hint="ACL SETUSER")
+    assert "zadd" in finding.message
+
+
+def test_read_only_says_what_it_could_not_prove() -> None:
+    with valkey_server(**with_acl(f"{MISTLE_NEEDS} +info")) as server:
+        found = check(server.url("pw", "mistle"), read_only=True)
+    assert found.status is Status.SKIP
+    assert "may not run ACL DRYRUN" in found["valkey.access"].message
+
+
+def test_a_client_certificate_is_required(authority: Authority) -> None:
+    leaf = authority.leaf("127.0.0.1")
+    with authority.trusted() as path, valkey_server(certificate=leaf) as server:
+        with redis.Redis(faults.LOOPBACK, port=server.port, ssl=True, ssl_ca_certs=path) as client:
+            client.config_set("tls-auth-clients", "yes")
+        found = check(server.url(scheme="rediss"), extra=Path(path))
+    # TLS 1.3 refuses the client only after the handshake.
+    found.fails("tls.client-certificate-required", Layer.AUTH, URL, hint="tls-auth-clients no")
+
+
+def test_the_password_is_in_no_text() -> None:
+    subject = planned("kv.data_plane", {URL: "redis://:hunter2@db:6379/1", PREFIX: "mistle"})
+    assert subject.target == "db:6379/1 mistle:*"
+    assert "hunter2" not in repr(subject)

@@ -1,0 +1,65 @@
+"""What only two results together show, on real servers."""
+
+import pytest
+
+from checks.core.check import Finding, Layer, Status
+from preflight.report.attribution import keys_of
+from preflight.report.model import Result
+from preflight.run.consistency import compare
+from tests.harness.run_check import climb, planned
+from tests.testbed import PgBouncer, Postgres, pgbouncer_server, postgres_server
+
+CONTROL, DATA = "postgres.control_plane", "postgres.data_plane"
+
+
+def found(**urls: str) -> dict[str, Finding]:
+    """What comparing the results of these URLs adds, by id. Keywords: control_direct, data_pooled…"""
+    results = []
+    for name, url in urls.items():
+        plane, way = name.split("_")
+        check, values = f"postgres.{plane}_plane.{way}", {f"postgres.{plane}_plane.{way}_url": url}
+        run, subject = climb(check, values, stage="before-deploy"), planned(check, values)
+        results.append(Result(check, "postgres", subject.target, keys_of(subject), (), facts=run.facts))
+    return {finding.id: finding for result in compare(tuple(results), {}) for finding in result.findings}
+
+
+def test_one_database_behind_both_urls_of_a_plane(postgres: Postgres, pgbouncer: PgBouncer) -> None:
+    assert found(control_direct=postgres.url(), control_pooled=pgbouncer.url()) == {}
+
+
+def test_another_database_of_the_same_server(postgres: Postgres, pgbouncer: PgBouncer) -> None:
+    other = pgbouncer.url(database=postgres.database())
+    finding = found(control_direct=postgres.url(), control_pooled=other)["postgres.different-databases"]
+    assert (finding.layer, finding.status) == (Layer.FITNESS, Status.FAIL)
+    assert finding.fields == (f"{CONTROL}.direct_url", f"{CONTROL}.pooled_url")
+    assert f"{CONTROL}.direct_url and {CONTROL}.pooled_url" in finding.hint
+    assert "database mistle" in finding.message
+
+
+def test_the_same_name_on_another_server(postgres: Postgres) -> None:
+    with postgres_server() as other, pgbouncer_server(other.address) as pooler:
+        assert "postgres.different-databases" in found(data_direct=postgres.url(), data_pooled=pooler.url())
+
+
+def test_a_server_that_hides_its_identifier(postgres: Postgres, pgbouncer: PgBouncer) -> None:
+    postgres.sql("REVOKE EXECUTE ON FUNCTION pg_control_system() FROM public", database=postgres.name)
+    try:
+        assert found(control_direct=postgres.url(), control_pooled=pgbouncer.url()) == {}
+    finally:
+        postgres.sql("GRANT EXECUTE ON FUNCTION pg_control_system() TO public", database=postgres.name)
+
+
+def test_planes_that_share_a_database(postgres: Postgres) -> None:
+    finding = found(control_direct=postgres.url(), data_direct=postgres.url())["postgres.shared-by-planes"]
+    assert finding.status is Status.OK
+    assert finding.fields == (f"{CONTROL}.direct_url", f"{DATA}.direct_url")
+
+
+def test_planes_of_their_own(postgres: Postgres) -> None:
+    other = postgres.url(database=postgres.database())
+    assert found(control_direct=postgres.url(), data_direct=other) == {}
+
+
+@pytest.mark.parametrize("way", ["direct", "pooled"])
+def test_one_result_alone_shows_nothing(postgres: Postgres, way: str) -> None:
+    assert found(**{f"control_{way}": postgres.url()}) == {}

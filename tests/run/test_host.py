@@ -1,0 +1,172 @@
+"""A program that calls the library is afterwards as it was before, also when it is interrupted or calls it at once
+from several threads.
+"""
+
+import logging
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+import warnings
+from collections.abc import Iterator
+from importlib import import_module
+from pathlib import Path
+
+import pytest
+
+import checks
+from preflight import Report, check
+from tests.harness import configs, faults
+from tests.harness.processes import ROOT
+from tests.testbed import Authority, Engine, ObjectStore, Valkey
+
+PATCHED = {
+    "docker.transport.unixconn": ("UnixHTTPConnection.response_class", "UnixHTTPConnectionPool._new_conn"),
+    "docker.utils.config": ("find_config_file",),
+    "http.client": ("HTTPConnection.response_class",),
+    "urllib3.connection": ("HTTPConnection.response_class", "HTTPSConnection.response_class"),
+    "urllib3.poolmanager": ("pool_classes_by_scheme",),
+    "ssl": ("create_default_context", "SSLContext.wrap_bio"),
+    "socket": ("getaddrinfo", "socket", "create_connection"),
+    "asyncio.base_events": ("BaseEventLoop.getaddrinfo",),
+    "redis.asyncio.connection": ("SSLConnection.__init__", "RedisSSLContext.get"),
+    "botocore.httpsession": ("URLLib3Session.send",),
+}
+"""What a check would have to patch in a package that its host may use as well."""
+
+
+def state() -> dict[str, object]:
+    """What the process has that a library could leave changed."""
+    loggers = [logging.getLogger(), *map(logging.getLogger, sorted(logging.root.manager.loggerDict))]
+    return {
+        "threads": {thread.name for thread in threading.enumerate() if thread is not threading.current_thread()},
+        "signals": [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGALRM)],
+        "blocked": signal.pthread_sigmask(signal.SIG_BLOCK, ()),
+        "variables": dict(os.environ),
+        "logging": [logging.lastResort, logging.root.manager.disable],
+        "loggers": {each.name: (each.level, each.propagate, each.disabled) for each in loggers if each.handlers == []},
+        "hooks": [sys.excepthook, sys.unraisablehook, threading.excepthook],
+        "warnings": list(warnings.filters),
+        "folder": Path.cwd(),
+        "time-out": socket.getdefaulttimeout(),
+        "patched": {(module, path): _attribute(module, path) for module, paths in PATCHED.items() for path in paths},
+    }
+
+
+def _attribute(module: str, path: str) -> object:
+    found: object = import_module(module)
+    for name in path.split("."):
+        found = getattr(found, name)
+    return found
+
+
+def open_files() -> set[str]:
+    """What every descriptor leads to."""
+    links = [Path("/proc/self/fd") / name for name in os.listdir("/proc/self/fd")]  # noqa: PTH208 - names alone
+    return {f"{link.name} {os.readlink(link)}" for link in links if link.exists()}  # noqa: PTH115
+
+
+@pytest.fixture
+def file(valkey: Valkey, store: ObjectStore, engine: Engine, authority: Authority, tmp_path: Path) -> Iterator[Path]:
+    """A configuration with a healthy server of those kinds whose packages are patched most easily, and one that is
+    refused.
+    """
+    for kind in checks.ALL:
+        for module in kind.imports:
+            import_module(module)
+    with faults.refused_port() as port:
+        values: dict[str, object] = {"kv.data_plane.url": valkey.url(), "object_store.assets.endpoint": store.url}
+        values |= {"sandbox.docker.socket_path": str(engine.socket)}
+        values |= {"postgres.data_plane.direct_url": f"postgres://u:p@127.0.0.1:{port}/d"}
+        yield configs.write(tmp_path, values)
+
+
+ONLY = ["valkey", "object_store", "docker", "postgres.data_plane.direct"]
+
+
+def checked(file: Path, **options: object) -> Report:
+    return check(file, only=ONLY, environ={}, **options)  # type: ignore[arg-type]
+
+
+def test_host_is_as_it_was(file: Path, authority: Authority, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PGHOST", "nowhere.invalid")
+    checked(file)  # what packages keep, such as an open file of random bytes, they keep from the first time on
+    with authority.trusted() as path:
+        before, opened = state(), open_files()
+        for _ in range(3):
+            checked(file, ca_file=path)
+    assert state() == before
+    assert open_files() == opened
+
+
+def test_several_threads_at_once(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PGHOST", "nowhere.invalid")
+    monkeypatch.setenv("AWS_PROFILE", "nonsense")
+    alone = statuses(checked(file))
+    before, found = state(), []
+    threads = [threading.Thread(target=lambda: found.append(checked(file))) for _ in range(4)]
+    for number, thread in enumerate(threads):
+        thread.start()
+        time.sleep(0.05 * number)  # so that they overlap in every way
+    for thread in threads:
+        thread.join(60)
+    assert [statuses(report) for report in found] == [alone] * 4
+    assert state() == before
+
+
+def statuses(report: Report) -> list[object]:
+    return [(result.name, result.status) for result in report.results]
+
+
+INTERRUPTED = """
+import os, signal, sys, threading, time
+from preflight import check
+threading.Thread(target=lambda: (sys.stdin.readline(), os.kill(os.getpid(), signal.SIGINT)), daemon=True).start()
+try:
+    check(sys.argv[1], only=["valkey"], environ={}, timeout=30, deadline=60)
+except KeyboardInterrupt:
+    left = [thread for thread in threading.enumerate() if thread.name.endswith("(_run)")]
+    for thread in left:
+        thread.join(20)
+    print("interrupted", sum(thread.is_alive() for thread in left), flush=True)
+"""
+
+
+def test_interrupt_reaches_the_host_and_ends_its_probes(tmp_path: Path) -> None:
+    asked, closed = threading.Event(), threading.Event()
+
+    def hear(connection: socket.socket) -> None:
+        while connection.recv(65536):
+            asked.set()
+        closed.set()
+
+    with faults.serving(hear) as port:
+        file = configs.write(tmp_path, {"kv.data_plane.url": f"redis://127.0.0.1:{port}"})
+        host = subprocess.Popen(
+            [sys.executable, "-c", INTERRUPTED, str(file)],
+            env={"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT)},
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        assert asked.wait(30)
+        said, _ = host.communicate("now\n", timeout=30)
+        assert closed.wait(10)
+    assert (host.returncode, said) == (0, "interrupted 0\n")
+
+
+@pytest.mark.parametrize("place", ["preflight.plan.plan._is_named", "preflight.run.consistency._pair"])
+def test_interrupt_outside_the_checks_reaches_the_host(
+    place: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(place, interrupt)
+    with faults.refused_port() as port:
+        file = configs.write(tmp_path, {"kv.data_plane.url": f"redis://127.0.0.1:{port}"})
+        with pytest.raises(KeyboardInterrupt):
+            check(file, only=["valkey"], environ={})

@@ -1,0 +1,136 @@
+"""A machine that lacks something: few file descriptors, little memory. It is said, and is no bug of the tool."""
+
+import errno
+import os
+import resource
+import socket
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from checks.core import machine
+from tests.harness import configs, faults, profiles
+from tests.harness.command import run
+from tests.testbed import Engine
+
+
+@contextmanager
+def descriptors(free: int) -> Iterator[None]:
+    """This process may open so many more."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    lowest = os.open(os.devnull, os.O_RDONLY)
+    os.close(lowest)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (lowest + free, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+
+def test_error_names_what_is_lacking() -> None:
+    with descriptors(0), pytest.raises(OSError, match="open files") as met:
+        socket.socket()
+    found = machine.diagnose(met.value)
+    assert found
+    assert (found.cause.id, found.blames) == ("run.no-descriptors", ())
+
+
+@pytest.mark.parametrize(
+    ("error", "id_"),
+    [
+        (OSError(errno.ENFILE, "x"), "run.no-descriptors"),
+        (OSError(errno.ENOMEM, "x"), "run.no-memory"),
+        (MemoryError(), "run.no-memory"),
+        (RuntimeError("can't start new thread"), "run.no-memory"),
+    ],
+    ids=str,
+)
+def test_error_is_found_where_a_driver_wrapped_it(error: BaseException, id_: str) -> None:
+    wrapped = ValueError("as a driver has it")
+    wrapped.__cause__ = error
+    found = machine.diagnose(wrapped)
+    assert found
+    assert found.cause.id == id_
+
+
+def test_another_error_is_none_of_these() -> None:
+    assert machine.diagnose(RuntimeError("can't")) is None
+    assert machine.diagnose(OSError(errno.EPERM, "x")) is None
+
+
+# Whole runs
+
+
+def limited(which: int, most: int) -> Callable[[], None]:
+    """What a process does before it becomes the command."""
+    return lambda: resource.setrlimit(which, (most, most))
+
+
+def everywhere(port: int, folder: Path) -> list[str]:
+    """A run of fifteen checks, most of which lead to one port."""
+    http, here = f"http://127.0.0.1:{port}", f"127.0.0.1:{port}"
+    urls: dict[str, object] = {
+        f"postgres.{plane}.{way}_url": f"postgres://u:p@{here}/{plane}-{way}"
+        for plane in ("control_plane", "data_plane")
+        for way in ("direct", "pooled")
+    }
+    urls |= {f"services.{name}.internal_url": f"{http}/{name}" for name in ("control_plane_api", "data_plane_gateway")}
+    urls |= {"kv.data_plane.url": f"redis://{here}", "email.smtp.host": "127.0.0.1", "email.smtp.port": port}
+    urls |= {"services.dashboard.public_url": http, "object_store.assets.endpoint": http}
+    return ["--config", str(configs.write(folder, urls)), "-f", "json"]
+
+
+def failed(document: dict[str, Any]) -> dict[str, set[str]]:
+    """By the name of each check but the first, what failed."""
+    return {
+        check["name"]: {each["id"] for each in check["findings"] if each["status"] == "fail"}
+        for check in document["checks"][1:]
+    }
+
+
+@pytest.mark.parametrize("most", profiles.first(1, [20, 7, 6, 8, 9, 10, 12, 16, 24, 32]))
+def test_few_descriptors(most: int, tmp_path: Path) -> None:
+    """What can be finished is finished: where they are enough for one check at a time, each has its turn."""
+    with faults.refused_port() as port:
+        ended = run(*everywhere(port, tmp_path), preexec_fn=limited(resource.RLIMIT_NOFILE, most))
+    assert (ended.code, ended.stderr) == (1, b"")
+    found = failed(ended.document)
+    assert all(found.values()), found
+    lacking = [name for name, ids in found.items() if ids == {"run.no-descriptors"}]
+    assert lacking if most < 8 else not lacking or most < 12, found
+    assert not any("run.no-descriptors" in verdict["findings"] for verdict in ended.document["keys"])
+
+
+def test_check_that_had_no_turn_lacked_descriptors_and_not_time(tmp_path: Path) -> None:
+    with faults.serving(lambda connection: connection.recv(65536) and time.sleep(60)) as port:
+        arguments = [*everywhere(port, tmp_path), "--deadline=3", "--timeout=2"]
+        ended = run(*arguments, preexec_fn=limited(resource.RLIMIT_NOFILE, 20))
+    assert (ended.code, ended.stderr) == (1, b"")
+    met = {each["id"]: each["message"] for check in ended.document["checks"] for each in check["findings"]}
+    assert "may open 20 files and connections at once" in met["run.no-descriptors"]
+
+
+@pytest.mark.parametrize("most", profiles.first(1, [400_000, 100_000, 60_000, 80_000, 150_000, 200_000, 300_000]))
+def test_little_memory(most: int, tmp_path: Path) -> None:
+    """``most`` is in KiB, as for ulimit -v."""
+    with faults.refused_port() as port:
+        ended = run(*everywhere(port, tmp_path), preexec_fn=limited(resource.RLIMIT_AS, most * 1024))
+    assert (ended.code, ended.stderr) == (1, b"")
+    found = failed(ended.document)
+    assert all(found.values()), found
+    assert "run.no-memory" in set().union(*found.values()) or most > 100_000, found
+
+
+@pytest.mark.parametrize("most", profiles.first(1, [9, 10, 11, 12, 7, 8, 13, 14, 16, 20]))
+def test_few_descriptors_leave_no_volume(most: int, engine: Engine, tmp_path: Path) -> None:
+    """What its removal needs is open before a volume is made."""
+    before = engine.contents()
+    file = configs.write(tmp_path, {"sandbox.docker.socket_path": str(engine.socket)})
+    command = ("--config", str(file), "--only=docker", "-f", "json")
+    ended = run(*command, preexec_fn=limited(resource.RLIMIT_NOFILE, most))
+    assert (ended.code, ended.stderr) == (1, b"")
+    assert engine.contents() == before

@@ -1,0 +1,259 @@
+"""Reports of several services and nodes, merged: a key fails where the service that needs it runs."""
+
+import gc
+import json
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from checks.core.check import Status
+from preflight.formats import FORMATS, MATRIX
+from preflight.saved.merge import Matrix, Row, merge
+from preflight.saved.reader import read
+from tests.harness import profiles
+from tests.harness.command import LEAN, run
+from tests.harness.deployments import BROKEN, deployment
+from tests.harness.format_readers import markdown
+from tests.harness.kept_reports import URL, changed, closed_ports, kept
+from tests.testbed import Valkey, valkey_server
+
+GATEWAY, API, WORKER = "data_plane_gateway", "data_plane_api", "control_plane_worker"
+MAIL = "email.smtp.host"
+
+
+@pytest.fixture
+def right(tmp_path: Path, valkey: Valkey) -> Path:
+    """The gateway's own report, in which its Valkey answers."""
+    return needed_by_two(kept(tmp_path, "right", {URL: valkey.url()}, only="kv.*", service=GATEWAY))
+
+
+@pytest.fixture
+def refused(tmp_path: Path) -> Path:
+    """The operator's report: from here no Valkey can be reached."""
+    (port,) = closed_ports(1)
+    return needed_by_two(kept(tmp_path, "laptop", {URL: f"redis://127.0.0.1:{port}"}, only="kv.*"))
+
+
+def needed_by_two(file: Path) -> Path:
+    """The same report of a Mistle whose data-plane API needs Valkey too."""
+    document = json.loads(file.read_text())
+    document["checks"][-1]["services"] = [API, GATEWAY]
+    return changed(file, file.stem, checks=document["checks"])
+
+
+def merged(*files: Path, level: Status = Status.FAIL) -> Matrix:
+    return merge(tuple(read(file, file.stem) for file in files), level)
+
+
+def row(matrix: Matrix, key: str = URL) -> Row:
+    return next(row for row in matrix.rows if row.key == key)
+
+
+def preflight(*arguments: object) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "preflight.cli.main", *map(str, arguments)]
+    return subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+
+
+def test_every_key_has_a_row_and_every_vantage_a_cell(right: Path, refused: Path) -> None:
+    matrix = merged(right, refused)
+    assert [each.key for each in matrix.rows] == [verdict.key for verdict in read(right).keys]
+    assert {len(each.cells) for each in matrix.rows} == {2}
+    assert row(matrix).services == (API, GATEWAY)
+
+
+def test_failure_where_nobody_needs_the_key_does_not_count(right: Path, refused: Path) -> None:
+    matrix = merged(right, refused, changed(right, "api", service=API))
+    assert [cell.counts for cell in row(matrix).cells if cell][:2] == [True, False]
+    assert (row(matrix).status, matrix.ready, matrix.troubles) == (Status.OK, True, ())
+
+
+def test_whole_deployment_counts_for_services_without_a_report(right: Path, refused: Path) -> None:
+    matrix = merged(right, refused)  # the data-plane API needs Valkey too, and has no report of its own
+    assert API in row(matrix).services
+    assert (row(matrix).status, matrix.exit_code) == (Status.FAIL, 1)
+    (trouble,) = matrix.troubles
+    assert (trouble.finding.id, trouble.finding.fields, trouble.vantages) == ("network.refused", (URL,), ("laptop",))
+
+
+def test_failure_where_the_service_runs_counts(tmp_path: Path, valkey: Valkey) -> None:
+    (port,) = closed_ports(1)
+    here = kept(tmp_path, "laptop", {URL: valkey.url()}, only="kv.*")
+    there = kept(tmp_path, "gateway", {URL: f"redis://127.0.0.1:{port}"}, only="kv.*", service=GATEWAY)
+    matrix = merged(here, there)
+    assert (row(matrix).status, matrix.ready) == (Status.FAIL, False)
+    assert matrix.troubles[0].vantages == ("gateway",)
+
+
+def test_one_of_two_nodes_fails(right: Path, refused: Path) -> None:
+    node = changed(refused, "node-b", service=GATEWAY)
+    matrix = merged(right, node)
+    assert row(matrix).status is Status.FAIL
+    assert matrix.troubles[0].vantages == ("node-b",)
+
+
+def test_service_that_does_not_need_the_key_is_not_heard(right: Path, refused: Path) -> None:
+    other = changed(refused, "other", service="dashboard")
+    matrix = merged(right, other)
+    assert (row(matrix).status, matrix.troubles) == (Status.OK, ())
+
+
+def test_same_failure_of_several_vantages_is_told_once(refused: Path) -> None:
+    nodes = [changed(refused, f"node-{name}", service=GATEWAY) for name in "abc"]
+    (trouble,) = merged(*nodes).troubles
+    assert trouble.vantages == ("node-a", "node-b", "node-c")
+
+
+def test_services_without_a_report_are_named(right: Path, refused: Path) -> None:
+    assert API in merged(right).unseen
+    assert GATEWAY not in merged(right).unseen
+    assert merged(right, refused).unseen == ()
+
+
+def test_proof_at_one_vantage_is_enough(tmp_path: Path, right: Path, valkey: Valkey) -> None:
+    (port,) = closed_ports(1)
+    changes = {URL: valkey.url(), MAIL: "127.0.0.1", "email.smtp.port": port}
+    worker = kept(tmp_path, "worker", changes, only=["smtp"], service=WORKER)
+    matrix = merged(right, worker)
+    assert row(matrix).status is Status.OK
+    assert row(matrix, MAIL).status is Status.FAIL
+
+
+def test_error_of_the_configuration_counts_wherever_it_is_read(tmp_path: Path, right: Path, valkey: Valkey) -> None:
+    broken = kept(
+        tmp_path,
+        "broken",
+        {URL: valkey.url(), "global.env": "nonsense"},
+        only="services.dashboard",
+        service="dashboard",
+    )
+    matrix = merged(right, broken)
+    assert row(matrix, "global.env").status is Status.FAIL
+    assert not matrix.ready
+
+
+def test_interrupted_vantage_leaves_nothing_ready(right: Path) -> None:
+    document = json.loads(right.read_text())
+    document["checks"][0]["findings"] = [
+        document["checks"][0]["findings"][0] | {"id": "run.interrupted", "status": "skip", "keys": []}
+    ]
+    matrix = merged(right, changed(right, "cut", ready=False, checks=document["checks"]))
+    assert (matrix.incomplete, matrix.exit_code) == (("cut",), 1)
+
+
+def test_warnings_count_where_they_are_asked_for(tmp_path: Path) -> None:
+    with valkey_server(maxmemory="100mb", maxmemory_policy="allkeys-lru") as server:
+        evicting = kept(tmp_path, "evicting", {URL: server.url()}, only="kv.*", service=GATEWAY)
+    assert merged(evicting).ready
+    assert not merged(evicting, level=Status.WARN).ready
+
+
+def test_text_is_a_table_with_a_column_for_each_vantage(right: Path, refused: Path) -> None:
+    done = preflight("merge", right, f"laptop={refused}")
+    assert (done.returncode, done.stderr) == (1, "")
+    lines = done.stdout.splitlines()
+    assert lines[1].startswith(f"   1  {GATEWAY}  as {GATEWAY} · live · ")
+    assert lines[2].startswith(f"   2  {'laptop':{len(GATEWAY)}}  the whole deployment · live · ")
+    (line,) = (line for line in lines if line.startswith(f"  ✗ {URL} "))
+    assert line.split()[2:] == ["✓", "✗"]
+    assert "      seen from laptop" in lines
+    assert lines[-1].startswith("NOT READY · vantages: 2 · keys: 1 failed, ")
+
+
+def test_cell_that_does_not_count_is_in_brackets(right: Path, refused: Path) -> None:
+    done = preflight("merge", right, f"other={changed(refused, 'other', service='dashboard')}")
+    (line,) = (line for line in done.stdout.splitlines() if f" {URL} " in line)
+    assert line.split() == ["✓", URL, "✓", "(✗)"]
+    assert done.returncode == 0
+
+
+def test_json_has_every_part(right: Path, refused: Path) -> None:
+    document = json.loads(preflight("merge", right, refused, "-f", "json").stdout)
+    assert (document["schema"], document["ready"]) == ("mistle-preflight-matrix/1", False)
+    assert [vantage["name"] for vantage in document["vantages"]] == [GATEWAY, "laptop"]
+    (found,) = (each for each in document["keys"] if each["key"] == URL)
+    assert [cell["status"] for cell in found["vantages"]] == ["ok", "fail"]
+    assert document["findings"][0]["keys"] == [URL]
+
+
+def test_markdown_has_every_part(right: Path, refused: Path) -> None:
+    text = preflight("merge", right, f"laptop={refused}", "-f", "markdown").stdout
+    page = markdown(text)
+    assert [words for tag, words in page.texts if tag in {"h2", "h3", "summary"}] == [
+        "❌ NOT READY",
+        "Failures",
+        "Keys",
+    ]
+    (line,) = (line for line in text.splitlines() if line.startswith(f"| ❌ | `{URL}` "))
+    assert line == f"| ❌ | `{URL}` | ✅ | ❌ |"
+    assert "seen from `laptop`" in text
+
+
+def test_names_are_unique(right: Path) -> None:
+    done = preflight("merge", right, right)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert f"two reports are called '{GATEWAY}'" in done.stderr
+
+
+def test_file_whose_name_has_an_equals_sign(tmp_path: Path, right: Path) -> None:
+    odd = tmp_path / "a=b.json"
+    odd.write_text(right.read_text())
+    document = json.loads(preflight("merge", odd, f"x={odd}", "-f", "json").stdout)
+    assert [vantage["name"] for vantage in document["vantages"]] == [GATEWAY, "x"]
+
+
+@pytest.fixture
+def many(tmp_path: Path) -> list[str]:
+    """The names of 200 reports of 100 keys."""
+    document = json.loads(FORMATS["json"](deployment(BROKEN)))
+    key = document["keys"][0]
+    document["keys"] += [key | {"key": f"global.{n}"} for n in range(100 - len(document["keys"]))]
+    files = [tmp_path / f"{n}.json" for n in range(200)]
+    for file in files:
+        file.write_text(json.dumps(document))
+    return [str(file) for file in files]
+
+
+@pytest.mark.parametrize("name", profiles.first(1, MATRIX))
+def test_many_reports_are_merged_in_little_memory(many: list[str], name: str) -> None:
+    ended = run("merge", *many, "-f", name, code=LEAN)
+    assert (ended.code, ended.stderr) == (1, b"")
+    assert ended.stdout
+
+
+def grows_as_expected(work: Callable[[int], object], small: int) -> bool:
+    """Whether four times as much takes at most five times the processor time; other processes may disturb once."""
+
+    def took(size: int) -> float:
+        gc.collect()
+        begun = time.process_time()
+        work(size)
+        return time.process_time() - begun
+
+    gc.disable()  # it would look through all that other tests have left
+    try:
+        work(2)
+        return any(took(4 * small) <= 5 * took(small) for _ in range(5))
+    finally:
+        gc.enable()
+
+
+def test_time_grows_with_the_number_of_reports(many: list[str]) -> None:
+    def work(count: int) -> None:
+        MATRIX["json"](merge(tuple(read(Path(file), file) for file in many[:count])))
+
+    assert grows_as_expected(work, 25)
+
+
+def test_time_grows_with_the_number_of_keys(refused: Path) -> None:
+    report = read(refused)
+
+    def work(count: int) -> None:
+        keys = tuple(replace(report.keys[0], key=f"global.{n}") for n in range(count))
+        merge(tuple(replace(report, name=name, keys=keys) for name in "abcdefgh"))
+
+    assert grows_as_expected(work, 1000)

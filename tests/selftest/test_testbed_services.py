@@ -1,0 +1,193 @@
+"""The stand-ins for services, the proxy and the name server are what they claim to be."""
+
+import socket
+import subprocess
+import time
+from pathlib import Path
+
+import jwt
+import pytest
+import requests
+
+from tests.harness import profiles
+from tests.servers.archil import KEY as ARCHIL_KEY
+from tests.servers.archil import archil
+from tests.servers.e2b import KEY as E2B_KEY
+from tests.servers.e2b import e2b
+from tests.servers.google import CLIENT_ID, CLIENT_SECRET, google
+from tests.servers.mistle import DASHBOARD_ORIGIN, TOKEN, Gateway, Service, control_plane_api, dashboard, data_plane_api
+from tests.servers.otlp import collector
+from tests.servers.tunnel import Signature
+from tests.testbed import Authority, name_server, proxy, valkey_server, web_server
+from tests.testbed.names import can_change_names
+
+pytestmark = profiles.long  # what these servers do, the tests of each kind show as well
+
+UPGRADE = (
+    "Connection: Upgrade\r\nUpgrade: websocket\r\n"
+    "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"
+)
+INTERNAL = [
+    (control_plane_api(), "/internal/sandbox-runtime/preflight", 404),
+    (data_plane_api(), "/internal/sandbox/instances", 400),
+    (Gateway().application(), "/internal/sandbox-instances/x/runtime-state", 200),
+]
+
+
+@pytest.mark.parametrize(("app", "path", "status"), INTERNAL)
+def test_service_token(app: object, path: str, status: int) -> None:
+    with web_server(app) as web:
+        assert ask(web.url, path).status_code == 401
+        assert ask(web.url, path, **{"x-mistle-service-token": "wrong"}).json()["code"] == "UNAUTHORIZED"
+        assert ask(web.url, path, **{"x-mistle-service-token": TOKEN}).status_code == status
+        assert [each.headers.get("x-mistle-service-token") for each in web.requests] == [None, "wrong", TOKEN]
+
+
+def test_service_faults() -> None:
+    with web_server(data_plane_api(Service(healthy=False, checks_token=False, release="1.3.9"))) as web:
+        assert ask(web.url, "/__healthz").status_code == 503
+        assert ask(web.url, "/internal/sandbox/instances").status_code == 400
+        assert ask(web.url, "/openapi.json").json()["info"]["version"] == "1.3.9"
+
+
+def test_service_cors() -> None:
+    with web_server(control_plane_api()) as web:
+        reply = ask(web.url, "/__healthz", Origin=DASHBOARD_ORIGIN)
+        assert reply.json() == {"ok": True}
+        assert reply.headers["Access-Control-Allow-Origin"] == DASHBOARD_ORIGIN
+        assert reply.headers["Access-Control-Allow-Credentials"] == "true"
+        assert "Access-Control-Allow-Origin" not in ask(web.url, "/__healthz", Origin="http://other").headers
+
+
+def test_dashboard_tls(authority: Authority) -> None:
+    with web_server(dashboard(), certificate=authority.leaf()) as web, authority.trusted() as roots:
+        reply = requests.get(f"{web.url}/any/path", verify=roots, timeout=5)
+        assert reply.headers["Content-Type"].startswith("text/html")
+
+
+RIGHT = Signature()
+
+
+def connect_token(signature: Signature = RIGHT, sandbox: str = "x", **claims: object) -> str:
+    now = int(time.time())
+    claims = {"iss": signature.issuer, "aud": signature.audience, "sandboxInstanceId": sandbox} | claims
+    return jwt.encode({"jti": "1", "iat": now, "exp": now + 60} | claims, signature.secret)
+
+
+REFUSED = [
+    connect_token(Signature(secret="another-secret-of-at-least-32-bytes")),
+    connect_token(Signature(issuer="another")),
+    connect_token(Signature(audience="another")),
+    connect_token(sandbox="y"),
+    connect_token(exp=1),
+    "no.token.atall",
+    "",
+]
+
+
+def test_tunnel_decides_in_order() -> None:
+    gateway = Gateway()
+    with web_server(gateway.application()) as web:
+        assert tunnel(web.port, connect_token(), upgrade="") == 400
+        assert {tunnel(web.port, token) for token in REFUSED} == {401}
+        assert tunnel(web.port, connect_token()) == 409
+        assert tunnel(web.port, connect_token(), path="/x") == 404
+        assert gateway.writes == []
+
+
+def test_tunnel_open_to_anyone() -> None:
+    with web_server(Gateway(checks_tunnel=False).application()) as web:
+        assert tunnel(web.port, "") == 101
+
+
+def test_gateway_needs_valkey() -> None:
+    with valkey_server() as valkey, web_server(Gateway(valkey=valkey.url()).application()) as web:
+        assert runtime_state(web.url) == 200
+        valkey.stop()
+        assert runtime_state(web.url) == 500
+        with web_server(Gateway(valkey=valkey.url()).application()) as late, pytest.raises(ConnectionRefusedError):
+            tunnel(late.port, "")
+
+
+def test_e2b() -> None:
+    with web_server(e2b(own=["own"], foreign=["foreign"])) as web:
+        for alias, status in {"own": 200, "foreign": 403, "absent": 404}.items():
+            assert ask(web.url, f"/templates/aliases/{alias}", **{"X-API-KEY": E2B_KEY}).status_code == status
+        assert ask(web.url, "/v2/sandboxes?limit=1", **{"X-API-KEY": E2B_KEY}).json() == []
+        assert ask(web.url, "/templates/aliases/own", **{"X-API-KEY": "wrong"}).json()["code"] == 401
+    with web_server(e2b(busy=True)) as web:
+        assert ask(web.url, "/v2/sandboxes").status_code == 429
+
+
+def test_archil() -> None:
+    with web_server(archil()) as web:
+        assert ask(web.url, "/api/disks?limit=1", Authorization=ARCHIL_KEY).json() == {"success": True, "data": []}
+        assert ask(web.url, "/api/disks?limit=1", Authorization=f"Bearer {ARCHIL_KEY}").json()["success"] is False
+
+
+def test_collector() -> None:
+    with web_server(collector()) as web:
+        for path, status in {"/v1/traces": 200, "/v1/nothing": 404}.items():
+            assert requests.post(web.url + path, json={"resourceSpans": []}, timeout=5).status_code == status
+        assert web.requests[0].body == b'{"resourceSpans": []}'
+
+
+def test_google() -> None:
+    form = {"grant_type": "authorization_code", "code": "x", "client_id": CLIENT_ID}
+    with web_server(google()) as web:
+        for secret, error in {CLIENT_SECRET: "invalid_grant", "wrong": "invalid_client"}.items():
+            reply = requests.post(f"{web.url}/token", data=form | {"client_secret": secret}, timeout=5)
+            assert reply.json()["error"] == error
+
+
+PROXIES = [("passes", 200, 409), ("strips_upgrade", 200, 400), ("redirects", 301, 301), ("page", 200, 200)]
+
+
+@pytest.mark.parametrize(("behaviour", "health", "upgrade"), PROXIES)
+def test_proxy(behaviour: str, health: int, upgrade: int) -> None:
+    with web_server(Gateway().application()) as web, proxy(web.url, behaviour) as server:
+        url = f"http://{server.host}:{server.port}"
+        assert requests.get(f"{url}/__healthz", allow_redirects=False, timeout=5).status_code == health
+        assert tunnel(server.port, connect_token()) == upgrade
+
+
+def test_proxy_of_nothing(authority: Authority) -> None:
+    with proxy("http://127.0.0.1:1", certificate=authority.leaf()) as server, authority.trusted() as roots:
+        url = f"https://{server.host}:{server.port}"
+        assert requests.get(url, verify=roots, timeout=5).status_code == 502
+
+
+@pytest.mark.skipif(not can_change_names(), reason="needs root, for a name server of one's own")
+def test_names() -> None:
+    known = {"many.test": ["127.0.0.1", "127.0.0.2"], "*.apps.test": ["10.0.0.7"]}
+    with name_server(known, silent=["silent.test"]) as names:
+        assert names.asked_by(lambda: addresses("many.test")) == ["127.0.0.1", "127.0.0.2"]
+        assert names.asked_by(lambda: addresses("a.b.apps.test")) == ["10.0.0.7"]
+        assert names.asked_by(lambda: addresses("absent.test")) == [socket.EAI_NONAME]
+        assert names.asked_by(lambda: addresses("silent.test")) == [socket.EAI_AGAIN]
+        assert "10.0.0.7" in names.asked_by(
+            lambda: subprocess.check_output(["getent", "ahosts", "x.apps.test"], text=True)
+        )
+    assert "many.test" not in Path("/etc/resolv.conf").read_text()
+
+
+def addresses(name: str) -> list[object]:
+    try:
+        return sorted({info[4][0] for info in socket.getaddrinfo(name, 80)})
+    except socket.gaierror as error:
+        return [error.errno]
+
+
+def ask(url: str, path: str, **headers: str) -> requests.Response:
+    return requests.get(url + path, headers=headers, timeout=5)
+
+
+def runtime_state(url: str) -> int:
+    return ask(url, "/internal/sandbox-instances/x/runtime-state", **{"x-mistle-service-token": TOKEN}).status_code
+
+
+def tunnel(port: int, token: str, path: str = "/tunnel/sandbox/x", upgrade: str = UPGRADE) -> int:
+    """The status of the answer to an upgrade."""
+    with socket.create_connection(("127.0.0.1", port), timeout=5) as connection:
+        connection.sendall(f"GET {path}?connect_token={token} HTTP/1.1\r\nHost: gateway\r\n{upgrade}\r\n".encode())
+        return int(connection.recv(1024).split()[1])
