@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from preflight import formats
+from preflight.cli.options import UsageError
 from preflight.formats import FORMATS
 from preflight.output import ci
 from preflight.output.destinations import is_writable
@@ -19,7 +20,14 @@ if TYPE_CHECKING:
 
     from preflight.cli.commands import Document
     from preflight.cli.invocation import Session
-    from preflight.cli.options import Target
+    from preflight.formats import Target
+
+
+def prepare(targets: Iterable[Target]) -> None:
+    """Raises UsageError for a file that could not be written, before anything is checked."""
+    for _, file in targets:
+        if file and not is_writable(file):
+            raise UsageError(f"--format: {file} cannot be written")
 
 
 def deliver(session: Session, document: Document) -> int:

@@ -15,8 +15,9 @@ from preflight.config.sources.toml_file import STANDARD_INPUT
 from preflight.output.workspace import in_repository
 from preflight.redaction import allowlist, own_words
 from preflight.redaction.redactor import Redactor
+from preflight.redaction.results import masked
 from preflight.report import bugs
-from preflight.report.model import Report, Result, ignoring, masked
+from preflight.report.model import Report, Result, ignoring
 from preflight.report.run_causes import INTERRUPTED
 from preflight.report.verdicts import verdicts
 from preflight.run.signals import Signals

@@ -144,9 +144,9 @@ def _session(arguments: list[str], signals: Signals) -> Session:
 
 def _command(session: Session, arguments: list[str]) -> Document:
     from preflight.cli.commands import COMMANDS
+    from preflight.cli.delivery import prepare
     from preflight.cli.options import Shown, UsageError, parse
     from preflight.config.loader import ConfigError
-    from preflight.output.writer import prepare
     from preflight.report.run_causes import UNREADABLE, USAGE
     from preflight.run.signals import Interrupted
 

@@ -11,13 +11,12 @@ from pathlib import Path
 from typing import NamedTuple, NoReturn
 
 from preflight import formats
-from preflight.formats import FORMATS
+from preflight.formats import FORMATS, Target
 from preflight.services import SERVICES
 from preflight.version import __version__
 
 _DAY = 86_400.0  # seconds: far beyond, no clock of the system takes a limit
 _LONGEST = 200  # characters of a pattern: an endless one would be compiled without end
-Target = tuple[str, Path | None]  # a format, and its file or standard output
 
 STAGES = ("before-deploy", "live")
 

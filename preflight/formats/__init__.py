@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from importlib import import_module
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 if TYPE_CHECKING:
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
     from preflight.saved.merge import Matrix
 
 Printable = TypeVar("Printable")
+Target = tuple[str, Path | None]  # a format, and its file or standard output
 
 
 @dataclass(frozen=True)

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import os
 import threading
-import time
 from contextlib import suppress
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TextIO
 
 from checks.core.check import Status
+from preflight.output.progress_rows import Row, Rows
 
 if TYPE_CHECKING:
     from rich.live import Live
@@ -18,30 +17,6 @@ if TYPE_CHECKING:
     from preflight.report.model import Result
 
 _DELAY = 0.2  # seconds: what is over by then needs no table, and none flashes up
-
-
-@dataclass
-class Row:
-    """One check. ``seconds`` is how long it took, None while it has not ended; ``found`` the id of what is wrong."""
-
-    name: str
-    target: str
-    status: Status = Status.OK
-    found: str = ""
-    seconds: float | None = None
-
-
-@dataclass
-class Rows:
-    """All checks, in the order of the report."""
-
-    rows: dict[str, Row]
-    started: float = field(default_factory=time.perf_counter)
-
-    @property
-    def seconds(self) -> float:
-        """How long it has been going."""
-        return time.perf_counter() - self.started
 
 
 class Progress:

@@ -15,7 +15,7 @@ from preflight.formats.shared.ansi import ASCII
 from preflight.formats.shared.phrases import STYLES
 
 if TYPE_CHECKING:
-    from preflight.output.progress import Row, Rows
+    from preflight.output.progress_rows import Row, Rows
 
 _PER_SECOND = 10
 _COLORS = {Status.OK: "green", Status.SKIP: "dim", Status.WARN: "yellow", Status.FAIL: "red"}

@@ -11,16 +11,15 @@ import sys
 import time
 from typing import TYPE_CHECKING
 
-from preflight.cli.options import UsageError
 from preflight.formats.shared.ansi import ASCII
 from preflight.output import ci
-from preflight.output.destinations import PRIVATE, is_writable, put
+from preflight.output.destinations import PRIVATE, put
 from preflight.output.wrapping import folded
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from preflight.cli.options import Target
+    from preflight.formats import Target
 
 _MODES = {"prometheus": 0o644}  # for node_exporter, a user of its own; it holds no target and no server's words
 _SGR = re.compile(r"\x1b\[[0-9;]*m")
@@ -85,13 +84,6 @@ def write_stderr(line: str) -> None:
         fitted = folded(line, _columns()) if sys.stderr.isatty() else line
         sys.stderr.write(f"{ci.inert(fitted)}\n")
         sys.stderr.flush()
-
-
-def prepare(targets: Iterable[Target]) -> None:
-    """Raises UsageError for a file that could not be written, before anything is checked."""
-    for _, file in targets:
-        if file and not is_writable(file):
-            raise UsageError(f"--format: {file} cannot be written")
 
 
 def _encoded(text: str, encoding: str) -> bytes:

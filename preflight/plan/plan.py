@@ -14,7 +14,6 @@ from preflight.plan.resource import Deployment, Resource
 from preflight.plan.resources import RESOURCES
 from preflight.report import bugs
 from preflight.report.model import Result
-from preflight.run.signals import Interrupted
 from preflight.services import SERVICES
 
 if TYPE_CHECKING:
@@ -53,7 +52,7 @@ class _Attempts:
     def __call__(self, resource: Resource, question: Callable[[], T]) -> T | None:
         try:
             return question()
-        except (Interrupted, KeyboardInterrupt):
+        except KeyboardInterrupt:  # also a signal's
             raise
         except BaseException as error:
             self.errors.setdefault(resource.name, error)

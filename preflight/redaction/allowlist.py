@@ -5,9 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from preflight.config.schema.keys import KEYS, Key, Secrecy, key_of
-from preflight.config.sources.origins import DEFAULT
+from preflight.config.sources.origins import DEFAULT, place
 from preflight.config.urls import BadUrl, parse
-from preflight.report.model import place
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from checks.core.check import Check, Finding, Status
 from checks.core.text import Told, told
-from preflight.report.model import place
+from preflight.config.sources.origins import place
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping

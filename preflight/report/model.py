@@ -15,7 +15,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from datetime import datetime
 
-    from preflight.redaction.redactor import Redactor
 
 Evidence = Literal["probed", "validated", "none"]
 
@@ -138,11 +137,6 @@ class Report:
         return {name: {str(status): tally[status] for status in Status} for name, tally in tallies.items()}
 
 
-def place(key: str, origins: Mapping[str, str]) -> str:
-    """Where the operator wrote a key: ``email.smtp.port (mistle.toml:42)``."""
-    return f"{key} ({origins[key]})" if key in origins else key
-
-
 def fact(value: object, limit: int = 300) -> str | float | None:
     """What was seen, as every document can hold it: no number that JSON does not know, else at most so many words."""
     match value:
@@ -157,27 +151,13 @@ def fact(value: object, limit: int = 300) -> str | float | None:
 
 def ignoring(results: tuple[Result, ...], ignored: frozenset[str]) -> tuple[Result, ...]:
     """The results with the ignored failures as warnings."""
-    return _each_finding(results, lambda finding: _softened(finding) if finding.id in ignored else finding)
-
-
-def masked(results: tuple[Result, ...], mask: Redactor, targets: frozenset[str] = frozenset()) -> tuple[Result, ...]:
-    """The results with every text that came from elsewhere masked; ``targets`` are left alone where one is told."""
-    shown = tuple(
-        replace(result, target=mask(clean(result.target), targets), facts=_masked_facts(result.facts, mask))
-        for result in results
-    )
-    return _each_finding(
-        shown, lambda finding: replace(finding, message=mask(finding.message), hint=mask(finding.hint))
-    )
-
-
-def _masked_facts(facts: Mapping[str, object], mask: Callable[[str], str]) -> dict[str, object]:
-    return {name: mask(value) if isinstance(value, str) else value for name, value in facts.items()}
+    return each_finding(results, lambda finding: _softened(finding) if finding.id in ignored else finding)
 
 
 def _softened(finding: Finding) -> Finding:
     return replace(finding, status=min(finding.status, Status.WARN))
 
 
-def _each_finding(results: tuple[Result, ...], change: Callable[[Finding], Finding]) -> tuple[Result, ...]:
+def each_finding(results: tuple[Result, ...], change: Callable[[Finding], Finding]) -> tuple[Result, ...]:
+    """The results with every finding changed so."""
     return tuple(replace(result, findings=tuple(map(change, result.findings))) for result in results)

@@ -10,7 +10,8 @@ from checks.core.check import Cause, Finding
 from checks.core.text import foreign
 from checks.http_service.causes import MIXED_RELEASES, PUBLIC_DIFFERS
 from checks.postgres.causes import DIFFERENT_DATABASES, SHARED_BY_PLANES
-from preflight.report.model import Result, place
+from preflight.config.sources.origins import place
+from preflight.report.model import Result
 
 Found = tuple[str, Finding]  # the name of the check that it is added to
 Results = Mapping[str, Result]

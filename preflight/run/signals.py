@@ -16,8 +16,8 @@ SIGNALS = (signal.SIGINT, signal.SIGTERM)
 _PATIENCE = 1.0  # seconds for a report that is being written when a signal comes: whoever reads it may have stopped
 
 
-class Interrupted(BaseException):
-    """A signal ended what the main thread was waiting for."""
+class Interrupted(KeyboardInterrupt):
+    """A signal, SIGTERM too, ended what the main thread was waiting for."""
 
 
 class Signals:

@@ -439,7 +439,7 @@ def test_bug_in_the_only_format_is_a_line(
 
 
 STEPS = (
-    "preflight.output.writer.prepare",
+    "preflight.cli.delivery.prepare",
     "preflight.cli.commands.ca_file.choose",
     "preflight.cli.commands.load",
     "preflight.cli.invocation.verdicts",

@@ -21,7 +21,8 @@ from preflight.cli.options import Options
 from preflight.config.loader import load
 from preflight.redaction import own_words
 from preflight.redaction.redactor import MASK, WITHHELD, Redactor
-from preflight.report.model import Result, masked
+from preflight.redaction.results import masked
+from preflight.report.model import Result
 from preflight.run.signals import Signals
 from tests.harness import command, configs, in_process, profiles
 from tests.harness.echoes import SCENES

@@ -11,8 +11,7 @@ from hypothesis import strategies as st
 
 from preflight import render
 from preflight.cli.delivery import hand_out
-from preflight.cli.options import Target
-from preflight.formats import FORMATS
+from preflight.formats import FORMATS, Target
 from preflight.output import ci
 from preflight.output.workspace import in_repository
 from preflight.report.model import Report

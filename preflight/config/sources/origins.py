@@ -42,3 +42,8 @@ class Origins:
         hint = cause.hint.format(blamed=" and ".join(map(self.place, paths)))
         fields = tuple(clean(path, _NAME) for path in paths)
         return Finding(cause.id, cause.layer, cause.status if status is None else status, message, hint, fields)
+
+
+def place(key: str, origins: Mapping[str, str]) -> str:
+    """Where the operator wrote a key: ``email.smtp.port (mistle.toml:42)``."""
+    return f"{key} ({origins[key]})" if key in origins else key

@@ -1,0 +1,27 @@
+"""The results of a run without secrets."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from checks.core.text import clean
+from preflight.report.model import Result, each_finding
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from preflight.redaction.redactor import Redactor
+
+
+def masked(results: tuple[Result, ...], mask: Redactor, targets: frozenset[str] = frozenset()) -> tuple[Result, ...]:
+    """The results with every text that came from elsewhere masked; ``targets`` are left alone where one is told."""
+    shown = tuple(
+        replace(result, target=mask(clean(result.target), targets), facts=_masked_facts(result.facts, mask))
+        for result in results
+    )
+    return each_finding(shown, lambda finding: replace(finding, message=mask(finding.message), hint=mask(finding.hint)))
+
+
+def _masked_facts(facts: Mapping[str, object], mask: Callable[[str], str]) -> dict[str, object]:
+    return {name: mask(value) if isinstance(value, str) else value for name, value in facts.items()}
