@@ -107,7 +107,7 @@ def test_few_descriptors(most: int, tmp_path: Path) -> None:
 
 def test_check_that_had_no_turn_lacked_descriptors_and_not_time(tmp_path: Path) -> None:
     with faults.serving(lambda connection: connection.recv(65536) and time.sleep(60)) as port:
-        arguments = [*everywhere(port, tmp_path), "--deadline=3", "--timeout=2"]
+        arguments = [*everywhere(port, tmp_path), "--deadline=12", "--timeout=8"]  # more than a slow start takes
         ended = run(*arguments, preexec_fn=limited(resource.RLIMIT_NOFILE, 20))
     assert (ended.code, ended.stderr) == (1, b"")
     met = {each["id"]: each["message"] for check in ended.document["checks"] for each in check["findings"]}
