@@ -118,7 +118,8 @@ def test_check_that_had_no_turn_lacked_descriptors_and_not_time(tmp_path: Path) 
 def test_little_memory(most: int, tmp_path: Path) -> None:
     """``most`` is in KiB, as for ulimit -v."""
     with faults.refused_port() as port:
-        ended = run(*everywhere(port, tmp_path), preexec_fn=limited(resource.RLIMIT_AS, most * 1024))
+        arguments = [*everywhere(port, tmp_path), "--deadline=15"]  # a library may wait for a thread that cannot be
+        ended = run(*arguments, preexec_fn=limited(resource.RLIMIT_AS, most * 1024))
     assert (ended.code, ended.stderr) == (1, b"")
     found = failed(ended.document)
     assert all(found.values()), found
