@@ -85,7 +85,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 def _heed_signals() -> None:
     """What starts the tests in the background may ignore signals, and hands that down to all that they start."""
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT):
         if signal.getsignal(number) is signal.SIG_IGN:
             signal.signal(number, signal.default_int_handler if number is signal.SIGINT else signal.SIG_DFL)
 

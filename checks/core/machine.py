@@ -105,6 +105,7 @@ def _limit_of_memory() -> str:
 
 
 def _chain(error: BaseException | None) -> Iterator[BaseException]:
+    """Also through bugs, unlike ``chain.chain``: where memory ends, an error of any class is raised on the way."""
     met: set[int] = set()
     while error is not None and id(error) not in met:
         yield error

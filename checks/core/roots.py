@@ -46,7 +46,7 @@ class Trust:
 
     @cached_property
     def unverified(self) -> ssl.SSLContext:
-        """TLS with whoever answers."""
+        """TLS without a look at the server's certificate."""
         context = _context()
         context.check_hostname = False
         context.verify_mode = ssl.CERT_NONE

@@ -22,7 +22,7 @@ class Loop(asyncio.SelectorEventLoop):
 
     asyncio's own run in a small pool that a few stuck look-ups exhaust, and that is joined at the end. Addresses that
     are known to be ``dead`` come last, so that every driver tries a live one first, as Node.js does. And no server
-    fills the memory through a driver: each connection ends in ``bounds.Endless`` when it has brought too much.
+    fills the memory through a driver: each connection ends in ``limits.Endless`` when it has brought too much.
     """
 
     def __init__(self) -> None:

@@ -228,12 +228,10 @@ def note_expiry(record: Recorder, certificate: dict[str, Any], blames: tuple[str
 def expires_soon(certificate: dict[str, Any]) -> Diagnosis | None:
     """A warning when a certificate, as ``getpeercert()`` gives it, is near its end."""
     start, end = (ssl.cert_time_to_seconds(certificate[name]) for name in ("notBefore", "notAfter"))
-    left = end - time.time()
-    if left >= min(21 * _DAY, (end - start) / 3):  # who renews by machine does it in the last third
+    days = (end - time.time()) / _DAY
+    if days >= min(21, (end - start) / 3 / _DAY):  # who renews by machine does it in the last third
         return None
-    return EXPIRES_SOON.found(
-        f"the certificate expires in {left / _DAY:.0f} days, on {foreign(certificate['notAfter'])}"
-    )
+    return EXPIRES_SOON.found(f"the certificate expires in {days:.0f} days, on {foreign(certificate['notAfter'])}")
 
 
 def diagnose(error: BaseException) -> Diagnosis | None:

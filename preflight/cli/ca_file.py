@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def choose(options: Options, environ: Mapping[str, str]) -> tuple[Trust, Diagnosis | None]:
-    """Whom to trust, loaded: the checks find it ready. A file has half of the deadline.
+    """The certificates to trust, loaded before the checks start. A file has half of the deadline.
 
     A bad --ca-file raises UsageError; a bad variable is a warning: Node.js goes on without it.
     """

@@ -127,7 +127,7 @@ COMMANDS: Mapping[str, Callable[[Session], Document]] = {
 
 
 def _begin(session: Session) -> Trust:
-    """Read the configuration. Returns whom to trust.
+    """Read the configuration. Returns the certificates to trust.
 
     Raises UsageError, ConfigError, Interrupted.
     """

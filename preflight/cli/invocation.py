@@ -80,7 +80,7 @@ class Session:
         """How many seconds a file may keep the command waiting: as many as a check, within the deadline; a moment at
         least, which is enough for one that is there.
         """
-        return max(_MOMENT, min(self.options.timeout, self.options.deadline - self.seconds))
+        return max(_MOMENT, min(self.options.timeout, self.left))
 
     @property
     def left(self) -> float:

@@ -5,10 +5,9 @@ from __future__ import annotations
 from datetime import UTC
 from typing import TYPE_CHECKING
 
-from preflight.formats.shared.documents import to_json
+from preflight.formats.shared.documents import finding_members, to_json
 
 if TYPE_CHECKING:
-    from checks.core.check import Finding
     from preflight.report.model import KeyVerdict, Report, Result
 
 SCHEMA = "mistle-preflight/1"
@@ -41,19 +40,7 @@ def _check(result: Result) -> dict[str, object]:
         "keys": result.keys,
         "services": result.services,
         "facts": dict(result.facts),
-        "findings": [_finding(finding) for finding in result.findings],
-    }
-
-
-def _finding(finding: Finding) -> dict[str, object]:
-    return {
-        "id": finding.id,
-        "layer": finding.layer,
-        "status": str(finding.status),
-        "message": finding.message,
-        "hint": finding.hint,
-        "keys": finding.fields,
-        "seconds": finding.seconds,
+        "findings": [finding_members(finding) | {"seconds": finding.seconds} for finding in result.findings],
     }
 
 

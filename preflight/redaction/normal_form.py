@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-CUT = "…"  # where words.clean has cut a long text
+CUT = "…"  # where text.clean has cut a long text
 _APART = f"*{CUT}"  # what stands on the two sides of a mask or a cut does not stand together
 
 

@@ -141,7 +141,7 @@ def _stands_alone(text: str, start: int, end: int) -> bool:
 
 
 def _forms(secret: str) -> Iterator[str]:
-    """The secret as it may appear once it is decoded, and as words.clean leaves that."""
+    """The secret as it may appear once it is decoded, and as text.clean leaves that."""
     for text in _written(secret):
         misread = () if text.isascii() else filter(_tells_anything, (read(text) for read in _MISREADINGS))
         for form in (text, *misread):

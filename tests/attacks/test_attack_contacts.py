@@ -36,7 +36,7 @@ from tests.harness.visits import VALUES, VISITS
 from tests.testbed import Authority, postgres_server
 from tests.testbed.web import web_server
 
-CONTACTS = security_md.table("Whom it contacts")
+CONTACTS = security_md.table("Servers that it contacts")
 NEVER = re.split(r"^- ", security_md.section("What it never does"), flags=re.MULTILINE)[1:]
 HIDDEN_BY_TLS = {"smtp"}
 """Relays behind which TLS is spoken, through STARTTLS."""

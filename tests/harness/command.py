@@ -30,13 +30,8 @@ resource.setrlimit(resource.RLIMIT_DATA, (300 << 20, 300 << 20))
 resource.setrlimit(resource.RLIMIT_CPU, (60, 60))
 """
 ENTRY = "from preflight.cli.main import entry; entry()"
-# What a shell starts in the background ignores some signals, and so does what that starts.
 STAMP = """
 import os, time, _signal
-for number in (_signal.SIGHUP, _signal.SIGQUIT, _signal.SIGTERM):
-    _signal.signal(number, _signal.SIG_DFL)
-if _signal.getsignal(_signal.SIGINT) == _signal.SIG_IGN:
-    _signal.signal(_signal.SIGINT, _signal.default_int_handler)
 def stamp():
     with open("/proc/thread-self/schedstat") as file:
         os.write({descriptor}, f"{{time.monotonic()}} {{time.thread_time()}} {{file.read()}}".encode())

@@ -1,4 +1,4 @@
-"""The examples of the pages on output: ``python -m tests.harness.formats_page`` writes them anew."""
+"""The examples of the pages on output: ``python -m tests.harness.formats_page`` writes them."""
 
 import re
 from collections.abc import Callable, Mapping

@@ -114,7 +114,8 @@ def test_check_that_had_no_turn_lacked_descriptors_and_not_time(tmp_path: Path) 
     assert "may open 20 files and connections at once" in met["run.no-descriptors"]
 
 
-@pytest.mark.parametrize("most", profiles.first(0, [400_000, 100_000, 60_000, 80_000, 150_000, 200_000, 300_000]))
+@profiles.long
+@pytest.mark.parametrize("most", [400_000, 100_000, 60_000, 80_000, 150_000, 200_000, 300_000])
 def test_little_memory(most: int, tmp_path: Path) -> None:
     """``most`` is in KiB, as for ulimit -v."""
     with faults.refused_port() as port:

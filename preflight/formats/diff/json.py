@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from preflight.formats.shared.documents import to_json
+from preflight.formats.shared.documents import finding_members, to_json
 
 if TYPE_CHECKING:
     from preflight.saved.diff import Difference, Problem
@@ -44,14 +44,8 @@ def _report(document: SavedReport) -> dict[str, object]:
 
 
 def _problem(problem: Problem) -> dict[str, object]:
-    finding = problem.finding
     return {
         "check": problem.check,
-        "id": finding.id,
-        "layer": finding.layer,
-        "status": str(finding.status),
-        "message": finding.message,
-        "hint": finding.hint,
-        "keys": finding.fields,
+        **finding_members(problem.finding),
         "was": problem.was,
     }

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from preflight.formats.shared.documents import to_json
+from preflight.formats.shared.documents import finding_members, to_json
 
 if TYPE_CHECKING:
     from preflight.saved.merge import Cell, Matrix, Row, Trouble
@@ -56,14 +56,8 @@ def _cell(cell: Cell) -> dict[str, object]:
 
 
 def _trouble(trouble: Trouble) -> dict[str, object]:
-    finding = trouble.finding
     return {
         "vantages": trouble.vantages,
         "check": trouble.check,
-        "id": finding.id,
-        "layer": finding.layer,
-        "status": str(finding.status),
-        "message": finding.message,
-        "hint": finding.hint,
-        "keys": finding.fields,
+        **finding_members(trouble.finding),
     }
