@@ -230,8 +230,8 @@ CRASHES = {
     ),
     "while rendering": (
         "import preflight.formats.json as m\n"
-        "def fail(_): m._finding = whole; raise RuntimeError(SECRET)\n"
-        "whole, m._finding = m._finding, fail"
+        "def fail(_): m.finding_members = whole; raise RuntimeError(SECRET)\n"
+        "whole, m.finding_members = m.finding_members, fail"
     ),
     "while judging": (
         "import preflight.cli.invocation as m\n"
