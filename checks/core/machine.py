@@ -35,7 +35,7 @@ _OF_THE_LOADER = ("failed to map segment", "annot allocate memory", "cannot crea
 CAUSES = (NO_DESCRIPTORS, NO_MEMORY)
 
 
-_NEAR = 48 * 2**20  # bytes: less than a library and a thread take
+_LEAST = 256  # MiB of addresses: all drivers and all checks at once take 200
 _EACH = 8  # descriptors: a check has open at once, with what its driver opens
 
 
@@ -65,20 +65,12 @@ def diagnose(error: BaseException) -> Diagnosis | None:
     return next(filter(None, map(_diagnose, _chain(error))), None)
 
 
-def starved() -> Diagnosis | None:
-    """Whether this process has come close to its limit of memory: then libraries fail in ways of their own."""
+def too_small() -> Diagnosis | None:
+    """Whether this process may use less memory than a run takes: then libraries fail in ways of their own."""
     limit = resource.getrlimit(resource.RLIMIT_AS)[0]
-    if limit == resource.RLIM_INFINITY or limit - _addresses() > _NEAR:
+    if limit == resource.RLIM_INFINITY or limit >= _LEAST * 2**20:
         return None
-    return NO_MEMORY.found(f"out of memory: {_limit_of_memory()}")
-
-
-def _addresses() -> int:
-    """Bytes that this process uses of RLIMIT_AS; 0 where the system does not tell."""
-    try:
-        return int(Path("/proc/self/statm").read_text(encoding="ascii").split()[0]) * resource.getpagesize()
-    except OSError:
-        return 0
+    return NO_MEMORY.found(f"{_limit_of_memory()}; the checks need {_LEAST} MiB")
 
 
 def _diagnose(error: BaseException) -> Diagnosis | None:

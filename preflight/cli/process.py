@@ -1,23 +1,40 @@
-"""What the command changes in its own process. The library leaves its host's alone."""
+"""What the command requires of its own process and changes in it. The library leaves its host's alone."""
 
 from __future__ import annotations
 
+import ctypes
 import os
 import resource
+import sys
 import warnings
 from contextlib import suppress
 
 from checks.core import isolation
 
+_M_ARENA_MAX = -8  # malloc.h
+_LEAST = 64  # MiB of addresses: the command without any check takes 40
 _FILES = 8192  # descriptors: more than any run needs
 
 
 def prepare() -> None:
-    """Nothing of the caller's changes what packages do, before the first of them is imported."""
+    """Nothing of the caller's changes what packages do, before the first of them is imported.
+
+    Raises SystemExit (2) where the process may use too little memory for any report.
+    """
+    _require_memory()
     isolation.take(os.environ)
     warnings.resetwarnings()  # PYTHONWARNINGS=error would make each an exception
     warnings.simplefilter("ignore")
     _limit()
+    _share_memory()
+
+
+def _require_memory() -> None:
+    limit = resource.getrlimit(resource.RLIMIT_AS)[0]
+    if limit != resource.RLIM_INFINITY and limit < _LEAST * 2**20:
+        told = f"this process may use {limit // 2**20} MiB of addresses (ulimit -v); the command needs {_LEAST} MiB"
+        sys.stderr.write(f"mistle-preflight: {told}\n")
+        sys.exit(2)
 
 
 def _limit() -> None:
@@ -27,3 +44,9 @@ def _limit() -> None:
     unlimited = hard == resource.RLIM_INFINITY
     with suppress(ValueError, OSError):  # the system has a limit of its own
         resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, _FILES if unlimited else min(hard, _FILES)), hard))
+
+
+def _share_memory() -> None:
+    """Threads share one heap: glibc reserves 64 MiB for each thread's own, and ``ulimit -v`` counts them."""
+    with suppress(AttributeError, OSError):  # another C library
+        ctypes.CDLL(None).mallopt(_M_ARENA_MAX, 1)

@@ -20,7 +20,6 @@ def diagnose(error: BaseException) -> Diagnosis:
     """The finding of an unexpected exception: what the machine lacks is no bug, nor is another package than ours."""
     return (
         machine.diagnose(error)
-        or machine.starved()
         or packages.other()
         or BUG.found(f"{type(error).__name__} at {_where(error)}")
     )

@@ -16,8 +16,8 @@ from dataclasses import dataclass
 from multiprocessing.connection import Connection, Pipe
 from typing import TYPE_CHECKING, NoReturn
 
+from checks.core import machine
 from checks.core.check import Diagnosis
-from checks.core.machine import NO_MEMORY
 from preflight.report import bugs
 from preflight.report.model import Result
 from preflight.report.run_causes import BUG
@@ -59,6 +59,8 @@ def run(  # noqa: PLR0913 - as for the run itself
     on_end: OnEnd,
 ) -> Run:
     """As ``runner.run``."""
+    if lacking := machine.too_small():
+        return Run(tuple(_untold(check, settings, origins, lacking) for check in checks))
     ends = time.monotonic() + deadline - elapsed + _LATE
     other = _Other(
         lambda tell: runner.run(
@@ -165,7 +167,8 @@ def _fork() -> int:
 
 def _death(code: int | None) -> Diagnosis:
     if code == -signal.SIGKILL:
-        return NO_MEMORY.found("the process that made the checks was killed, as the system does when memory runs out")
+        killed = "the process that made the checks was killed, as the system does when memory runs out"
+        return machine.NO_MEMORY.found(killed)
     how = "for an unknown reason" if code is None else f"exit code {code}" if code >= 0 else signal.strsignal(-code)
     return BUG.found(f"the process that made the checks died: {how}")
 
