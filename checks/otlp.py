@@ -9,8 +9,8 @@ from typing import ClassVar
 from checks.core import unexpected
 from checks.core.check import Cause, Diagnosis, Layer, Recorder, Status
 from checks.core.text import foreign
-from checks.net.http import IMPORTS, EndpointCheck, NotHttp, NotJson, Reply, Unexpected, approach, request
-from checks.net.tls import hear
+from checks.net.http import IMPORTS, EndpointCheck, NotHttp, NotJson, Reply, UnexpectedReply, reach_endpoint, request
+from checks.net.tls import first_bytes
 
 NOT_FOUND = Cause(
     "otlp.not-found",
@@ -66,7 +66,7 @@ class Otlp(EndpointCheck):
 
     async def run(self, record: Recorder) -> None:
         """Send one empty export."""
-        address = await approach(record, self.endpoint)
+        address = await reach_endpoint(record, self.endpoint)
         with record.layer(Layer.ACCESS, f"an empty export of {self.signal} is accepted", proves=("url",)):
             content = json.dumps({_EMPTY[self.signal]: []}).encode()
             try:
@@ -75,7 +75,7 @@ class Otlp(EndpointCheck):
                 )
             except (NotHttp, ConnectionError) as error:
                 if await _speaks_http2((address, self.endpoint.port), record.part(0.5)):
-                    raise Unexpected(GRPC_PORT, "the port speaks HTTP/2 and not HTTP/1.1") from error
+                    raise UnexpectedReply(GRPC_PORT, "the port speaks HTTP/2 and not HTTP/1.1") from error
                 raise
             if unproven := self._judge(reply):
                 record.skip(Layer.ACCESS, unproven, ("url",))
@@ -86,24 +86,24 @@ class Otlp(EndpointCheck):
         said = f"the answer is {reply.status}" + (f": {foreign(body, 200)}" if body.strip() else "")
         if reply.status in _NOT_THERE:
             right = self.endpoint.shown.endswith(f"/v1/{self.signal}")
-            raise Unexpected(NOT_OTLP if right else NOT_FOUND, said)
+            raise UnexpectedReply(NOT_OTLP if right else NOT_FOUND, said)
         if reply.status in _ANOTHER or reply.is_html:
-            raise Unexpected(NOT_OTLP, f"the answer is {reply.status}, {_instead(reply)}")
+            raise UnexpectedReply(NOT_OTLP, f"the answer is {reply.status}, {_instead(reply)}")
         if reply.status in _EMPTY_REFUSED:
             return f"not proven, for the collector takes no empty export: {said}"
         if not 200 <= reply.status < 300:
-            raise Unexpected(REFUSED, said)
+            raise UnexpectedReply(REFUSED, said)
         if reply.body and not _is_response(reply):
-            raise Unexpected(NOT_OTLP, f"the answer is {reply.status}, and not an OTLP response in JSON")
+            raise UnexpectedReply(NOT_OTLP, f"the answer is {reply.status}, and not an OTLP response in JSON")
         for other in _EMPTY.keys() - {self.signal}:  # nothing at all is taken in by the receiver of any signal
             if self.endpoint.shown.endswith(f"/v1/{other}"):
-                raise Unexpected(NOT_FOUND, f"the path is that of {other}, which refuses {self.signal}")
+                raise UnexpectedReply(NOT_FOUND, f"the path is that of {other}, which refuses {self.signal}")
         return ""
 
     def diagnose(self, error: Exception) -> Diagnosis | None:
         """Whatever it is, it is a warning."""
         match error:
-            case Unexpected():
+            case UnexpectedReply():
                 return error.diagnosis
             case NotHttp():
                 return NOT_OTLP.found(str(error))
@@ -124,4 +124,4 @@ def _is_response(reply: Reply) -> bool:
 
 
 async def _speaks_http2(address: tuple[str, int], limit: float) -> bool:
-    return (await hear(address, _PREFACE, limit, least=9))[3:4] == _SETTINGS
+    return (await first_bytes(address, _PREFACE, limit, least=9))[3:4] == _SETTINGS

@@ -8,10 +8,10 @@ import socket
 from dataclasses import dataclass, replace
 from typing import ClassVar
 
-from checks.core.check import Cause, Diagnosis, Layer, OutOfTime, Recorder, Status
+from checks.core.check import Cause, CheckTimeout, Diagnosis, Layer, Recorder, Status
 from checks.core.text import foreign
 from checks.net.addresses import ConnectFailed
-from checks.net.tcp import NetworkCheck, NoSuchName, choose, resolve
+from checks.net.tcp import NetworkCheck, NoSuchName, connect_any, resolve
 from checks.net.tls import handshake
 
 NO_WILDCARD = Cause(
@@ -68,7 +68,7 @@ class Publish(NetworkCheck):
                 record.note(NO_WILDCARD.found(message, status=Status.WARN))
         if self.tls:
             addresses = tuple(dict.fromkeys(first + second))
-            address = await choose(record, names[0], addresses, self.port, self.address)
+            address = await connect_any(record, names[0], addresses, self.port, self.address)
             with record.layer(Layer.TLS, f"the certificate covers *.{self.domain}", proves=("domain",)):
                 await self._greet(record, names[0], address)
 
@@ -87,16 +87,16 @@ class Publish(NetworkCheck):
             async with asyncio.timeout(limit):
                 await handshake(record.settings.trust, name, (address, self.port))
         except TimeoutError:
-            raise OutOfTime(Layer.TLS, limit) from None
+            raise CheckTimeout(Layer.TLS, limit) from None
 
     def diagnose(self, error: Exception) -> Diagnosis | None:
         """A name that is not there is the wildcard's fault; whatever an ingress then does, it shows no certificate."""
         found = super().diagnose(error)
         match error:
-            case ConnectFailed() | OutOfTime(layer=Layer.CONNECT):
+            case ConnectFailed() | CheckTimeout(layer=Layer.CONNECT):
                 return found and replace(found, status=Status.WARN)
             case NoSuchName() | socket.gaierror(errno=socket.EAI_NONAME | socket.EAI_NODATA):
                 return NO_WILDCARD.found(f"a made-up name below {self.domain} does not resolve")
-            case socket.gaierror() | OutOfTime(layer=Layer.DNS):
+            case socket.gaierror() | CheckTimeout(layer=Layer.DNS):
                 return found
         return found and NO_CERTIFICATE.found(f"at port {self.port}: {found.message}")

@@ -38,7 +38,7 @@ def check(  # noqa: PLR0913 - a flag of the command each
     with a deployment is no exception: it is in the report.
     """
     from preflight.cli import commands
-    from preflight.cli.invocation import Session
+    from preflight.cli.invocation import Invocation
     from preflight.cli.options import parse
 
     flags = _flags(
@@ -54,7 +54,7 @@ def check(  # noqa: PLR0913 - a flag of the command each
         read_only=read_only,
         ca_file=ca_file,
     )
-    return commands.run(Session(parse([*flags]), environ=os.environ if environ is None else environ))
+    return commands.run(Invocation(parse([*flags]), environ=os.environ if environ is None else environ))
 
 
 def render(report: Report, name: str = "text") -> str:

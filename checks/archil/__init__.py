@@ -9,7 +9,7 @@ from checks.archil import causes
 from checks.core.check import Diagnosis, Layer, Recorder, Status
 from checks.core.text import foreign
 from checks.net import tcp
-from checks.net.http import IMPORTS, Endpoint, NotHttp, NotJson, Reply, approach, request
+from checks.net.http import IMPORTS, Endpoint, NotHttp, NotJson, Reply, reach_endpoint, request
 from checks.net.tcp import NetworkCheck
 
 
@@ -59,7 +59,7 @@ class Archil(NetworkCheck):
         """Look the region up, then ask it for a disk."""
         with record.layer(Layer.CONFIG, f"Archil's SDK knows {self.region}"):
             place = self._known()
-        await approach(record, place, self.address)
+        await reach_endpoint(record, place, self.address)
         with record.layer(Layer.AUTH, "API key accepted", proves=("api_key", "region")):
             headers = {"authorization": f"key-{self.api_key.removeprefix('key-')}"}
             _raise_refusal(await request(record, "GET", place.at("/api/disks?limit=1"), headers=headers))

@@ -117,7 +117,7 @@ class Settings:
     read_only: bool = False
 
 
-class OutOfTime(Exception):
+class CheckTimeout(Exception):
     """The check's limit, in seconds, ended the climb on the rung that was open."""
 
     def __init__(self, layer: Layer, limit: float) -> None:
@@ -126,7 +126,7 @@ class OutOfTime(Exception):
         self.limit = limit
 
 
-class Met(Exception):
+class Diagnosed(Exception):
     """A diagnosis made where the fault was met; ``diagnose`` hands it on."""
 
     def __init__(self, diagnosis: Diagnosis) -> None:
@@ -134,7 +134,7 @@ class Met(Exception):
         self.diagnosis = diagnosis
 
 
-class ClimbEnded(Exception):
+class StopCheck(Exception):
     """A rung could not be climbed, and that was recorded; the rungs above it are not tried."""
 
 
@@ -196,7 +196,7 @@ class Recorder:
         before = len(self.findings)
         try:
             yield
-        except ClimbEnded:
+        except StopCheck:
             raise
         except Exception as error:
             from checks.core import machine
@@ -205,7 +205,7 @@ class Recorder:
             if diagnosis is None:
                 raise
             self.note(diagnosis)
-            raise ClimbEnded from error
+            raise StopCheck from error
         finally:
             self._is_open = False
         self._conclude(goal, self.findings[before:])
@@ -214,7 +214,7 @@ class Recorder:
         """The end of a rung: it proves what no warning blames, and nothing where a part of it was skipped."""
         met = {finding.status for finding in found}
         if Status.FAIL in met:
-            raise ClimbEnded
+            raise StopCheck
         blamed = {name for finding in found if finding.status is Status.WARN for name in finding.fields}
         proven = tuple(name for name in self._proves if name not in blamed)
         if Status.SKIP not in met and (proven or not blamed):
@@ -234,7 +234,7 @@ class Recorder:
 
     def out_of_time(self) -> None:
         """The check's limit ended the climb: blame the rung that was open."""
-        diagnosis = self.check.diagnose(OutOfTime(self._layer, self.settings.timeout))
+        diagnosis = self.check.diagnose(CheckTimeout(self._layer, self.settings.timeout))
         if diagnosis is not None:
             self.note(diagnosis)
 

@@ -7,21 +7,21 @@ import socket
 from http.client import BadStatusLine, HTTPResponse, RemoteDisconnected
 from typing import Any
 
-MOST = 2**20  # bytes on one connection, or for one answer of HTTP: what a check reads has a quarter of that
-PIECES = 4096  # of one body: each costs time, however small
+MAX_BYTES = 2**20  # bytes on one connection, or for one answer of HTTP: what a check reads has a quarter of that
+MAX_CHUNKS = 4096  # of one body: each costs time, however small
 
 
-class Endless(OSError):
+class ResponseTooLarge(OSError):
     """A server sends without end, or as good as that."""
 
-    def __init__(self, much: str = f"{MOST // 1024} KiB") -> None:
+    def __init__(self, much: str = f"{MAX_BYTES // 1024} KiB") -> None:
         super().__init__(f"more than {much} came, and no end")
 
 
 class BoundedSocket(socket.socket):
     """Raises Endless."""
 
-    _left = MOST
+    _left = MAX_BYTES
 
     def recv(self, size: int, flags: int = 0) -> bytes:
         """As the socket's."""
@@ -38,7 +38,7 @@ class BoundedSocket(socket.socket):
     def _take(self, count: int) -> None:
         self._left -= count
         if self._left < 0:
-            raise Endless
+            raise ResponseTooLarge
 
 
 class BoundedResponse(HTTPResponse):
@@ -78,7 +78,7 @@ class _Lines(io.BufferedReader):
 
 class _Counted(io.RawIOBase):
     def __init__(self, source: io.BufferedReader) -> None:
-        self._source, self._left = source, MOST
+        self._source, self._left = source, MAX_BYTES
 
     def readable(self) -> bool:
         return True
@@ -90,7 +90,7 @@ class _Counted(io.RawIOBase):
         count = self._source.readinto1(buffer)
         self._left -= count
         if self._left < 0:
-            raise Endless
+            raise ResponseTooLarge
         return count
 
     def close(self) -> None:

@@ -6,14 +6,14 @@ import asyncio
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
-from checks.core.check import Check, ClimbEnded, Diagnosis, Layer, Met, OutOfTime, Recorder
+from checks.core.check import Check, CheckTimeout, Diagnosed, Diagnosis, Layer, Recorder, StopCheck
 from checks.core.text import foreign
 from checks.core.threads import in_thread
 from checks.docker import causes
 from checks.docker.fitness import free_space, judge
-from checks.docker.socket_access import knock
+from checks.docker.socket_access import open_socket
 from checks.net.http import HTTP
-from checks.net.tls import hear
+from checks.net.tls import first_bytes
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -57,7 +57,7 @@ class DockerEngine(Check):
         """Open the socket; try network, volumes and image, each whatever the others say; judge the daemon's report."""
         with record.layer(Layer.CONNECT, f"a Docker Engine answers on {self.socket_path}", proves=("socket_path",)):
             limit = record.part(0.4)
-            await in_thread(lambda: knock(self.socket_path, limit))
+            await in_thread(lambda: open_socket(self.socket_path, limit))
             engine = await self._greet(record)
         tries = Tries(record)
         if self.network_name:
@@ -88,9 +88,9 @@ class DockerEngine(Check):
             found = self.diagnose(error)
             # The SDK waits for the end of a line, which another protocol may never send.
             if found and found.cause is causes.SILENT:
-                heard = await hear(self.socket_path, HTTP.words, record.part(0.5))
+                heard = await first_bytes(self.socket_path, HTTP.words, record.part(0.5))
                 if not HTTP.allows(heard):
-                    raise Met(causes.NOT_DOCKER.found("its answer is not HTTP")) from error
+                    raise Diagnosed(causes.NOT_DOCKER.found("its answer is not HTTP")) from error
             raise
 
     async def _see_network(self, record: Recorder, engine: Engine) -> None:
@@ -145,9 +145,9 @@ class DockerEngine(Check):
     def diagnose(self, error: Exception) -> Diagnosis | None:
         """What was met where it happened; what is left is the SDK's."""
         match error:
-            case Met():
+            case Diagnosed():
                 return error.diagnosis
-            case OutOfTime():
+            case CheckTimeout():
                 return causes.SILENT.found(f"{error} from {self.socket_path}")
             case TimeoutError():
                 return causes.SILENT.found("connected, then no answer in time")
@@ -161,12 +161,12 @@ class Tries:
 
     def __init__(self, record: Recorder) -> None:
         self._record = record
-        self._failed: list[ClimbEnded] = []
+        self._failed: list[StopCheck] = []
 
     def __enter__(self) -> None: ...
 
     def __exit__(self, _type: object, error: BaseException | None, _trace: object) -> bool:
-        if not isinstance(error, ClimbEnded):
+        if not isinstance(error, StopCheck):
             return False
         self._failed.append(error)
         return self._record.findings[-1].id not in {causes.SILENT.id, causes.NOT_DOCKER.id}

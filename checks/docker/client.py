@@ -26,8 +26,8 @@ from requests import PreparedRequest, Response
 from requests.exceptions import RequestException, Timeout
 
 from checks.core.chain import chain
-from checks.core.check import Diagnosis, Met
-from checks.core.limits import MOST, PIECES, BoundedResponse, Endless
+from checks.core.check import Diagnosed, Diagnosis
+from checks.core.limits import MAX_BYTES, MAX_CHUNKS, BoundedResponse, ResponseTooLarge
 from checks.core.text import foreign
 from checks.docker import causes
 
@@ -90,8 +90,8 @@ class Client(APIClient):  # type: ignore[misc]
             content = b""
             for number, piece in enumerate(response.iter_content(65536)):
                 content += piece
-                if len(content) > MOST or number > PIECES:
-                    raise Endless
+                if len(content) > MAX_BYTES or number > MAX_CHUNKS:
+                    raise ResponseTooLarge
         response._content = content
         response.encoding = "utf-8"  # otherwise it would be guessed, from every byte
         return response
@@ -120,7 +120,7 @@ class Client(APIClient):  # type: ignore[misc]
         if not re.fullmatch(r"\d{1,3}\.\d{1,3}", api):
             raise _not_docker("its answer names no API version")
         if tuple(map(int, api.split("."))) < _ASKABLE:
-            raise Met(causes.API_TOO_OLD.found(f"the daemon has API {foreign(api)}; Mistle needs 1.45"))
+            raise Diagnosed(causes.API_TOO_OLD.found(f"the daemon has API {foreign(api)}; Mistle needs 1.45"))
         return Engine(str(answer.get("Version")), api, (str(answer.get("Os")), str(answer.get("Arch"))))
 
     def network(self, name: str) -> dict[str, Any]:
@@ -131,7 +131,7 @@ class Client(APIClient):  # type: ignore[misc]
             if error.status_code != 404:
                 raise
             names = ", ".join(sorted(str(_object(each).get("Name")) for each in self.networks()))
-            raise Met(
+            raise Diagnosed(
                 causes.NETWORK_MISSING.found(f"there is no network {name}; there are {foreign(names)}")
             ) from error
 
@@ -151,7 +151,7 @@ def explain(error: Exception) -> Diagnosis | None:
             return causes.CALL_REFUSED.found(f"the daemon says: {words(error)} (HTTP {error.status_code})")
         case Timeout():
             return causes.SILENT.found("connected, then no answer in time")
-        case _ if any(isinstance(link, Endless) for link in chain(error)):
+        case _ if any(isinstance(link, ResponseTooLarge) for link in chain(error)):
             return causes.NOT_DOCKER.found("its answer does not end")
         case RequestException() if _is_no_http(error):
             return causes.NOT_DOCKER.found(f"its answer is not HTTP: {foreign(str(error), 120)}")
@@ -183,8 +183,8 @@ def _object(answer: object) -> dict[str, Any]:
     return answer
 
 
-def _not_docker(words: str) -> Met:
-    return Met(causes.NOT_DOCKER.found(f"what answers is not a Docker Engine: {words}"))
+def _not_docker(words: str) -> Diagnosed:
+    return Diagnosed(causes.NOT_DOCKER.found(f"what answers is not a Docker Engine: {words}"))
 
 
 def _parsed(response: Response) -> object:
@@ -196,7 +196,7 @@ def _parsed(response: Response) -> object:
 
 def _message(response: Response) -> str:
     """A daemon's own words for a refusal, "" where there are none."""
-    with suppress(Met):
+    with suppress(Diagnosed):
         match _parsed(response):
             case {"message": str(words)}:
                 return words

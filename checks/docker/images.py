@@ -9,7 +9,7 @@ from typing import Any
 from docker.errors import APIError, InvalidRepository  # type: ignore[import-untyped]
 from requests.exceptions import Timeout
 
-from checks.core.check import Cause, Met
+from checks.core.check import Cause, Diagnosed
 from checks.core.text import foreign
 from checks.docker import causes
 from checks.docker.client import Client, words
@@ -47,7 +47,7 @@ def _own(client: Client, image_id: str) -> Image:
     """Named by its id, an image is not pulled."""
     found = _copy(client, image_id.lower())
     if not found:
-        raise Met(causes.IMAGE_MISSING.found("the daemon has no image with this id, and an id names no registry"))
+        raise Diagnosed(causes.IMAGE_MISSING.found("the daemon has no image with this id, and an id names no registry"))
     return Image(image_id, _platforms([found]))
 
 
@@ -61,17 +61,17 @@ def _pullable(client: Client, reference: str) -> Image:
         cause = causes.by_words(words(error), error.status_code)
         raise _met(client, reference, cause, f"of {reference} the daemon says: {words(error)}") from error
     except InvalidRepository as error:
-        raise Met(causes.BAD_REFERENCE.found(str(error))) from error
+        raise Diagnosed(causes.BAD_REFERENCE.found(str(error))) from error
 
 
-def _met(client: Client, reference: str, cause: Cause, message: str) -> Met:
+def _met(client: Client, reference: str, cause: Cause, message: str) -> Diagnosed:
     """When the daemon has the image already, the way out is its id."""
     copy = _copy(client, reference)
     if not copy:
-        return Met(cause.found(message))
+        return Diagnosed(cause.found(message))
     own_id = foreign(str(copy.get("Id")), 80)
     message += "; the daemon has a copy, but Mistle pulls before every start"
-    return Met(cause.found(message, hint=f"{cause.hint}; or write there the id of the daemon's copy, {own_id}"))
+    return Diagnosed(cause.found(message, hint=f"{cause.hint}; or write there the id of the daemon's copy, {own_id}"))
 
 
 def _copy(client: Client, reference: str) -> dict[str, Any]:

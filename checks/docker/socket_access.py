@@ -10,7 +10,7 @@ import stat
 from contextlib import suppress
 from pathlib import Path
 
-from checks.core.check import Met
+from checks.core.check import Diagnosed
 from checks.core.text import foreign
 from checks.docker import causes
 from checks.net.addresses import LACKING
@@ -32,36 +32,38 @@ _CAUSES = {
 }
 
 
-def knock(path: str, limit: float) -> None:
+def open_socket(path: str, limit: float) -> None:
     """Open the socket and close it. Raises Met, and the OSError of a machine that lacks descriptors or memory."""
     try:
         mode = Path(path).stat().st_mode
         if not stat.S_ISSOCK(mode):
-            raise Met(causes.NOT_A_SOCKET.found(f"{path} is a {_kind(mode)}"))
+            raise Diagnosed(causes.NOT_A_SOCKET.found(f"{path} is a {_kind(mode)}"))
         if len(os.fsencode(path)) > _LONGEST:
-            raise Met(causes.NOT_A_SOCKET.found(f"{path} is longer than {_LONGEST} bytes: no program can open it"))
+            raise Diagnosed(
+                causes.NOT_A_SOCKET.found(f"{path} is longer than {_LONGEST} bytes: no program can open it")
+            )
         with socket.socket(socket.AF_UNIX) as connection:
             connection.settimeout(limit)
             connection.connect(path)
     except TimeoutError as error:
-        raise Met(causes.SILENT.found(f"{path} does not accept a connection in time")) from error
+        raise Diagnosed(causes.SILENT.found(f"{path} does not accept a connection in time")) from error
     except ValueError as error:  # a zero byte in the path
-        raise Met(causes.SOCKET_MISSING.found(f"no file can be named so: {foreign(str(error))}")) from error
+        raise Diagnosed(causes.SOCKET_MISSING.found(f"no file can be named so: {foreign(str(error))}")) from error
     except OSError as error:
         if error.errno in LACKING:
             raise
         raise _met(path, error) from error
 
 
-def _met(path: str, error: OSError) -> Met:
+def _met(path: str, error: OSError) -> Diagnosed:
     cause = _CAUSES.get(error.errno or 0, causes.DAEMON_DOWN)
     if cause is causes.PERMISSION_DENIED:
-        return Met(
+        return Diagnosed(
             cause.found(f"{path}: {foreign(str(error.strerror))}: {_owner(path)}; this process is user {os.geteuid()}")
         )
     if cause is causes.SILENT:
-        return Met(cause.found(f"{path} takes no more connections: its queue is full"))
-    return Met(cause.found(f"{path}: {_link(path)}{foreign(str(error.strerror))}", hint=_hint(path)))
+        return Diagnosed(cause.found(f"{path} takes no more connections: its queue is full"))
+    return Diagnosed(cause.found(f"{path}: {_link(path)}{foreign(str(error.strerror))}", hint=_hint(path)))
 
 
 def _kind(mode: int) -> str:

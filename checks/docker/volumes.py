@@ -10,7 +10,7 @@ from contextlib import suppress
 from docker.errors import APIError  # type: ignore[import-untyped]
 from requests.exceptions import RequestException
 
-from checks.core.check import Met, Recorder
+from checks.core.check import Diagnosed, Recorder
 from checks.core.threads import in_thread
 from checks.docker import causes
 from checks.docker.client import Client, words
@@ -18,7 +18,7 @@ from checks.docker.client import Client, words
 _GRACE = 0.2  # seconds for the removal, after a time-out or a signal
 
 
-class Unclear(Met):
+class Unclear(Diagnosed):
     """The daemon stopped answering; the volume may be there."""
 
     def __init__(self, call: str, name: str) -> None:
@@ -46,7 +46,7 @@ def _make_and_remove(connected: Callable[[], Client], name: str) -> None:
         try:
             _call("creation", name, client.create_volume)
         except Unclear:  # it may be made all the same
-            with suppress(Met):
+            with suppress(Diagnosed):
                 _call("removal", name, client.remove_volume)
             raise
         _call("removal", name, client.remove_volume)
@@ -58,6 +58,6 @@ def _call(call: str, name: str, do: Callable[[str], object]) -> None:
     except APIError as error:
         cause, message = causes.VOLUME_REFUSED, f"to the {call} of the volume {name} the daemon says: {words(error)}"
         hint = f"{cause.hint}; then remove it: docker volume rm {name}" if call == "removal" else None
-        raise Met(cause.found(message, hint=hint)) from error
+        raise Diagnosed(cause.found(message, hint=hint)) from error
     except RequestException as error:
         raise Unclear(call, name) from error

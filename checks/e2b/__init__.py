@@ -12,7 +12,7 @@ from typing import ClassVar
 from checks.core.check import Diagnosis, Layer, Recorder
 from checks.core.text import foreign
 from checks.e2b import causes
-from checks.net.http import IMPORTS, Endpoint, NotHttp, approach
+from checks.net.http import IMPORTS, Endpoint, NotHttp, reach_endpoint
 from checks.net.tcp import NetworkCheck, NoSuchName, resolve
 
 
@@ -61,7 +61,7 @@ class E2b(NetworkCheck):
         """Ask for the template once; the reply shows first the key's worth, then the template's state."""
         from checks.e2b.api import BUILT, Api
 
-        await approach(record, self.endpoint, self.address)
+        await reach_endpoint(record, self.endpoint, self.address)
         template = 0
         with record.layer(Layer.AUTH, "API key accepted", proves=("api_key",)):
             template = await Api(record, self.endpoint, self.api_key).template(self.alias)

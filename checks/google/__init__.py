@@ -10,7 +10,7 @@ from checks.core.check import Diagnosis, Layer, Recorder, Status
 from checks.core.text import foreign
 from checks.google import causes
 from checks.net import tcp
-from checks.net.http import IMPORTS, Endpoint, NotHttp, NotJson, Reply, approach, request
+from checks.net.http import IMPORTS, Endpoint, NotHttp, NotJson, Reply, reach_endpoint, request
 from checks.net.tcp import NetworkCheck
 
 TOKEN = Endpoint("https", "oauth2.googleapis.com", 443, "/token")
@@ -59,7 +59,7 @@ class Google(NetworkCheck):
 
     async def run(self, record: Recorder) -> None:
         """Show the client with a made-up code: with its own secret, then with another."""
-        await approach(record, self.endpoint, self.address)
+        await reach_endpoint(record, self.endpoint, self.address)
         client = ("client_id", "client_secret")
         with record.layer(Layer.AUTH, "client accepted, and not with another secret", proves=client):
             _judge(await self._ask(record, self.client_secret))

@@ -9,8 +9,8 @@ from typing import ClassVar
 from checks.core.check import Diagnosis, Layer, Recorder
 from checks.http_service import causes, responses
 from checks.http_service.apps import DASHBOARD, GATEWAY, App
-from checks.http_service.requests import as_member, as_stranger, ask
-from checks.net.http import IMPORTS, EndpointCheck, NotHttp, Reply, Unexpected, approach, look_up
+from checks.http_service.requests import ask, with_token, without_valid_token
+from checks.net.http import IMPORTS, EndpointCheck, NotHttp, Reply, UnexpectedReply, look_up, reach_endpoint
 from checks.net.tcp import REFUSED
 
 
@@ -42,7 +42,7 @@ class HttpService(EndpointCheck):
         if not self.deployed:
             await look_up(record, self.endpoint, "not up yet")
         else:
-            await approach(record, self.endpoint)
+            await reach_endpoint(record, self.endpoint)
             await (self._visit(record) if self.app is DASHBOARD else self._call(record))
 
     async def _visit(self, record: Recorder) -> None:
@@ -65,7 +65,9 @@ class HttpService(EndpointCheck):
             state = await self._authenticate(record) if self.token else None
         with record.layer(Layer.ACCESS, *self._works):
             if not is_well:
-                raise Unexpected(causes.UNHEALTHY, f"GET /__healthz answers {health.words}, and not that it is well")
+                raise UnexpectedReply(
+                    causes.UNHEALTHY, f"GET /__healthz answers {health.words}, and not that it is well"
+                )
             if self.app is GATEWAY:
                 responses.reads_valkey(state)
             if self.origin:
@@ -90,15 +92,15 @@ class HttpService(EndpointCheck):
         elif self.app.title:
             said = f"which of Mistle's services it is, openapi.json does not say: {document.words}"
             if self.token:
-                raise Unexpected(causes.WRONG_SERVICE, said)
+                raise UnexpectedReply(causes.WRONG_SERVICE, said)
             record.skip(Layer.AUTH, said, ("url",))  # a public entrance may well keep it back
 
     async def _authenticate(self, record: Recorder) -> Reply | None:
         """The answer to the token; None where the gateway gives none in time."""
         route = self.endpoint.at(self.app.route)
-        responses.strangers(self.app, await as_stranger(record, route))
+        responses.strangers(self.app, await without_valid_token(record, route))
         try:
-            reply = await as_member(record, route, self.token)
+            reply = await with_token(record, route, self.token)
         except TimeoutError:
             if self.app is GATEWAY:
                 return None
@@ -112,7 +114,7 @@ class HttpService(EndpointCheck):
         import httpx
 
         match error:
-            case Unexpected():
+            case UnexpectedReply():
                 return error.diagnosis
             case NotHttp():
                 return causes.NOT_MISTLE.found(str(error))

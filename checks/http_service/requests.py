@@ -23,13 +23,13 @@ async def ask(record: Recorder, *questions: tuple[Endpoint, Mapping[str, str]]) 
     return [_reply(answer) for answer in answers]
 
 
-async def as_stranger(record: Recorder, endpoint: Endpoint) -> dict[str, Reply]:
+async def without_valid_token(record: Recorder, endpoint: Endpoint) -> dict[str, Reply]:
     """What the endpoint says to whoever shows no token, and to whoever shows a wrong one."""
     none, wrong = await ask(record, (endpoint, {}), (endpoint, {_TOKEN: secrets.token_hex(32)}))
     return {"no": none, "a wrong": wrong}
 
 
-async def as_member(record: Recorder, endpoint: Endpoint, token: str) -> Reply:
+async def with_token(record: Recorder, endpoint: Endpoint, token: str) -> Reply:
     """What the endpoint says to whoever shows the token. Raises TimeoutError, UnicodeEncodeError, httpx' errors."""
     (reply,) = await ask(record, (endpoint, {_TOKEN: token}))
     return reply

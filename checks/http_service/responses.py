@@ -10,7 +10,7 @@ from checks.core.check import Status
 from checks.core.text import clean, foreign
 from checks.http_service import causes
 from checks.http_service.apps import GATEWAY, App
-from checks.net.http import Endpoint, NotJson, Reply, Unexpected
+from checks.net.http import Endpoint, NotJson, Reply, UnexpectedReply
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -23,15 +23,17 @@ _STATE = {"ownerLeaseId", "attachment"}  # the gateway's, of a sandbox
 def health(reply: Reply) -> bool:
     """Whether Mistle's answer to GET /__healthz is that it is well."""
     if reply.is_redirect:
-        raise Unexpected(causes.REDIRECTS, f"the answer is {reply.status}, a redirect to {foreign(reply.location)}")
+        raise UnexpectedReply(
+            causes.REDIRECTS, f"the answer is {reply.status}, a redirect to {foreign(reply.location)}"
+        )
     if isinstance(ok := _object(reply).get("ok"), bool):
         return reply.status == 200 and ok
     _refuse_proxy(reply)
     if reply.status >= 500:
-        raise Unexpected(causes.UNHEALTHY, f"GET /__healthz answers {reply.words}")
+        raise UnexpectedReply(causes.UNHEALTHY, f"GET /__healthz answers {reply.words}")
     if reply.status == 200 and reply.is_html:
-        raise Unexpected(causes.IS_DASHBOARD, "GET /__healthz answers with a page")
-    raise Unexpected(causes.NOT_MISTLE, f"GET /__healthz answers {reply.words}")
+        raise UnexpectedReply(causes.IS_DASHBOARD, "GET /__healthz answers with a page")
+    raise UnexpectedReply(causes.NOT_MISTLE, f"GET /__healthz answers {reply.words}")
 
 
 def release(app: App, document: Reply) -> str:
@@ -41,9 +43,11 @@ def release(app: App, document: Reply) -> str:
     if not title and not (app.title and _object(document)):
         return ""
     if not title:  # a JSON 404 is Mistle's own
-        raise Unexpected(causes.WRONG_SERVICE, f"GET /openapi.json answers {document.words}, unlike {app.name}")
+        raise UnexpectedReply(causes.WRONG_SERVICE, f"GET /openapi.json answers {document.words}, unlike {app.name}")
     if title != app.title:
-        raise Unexpected(causes.WRONG_SERVICE, f"the service calls itself {foreign(str(title), 80)}, not {app.name}")
+        raise UnexpectedReply(
+            causes.WRONG_SERVICE, f"the service calls itself {foreign(str(title), 80)}, not {app.name}"
+        )
     return clean(str(about.get("version", "")), 64)
 
 
@@ -55,22 +59,22 @@ def strangers(app: App, replies: Mapping[str, Reply]) -> None:
         _refuse_proxy(reply)
         said = f"GET {app.route} with {shown} token answers {reply.words}, not 401"
         if reply.status in {app.admitted, 500} and _is_mistles(reply):
-            raise Unexpected(causes.TOKEN_NOT_CHECKED, said)
-        raise Unexpected(causes.INTERNAL_BLOCKED, said)
+            raise UnexpectedReply(causes.TOKEN_NOT_CHECKED, said)
+        raise UnexpectedReply(causes.INTERNAL_BLOCKED, said)
 
 
 def member(app: App, reply: Reply) -> bool:
     """Whether it shows that whoever has the token is let in; the gateway's runtime state has its shape."""
     if reply.status in _REFUSED:
-        raise Unexpected(causes.TOKEN_REJECTED, f"GET {app.route} with the shared token answers {reply.words}")
+        raise UnexpectedReply(causes.TOKEN_REJECTED, f"GET {app.route} with the shared token answers {reply.words}")
     _refuse_proxy(reply)
     if app is not GATEWAY:
         if reply.status >= 500:
-            raise Unexpected(causes.UNHEALTHY, f"GET {app.route} with the shared token answers {reply.words}")
+            raise UnexpectedReply(causes.UNHEALTHY, f"GET {app.route} with the shared token answers {reply.words}")
         return reply.status == app.admitted
     is_state = reply.status == app.admitted and _object(reply).keys() >= _STATE
     if reply.status < 500 and not is_state:
-        raise Unexpected(causes.WRONG_SERVICE, f"GET {app.route} answers {reply.words}, unlike the gateway")
+        raise UnexpectedReply(causes.WRONG_SERVICE, f"GET {app.route} answers {reply.words}, unlike the gateway")
     return True  # an error comes after the token, from the Valkey that is looked at later
 
 
@@ -78,7 +82,7 @@ def reads_valkey(state: Reply | None) -> None:
     """The gateway's runtime state, which it reads from its Valkey, came."""
     if state is None or state.status >= 500:
         said = f"the answer is {state.words}" if state else "there is no answer in time"
-        raise Unexpected(causes.VALKEY_UNREACHABLE, f"asked for a sandbox's runtime state, {said}")
+        raise UnexpectedReply(causes.VALKEY_UNREACHABLE, f"asked for a sandbox's runtime state, {said}")
 
 
 def cors(origin: str, reply: Reply) -> None:
@@ -87,7 +91,7 @@ def cors(origin: str, reply: Reply) -> None:
     for name, value in wanted.items():
         if (given := reply.headers.get(name, "")) != value:
             answer = f"{name}: {foreign(given, 120)}" if given else f"no {name}"
-            raise Unexpected(causes.CORS_REFUSED, f"to a page of {origin} the API answers {answer}")
+            raise UnexpectedReply(causes.CORS_REFUSED, f"to a page of {origin} the API answers {answer}")
 
 
 def page(endpoint: Endpoint, reply: Reply) -> None:
@@ -96,27 +100,27 @@ def page(endpoint: Endpoint, reply: Reply) -> None:
         # To another scheme, so the pages have another origin; otherwise it may be a sign-in in front of the dashboard.
         target = urlsplit(reply.location)
         status = Status.FAIL if target.hostname == endpoint.host and target.scheme != endpoint.scheme else Status.WARN
-        raise Unexpected(
+        raise UnexpectedReply(
             causes.REDIRECTS, f"the answer is {reply.status}, a redirect to {foreign(reply.location)}", status
         )
     if reply.status == 200 and reply.is_html:
         return
     _refuse_proxy(reply)
     if reply.status >= 500:
-        raise Unexpected(causes.UNHEALTHY, f"the answer is {reply.words}")
+        raise UnexpectedReply(causes.UNHEALTHY, f"the answer is {reply.words}")
     cause = causes.WRONG_SERVICE if _is_mistles(reply) else causes.NOT_MISTLE
-    raise Unexpected(cause, f"the answer is {reply.words}, and not the dashboard's page")
+    raise UnexpectedReply(cause, f"the answer is {reply.words}, and not the dashboard's page")
 
 
 def same_page(reply: Reply) -> None:
     """A path that nobody has made is a page too."""
     if reply.status != 200 or not reply.is_html:
-        raise Unexpected(causes.NOT_THE_DASHBOARD, f"a made-up path answers {reply.words}")
+        raise UnexpectedReply(causes.NOT_THE_DASHBOARD, f"a made-up path answers {reply.words}")
 
 
 def _refuse_proxy(reply: Reply) -> None:
     if reply.status in _PROXY and not _is_mistles(reply):
-        raise Unexpected(causes.BAD_GATEWAY, f"a proxy answers {reply.words}")
+        raise UnexpectedReply(causes.BAD_GATEWAY, f"a proxy answers {reply.words}")
 
 
 def _is_mistles(reply: Reply) -> bool:

@@ -10,11 +10,11 @@ from contextlib import aclosing
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, ClassVar
 
-from checks.core.check import Cause, Layer, Met, Status
-from checks.core.limits import PIECES
+from checks.core.check import Cause, Diagnosed, Layer, Status
+from checks.core.limits import MAX_CHUNKS
 from checks.core.text import clean, foreign
 from checks.net.tcp import NetworkCheck, NoSuchName, reach, resolve
-from checks.net.tls import Plaintext, TlsOnPlaintext, hear, secure, speaks_tls
+from checks.net.tls import PlaintextProbe, TlsOnPlaintext, check_tls, first_bytes, speaks_tls
 
 if TYPE_CHECKING:
     from httpx import Response
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 IMPORTS = ("httpx", "httpcore", "anyio.abc", "anyio.streams.tls")  # httpx loads the others with its first request
 _CUT = re.compile("disconnected|peer closed")  # httpx' words for an answer that does not come, or not to its end
 _LIMIT = 256 * 1024  # bytes of a body: no answer that a check reads is larger
-HTTP = Plaintext(b"GET / HTTP/1.0\r\n\r\n", (b"HTTP/",))
+HTTP = PlaintextProbe(b"GET / HTTP/1.0\r\n\r\n", (b"HTTP/",))
 
 
 class NotHttp(Exception):
@@ -35,7 +35,7 @@ class NotJson(Exception):
     """The body is not JSON, or too large."""
 
 
-class Unexpected(Met):
+class UnexpectedReply(Diagnosed):
     """An answer that is not what the service in question would give; ``cause`` says what that means."""
 
     def __init__(self, cause: Cause, words: str, status: Status | None = None) -> None:
@@ -134,11 +134,11 @@ class EndpointCheck(NetworkCheck):
         return (Layer.DNS, Layer.CONNECT, *tls, *self.above)
 
 
-async def approach(record: Recorder, endpoint: Endpoint, fields: tuple[str, ...] = ("url",)) -> str:
+async def reach_endpoint(record: Recorder, endpoint: Endpoint, fields: tuple[str, ...] = ("url",)) -> str:
     """The dns, connect and, for https and wss, tls rungs. Returns an address that accepts."""
     address = await reach(record, endpoint.host, endpoint.port, fields)
     if endpoint.tls:
-        await secure(record, endpoint.host, (address, endpoint.port), fields=fields, plaintext=HTTP)
+        await check_tls(record, endpoint.host, (address, endpoint.port), fields=fields, plaintext=HTTP)
     return address
 
 
@@ -212,7 +212,7 @@ async def _beginning(response: Response) -> bytes:
     body, pieces = b"", 0
     async for piece in response.aiter_raw():
         body, pieces = body + piece, pieces + 1
-        if len(body) > _LIMIT or pieces > PIECES:
+        if len(body) > _LIMIT or pieces > MAX_CHUNKS:
             break
     return body[:_LIMIT]
 
@@ -220,7 +220,7 @@ async def _beginning(response: Response) -> bytes:
 async def refuse_others(record: Recorder, endpoint: Endpoint, error: Exception) -> None:
     """After no whole answer in time: raise NotHttp, from ``error``, where what is said is not how HTTP begins."""
     tls = endpoint.host if endpoint.tls else ""
-    heard = await hear((endpoint.host, endpoint.port), HTTP.words, record.part(0.5), tls=tls)
+    heard = await first_bytes((endpoint.host, endpoint.port), HTTP.words, record.part(0.5), tls=tls)
     if not HTTP.allows(heard):
         raise NotHttp("the answer is not HTTP") from error
 

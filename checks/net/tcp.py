@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from checks.core.chain import chain
-from checks.core.check import Cause, Check, Diagnosis, Layer, OutOfTime, Recorder, Status
-from checks.core.limits import Endless
+from checks.core.check import Cause, Check, CheckTimeout, Diagnosis, Layer, Recorder, Status
+from checks.core.limits import ResponseTooLarge
 from checks.core.text import foreign
 from checks.core.threads import dead_addresses
 from checks.net import tls
@@ -131,10 +131,12 @@ async def reach(record: Recorder, host: str, port: int, fields: tuple[str, ...] 
     """The dns and connect rungs, on every address of the host. Returns an address that accepts."""
     with record.layer(Layer.DNS, f"{host} resolves", proves=fields):
         addresses = await resolve(host, port)
-    return await choose(record, host, addresses, port, fields)
+    return await connect_any(record, host, addresses, port, fields)
 
 
-async def choose(record: Recorder, host: str, addresses: tuple[str, ...], port: int, fields: tuple[str, ...]) -> str:
+async def connect_any(
+    record: Recorder, host: str, addresses: tuple[str, ...], port: int, fields: tuple[str, ...]
+) -> str:
     """The connect rung, on every one of the host's addresses. Returns one that accepts."""
     with record.layer(Layer.CONNECT, f"{host}:{port} accepts connections", proves=fields):
         # The grace is longer than the second after which a lost packet is sent again.
@@ -181,7 +183,7 @@ def _counted(host: str, failures: list[ConnectFailed], total: int) -> str:
 
 def diagnose(error: BaseException) -> Diagnosis | None:
     """What a network or TLS error means, wherever in its chain of causes a driver has put it."""
-    if endless := next((link for link in chain(error) if isinstance(link, Endless)), None):
+    if endless := next((link for link in chain(error) if isinstance(link, ResponseTooLarge)), None):
         return ENDLESS.found(f"connected, then {endless}")  # whatever a driver makes of it
     failed = next((link for link in chain(error) if isinstance(link, ConnectFailed)), None)
     return next(filter(None, (tls.diagnose(link) or _diagnose(link, failed) for link in chain(error))), None)
@@ -210,12 +212,12 @@ def _diagnose(error: BaseException, failed: ConnectFailed | None) -> Diagnosis |
             return _diagnose(OSError(int(several[1]), ""), failed)
         case OSError(errno=int(code), filename=None) if code not in LACKING:
             return _by_errno(code, failed)
-        case OutOfTime():
+        case CheckTimeout():
             return _late(error)
     return None
 
 
-def _late(error: OutOfTime) -> Diagnosis:
+def _late(error: CheckTimeout) -> Diagnosis:
     match error.layer:
         case Layer.DNS:
             return DNS_TIMEOUT.found(f"the name server gave {error}")

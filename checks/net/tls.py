@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from checks.core.check import Cause, Diagnosis, Layer, OutOfTime, Recorder, Status
+from checks.core.check import Cause, CheckTimeout, Diagnosis, Layer, Recorder, Status
 from checks.core.roots import Trust
 from checks.core.text import foreign
 
@@ -111,7 +111,7 @@ _DAY = 86_400.0
 
 
 @dataclass(frozen=True)
-class Plaintext:
+class PlaintextProbe:
     """How a protocol begins without TLS: ``words`` that get an answer, and the ways in which that may begin."""
 
     words: bytes
@@ -130,7 +130,7 @@ class TlsOnPlaintext(Exception):
     """The server speaks TLS, and was spoken to without."""
 
 
-async def secure(  # noqa: PLR0913 - where, as whom, and how
+async def check_tls(  # noqa: PLR0913 - where, as whom, and how
     record: Recorder,
     host: str,
     address: tuple[str, int],
@@ -138,7 +138,7 @@ async def secure(  # noqa: PLR0913 - where, as whom, and how
     fields: tuple[str, ...] = ("url",),
     verify: bool = True,
     upgrade: Upgrade | None = None,
-    plaintext: Plaintext | None = None,
+    plaintext: PlaintextProbe | None = None,
     trust: Trust | None = None,
 ) -> None:
     """The tls rung: a handshake at ``address``, with the certificate held to ``host``.
@@ -155,10 +155,10 @@ async def secure(  # noqa: PLR0913 - where, as whom, and how
                     trust or record.settings.trust, host, address, verify=verify, upgrade=upgrade
                 )
         except TimeoutError:
-            heard = await hear(address, plaintext.words, record.part(0.5)) if plaintext else b""
+            heard = await first_bytes(address, plaintext.words, record.part(0.5)) if plaintext else b""
             if plaintext and heard and plaintext.allows(heard):
                 raise NotTls("the server speaks its protocol without TLS on that port") from None
-            raise OutOfTime(Layer.TLS, limit) from None
+            raise CheckTimeout(Layer.TLS, limit) from None
         if verify:
             note_expiry(record, certificate)
 
@@ -190,7 +190,9 @@ async def handshake(
         writer.transport.abort()
 
 
-async def hear(address: tuple[str, int] | str, words: bytes, limit: float, *, least: int = 1, tls: str = "") -> bytes:
+async def first_bytes(
+    address: tuple[str, int] | str, words: bytes, limit: float, *, least: int = 1, tls: str = ""
+) -> bytes:
     """What a server says to ``words`` within ``limit`` seconds: the first that comes, of ``least`` bytes if it can be.
 
     A string is the address of a Unix socket. ``tls`` is the host to name in a handshake, unverified; "" for none.

@@ -10,16 +10,16 @@ from http.client import HTTPException
 from ipaddress import ip_address
 from typing import TYPE_CHECKING, ClassVar
 
-from checks.core.check import ClimbEnded, Diagnosis, Layer, Recorder, Status
+from checks.core.check import Diagnosis, Layer, Recorder, Status, StopCheck
 from checks.core.text import foreign
 from checks.core.threads import dead_addresses, in_thread
-from checks.net.http import NotHttp, approach
+from checks.net.http import NotHttp, reach_endpoint
 from checks.net.tcp import RESET, NetworkCheck, resolve
 from checks.object_store import causes
 from checks.object_store.addressing import HIDDEN, StyleRefused, elsewhere, find, minds_keys
 from checks.object_store.client import Bucket
-from checks.object_store.responses import Altered, Refused, Unreadable
-from checks.object_store.round_trip import ChecksumRefused, Errand
+from checks.object_store.responses import Altered, StoreError, Unreadable
+from checks.object_store.round_trip import ChecksumRefused, RoundTrip
 from checks.object_store.store import Store
 
 if TYPE_CHECKING:
@@ -83,7 +83,7 @@ class ObjectStore(NetworkCheck):
             with record.layer(
                 Layer.ACCESS, f"objects of {self.bucket.name} can be put, read and deleted", proves=_PLACE + unproven
             ):
-                await Errand(record, store, key).run()
+                await RoundTrip(record, store, key).run()
         if self.public:
             with record.layer(Layer.FITNESS, "its name leads to public addresses", proves=self.address):
                 await _require_public(record, store.place)
@@ -102,8 +102,8 @@ class ObjectStore(NetworkCheck):
     async def _approach(self, record: Recorder, store: Store, key: str) -> None:
         """The rungs below, at the host that the SDK talks to; a host that only the bucket's name spoils is named so."""
         try:
-            await approach(record, store.place, self.address)
-        except ClimbEnded:
+            await reach_endpoint(record, store.place, self.address)
+        except StopCheck:
             failed = record.findings[-1]
             if not self.bucket.path_style and (found := await elsewhere(record, store, key)):
                 record.findings.remove(failed)
@@ -111,7 +111,7 @@ class ObjectStore(NetworkCheck):
                 record.note(causes.PATH_STYLE_NEEDED.found(str(refused)))
             raise
 
-    def _judge(self, record: Recorder, answer: Refused) -> None:
+    def _judge(self, record: Recorder, answer: StoreError) -> None:
         """What an object that is not there shows of the bucket."""
         with record.layer(Layer.ACCESS, f"the bucket {self.bucket.name} is there, and may be read", proves=_PLACE):
             if answer.code == HIDDEN:
@@ -131,7 +131,7 @@ class ObjectStore(NetworkCheck):
         from urllib3.exceptions import HTTPError, IncompleteRead
 
         match error:
-            case Refused():
+            case StoreError():
                 return causes.explain(error)
             case StyleRefused():
                 cause = causes.PATH_STYLE_NEEDED if error.in_path else causes.VIRTUAL_HOST_NEEDED

@@ -12,7 +12,7 @@ from checks.core.check import Layer
 from checks.core.threads import in_thread
 from checks.net.http import refuse_others, refuse_tls
 from checks.object_store.causes import ACCESS_DENIED, WRONG_REGION, by_answer
-from checks.object_store.responses import Refused
+from checks.object_store.responses import StoreError
 
 if TYPE_CHECKING:
     from checks.core.check import Recorder
@@ -24,13 +24,13 @@ ABSENT, HIDDEN = "NoSuchKey", "AccessDenied"  # how a bucket answers for an obje
 class StyleRefused(Exception):
     """The bucket is where the other addressing style looks for it: in the path, or else in the host name."""
 
-    def __init__(self, failure: str, answer: Refused, *, in_path: bool) -> None:
+    def __init__(self, failure: str, answer: StoreError, *, in_path: bool) -> None:
         style = "in path style" if in_path else "with the bucket in the host name"
         super().__init__(f"{failure}; {style}, {answer.said}")
         self.in_path = in_path
 
 
-async def find(record: Recorder, store: Store, key: str) -> tuple[Store, Refused]:
+async def find(record: Recorder, store: Store, key: str) -> tuple[Store, StoreError]:
     """The store that answers for the bucket, and how it refuses ``key``, which is not there.
 
     Where the bucket's region is unknown, region and style are the ones that work. Raises Refused, StyleRefused.
@@ -56,7 +56,7 @@ async def minds_keys(record: Recorder, store: Store, key: str) -> bool:
     return by_answer(await _ask(record, other, key)).layer is Layer.AUTH
 
 
-async def elsewhere(record: Recorder, store: Store, key: str, code: str = "") -> tuple[Store, Refused] | None:
+async def elsewhere(record: Recorder, store: Store, key: str, code: str = "") -> tuple[Store, StoreError] | None:
     """The same in the other style, if that leads elsewhere, and to the bucket; or to S3 where ``code`` is not S3's."""
     other = await in_thread(partial(store.other, path_style=not store.bucket.path_style))
     if other.place.host == store.place.host:
@@ -69,12 +69,12 @@ async def elsewhere(record: Recorder, store: Store, key: str, code: str = "") ->
     return None
 
 
-def _is_there(answer: Refused) -> bool:
+def _is_there(answer: StoreError) -> bool:
     """Whether a bucket answers so for an object that is not there, as far as its words tell."""
     return answer.code == ABSENT or (answer.code == HIDDEN and by_answer(answer) is ACCESS_DENIED)
 
 
-async def _ask(record: Recorder, store: Store, key: str) -> Refused:
+async def _ask(record: Recorder, store: Store, key: str) -> StoreError:
     from urllib3.exceptions import HTTPError
 
     try:

@@ -9,7 +9,7 @@ from checks.core.check import Cause, Diagnosis, Layer, Status
 from checks.core.text import foreign
 
 if TYPE_CHECKING:
-    from checks.object_store.responses import Refused
+    from checks.object_store.responses import StoreError
 
 UNKNOWN_ACCESS_KEY = Cause(
     "object-store.unknown-access-key",
@@ -186,7 +186,7 @@ _ELSEWHERE = {
 }
 
 
-def by_answer(refusal: Refused) -> Cause:
+def by_answer(refusal: StoreError) -> Cause:
     """The cause that an answer names."""
     if refusal.code in _ELSEWHERE and refusal.region:
         return WRONG_REGION
@@ -201,7 +201,7 @@ def by_answer(refusal: Refused) -> Cause:
     return REFUSED if refusal.is_s3 else NOT_S3
 
 
-def explain(refusal: Refused) -> Diagnosis:
+def explain(refusal: StoreError) -> Diagnosis:
     """The same, with what was observed, and a remedy as exact as the answer allows."""
     cause = by_answer(refusal)
     if cause is CLOCK_SKEW:

@@ -24,7 +24,7 @@ class Unreadable(Exception):
     """The answer is not what S3's would look like."""
 
 
-class Refused(Exception):
+class StoreError(Exception):
     """The answer to one operation. ``code`` is S3's own, "" where the answer is not S3's; ``words`` are the server's.
 
     HEAD has no body: its code is made from the status.

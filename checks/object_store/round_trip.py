@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from checks.core.check import Status
 from checks.core.threads import in_thread
 from checks.object_store import causes
-from checks.object_store.responses import Refused
+from checks.object_store.responses import StoreError
 
 if TYPE_CHECKING:
     from checks.core.check import Recorder
@@ -26,7 +26,7 @@ class ChecksumRefused(Exception):
 
 
 @dataclass
-class Errand:
+class RoundTrip:
     """Put, head, get and delete ``key``, which is fresh.
 
     What may remain of it is recorded: as a warning, or as no fault where the bucket keeps versions.
@@ -60,16 +60,16 @@ class Errand:
     async def _put(self) -> None:
         try:
             await self._put_once()
-        except Refused as refusal:
+        except StoreError as refusal:
             if causes.by_answer(refusal) in {causes.REFUSED, causes.NOT_S3}:
                 await self._put_without_checksum(refusal)
             raise
 
-    async def _put_without_checksum(self, refusal: Refused) -> None:
+    async def _put_without_checksum(self, refusal: StoreError) -> None:
         self.store = await in_thread(partial(self.store.other, checksums=False))
         try:
             await self._put_once()
-        except Refused:
+        except StoreError:
             return
         raise ChecksumRefused(refusal.said) from refusal
 
@@ -113,6 +113,6 @@ def _remains(upload: asyncio.Future[None]) -> str:
     match upload.exception():
         case None:
             return "it was put"
-        case Refused() as refusal if causes.by_answer(refusal) is not causes.SERVER_ERROR:
+        case StoreError() as refusal if causes.by_answer(refusal) is not causes.SERVER_ERROR:
             return ""
     return _UNANSWERED

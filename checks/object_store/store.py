@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 
 from checks.net.http import Endpoint
 from checks.object_store.client import client
-from checks.object_store.responses import Altered, Refused, Unreadable
+from checks.object_store.responses import Altered, StoreError, Unreadable
 from checks.object_store.transport import LARGEST, pools, refuse, sender
 
 if TYPE_CHECKING:
@@ -56,7 +56,7 @@ class Store:
             each.close()
         self._pools.clear()
 
-    def look(self, key: str) -> Refused:
+    def look(self, key: str) -> StoreError:
         """How the store refuses to show an object that is not there."""
         answer = self._refusal("HeadObject", key)  # without a body, and so without a code
         return answer if answer.status < 300 else self._refusal("GetObject", key)
@@ -85,7 +85,7 @@ class Store:
     def delete(self, key: str, _: bytes = b"") -> None:
         """DeleteObject; in a bucket that keeps versions then each of them, where that is permitted."""
         self._keep_version(self._ask("DeleteObject", key))
-        with suppress(Refused):
+        with suppress(StoreError):
             while self._versions:
                 self._ask("DeleteObject", key, VersionId=self._versions[-1])
                 self._versions.pop()
@@ -103,10 +103,10 @@ class Store:
     def _keep_version(self, reply: Mapping[str, Any]) -> None:
         self._versions += filter(None, [reply.get("VersionId")])
 
-    def _refusal(self, operation: str, key: str) -> Refused:
+    def _refusal(self, operation: str, key: str) -> StoreError:
         try:
-            return Refused(operation, self._ask(operation, key))
-        except Refused as refusal:
+            return StoreError(operation, self._ask(operation, key))
+        except StoreError as refusal:
             return refusal
 
     def _ask(self, operation: str, key: str, **more: Any) -> Any:

@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 
 from checks.core.limits import BoundedResponse
 from checks.core.threads import look_up
-from checks.object_store.responses import Refused
+from checks.object_store.responses import StoreError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator
@@ -126,7 +126,7 @@ def _declares_types(body: bytes) -> bool:
 def refuse(response: Any, operation: Any, **_: object) -> None:
     """Raise Refused for what is no success: botocore would follow a store to another region, and tell nobody."""
     if response and response[0].status_code >= 300:
-        raise Refused(operation.name, response[1])
+        raise StoreError(operation.name, response[1])
 
 
 class _Body(BytesIO):

@@ -10,20 +10,20 @@ from dataclasses import dataclass, field
 from functools import cached_property, partial
 from typing import ClassVar
 
-from checks.core.check import Diagnosis, Layer, Met, Recorder
+from checks.core.check import Diagnosed, Diagnosis, Layer, Recorder
 from checks.core.files import Unreadable
 from checks.core.roots import NoCertificates, Trust
 from checks.core.text import foreign
 from checks.core.threads import in_thread
 from checks.net.tcp import RESET, SILENT, NetworkCheck, reach
-from checks.net.tls import TLS_ON_PLAINTEXT, TlsOnPlaintext, hear, secure, speaks_tls
+from checks.net.tls import TLS_ON_PLAINTEXT, TlsOnPlaintext, check_tls, first_bytes, speaks_tls
 from checks.postgres import causes, libpq_proxy, rules, session
 from checks.postgres.dialects import NODE_POSTGRES, POSTGRES_JS, Dialect, Tls
-from checks.postgres.inspection import Survey, read, statements
-from checks.postgres.session import NotPostgres, Session
+from checks.postgres.inspection import ServerState, read, statements
+from checks.postgres.session import NotPostgres, PostgresSession
 
 Writer = asyncio.StreamWriter | asyncio.WriteTransport
-Judge = Callable[["Postgres", Survey], Iterator[Diagnosis]]
+Judge = Callable[["Postgres", ServerState], Iterator[Diagnosis]]
 _WITHOUT_TLS = re.compile("no encryption|SSL off")  # from 14 on, and before
 _SSL_REQUEST = b"\x00\x00\x00\x08\x04\xd2\x16\x2f"  # length 8, code 80877103: protocol.html#PROTOCOL-MESSAGE-FORMATS
 
@@ -147,7 +147,7 @@ class Postgres(NetworkCheck):
                 await _refuse_tls(address, limit)
                 raise
 
-        await secure(record, name, address, verify=self.tls.verified, upgrade=ask, trust=self._trust(record))
+        await check_tls(record, name, address, verify=self.tls.verified, upgrade=ask, trust=self._trust(record))
         return True
 
     @cached_property
@@ -158,7 +158,9 @@ class Postgres(NetworkCheck):
     def _trust(self, record: Recorder) -> Trust:
         return self._roots if self.tls.roots else record.settings.trust
 
-    def _session(self, record: Recorder, address: tuple[str, int], tls: bool) -> AbstractAsyncContextManager[Session]:
+    def _session(
+        self, record: Recorder, address: tuple[str, int], tls: bool
+    ) -> AbstractAsyncContextManager[PostgresSession]:
         trust, name = self._trust(record), self.use.dialect.certificate_name(self.host)
 
         async def dial() -> libpq_proxy.Streams:
@@ -173,7 +175,7 @@ class Postgres(NetworkCheck):
             dbname=self.use.dialect.database(self.database),
         )
 
-    async def _login(self, record: Recorder, connection: Session, address: tuple[str, int]) -> None:
+    async def _login(self, record: Recorder, connection: PostgresSession, address: tuple[str, int]) -> None:
         try:
             await connection.login(record.part(0.7))
         except session.LoginRefused as error:
@@ -198,11 +200,11 @@ class Postgres(NetworkCheck):
                 return causes.by_words(str(error), error.by, causes.LOGIN_REFUSED).cause is not causes.NO_HBA_ENTRY
             except session.LoginTimeout:
                 return False
-            except (OSError, Met):  # it asked for TLS, or for a password
+            except (OSError, Diagnosed):  # it asked for TLS, or for a password
                 return True
         return True
 
-    async def _ask(self, record: Recorder, connection: Session) -> Survey:
+    async def _ask(self, record: Recorder, connection: PostgresSession) -> ServerState:
         limit = record.part(0.8)
         answer = await connection.ask(statements(self.planes, 0.7 * limit), limit)
         try:
@@ -210,7 +212,7 @@ class Postgres(NetworkCheck):
         except ValueError as error:
             raise NotPostgres("a query came back with another answer than Postgres gives") from error
 
-    def _judge(self, record: Recorder, found: Survey, judges: tuple[Judge, ...]) -> None:
+    def _judge(self, record: Recorder, found: ServerState, judges: tuple[Judge, ...]) -> None:
         for each in judges:
             for diagnosis in each(self, found):
                 record.note(diagnosis)
@@ -218,7 +220,7 @@ class Postgres(NetworkCheck):
     def diagnose(self, error: Exception) -> Diagnosis | None:
         """libpq's and the server's words, then the network's errors."""
         match error:
-            case Met():
+            case Diagnosed():
                 return error.diagnosis
             case session.LoginTimeout(speaks_postgres=True):
                 return causes.POOLER_BACKEND_DOWN.found(f"the port speaks Postgres, but {error}")
@@ -258,7 +260,7 @@ async def _refuse_tls(address: tuple[str, int], limit: float) -> None:
 
 async def _answer(address: tuple[str, int], record: Recorder) -> bytes:
     """What the server answers when it is asked for TLS: S or N, and nothing when it is not Postgres."""
-    answer = await hear(address, _SSL_REQUEST, record.part(0.6))
+    answer = await first_bytes(address, _SSL_REQUEST, record.part(0.6))
     return answer if answer in {b"S", b"N"} else b""
 
 
@@ -267,7 +269,7 @@ def _is_foreign(error: session.LoginRefused) -> bool:
     return causes.by_words(str(error), error.by, causes.LOGIN_REFUSED).cause in {causes.NOT_POSTGRES, RESET}
 
 
-def _facts(found: Survey) -> dict[str, object]:
+def _facts(found: ServerState) -> dict[str, object]:
     return {
         "system": found.system,
         "database": found.database,
@@ -280,6 +282,6 @@ def _facts(found: Survey) -> dict[str, object]:
     }
 
 
-def _tried(check: Postgres, found: Survey) -> tuple[str, ...]:
+def _tried(check: Postgres, found: ServerState) -> tuple[str, ...]:
     used = found.ciphertexts if isinstance(found.ciphertexts, tuple) else ()
     return tuple(f"master_keys.{version}" for version, _ in used if version in dict(check.master_keys))

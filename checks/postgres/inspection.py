@@ -99,7 +99,7 @@ class Plane:
 
 
 @dataclass(frozen=True)
-class Survey:
+class ServerState:
     """The answer. Connections are counts; ``left`` after the tightest of the server's, database's and role's limits."""
 
     pid: int
@@ -143,11 +143,11 @@ def statements(planes: tuple[str, ...], limit: float) -> str:
     )
 
 
-def read(answer: str, planes: tuple[str, ...], *, key_pid: int, local_port: int, version: int) -> Survey:
+def read(answer: str, planes: tuple[str, ...], *, key_pid: int, local_port: int, version: int) -> ServerState:
     """The JSON that the statement returns, with what the login told. Raises ValueError when it is something else."""
     try:
         row = json.loads(answer)
-        return Survey(
+        return ServerState(
             pid=row["pid"],
             local_port=local_port,
             key_pid=key_pid,

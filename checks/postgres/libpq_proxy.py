@@ -17,8 +17,8 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
-from checks.core.check import Met
-from checks.core.limits import MOST, Endless
+from checks.core.check import Diagnosed
+from checks.core.limits import MAX_BYTES, ResponseTooLarge
 from checks.postgres import causes
 from checks.postgres.refusals import is_whole, of_server
 
@@ -79,7 +79,7 @@ class Relay:
             await self._hand_on(heard, libpq)
         except asyncio.IncompleteReadError as end:
             libpq.write(end.partial)
-            if isinstance(protocol, _Patient) and not self.refusal:
+            if isinstance(protocol, _KeepData) and not self.refusal:
                 self.fault = protocol.broken
         except Exception as error:
             self.fault = error
@@ -91,8 +91,8 @@ class Relay:
         for number in range(_MESSAGES):
             head = await heard.readexactly(5)
             length = int.from_bytes(head[1:], "big") - 4
-            if length > MOST and (number or head[:1] in _OF_ANY_LENGTH):
-                raise Met(causes.NOT_POSTGRES.found(f"the answer announces a message of {length} bytes"))
+            if length > MAX_BYTES and (number or head[:1] in _OF_ANY_LENGTH):
+                raise Diagnosed(causes.NOT_POSTGRES.found(f"the answer announces a message of {length} bytes"))
             if head[:1] == b"R" and 4 <= length <= _SHORT:
                 try:
                     head, length = _vetted(await heard.readexactly(length)), 0
@@ -100,7 +100,7 @@ class Relay:
                     libpq.write(head)
                     raise
             await self._hand_on_body(head, length, heard, libpq)
-        raise Endless(f"{_MESSAGES} messages")
+        raise ResponseTooLarge(f"{_MESSAGES} messages")
 
     async def _hand_on_body(
         self, head: bytes, length: int, heard: asyncio.StreamReader, libpq: asyncio.StreamWriter
@@ -135,12 +135,12 @@ async def relayed(dial: Dial) -> AsyncIterator[Relay]:
 async def dial(address: tuple[str, int], upgrade: Upgrade, context: SSLContext | None, name: str) -> Streams:
     """A connection; with a context through TLS, that ``upgrade`` asks for in Postgres' own words."""
     loop, reader = asyncio.get_running_loop(), asyncio.StreamReader()
-    transport, protocol = await loop.create_connection(lambda: _Patient(reader), *address)
+    transport, protocol = await loop.create_connection(lambda: _KeepData(reader), *address)
     try:
         if context:
             await upgrade(reader, transport)
             reader = asyncio.StreamReader()  # what came before the handshake is not the word of who shows a certificate
-            protocol = _Patient(reader)
+            protocol = _KeepData(reader)
             transport = await _secured(transport, protocol, context, name)
             reader.set_transport(transport)
     except BaseException:
@@ -150,7 +150,7 @@ async def dial(address: tuple[str, int], upgrade: Upgrade, context: SSLContext |
 
 
 async def _secured(
-    transport: asyncio.Transport, protocol: _Patient, context: SSLContext, name: str
+    transport: asyncio.Transport, protocol: _KeepData, context: SSLContext, name: str
 ) -> asyncio.Transport:
     loop = asyncio.get_running_loop()
     if secured := await loop.start_tls(transport, protocol, context, server_hostname=name):
@@ -158,14 +158,14 @@ async def _secured(
     raise ConnectionResetError("closed in the TLS handshake")
 
 
-class _Patient(asyncio.StreamReaderProtocol):
+class _KeepData(asyncio.StreamReaderProtocol):
     """Lets what was said before a reset be heard. ``broken`` is the error that ended it, where no server closed it."""
 
     broken: Exception | None = None
 
     def connection_lost(self, exc: Exception | None) -> None:
         self.broken = None if isinstance(exc, ConnectionError) else exc
-        super().connection_lost(exc if isinstance(exc, Endless) else None)
+        super().connection_lost(exc if isinstance(exc, ResponseTooLarge) else None)
 
 
 async def _accepted(listener: socket.socket) -> Streams:
@@ -177,7 +177,7 @@ async def _accepted(listener: socket.socket) -> Streams:
         if struct.unpack("3i", credentials)[0] == os.getpid():
             break
         connection.close()
-    transport, protocol = await loop.create_unix_connection(lambda: _Patient(reader), sock=connection)
+    transport, protocol = await loop.create_unix_connection(lambda: _KeepData(reader), sock=connection)
     return reader, asyncio.StreamWriter(transport, protocol, reader, loop)
 
 
@@ -192,5 +192,5 @@ def _vetted(request: bytes) -> bytes:
             rounds = re.sub(rb"\D", b"", part) if part.startswith(b"i=") else b""
             if len(rounds) > 9 or int(rounds or b"0") > _ROUNDS:
                 often = rounds.decode() if len(rounds) <= 12 else "more than a billion"
-                raise Met(causes.LOGIN_TOO_COSTLY.found(f"the server wants the password hashed {often} times"))
+                raise Diagnosed(causes.LOGIN_TOO_COSTLY.found(f"the server wants the password hashed {often} times"))
     return b"R" + struct.pack("!II", len(body) + 8, kind) + body

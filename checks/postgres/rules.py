@@ -11,10 +11,10 @@ from checks.postgres import causes, master_keys
 
 if TYPE_CHECKING:
     from checks.postgres import Postgres
-    from checks.postgres.inspection import Plane, Survey
+    from checks.postgres.inspection import Plane, ServerState
 
 
-def may_create(_check: Postgres, found: Survey) -> Iterator[Diagnosis]:
+def may_create(_check: Postgres, found: ServerState) -> Iterator[Diagnosis]:
     """Migrations create schemas."""
     if not found.may_create:
         yield causes.MAY_NOT_CREATE.found(
@@ -24,7 +24,7 @@ def may_create(_check: Postgres, found: Survey) -> Iterator[Diagnosis]:
         )
 
 
-def may_use(check: Postgres, found: Survey) -> Iterator[Diagnosis]:
+def may_use(check: Postgres, found: ServerState) -> Iterator[Diagnosis]:
     """The running services read and write the tables that migrations made, and workflows theirs."""
     for plane in found.planes:
         for part in check.use.schemas:
@@ -44,7 +44,7 @@ def _lacks(role: str, plane: Plane, schema: str) -> Iterator[Diagnosis]:
         yield causes.MAY_NOT_USE_SCHEMA.found(message, blames=(plane.name,))
 
 
-def is_direct(_check: Postgres, found: Survey) -> Iterator[Diagnosis]:
+def is_direct(_check: Postgres, found: ServerState) -> Iterator[Diagnosis]:
     """A pooler hands out a made-up key instead of the backend's pid (PgBouncer, in every mode)."""
     if found.pooled:
         yield causes.POOLER_ON_DIRECT_URL.found("a pooler answers: the session is not the server process's own")
@@ -52,20 +52,20 @@ def is_direct(_check: Postgres, found: Survey) -> Iterator[Diagnosis]:
         yield causes.RELAYED.found(f"the server sees port {found.client_port}, this end has port {found.local_port}")
 
 
-def is_pooled(check: Postgres, found: Survey) -> Iterator[Diagnosis]:
+def is_pooled(check: Postgres, found: ServerState) -> Iterator[Diagnosis]:
     """Without a pooler every process of Mistle holds ten connections of the server."""
     if not found.pooled:
         status = Status.WARN if check.production else Status.OK
         yield causes.DIRECT_ON_POOLED_URL.found("no pooler: the server itself answers", status=status)
 
 
-def is_recent(_check: Postgres, found: Survey) -> Iterator[Diagnosis]:
+def is_recent(_check: Postgres, found: ServerState) -> Iterator[Diagnosis]:
     """Mistle needs Postgres 11."""
     if found.version < 110_000:
         yield causes.TOO_OLD.found(f"the server is Postgres {found.version // 10_000}")
 
 
-def is_writable(_check: Postgres, found: Survey) -> Iterator[Diagnosis]:
+def is_writable(_check: Postgres, found: ServerState) -> Iterator[Diagnosis]:
     """Mistle writes."""
     if found.in_recovery:
         yield causes.READ_ONLY.found("the server is a replica or in recovery (pg_is_in_recovery)")
@@ -75,7 +75,7 @@ def is_writable(_check: Postgres, found: Survey) -> Iterator[Diagnosis]:
         )
 
 
-def has_headroom(check: Postgres, found: Survey) -> Iterator[Diagnosis]:
+def has_headroom(check: Postgres, found: ServerState) -> Iterator[Diagnosis]:
     """Poolers share connections; where there is none, Mistle's processes open ten each."""
     held = found.own if check.deployed else 0  # a running Mistle's own sessions are not taken from it
     if found.pooled or found.left >= check.connections - held:
@@ -87,7 +87,7 @@ def has_headroom(check: Postgres, found: Survey) -> Iterator[Diagnosis]:
     )
 
 
-def is_migrated(check: Postgres, found: Survey) -> Iterator[Diagnosis]:
+def is_migrated(check: Postgres, found: ServerState) -> Iterator[Diagnosis]:
     """The state of each plane's migrations; before the first deployment there are none."""
     for plane in found.planes:
         yield from _migrations(check, plane)
@@ -123,7 +123,7 @@ def _not_migrated(check: Postgres, plane: Plane, message: str) -> Diagnosis:
     return causes.NOT_MIGRATED.found(f"{message}: first deployment", blames=(plane.name,), hint="", status=Status.OK)
 
 
-def opens_credentials(check: Postgres, found: Survey) -> Iterator[Diagnosis]:
+def opens_credentials(check: Postgres, found: ServerState) -> Iterator[Diagnosis]:
     """Every stored credential can be opened with a configured master key."""
     if isinstance(found.ciphertexts, tuple):
         known = [each for each in found.ciphertexts if each[0] not in check.unusable_master_keys]

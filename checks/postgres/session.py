@@ -11,7 +11,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
-from checks.core.check import Met
+from checks.core.check import Diagnosed
 from checks.core.machine import spare
 from checks.postgres import causes
 from checks.postgres.libpq_proxy import Dial, Relay, relayed
@@ -58,7 +58,7 @@ class LoginTimeout(Exception):
         self.password_sent = password_sent
 
 
-class NotPostgres(Met):
+class NotPostgres(Diagnosed):
     """The answer is none that Postgres gives."""
 
     def __init__(self, words: str) -> None:
@@ -77,7 +77,7 @@ class QueryFailed(Exception):
         self.by = by
 
 
-class Session:
+class PostgresSession:
     """One connection of libpq's."""
 
     def __init__(self, pgconn: PGconn, relay: Relay) -> None:
@@ -123,7 +123,7 @@ class Session:
 
 
 @asynccontextmanager
-async def opened(dial: Dial, parameters: Mapping[str, str], **login: str) -> AsyncIterator[Session]:
+async def opened(dial: Dial, parameters: Mapping[str, str], **login: str) -> AsyncIterator[PostgresSession]:
     """Begin a login, as ``login`` says in libpq's words, with start-up ``parameters``.
 
     Whatever happens, the connection is closed at the end, without waiting for the server.
@@ -133,7 +133,7 @@ async def opened(dial: Dial, parameters: Mapping[str, str], **login: str) -> Asy
     async with relayed(dial) as relay:
         pgconn = pq.PGconn.connect_start(conninfo(parameters, host=relay.host, **login).encode())
         try:
-            yield Session(pgconn, relay)
+            yield PostgresSession(pgconn, relay)
         finally:
             pgconn.finish()
 

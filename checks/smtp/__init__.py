@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, ClassVar
 
 from checks.core.chain import chain
-from checks.core.check import Diagnosis, Layer, Met, Recorder, Status
+from checks.core.check import Diagnosed, Diagnosis, Layer, Recorder, Status
 from checks.core.text import foreign
 from checks.net.tcp import RESET, SILENT, NetworkCheck, reach
 from checks.net.tls import note_expiry
@@ -111,7 +111,9 @@ class Smtp(NetworkCheck):
 
     async def _offer(self, record: Recorder, client: SMTP) -> None:
         if not _ADDRESS.fullmatch(self.from_address):
-            raise Met(causes.SENDER_MALFORMED.found(f"{foreign(self.from_address, 80)} is not one e-mail address"))
+            raise Diagnosed(
+                causes.SENDER_MALFORMED.found(f"{foreign(self.from_address, 80)} is not one e-mail address")
+            )
         async with within(record, client, "answer to MAIL FROM and RCPT TO"):
             found = await envelope.offer(client, envelope.on_the_wire(self.from_address))
         if isinstance(found, Diagnosis):
@@ -130,7 +132,7 @@ class Smtp(NetworkCheck):
         )
 
         match error:
-            case Met():
+            case Diagnosed():
                 return error.diagnosis
             case Silent():
                 return SILENT.found(f"connected, then {error}", blames=self.address)

@@ -7,10 +7,10 @@ from collections.abc import AsyncIterator, Coroutine
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from checks.core.check import Met
+from checks.core.check import Diagnosed
 from checks.core.text import clean, foreign
 from checks.net.tcp import diagnose
-from checks.net.tls import PLAINTEXT_ON_TLS, hear, speaks_tls
+from checks.net.tls import PLAINTEXT_ON_TLS, first_bytes, speaks_tls
 from checks.smtp import causes, replies, session
 from checks.smtp.session import Silent, within
 
@@ -30,12 +30,12 @@ async def open_tls(record: Recorder, client: SMTP) -> None:
         async with within(record, client, "greeting through TLS"):
             await client.connect()
     except Silent as error:
-        _refuse_foreign(await hear((host, port), b"", record.part(0.5), tls=host), error)
+        _refuse_foreign(await first_bytes((host, port), b"", record.part(0.5), tls=host), error)
         raise
     except OSError as error:
         if not _is_plaintext(error):
             raise
-        raise Met(await _without_tls(record, client)) from error
+        raise Diagnosed(await _without_tls(record, client)) from error
 
 
 async def open_plaintext(record: Recorder, client: SMTP, address: tuple[str, int]) -> None:
@@ -61,11 +61,11 @@ async def upgrade(record: Recorder, client: SMTP) -> None:
         if error.code < 0:  # aiosmtplib's, for what is no reply
             raise
         reply = SMTPResponse(error.code, error.message)
-        raise Met(replies.found(causes.STARTTLS_REFUSED, reply)) from error
+        raise Diagnosed(replies.found(causes.STARTTLS_REFUSED, reply)) from error
     except OSError as error:
         if not _is_plaintext(error):
             raise
-        raise Met(causes.STARTTLS_REFUSED.found("the server agrees to STARTTLS, and speaks no TLS")) from error
+        raise Diagnosed(causes.STARTTLS_REFUSED.found("the server agrees to STARTTLS, and speaks no TLS")) from error
     async with within(record, client, "answer to EHLO"):
         await session.say_hello(client)
 
@@ -84,9 +84,9 @@ async def _meanwhile(work: Coroutine[Any, Any, T]) -> AsyncIterator[asyncio.Task
 async def _ask_why(record: Recorder, address: tuple[str, int]) -> None:
     limit = record.part(0.4)
     # aiosmtplib waits for the end of a line, which another protocol may never send.
-    async with _meanwhile(hear(address, b"", limit)) as listening:
+    async with _meanwhile(first_bytes(address, b"", limit)) as listening:
         if await speaks_tls(address, limit):
-            raise Met(causes.TLS_FROM_FIRST_BYTE.found("no greeting; the port answers a TLS handshake instead"))
+            raise Diagnosed(causes.TLS_FROM_FIRST_BYTE.found("no greeting; the port answers a TLS handshake instead"))
         words = await listening
     _refuse_foreign(words)
 
@@ -111,7 +111,7 @@ async def _without_tls(record: Recorder, client: SMTP) -> Diagnosis:
 def _refuse_foreign(words: bytes, error: Exception | None = None) -> None:
     """Raise Met, from ``error``, where a greeting does not begin with a reply's three digits."""
     if words and not words[:3].isdigit():
-        raise Met(causes.NOT_SMTP.found(f"the greeting is not a mail server's: {_shown(words)}")) from error
+        raise Diagnosed(causes.NOT_SMTP.found(f"the greeting is not a mail server's: {_shown(words)}")) from error
 
 
 def _is_plaintext(error: OSError) -> bool:

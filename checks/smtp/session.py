@@ -11,7 +11,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from typing import TYPE_CHECKING
 
-from checks.core.check import Met
+from checks.core.check import Diagnosed
 from checks.smtp import replies
 
 if TYPE_CHECKING:
@@ -109,7 +109,7 @@ async def log_in(client: SMTP, username: str, password: str) -> None:
                 await client.auth_plain(username, password)
     except SMTPAuthenticationError as error:
         reply = SMTPResponse(error.code, error.message)
-        raise Met(replies.of_login(reply, known=bool(offered))) from error
+        raise Diagnosed(replies.of_login(reply, known=bool(offered))) from error
 
 
 async def _login(client: SMTP, username: str, password: str) -> None:

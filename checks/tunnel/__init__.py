@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from typing import ClassVar
 
 from checks.core.check import Diagnosis, Layer, Recorder
-from checks.net.http import Endpoint, EndpointCheck, NotHttp, Reply, Unexpected, approach, look_up
+from checks.net.http import Endpoint, EndpointCheck, NotHttp, Reply, UnexpectedReply, look_up, reach_endpoint
 from checks.tunnel import causes, responses
 
 _PATH = "/tunnel/sandbox"
@@ -42,7 +42,7 @@ class Tunnel(EndpointCheck):
         if not self.deployed:
             await look_up(record, self.endpoint, "not up yet")
             return
-        await approach(record, self.endpoint)
+        await reach_endpoint(record, self.endpoint)
         goal = "the gateway keeps out who shows no token, and takes a connect token"
         with record.layer(Layer.AUTH, goal, proves=("url", *_TOKENS)):
             sandbox = f"mistle-preflight-{secrets.token_hex(8)}"
@@ -52,9 +52,9 @@ class Tunnel(EndpointCheck):
     async def _as_stranger(self, record: Recorder, sandbox: str) -> None:
         try:
             responses.to_stranger(await _ask(record, self.endpoint.at(f"/{sandbox}")))
-        except Unexpected as error:
+        except UnexpectedReply as error:
             if error.cause is causes.NOT_GATEWAY and await self._is_elsewhere(record, sandbox):
-                raise Unexpected(causes.PATH_MISSING, f"{error}; below {_PATH} it is") from error
+                raise UnexpectedReply(causes.PATH_MISSING, f"{error}; below {_PATH} it is") from error
             raise
 
     async def _as_member(self, record: Recorder, sandbox: str) -> None:
@@ -96,7 +96,7 @@ class Tunnel(EndpointCheck):
         from websockets.exceptions import InvalidHandshake
 
         match error:
-            case Unexpected():
+            case UnexpectedReply():
                 return error.diagnosis
             case NotHttp():
                 return causes.NOT_GATEWAY.found(str(error))

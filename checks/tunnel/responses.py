@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from checks.core.text import foreign
-from checks.net.http import Reply, Unexpected
+from checks.net.http import Reply, UnexpectedReply
 from checks.tunnel import causes
 
 _REFUSED = {401, 403}
@@ -20,24 +20,26 @@ def to_stranger(reply: Reply) -> None:
     if is_refusal(reply):
         return
     if reply.status == 101:
-        raise Unexpected(causes.OPEN_TO_ANYONE, "a tunnel opens without a token")
+        raise UnexpectedReply(causes.OPEN_TO_ANYONE, "a tunnel opens without a token")
     if reply.is_redirect:
-        raise Unexpected(causes.REDIRECTS, f"the answer is {reply.status}, a redirect to {foreign(reply.location)}")
+        raise UnexpectedReply(
+            causes.REDIRECTS, f"the answer is {reply.status}, a redirect to {foreign(reply.location)}"
+        )
     if reply.status in _NOT_UPGRADED:
-        raise Unexpected(causes.NOT_UPGRADED, f"a request for a WebSocket is answered {reply.words}")
+        raise UnexpectedReply(causes.NOT_UPGRADED, f"a request for a WebSocket is answered {reply.words}")
     _refuse_errors(reply)
     said = f"a request for a WebSocket is answered {reply.words}, and not the gateway's bare 401"
-    raise Unexpected(causes.NOT_GATEWAY, said)
+    raise UnexpectedReply(causes.NOT_GATEWAY, said)
 
 
 def to_member(reply: Reply) -> None:
     """The token is taken, and there is no such sandbox."""
     if reply.status in _REFUSED and _is_bare(reply):
-        raise Unexpected(causes.TOKEN_REJECTED, f"a connect token is answered {reply.words}")
+        raise UnexpectedReply(causes.TOKEN_REJECTED, f"a connect token is answered {reply.words}")
     _refuse_errors(reply)
     if reply.status != 409:
         said = f"a connect token for a sandbox that does not exist is answered {reply.words}, and not 409"
-        raise Unexpected(causes.NOT_GATEWAY, said)
+        raise UnexpectedReply(causes.NOT_GATEWAY, said)
 
 
 def _is_bare(reply: Reply) -> bool:
@@ -47,4 +49,4 @@ def _is_bare(reply: Reply) -> bool:
 
 def _refuse_errors(reply: Reply) -> None:
     if reply.status >= 500:
-        raise Unexpected(causes.BAD_GATEWAY, f"a request for a WebSocket is answered {reply.words}")
+        raise UnexpectedReply(causes.BAD_GATEWAY, f"a request for a WebSocket is answered {reply.words}")

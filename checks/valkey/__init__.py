@@ -5,18 +5,18 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from checks.core.check import Diagnosis, Layer, Met, Recorder, Settings
+from checks.core.check import Diagnosed, Diagnosis, Layer, Recorder, Settings
 from checks.core.text import foreign
 from checks.net.tcp import RESET, SILENT, NetworkCheck, reach
-from checks.net.tls import Plaintext, hear, secure, speaks_tls
+from checks.net.tls import PlaintextProbe, check_tls, first_bytes, speaks_tls
 from checks.valkey import causes
-from checks.valkey.commands import Refused, permissions, writes
+from checks.valkey.commands import CommandRefused, permissions, writes
 
 if TYPE_CHECKING:
     from redis.asyncio import Redis
 
 
-_PING = Plaintext(b"PING\r\n", (b"+", b"-"))
+_PING = PlaintextProbe(b"PING\r\n", (b"+", b"-"))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,7 +56,7 @@ class Valkey(NetworkCheck):
         """Log in, write and remove, judge the server's own report."""
         address = (await reach(record, self.host, self.port), self.port)
         if self.tls:
-            await secure(record, self.host, address, plaintext=_PING)
+            await check_tls(record, self.host, address, plaintext=_PING)
         with record.layer(Layer.AUTH, "login accepted", proves=("url",)):
             replies = await self._converse(record, address)
             replies.raise_login_error()
@@ -80,18 +80,18 @@ class Valkey(NetworkCheck):
                 return await talk(client, self.key_prefix, self.username or "default")
         except AuthenticationError as error:
             if causes.is_servers(error) and await self._is_disabled(record.settings, record.part(0.8)):
-                raise Refused("AUTH", error, causes.USER_DISABLED) from error
+                raise CommandRefused("AUTH", error, causes.USER_DISABLED) from error
             raise
         except (Dropped, Late) as error:
             if _is_cut(error) and (found := await self._recognise(record, address)):
-                raise Met(found) from error
+                raise Diagnosed(found) from error
             raise
 
     async def _recognise(self, record: Recorder, address: tuple[str, int]) -> Diagnosis | None:
         """Who it is that ends the connection, or says nothing that redis-py takes for a whole answer."""
         if not self.tls and await speaks_tls(address, record.part(0.6)):
             return causes.TLS_REQUIRED.found("the server closes a connection without TLS, and speaks TLS on that port")
-        heard = await hear(address, _PING.words, record.part(0.5), tls=self.host if self.tls else "")
+        heard = await first_bytes(address, _PING.words, record.part(0.5), tls=self.host if self.tls else "")
         return None if _PING.allows(heard) else causes.NOT_VALKEY.found("the answer to PING is not Valkey's")
 
     def _client(self, settings: Settings, limit: float, **changes: object) -> Redis:
@@ -156,9 +156,9 @@ class Valkey(NetworkCheck):
         from redis.exceptions import TimeoutError as Late
 
         match error:
-            case Met():
+            case Diagnosed():
                 return error.diagnosis
-            case Refused():
+            case CommandRefused():
                 return error.cause.found(f"the server says: {error}")
             case InvalidResponse():
                 return causes.NOT_VALKEY.found(f"the answer is not Valkey's: {foreign(str(error), 120)}")

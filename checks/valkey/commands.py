@@ -26,7 +26,7 @@ return kept
 """
 
 
-class Refused(Exception):
+class CommandRefused(Exception):
     """The server refused a command; ``cause`` says what that means."""
 
     def __init__(self, command: str, error: Exception, cause: Cause) -> None:
@@ -59,7 +59,9 @@ class Replies:
             if isinstance(reply, Exception) and command != _EXPIRE:
                 is_refusal = causes.is_servers(reply)
                 raise (
-                    Refused(f"{command} on {self.key_prefix}:", reply, causes.by_words(reply)) if is_refusal else reply
+                    CommandRefused(f"{command} on {self.key_prefix}:", reply, causes.by_words(reply))
+                    if is_refusal
+                    else reply
                 )
 
 

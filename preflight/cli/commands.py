@@ -17,17 +17,17 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
     from checks.core.roots import Trust
-    from preflight.cli.invocation import Session
+    from preflight.cli.invocation import Invocation
     from preflight.plan.plan import Plan
     from preflight.reference.catalogue import Explanation
     from preflight.saved.diff import Difference
-    from preflight.saved.merge import Matrix
+    from preflight.saved.merge import MergedReport
     from preflight.saved.reader import SavedReport
 
-    Document = Report | Difference | Matrix | Explanation | str
+    Document = Report | Difference | MergedReport | Explanation | str
 
 
-def run(session: Session) -> Report:
+def run(session: Invocation) -> Report:
     """Check everything."""
     from checks.core.check import Settings
     from preflight.output.progress import Progress
@@ -53,13 +53,13 @@ def run(session: Session) -> Report:
     return session.report()
 
 
-def config(session: Session) -> Report:
+def config(session: Invocation) -> Report:
     """Check the configuration alone."""
     _begin(session)
     return session.report()
 
 
-def plan(session: Session) -> Report:
+def plan(session: Invocation) -> Report:
     """Say what a run would check."""
     from preflight.plan.plan import with_services
 
@@ -70,7 +70,7 @@ def plan(session: Session) -> Report:
     return session.report()
 
 
-def explain(session: Session) -> Explanation:
+def explain(session: Invocation) -> Explanation:
     """Say what a finding means, or which there are."""
     from preflight.reference.catalogue import Explanation, entries
 
@@ -86,7 +86,7 @@ def explain(session: Session) -> Explanation:
     return Explanation((known[asked],))
 
 
-def completion(session: Session) -> str:
+def completion(session: Invocation) -> str:
     """Give a shell what it needs to complete this command."""
     from preflight.cli import completion
 
@@ -96,7 +96,7 @@ def completion(session: Session) -> str:
     return completion.script(shell)
 
 
-def diff(session: Session) -> Difference:
+def diff(session: Invocation) -> Difference:
     """Say what changed between two reports."""
     from preflight.saved.diff import diff
 
@@ -104,7 +104,7 @@ def diff(session: Session) -> Difference:
     return diff(before, after, session.fail_level)
 
 
-def merge(session: Session) -> Matrix:
+def merge(session: Invocation) -> MergedReport:
     """Make one verdict for every key from several reports."""
     from preflight.saved.merge import merge
 
@@ -115,7 +115,7 @@ def merge(session: Session) -> Matrix:
     return merge(vantages, session.fail_level)
 
 
-COMMANDS: Mapping[str, Callable[[Session], Document]] = {
+COMMANDS: Mapping[str, Callable[[Invocation], Document]] = {
     "run": run,
     "config": config,
     "plan": plan,
@@ -126,7 +126,7 @@ COMMANDS: Mapping[str, Callable[[Session], Document]] = {
 }
 
 
-def _begin(session: Session) -> Trust:
+def _begin(session: Invocation) -> Trust:
     """Read the configuration. Returns the certificates to trust.
 
     Raises UsageError, ConfigError, Interrupted.
@@ -143,7 +143,7 @@ def _begin(session: Session) -> Trust:
     return trusted
 
 
-def _vantage(session: Session, argument: str) -> SavedReport:
+def _vantage(session: Invocation, argument: str) -> SavedReport:
     """A report and its name: the one given, else the service's, else the file's."""
     name, equals, file = argument.partition("=")
     if not equals or Path(argument).exists():
@@ -152,7 +152,7 @@ def _vantage(session: Session, argument: str) -> SavedReport:
     return found if name else replace(found, name=found.service or found.name.removesuffix(".json"))
 
 
-def _read(session: Session, file: Path, name: str = "") -> SavedReport:
+def _read(session: Invocation, file: Path, name: str = "") -> SavedReport:
     from preflight.saved.reader import SavedReportError, read
 
     try:
@@ -172,7 +172,7 @@ def _require_known(ids: Iterable[str]) -> None:
             raise UsageError(f"there is no finding {id_!r}" + (f"; did you mean {close[0]}?" if close else ""))
 
 
-def _plan(session: Session) -> Plan:
+def _plan(session: Invocation) -> Plan:
     from preflight.plan.plan import SelectionError, plan
 
     options = session.options
@@ -187,7 +187,7 @@ def _plan(session: Session) -> Plan:
     return chosen
 
 
-def _compare(session: Session) -> None:
+def _compare(session: Invocation) -> None:
     from preflight.run.consistency import compare
 
     def note(error: BaseException) -> None:

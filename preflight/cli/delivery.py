@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Mapping
 
     from preflight.cli.commands import Document
-    from preflight.cli.invocation import Session
+    from preflight.cli.invocation import Invocation
     from preflight.formats import Target
 
 
@@ -30,7 +30,7 @@ def prepare(targets: Iterable[Target]) -> None:
             raise UsageError(f"--format: {file} cannot be written")
 
 
-def deliver(session: Session, document: Document) -> int:
+def deliver(session: Invocation, document: Document) -> int:
     """Print it, and give the exit code. A report that is lost leaves no run ready."""
     code = 0 if isinstance(document, str) else document.exit_code
     color, seconds = session.options.color, session.left
@@ -40,7 +40,7 @@ def deliver(session: Session, document: Document) -> int:
             code = report.exit_code
             for line in _asides(report, texts):
                 write_stderr(line)
-            hand_out(report, texts, color=color, seconds=seconds)
+            write_all(report, texts, color=color, seconds=seconds)
         else:
             known = formats.of(session.options.command)
             texts = {target: known[target[0]](document) for target in session.options.format}
@@ -51,7 +51,7 @@ def deliver(session: Session, document: Document) -> int:
     return code
 
 
-def hand_out(report: Report, texts: Mapping[Target, str], *, color: bool = True, seconds: float = 10.0) -> None:
+def write_all(report: Report, texts: Mapping[Target, str], *, color: bool = True, seconds: float = 10.0) -> None:
     """Write the texts of a report, and add to the summary of a CI service's step. Raises OutputError."""
     try:
         write(texts.items(), color=color, seconds=seconds)
@@ -68,7 +68,7 @@ def _summarize(report: Report, name: str) -> None:
         write_stderr(f"mistle-preflight: the step's summary cannot be written to: {error.strerror or error}")
 
 
-def _rendered(session: Session, report: Report) -> tuple[Report, dict[Target, str]]:
+def _rendered(session: Invocation, report: Report) -> tuple[Report, dict[Target, str]]:
     """The report, with every bug met in a format, and its texts; a format that has one shows that alone, if it can."""
     targets = _targets(session, report)
     texts = _texts(session, report, targets)
@@ -80,7 +80,7 @@ def _rendered(session: Session, report: Report) -> tuple[Report, dict[Target, st
     return report, texts | _texts(session, _only_bugs(report), lost)
 
 
-def _texts(session: Session, report: Report, targets: Iterable[Target]) -> dict[Target, str]:
+def _texts(session: Invocation, report: Report, targets: Iterable[Target]) -> dict[Target, str]:
     texts = {}
     for target in targets:
         try:
@@ -103,7 +103,7 @@ def _asides(report: Report, texts: Collection[Target]) -> Iterator[str]:
     yield from report.tracebacks if report.detail > 0 else ()
 
 
-def _targets(session: Session, report: Report) -> tuple[Target, ...]:
+def _targets(session: Invocation, report: Report) -> tuple[Target, ...]:
     """Where nothing was checked, a line on standard error says it to people, and a report only to machines."""
     wanted = session.options.format
     if report.exit_code != 2:

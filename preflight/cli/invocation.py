@@ -34,7 +34,7 @@ _NOTHING = Config(values={}, origins={}, findings=(), broken=frozenset(), keys={
 
 
 @dataclass
-class Session:
+class Invocation:
     """Filled in as the command goes along; at any moment it can give a report."""
 
     options: Options

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
 
     from preflight.cli.commands import Document
-    from preflight.cli.invocation import Session
+    from preflight.cli.invocation import Invocation
     from preflight.run.signals import Signals
 
 
@@ -74,14 +74,14 @@ def _code(arguments: list[str], signals: Signals) -> int:
 
 def _delivered(arguments: list[str], signals: Signals) -> int:
     from preflight.cli.delivery import deliver
-    from preflight.cli.options import Shown
+    from preflight.cli.options import HelpPrinted
     from preflight.run.signals import Interrupted
 
     try:
         document = _document(arguments, signals)
         with signals.hurrying():
             return deliver(*document)
-    except Shown:
+    except HelpPrinted:
         return _flushed(0)
     except Interrupted:
         raise
@@ -101,7 +101,7 @@ def _flushed(code: int) -> int:
     return code
 
 
-def _document(arguments: list[str], signals: Signals) -> tuple[Session, Document]:
+def _document(arguments: list[str], signals: Signals) -> tuple[Invocation, Document]:
     """What is to be printed, also where a signal ended the command."""
     from preflight.run.signals import Interrupted
 
@@ -135,17 +135,17 @@ def _last_resort(arguments: list[str], signals: Signals, error: BaseException) -
         return EXIT_CODES.get(met.cause.id, 1)
 
 
-def _session(arguments: list[str], signals: Signals) -> Session:
-    from preflight.cli.invocation import Session
+def _session(arguments: list[str], signals: Signals) -> Invocation:
+    from preflight.cli.invocation import Invocation
     from preflight.cli.options import Options, targets
 
-    return Session(Options(format=targets(arguments) or Options.format), signals, terminal=sys.stderr, apart=True)
+    return Invocation(Options(format=targets(arguments) or Options.format), signals, terminal=sys.stderr, apart=True)
 
 
-def _command(session: Session, arguments: list[str]) -> Document:
+def _command(session: Invocation, arguments: list[str]) -> Document:
     from preflight.cli.commands import COMMANDS
     from preflight.cli.delivery import prepare
-    from preflight.cli.options import Shown, UsageError, parse
+    from preflight.cli.options import HelpPrinted, UsageError, parse
     from preflight.config.loader import ConfigError
     from preflight.report.run_causes import UNREADABLE, USAGE
     from preflight.run.signals import Interrupted
@@ -159,14 +159,14 @@ def _command(session: Session, arguments: list[str]) -> Document:
         session.note(USAGE.found(str(error)))
     except ConfigError as error:
         session.note(UNREADABLE.found(str(error)))
-    except (Shown, Interrupted):
+    except (HelpPrinted, Interrupted):
         raise
     except BaseException as error:
         session.note_bug(error, f"the command {session.options.command}")
     return session.report()
 
 
-def _waiting(session: Session) -> AbstractContextManager[None]:
+def _waiting(session: Invocation) -> AbstractContextManager[None]:
     """A signal ends every command at once but ``run``, which first cleans up."""
     from contextlib import nullcontext
 

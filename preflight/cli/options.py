@@ -70,7 +70,7 @@ class UsageError(Exception):
     """The command line cannot be understood; the message is one line."""
 
 
-class Shown(Exception):
+class HelpPrinted(Exception):
     """What was asked for was --help or --version, and is printed."""
 
 
@@ -139,7 +139,7 @@ class _Parser(argparse.ArgumentParser):
         raise UsageError(message)
 
     def exit(self, status: int = 0, message: str | None = None) -> NoReturn:  # noqa: ARG002 - argparse's signature
-        raise Shown
+        raise HelpPrinted
 
 
 class _Help(argparse.RawDescriptionHelpFormatter):

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from preflight.reference.catalogue import Explanation
     from preflight.report.model import Report
     from preflight.saved.diff import Difference
-    from preflight.saved.merge import Matrix
+    from preflight.saved.merge import MergedReport
 
 Printable = TypeVar("Printable")
 Target = tuple[str, Path | None]  # a format, and its file or standard output
@@ -46,7 +46,7 @@ FORMATS: Formats[Report] = Formats(
     "preflight.formats", ("text", "json", "junit", "github", "markdown", "prometheus", "html")
 )
 DIFFERENCE: Formats[Difference] = Formats("preflight.formats.diff", ("text", "json", "markdown"))
-MATRIX: Formats[Matrix] = Formats("preflight.formats.merge", ("text", "json", "markdown", "html"))
+MATRIX: Formats[MergedReport] = Formats("preflight.formats.merge", ("text", "json", "markdown", "html"))
 
 EXPLANATION: Formats[Explanation] = Formats("preflight.formats.explanation", ("text", "json"))
 SCRIPT: Formats[str] = Formats("preflight.formats.script", ("text",))

@@ -15,7 +15,7 @@ from junitparser import Error, Failure, JUnitXml, Skipped, TestCase, TestSuite
 
 from checks.core.check import Finding, Status
 from checks.core.text import clean
-from preflight.formats.shared.phrases import explained, outcome, took
+from preflight.formats.shared.phrases import duration, explained, outcome
 from preflight.report.run_causes import EXIT_CODES, INTERRUPTED
 
 if TYPE_CHECKING:
@@ -74,7 +74,7 @@ def _key(report: Report, verdict: KeyVerdict) -> TestCase:
 
 def _rung(finding: Finding) -> str:
     hint = f" → {finding.hint}" if finding.hint else ""
-    return f"{finding.layer} {finding.status} {took(finding.seconds)} {finding.id}: {finding.message}{hint}"
+    return f"{finding.layer} {finding.status} {duration(finding.seconds)} {finding.id}: {finding.message}{hint}"
 
 
 def _interrupted() -> TestCase:

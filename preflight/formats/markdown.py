@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from checks.core.check import Status
 from preflight.formats.shared.gfm import MARKS, code, folded, marked, table
-from preflight.formats.shared.phrases import outcome, reason, tally, took
+from preflight.formats.shared.phrases import counts_text, duration, outcome, reason
 
 if TYPE_CHECKING:
     from checks.core.check import Finding
@@ -56,7 +56,7 @@ def _problem(report: Report, result: Result, finding: Finding) -> str:
 
 def _checks(report: Report) -> str:
     rows = (
-        (marked(result.status), code(result.name), code(result.target), took(result.seconds), code(reason(result)))
+        (marked(result.status), code(result.name), code(result.target), duration(result.seconds), code(reason(result)))
         for result in report.results
     )
     return "### Checks\n\n" + table(("", "check", "target", "time", "finding"), rows)
@@ -73,12 +73,14 @@ def _keys(report: Report) -> str:
         )
         for verdict in report.keys
     )
-    return folded(f"Keys: {tally(report.counts['keys'])}", table(("", "key", "evidence", "from", "finding"), rows))
+    return folded(
+        f"Keys: {counts_text(report.counts['keys'])}", table(("", "key", "evidence", "from", "finding"), rows)
+    )
 
 
 def _rungs(report: Report) -> str:
     rows = (
-        (marked(finding.status), code(result.name), finding.layer, took(finding.seconds), code(finding.message))
+        (marked(finding.status), code(result.name), finding.layer, duration(finding.seconds), code(finding.message))
         for result, finding in report.pairs
     )
     return folded("Every rung", table(("", "check", "rung", "time", "seen"), rows))

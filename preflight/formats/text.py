@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from checks.core.check import Finding, Status
 from preflight.formats.shared.ansi import color, marked
-from preflight.formats.shared.phrases import grouped, outcome, reason, took
+from preflight.formats.shared.phrases import duration, grouped, outcome, reason
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -104,7 +104,7 @@ def _verdict(report: Report) -> str:
 
 
 def _time(seconds: float) -> str:
-    number, unit = took(seconds).split()
+    number, unit = duration(seconds).split()
     return f"{number:>7} {unit:2}"
 
 

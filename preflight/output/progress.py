@@ -8,7 +8,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, TextIO
 
 from checks.core.check import Status
-from preflight.output.progress_rows import Row, Rows
+from preflight.output.progress_rows import ProgressRow, ProgressRows
 
 if TYPE_CHECKING:
     from rich.live import Live
@@ -24,7 +24,9 @@ class Progress:
 
     def __init__(self, stream: TextIO | None, checks: tuple[Check, ...], *, color: bool = True) -> None:
         self._stream = stream if stream and stream.isatty() and os.environ.get("TERM") != "dumb" else None
-        self._rows = Rows({check.name: Row(check.name, _target(check)) for check in checks if self._stream})
+        self._rows = ProgressRows(
+            {check.name: ProgressRow(check.name, _target(check)) for check in checks if self._stream}
+        )
         self._color = color
         self._live: Live | None = None
         self._lock, self._is_over = threading.Lock(), False

@@ -9,7 +9,7 @@ from checks.core.check import Status
 
 
 @dataclass
-class Row:
+class ProgressRow:
     """One check. ``seconds`` is how long it took, None while it has not ended; ``found`` the id of what is wrong."""
 
     name: str
@@ -20,10 +20,10 @@ class Row:
 
 
 @dataclass
-class Rows:
+class ProgressRows:
     """All checks, in the order of the report."""
 
-    rows: dict[str, Row]
+    rows: dict[str, ProgressRow]
     started: float = field(default_factory=time.perf_counter)
 
     @property

@@ -15,14 +15,14 @@ from preflight.formats.shared.ansi import ASCII
 from preflight.formats.shared.phrases import STYLES
 
 if TYPE_CHECKING:
-    from preflight.output.progress_rows import Row, Rows
+    from preflight.output.progress_rows import ProgressRow, ProgressRows
 
 _PER_SECOND = 10
 _COLORS = {Status.OK: "green", Status.SKIP: "dim", Status.WARN: "yellow", Status.FAIL: "red"}
 _WIDE = 100  # columns: from here on there is room for targets too
 
 
-def start(stream: TextIO, rows: Rows, *, color: bool) -> Live:
+def start(stream: TextIO, rows: ProgressRows, *, color: bool) -> Live:
     """Draw on the terminal until it is stopped; then nothing of it stays."""
     console = Console(file=stream, force_terminal=True, no_color=not color or None, highlight=False, emoji=False)
     live = Live(
@@ -40,7 +40,7 @@ def start(stream: TextIO, rows: Rows, *, color: bool) -> Live:
 class _LiveTable:
     """Rendered anew for each picture."""
 
-    def __init__(self, rows: Rows) -> None:
+    def __init__(self, rows: ProgressRows) -> None:
         self._rows = rows
         self._spinners: dict[str, Spinner] = {}
 
@@ -57,7 +57,7 @@ class _LiveTable:
         done = sum(row.seconds is not None for row in rows)
         yield Text(f"{done}/{len(rows)} checked, {self._rows.seconds:.1f} s", style="dim")
 
-    def _cells(self, row: Row, plain: bool, *, wide: bool) -> tuple[Text | Spinner, ...]:
+    def _cells(self, row: ProgressRow, plain: bool, *, wide: bool) -> tuple[Text | Spinner, ...]:
         target = Text(_in(row.target, plain) if wide else "", style="dim")
         if row.seconds is None:
             name = "line" if plain else "dots"
@@ -67,7 +67,7 @@ class _LiveTable:
         return Text(_in(mark, plain), style=color), Text(row.name), target, took, Text(row.found, style=color)
 
 
-def _fitting(rows: list[Row], height: int) -> list[Row]:
+def _fitting(rows: list[ProgressRow], height: int) -> list[ProgressRow]:
     """All of them or, in a low terminal, what is still waited for and what is wrong."""
     if len(rows) <= height:
         return rows

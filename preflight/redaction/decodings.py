@@ -37,7 +37,7 @@ _STANDARD = str.maketrans("-_", "+/")
 
 
 @dataclass(frozen=True)
-class Reading:
+class DecodedText:
     """A text, and for each of its characters the part of the original that it was read from."""
 
     text: str
@@ -54,9 +54,9 @@ class Reading:
         return _is_plausible(self.text)
 
 
-def readings(text: str) -> Iterator[Reading]:
+def readings(text: str) -> Iterator[DecodedText]:
     """The text itself comes first, then what one decoding makes of it, then two."""
-    first = Reading(text, [(start, start + 1) for start in range(len(text))])
+    first = DecodedText(text, [(start, start + 1) for start in range(len(text))])
     pending, met = deque([(first, 0)]), {first.key}
     while pending:
         reading, depth = pending.popleft()
@@ -72,15 +72,15 @@ def unescaped(text: str) -> str:
     return _ESCAPE.sub(_meant, text)
 
 
-def _without_escapes(reading: Reading) -> Iterator[Reading]:
+def _without_escapes(reading: DecodedText) -> Iterator[DecodedText]:
     return _replaced(reading, _ESCAPE, _meant)
 
 
-def _from_quoted_printable(reading: Reading) -> Iterator[Reading]:
+def _from_quoted_printable(reading: DecodedText) -> Iterator[DecodedText]:
     return _replaced(reading, _QUOTED, _quoted)
 
 
-def _replaced(reading: Reading, pattern: re.Pattern[str], meaning: Meaning) -> Iterator[Reading]:
+def _replaced(reading: DecodedText, pattern: re.Pattern[str], meaning: Meaning) -> Iterator[DecodedText]:
     if pattern.search(reading.text):
         first, other = (_each_replaced(reading, pattern, meaning, charset) for charset in ("utf-8", "latin-1"))
         yield first
@@ -88,17 +88,17 @@ def _replaced(reading: Reading, pattern: re.Pattern[str], meaning: Meaning) -> I
             yield other
 
 
-def _each_replaced(reading: Reading, pattern: re.Pattern[str], meaning: Meaning, charset: str) -> Reading:
+def _each_replaced(reading: DecodedText, pattern: re.Pattern[str], meaning: Meaning, charset: str) -> DecodedText:
     parts, spans, end = [], [], 0
     for match in pattern.finditer(reading.text):
         meant = meaning(match, charset)
         parts += [reading.text[end : match.start()], meant]
         spans += [*reading.spans[end : match.start()], *[_origin(reading, match)] * len(meant)]
         end = match.end()
-    return Reading("".join((*parts, reading.text[end:])), [*spans, *reading.spans[end:]])
+    return DecodedText("".join((*parts, reading.text[end:])), [*spans, *reading.spans[end:]])
 
 
-def _from_base64(reading: Reading) -> Iterator[Reading]:
+def _from_base64(reading: DecodedText) -> Iterator[DecodedText]:
     for run in _BASE64.finditer(reading.text):
         digits = run[0].rstrip("=" + CUT).translate(_STANDARD)
         for start in range(4):  # where the encoding began is not known
@@ -106,7 +106,7 @@ def _from_base64(reading: Reading) -> Iterator[Reading]:
             yield from _decoded(reading, run, binascii.a2b_base64(digits[start:end] + "=="))
 
 
-def _from_hex(reading: Reading) -> Iterator[Reading]:
+def _from_hex(reading: DecodedText) -> Iterator[DecodedText]:
     for run in _HEX.finditer(reading.text):
         digits = _NOT_HEX.sub("", run[0])
         for start in range(2):
@@ -114,21 +114,21 @@ def _from_hex(reading: Reading) -> Iterator[Reading]:
             yield from _decoded(reading, run, bytes.fromhex(digits[start:end]))
 
 
-def _from_decimal(reading: Reading) -> Iterator[Reading]:
+def _from_decimal(reading: DecodedText) -> Iterator[DecodedText]:
     for run in _DECIMAL.finditer(reading.text):
         numbers = [int(digits) for digits in re.findall("-?[0-9]+", run[0])]
         if all(-128 <= number < 256 for number in numbers):
             yield from _decoded(reading, run, bytes(number & 255 for number in numbers))
 
 
-def _unwrapped(reading: Reading) -> Iterator[Reading]:
+def _unwrapped(reading: DecodedText) -> Iterator[DecodedText]:
     if len(reading.text) < _PATIENCE and _WRAPPED.search(reading.text):
         places = [place for place, character in enumerate(reading.text) if not character.isspace()]
         text = "".join([reading.text[place] for place in places])
-        yield Reading(text, [reading.spans[place] for place in places])
+        yield DecodedText(text, [reading.spans[place] for place in places])
 
 
-_WAYS: tuple[Callable[[Reading], Iterator[Reading]], ...] = (
+_WAYS: tuple[Callable[[DecodedText], Iterator[DecodedText]], ...] = (
     _without_escapes,
     _from_quoted_printable,
     _from_base64,
@@ -138,20 +138,20 @@ _WAYS: tuple[Callable[[Reading], Iterator[Reading]], ...] = (
 )
 
 
-def _decoded(reading: Reading, run: re.Match[str], octets: bytes) -> Iterator[Reading]:
+def _decoded(reading: DecodedText, run: re.Match[str], octets: bytes) -> Iterator[DecodedText]:
     """Only the parts that can be read: octets that chance made have few, and few of the ways go on from there."""
     whole = octets.decode(errors="replace")
     if len(run[0]) >= _LONG or _is_plausible(whole):
         text = "\ufffd".join(_LEGIBLE.findall(whole)) + CUT * run[0].endswith(CUT)
         if text:
-            yield Reading(text, [_origin(reading, run)] * len(text))
+            yield DecodedText(text, [_origin(reading, run)] * len(text))
 
 
 def _is_plausible(text: str) -> bool:
     return "\ufffd" not in text and (text.isprintable() or _BETWEEN.sub("", text).isprintable())
 
 
-def _origin(reading: Reading, match: re.Match[str]) -> Span:
+def _origin(reading: DecodedText, match: re.Match[str]) -> Span:
     return reading.spans[match.start()][0], reading.spans[match.end() - 1][1]
 
 

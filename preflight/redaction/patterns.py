@@ -21,7 +21,7 @@ from preflight.redaction.own_words import is_word
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
-    from preflight.redaction.decodings import Reading, Span
+    from preflight.redaction.decodings import DecodedText, Span
 
 _SHORT = 5  # characters: a shorter secret is looked for as a word of its own only, or it would eat other words
 _CUT_SHORT = 4  # characters: this much of a secret where a text was cut off is a secret that was cut off there
@@ -46,7 +46,7 @@ class Hit(NamedTuple):
     sign: str
 
 
-class Needles:
+class SecretMatcher:
     """Finds the secrets in the readings of a text."""
 
     def __init__(self, secrets: Iterable[str]) -> None:
@@ -74,7 +74,7 @@ class Needles:
             signs.add(hashlib.new(name, _octets(form), usedforsecurity=False).hexdigest()[:_PART])
         return signs
 
-    def __call__(self, reading: Reading) -> Iterator[Hit]:
+    def __call__(self, reading: DecodedText) -> Iterator[Hit]:
         """What of them is in a reading."""
         text = solid(reading.text)
         for normal in (text, text.letters, *(() if reading.text.isascii() else (ascii_letters(reading.text),))):
@@ -115,7 +115,7 @@ class _Signs:
             yield from ((end - length, end) for end in ends if end >= length and text[end - length : end] in signs)
 
 
-def _hit(reading: Reading, normal: Normal, start: int, end: int) -> Hit:
+def _hit(reading: DecodedText, normal: Normal, start: int, end: int) -> Hit:
     """A cut, which shows that a secret goes on, is not a part of it."""
     sign = normal.text[start:end].rstrip(CUT)
     first, last = normal.places[start], normal.places[start + len(sign) - 1]

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from checks.core.text import Told
 from preflight.redaction.decodings import readings
 from preflight.redaction.own_words import are_ours
-from preflight.redaction.patterns import Needles
+from preflight.redaction.patterns import SecretMatcher
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -32,7 +32,7 @@ class Redactor:
     """
 
     def __init__(self, secrets: Iterable[str] = (), public: Iterable[str] = ()) -> None:
-        self._needles = Needles(secrets)
+        self._needles = SecretMatcher(secrets)
         self._public = frozenset(public) - {""}
         self._begin(lambda: False)
 

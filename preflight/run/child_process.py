@@ -22,7 +22,7 @@ from preflight.report import bugs
 from preflight.report.model import Result
 from preflight.report.run_causes import BUG
 from preflight.run import runner
-from preflight.run.execution import Climb
+from preflight.run.execution import Execution
 from preflight.run.runner import GRACE, Run, interrupted, too_late
 
 if TYPE_CHECKING:
@@ -62,7 +62,7 @@ def run(  # noqa: PLR0913 - as for the run itself
     if lacking := machine.too_small():
         return Run(tuple(_untold(check, settings, origins, lacking) for check in checks))
     ends = time.monotonic() + deadline - elapsed + _LATE
-    other = _Other(
+    other = _Child(
         lambda tell: runner.run(
             checks, settings, deadline=deadline, elapsed=elapsed, origins=origins, signals=signals, on_end=tell
         )
@@ -79,12 +79,12 @@ def run(  # noqa: PLR0913 - as for the run itself
 
 
 def _untold(check: Check, settings: Settings, origins: Mapping[str, str], reason: Diagnosis) -> Result:
-    climb = Climb((check,), settings)
+    climb = Execution((check,), settings)
     climb.cut(reason)
     return next(result for _, result in climb.results(origins))
 
 
-class _Other:
+class _Child:
     """The other process. ``told`` is what it has told so far, by the names of checks."""
 
     def __init__(self, work: Work) -> None:
@@ -187,7 +187,7 @@ def _serve(line: Connection, work: Work) -> NoReturn:
     try:
         for number in (signal.SIGHUP, signal.SIGQUIT):  # what they end is the process that is waited for
             signal.signal(number, signal.SIG_IGN)
-        threading.Thread(target=_mind, args=(line,), daemon=True).start()
+        threading.Thread(target=_exit_with_parent, args=(line,), daemon=True).start()
         tell(_done(work, tell))
     finally:
         os._exit(0)
@@ -200,7 +200,7 @@ def _done(work: Work, tell: OnEnd) -> Run | Failure:
         return _failure("the run", error)
 
 
-def _mind(line: Connection) -> None:
+def _exit_with_parent(line: Connection) -> None:
     """The line is only ever cut when nobody waits any more."""
     with suppress(EOFError, OSError):
         line.recv()

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 
-class Climb:
+class Execution:
     """A climb shared by equal ``checks``. It is over once, by its own end or by a cut, whichever comes first.
 
     The checks' thread begins and ends it, the main thread cuts it.

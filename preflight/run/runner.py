@@ -16,11 +16,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from checks.core import machine
-from checks.core.check import Check, ClimbEnded, Diagnosis, Settings
+from checks.core.check import Check, Diagnosis, Settings, StopCheck
 from checks.core.isolation import isolated
 from checks.core.threads import Loop
 from preflight.report.run_causes import DEADLINE, INTERRUPTED
-from preflight.run.execution import Climb
+from preflight.run.execution import Execution
 from preflight.run.signals import Signals
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from preflight.report.model import Result
 
     OnEnd = Callable[[tuple[Result, ...]], object]
-    Events = queue.SimpleQueue["Climb | int | None"]
+    Events = queue.SimpleQueue["Execution | int | None"]
 
 GRACE = 0.3  # seconds for a cancelled check to clean up; after that it is left behind
 
@@ -58,10 +58,10 @@ def run(  # noqa: PLR0913 - what, within which limits, and whom to tell
     ``elapsed`` seconds of the deadline are gone already.
     """
     ends, signals = time.monotonic() + deadline - elapsed, signals or Signals()
-    climbs = tuple(Climb(group, settings) for group in _distinct(checks))
+    climbs = tuple(Execution(group, settings) for group in _distinct(checks))
     work = _Work(climbs)
 
-    def tell(climb: Climb) -> None:
+    def tell(climb: Execution) -> None:
         if on_end:
             on_end(tuple(result for _, result in climb.results(origins)))
 
@@ -109,7 +109,7 @@ def interrupted() -> Diagnosis:
     return INTERRUPTED.found("the run was interrupted before this was done")
 
 
-def _watch(events: Events, ends: float, deadline: float, tell: Callable[[Climb], None]) -> Diagnosis | None:
+def _watch(events: Events, ends: float, deadline: float, tell: Callable[[Execution], None]) -> Diagnosis | None:
     """Wait for the end of the work, or for what ends it sooner."""
     while True:
         try:
@@ -128,7 +128,7 @@ def _watch(events: Events, ends: float, deadline: float, tell: Callable[[Climb],
 class _Work:
     """The climbs in their thread. ``events`` tells of each that ended, and with None of the end of all."""
 
-    def __init__(self, climbs: tuple[Climb, ...]) -> None:
+    def __init__(self, climbs: tuple[Execution, ...]) -> None:
         self.climbs = climbs
         self.events: Events = queue.SimpleQueue()
         self.thread = threading.Thread(target=self._run, daemon=True)
@@ -137,14 +137,14 @@ class _Work:
         self._turns = asyncio.Semaphore(machine.turns())
         self._tasks: list[asyncio.Task[None]] = []
 
-    def cut(self, reason: Diagnosis, tell: Callable[[Climb], None]) -> None:
+    def cut(self, reason: Diagnosis, tell: Callable[[Execution], None]) -> None:
         """End every climb that is not over, and tell of it."""
         for climb in self.climbs:
             if not climb.is_over:
                 climb.cut(self._why(climb, reason))
                 tell(climb)
 
-    def _why(self, climb: Climb, reason: Diagnosis) -> Diagnosis:
+    def _why(self, climb: Execution, reason: Diagnosis) -> Diagnosis:
         """A climb that had no turn, when others had, lacked descriptors and not time."""
         waited = self._turns.locked() and not climb.is_begun and reason.cause is DEADLINE
         return machine.waited(reason.message) if waited else reason
@@ -194,11 +194,11 @@ class _Work:
         await asyncio.gather(*map(self._climb, self.climbs))
         await asyncio.sleep(0)  # closed transports report their end
 
-    async def _climb(self, climb: Climb) -> None:
+    async def _climb(self, climb: Execution) -> None:
         async with self._turns:
             await self._climb_now(climb)
 
-    async def _climb_now(self, climb: Climb) -> None:
+    async def _climb_now(self, climb: Execution) -> None:
         if not climb.begin():
             return
         task = asyncio.create_task(_attempt(climb))
@@ -211,7 +211,7 @@ class _Work:
         self.events.put(climb)
 
 
-def _import_drivers(climb: Climb) -> None:
+def _import_drivers(climb: Execution) -> None:
     try:
         for module in climb.check.imports:
             importlib.import_module(module)
@@ -219,10 +219,10 @@ def _import_drivers(climb: Climb) -> None:
         climb.end(error)
 
 
-async def _attempt(climb: Climb) -> None:
+async def _attempt(climb: Execution) -> None:
     try:
         await climb.check.run(climb.record)
-    except ClimbEnded:
+    except StopCheck:
         climb.end()
     except BaseException as error:  # also SystemExit, from a driver: it would end the loop
         climb.end(error)

@@ -20,7 +20,7 @@ _SHOWN = 10  # past ids of one problem
 
 
 @dataclass(frozen=True)
-class Problem:
+class ChangedProblem:
     """A finding that counts, and the check that made it. ``was``: the ids found there before, where they differ."""
 
     check: str
@@ -51,10 +51,10 @@ class Difference:
 
     before: SavedReport
     after: SavedReport
-    new: tuple[Problem, ...]
-    fixed: tuple[Problem, ...]
-    still: tuple[Problem, ...]
-    unchecked: tuple[Problem, ...]
+    new: tuple[ChangedProblem, ...]
+    fixed: tuple[ChangedProblem, ...]
+    still: tuple[ChangedProblem, ...]
+    unchecked: tuple[ChangedProblem, ...]
     unproven: tuple[str, ...]
     facts: tuple[Change, ...]
 
@@ -86,16 +86,16 @@ def diff(before: SavedReport, after: SavedReport, level: Status = Status.FAIL) -
     )
 
 
-def _problems(document: SavedReport, level: Status) -> tuple[Problem, ...]:
+def _problems(document: SavedReport, level: Status) -> tuple[ChangedProblem, ...]:
     return tuple(
-        Problem(result.name, finding)
+        ChangedProblem(result.name, finding)
         for result in document.results
         for finding in result.findings
         if finding.status >= max(level, Status.WARN)
     )
 
 
-def _by_subject(problems: tuple[Problem, ...]) -> Past:
+def _by_subject(problems: tuple[ChangedProblem, ...]) -> Past:
     found: Past = {}
     for problem in problems:
         for subject in problem.subjects:
@@ -103,12 +103,12 @@ def _by_subject(problems: tuple[Problem, ...]) -> Past:
     return found
 
 
-def _with_past(problem: Problem, had: Past) -> Problem:
+def _with_past(problem: ChangedProblem, had: Past) -> ChangedProblem:
     pasts = [had[subject] for subject in problem.subjects if subject in had]
     if any(problem.finding.id in past for past in pasts):
         return problem
     some = dict.fromkeys(id_ for past in pasts for id_ in islice(past, _SHOWN))
-    return Problem(problem.check, problem.finding, tuple(islice(some, _SHOWN)))
+    return ChangedProblem(problem.check, problem.finding, tuple(islice(some, _SHOWN)))
 
 
 def _unproven(before: SavedReport, after: SavedReport) -> Iterator[str]:

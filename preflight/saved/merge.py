@@ -28,7 +28,7 @@ class Cell:
 
 
 @dataclass(frozen=True)
-class Row:
+class MergedKey:
     """One key: the services that need it, and what each vantage says, None where it says nothing."""
 
     key: str
@@ -43,7 +43,7 @@ class Row:
 
 
 @dataclass(frozen=True)
-class Trouble:
+class MergedProblem:
     """A finding that counts, the check that made it, and the vantages that saw it."""
 
     vantages: tuple[str, ...]
@@ -52,12 +52,12 @@ class Trouble:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Matrix:
+class MergedReport:
     """``unseen`` are services that need a key and have no vantage; ``incomplete`` vantages ended before their time."""
 
     vantages: tuple[SavedReport, ...]
-    rows: tuple[Row, ...]
-    troubles: tuple[Trouble, ...]
+    rows: tuple[MergedKey, ...]
+    troubles: tuple[MergedProblem, ...]
     unseen: tuple[str, ...]
     incomplete: tuple[str, ...]
     level: Status = Status.FAIL
@@ -73,7 +73,7 @@ class Matrix:
         return int(not self.ready)
 
 
-def merge(vantages: tuple[SavedReport, ...], level: Status = Status.FAIL) -> Matrix:
+def merge(vantages: tuple[SavedReport, ...], level: Status = Status.FAIL) -> MergedReport:
     """One row for every key of any report, in their order.
 
     A report counts for the keys that its service needs; one of no service for what the services without a report need.
@@ -87,7 +87,7 @@ def merge(vantages: tuple[SavedReport, ...], level: Status = Status.FAIL) -> Mat
         for key in dict.fromkeys(key for found in verdicts for key in found)
     )
     needed = frozenset(name for names in set(users.values()) for name in names)
-    return Matrix(
+    return MergedReport(
         vantages=vantages,
         rows=rows,
         troubles=tuple(_troubles(vantages, rows)),
@@ -113,12 +113,12 @@ def _row(
     seen: frozenset[str | None],
     services: list[str | None],
     verdicts: list[KeyVerdict | None],
-) -> Row:
+) -> MergedKey:
     cells = tuple(
         Cell(verdict, _counts(service, users, seen)) if verdict else None
         for service, verdict in zip(services, verdicts, strict=True)
     )
-    return Row(key, tuple(name for name in SERVICES if name in users), cells)
+    return MergedKey(key, tuple(name for name in SERVICES if name in users), cells)
 
 
 def _counts(service: str | None, users: frozenset[str], seen: frozenset[str | None]) -> bool:
@@ -127,7 +127,7 @@ def _counts(service: str | None, users: frozenset[str], seen: frozenset[str | No
     return bool(users - seen) if service is None else service in users
 
 
-def _troubles(vantages: tuple[SavedReport, ...], rows: tuple[Row, ...]) -> Iterator[Trouble]:
+def _troubles(vantages: tuple[SavedReport, ...], rows: tuple[MergedKey, ...]) -> Iterator[MergedProblem]:
     """Every warning and failure that counts, once for all the vantages that saw it."""
     counting = {
         (document.name, row.key)
@@ -143,7 +143,7 @@ def _troubles(vantages: tuple[SavedReport, ...], rows: tuple[Row, ...]) -> Itera
                 if finding.status >= Status.WARN and (keys or not finding.fields):
                     seen.setdefault((result.name, _timeless(finding, keys)), []).append(document.name)
     for (check, finding), names in seen.items():
-        yield Trouble(tuple(dict.fromkeys(names)), check, finding)
+        yield MergedProblem(tuple(dict.fromkeys(names)), check, finding)
 
 
 def _timeless(finding: Finding, keys: tuple[str, ...]) -> Finding:

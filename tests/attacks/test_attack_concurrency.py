@@ -26,7 +26,7 @@ from tests.harness.figures import Section
 from tests.harness.full_deployment import PATIENT, ROWS, Servers, Whole, preflight, whole
 from tests.harness.provider_override import climb_changed
 from tests.harness.recording_proxy import LOOPBACK, Relay, relays
-from tests.harness.run_check import Climb, climb
+from tests.harness.run_check import CheckRun, run_check
 from tests.harness.visits import VISITS
 from tests.testbed import Authority, Smtp, object_store, postgres_server, valkey_server
 from tests.testbed.containers import Server
@@ -46,7 +46,7 @@ WRITTEN = {
 """By relay, the random part of each name that was written."""
 Counts = Mapping[str, tuple[int, int]]
 """By relay: connections, and how many of them carried a word."""
-Climber = Callable[[int], Climb]
+Climber = Callable[[int], CheckRun]
 """Climbs to a server through another port."""
 AnyServer = TypeVar("AnyServer", bound=Server)
 
@@ -166,9 +166,9 @@ def secured_postgres(authority: Authority, _roots: Path) -> Iterator[tuple[int, 
     name = "postgres.control_plane.direct"
     with postgres_server(certificate=authority.leaf()) as server:
 
-        def climbed(port: int) -> Climb:
+        def climbed(port: int) -> CheckRun:
             url = moved(server, port).url(sslmode="require")
-            return climb(name, {f"{name}_url": url}, stage="before-deploy")
+            return run_check(name, {f"{name}_url": url}, stage="before-deploy")
 
         yield server.port, climbed
 
@@ -178,9 +178,9 @@ def secured_valkey(authority: Authority, roots: Path) -> Iterator[tuple[int, Cli
     name = "kv.data_plane"
     with valkey_server(certificate=authority.leaf(), tls_auth_clients="no") as server:
 
-        def climbed(port: int) -> Climb:
+        def climbed(port: int) -> CheckRun:
             url = moved(server, port).url(scheme="rediss")
-            return climb(name, {f"{name}.url": url, f"{name}.key_prefix": "mistle"}, extra=roots)
+            return run_check(name, {f"{name}.url": url, f"{name}.key_prefix": "mistle"}, extra=roots)
 
         yield server.port, climbed
 
@@ -191,10 +191,10 @@ def secured_store(authority: Authority, roots: Path) -> Iterator[tuple[int, Clim
     keys = {"access_key_id": MINIMAL.access_key_id, "secret_access_key": MINIMAL.secret_access_key}
     with object_store(certificate=authority.leaf()) as server:
 
-        def climbed(port: int) -> Climb:
+        def climbed(port: int) -> CheckRun:
             place = {"endpoint": moved(server, port).url, "bucket_name": BUCKET, "region": "us-east-1"}
             values = place | keys | {"force_path_style": True}
-            return climb(name, {f"{name}.{key}": value for key, value in values.items()}, extra=roots)
+            return run_check(name, {f"{name}.{key}": value for key, value in values.items()}, extra=roots)
 
         yield server.port, climbed
 
@@ -241,9 +241,9 @@ def test_connections_with_tls(row: str, authority: Authority, roots: Path) -> No
 def test_connections_to_a_mail_server_with_tls(smtp: Smtp, roots: Path) -> None:
     values = {"host": LOOPBACK, "secure": True, "username": USER, "password": PASSWORD, "from_address": ADDRESS}
 
-    def climbed(port: int) -> Climb:
+    def climbed(port: int) -> CheckRun:
         given = {f"email.smtp.{name}": value for name, value in {**values, "port": port}.items()}
-        return climb("email.smtp", given, extra=roots)
+        return run_check("email.smtp", given, extra=roots)
 
     assert CONNECTIONS["`smtp`"][1] == counts_with_tls(smtp.ports["submissions"], climbed)
 

@@ -31,7 +31,7 @@ from tests.harness.figures import Section
 from tests.harness.full_deployment import PATIENT, ROOT, ROWS, Servers, Whole, whole
 from tests.harness.networks import can_have_own_network, own_network
 from tests.harness.recording_proxy import listener, relays
-from tests.harness.run_check import climb
+from tests.harness.run_check import run_check
 from tests.harness.visits import VALUES, VISITS
 from tests.testbed import Authority, postgres_server
 from tests.testbed.web import web_server
@@ -193,7 +193,7 @@ def test_a_server_that_asks_for_the_password_itself() -> None:
         relays({"server": (server.host, server.port)}) as made,
     ):
         values = {f"{name}_url": replace(server, port=made["server"].port).url()}
-        climb(name, values)
+        run_check(name, values)
     assert shown(b"".join(made["server"].said), secrets_by_key(values)) == {f"{name}_url"}
 
 

@@ -25,7 +25,7 @@ from checks.core.check import Layer, Status
 from tests.harness import configs, profiles, security_md
 from tests.harness.figures import Section
 from tests.harness.full_deployment import IMAGE, MASTER_KEY, MIGRATIONS, NETWORK, SIGNALS, Servers
-from tests.harness.run_check import Climb, climb
+from tests.harness.run_check import CheckRun, run_check
 from tests.harness.visits import VISITS
 from tests.servers.e2b import e2b
 from tests.servers.engine import filtered_engine
@@ -63,7 +63,7 @@ def taken(figures: Section, right: str, outcome: str) -> None:
     figures.add(TAKEN, int(figures.figures.get(TAKEN, 0)) + 1)
 
 
-def without(climbed: Climb, status: Status = Status.FAIL) -> str:
+def without(climbed: CheckRun, status: Status = Status.FAIL) -> str:
     """The one thing that a climb found, with a remedy."""
     (finding,) = (each for each in climbed.findings if each.status is status)
     assert climbed.status is status, climbed
@@ -112,11 +112,11 @@ def login(server: Postgres | PgBouncer, role: str) -> str:
     return server.url(role, PASSWORDS[role])
 
 
-def postgres_climb(server: Postgres | PgBouncer, role: str, stage: str = "live") -> Climb:
+def postgres_climb(server: Postgres | PgBouncer, role: str, stage: str = "live") -> CheckRun:
     """The check whose URL this role is for."""
     plane, _, way = role.rpartition("_")
     name = f"postgres.{plane}.{way}"
-    return climb(name, {f"{name}_url": login(server, role), f"{configs.MASTER_KEYS}.1": MASTER_KEY}, stage=stage)
+    return run_check(name, {f"{name}_url": login(server, role), f"{configs.MASTER_KEYS}.1": MASTER_KEY}, stage=stage)
 
 
 def migrate(server: Postgres, role: str, password: str, plane: str) -> None:
@@ -222,9 +222,9 @@ COMMANDS = [word for word in USER_LINE if word.startswith("+")]
 NEEDED_BY_ALL = "valkey.not-permitted"
 
 
-def valkey_climb(server: Valkey, database: int = 0, **options: bool) -> Climb:
+def valkey_climb(server: Valkey, database: int = 0, **options: bool) -> CheckRun:
     values = {"url": server.url(VALKEY_PASSWORD, "mistle", database), "key_prefix": "mistle"}
-    return climb("kv.data_plane", {f"kv.data_plane.{key}": value for key, value in values.items()}, **options)
+    return run_check("kv.data_plane", {f"kv.data_plane.{key}": value for key, value in values.items()}, **options)
 
 
 @pytest.fixture(scope="module")
@@ -321,10 +321,10 @@ def test_valkey_without_what_can_be_left_out(
 ACTIONS = POLICY["Statement"][0]["Action"]
 
 
-def store_climb(server: ObjectStore, **options: bool) -> Climb:
+def store_climb(server: ObjectStore, **options: bool) -> CheckRun:
     values = {"endpoint": server.url, "bucket_name": BUCKET, "region": server.region, "force_path_style": True}
     values |= {"access_key_id": MINIMAL.access_key_id, "secret_access_key": MINIMAL.secret_access_key}
-    return climb(
+    return run_check(
         "object_store.assets", {f"object_store.assets.{key}": value for key, value in values.items()}, **options
     )
 
@@ -406,7 +406,7 @@ def prepared(servers: Servers) -> Iterator[Engine]:
         network.remove()
 
 
-def docker_climb(servers: Servers, allowed: Collection[str], network: str = NETWORK, **options: bool) -> Climb:
+def docker_climb(servers: Servers, allowed: Collection[str], network: str = NETWORK, **options: bool) -> CheckRun:
     with filtered_engine(servers.engine.socket, allowed) as socket:
         values = {
             "sandbox.provider": "docker",
@@ -415,7 +415,7 @@ def docker_climb(servers: Servers, allowed: Collection[str], network: str = NETW
             "sandbox.default_base_image": f"{servers.registry.address}/{IMAGE}",
             "sandbox.storage.docker_volume.name_prefix": "mistle-",
         }
-        return climb("sandbox.docker", values, **options)
+        return run_check("sandbox.docker", values, **options)
 
 
 def test_docker(prepared: Engine, servers: Servers) -> None:
@@ -446,10 +446,10 @@ HEARD = security_md.blocks("SMTP")[0].split()
 OFFER = "250-mail.test\n250-STARTTLS\n250 AUTH PLAIN"
 
 
-def smtp_climb(port: int, roots: Path, **changes: object) -> Climb:
+def smtp_climb(port: int, roots: Path, **changes: object) -> CheckRun:
     values = {"host": "localhost", "port": port, "secure": False, "username": USER, "password": PASSWORD}
     values |= {"from_address": ADDRESS, **changes}
-    return climb("email.smtp", {f"email.smtp.{key}": value for key, value in values.items()}, extra=roots)
+    return run_check("email.smtp", {f"email.smtp.{key}": value for key, value in values.items()}, extra=roots)
 
 
 def test_smtp(authority: Authority, roots: Path) -> None:
@@ -515,7 +515,9 @@ def permitting(app: ASGIApp, allowed: Collection[tuple[str, str]]) -> ASGIApp:
     return proxied
 
 
-def visited(name: str, paths: Collection[tuple[str, str]], authority: Authority, roots: Path) -> tuple[Climb, set[str]]:
+def visited(
+    name: str, paths: Collection[tuple[str, str]], authority: Authority, roots: Path
+) -> tuple[CheckRun, set[str]]:
     """What was found where these alone may be asked, and the paths that were."""
     with web_server(permitting(VISITS[name].app(), paths), authority.leaf()) as web:
         found = VISITS[name].climb("https", web.port, extra=roots)

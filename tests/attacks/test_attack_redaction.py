@@ -16,7 +16,7 @@ import preflight.cli.invocation
 import preflight.redaction.redactor
 from checks.core.check import Finding, Layer, Status
 from checks.core.text import Told, clean, foreign, told
-from preflight.cli.invocation import Session
+from preflight.cli.invocation import Invocation
 from preflight.cli.options import Options
 from preflight.config.loader import load
 from preflight.redaction import own_words
@@ -97,7 +97,7 @@ def test_what_could_not_be_searched_in_time_is_withheld(
 ) -> None:
     monkeypatch.setattr(preflight.cli.invocation, "_SHARE", 0.0)
     signals = Signals()
-    session = Session(Options(deadline=0.0 if reason == "deadline" else 60.0), signals)
+    session = Invocation(Options(deadline=0.0 if reason == "deadline" else 60.0), signals)
     session.read(load(configs.write(tmp_path, {"email.smtp.password": "Op3n-Sesame!"}), {}))
     found = Finding("smtp.auth", Layer.AUTH, Status.FAIL, "the server says: Op3n-Sesame!", "write Op3n-Sesame!")
     session.results = (Result("smtp", "smtp", "Op3n-Sesame!", ("email.smtp.password",), (found,), facts={"x": "Op3n"}),)
@@ -149,7 +149,7 @@ def test_our_own_words_of_a_result_are_never_masked() -> None:
 
 
 def test_our_own_lines_of_a_traceback_are_never_masked(tmp_path: Path) -> None:
-    session = Session(Options())
+    session = Invocation(Options())
     session.read(load(configs.write(tmp_path, {"email.smtp.password": "listener"}), {}))
     try:
         with Signals().told_to(lambda _: None):

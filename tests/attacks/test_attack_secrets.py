@@ -31,7 +31,7 @@ import checks
 from checks.core.check import Layer
 from checks.core.text import clean
 from preflight.cli import commands
-from preflight.cli.invocation import Session
+from preflight.cli.invocation import Invocation
 from preflight.cli.main import main
 from preflight.cli.options import Options
 from preflight.formats import FORMATS
@@ -236,7 +236,7 @@ def skeleton(report: Report) -> object:
     return document | {"seconds": 0}
 
 
-def unmasked(session: Session) -> Report:
+def unmasked(session: Invocation) -> Report:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(session, "mask", Unmasked())
         return session.report()
@@ -263,7 +263,7 @@ def test_masked_report_stays_readable(command: str, word: str, tmp_path: Path) -
     changes = {path: _everywhere(path, word, host) for path in (*SECRET_KEYS, "object_store.assets.bucket_name")}
     more: dict[str, object] = {"email.smtp.host": host, "kv.data_plane.key_prefix": word}
     file = configs.write(tmp_path, {**configs.ALL, **changes, **more})
-    session = Session(Options(config=file, detail=1), Signals())
+    session = Invocation(Options(config=file, detail=1), Signals())
     report = commands.COMMANDS[command](session)
     assert isinstance(report, Report)
     assert skeleton(report) == skeleton(unmasked(session))

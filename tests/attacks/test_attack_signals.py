@@ -328,7 +328,7 @@ def test_signal_when_the_report_is_made_changes_nothing(
 @both
 def test_more_signals_change_nothing(number: signal.Signals, hanging: list[str], asked: threading.Event) -> None:
     """They come while checks are being cut short, and again while the report is written."""
-    code = struck("preflight.run.execution", "Climb.cut", number) + struck(
+    code = struck("preflight.run.execution", "Execution.abort", number) + struck(
         "preflight.output.writer", "_encoded", number, number
     )
     running = Command(*hanging, code=code)

@@ -28,7 +28,7 @@ from tests.harness.faults import Behaviour
 from tests.harness.figures import Section
 from tests.harness.hostile_words import CONTROL, MARK, WORDS, commands, stray
 from tests.harness.provider_override import tls_serving
-from tests.harness.run_check import Climb, climb
+from tests.harness.run_check import CheckRun, run_check
 from tests.harness.targets import TARGETS, TOKEN, aimed, climbed
 from tests.testbed import self_signed
 
@@ -188,7 +188,7 @@ PLACES: Mapping[tuple[str, str], Place] = {
 }
 
 
-def reported(kind: str, found: Climb) -> Report:
+def reported(kind: str, found: CheckRun) -> Report:
     target = TARGETS[kind]
     result = Result(target.name, kind, "somewhere", (target.key,), found.findings)
     return Report(
@@ -260,7 +260,7 @@ def test_a_certificate_of_hostile_names() -> None:
     leaf = self_signed(text("".join(each for each in EVERYTHING if each >= " " and each < "\ud800")[:64]))
     values = {TARGETS["api"].key: "https://localhost:{}", "internal_auth.shared_token.token": TOKEN}
     with tls_serving(leaf, lambda _: None) as port:
-        found = climb(TARGETS["api"].name, {**values, TARGETS["api"].key: f"https://localhost:{port}"})
+        found = run_check(TARGETS["api"].name, {**values, TARGETS["api"].key: f"https://localhost:{port}"})
     found.fails("tls.self-signed", Layer.TLS, TARGETS["api"].key, hint="NODE_EXTRA_CA_CERTS")
     for render in FORMATS.values():
         assert stray(render(reported("api", found))) == set()

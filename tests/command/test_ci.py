@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from preflight import render
-from preflight.cli.delivery import hand_out
+from preflight.cli.delivery import write_all
 from preflight.formats import FORMATS, Target
 from preflight.output import ci
 from preflight.output.workspace import in_repository
@@ -39,7 +39,7 @@ COMMANDS = [
 
 
 def deliver(report: Report, targets: list[Target]) -> None:
-    hand_out(report, {target: FORMATS[target[0]](report) for target in targets})
+    write_all(report, {target: FORMATS[target[0]](report) for target in targets})
 
 
 def obeyed(text: str) -> list[str]:

@@ -14,7 +14,7 @@ import pytest
 from justhtml import JustHTML, Node
 
 from preflight.formats import FORMATS, MATRIX
-from preflight.saved.merge import Matrix, merge
+from preflight.saved.merge import MergedReport, merge
 from tests.harness import deployments, vantages
 
 
@@ -145,7 +145,9 @@ def test_table_has_headers():
 
 
 def test_matrix_of_no_keys_has_no_table():
-    page = JustHTML(MATRIX["html"](Matrix(vantages=(), rows=(), troubles=(), unseen=(), incomplete=())), sanitize=False)
+    page = JustHTML(
+        MATRIX["html"](MergedReport(vantages=(), rows=(), troubles=(), unseen=(), incomplete=())), sanitize=False
+    )
     assert not page.query("#keys, .filter")
 
 

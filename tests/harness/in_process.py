@@ -17,7 +17,7 @@ import pytest
 import preflight.plan.plan
 from checks.core.check import Check, Layer, Recorder
 from preflight.cli import commands
-from preflight.cli.invocation import Session
+from preflight.cli.invocation import Invocation
 from preflight.cli.options import Options
 from preflight.config.schema.keys import KEYS, VERSION, Secrecy, key_of
 from preflight.formats import FORMATS
@@ -130,7 +130,7 @@ class Printed:
 
     report: Report
     texts: Mapping[tuple[str, str], str]
-    session: Session = field(repr=False)
+    session: Invocation = field(repr=False)
 
 
 def run(here: Stage, told: Mapping[str, object], variables: Collection[str] = (), timeout: float = 8.0) -> Printed:
@@ -142,7 +142,7 @@ def run(here: Stage, told: Mapping[str, object], variables: Collection[str] = ()
         for path in variables:
             patch.setenv(key_of(path).variable, _variable(path, str(told[path])))
         patch.setattr(preflight.plan.plan, "plan", partial(_pointed, preflight.plan.plan.plan, here, told))
-        session = Session(Options(config=file, ca_file=here.trusted, timeout=timeout, detail=1), Signals())
+        session = Invocation(Options(config=file, ca_file=here.trusted, timeout=timeout, detail=1), Signals())
         report = commands.run(session)
     with warnings.catch_warnings(action="ignore", category=ResourceWarning):
         gc.collect()  # anyio loses a connection that is cancelled just when it is made

@@ -23,14 +23,14 @@ from checks.core.roots import Trust
 from checks.net.http import Endpoint
 from checks.object_store.client import Bucket, client
 from preflight.run.runner import run
-from tests.harness.run_check import Climb, planned
+from tests.harness.run_check import CheckRun, planned
 
 MIB = 2**20
 MOST = 8 * 2**30  # bytes of addresses, so that a fault does not take the machine's memory
 
 
 @dataclass(frozen=True)
-class Measured(Climb):
+class Measured(CheckRun):
     """What one run found, the seconds that it took, those of the processor, and the most memory it held, in MiB."""
 
     seconds: float

@@ -10,16 +10,16 @@ import pytest
 from checks.core.check import Check
 from checks.net.http import Endpoint
 from tests.harness import faults, run_check
-from tests.harness.run_check import Climb, climb
+from tests.harness.run_check import CheckRun, run_check
 from tests.testbed import Leaf
 
 
-def climb_at(endpoint: Endpoint, name: str, values: Mapping[str, object], **options: object) -> Climb:
+def climb_at(endpoint: Endpoint, name: str, values: Mapping[str, object], **options: object) -> CheckRun:
     """As `climbing.climb`, with the check's `endpoint` replaced."""
     return climb_changed({"endpoint": endpoint}, name, values, **options)
 
 
-def climb_changed(fields: Mapping[str, object], name: str, values: Mapping[str, object], **options: object) -> Climb:
+def climb_changed(fields: Mapping[str, object], name: str, values: Mapping[str, object], **options: object) -> CheckRun:
     """As `climbing.climb`, with these `fields` of the check replaced."""
 
     def planned(*given: object) -> Check:
@@ -28,7 +28,7 @@ def climb_changed(fields: Mapping[str, object], name: str, values: Mapping[str, 
     original = run_check.planned
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(run_check, "planned", planned)
-        return climb(name, values, **options)  # type: ignore[arg-type]
+        return run_check(name, values, **options)  # type: ignore[arg-type]
 
 
 def https(port: int, path: str = "/") -> Endpoint:

@@ -8,7 +8,7 @@ from functools import lru_cache
 from pathlib import Path
 
 from checks.core import unexpected
-from checks.core.check import Check, ClimbEnded, Finding, Layer, Recorder, Settings, Status
+from checks.core.check import Check, Finding, Layer, Recorder, Settings, Status, StopCheck
 from checks.core.roots import Trust
 from checks.core.threads import Loop
 from preflight.config.loader import Config
@@ -19,7 +19,7 @@ FILE = "mistle.toml"
 
 
 @dataclass(frozen=True)
-class Climb:
+class CheckRun:
     """What one run of one check found; the findings' fields are configuration keys."""
 
     findings: tuple[Finding, ...]
@@ -77,7 +77,7 @@ def planned(name: str, values: Mapping[str, object], stage: str = "live") -> Che
     return next(check for check in plan(config, stage=stage).checks if check.name == name)
 
 
-def climb(
+def run_check(
     name: str,
     values: Mapping[str, object],
     *,
@@ -85,7 +85,7 @@ def climb(
     timeout: float = 4.0,
     read_only: bool = False,
     extra: Path | None = None,
-) -> Climb:
+) -> CheckRun:
     """One run of the check of this name, within its limit in seconds."""
     check = planned(name, values, stage)
     for module in check.imports:  # before its clock starts
@@ -94,7 +94,7 @@ def climb(
     with asyncio.Runner(loop_factory=Loop) as runner:
         runner.run(_run(check, record))
     origins = dict.fromkeys(values, FILE)
-    return Climb(attribute(check, (check,), record.finish(), origins), record.facts)
+    return CheckRun(attribute(check, (check,), record.finish(), origins), record.facts)
 
 
 @lru_cache(32)
@@ -109,7 +109,7 @@ async def _run(check: Check, record: Recorder) -> None:
     try:
         async with asyncio.timeout(record.settings.timeout):
             await check.run(record)
-    except ClimbEnded:
+    except StopCheck:
         pass
     except TimeoutError:
         record.out_of_time()

@@ -8,7 +8,7 @@ from typing import Any
 
 from checks.net.http import Endpoint
 from tests.harness import faults, provider_override, socket_faults
-from tests.harness.run_check import Climb, climb
+from tests.harness.run_check import CheckRun, run_check
 from tests.testbed import Authority
 
 TOKEN = "internal-token-0123456789abcdef"
@@ -162,9 +162,9 @@ def aimed(kind: str, behaviour: faults.Behaviour, authority: Authority | None = 
             yield Aim(target.name, target.values(""), secured, (faults.LOOPBACK, port))
 
 
-def climbed(aim: Aim, **more: Any) -> Climb:
+def climbed(aim: Aim, **more: Any) -> CheckRun:
     """One run of it."""
     options = {**aim.options, **more}
     if endpoint := options.pop("endpoint", None):
         return provider_override.climb_at(endpoint, aim.name, aim.values, **options)
-    return climb(aim.name, aim.values, **options)
+    return run_check(aim.name, aim.values, **options)

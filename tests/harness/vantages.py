@@ -8,7 +8,7 @@ from tempfile import TemporaryDirectory
 from preflight.formats import FORMATS
 from preflight.plan.resources import RESOURCES
 from preflight.report.model import Report
-from preflight.saved.merge import Matrix, merge
+from preflight.saved.merge import MergedReport, merge
 from preflight.saved.reader import SavedReport, read
 from tests.harness import deployments
 from tests.harness.deployments import BROKEN, POOLER, REFUSED, REJECTED
@@ -39,7 +39,7 @@ TRACES, VALKEY, MAIL = FEW = tuple(
     each for name in ("telemetry.traces", "kv.data_plane", "email.smtp") for each in RESOURCES if each.name == name
 )
 LONG = "a_name_without_any_end_" * 4
-SHAPES: Mapping[str, Matrix] = {
+SHAPES: Mapping[str, MergedReport] = {
     "ready": merge((whole("laptop"), seen_by(API))),
     "broken": merge(
         (

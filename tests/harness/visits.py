@@ -7,7 +7,7 @@ from starlette.types import ASGIApp
 
 from checks.net.http import Endpoint
 from tests.harness.provider_override import climb_at
-from tests.harness.run_check import Climb, climb
+from tests.harness.run_check import CheckRun, run_check
 from tests.servers.archil import KEY as ARCHIL_KEY
 from tests.servers.archil import archil
 from tests.servers.e2b import KEY as E2B_KEY
@@ -50,13 +50,13 @@ class Visit:
     key: str = ""
     path: str = ""
 
-    def climb(self, scheme: str, port: int, **options: object) -> Climb:
+    def climb(self, scheme: str, port: int, **options: object) -> CheckRun:
         """At ``http`` or ``https``, on this machine."""
         if not self.key:
             return climb_at(Endpoint(scheme, "localhost", port, self.path or "/"), self.check, VALUES, **options)
         url = f"{scheme.replace('http', 'ws') if self.check.count('_ws_') else scheme}://localhost:{port}{self.path}"
         pages = {_PAGES: DASHBOARD_ORIGIN} if self.check.endswith(".public") else {}
-        return climb(self.check, {**VALUES, **pages, self.key: url}, **options)  # type: ignore[arg-type]
+        return run_check(self.check, {**VALUES, **pages, self.key: url}, **options)  # type: ignore[arg-type]
 
 
 _INTERNAL, _PUBLIC = "`http_service`, internal", "`http_service`, public"

@@ -20,15 +20,15 @@ from checks.net.addresses import AT_ONCE, ConnectFailed, connect, faulty
 from checks.net.tcp import diagnose
 from tests.harness import faults
 from tests.harness.networks import can_have_own_network, own_network
-from tests.harness.run_check import Climb, climb
+from tests.harness.run_check import CheckRun, run_check
 
 URL, PREFIX = "kv.data_plane.url", "kv.data_plane.key_prefix"
 AWAY = "198.51.100.7"
-Inside = Callable[[Callable[[], Climb]], "Future[Climb]"]
+Inside = Callable[[Callable[[], CheckRun]], "Future[Climb]"]
 
 
-def check(host: str, port: int = 6379, timeout: float = 4.0) -> Climb:
-    return climb("kv.data_plane", {URL: f"redis://{host}:{port}", PREFIX: "mistle"}, timeout=timeout)
+def check(host: str, port: int = 6379, timeout: float = 4.0) -> CheckRun:
+    return run_check("kv.data_plane", {URL: f"redis://{host}:{port}", PREFIX: "mistle"}, timeout=timeout)
 
 
 @pytest.fixture
@@ -50,7 +50,7 @@ def inside() -> Iterator[Inside]:
     ],
 )
 def test_route_that_leads_nowhere(inside: Inside, route: str, finding_id: str, hint: str) -> None:
-    def run() -> Climb:
+    def run() -> CheckRun:
         subprocess.run(["ip", "route", "add", route, AWAY], check=True)
         return check(AWAY)
 
@@ -59,7 +59,7 @@ def test_route_that_leads_nowhere(inside: Inside, route: str, finding_id: str, h
 
 
 def test_no_local_port_is_free(inside: Inside) -> None:
-    def run() -> Climb:
+    def run() -> CheckRun:
         Path("/proc/sys/net/ipv4/ip_local_port_range").write_text("50000 50000")
         with socket.create_server(("192.0.2.1", 40000)) as server, socket.create_connection(server.getsockname()):
             return check(*server.getsockname())
@@ -235,7 +235,7 @@ def test_silent_addresses_take_one_limit_however_many_they_are(several: Callable
 def test_address_of_a_family_that_this_machine_lacks_is_no_defect(
     inside: Inside, several: Callable[[Sequence[str]], None]
 ) -> None:
-    def run() -> Climb:
+    def run() -> CheckRun:
         several(["2001:db8::1", "2001:db8::2", "::1", "127.0.0.1"])
         with faults.http_port(b"-NOAUTH no\r\n") as port:
             Path("/proc/sys/net/ipv6/conf/all/disable_ipv6").write_text("1")
@@ -249,7 +249,7 @@ def test_address_of_a_family_that_this_machine_lacks_is_no_defect(
 def test_address_without_a_way_beside_another_of_its_family_is_one(
     inside: Inside, several: Callable[[Sequence[str]], None]
 ) -> None:
-    def run() -> Climb:
+    def run() -> CheckRun:
         several(["203.0.113.1", "127.0.0.1"])
         with faults.http_port(b"-NOAUTH no\r\n") as port:
             return check("both.test", port)
@@ -260,7 +260,7 @@ def test_address_without_a_way_beside_another_of_its_family_is_one(
 def test_fault_of_an_address_that_can_be_reached_comes_first(
     inside: Inside, several: Callable[[Sequence[str]], None]
 ) -> None:
-    def run() -> Climb:
+    def run() -> CheckRun:
         several(["2001:db8::1", "127.0.0.1"])
         return check("both.test", 9)
 

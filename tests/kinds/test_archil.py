@@ -13,7 +13,7 @@ from preflight.config.loader import load
 from preflight.plan.plan import plan
 from tests.harness import configs, faults, profiles
 from tests.harness.provider_override import climb_at, endless, garbage, https, hung
-from tests.harness.run_check import Climb, climb, planned
+from tests.harness.run_check import CheckRun, planned, run_check
 from tests.servers.archil import KEY, archil
 from tests.testbed import Authority, self_signed
 from tests.testbed.web import Web, web_server
@@ -38,11 +38,11 @@ def server(authority: Authority) -> Iterator[Web]:
         yield web
 
 
-def check(port: int, trusted: Path, key: str = KEY, **options: object) -> Climb:
+def check(port: int, trusted: Path, key: str = KEY, **options: object) -> CheckRun:
     return climb_at(https(port), NAME, values(key), extra=trusted, **options)
 
 
-def answered(response: Response, authority: Authority, trusted: Path) -> Climb:
+def answered(response: Response, authority: Authority, trusted: Path) -> CheckRun:
     with web_server(response, authority.leaf()) as web:
         return check(web.port, trusted)
 
@@ -73,7 +73,7 @@ def test_key_that_no_header_carries(server: Web, trusted: Path, key: str) -> Non
 
 
 def test_unknown_region() -> None:
-    found = climb(NAME, values(region="us-east-1"))
+    found = run_check(NAME, values(region="us-east-1"))
     finding = found.fails("archil.unknown-region", Layer.CONFIG, REGION, hint="use one of aws-us-east-1, aws-us-west-2")
     assert "us-east-1 is none of" in finding.message
     assert found["archil.auth"].message == "not reached"

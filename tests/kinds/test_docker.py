@@ -22,10 +22,10 @@ from checks.core.check import Finding, Layer, Recorder, Settings, Status
 from checks.core.limits import BoundedResponse
 from checks.core.roots import Trust
 from checks.docker import fitness
-from checks.docker.socket_access import knock
+from checks.docker.socket_access import open_socket
 from preflight.run.runner import run
 from tests.harness import faults, profiles, socket_faults
-from tests.harness.run_check import Climb, climb, planned
+from tests.harness.run_check import CheckRun, planned, run_check
 from tests.servers.engine import Answer, Change, changed_engine, late, refusing, saying
 from tests.testbed import Engine, docker_engine, image_registry
 from tests.testbed.containers import Server
@@ -39,21 +39,21 @@ HELPER = "alpine:3.20"
 NOBODY = 65534
 
 
-def check(socket: Path | str, image: str = "", **options: Any) -> Climb:
+def check(socket: Path | str, image: str = "", **options: Any) -> CheckRun:
     values = {"sandbox.provider": "docker", SOCKET: str(socket), IMAGE: image or "127.0.0.1:1/x:1"}
     keys = {"network": NETWORK, "prefix": PREFIX}
     values |= {key: str(options.pop(name)) for name, key in keys.items() if name in options}
-    return climb("sandbox.docker", values, **options)
+    return run_check("sandbox.docker", values, **options)
 
 
-def altered(engine: Engine, image: str, call: str, change: Change, **options: Any) -> Climb:
+def altered(engine: Engine, image: str, call: str, change: Change, **options: Any) -> CheckRun:
     with changed_engine(engine.socket, {call: change}) as path:
         return check(path, image, **options)
 
 
-def as_nobody(function: Callable[[], Climb]) -> Climb:
+def as_nobody(function: Callable[[], CheckRun]) -> CheckRun:
     """In a thread that, unlike root, must heed the rights of files; so must the threads that it starts."""
-    future: Future[Climb] = Future()
+    future: Future[CheckRun] = Future()
 
     def run() -> None:
         try:
@@ -219,7 +219,7 @@ def test_what_this_machine_lacks_is_not_the_sockets_fault(error: int, monkeypatc
     with socket_faults.silent_socket() as path:
         monkeypatch.setattr(socket.socket, "connect", lack)
         with pytest.raises(OSError, match=os.strerror(error)):
-            knock(str(path), 1.0)
+            open_socket(str(path), 1.0)
 
 
 @pytest.mark.parametrize("error", [errno.EIO, errno.ESTALE, errno.ECONNRESET, errno.ENXIO, errno.ENOBUFS])

@@ -22,7 +22,7 @@ from preflight.plan.plan import plan
 from preflight.run.runner import run
 from tests.harness import configs, faults, profiles
 from tests.harness.provider_override import climb_at, endless, garbage, https, hung
-from tests.harness.run_check import Climb, climb, planned
+from tests.harness.run_check import CheckRun, planned, run_check
 from tests.servers.e2b import KEY, e2b
 from tests.servers.e2b_schemas import REPLIES
 from tests.testbed import Authority, self_signed
@@ -64,11 +64,11 @@ def server(authority: Authority) -> Iterator[Web]:
         yield web
 
 
-def check(port: int, trusted: Path, key: str = KEY, timeout: float = 4.0, **changes: object) -> Climb:
+def check(port: int, trusted: Path, key: str = KEY, timeout: float = 4.0, **changes: object) -> CheckRun:
     return climb_at(https(port), NAME, values(key, **changes), extra=trusted, timeout=timeout)
 
 
-def answered(app: ASGIApp, authority: Authority, trusted: Path, **changes: object) -> Climb:
+def answered(app: ASGIApp, authority: Authority, trusted: Path, **changes: object) -> CheckRun:
     with web_server(app, authority.leaf()) as web:
         return check(web.port, trusted, **changes)  # type: ignore[arg-type]
 
@@ -197,7 +197,7 @@ def test_the_domain_leads_to_its_api(authority: Authority, trusted: Path) -> Non
     with web_server(e2b(own=[ALIAS]), authority.leaf("api.mistle.example")) as web:
         found = with_files(
             {"/etc/hosts": b"127.0.0.1 api.mistle.example\n"},
-            lambda: climb(NAME, values(domain=f"mistle.example:{web.port}"), extra=trusted),
+            lambda: run_check(NAME, values(domain=f"mistle.example:{web.port}"), extra=trusted),
         )
     found.passes("e2b.auth", Layer.AUTH, API_KEY)
 
@@ -228,7 +228,7 @@ def test_network_faults_blame_the_domain(trusted: Path) -> None:
 
 @pytest.mark.parametrize("domain", ["nowhere.invalid", "https://e2b.app", "e2b app", "e2b..app"])
 def test_a_domain_that_is_none(domain: str) -> None:
-    found = climb(NAME, values(domain=domain), timeout=8.0)
+    found = run_check(NAME, values(domain=domain), timeout=8.0)
     found.fails("network.name-not-found", Layer.DNS, DOMAIN, hint=f"correct the host name in {DOMAIN}")
 
 

@@ -14,7 +14,7 @@ from preflight.config.loader import load
 from preflight.plan.plan import plan
 from tests.harness import configs, faults, profiles
 from tests.harness.provider_override import climb_at, endless, garbage, https, hung
-from tests.harness.run_check import Climb, planned
+from tests.harness.run_check import CheckRun, planned
 from tests.servers.google import CLIENT_ID, CLIENT_SECRET, google
 from tests.testbed import Authority, self_signed
 from tests.testbed.web import Web, web_server
@@ -40,11 +40,11 @@ def server(authority: Authority) -> Iterator[Web]:
         yield web
 
 
-def check(port: int, trusted: Path, *client: str, **options: object) -> Climb:
+def check(port: int, trusted: Path, *client: str, **options: object) -> CheckRun:
     return climb_at(https(port, "/token"), NAME, values(*client), extra=trusted, **options)
 
 
-def answered(response: Response, authority: Authority, trusted: Path) -> Climb:
+def answered(response: Response, authority: Authority, trusted: Path) -> CheckRun:
     with web_server(response, authority.leaf()) as web:
         return check(web.port, trusted)
 

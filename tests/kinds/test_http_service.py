@@ -17,7 +17,7 @@ from preflight.report.attribution import keys_of
 from preflight.report.model import Result
 from preflight.run.consistency import compare
 from tests.harness import faults, profiles
-from tests.harness.run_check import Climb, climb, planned
+from tests.harness.run_check import CheckRun, planned, run_check
 from tests.servers.mistle import DASHBOARD_ORIGIN, TOKEN, Gateway, Service, control_plane_api, dashboard, data_plane_api
 from tests.testbed import Authority, valkey_server
 from tests.testbed.proxy import proxy
@@ -54,8 +54,8 @@ def values(name: str, url: str, token: str = TOKEN) -> dict[str, object]:
     return others | {API_ORIGIN: url, URLS[name]: url}
 
 
-def check(name: str, url: str, token: str = TOKEN, **options: object) -> Climb:
-    return climb(name, values(name, url, token), **options)  # type: ignore[arg-type]
+def check(name: str, url: str, token: str = TOKEN, **options: object) -> CheckRun:
+    return run_check(name, values(name, url, token), **options)  # type: ignore[arg-type]
 
 
 def application(name: str, service: Service | None = None) -> ASGIApp:
@@ -112,7 +112,7 @@ def test_the_public_api_lets_in_the_dashboard() -> None:
 
 def test_another_way_to_the_api_is_not_proven() -> None:
     with web_server(control_plane_api()) as web:
-        found = climb(PUBLIC, values(PUBLIC, web.url) | {API_ORIGIN: "http://localhost:3000"})
+        found = run_check(PUBLIC, values(PUBLIC, web.url) | {API_ORIGIN: "http://localhost:3000"})
     found.passes("http.access", Layer.ACCESS, URLS[PUBLIC], TRUSTED, PAGES)
 
 

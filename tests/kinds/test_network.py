@@ -9,18 +9,18 @@ from contextlib import AbstractContextManager
 
 import pytest
 
-from checks.core.check import Layer, OutOfTime
+from checks.core.check import CheckTimeout, Layer
 from checks.core.threads import Loop, in_thread
 from checks.net.addresses import ConnectFailed
 from checks.net.tcp import diagnose
 from tests.harness import faults
-from tests.harness.run_check import Climb, climb
+from tests.harness.run_check import CheckRun, run_check
 
 URL, PREFIX = "kv.data_plane.url", "kv.data_plane.key_prefix"
 
 
-def check(port: int, host: str = "127.0.0.1", scheme: str = "redis", timeout: float = 2.0) -> Climb:
-    return climb("kv.data_plane", {URL: f"{scheme}://{host}:{port}", PREFIX: "mistle"}, timeout=timeout)
+def check(port: int, host: str = "127.0.0.1", scheme: str = "redis", timeout: float = 2.0) -> CheckRun:
+    return run_check("kv.data_plane", {URL: f"{scheme}://{host}:{port}", PREFIX: "mistle"}, timeout=timeout)
 
 
 def test_name_not_found() -> None:
@@ -157,9 +157,9 @@ def wrapped(error: Exception) -> Exception:
         (EOFError(), "network.reset"),
         (OSError(113, "No route to host"), "network.unreachable"),
         (TimeoutError(), "network.silent"),
-        (OutOfTime(Layer.DNS, 1), "network.dns-timeout"),
-        (OutOfTime(Layer.CONNECT, 1), "network.timeout"),
-        (OutOfTime(Layer.ACCESS, 1), "network.silent"),
+        (CheckTimeout(Layer.DNS, 1), "network.dns-timeout"),
+        (CheckTimeout(Layer.CONNECT, 1), "network.timeout"),
+        (CheckTimeout(Layer.ACCESS, 1), "network.silent"),
     ],
 )
 def test_an_error_is_found_wherever_a_driver_puts_it(error: Exception, finding_id: str) -> None:

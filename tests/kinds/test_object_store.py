@@ -20,7 +20,7 @@ from preflight.config.loader import Config
 from preflight.plan.plan import plan
 from preflight.run.runner import run
 from tests.harness import faults, profiles
-from tests.harness.run_check import Climb, climb, planned
+from tests.harness.run_check import CheckRun, planned, run_check
 from tests.harness.store_faults import PUBLIC, ask, between, error, from_outside, reply
 from tests.testbed import Authority, ObjectStore, object_store, proxy, swift_object_store
 from tests.testbed.names import can_change_names, name_server, with_files
@@ -66,8 +66,8 @@ def mounted(url: str, keys: Keys = OWNER) -> dict[str, object]:
     }
 
 
-def check(url: str, keys: Keys = OWNER, changes: dict[str, object] | None = None, **options: object) -> Climb:
-    return climb(ASSETS, values(url, keys, **changes or {}), **options)  # type: ignore[arg-type]
+def check(url: str, keys: Keys = OWNER, changes: dict[str, object] | None = None, **options: object) -> CheckRun:
+    return run_check(ASSETS, values(url, keys, **changes or {}), **options)  # type: ignore[arg-type]
 
 
 def wait_until(holds: Callable[[], bool], seconds: float = 5.0) -> bool:
@@ -264,7 +264,9 @@ def test_wrong_keys_where_the_style_was_to_be_found() -> None:
         return refused if f"\r\nhost: {BUCKET}.".encode() in request.lower() else reply("404 Not Found")
 
     with between(1, answer) as port:
-        found = with_files(VIRTUAL_HOST, lambda: climb(STORAGE, mounted(f"http://localhost:{port}"), read_only=True))
+        found = with_files(
+            VIRTUAL_HOST, lambda: run_check(STORAGE, mounted(f"http://localhost:{port}"), read_only=True)
+        )
     found.fails("object-store.unknown-access-key", Layer.AUTH, f"{STORAGE}.access_key_id", hint="access_key_id")
 
 
@@ -716,7 +718,7 @@ def test_a_removal_that_fails(store: ObjectStore) -> None:
 
 
 def test_a_private_address_is_no_place_for_archil(store: ObjectStore) -> None:
-    found = climb(STORAGE, mounted(store.url))
+    found = run_check(STORAGE, mounted(store.url))
     finding = found.fails("object-store.not-public", Layer.FITNESS, f"{STORAGE}.endpoint", hint="from the internet")
     assert "127.0.0.1" in finding.message
     assert found["object-store.access"].fields == (f"{STORAGE}.bucket_name", f"{STORAGE}.endpoint")
@@ -725,7 +727,7 @@ def test_a_private_address_is_no_place_for_archil(store: ObjectStore) -> None:
 
 @needs_root
 def test_a_public_address_is(store: ObjectStore) -> None:
-    found = from_outside(store.port, lambda port: climb(STORAGE, mounted(f"http://{PUBLIC}:{port}")))
+    found = from_outside(store.port, lambda port: run_check(STORAGE, mounted(f"http://{PUBLIC}:{port}")))
     found.passes("object-store.fitness", Layer.FITNESS, f"{STORAGE}.endpoint")
 
 
@@ -733,12 +735,12 @@ def test_a_public_address_is(store: ObjectStore) -> None:
 def test_some_addresses_are_private() -> None:
     addresses = {"s3.example": ["127.0.0.1", PUBLIC]}
     with object_store(rgw_dns_name="s3.example") as store, name_server(addresses) as names:
-        found = names.asked_by(lambda: climb(STORAGE, mounted(f"http://s3.example:{store.port}"), timeout=3.0))
+        found = names.asked_by(lambda: run_check(STORAGE, mounted(f"http://s3.example:{store.port}"), timeout=3.0))
     found.warns("object-store.not-public", Layer.FITNESS, f"{STORAGE}.endpoint", hint="from the internet")
 
 
 def test_the_region_of_a_mounted_bucket_is_the_stores(swift: ObjectStore) -> None:
-    found = climb(STORAGE, mounted(swift.url, SWIFT_OWNER))
+    found = run_check(STORAGE, mounted(swift.url, SWIFT_OWNER))
     found.fails("object-store.not-public", Layer.FITNESS, f"{STORAGE}.endpoint", hint="internet")
     assert found["object-store.access"].status is Status.OK
     assert swift.objects() == []

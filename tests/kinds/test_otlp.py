@@ -9,7 +9,7 @@ from h2.connection import H2Connection
 
 from checks.core.check import Layer, Status
 from tests.harness import faults
-from tests.harness.run_check import Climb, climb, planned
+from tests.harness.run_check import CheckRun, planned, run_check
 from tests.servers.otlp import collector
 from tests.testbed import Authority
 from tests.testbed.web import web_server
@@ -18,9 +18,9 @@ NAME, KEY = "telemetry.traces", "telemetry.traces.endpoint"
 HINT = f"{KEY} (mistle.toml)"
 
 
-def check(url: str, signal: str = "traces", **options: object) -> Climb:
+def check(url: str, signal: str = "traces", **options: object) -> CheckRun:
     values = {"telemetry.enabled": True, f"telemetry.{signal}.endpoint": url}
-    return climb(f"telemetry.{signal}", values, **options)  # type: ignore[arg-type]
+    return run_check(f"telemetry.{signal}", values, **options)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ import pytest
 
 from checks.core.check import Layer, Status
 from tests.harness import faults, floods, profiles
-from tests.harness.run_check import Climb, climb, planned
+from tests.harness.run_check import CheckRun, planned, run_check
 from tests.testbed import Authority, PgBouncer, Postgres, pgbouncer_server, postgres_server, postgres_starting_up
 from tests.testbed.pgbouncer import NOWHERE
 from tests.testbed.postgres import PASSWORD
@@ -17,12 +17,12 @@ DIRECT, POOLED = "postgres.control_plane.direct", "postgres.control_plane.pooled
 DIRECT_KEY, POOLED_KEY = f"{DIRECT}_url", f"{POOLED}_url"
 
 
-def direct(url: str, **options: object) -> Climb:
-    return climb(DIRECT, {DIRECT_KEY: url}, **({"stage": "before-deploy"} | options))  # type: ignore[arg-type]
+def direct(url: str, **options: object) -> CheckRun:
+    return run_check(DIRECT, {DIRECT_KEY: url}, **({"stage": "before-deploy"} | options))  # type: ignore[arg-type]
 
 
-def pooled(url: str, **options: object) -> Climb:
-    return climb(POOLED, {POOLED_KEY: url}, **options)  # type: ignore[arg-type]
+def pooled(url: str, **options: object) -> CheckRun:
+    return run_check(POOLED, {POOLED_KEY: url}, **options)  # type: ignore[arg-type]
 
 
 @pytest.fixture(scope="module")

@@ -14,7 +14,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from checks.core.check import Layer, Status
 from tests.harness import faults
-from tests.harness.run_check import Climb, climb
+from tests.harness.run_check import CheckRun, run_check
 from tests.testbed import PgBouncer, Postgres, postgres_server
 
 CONTROL, DATA = "postgres.control_plane", "postgres.data_plane"
@@ -39,12 +39,12 @@ def run_as_mistle(postgres: Postgres, database: str, statements: str) -> None:
         connection.execute(statements.encode())
 
 
-def direct(url: str, plane: str = DATA, stage: str = "live") -> Climb:
-    return climb(f"{plane}.direct", {f"{plane}.direct_url": url}, stage=stage)
+def direct(url: str, plane: str = DATA, stage: str = "live") -> CheckRun:
+    return run_check(f"{plane}.direct", {f"{plane}.direct_url": url}, stage=stage)
 
 
-def pooled(url: str, plane: str = CONTROL, **values: object) -> Climb:
-    return climb(f"{plane}.pooled", {f"{plane}.pooled_url": url} | values)
+def pooled(url: str, plane: str = CONTROL, **values: object) -> CheckRun:
+    return run_check(f"{plane}.pooled", {f"{plane}.pooled_url": url} | values)
 
 
 def test_a_migrated_plane_passes(postgres: Postgres) -> None:
@@ -166,7 +166,7 @@ def test_headroom_counts_what_every_process_opens(postgres: Postgres) -> None:
     database = postgres.database(options="CONNECTION LIMIT 60")
     url = postgres.url(database=database)
     keys = (f"{plane}.{way}_url" for plane in (CONTROL, DATA) for way in ("direct", "pooled"))
-    found = climb(f"{DATA}.direct", dict.fromkeys(keys, url), stage="before-deploy")
+    found = run_check(f"{DATA}.direct", dict.fromkeys(keys, url), stage="before-deploy")
     assert "up to 90" in found["postgres.headroom"].message
 
 

@@ -9,7 +9,7 @@ import pytest
 from checks.core.check import Layer, Status
 from checks.publish import Publish
 from tests.harness import faults
-from tests.harness.run_check import Climb, climb
+from tests.harness.run_check import CheckRun, run_check
 from tests.testbed import Authority
 from tests.testbed.names import NameServer, can_change_names, name_server
 
@@ -24,9 +24,9 @@ def names() -> Iterator[NameServer]:
         yield server
 
 
-def check(names: NameServer, domain: str, env: str = "development", **options: object) -> Climb:
+def check(names: NameServer, domain: str, env: str = "development", **options: object) -> CheckRun:
     values = {"global.env": env, KEY: domain}
-    return names.asked_by(lambda: climb(KEY, values, **options))  # type: ignore[arg-type]
+    return names.asked_by(lambda: run_check(KEY, values, **options))  # type: ignore[arg-type]
 
 
 def test_a_wildcard(names: NameServer) -> None:
@@ -43,7 +43,7 @@ def test_a_name_server_that_does_not_answer(names: NameServer) -> None:
     check(names, "silent.test", timeout=1.0).fails("network.dns-timeout", Layer.DNS, KEY, hint="resolv.conf")
 
 
-def rotating(monkeypatch: pytest.MonkeyPatch, answers: list[list[str]]) -> Climb:
+def rotating(monkeypatch: pytest.MonkeyPatch, answers: list[list[str]]) -> CheckRun:
     """Each look-up gets the next answer, as from a balancer, or from a resolver that makes addresses up."""
     given = iter(answers)
 
@@ -51,7 +51,7 @@ def rotating(monkeypatch: pytest.MonkeyPatch, answers: list[list[str]]) -> Climb
         return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (address, port)) for address in next(given)]
 
     monkeypatch.setattr(socket, "getaddrinfo", look_up)
-    return climb(KEY, {"global.env": "development", KEY: "apps.test"})
+    return run_check(KEY, {"global.env": "development", KEY: "apps.test"})
 
 
 def test_balancer_that_tells_some_of_its_addresses_each_time(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -67,7 +67,7 @@ def test_every_name_leads_elsewhere(monkeypatch: pytest.MonkeyPatch) -> None:
     assert "192.0.2.1 and 192.0.2.2" in found["publish.no-wildcard"].message
 
 
-def in_production(names: NameServer, port: int, monkeypatch: pytest.MonkeyPatch, **options: object) -> Climb:
+def in_production(names: NameServer, port: int, monkeypatch: pytest.MonkeyPatch, **options: object) -> CheckRun:
     """The ingress is not on 443 here, which an unprivileged or busy machine does not have to give."""
     monkeypatch.setattr(Publish, "__init__", _at(port))
     return check(names, "apps.test", "production", **options)

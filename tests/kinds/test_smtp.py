@@ -19,7 +19,7 @@ from checks.smtp import connect, session
 from tests.harness import faults, profiles
 from tests.harness.networks import can_have_own_network, in_own_network
 from tests.harness.recording_proxy import relays
-from tests.harness.run_check import Climb, climb, planned
+from tests.harness.run_check import CheckRun, planned, run_check
 from tests.servers.smtp import HANG_UP, SILENCE, smtp_script
 from tests.testbed import Authority, Leaf, Smtp, self_signed, smtp_server
 from tests.testbed.smtp import ADDRESS, PASSWORD, USER
@@ -29,12 +29,12 @@ USERNAME, PASS, SENDER = "email.smtp.username", "email.smtp.password", "email.sm
 ENVELOPE = [f"MAIL FROM:<{ADDRESS}>", f"RCPT TO:<{ADDRESS}>", "RSET", "QUIT"]
 
 
-def check(port: int, changes: Mapping[str, object] = {}, **options: object) -> Climb:
+def check(port: int, changes: Mapping[str, object] = {}, **options: object) -> CheckRun:
     values = {HOST: "127.0.0.1", PORT: port, SECURE: False, USERNAME: USER, PASS: PASSWORD, SENDER: ADDRESS}
-    return climb("email.smtp", {"global.env": "development"} | values | dict(changes), **options)  # type: ignore[arg-type]
+    return run_check("email.smtp", {"global.env": "development"} | values | dict(changes), **options)  # type: ignore[arg-type]
 
 
-def scripted(replies: Mapping[str, str] = {}, changes: Mapping[str, object] = {}, **script: object) -> Climb:
+def scripted(replies: Mapping[str, str] = {}, changes: Mapping[str, object] = {}, **script: object) -> CheckRun:
     """Against a server with a login and without TLS."""
     with smtp_script({"EHLO": "250-mail.test\n250 AUTH PLAIN", **replies}, **script) as server:  # type: ignore[arg-type]
         return check(server.port, changes)

@@ -12,7 +12,7 @@ from checks.core.check import Status
 from checks.postgres.refusals import of_libpq
 from tests.harness import faults, floods
 from tests.harness.floods import ADMITTED, message
-from tests.harness.run_check import Climb, climb
+from tests.harness.run_check import CheckRun, run_check
 from tests.servers.smtp import smtp_script
 from tests.testbed import Authority
 
@@ -20,7 +20,7 @@ DIRECT = "postgres.control_plane.direct"
 SCRAM = b"SCRAM-SHA-256\0\0"
 
 
-def failure(found: Climb) -> tuple[str, str]:
+def failure(found: CheckRun) -> tuple[str, str]:
     """The id and message of the one finding that failed."""
     (failed,) = (finding for finding in found.findings if finding.status is Status.FAIL)
     return failed.id, failed.message
@@ -29,7 +29,7 @@ def failure(found: Climb) -> tuple[str, str]:
 def postgres(script: Callable[[socket.socket], object], query: str = "") -> tuple[str, str]:
     with faults.serving(script) as port:
         url = f"postgres://u:p@127.0.0.1:{port}/d{query}"
-        return failure(climb(DIRECT, {f"{DIRECT}_url": url}, stage="before-deploy"))
+        return failure(run_check(DIRECT, {f"{DIRECT}_url": url}, stage="before-deploy"))
 
 
 def at_login(words: bytes) -> Callable[[socket.socket], object]:
@@ -194,7 +194,7 @@ def test_connection_that_tls_breaks_is_not_closed_by_the_server(
 ) -> None:
     with authority.trusted() as path, faults.serving(broken(authority, b"")) as port:
         given = {key: value.format(port) if isinstance(value, str) else value for key, value in values.items()}
-        found = climb(name, given, extra=Path(path))
+        found = run_check(name, given, extra=Path(path))
     words = " ".join(finding.message for finding in found.findings if finding.status >= Status.WARN)
     assert "closed by the server" not in words
     assert "TLS handshake failed" in words
@@ -203,7 +203,7 @@ def test_connection_that_tls_breaks_is_not_closed_by_the_server(
 # Mail
 
 
-def mail(port: int) -> Climb:
+def mail(port: int) -> CheckRun:
     values = {
         "global.env": "development",
         "email.smtp.host": "127.0.0.1",
@@ -213,7 +213,7 @@ def mail(port: int) -> Climb:
         "email.smtp.password": "hunter2",
         "email.smtp.from_address": "mistle@mistle.test",
     }
-    return climb("email.smtp", values)
+    return run_check("email.smtp", values)
 
 
 @pytest.mark.parametrize(
@@ -245,7 +245,7 @@ def valkey(*replies: bytes) -> tuple[str, str]:
 
     with faults.serving(script) as port:
         values = {"kv.data_plane.url": f"redis://u:p@127.0.0.1:{port}/3", "kv.data_plane.key_prefix": "mistle"}
-        return failure(climb("kv.data_plane", values))
+        return failure(run_check("kv.data_plane", values))
 
 
 @pytest.mark.parametrize(

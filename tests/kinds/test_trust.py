@@ -16,17 +16,17 @@ from checks.core.roots import Trust
 from preflight.run.runner import run
 from tests.harness import configs, faults, profiles
 from tests.harness.command import run as command
-from tests.harness.run_check import Climb, climb, planned
+from tests.harness.run_check import CheckRun, planned, run_check
 from tests.testbed import Authority, Leaf, Valkey, postgres_server, self_signed, valkey_server
 
 URL, PREFIX = "kv.data_plane.url", "kv.data_plane.key_prefix"
 DIRECT, POOLED = "postgres.data_plane.direct", "postgres.data_plane.pooled"
 
 
-def check(port: int, authority: Authority, host: str = "127.0.0.1", timeout: float = 2.0) -> Climb:
+def check(port: int, authority: Authority, host: str = "127.0.0.1", timeout: float = 2.0) -> CheckRun:
     with authority.trusted() as path:
         values = {URL: f"rediss://{host}:{port}", PREFIX: "mistle"}
-        return climb("kv.data_plane", values, extra=Path(path), timeout=timeout)
+        return run_check("kv.data_plane", values, extra=Path(path), timeout=timeout)
 
 
 @pytest.mark.parametrize(
@@ -93,7 +93,7 @@ def test_plaintext_where_tls_is_asked_for(authority: Authority) -> None:
 @pytest.mark.parametrize("query", ["", "?application_name=x"])
 def test_tls_where_plaintext_is_asked_for(authority: Authority, query: str) -> None:
     with faults.tls_port(authority.leaf().context()) as port:
-        found = climb(POOLED, {f"{POOLED}_url": f"postgres://u:p@127.0.0.1:{port}/d{query}"})
+        found = run_check(POOLED, {f"{POOLED}_url": f"postgres://u:p@127.0.0.1:{port}/d{query}"})
     found.fails("network.tls-on-plaintext", Layer.AUTH, f"{POOLED}_url", hint="Postgres itself listens")
 
 
@@ -121,7 +121,7 @@ def test_tls_word_of_a_postgres_url(
     url: Callable[..., str], word: str, direct: bool | None, pooled: bool | None
 ) -> None:
     for name, verified in ((DIRECT, direct), (POOLED, pooled)):
-        found = climb(name, {f"{name}_url": url(sslmode=word)}, stage="before-deploy")
+        found = run_check(name, {f"{name}_url": url(sslmode=word)}, stage="before-deploy")
         tls = [finding for finding in found.findings if finding.layer is Layer.TLS]
         assert bool(tls) is (verified is not None), found
         if verified:
@@ -132,21 +132,23 @@ def test_tls_word_of_a_postgres_url(
 
 def test_postgres_behind_a_trusted_certificate(url: Callable[..., str], authority: Authority) -> None:
     with authority.trusted() as path:
-        found = climb(DIRECT, {f"{DIRECT}_url": url(sslmode="verify-full")}, stage="before-deploy", extra=Path(path))
+        found = run_check(
+            DIRECT, {f"{DIRECT}_url": url(sslmode="verify-full")}, stage="before-deploy", extra=Path(path)
+        )
     assert found["postgres.tls"].status is Status.OK
     assert found["postgres.fitness"].status is Status.OK
 
 
 def test_node_postgres_reads_sslrootcert(url: Callable[..., str], authority: Authority) -> None:
     with authority.trusted() as path:
-        found = climb(POOLED, {f"{POOLED}_url": url(sslrootcert=path)})
+        found = run_check(POOLED, {f"{POOLED}_url": url(sslrootcert=path)})
     assert found["postgres.tls"].status is Status.OK
     assert found["postgres.auth"].status is Status.OK
 
 
 @pytest.mark.parametrize("path", ["/nowhere/ca.pem", "/etc", "/etc/hostname"])
 def test_sslrootcert_that_holds_no_certificates(url: Callable[..., str], path: str) -> None:
-    found = climb(POOLED, {f"{POOLED}_url": url(sslrootcert=path)})
+    found = run_check(POOLED, {f"{POOLED}_url": url(sslrootcert=path)})
     found.fails("postgres.roots-unreadable", Layer.TLS, f"{POOLED}_url", hint="sslrootcert")
 
 
@@ -154,8 +156,8 @@ def test_postgres_js_holds_an_address_to_localhost(url: Callable[..., str], auth
     address = url(sslmode="verify-full").replace("localhost", "127.0.0.1")
     with authority.trusted() as path:
         values = {f"{DIRECT}_url": address, f"{POOLED}_url": address}
-        direct = climb(DIRECT, values, stage="before-deploy", extra=Path(path))
-        pooled = climb(POOLED, values, extra=Path(path))
+        direct = run_check(DIRECT, values, stage="before-deploy", extra=Path(path))
+        pooled = run_check(POOLED, values, extra=Path(path))
     assert direct["postgres.tls"].status is Status.OK
     pooled.fails("tls.wrong-host", Layer.TLS, f"{POOLED}_url", hint="name that the certificate holds")
 

@@ -14,7 +14,7 @@ from starlette.websockets import WebSocket
 from checks.core.check import Layer, Status
 from preflight.plan.resources.tunnel import RESOURCES
 from tests.harness import faults, profiles
-from tests.harness.run_check import Climb, climb, planned
+from tests.harness.run_check import CheckRun, planned, run_check
 from tests.servers.mistle import Gateway, control_plane_api, dashboard
 from tests.servers.tunnel import CLAIMS, Signature
 from tests.testbed import Authority
@@ -33,9 +33,9 @@ def values(url: str, signature: Signature = RIGHT) -> dict[str, object]:
     return {URL: url, f"{PUBLIC}_url": url, **tokens}
 
 
-def check(place: str, signature: Signature = RIGHT, path: str = "/tunnel/sandbox", **options: object) -> Climb:
+def check(place: str, signature: Signature = RIGHT, path: str = "/tunnel/sandbox", **options: object) -> CheckRun:
     url = place.replace("http", "ws", 1) + path
-    return climb(NAME, values(url, signature), **options)  # type: ignore[arg-type]
+    return run_check(NAME, values(url, signature), **options)  # type: ignore[arg-type]
 
 
 @pytest.fixture
@@ -298,14 +298,14 @@ def test_an_answer_without_end() -> None:
 
 @pytest.mark.parametrize("name", [NAME, PUBLIC])
 def test_before_the_deployment_the_name_is_resolved_alone(name: str) -> None:
-    found = climb(name, values("wss://localhost:1/tunnel/sandbox"), stage="before-deploy")
+    found = run_check(name, values("wss://localhost:1/tunnel/sandbox"), stage="before-deploy")
     assert found.status is Status.SKIP, found
     assert found["tunnel.dns"].status is Status.OK
     assert [finding.message for finding in found.findings[1:]] == ["not up yet"] * 3
 
 
 def test_before_the_deployment_a_name_may_be_missing() -> None:
-    found = climb(NAME, values("ws://gateway.mistle.invalid/tunnel/sandbox"), stage="before-deploy")
+    found = run_check(NAME, values("ws://gateway.mistle.invalid/tunnel/sandbox"), stage="before-deploy")
     found.warns("network.name-not-found", Layer.DNS, URL, hint="DNS")
 
 

@@ -10,7 +10,7 @@ import redis
 from checks.core.check import Layer, Status
 from tests.harness import faults, profiles
 from tests.harness.recording_proxy import relays
-from tests.harness.run_check import Climb, climb, planned
+from tests.harness.run_check import CheckRun, planned, run_check
 from tests.testbed import Authority, Valkey, valkey_server
 
 URL, PREFIX = "kv.data_plane.url", "kv.data_plane.key_prefix"
@@ -18,8 +18,8 @@ USER = "user default off\nuser admin on >pw ~* &* +@all\nuser mistle on >pw ~mis
 MISTLE_NEEDS = "+get +set +del +zadd +zrem +zremrangebyscore +zcard +eval"
 
 
-def check(url: str, prefix: str = "mistle", **options: object) -> Climb:
-    return climb("kv.data_plane", {URL: url, PREFIX: prefix}, **options)  # type: ignore[arg-type]
+def check(url: str, prefix: str = "mistle", **options: object) -> CheckRun:
+    return run_check("kv.data_plane", {URL: url, PREFIX: prefix}, **options)  # type: ignore[arg-type]
 
 
 def with_acl(commands: str) -> dict[str, object]:

@@ -6,7 +6,7 @@ from checks.core.check import Finding, Layer, Status
 from preflight.report.attribution import keys_of
 from preflight.report.model import Result
 from preflight.run.consistency import compare
-from tests.harness.run_check import climb, planned
+from tests.harness.run_check import planned, run_check
 from tests.testbed import PgBouncer, Postgres, pgbouncer_server, postgres_server
 
 CONTROL, DATA = "postgres.control_plane", "postgres.data_plane"
@@ -18,7 +18,7 @@ def found(**urls: str) -> dict[str, Finding]:
     for name, url in urls.items():
         plane, way = name.split("_")
         check, values = f"postgres.{plane}_plane.{way}", {f"postgres.{plane}_plane.{way}_url": url}
-        run, subject = climb(check, values, stage="before-deploy"), planned(check, values)
+        run, subject = run_check(check, values, stage="before-deploy"), planned(check, values)
         results.append(Result(check, "postgres", subject.target, keys_of(subject), (), facts=run.facts))
     return {finding.id: finding for result in compare(tuple(results), {}) for finding in result.findings}
 

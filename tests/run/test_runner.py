@@ -14,12 +14,12 @@ from typing import ClassVar
 
 import pytest
 
-from checks.core.check import Cause, Check, Diagnosis, Layer, OutOfTime, Recorder, Settings, Status
+from checks.core.check import Cause, Check, CheckTimeout, Diagnosis, Layer, Recorder, Settings, Status
 from checks.core.roots import Trust
 from checks.core.threads import in_thread
 from preflight.report.model import Result
 from preflight.report.run_causes import DEADLINE
-from preflight.run.execution import Climb
+from preflight.run.execution import Execution
 from preflight.run.runner import Run, run
 from preflight.run.signals import Signals
 
@@ -53,7 +53,7 @@ class Toy(Check):
         pass
 
     def diagnose(self, error: Exception) -> Diagnosis | None:
-        return SILENT.found(str(error)) if isinstance(error, OutOfTime) else None
+        return SILENT.found(str(error)) if isinstance(error, CheckTimeout) else None
 
 
 class Hangs(Toy):
@@ -270,7 +270,7 @@ def test_signal_gives_what_was_found_so_far(number: signal.Signals):
 
 
 def test_check_that_was_cut_before_it_began_does_not_begin():
-    climb = Climb(made(Counts), Settings(Trust()))
+    climb = Execution(made(Counts), Settings(Trust()))
     climb.cut(DEADLINE.found("too late"))
     assert not climb.begin()
     ((_, result),) = climb.results(ORIGINS)

@@ -13,7 +13,7 @@ import pytest
 
 from checks.core.check import Status
 from preflight.formats import FORMATS, MATRIX
-from preflight.saved.merge import Matrix, Row, merge
+from preflight.saved.merge import MergedKey, MergedReport, merge
 from preflight.saved.reader import read
 from tests.harness import profiles
 from tests.harness.command import LEAN, run
@@ -46,11 +46,11 @@ def needed_by_two(file: Path) -> Path:
     return changed(file, file.stem, checks=document["checks"])
 
 
-def merged(*files: Path, level: Status = Status.FAIL) -> Matrix:
+def merged(*files: Path, level: Status = Status.FAIL) -> MergedReport:
     return merge(tuple(read(file, file.stem) for file in files), level)
 
 
-def row(matrix: Matrix, key: str = URL) -> Row:
+def row(matrix: MergedReport, key: str = URL) -> MergedKey:
     return next(row for row in matrix.rows if row.key == key)
 
 

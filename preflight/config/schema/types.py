@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 _NAMES = {bool: "a boolean", int: "an integer", float: "a float", str: "a string", list: "an array", dict: "a table"}
 
 
-class Wrong(Exception):
+class InvalidValue(Exception):
     """A value that Mistle refuses: which cause, and what was observed (never a secret)."""
 
     def __init__(self, cause: Cause, message: str) -> None:
@@ -24,7 +24,7 @@ class Wrong(Exception):
         self.message = message
 
 
-class Refused:
+class UnreadableOverride:
     """Stands in a tree for an override whose text could not be read."""
 
 
@@ -54,9 +54,9 @@ class Text:
     def accept(self, value: object) -> object:
         """The value as Mistle sees it. Raises Wrong."""
         if not isinstance(value, str):
-            raise Wrong(causes.WRONG_TYPE, f"is {name_of(value)}, must be {self.expects}")
+            raise InvalidValue(causes.WRONG_TYPE, f"is {name_of(value)}, must be {self.expects}")
         if not javascript.trim(value):
-            raise Wrong(causes.BLANK, "is blank")
+            raise InvalidValue(causes.BLANK, "is blank")
         return javascript.trim(value)
 
 
@@ -78,10 +78,10 @@ class Choice:
     def accept(self, value: object) -> object:
         """The value as Mistle sees it. Raises Wrong."""
         if not isinstance(value, str):
-            raise Wrong(causes.WRONG_TYPE, f"is {name_of(value)}, must be {self.expects}")
+            raise InvalidValue(causes.WRONG_TYPE, f"is {name_of(value)}, must be {self.expects}")
         if value not in self.words:
             cause = causes.NOT_ALLOWED if javascript.trim(value) else causes.BLANK
-            raise Wrong(cause, f"is {shown(value)}, must be {self.expects}")
+            raise InvalidValue(cause, f"is {shown(value)}, must be {self.expects}")
         return value
 
 
@@ -103,16 +103,16 @@ class Integer:
         try:
             return javascript.number(text)
         except ValueError:
-            raise Wrong(causes.BAD_OVERRIDE, f"is {shown(text)}, must be {self.expects}") from None
+            raise InvalidValue(causes.BAD_OVERRIDE, f"is {shown(text)}, must be {self.expects}") from None
 
     def accept(self, value: object) -> object:
         """The value as Mistle sees it. Raises Wrong."""
         if isinstance(value, bool) or not isinstance(value, int | float):
-            raise Wrong(causes.WRONG_TYPE, f"is {name_of(value)}, must be {self.expects}")
+            raise InvalidValue(causes.WRONG_TYPE, f"is {name_of(value)}, must be {self.expects}")
         if not self.least <= value <= self.most:  # true for nan as well
-            raise Wrong(causes.OUT_OF_RANGE, f"is {_brief(value)}, must be {self.expects}")
+            raise InvalidValue(causes.OUT_OF_RANGE, f"is {_brief(value)}, must be {self.expects}")
         if value != int(value):
-            raise Wrong(causes.WRONG_TYPE, f"is {value}, must be {self.expects}")
+            raise InvalidValue(causes.WRONG_TYPE, f"is {value}, must be {self.expects}")
         return int(value)
 
 
@@ -130,13 +130,13 @@ class Boolean:
     def parse(self, text: str) -> object:
         """An override's value: exactly ``true`` or ``false``."""
         if text not in ("true", "false"):
-            raise Wrong(causes.BAD_OVERRIDE, f"is {shown(text)}, must be exactly true or false, in lower case")
+            raise InvalidValue(causes.BAD_OVERRIDE, f"is {shown(text)}, must be exactly true or false, in lower case")
         return text == "true"
 
     def accept(self, value: object) -> object:
         """The value as Mistle sees it. Raises Wrong."""
         if not isinstance(value, bool):
-            raise Wrong(causes.WRONG_TYPE, f"is {name_of(value)}, must be {self.expects}")
+            raise InvalidValue(causes.WRONG_TYPE, f"is {name_of(value)}, must be {self.expects}")
         return value
 
 
@@ -159,19 +159,19 @@ class ListOf:
     def accept(self, value: object) -> object:
         """The value as Mistle sees it, a tuple. Raises Wrong."""
         if not isinstance(value, list):
-            raise Wrong(causes.WRONG_TYPE, f"is {name_of(value)}, must be {self.expects}")
+            raise InvalidValue(causes.WRONG_TYPE, f"is {name_of(value)}, must be {self.expects}")
         if not value:
-            raise Wrong(causes.OUT_OF_RANGE, "is an empty list, must have at least 1 item")
+            raise InvalidValue(causes.OUT_OF_RANGE, "is an empty list, must have at least 1 item")
         items = tuple(self._item(number, item) for number, item in enumerate(value, 1))
         if self.must_hold and self.must_hold not in items:
-            raise Wrong(causes.NOT_ALLOWED, f'does not hold "{self.must_hold}", which Mistle requires')
+            raise InvalidValue(causes.NOT_ALLOWED, f'does not hold "{self.must_hold}", which Mistle requires')
         return items
 
     def _item(self, number: int, item: object) -> object:
         try:
             return self.item.accept(item)
-        except Wrong as wrong:
-            raise Wrong(wrong.cause, f"item {number} {wrong.message}") from None
+        except InvalidValue as wrong:
+            raise InvalidValue(wrong.cause, f"item {number} {wrong.message}") from None
 
 
 @dataclass(frozen=True)
@@ -183,11 +183,11 @@ class Versioned(Text):
         try:
             value = json.loads(text)
         except (ValueError, RecursionError):
-            raise Wrong(causes.BAD_OVERRIDE, f"is not JSON, must be {_OBJECT}") from None
+            raise InvalidValue(causes.BAD_OVERRIDE, f"is not JSON, must be {_OBJECT}") from None
         if not isinstance(value, dict):
-            raise Wrong(causes.BAD_OVERRIDE, f"is JSON but not an object, must be {_OBJECT}")
+            raise InvalidValue(causes.BAD_OVERRIDE, f"is JSON but not an object, must be {_OBJECT}")
         if not all(isinstance(item, str) for item in value.values()):
-            raise Wrong(causes.BAD_OVERRIDE, f"holds a value that is not a string, must be {_OBJECT}")
+            raise InvalidValue(causes.BAD_OVERRIDE, f"holds a value that is not a string, must be {_OBJECT}")
         return value
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from preflight.config import causes, javascript, suggestions
 from preflight.config.schema.keys import KEYS, VERSION, Key
-from preflight.config.schema.types import Refused, Wrong
+from preflight.config.schema.types import InvalidValue, UnreadableOverride
 from preflight.config.tree import Path, Tree, dotted, put
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ class Overrides:
             *(
                 origins.found(value.cause, dotted(path), message=value.message)
                 for path, value in self.values.items()
-                if isinstance(value, Wrong)
+                if isinstance(value, InvalidValue)
             ),
             *(origins.found(causes.UNKNOWN_OVERRIDE, message=message) for message in self.unknown),
         )
@@ -42,7 +42,7 @@ class Overrides:
     def applied(self, tree: Tree) -> Tree:
         """A copy of the tree with these values in it."""
         for path, value in self.values.items():
-            tree = put(tree, path, Refused() if isinstance(value, Wrong) else value)
+            tree = put(tree, path, UnreadableOverride() if isinstance(value, InvalidValue) else value)
         return tree
 
 
@@ -65,10 +65,10 @@ def _strangers(environ: Mapping[str, str]) -> list[str]:
 
 def _value(key: Key, text: str) -> object:
     if not javascript.trim(text):
-        return Wrong(causes.BLANK_OVERRIDE, "is set but blank: to Mistle that is a value, and a wrong one")
+        return InvalidValue(causes.BLANK_OVERRIDE, "is set but blank: to Mistle that is a value, and a wrong one")
     try:
         return key.type.parse(text)
-    except Wrong as wrong:
+    except InvalidValue as wrong:
         return wrong
 
 

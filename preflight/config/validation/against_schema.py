@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, TypeAlias
 from preflight.config import causes, suggestions
 from preflight.config.schema.conditions import ALWAYS, OPTIONAL
 from preflight.config.schema.keys import KEYS, VERSION, Key
-from preflight.config.schema.types import Refused, Wrong, name_of
+from preflight.config.schema.types import InvalidValue, UnreadableOverride, name_of
 from preflight.config.tree import Path, Tree, dotted
 
 if TYPE_CHECKING:
@@ -50,11 +50,11 @@ def validate(tree: Tree, origins: Origins) -> Validated:
     present = frozenset(path for entry in entries for path in entry.keys)
     missing = [key for key in KEYS if key.required.holds(tree) and not _is_set(key, present)]
     findings = (
-        *(_finding(entry, entry.value, origins) for entry in entries if isinstance(entry.value, Wrong)),
+        *(_finding(entry, entry.value, origins) for entry in entries if isinstance(entry.value, InvalidValue)),
         *(origins.found(causes.MISSING, key.path, message=_missing(key)) for key in missing),
         *(_unknown(*stranger, origins) for stranger in islice(_strangers(tree, _SHAPE, ()), _MANY)),
     )
-    values = {entry.path: entry.value for entry in entries if not isinstance(entry.value, Wrong | None)}
+    values = {entry.path: entry.value for entry in entries if not isinstance(entry.value, InvalidValue | None)}
     return Validated(values, present, frozenset(key.path for key in missing), findings)
 
 
@@ -67,7 +67,7 @@ def _entries(table: Tree, shape: Shape, above: Path) -> Iterator[_Entry]:
         elif expected and isinstance(value, dict):
             yield from _entries(value, expected, (*above, name))
         elif expected:
-            wrong = Wrong(causes.WRONG_TYPE, f"is {name_of(value)}, must be a table: [{path}]")
+            wrong = InvalidValue(causes.WRONG_TYPE, f"is {name_of(value)}, must be a table: [{path}]")
             yield _Entry(path, wrong, tuple(_required_below(expected)))
 
 
@@ -85,19 +85,19 @@ def _strangers(table: Tree, shape: Shape, above: Path) -> Iterator[tuple[Path, t
 def _expected(name: str, value: object, shape: Shape) -> Key | Shape | None:
     if VERSION not in shape:
         return shape.get(name)
-    return shape[VERSION] if _VERSION.fullmatch(name) or isinstance(value, Refused) else None
+    return shape[VERSION] if _VERSION.fullmatch(name) or isinstance(value, UnreadableOverride) else None
 
 
 def _accepted(key: Key, value: object) -> object:
-    if isinstance(value, Refused):
+    if isinstance(value, UnreadableOverride):
         return None
     try:
         return key.type.accept(value)
-    except Wrong as wrong:
+    except InvalidValue as wrong:
         return wrong
 
 
-def _finding(entry: _Entry, wrong: Wrong, origins: Origins) -> Finding:
+def _finding(entry: _Entry, wrong: InvalidValue, origins: Origins) -> Finding:
     return replace(origins.found(wrong.cause, entry.path, message=wrong.message), fields=entry.keys)
 
 

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Settings:
+class Context:
     """``values`` by key path, as Mistle sees them; ``tree`` holds everything that was configured, wrong or right."""
 
     values: Mapping[str, object]
@@ -43,4 +43,4 @@ class Settings:
         return self.origins.found(cause, *paths, message=message, status=status)
 
 
-Rule = Callable[[Settings], Iterator["Finding"]]
+Rule = Callable[[Context], Iterator["Finding"]]

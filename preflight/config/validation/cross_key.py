@@ -22,7 +22,7 @@ from preflight.config.schema.keys import (
 from preflight.config.schema.types import shown
 from preflight.config.tree import lookup
 from preflight.config.urls import BadUrl, Url, is_loopback, is_public, parse
-from preflight.config.validation.context import Rule, Settings
+from preflight.config.validation.context import Context, Rule
 from preflight.config.validation.single_values import SYNTAX
 
 if TYPE_CHECKING:
@@ -50,14 +50,14 @@ _STRONG = 32  # characters
 
 def check(values: Mapping[str, object], tree: Tree, origins: Origins) -> tuple[Finding, ...]:
     """Apply all rules; what a rule of SYNTAX refuses is kept from the others."""
-    settings = Settings(values, tree, origins)
+    settings = Context(values, tree, origins)
     refused = [finding for rule in SYNTAX for finding in rule(settings)]
     blamed = {path for finding in refused for path in finding.fields}
     settings = replace(settings, values={path: value for path, value in values.items() if path not in blamed})
     return (*refused, *(finding for rule in RULES for finding in rule(settings)))
 
 
-def active_key(settings: Settings) -> Iterator[Finding]:
+def active_key(settings: Context) -> Iterator[Finding]:
     """The active master key version is one of the keys."""
     active, keys = settings.values.get(ACTIVE_KEY), lookup(settings.tree, MASTER_KEYS)
     versions = [name for name in keys if name.isdecimal()] if isinstance(keys, dict) and VERSION not in keys else []
@@ -66,7 +66,7 @@ def active_key(settings: Settings) -> Iterator[Finding]:
         yield settings.found(causes.ACTIVE_KEY_MISSING, ACTIVE_KEY, message=message)
 
 
-def provider_and_storage(settings: Settings) -> Iterator[Finding]:
+def provider_and_storage(settings: Context) -> Iterator[Finding]:
     """The sandbox provider can use the storage."""
     provider, backend = settings.text("sandbox.provider"), settings.text("sandbox.storage.backend")
     if provider and backend and _STORAGE_OF[provider] != backend:
@@ -76,7 +76,7 @@ def provider_and_storage(settings: Settings) -> Iterator[Finding]:
         yield settings.found(causes.PROVIDER_STORAGE_MISMATCH, "sandbox.storage.backend", message=message)
 
 
-def public_addresses(settings: Settings) -> Iterator[Finding]:
+def public_addresses(settings: Context) -> Iterator[Finding]:
     """What a cloud must reach is public; in production, nothing that browsers must reach is this machine alone."""
     for path, condition, who in _DIALED_FROM_CLOUDS:
         url = settings.url(path)
@@ -90,7 +90,7 @@ def public_addresses(settings: Settings) -> Iterator[Finding]:
             yield settings.found(causes.NOT_PUBLIC, path, message=message, status=Status.WARN)
 
 
-def trusted_origins(settings: Settings) -> Iterator[Finding]:
+def trusted_origins(settings: Context) -> Iterator[Finding]:
     """Each trusted origin can match, and the dashboard's is among them."""
     trusted, dashboard = settings.values.get(TRUSTED), settings.url(DASHBOARD_URL)
     if not isinstance(trusted, tuple):
@@ -106,7 +106,7 @@ def trusted_origins(settings: Settings) -> Iterator[Finding]:
         yield settings.found(causes.ORIGIN_NOT_TRUSTED, TRUSTED, message=message)
 
 
-def api_origin(settings: Settings) -> Iterator[Finding]:
+def api_origin(settings: Context) -> Iterator[Finding]:
     """The dashboard calls the origin that serves the API."""
     told, api, dashboard = map(settings.url, (API_ORIGIN, API_URL, DASHBOARD_URL))
     if not (told and api and dashboard):
@@ -118,7 +118,7 @@ def api_origin(settings: Settings) -> Iterator[Finding]:
         yield settings.found(causes.ORIGIN_MISMATCH, API_ORIGIN, message=f"has a path, must be {shown(told.origin)}")
 
 
-def weak_secrets(settings: Settings) -> Iterator[Finding]:
+def weak_secrets(settings: Context) -> Iterator[Finding]:
     """The secrets that the operator chose for Mistle alone are long enough."""
     status = Status.FAIL if settings.production else Status.WARN
     for path, value in settings.values.items():
@@ -127,7 +127,7 @@ def weak_secrets(settings: Settings) -> Iterator[Finding]:
             yield settings.found(causes.WEAK_SECRET, path, message=message, status=status)
 
 
-def shared_secrets(settings: Settings) -> Iterator[Finding]:
+def shared_secrets(settings: Context) -> Iterator[Finding]:
     """No secret that the operator chose for Mistle serves a second purpose."""
     holders: dict[str, list[str]] = {}
     for path in settings.values:
@@ -139,7 +139,7 @@ def shared_secrets(settings: Settings) -> Iterator[Finding]:
             yield settings.found(causes.SHARED_SECRET, *paths, message=message)
 
 
-def insecure_urls(settings: Settings) -> Iterator[Finding]:
+def insecure_urls(settings: Context) -> Iterator[Finding]:
     """In production, public URLs use TLS."""
     for path in _PUBLIC_URLS if settings.production else ():
         url = settings.url(path)
@@ -148,13 +148,13 @@ def insecure_urls(settings: Settings) -> Iterator[Finding]:
             yield settings.found(causes.INSECURE_URL, path, message=message)
 
 
-def test_faults(settings: Settings) -> Iterator[Finding]:
+def test_faults(settings: Context) -> Iterator[Finding]:
     """In production, no faults are injected."""
     if settings.production and settings.values.get(TEST_FAULTS):
         yield settings.found(causes.TEST_FAULTS, TEST_FAULTS, message="is true, in production")
 
 
-def key_prefixes(settings: Settings) -> Iterator[Finding]:
+def key_prefixes(settings: Context) -> Iterator[Finding]:
     """The planes do not share a Valkey database and a prefix."""
     paths = ("kv.control_plane.key_prefix", "kv.data_plane.key_prefix")
     control, data = settings.url("kv.control_plane.url"), settings.url("kv.data_plane.url")
@@ -165,7 +165,7 @@ def key_prefixes(settings: Settings) -> Iterator[Finding]:
         yield settings.found(causes.PREFIX_COLLISION, *paths, message=message)
 
 
-def ignored_sections(settings: Settings) -> Iterator[Finding]:
+def ignored_sections(settings: Context) -> Iterator[Finding]:
     """Google sign-in is not configured in vain."""
     paths = [path for path in settings.values if path.startswith(f"{AUTH}.google.")]
     if paths and not GOOGLE_ENABLED.holds(settings.tree):
@@ -195,7 +195,7 @@ def _origin(text: str) -> str:
         return ""
 
 
-def _secret(settings: Settings, path: str) -> str:
+def _secret(settings: Context, path: str) -> str:
     """The secret that a key holds; of a URL, its password."""
     key = key_of(path)
     if key.secrecy is Secrecy.NONE:

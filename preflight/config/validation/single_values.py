@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING
 from checks.core.text import foreign
 from preflight.config import causes
 from preflight.config.schema.keys import KEYS, Key, Secrecy, in_use, key_of
-from preflight.config.schema.types import Text, Wrong, shown
+from preflight.config.schema.types import InvalidValue, Text, shown
 from preflight.config.urls import BadUrl, Url, parse
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from checks.core.check import Finding
-    from preflight.config.validation.context import Rule, Settings
+    from preflight.config.validation.context import Context, Rule
 
 _PLACEHOLDER = re.compile(
     r"replace[-_ ]?(with|me)|change[-_ ]?me|\$\{\w+\}|\{\{((?!\{\{).)*\}\}|(^|:)<[^<>]*>(@|$)", re.IGNORECASE
@@ -23,7 +23,7 @@ _PLACEHOLDER = re.compile(
 _DATABASE_NUMBER = re.compile(r"/?|/[0-9]{1,9}")
 
 
-def placeholders(settings: Settings) -> Iterator[Finding]:
+def placeholders(settings: Context) -> Iterator[Finding]:
     """Nothing is left from a sample or a template."""
     for path, value in settings.values.items():
         items = value if isinstance(value, tuple) else (value,)
@@ -33,7 +33,7 @@ def placeholders(settings: Settings) -> Iterator[Finding]:
             yield settings.found(causes.PLACEHOLDER, path, message=message)
 
 
-def urls(settings: Settings) -> Iterator[Finding]:
+def urls(settings: Context) -> Iterator[Finding]:
     """What is used as a URL is one, and of a scheme that its client speaks."""
     for key in KEYS:
         text = settings.text(key.path)
@@ -50,16 +50,18 @@ def _is_placeholder(value: object) -> bool:
     return isinstance(value, str) and bool(_PLACEHOLDER.search(value))
 
 
-def _wrong(key: Key, text: str, schemes: tuple[str, ...]) -> Wrong | None:
+def _wrong(key: Key, text: str, schemes: tuple[str, ...]) -> InvalidValue | None:
     try:
         url = parse(text)
     except BadUrl as error:
-        return Wrong(causes.MALFORMED_URL, f"is not a URL like {schemes[0]}://…: {error.reason}")
+        return InvalidValue(causes.MALFORMED_URL, f"is not a URL like {schemes[0]}://…: {error.reason}")
     if url.scheme not in schemes:
         expected = " or ".join(f"{scheme}://" for scheme in schemes)
-        return Wrong(causes.WRONG_SCHEME, f"begins with {foreign(url.scheme, 20)}://, must begin with {expected}")
+        return InvalidValue(
+            causes.WRONG_SCHEME, f"begins with {foreign(url.scheme, 20)}://, must begin with {expected}"
+        )
     lacking = _lacking(url) or (_excess(url) if key.path.startswith("services.") else "")
-    return Wrong(causes.MALFORMED_URL, lacking) if lacking else None
+    return InvalidValue(causes.MALFORMED_URL, lacking) if lacking else None
 
 
 def _excess(url: Url) -> str:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from preflight.formats.shared.documents import finding_members, to_json
 
 if TYPE_CHECKING:
-    from preflight.saved.diff import Difference, Problem
+    from preflight.saved.diff import ChangedProblem, Difference
     from preflight.saved.reader import SavedReport
 
 SCHEMA = "mistle-preflight-diff/1"
@@ -43,7 +43,7 @@ def _report(document: SavedReport) -> dict[str, object]:
     }
 
 
-def _problem(problem: Problem) -> dict[str, object]:
+def _problem(problem: ChangedProblem) -> dict[str, object]:
     return {
         "check": problem.check,
         **finding_members(problem.finding),

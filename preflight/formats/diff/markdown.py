@@ -10,7 +10,7 @@ from preflight.formats.shared.gfm import MARKS, code, table
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from preflight.saved.diff import Difference, Problem
+    from preflight.saved.diff import ChangedProblem, Difference
     from preflight.saved.reader import SavedReport
 
 
@@ -43,7 +43,7 @@ def _section(title: str, items: Iterable[str]) -> str:
     return "\n".join((f"### {title}\n", *lines)) if lines else ""
 
 
-def _problem(problem: Problem) -> str:
+def _problem(problem: ChangedProblem) -> str:
     finding = problem.finding
     lines = (
         _title(problem),
@@ -55,7 +55,7 @@ def _problem(problem: Problem) -> str:
     return "\\\n  ".join(filter(None, lines))
 
 
-def _title(problem: Problem) -> str:
+def _title(problem: ChangedProblem) -> str:
     finding = problem.finding
     return f"{MARKS[finding.status]} {code(finding.id)} in {code(problem.check)}, {finding.layer}"
 

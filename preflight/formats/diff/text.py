@@ -10,7 +10,7 @@ from preflight.formats.shared.ansi import color, marked
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from preflight.saved.diff import Difference, Problem
+    from preflight.saved.diff import ChangedProblem, Difference
     from preflight.saved.reader import SavedReport
 
 
@@ -56,7 +56,7 @@ def _unproven(difference: Difference) -> Iterator[str]:
         yield marked(Status.SKIP, f"{_title(problem)}: not checked again")
 
 
-def _problem(problem: Problem) -> Iterator[str]:
+def _problem(problem: ChangedProblem) -> Iterator[str]:
     yield marked(problem.finding.status, _title(problem))
     if problem.was:
         yield f"      was {', '.join(problem.was)}"
@@ -66,7 +66,7 @@ def _problem(problem: Problem) -> Iterator[str]:
         yield f"      → {problem.finding.hint}"
 
 
-def _title(problem: Problem) -> str:
+def _title(problem: ChangedProblem) -> str:
     return f"{problem.finding.id}  ({problem.check}, {problem.finding.layer})"
 
 

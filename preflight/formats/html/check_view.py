@@ -39,7 +39,7 @@ class Rung:
 
 
 @dataclass(frozen=True)
-class Check:
+class CheckView:
     """One result, by its number."""
 
     number: int
@@ -52,6 +52,6 @@ class Check:
         return tuple(Rung(layer, tuple(findings)) for layer, findings in found.items() if findings)
 
 
-def by_kind(checks: Iterable[Check]) -> Mapping[str, list[Check]]:
+def by_kind(checks: Iterable[CheckView]) -> Mapping[str, list[CheckView]]:
     """The checks of each kind, kinds in the order in which they first occur."""
     return grouped(checks, lambda check: check.result.kind)

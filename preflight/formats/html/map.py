@@ -63,7 +63,7 @@ class Service:
 
 
 @dataclass(frozen=True)
-class Resource:
+class MapResource:
     """What a check is about. ``check`` is its number; ``connect`` the seconds of that rung, where it was climbed."""
 
     check: int
@@ -80,7 +80,7 @@ class Wire:
     """One use of a resource by a service."""
 
     service: Service
-    resource: Resource
+    resource: MapResource
     path: str
 
     @property
@@ -98,7 +98,7 @@ class Map:
     planes: tuple[Panel, ...]
     kinds: tuple[Panel, ...]
     services: tuple[Service, ...]
-    resources: tuple[Resource, ...]
+    resources: tuple[MapResource, ...]
     wires: tuple[Wire, ...]
 
     @property

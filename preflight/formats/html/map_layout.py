@@ -11,14 +11,14 @@ from typing import TYPE_CHECKING
 
 from checks.core.check import Layer
 from preflight.formats.html.check_view import by_kind
-from preflight.formats.html.map import GAP, HEAD, PAD, Map, Panel, Resource, Service, Shape, Wire
+from preflight.formats.html.map import GAP, HEAD, PAD, Map, MapResource, Panel, Service, Shape, Wire
 from preflight.formats.html.text import fit_end, fit_middle
 from preflight.services import SERVICES
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-    from preflight.formats.html.check_view import Check
+    from preflight.formats.html.check_view import CheckView
 
 _PLANES = (
     ("control_plane_", "control plane"),
@@ -28,7 +28,7 @@ _PLANES = (
 )
 
 
-def draw(checks: Sequence[Check], service: str | None, shape: Shape) -> Map:
+def draw(checks: Sequence[CheckView], service: str | None, shape: Shape) -> Map:
     """The picture of what the checks are about; with a service, as that one alone sees it."""
     drawn = [check for check in checks if check.result.kind != "config"]
     users = {check.number: (service,) if service else check.result.services for check in drawn}
@@ -42,7 +42,7 @@ def _bottom(panels: Sequence[Panel]) -> float:
     return max((panel.y + panel.height for panel in panels), default=0.0)
 
 
-def _resources(drawn: Sequence[Check], shape: Shape) -> tuple[tuple[Panel, ...], tuple[Resource, ...]]:
+def _resources(drawn: Sequence[CheckView], shape: Shape) -> tuple[tuple[Panel, ...], tuple[MapResource, ...]]:
     slowest = max((check.result.seconds for check in drawn), default=0.0) or 1.0
     head = PAD / 2 if shape.kinds else HEAD
     y, panels, resources = 0.0, [], []
@@ -56,10 +56,10 @@ def _resources(drawn: Sequence[Check], shape: Shape) -> tuple[tuple[Panel, ...],
     return tuple(panels), tuple(resources)
 
 
-def _resource(check: Check, slowest: float, y: float, shape: Shape) -> Resource:
+def _resource(check: CheckView, slowest: float, y: float, shape: Shape) -> MapResource:
     result = check.result
     connect = [finding.seconds for finding in result.findings if finding.layer is Layer.CONNECT and finding.seconds]
-    return Resource(
+    return MapResource(
         check=check.number,
         result=result,
         label=fit_end(result.name, shape.names),
@@ -71,7 +71,7 @@ def _resource(check: Check, slowest: float, y: float, shape: Shape) -> Resource:
 
 
 def _services(
-    users: Mapping[int, Sequence[str]], resources: tuple[Resource, ...], shape: Shape, height: float
+    users: Mapping[int, Sequence[str]], resources: tuple[MapResource, ...], shape: Shape, height: float
 ) -> tuple[tuple[Panel, ...], tuple[Service, ...]]:
     """Planes, spread over the height of the resources, or as far as they need."""
     groups = [(plane, list(names)) for plane, names in groupby(_in_order(users), _plane)]
@@ -115,7 +115,7 @@ def _spread(needs: Sequence[float], height: float) -> Iterator[float]:
 
 
 def _wires(
-    services: Sequence[Service], resources: Sequence[Resource], users: Mapping[int, Sequence[str]], shape: Shape
+    services: Sequence[Service], resources: Sequence[MapResource], users: Mapping[int, Sequence[str]], shape: Shape
 ) -> tuple[Wire, ...]:
     """Both ends are spread a little, in the order of where the other ends are: wires fan out without crossing there."""
     pairs = [(service, each) for service in services for each in resources if service.name in users[each.check]]

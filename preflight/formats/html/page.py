@@ -8,7 +8,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from checks.core.check import Finding, Status
-from preflight.formats.html.check_view import Check, by_kind
+from preflight.formats.html.check_view import CheckView, by_kind
 from preflight.formats.html.map import NARROW, WIDE, Map
 from preflight.formats.html.map_layout import draw
 from preflight.formats.html.sections import by_section
@@ -22,11 +22,11 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Problem:
+class PageProblem:
     """A failure or a warning."""
 
     number: int
-    check: Check
+    check: CheckView
     finding: Finding
     ignored: bool
 
@@ -74,18 +74,18 @@ class Page:
         return self.report.started_at.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S")
 
     @cached_property
-    def checks(self) -> tuple[Check, ...]:
+    def checks(self) -> tuple[CheckView, ...]:
         """In report order."""
-        return tuple(Check(number, result) for number, result in enumerate(self.report.results, 1))
+        return tuple(CheckView(number, result) for number, result in enumerate(self.report.results, 1))
 
     @cached_property
-    def problems(self) -> tuple[Problem, ...]:
+    def problems(self) -> tuple[PageProblem, ...]:
         """The worst first; with detail -1 those alone that decide."""
         level = Status.WARN if self.full else self.report.fail_level
         found = [(check, each) for check in self.checks for each in check.result.findings if each.status >= level]
         found.sort(key=lambda pair: -pair[1].status)
         return tuple(
-            Problem(number, check, finding, finding.id in self.report.ignored)
+            PageProblem(number, check, finding, finding.id in self.report.ignored)
             for number, (check, finding) in enumerate(found, 1)
         )
 
@@ -112,7 +112,7 @@ class Page:
         return tuple(draw(self.checks, self.report.service, shape) for shape in (WIDE, NARROW)) if used else ()
 
     @property
-    def kinds(self) -> Mapping[str, list[Check]]:
+    def kinds(self) -> Mapping[str, list[CheckView]]:
         """The checks of each kind."""
         return by_kind(self.checks)
 

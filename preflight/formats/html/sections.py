@@ -18,9 +18,9 @@ class Keyed(Protocol):
         """Its name."""
 
 
-Row = TypeVar("Row", bound=Keyed)
+KeyedRow = TypeVar("KeyedRow", bound=Keyed)
 
 
-def by_section(rows: Iterable[Row]) -> Mapping[str, list[tuple[int, Row]]]:
+def by_section(rows: Iterable[KeyedRow]) -> Mapping[str, list[tuple[int, KeyedRow]]]:
     """Sections in the order in which they first occur."""
     return grouped(enumerate(rows, 1), lambda row: row[1].key.partition(".")[0])

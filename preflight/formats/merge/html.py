@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from preflight.formats.html.check_view import Check, Rung
+from preflight.formats.html.check_view import CheckView, Rung
 from preflight.formats.html.document import document
 from preflight.formats.html.sections import by_section
 from preflight.formats.html.text import meaning
@@ -17,13 +17,13 @@ from preflight.version import __version__
 
 if TYPE_CHECKING:
     from checks.core.check import Finding
-    from preflight.saved.merge import Matrix, Row, Trouble
+    from preflight.saved.merge import MergedKey, MergedProblem, MergedReport
     from preflight.saved.reader import SavedReport
 
 Counts = Mapping[str, int]
 
 
-def render(matrix: Matrix) -> str:
+def render(matrix: MergedReport) -> str:
     """One HTML document."""
     return document("matrix.html.j2", Page(matrix), "page.css", "matrix.css")
 
@@ -44,11 +44,11 @@ class Vantage:
 
 
 @dataclass(frozen=True)
-class Problem:
+class PageProblem:
     """What some vantages saw. ``rungs`` is the climb of the first of them."""
 
     number: int
-    trouble: Trouble
+    trouble: MergedProblem
     vantages: tuple[Vantage, ...]
 
     @property
@@ -70,7 +70,7 @@ class Problem:
     def rungs(self) -> tuple[Rung, ...]:
         """None of a check that climbs nothing."""
         results = (each for each in self.vantages[0].report.results if each.name == self.name and each.kind != "config")
-        return next((Check(0, result).rungs for result in results), ())
+        return next((CheckView(0, result).rungs for result in results), ())
 
     def origins(self, key: str) -> tuple[str, ...]:
         """Where the key was written, wherever it was blamed."""
@@ -81,7 +81,7 @@ class Problem:
 class Page:
     """Everything that the template asks for."""
 
-    matrix: Matrix
+    matrix: MergedReport
     version: str = __version__
 
     @property
@@ -115,17 +115,17 @@ class Page:
         return Counter(row.status.name.lower() for row in self.matrix.rows)
 
     @cached_property
-    def problems(self) -> tuple[Problem, ...]:
+    def problems(self) -> tuple[PageProblem, ...]:
         """The worst first."""
         by_name = {vantage.report.name: vantage for vantage in self.vantages}
         troubles = sorted(self.matrix.troubles, key=lambda each: -each.finding.status)
         return tuple(
-            Problem(number, each, tuple(by_name[name] for name in each.vantages))
+            PageProblem(number, each, tuple(by_name[name] for name in each.vantages))
             for number, each in enumerate(troubles, 1)
         )
 
     @property
-    def sections(self) -> Mapping[str, list[tuple[int, Row]]]:
+    def sections(self) -> Mapping[str, list[tuple[int, MergedKey]]]:
         """Keys with their numbers, by the first part of their names."""
         return by_section(self.matrix.rows)
 

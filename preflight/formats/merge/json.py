@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING
 from preflight.formats.shared.documents import finding_members, to_json
 
 if TYPE_CHECKING:
-    from preflight.saved.merge import Cell, Matrix, Row, Trouble
+    from preflight.saved.merge import Cell, MergedKey, MergedProblem, MergedReport
 
 SCHEMA = "mistle-preflight-matrix/1"
 
 
-def render(matrix: Matrix) -> str:
+def render(matrix: MergedReport) -> str:
     """One JSON document. A row's cells stand in the order of the vantages."""
     document = {
         "schema": SCHEMA,
@@ -35,7 +35,7 @@ def render(matrix: Matrix) -> str:
     return to_json(document)
 
 
-def _row(row: Row) -> dict[str, object]:
+def _row(row: MergedKey) -> dict[str, object]:
     return {
         "key": row.key,
         "status": str(row.status),
@@ -55,7 +55,7 @@ def _cell(cell: Cell) -> dict[str, object]:
     }
 
 
-def _trouble(trouble: Trouble) -> dict[str, object]:
+def _trouble(trouble: MergedProblem) -> dict[str, object]:
     return {
         "vantages": trouble.vantages,
         "check": trouble.check,

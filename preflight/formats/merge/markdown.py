@@ -10,10 +10,10 @@ from preflight.formats.shared.gfm import MARKS, code, folded, table
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from preflight.saved.merge import Cell, Matrix, Trouble
+    from preflight.saved.merge import Cell, MergedProblem, MergedReport
 
 
-def render(matrix: Matrix) -> str:
+def render(matrix: MergedReport) -> str:
     """One document."""
     ready = matrix.ready
     parts = (
@@ -27,24 +27,24 @@ def render(matrix: Matrix) -> str:
     return "\n\n".join(filter(None, parts)) + "\n"
 
 
-def _vantages(matrix: Matrix) -> Iterator[tuple[str, ...]]:
+def _vantages(matrix: MergedReport) -> Iterator[tuple[str, ...]]:
     for number, vantage in enumerate(matrix.vantages, 1):
         ended = " (interrupted)" if vantage.name in matrix.incomplete else ""
         about = (vantage.name, vantage.service or "the whole deployment", vantage.stage, vantage.started_at)
         yield (f"{number}{ended}", *map(code, about))
 
 
-def _unseen(matrix: Matrix) -> str:
+def _unseen(matrix: MergedReport) -> str:
     names = ", ".join(map(code, matrix.unseen))
     return f"No report of {names}: what only they need is not judged." if names else ""
 
 
-def _troubles(matrix: Matrix, status: Status, title: str) -> str:
+def _troubles(matrix: MergedReport, status: Status, title: str) -> str:
     items = [_trouble(each) for each in matrix.troubles if each.finding.status is status]
     return "\n".join((f"### {title}\n", *items)) if items else ""
 
 
-def _trouble(trouble: Trouble) -> str:
+def _trouble(trouble: MergedProblem) -> str:
     finding = trouble.finding
     lines = (
         f"{MARKS[finding.status]} {code(finding.id)} in {code(trouble.check)}, {finding.layer}",
@@ -56,7 +56,7 @@ def _trouble(trouble: Trouble) -> str:
     return "- " + "\\\n  ".join(filter(None, lines))
 
 
-def _rows(matrix: Matrix) -> Iterator[tuple[str, ...]]:
+def _rows(matrix: MergedReport) -> Iterator[tuple[str, ...]]:
     for row in matrix.rows:
         yield (MARKS[row.status], code(row.key), *map(_cell, row.cells))
 

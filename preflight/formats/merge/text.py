@@ -11,10 +11,10 @@ from preflight.formats.shared.phrases import STYLES, grouped
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from preflight.saved.merge import Cell, Matrix, Row, Trouble
+    from preflight.saved.merge import Cell, MergedKey, MergedProblem, MergedReport
 
 
-def render(matrix: Matrix) -> str:
+def render(matrix: MergedReport) -> str:
     """Vantages, keys, what is wrong, and the verdict."""
     parts = [
         list(_vantages(matrix)),
@@ -29,7 +29,7 @@ def render(matrix: Matrix) -> str:
     return "\n\n".join("\n".join(part) for part in parts if part) + "\n"
 
 
-def _vantages(matrix: Matrix) -> Iterator[str]:
+def _vantages(matrix: MergedReport) -> Iterator[str]:
     yield color("1", "vantages")
     names = max(len(vantage.name) for vantage in matrix.vantages)
     for number, vantage in enumerate(matrix.vantages, 1):
@@ -40,7 +40,7 @@ def _vantages(matrix: Matrix) -> Iterator[str]:
         yield marked(Status.WARN, f"no report of {', '.join(matrix.unseen)}: what only they need is not judged")
 
 
-def _rows(matrix: Matrix) -> Iterator[str]:
+def _rows(matrix: MergedReport) -> Iterator[str]:
     width = max((len(row.key) for row in matrix.rows), default=0)
     head = "".join(f"{number:>4}" for number in range(1, len(matrix.vantages) + 1))
     for section, rows in grouped(matrix.rows, lambda row: row.key.partition(".")[0]).items():
@@ -48,7 +48,7 @@ def _rows(matrix: Matrix) -> Iterator[str]:
         yield from (_row(row, width) for row in rows)
 
 
-def _row(row: Row, width: int) -> str:
+def _row(row: MergedKey, width: int) -> str:
     """Coloured as a whole where it asks for attention, as in a report."""
     cells = "".join(map(_cell, row.cells))
     return marked(row.status, f"{row.key:{width}}{cells}")
@@ -62,7 +62,7 @@ def _cell(cell: Cell | None) -> str:
     return f"   {mark}" if cell.counts else f" ({mark})"
 
 
-def _trouble(trouble: Trouble) -> Iterator[str]:
+def _trouble(trouble: MergedProblem) -> Iterator[str]:
     finding = trouble.finding
     yield marked(finding.status, f"{finding.id}  ({trouble.check}, {finding.layer})")
     yield f"      seen from {', '.join(trouble.vantages)}"
@@ -72,7 +72,7 @@ def _trouble(trouble: Trouble) -> Iterator[str]:
         yield f"      → {finding.hint}"
 
 
-def _verdict(matrix: Matrix) -> str:
+def _verdict(matrix: MergedReport) -> str:
     word = color("1;32", "READY") if matrix.ready else color("1;31", "NOT READY")
     tallies = [
         f"{count} {STYLES[status].counted}"

@@ -46,17 +46,17 @@ def outcome(report: Report) -> tuple[str, ...]:
     """The verdict, then the numbers behind it."""
     ready, not_ready = VERDICTS.get(report.command, OFFLINE)
     ended = ("interrupted",) if report.signal else ()
-    counts = (f"{name}: {tally(count)}" for name, count in report.counts.items())
+    counts = (f"{name}: {counts_text(count)}" for name, count in report.counts.items())
     return (ready if report.ready else not_ready, *ended, *counts, f"{report.seconds:.2f} s")
 
 
-def tally(count: Mapping[str, int]) -> str:
+def counts_text(count: Mapping[str, int]) -> str:
     """``1 failed, 2 ok``, the worst first."""
     counted = [f"{count[str(status)]} {STYLES[status].counted}" for status in reversed(Status) if count[str(status)]]
     return ", ".join(counted) or "none"
 
 
-def took(seconds: float) -> str:
+def duration(seconds: float) -> str:
     """A time, short enough for a column."""
     return f"{seconds * 1000:.1f} ms" if seconds < 10 else f"{seconds:.1f} s"
 
