@@ -74,7 +74,7 @@ class Otlp(EndpointCheck):
                     record, "POST", self.endpoint, headers={"content-type": "application/json"}, content=content
                 )
             except (NotHttp, ConnectionError) as error:
-                if await _speaks_http2((address, self.endpoint.port), record.part(0.5)):
+                if await _speaks_http2((address, self.endpoint.port), record.share_of_time(0.5)):
                     raise UnexpectedReply(GRPC_PORT, "the port speaks HTTP/2 and not HTTP/1.1") from error
                 raise
             if unproven := self._judge(reply):
@@ -106,7 +106,7 @@ class Otlp(EndpointCheck):
             case UnexpectedReply():
                 return error.diagnosis
             case NotHttp():
-                return NOT_OTLP.found(str(error))
+                return NOT_OTLP.diagnosis(str(error))
         found = super().diagnose(error)
         return found and replace(found, status=Status.WARN)
 
@@ -124,4 +124,4 @@ def _is_response(reply: Reply) -> bool:
 
 
 async def _speaks_http2(address: tuple[str, int], limit: float) -> bool:
-    return (await first_bytes(address, _PREFACE, limit, least=9))[3:4] == _SETTINGS
+    return (await first_bytes(address, _PREFACE, limit, minimum=9))[3:4] == _SETTINGS

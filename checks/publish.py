@@ -65,7 +65,7 @@ class Publish(NetworkCheck):
             if set(first).isdisjoint(second) and not await self._is_one_ingress({*first, *second}, names[2:]):
                 found = foreign(f"{first[0]} and {second[0]}")
                 message = f"two names below {self.domain} lead to different addresses: {found}"
-                record.note(NO_WILDCARD.found(message, status=Status.WARN))
+                record.note(NO_WILDCARD.diagnosis(message, status=Status.WARN))
         if self.tls:
             addresses = tuple(dict.fromkeys(first + second))
             address = await connect_any(record, names[0], addresses, self.port, self.address)
@@ -82,7 +82,7 @@ class Publish(NetworkCheck):
         return False
 
     async def _greet(self, record: Recorder, name: str, address: str) -> None:
-        limit = record.part(0.8)
+        limit = record.share_of_time(0.8)
         try:
             async with asyncio.timeout(limit):
                 await handshake(record.settings.trust, name, (address, self.port))
@@ -96,7 +96,7 @@ class Publish(NetworkCheck):
             case ConnectFailed() | CheckTimeout(layer=Layer.CONNECT):
                 return found and replace(found, status=Status.WARN)
             case NoSuchName() | socket.gaierror(errno=socket.EAI_NONAME | socket.EAI_NODATA):
-                return NO_WILDCARD.found(f"a made-up name below {self.domain} does not resolve")
+                return NO_WILDCARD.diagnosis(f"a made-up name below {self.domain} does not resolve")
             case socket.gaierror() | CheckTimeout(layer=Layer.DNS):
                 return found
-        return found and NO_CERTIFICATE.found(f"at port {self.port}: {found.message}")
+        return found and NO_CERTIFICATE.diagnosis(f"at port {self.port}: {found.message}")

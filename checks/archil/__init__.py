@@ -75,15 +75,17 @@ class Archil(NetworkCheck):
 
         match error:
             case UnknownRegion():
-                return causes.UNKNOWN_REGION.found(f"{foreign(str(error), 80)} is none of the regions of Archil's SDK")
+                return causes.UNKNOWN_REGION.diagnosis(
+                    f"{foreign(str(error), 80)} is none of the regions of Archil's SDK"
+                )
             case Rejected():
-                return causes.KEY_REJECTED.found(f"Archil says: {foreign(str(error))}")
+                return causes.KEY_REJECTED.diagnosis(f"Archil says: {foreign(str(error))}")
             case LocalProtocolError() | UnicodeEncodeError():
-                return causes.KEY_REJECTED.found("the key holds characters that an HTTP header cannot carry")
+                return causes.KEY_REJECTED.diagnosis("the key holds characters that an HTTP header cannot carry")
             case Unexpected():
-                return causes.UNEXPECTED_REPLY.found(str(error), status=error.status)
+                return causes.UNEXPECTED_REPLY.diagnosis(str(error), status=error.status)
             case NotJson() | NotHttp():
-                return causes.UNEXPECTED_REPLY.found(f"the answer is not Archil's: {foreign(str(error))}")
+                return causes.UNEXPECTED_REPLY.diagnosis(f"the answer is not Archil's: {foreign(str(error))}")
         found = super().diagnose(error)
         if found and found.cause in tcp.CAUSES:
             where = "it" if self.endpoint is None else self.endpoint.address

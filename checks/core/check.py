@@ -59,7 +59,7 @@ class Cause:
     blames: tuple[str, ...] | None = None
     status: Status = Status.FAIL
 
-    def found(
+    def diagnosis(
         self,
         message: str,
         *,
@@ -248,7 +248,7 @@ class Recorder:
                 self.skip(layer, "not proven" if order.index(layer) < highest else "not reached")
         return tuple(sorted(self.findings, key=lambda finding: order.index(finding.layer)))
 
-    def part(self, share: float) -> float:
+    def share_of_time(self, share: float) -> float:
         """Seconds: this share of what is left of the check's limit, for a driver's own limit."""
         return max(0.05, share * (self._ends - time.perf_counter()))
 

@@ -57,7 +57,7 @@ def waited(when: str) -> Diagnosis:
     """What a check lacked that had no turn until ``when``."""
     limit = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
     few = f"this process may open {limit} files and connections at once (ulimit -n), too few to make all checks at once"
-    return NO_DESCRIPTORS.found(f"{few}; this one was {when}")
+    return NO_DESCRIPTORS.diagnosis(f"{few}; this one was {when}")
 
 
 def diagnose(error: BaseException) -> Diagnosis | None:
@@ -70,22 +70,22 @@ def too_small() -> Diagnosis | None:
     limit = resource.getrlimit(resource.RLIMIT_AS)[0]
     if limit == resource.RLIM_INFINITY or limit >= _LEAST * 2**20:
         return None
-    return NO_MEMORY.found(f"{_limit_of_memory()}; the checks need {_LEAST} MiB")
+    return NO_MEMORY.diagnosis(f"{_limit_of_memory()}; the checks need {_LEAST} MiB")
 
 
 def _diagnose(error: BaseException) -> Diagnosis | None:
     match error:
         case OSError(errno=errno.EMFILE):
             limit = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
-            return NO_DESCRIPTORS.found(f"too many open files: this process may open {limit} at once (ulimit -n)")
+            return NO_DESCRIPTORS.diagnosis(f"too many open files: this process may open {limit} at once (ulimit -n)")
         case OSError(errno=errno.ENFILE):
-            return NO_DESCRIPTORS.found("too many open files in the whole machine")
+            return NO_DESCRIPTORS.diagnosis("too many open files in the whole machine")
         case MemoryError() | OSError(errno=errno.ENOMEM):
-            return NO_MEMORY.found(f"out of memory: {_limit_of_memory()}")
+            return NO_MEMORY.diagnosis(f"out of memory: {_limit_of_memory()}")
         case RuntimeError(args=(str(words), *_)) if words.startswith(("can't start new ", "can't allocate ")):
-            return NO_MEMORY.found(f"{words}: {_limit_of_memory()}")
+            return NO_MEMORY.diagnosis(f"{words}: {_limit_of_memory()}")
         case ImportError() if any(words in str(error) for words in _OF_THE_LOADER):
-            return NO_MEMORY.found(f"a library could not be loaded: {_limit_of_memory()}")
+            return NO_MEMORY.diagnosis(f"a library could not be loaded: {_limit_of_memory()}")
     return None
 
 

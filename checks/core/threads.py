@@ -31,7 +31,7 @@ class Loop(asyncio.SelectorEventLoop):
 
     async def getaddrinfo(self, host: Any, port: Any, **options: Any) -> Any:
         """socket.getaddrinfo, with the system's own hosts file, search domains and name service switch."""
-        return await in_thread(lambda: look_up(host, port, self.dead, **options))
+        return await in_thread(lambda: resolve(host, port, self.dead, **options))
 
     async def _connect_sock(self, *given: Any) -> socket.socket:  # asyncio has no public place to choose a socket
         connected: socket.socket = await super()._connect_sock(*given)  # type: ignore[misc]
@@ -46,7 +46,7 @@ def dead_addresses() -> set[str]:
     return loop.dead if isinstance(loop, Loop) else set()
 
 
-def look_up(host: Any, port: Any, dead: Collection[str], **options: Any) -> list[Any]:
+def resolve(host: Any, port: Any, dead: Collection[str], **options: Any) -> list[Any]:
     """socket.getaddrinfo, with the dead addresses last. Blocks. Raises OSError where no descriptor is left."""
     try:
         found = socket.getaddrinfo(host, port, **options)

@@ -57,7 +57,7 @@ def diagnose(check: Check, error: BaseException) -> Diagnosis | None:
     found = next((each for each in check.causes if each.id == f"{check.prefix}.{NAME}"), None)
     if not found or not _is_of_reading(error, READERS.get(check.kind, ())):
         return None
-    return found.found(f"the server's reply cannot be read: {_name(type(error))}")
+    return found.diagnosis(f"the server's reply cannot be read: {_name(type(error))}")
 
 
 def _is_of_reading(error: BaseException, readers: tuple[str, ...]) -> bool:

@@ -56,7 +56,7 @@ class DockerEngine(Check):
     async def run(self, record: Recorder) -> None:
         """Open the socket; try network, volumes and image, each whatever the others say; judge the daemon's report."""
         with record.layer(Layer.CONNECT, f"a Docker Engine answers on {self.socket_path}", proves=("socket_path",)):
-            limit = record.part(0.4)
+            limit = record.share_of_time(0.4)
             await in_thread(lambda: open_socket(self.socket_path, limit))
             engine = await self._greet(record)
         tries = Tries(record)
@@ -88,15 +88,17 @@ class DockerEngine(Check):
             found = self.diagnose(error)
             # The SDK waits for the end of a line, which another protocol may never send.
             if found and found.cause is causes.SILENT:
-                heard = await first_bytes(self.socket_path, HTTP.words, record.part(0.5))
-                if not HTTP.allows(heard):
-                    raise Diagnosed(causes.NOT_DOCKER.found("its answer is not HTTP")) from error
+                heard = await first_bytes(self.socket_path, HTTP.request, record.share_of_time(0.5))
+                if not HTTP.matches(heard):
+                    raise Diagnosed(causes.NOT_DOCKER.diagnosis("its answer is not HTTP")) from error
             raise
 
     async def _see_network(self, record: Recorder, engine: Engine) -> None:
         network = await self._ask(record, lambda client: client.network(self.network_name), engine)
         if network.get("Scope") == "swarm" and not network.get("Attachable"):
-            record.note(causes.NETWORK_NOT_ATTACHABLE.found(f"{self.network_name} is a Swarm network, not attachable"))
+            record.note(
+                causes.NETWORK_NOT_ATTACHABLE.diagnosis(f"{self.network_name} is a Swarm network, not attachable")
+            )
 
     async def _make_volume(self, record: Recorder, engine: Engine, prefix: str) -> None:
         from checks.docker.client import Client
@@ -105,7 +107,7 @@ class DockerEngine(Check):
         if record.settings.read_only:
             record.skip(Layer.ACCESS, "no volume is made: --read-only", (prefix,))
             return
-        limit = record.part(0.25)
+        limit = record.share_of_time(0.25)
         await prove_volumes(record, lambda: Client(self.socket_path, limit, engine.api), self.name_prefix)
 
     async def _see_images(self, record: Recorder, engine: Engine) -> tuple[Image, tuple[Diagnosis, ...]]:
@@ -126,13 +128,13 @@ class DockerEngine(Check):
         reason = self.diagnose(error) if isinstance(error, Exception) else None
         if reason is None:
             raise error
-        return (causes.HELPER_IMAGE_MISSING.found(reason.message),)
+        return (causes.HELPER_IMAGE_MISSING.diagnosis(reason.message),)
 
     async def _ask(self, record: Recorder, question: Callable[[Client], T], engine: Engine | None = None) -> T:
         """One or two calls to the daemon, in the version that it speaks."""
         from checks.docker.client import Client
 
-        limit = record.part(0.6)
+        limit = record.share_of_time(0.6)
         version = {"version": engine.api} if engine else {}
 
         def answer() -> T:
@@ -148,12 +150,12 @@ class DockerEngine(Check):
             case Diagnosed():
                 return error.diagnosis
             case CheckTimeout():
-                return causes.SILENT.found(f"{error} from {self.socket_path}")
+                return causes.SILENT.diagnosis(f"{error} from {self.socket_path}")
             case TimeoutError():
-                return causes.SILENT.found("connected, then no answer in time")
-        from checks.docker.client import explain
+                return causes.SILENT.diagnosis("connected, then no answer in time")
+        from checks.docker.client import diagnosis_of
 
-        return explain(error)
+        return diagnosis_of(error)
 
 
 class Tries:

@@ -115,12 +115,12 @@ class Client(APIClient):  # type: ignore[misc]
         except APIError as error:
             if _is_dockers(error):
                 raise
-            raise _not_docker(f"it answers HTTP {error.status_code}: {words(error)}") from error
+            raise _not_docker(f"it answers HTTP {error.status_code}: {message_of(error)}") from error
         api = str(answer.get("ApiVersion"))
         if not re.fullmatch(r"\d{1,3}\.\d{1,3}", api):
             raise _not_docker("its answer names no API version")
         if tuple(map(int, api.split("."))) < _ASKABLE:
-            raise Diagnosed(causes.API_TOO_OLD.found(f"the daemon has API {foreign(api)}; Mistle needs 1.45"))
+            raise Diagnosed(causes.API_TOO_OLD.diagnosis(f"the daemon has API {foreign(api)}; Mistle needs 1.45"))
         return Engine(str(answer.get("Version")), api, (str(answer.get("Os")), str(answer.get("Arch"))))
 
     def network(self, name: str) -> dict[str, Any]:
@@ -132,7 +132,7 @@ class Client(APIClient):  # type: ignore[misc]
                 raise
             names = ", ".join(sorted(str(_object(each).get("Name")) for each in self.networks()))
             raise Diagnosed(
-                causes.NETWORK_MISSING.found(f"there is no network {name}; there are {foreign(names)}")
+                causes.NETWORK_MISSING.diagnosis(f"there is no network {name}; there are {foreign(names)}")
             ) from error
 
     def report(self) -> dict[str, Any]:
@@ -144,23 +144,23 @@ class Client(APIClient):  # type: ignore[misc]
         return _object(self.inspect_distribution(reference, auth_config={}))
 
 
-def explain(error: Exception) -> Diagnosis | None:
+def diagnosis_of(error: Exception) -> Diagnosis | None:
     """What an error of the SDK means wherever none is expected."""
     match error:
         case APIError():
-            return causes.CALL_REFUSED.found(f"the daemon says: {words(error)} (HTTP {error.status_code})")
+            return causes.CALL_REFUSED.diagnosis(f"the daemon says: {message_of(error)} (HTTP {error.status_code})")
         case Timeout():
-            return causes.SILENT.found("connected, then no answer in time")
+            return causes.SILENT.diagnosis("connected, then no answer in time")
         case _ if any(isinstance(link, ResponseTooLarge) for link in chain(error)):
-            return causes.NOT_DOCKER.found("its answer does not end")
+            return causes.NOT_DOCKER.diagnosis("its answer does not end")
         case RequestException() if _is_no_http(error):
-            return causes.NOT_DOCKER.found(f"its answer is not HTTP: {foreign(str(error), 120)}")
+            return causes.NOT_DOCKER.diagnosis(f"its answer is not HTTP: {foreign(str(error), 120)}")
         case RequestException():
-            return causes.SILENT.found("the connection broke before an answer came")
+            return causes.SILENT.diagnosis("the connection broke before an answer came")
     return None
 
 
-def words(error: APIError) -> str:
+def message_of(error: APIError) -> str:
     """The daemon's own; the SDK would name its own address where there are none."""
     return foreign(str(error.explanation or "nothing more"), 200)
 
@@ -184,7 +184,7 @@ def _object(answer: object) -> dict[str, Any]:
 
 
 def _not_docker(words: str) -> Diagnosed:
-    return Diagnosed(causes.NOT_DOCKER.found(f"what answers is not a Docker Engine: {words}"))
+    return Diagnosed(causes.NOT_DOCKER.diagnosis(f"what answers is not a Docker Engine: {words}"))
 
 
 def _parsed(response: Response) -> object:
@@ -198,8 +198,8 @@ def _message(response: Response) -> str:
     """A daemon's own words for a refusal, "" where there are none."""
     with suppress(Diagnosed):
         match _parsed(response):
-            case {"message": str(words)}:
-                return words
+            case {"message": str(message_of)}:
+                return message_of
     return ""
 
 

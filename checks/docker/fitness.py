@@ -40,20 +40,22 @@ def free_space(report: Mapping[str, Any]) -> int | None:
 def judge(engine: Engine, report: Mapping[str, Any], image: Image, free: int | None) -> Iterator[Diagnosis]:
     """Everything that is wrong."""
     if tuple(map(int, engine.api.split("."))) < _NEEDED_API:
-        yield causes.API_TOO_OLD.found(
+        yield causes.API_TOO_OLD.diagnosis(
             f"Engine {foreign(engine.version)} has API {foreign(engine.api)}; Mistle needs 1.45"
         )
     if report.get("CgroupVersion") == "1":
-        yield causes.CGROUP_V1.found("the daemon reports cgroup version 1")
+        yield causes.CGROUP_V1.diagnosis("the daemon reports cgroup version 1")
     if image.platforms and not image.platforms & _runs(*engine.platform):
         there = ", ".join(sorted("/".join(each) for each in image.platforms))
-        yield causes.WRONG_PLATFORM.found(
+        yield causes.WRONG_PLATFORM.diagnosis(
             f"{image.reference} is for {foreign(there)}; the daemon is {foreign('/'.join(engine.platform))}"
         )
     if image.has_no_tag:
-        yield causes.NO_TAG.found(f"{image.reference} has no tag: every tag of the repository is pulled")
+        yield causes.NO_TAG.diagnosis(f"{image.reference} has no tag: every tag of the repository is pulled")
     if free is not None and free < _LITTLE:
-        yield causes.LOW_DISK.found(f"{free / 2**30:.1f} GiB are left in {foreign(str(report.get('DockerRootDir')))}")
+        yield causes.LOW_DISK.diagnosis(
+            f"{free / 2**30:.1f} GiB are left in {foreign(str(report.get('DockerRootDir')))}"
+        )
 
 
 def _runs(system: str, architecture: str) -> frozenset[tuple[str, str]]:

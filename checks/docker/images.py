@@ -12,7 +12,7 @@ from requests.exceptions import Timeout
 from checks.core.check import Cause, Diagnosed
 from checks.core.text import foreign
 from checks.docker import causes
-from checks.docker.client import Client, words
+from checks.docker.client import Client, message_of
 
 HELPER = "alpine:3.20"
 _ID = re.compile(r"sha256:[a-f0-9]{64}", re.IGNORECASE)
@@ -47,7 +47,9 @@ def _own(client: Client, image_id: str) -> Image:
     """Named by its id, an image is not pulled."""
     found = _copy(client, image_id.lower())
     if not found:
-        raise Diagnosed(causes.IMAGE_MISSING.found("the daemon has no image with this id, and an id names no registry"))
+        raise Diagnosed(
+            causes.IMAGE_MISSING.diagnosis("the daemon has no image with this id, and an id names no registry")
+        )
     return Image(image_id, _platforms([found]))
 
 
@@ -58,20 +60,22 @@ def _pullable(client: Client, reference: str) -> Image:
         said = f"no answer about {reference} within {client.timeout:.1f} s: the daemon still waits for the registry"
         raise _met(client, reference, causes.REGISTRY_UNREACHABLE, said) from error
     except APIError as error:
-        cause = causes.by_words(words(error), error.status_code)
-        raise _met(client, reference, cause, f"of {reference} the daemon says: {words(error)}") from error
+        cause = causes.by_words(message_of(error), error.status_code)
+        raise _met(client, reference, cause, f"of {reference} the daemon says: {message_of(error)}") from error
     except InvalidRepository as error:
-        raise Diagnosed(causes.BAD_REFERENCE.found(str(error))) from error
+        raise Diagnosed(causes.BAD_REFERENCE.diagnosis(str(error))) from error
 
 
 def _met(client: Client, reference: str, cause: Cause, message: str) -> Diagnosed:
     """When the daemon has the image already, the way out is its id."""
     copy = _copy(client, reference)
     if not copy:
-        return Diagnosed(cause.found(message))
+        return Diagnosed(cause.diagnosis(message))
     own_id = foreign(str(copy.get("Id")), 80)
     message += "; the daemon has a copy, but Mistle pulls before every start"
-    return Diagnosed(cause.found(message, hint=f"{cause.hint}; or write there the id of the daemon's copy, {own_id}"))
+    return Diagnosed(
+        cause.diagnosis(message, hint=f"{cause.hint}; or write there the id of the daemon's copy, {own_id}")
+    )
 
 
 def _copy(client: Client, reference: str) -> dict[str, Any]:

@@ -37,18 +37,18 @@ def open_socket(path: str, limit: float) -> None:
     try:
         mode = Path(path).stat().st_mode
         if not stat.S_ISSOCK(mode):
-            raise Diagnosed(causes.NOT_A_SOCKET.found(f"{path} is a {_kind(mode)}"))
+            raise Diagnosed(causes.NOT_A_SOCKET.diagnosis(f"{path} is a {_kind(mode)}"))
         if len(os.fsencode(path)) > _LONGEST:
             raise Diagnosed(
-                causes.NOT_A_SOCKET.found(f"{path} is longer than {_LONGEST} bytes: no program can open it")
+                causes.NOT_A_SOCKET.diagnosis(f"{path} is longer than {_LONGEST} bytes: no program can open it")
             )
         with socket.socket(socket.AF_UNIX) as connection:
             connection.settimeout(limit)
             connection.connect(path)
     except TimeoutError as error:
-        raise Diagnosed(causes.SILENT.found(f"{path} does not accept a connection in time")) from error
+        raise Diagnosed(causes.SILENT.diagnosis(f"{path} does not accept a connection in time")) from error
     except ValueError as error:  # a zero byte in the path
-        raise Diagnosed(causes.SOCKET_MISSING.found(f"no file can be named so: {foreign(str(error))}")) from error
+        raise Diagnosed(causes.SOCKET_MISSING.diagnosis(f"no file can be named so: {foreign(str(error))}")) from error
     except OSError as error:
         if error.errno in LACKING:
             raise
@@ -59,11 +59,13 @@ def _met(path: str, error: OSError) -> Diagnosed:
     cause = _CAUSES.get(error.errno or 0, causes.DAEMON_DOWN)
     if cause is causes.PERMISSION_DENIED:
         return Diagnosed(
-            cause.found(f"{path}: {foreign(str(error.strerror))}: {_owner(path)}; this process is user {os.geteuid()}")
+            cause.diagnosis(
+                f"{path}: {foreign(str(error.strerror))}: {_owner(path)}; this process is user {os.geteuid()}"
+            )
         )
     if cause is causes.SILENT:
-        return Diagnosed(cause.found(f"{path} takes no more connections: its queue is full"))
-    return Diagnosed(cause.found(f"{path}: {_link(path)}{foreign(str(error.strerror))}", hint=_hint(path)))
+        return Diagnosed(cause.diagnosis(f"{path} takes no more connections: its queue is full"))
+    return Diagnosed(cause.diagnosis(f"{path}: {_link(path)}{foreign(str(error.strerror))}", hint=_hint(path)))
 
 
 def _kind(mode: int) -> str:

@@ -13,7 +13,7 @@ from requests.exceptions import RequestException
 from checks.core.check import Diagnosed, Recorder
 from checks.core.threads import in_thread
 from checks.docker import causes
-from checks.docker.client import Client, words
+from checks.docker.client import Client, message_of
 
 _GRACE = 0.2  # seconds for the removal, after a time-out or a signal
 
@@ -24,7 +24,7 @@ class Unclear(Diagnosed):
     def __init__(self, call: str, name: str) -> None:
         words = f"no answer to the {call} of the volume {name}, which may be left behind"
         hint = f"{causes.SILENT.hint}; then remove what is left: docker volume rm {name}"
-        super().__init__(causes.SILENT.found(words, hint=hint))
+        super().__init__(causes.SILENT.diagnosis(words, hint=hint))
 
 
 async def prove_volumes(record: Recorder, connected: Callable[[], Client], name_prefix: str) -> None:
@@ -36,7 +36,7 @@ async def prove_volumes(record: Recorder, connected: Callable[[], Client], name_
     except asyncio.CancelledError:
         done, _ = await asyncio.wait({work}, timeout=_GRACE)
         if not done or isinstance(work.exception(), Unclear):
-            record.note(causes.LEFTOVER.found(f"the volume {name} could not be removed in time"))
+            record.note(causes.LEFTOVER.diagnosis(f"the volume {name} could not be removed in time"))
         raise
 
 
@@ -56,8 +56,11 @@ def _call(call: str, name: str, do: Callable[[str], object]) -> None:
     try:
         do(name)
     except APIError as error:
-        cause, message = causes.VOLUME_REFUSED, f"to the {call} of the volume {name} the daemon says: {words(error)}"
+        cause, message = (
+            causes.VOLUME_REFUSED,
+            f"to the {call} of the volume {name} the daemon says: {message_of(error)}",
+        )
         hint = f"{cause.hint}; then remove it: docker volume rm {name}" if call == "removal" else None
-        raise Diagnosed(cause.found(message, hint=hint)) from error
+        raise Diagnosed(cause.diagnosis(message, hint=hint)) from error
     except RequestException as error:
         raise Unclear(call, name) from error

@@ -77,24 +77,26 @@ class E2b(NetworkCheck):
         from checks.e2b.api import FOREIGN, MISSING
 
         if template == FOREIGN:
-            record.note(causes.TEMPLATE_FOREIGN.found(f"{self.alias} exists and belongs to another team"))
+            record.note(causes.TEMPLATE_FOREIGN.diagnosis(f"{self.alias} exists and belongs to another team"))
         elif template == MISSING and self.public_image:
-            record.note(causes.TEMPLATE_NOT_BUILT.found(f"{self.alias} is built at first start, from {self.image}"))
+            record.note(causes.TEMPLATE_NOT_BUILT.diagnosis(f"{self.alias} is built at first start, from {self.image}"))
         elif template == MISSING:
             message = (
                 f"{self.alias} is built at first start, and E2B cannot pull {self.image}: it is not on the internet"
             )
-            record.note(causes.IMAGE_NOT_PUBLIC.found(message))
+            record.note(causes.IMAGE_NOT_PUBLIC.diagnosis(message))
 
     async def _judge_gateway(self, record: Recorder) -> None:
         try:
-            async with asyncio.timeout(record.part(0.5)):
+            async with asyncio.timeout(record.share_of_time(0.5)):
                 addresses = await resolve(self.gateway, 443)
         except (OSError, NoSuchName):
             record.skip(Layer.FITNESS, f"not judged: {self.gateway} does not resolve from here")
             return
         if not any(ipaddress.ip_address(address.partition("%")[0]).is_global for address in addresses):
-            record.note(causes.GATEWAY_NOT_PUBLIC.found(f"{self.gateway} is {foreign(' and '.join(addresses))} here"))
+            record.note(
+                causes.GATEWAY_NOT_PUBLIC.diagnosis(f"{self.gateway} is {foreign(' and '.join(addresses))} here")
+            )
 
     def diagnose(self, error: Exception) -> Diagnosis | None:
         """E2B's own words first; what is not E2B's is the network's."""
@@ -104,13 +106,13 @@ class E2b(NetworkCheck):
 
         match error:
             case Rejected():
-                return causes.KEY_REJECTED.found(f"E2B says: {foreign(str(error))}")
+                return causes.KEY_REJECTED.diagnosis(f"E2B says: {foreign(str(error))}")
             case LocalProtocolError() | UnicodeEncodeError():
-                return causes.KEY_REJECTED.found("the key holds characters that an HTTP header cannot carry")
+                return causes.KEY_REJECTED.diagnosis("the key holds characters that an HTTP header cannot carry")
             case Busy():
-                return causes.RATE_LIMITED.found(f"E2B says: {foreign(str(error))}")
+                return causes.RATE_LIMITED.diagnosis(f"E2B says: {foreign(str(error))}")
             case Blocked():
-                return causes.TEAM_BLOCKED.found(foreign(str(error)))
+                return causes.TEAM_BLOCKED.diagnosis(foreign(str(error)))
             case Unexpected() | NotHttp():
-                return causes.UNEXPECTED_REPLY.found(str(error))
+                return causes.UNEXPECTED_REPLY.diagnosis(str(error))
         return super().diagnose(error)

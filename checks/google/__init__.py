@@ -84,11 +84,11 @@ class Google(NetworkCheck):
         match error:
             case Rejected():
                 words = str(error)
-                return causes.CLIENT_REJECTED.found(f"Google says: {foreign(words)}", blames=causes.at_fault(words))
+                return causes.CLIENT_REJECTED.diagnosis(f"Google says: {foreign(words)}", blames=causes.at_fault(words))
             case Unexpected():
-                return causes.UNEXPECTED_REPLY.found(str(error), status=error.status)
+                return causes.UNEXPECTED_REPLY.diagnosis(str(error), status=error.status)
             case NotJson() | NotHttp():
-                return causes.UNEXPECTED_REPLY.found(f"the answer is not Google's: {foreign(str(error))}")
+                return causes.UNEXPECTED_REPLY.diagnosis(f"the answer is not Google's: {foreign(str(error))}")
         found = super().diagnose(error)
         if found and found.cause in tcp.CAUSES:
             hint = f"let the control plane reach {self.endpoint.address}, or take google out of {{method}}"

@@ -10,7 +10,7 @@ from checks.core.check import Diagnosis, Layer, Recorder
 from checks.http_service import causes, responses
 from checks.http_service.apps import DASHBOARD, GATEWAY, App
 from checks.http_service.requests import ask, with_token, without_valid_token
-from checks.net.http import IMPORTS, EndpointCheck, NotHttp, Reply, UnexpectedReply, look_up, reach_endpoint
+from checks.net.http import IMPORTS, EndpointCheck, NotHttp, Reply, UnexpectedReply, reach_endpoint, resolve_only
 from checks.net.tcp import REFUSED
 
 
@@ -40,7 +40,7 @@ class HttpService(EndpointCheck):
     async def run(self, record: Recorder) -> None:
         """See who answers, with the token where services call, then whether it works."""
         if not self.deployed:
-            await look_up(record, self.endpoint, "not up yet")
+            await resolve_only(record, self.endpoint, "not up yet")
         else:
             await reach_endpoint(record, self.endpoint)
             await (self._visit(record) if self.app is DASHBOARD else self._call(record))
@@ -66,7 +66,7 @@ class HttpService(EndpointCheck):
         with record.layer(Layer.ACCESS, *self._works):
             if not is_well:
                 raise UnexpectedReply(
-                    causes.UNHEALTHY, f"GET /__healthz answers {health.words}, and not that it is well"
+                    causes.UNHEALTHY, f"GET /__healthz answers {health.summary}, and not that it is well"
                 )
             if self.app is GATEWAY:
                 responses.reads_valkey(state)
@@ -90,7 +90,7 @@ class HttpService(EndpointCheck):
         if release := responses.release(self.app, document):
             record.facts["release"] = release
         elif self.app.title:
-            said = f"which of Mistle's services it is, openapi.json does not say: {document.words}"
+            said = f"which of Mistle's services it is, openapi.json does not say: {document.summary}"
             if self.token:
                 raise UnexpectedReply(causes.WRONG_SERVICE, said)
             record.skip(Layer.AUTH, said, ("url",))  # a public entrance may well keep it back
@@ -106,7 +106,7 @@ class HttpService(EndpointCheck):
                 return None
             raise
         if not responses.member(self.app, reply):
-            record.skip(Layer.AUTH, f"the shared token is not proven: answered {reply.words}", ("token",))
+            record.skip(Layer.AUTH, f"the shared token is not proven: answered {reply.summary}", ("token",))
         return reply
 
     def diagnose(self, error: Exception) -> Diagnosis | None:
@@ -117,11 +117,11 @@ class HttpService(EndpointCheck):
             case UnexpectedReply():
                 return error.diagnosis
             case NotHttp():
-                return causes.NOT_MISTLE.found(str(error))
+                return causes.NOT_MISTLE.diagnosis(str(error))
             case UnicodeEncodeError() | httpx.LocalProtocolError():
-                return causes.TOKEN_UNSENDABLE.found("the token cannot be put into a header")
+                return causes.TOKEN_UNSENDABLE.diagnosis("the token cannot be put into a header")
         found = super().diagnose(error)
         if found and found.cause is REFUSED and self.app is GATEWAY:
             hint = f"{found.hint}; the gateway listens only once it has reached its Valkey ({{valkey}})"
-            return REFUSED.found(found.message, hint=hint, blames=found.blames)
+            return REFUSED.diagnosis(found.message, hint=hint, blames=found.blames)
         return found

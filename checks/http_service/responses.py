@@ -30,10 +30,10 @@ def health(reply: Reply) -> bool:
         return reply.status == 200 and ok
     _refuse_proxy(reply)
     if reply.status >= 500:
-        raise UnexpectedReply(causes.UNHEALTHY, f"GET /__healthz answers {reply.words}")
+        raise UnexpectedReply(causes.UNHEALTHY, f"GET /__healthz answers {reply.summary}")
     if reply.status == 200 and reply.is_html:
         raise UnexpectedReply(causes.IS_DASHBOARD, "GET /__healthz answers with a page")
-    raise UnexpectedReply(causes.NOT_MISTLE, f"GET /__healthz answers {reply.words}")
+    raise UnexpectedReply(causes.NOT_MISTLE, f"GET /__healthz answers {reply.summary}")
 
 
 def release(app: App, document: Reply) -> str:
@@ -43,7 +43,7 @@ def release(app: App, document: Reply) -> str:
     if not title and not (app.title and _object(document)):
         return ""
     if not title:  # a JSON 404 is Mistle's own
-        raise UnexpectedReply(causes.WRONG_SERVICE, f"GET /openapi.json answers {document.words}, unlike {app.name}")
+        raise UnexpectedReply(causes.WRONG_SERVICE, f"GET /openapi.json answers {document.summary}, unlike {app.name}")
     if title != app.title:
         raise UnexpectedReply(
             causes.WRONG_SERVICE, f"the service calls itself {foreign(str(title), 80)}, not {app.name}"
@@ -57,7 +57,7 @@ def strangers(app: App, replies: Mapping[str, Reply]) -> None:
         if reply.status == 401 and _is_mistles(reply):  # a sign-in in front would be shown the token
             continue
         _refuse_proxy(reply)
-        said = f"GET {app.route} with {shown} token answers {reply.words}, not 401"
+        said = f"GET {app.route} with {shown} token answers {reply.summary}, not 401"
         if reply.status in {app.admitted, 500} and _is_mistles(reply):
             raise UnexpectedReply(causes.TOKEN_NOT_CHECKED, said)
         raise UnexpectedReply(causes.INTERNAL_BLOCKED, said)
@@ -66,22 +66,22 @@ def strangers(app: App, replies: Mapping[str, Reply]) -> None:
 def member(app: App, reply: Reply) -> bool:
     """Whether it shows that whoever has the token is let in; the gateway's runtime state has its shape."""
     if reply.status in _REFUSED:
-        raise UnexpectedReply(causes.TOKEN_REJECTED, f"GET {app.route} with the shared token answers {reply.words}")
+        raise UnexpectedReply(causes.TOKEN_REJECTED, f"GET {app.route} with the shared token answers {reply.summary}")
     _refuse_proxy(reply)
     if app is not GATEWAY:
         if reply.status >= 500:
-            raise UnexpectedReply(causes.UNHEALTHY, f"GET {app.route} with the shared token answers {reply.words}")
+            raise UnexpectedReply(causes.UNHEALTHY, f"GET {app.route} with the shared token answers {reply.summary}")
         return reply.status == app.admitted
     is_state = reply.status == app.admitted and _object(reply).keys() >= _STATE
     if reply.status < 500 and not is_state:
-        raise UnexpectedReply(causes.WRONG_SERVICE, f"GET {app.route} answers {reply.words}, unlike the gateway")
+        raise UnexpectedReply(causes.WRONG_SERVICE, f"GET {app.route} answers {reply.summary}, unlike the gateway")
     return True  # an error comes after the token, from the Valkey that is looked at later
 
 
 def reads_valkey(state: Reply | None) -> None:
     """The gateway's runtime state, which it reads from its Valkey, came."""
     if state is None or state.status >= 500:
-        said = f"the answer is {state.words}" if state else "there is no answer in time"
+        said = f"the answer is {state.summary}" if state else "there is no answer in time"
         raise UnexpectedReply(causes.VALKEY_UNREACHABLE, f"asked for a sandbox's runtime state, {said}")
 
 
@@ -107,20 +107,20 @@ def page(endpoint: Endpoint, reply: Reply) -> None:
         return
     _refuse_proxy(reply)
     if reply.status >= 500:
-        raise UnexpectedReply(causes.UNHEALTHY, f"the answer is {reply.words}")
+        raise UnexpectedReply(causes.UNHEALTHY, f"the answer is {reply.summary}")
     cause = causes.WRONG_SERVICE if _is_mistles(reply) else causes.NOT_MISTLE
-    raise UnexpectedReply(cause, f"the answer is {reply.words}, and not the dashboard's page")
+    raise UnexpectedReply(cause, f"the answer is {reply.summary}, and not the dashboard's page")
 
 
 def same_page(reply: Reply) -> None:
     """A path that nobody has made is a page too."""
     if reply.status != 200 or not reply.is_html:
-        raise UnexpectedReply(causes.NOT_THE_DASHBOARD, f"a made-up path answers {reply.words}")
+        raise UnexpectedReply(causes.NOT_THE_DASHBOARD, f"a made-up path answers {reply.summary}")
 
 
 def _refuse_proxy(reply: Reply) -> None:
     if reply.status in _PROXY and not _is_mistles(reply):
-        raise UnexpectedReply(causes.BAD_GATEWAY, f"a proxy answers {reply.words}")
+        raise UnexpectedReply(causes.BAD_GATEWAY, f"a proxy answers {reply.summary}")
 
 
 def _is_mistles(reply: Reply) -> bool:

@@ -39,7 +39,7 @@ class UnexpectedReply(Diagnosed):
     """An answer that is not what the service in question would give; ``cause`` says what that means."""
 
     def __init__(self, cause: Cause, words: str, status: Status | None = None) -> None:
-        super().__init__(cause.found(words, status=status))
+        super().__init__(cause.diagnosis(words, status=status))
         self.cause = cause
 
 
@@ -91,7 +91,7 @@ class Reply:
             raise NotJson(f"{self.status} {self.headers.get('content-type', 'without a content type')}") from None
 
     @property
-    def words(self) -> str:
+    def summary(self) -> str:
         """Status, content type and server: what tells one answerer from another."""
         kind = self.headers.get("content-type", "").partition(";")[0]
         server = self.headers.get("server", "")
@@ -142,7 +142,7 @@ async def reach_endpoint(record: Recorder, endpoint: Endpoint, fields: tuple[str
     return address
 
 
-async def look_up(record: Recorder, endpoint: Endpoint, reason: str, fields: tuple[str, ...] = ("url",)) -> None:
+async def resolve_only(record: Recorder, endpoint: Endpoint, reason: str, fields: tuple[str, ...] = ("url",)) -> None:
     """The dns rung alone, which proves nothing of the field; the others are skipped for ``reason``.
 
     A name that is still missing is a warning: on many platforms it comes with the service.
@@ -172,7 +172,7 @@ async def request(
     """
     import httpx
 
-    limit = record.part(0.5)
+    limit = record.share_of_time(0.5)
     try:
         async with asyncio.timeout(limit):
             reply = await _exchange(record, method, endpoint, headers or {}, content, limit)
@@ -220,12 +220,12 @@ async def _beginning(response: Response) -> bytes:
 async def refuse_others(record: Recorder, endpoint: Endpoint, error: Exception) -> None:
     """After no whole answer in time: raise NotHttp, from ``error``, where what is said is not how HTTP begins."""
     tls = endpoint.host if endpoint.tls else ""
-    heard = await first_bytes((endpoint.host, endpoint.port), HTTP.words, record.part(0.5), tls=tls)
-    if not HTTP.allows(heard):
+    heard = await first_bytes((endpoint.host, endpoint.port), HTTP.request, record.share_of_time(0.5), tls=tls)
+    if not HTTP.matches(heard):
         raise NotHttp("the answer is not HTTP") from error
 
 
 async def refuse_tls(record: Recorder, endpoint: Endpoint, error: Exception | None = None) -> None:
     """After an odd answer to plaintext: raise TlsOnPlaintext, from ``error``, where the server speaks TLS."""
-    if not endpoint.tls and await speaks_tls((endpoint.host, endpoint.port), record.part(0.5)):
+    if not endpoint.tls and await speaks_tls((endpoint.host, endpoint.port), record.share_of_time(0.5)):
         raise TlsOnPlaintext(f"{endpoint.address} speaks TLS") from error

@@ -140,7 +140,7 @@ async def connect_any(
     """The connect rung, on every one of the host's addresses. Returns one that accepts."""
     with record.layer(Layer.CONNECT, f"{host}:{port} accepts connections", proves=fields):
         # The grace is longer than the second after which a lost packet is sent again.
-        tries = await try_all(addresses, port, record.part(0.4), grace=record.part(0.15))
+        tries = await try_all(addresses, port, record.share_of_time(0.4), grace=record.share_of_time(0.15))
         return _first_alive(record, host, tries, len(addresses))
     raise AssertionError("a failed rung ends the climb")
 
@@ -168,7 +168,7 @@ def _first_alive(record: Recorder, host: str, tries: dict[str, ConnectFailed | N
     if alive is None:
         raise (at_fault or dead)[0]
     if at_fault:
-        record.note(ADDRESS_UNREACHABLE.found(f"{_counted(host, at_fault, total)}; {alive} works"))
+        record.note(ADDRESS_UNREACHABLE.diagnosis(f"{_counted(host, at_fault, total)}; {alive} works"))
     return alive
 
 
@@ -184,7 +184,7 @@ def _counted(host: str, failures: list[ConnectFailed], total: int) -> str:
 def diagnose(error: BaseException) -> Diagnosis | None:
     """What a network or TLS error means, wherever in its chain of causes a driver has put it."""
     if endless := next((link for link in chain(error) if isinstance(link, ResponseTooLarge)), None):
-        return ENDLESS.found(f"connected, then {endless}")  # whatever a driver makes of it
+        return ENDLESS.diagnosis(f"connected, then {endless}")  # whatever a driver makes of it
     failed = next((link for link in chain(error) if isinstance(link, ConnectFailed)), None)
     return next(filter(None, (tls.diagnose(link) or _diagnose(link, failed) for link in chain(error))), None)
 
@@ -193,21 +193,21 @@ def _diagnose(error: BaseException, failed: ConnectFailed | None) -> Diagnosis |
     to, by, of = (f" {word} {failed.address}" for word in ("to", "by", "from")) if failed else ("", "", "")
     match error:
         case NoSuchName():
-            return NAME_NOT_FOUND.found(str(error))
+            return NAME_NOT_FOUND.diagnosis(str(error))
         case socket.gaierror() if error.errno in _NO_SUCH_NAME:
-            return NAME_NOT_FOUND.found("the name does not resolve: no such host")
+            return NAME_NOT_FOUND.diagnosis("the name does not resolve: no such host")
         case socket.gaierror():
-            return DNS_TIMEOUT.found(f"the name does not resolve: {foreign(str(error.strerror))}")
+            return DNS_TIMEOUT.diagnosis(f"the name does not resolve: {foreign(str(error.strerror))}")
         case ConnectionRefusedError():
-            return REFUSED.found(f"connection refused{by}")
+            return REFUSED.diagnosis(f"connection refused{by}")
         case ConnectionResetError() | BrokenPipeError() | EOFError() | ssl.SSLEOFError() | ssl.SSLZeroReturnError():
-            return RESET.found(f"the connection{to} was closed by the server")
+            return RESET.diagnosis(f"the connection{to} was closed by the server")
         case ConnectionAbortedError():
-            return RESET.found(f"the connection{to} was broken off")
+            return RESET.diagnosis(f"the connection{to} was broken off")
         case TimeoutError() if failed:
-            return TIMEOUT.found(f"no answer{of}: packets are dropped")
+            return TIMEOUT.diagnosis(f"no answer{of}: packets are dropped")
         case TimeoutError():
-            return SILENT.found("connected, then no answer in time")
+            return SILENT.diagnosis("connected, then no answer in time")
         case OSError(errno=None) if several := _SEVERAL.match(str(error)):
             return _diagnose(OSError(int(several[1]), ""), failed)
         case OSError(errno=int(code), filename=None) if code not in LACKING:
@@ -220,10 +220,10 @@ def _diagnose(error: BaseException, failed: ConnectFailed | None) -> Diagnosis |
 def _late(error: CheckTimeout) -> Diagnosis:
     match error.layer:
         case Layer.DNS:
-            return DNS_TIMEOUT.found(f"the name server gave {error}")
+            return DNS_TIMEOUT.diagnosis(f"the name server gave {error}")
         case Layer.CONNECT:
-            return TIMEOUT.found(str(error))
-    return SILENT.found(f"connected, then {error}")
+            return TIMEOUT.diagnosis(str(error))
+    return SILENT.diagnosis(f"connected, then {error}")
 
 
 def _by_errno(code: int, failed: ConnectFailed | None) -> Diagnosis | None:
@@ -232,7 +232,7 @@ def _by_errno(code: int, failed: ConnectFailed | None) -> Diagnosis | None:
     if code == errno.EADDRNOTAVAIL and failed and not failed.is_ipv6:
         cause = NO_LOCAL_PORT  # IPv6 says so of a machine without any address
     to = f" to {failed.address}" if failed else ""
-    return cause.found(f"{_WORDS[cause].format(to=to)}: {os.strerror(code)}") if cause else None
+    return cause.diagnosis(f"{_WORDS[cause].format(to=to)}: {os.strerror(code)}") if cause else None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -244,7 +244,7 @@ class NetworkCheck(Check):
     def diagnose(self, error: Exception) -> Diagnosis | None:
         """Network and TLS errors blame the fields that hold the address."""
         found = diagnose(error)
-        return found and found.cause.found(
+        return found and found.cause.diagnosis(
             found.message,
             hint=found.hint,
             blames=self.address if found.blames is None else found.blames,

@@ -112,14 +112,14 @@ _DAY = 86_400.0
 
 @dataclass(frozen=True)
 class PlaintextProbe:
-    """How a protocol begins without TLS: ``words`` that get an answer, and the ways in which that may begin."""
+    """How a protocol begins without TLS: a ``request`` that gets a reply, and the ways in which that may begin."""
 
-    words: bytes
+    request: bytes
     answers: tuple[bytes, ...]
 
-    def allows(self, heard: bytes) -> bool:
+    def matches(self, received: bytes) -> bool:
         """Whether a server of this protocol may have said that, as far as it goes."""
-        return any(heard.startswith(answer[: len(heard)]) for answer in self.answers)
+        return any(received.startswith(answer[: len(received)]) for answer in self.answers)
 
 
 class NotTls(Exception):
@@ -148,15 +148,15 @@ async def check_tls(  # noqa: PLR0913 - where, as whom, and how
     """
     goal = f"TLS, with a certificate for {host} that Mistle trusts" if verify else "TLS, certificate not verified"
     with record.layer(Layer.TLS, goal, proves=fields):
-        limit = record.part(0.5)
+        limit = record.share_of_time(0.5)
         try:
             async with asyncio.timeout(limit):
                 certificate = await handshake(
                     trust or record.settings.trust, host, address, verify=verify, upgrade=upgrade
                 )
         except TimeoutError:
-            heard = await first_bytes(address, plaintext.words, record.part(0.5)) if plaintext else b""
-            if plaintext and heard and plaintext.allows(heard):
+            received = await first_bytes(address, plaintext.request, record.share_of_time(0.5)) if plaintext else b""
+            if plaintext and received and plaintext.matches(received):
                 raise NotTls("the server speaks its protocol without TLS on that port") from None
             raise CheckTimeout(Layer.TLS, limit) from None
         if verify:
@@ -191,13 +191,13 @@ async def handshake(
 
 
 async def first_bytes(
-    address: tuple[str, int] | str, words: bytes, limit: float, *, least: int = 1, tls: str = ""
+    address: tuple[str, int] | str, request: bytes, limit: float, *, minimum: int = 1, tls: str = ""
 ) -> bytes:
-    """What a server says to ``words`` within ``limit`` seconds: the first that comes, of ``least`` bytes if it can be.
+    """The first bytes of the reply to ``request`` within ``limit`` seconds, at least ``minimum`` of them if they come.
 
     A string is the address of a Unix socket. ``tls`` is the host to name in a handshake, unverified; "" for none.
     """
-    heard = b""
+    received = b""
     with suppress(OSError):
         async with asyncio.timeout(limit):
             reader, writer = await _open(address)
@@ -205,12 +205,12 @@ async def first_bytes(
             try:
                 if tls:
                     await writer.start_tls(Trust().unverified, server_hostname=tls.rstrip("."))
-                writer.write(words)
-                while len(heard) < least and (more := await reader.read(4096)):
-                    heard += more
+                writer.write(request)
+                while len(received) < minimum and (more := await reader.read(4096)):
+                    received += more
             finally:
                 transport.abort()
-    return heard
+    return received
 
 
 async def _open(address: tuple[str, int] | str) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
@@ -233,20 +233,22 @@ def expires_soon(certificate: dict[str, Any]) -> Diagnosis | None:
     days = (end - time.time()) / _DAY
     if days >= min(21, (end - start) / 3 / _DAY):  # who renews by machine does it in the last third
         return None
-    return EXPIRES_SOON.found(f"the certificate expires in {days:.0f} days, on {foreign(certificate['notAfter'])}")
+    return EXPIRES_SOON.diagnosis(f"the certificate expires in {days:.0f} days, on {foreign(certificate['notAfter'])}")
 
 
 def diagnose(error: BaseException) -> Diagnosis | None:
     """What an error of a TLS handshake means."""
     match error:
         case TlsOnPlaintext():
-            return TLS_ON_PLAINTEXT.found(str(error))
+            return TLS_ON_PLAINTEXT.diagnosis(str(error))
         case NotTls():
-            return PLAINTEXT_ON_TLS.found(str(error))
+            return PLAINTEXT_ON_TLS.diagnosis(str(error))
         case ssl.SSLCertVerificationError():
             cause = _BY_VERIFY_CODE.get(error.verify_code, UNTRUSTED)
-            return cause.found(f"the server's certificate is refused: {foreign(error.verify_message)}")
+            return cause.diagnosis(f"the server's certificate is refused: {foreign(error.verify_message)}")
         case ssl.SSLError() if not isinstance(error, ssl.SSLEOFError | ssl.SSLZeroReturnError):
             reason = (error.reason or "no reason given").lower().replace("_", " ")
-            return _BY_REASON.get(error.reason, HANDSHAKE_FAILED).found(f"the TLS handshake failed: {foreign(reason)}")
+            return _BY_REASON.get(error.reason, HANDSHAKE_FAILED).diagnosis(
+                f"the TLS handshake failed: {foreign(reason)}"
+            )
     return None

@@ -90,7 +90,7 @@ class ObjectStore(NetworkCheck):
 
     async def _open(self, record: Recorder) -> Store:
         # An upload may be answered after this check's end; it is then removed, if the process is still there.
-        limits = record.part(0.4), 2 * record.settings.timeout
+        limits = record.share_of_time(0.4), 2 * record.settings.timeout
         make = partial(Store, self.bucket, record.settings.trust.web, limits, dead_addresses())
         try:
             return await in_thread(make)
@@ -108,7 +108,7 @@ class ObjectStore(NetworkCheck):
             if not self.bucket.path_style and (found := await elsewhere(record, store, key)):
                 record.findings.remove(failed)
                 refused = StyleRefused(f"{store.place.host}: {failed.message}", found[1], in_path=True)
-                record.note(causes.PATH_STYLE_NEEDED.found(str(refused)))
+                record.note(causes.PATH_STYLE_NEEDED.diagnosis(str(refused)))
             raise
 
     def _judge(self, record: Recorder, answer: StoreError) -> None:
@@ -132,28 +132,28 @@ class ObjectStore(NetworkCheck):
 
         match error:
             case StoreError():
-                return causes.explain(error)
+                return causes.diagnosis_of(error)
             case StyleRefused():
                 cause = causes.PATH_STYLE_NEEDED if error.in_path else causes.VIRTUAL_HOST_NEEDED
-                return replace(cause, layer=Layer.ACCESS).found(str(error))
+                return replace(cause, layer=Layer.ACCESS).diagnosis(str(error))
             case ChecksumRefused():
-                return causes.CHECKSUM_REFUSED.found(f"{error}; without its checksum it is accepted")
+                return causes.CHECKSUM_REFUSED.diagnosis(f"{error}; without its checksum it is accepted")
             case Altered() | FlexibleChecksumError():
-                return causes.NOT_READ_BACK.found(str(error) if isinstance(error, Altered) else foreign(str(error)))
+                return causes.NOT_READ_BACK.diagnosis(str(error) if isinstance(error, Altered) else foreign(str(error)))
             case InvalidRegionError():
-                return causes.REGION_INVALID.found(f"'{foreign(self.bucket.region)}' is no region")
+                return causes.REGION_INVALID.diagnosis(f"'{foreign(self.bucket.region)}' is no region")
             case ParamValidationError():
-                return causes.BUCKET_NAME_INVALID.found(f"'{foreign(self.bucket.name)}' is no name of a bucket")
+                return causes.BUCKET_NAME_INVALID.diagnosis(f"'{foreign(self.bucket.name)}' is no name of a bucket")
             case Unreadable() if "Invalid header value" in str(error.__cause__):
-                return causes.UNKNOWN_ACCESS_KEY.found("the access key id holds a line break, and cannot be sent")
+                return causes.UNKNOWN_ACCESS_KEY.diagnosis("the access key id holds a line break, and cannot be sent")
             case NotHttp():
-                return causes.NOT_S3.found(str(error))
+                return causes.NOT_S3.diagnosis(str(error))
         if found := super().diagnose(error):
             return found
         if isinstance(error.__cause__, IncompleteRead):
-            return RESET.found("the connection was closed in the middle of an answer", blames=self.address)
+            return RESET.diagnosis("the connection was closed in the middle of an answer", blames=self.address)
         if isinstance(error, BotoCoreError | HTTPError | HTTPException | Unreadable):
-            return causes.NOT_S3.found(f"the answer cannot be read as HTTP and XML ({type(error).__name__})")
+            return causes.NOT_S3.diagnosis(f"the answer cannot be read as HTTP and XML ({type(error).__name__})")
         return None
 
 
@@ -163,4 +163,4 @@ async def _require_public(record: Recorder, place: Endpoint) -> None:
     if private:
         message = f"{place.host} is {foreign(' and '.join(private))} here"
         some = Status.WARN if len(private) < len(addresses) else Status.FAIL
-        record.note(causes.NOT_PUBLIC.found(message, status=some))
+        record.note(causes.NOT_PUBLIC.diagnosis(message, status=some))

@@ -62,7 +62,7 @@ async def elsewhere(record: Recorder, store: Store, key: str, code: str = "") ->
     if other.place.host == store.place.host:
         return None
     with suppress(Exception):  # whatever is wrong with the other way, it is not the one to mend
-        async with asyncio.timeout(record.part(0.5)):
+        async with asyncio.timeout(record.share_of_time(0.5)):
             answer = await in_thread(partial(other.look, key))
             if answer.code in {ABSENT, HIDDEN} or (answer.is_s3 and not code):
                 return other, answer
@@ -78,7 +78,7 @@ async def _ask(record: Recorder, store: Store, key: str) -> StoreError:
     from urllib3.exceptions import HTTPError
 
     try:
-        async with asyncio.timeout(record.part(0.5)):
+        async with asyncio.timeout(record.share_of_time(0.5)):
             answer = await in_thread(partial(store.look, key))
     except HTTPError as error:
         await refuse_tls(record, store.place, error)

@@ -201,19 +201,19 @@ def by_answer(refusal: StoreError) -> Cause:
     return REFUSED if refusal.is_s3 else NOT_S3
 
 
-def explain(refusal: StoreError) -> Diagnosis:
+def diagnosis_of(refusal: StoreError) -> Diagnosis:
     """The same, with what was observed, and a remedy as exact as the answer allows."""
     cause = by_answer(refusal)
     if cause is CLOCK_SKEW:
-        return cause.found(f"{refusal.said}: {_compared(refusal.behind)}")
+        return cause.diagnosis(f"{refusal.said}: {_compared(refusal.behind)}")
     if cause is WRONG_REGION and refusal.region:
-        return cause.found(
+        return cause.diagnosis(
             f'{refusal.said}: the bucket is in "{foreign(refusal.region)}"',
             hint=f'write "{foreign(refusal.region)}" into {{region}}',
         )
     if cause is NOT_S3 and "location" in refusal.headers:
-        return cause.found(refusal.said, hint="write the address that it sends on to into {endpoint}")
-    return cause.found(refusal.said)
+        return cause.diagnosis(refusal.said, hint="write the address that it sends on to into {endpoint}")
+    return cause.diagnosis(refusal.said)
 
 
 def _compared(behind: float | None) -> str:

@@ -43,7 +43,7 @@ class RoundTrip:
         """Raises Refused, Altered, ChecksumRefused."""
         share = 0.5
         try:
-            async with asyncio.timeout(self.record.part(0.7)):
+            async with asyncio.timeout(self.record.share_of_time(0.7)):
                 await self._put()
                 for operation in (self.store.head, self.store.get, self.store.delete):
                     await in_thread(partial(operation, self.key, self.body))
@@ -53,7 +53,7 @@ class RoundTrip:
             raise
         finally:
             if self.remains:
-                await self._remove(max(_GRACE, self.record.part(share)))
+                await self._remove(max(_GRACE, self.record.share_of_time(share)))
         if self.store.keeps_versions:
             self._leave("the bucket keeps versions, and this user may not delete them", Status.OK)
 
@@ -103,7 +103,7 @@ class RoundTrip:
 
     def _leave(self, why: str, status: Status = Status.WARN) -> None:
         name = f"{self.store.bucket.name}/{self.key}"
-        self.record.note(causes.LEFTOVER.found(f"{name} may remain: {why}", status=status))
+        self.record.note(causes.LEFTOVER.diagnosis(f"{name} may remain: {why}", status=status))
 
 
 def _remains(upload: asyncio.Future[None]) -> str:

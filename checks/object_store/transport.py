@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from checks.core.limits import BoundedResponse
-from checks.core.threads import look_up
+from checks.core.threads import resolve
 from checks.object_store.responses import StoreError
 
 if TYPE_CHECKING:
@@ -76,7 +76,7 @@ def _exchange(pools: PoolManager, request: Any, dead: Collection[str]) -> BaseHT
     url = urlsplit(request.url)
     headers = {name: value for name, value in request.headers.items() if name != "Expect"}  # for large bodies only
     host, port = str(url.hostname), url.port or (443 if url.scheme == "https" else 80)
-    *others, last = (entry[4][0] for entry in look_up(host, port, dead, type=socket.SOCK_STREAM))
+    *others, last = (entry[4][0] for entry in resolve(host, port, dead, type=socket.SOCK_STREAM))
 
     def ask(address: str) -> BaseHTTPResponse:
         pool = pools.connection_from_host(address, port, url.scheme, {"server_hostname": host})

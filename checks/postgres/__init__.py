@@ -126,7 +126,7 @@ class Postgres(NetworkCheck):
     async def _reach(self, record: Recorder) -> str:
         if ":" in self.host and not self.use.dialect.ipv6:
             with record.layer(Layer.DNS, f"{self.use.dialect.client} can read the host", proves=("url",)):
-                record.note(causes.IPV6_LITERAL.found(f"{self.use.dialect.client} cannot read [{self.host}]"))
+                record.note(causes.IPV6_LITERAL.diagnosis(f"{self.use.dialect.client} cannot read [{self.host}]"))
         return await reach(record, self.host, self.port)
 
     async def _secure(self, record: Recorder, address: tuple[str, int]) -> bool:
@@ -136,7 +136,7 @@ class Postgres(NetworkCheck):
             record.skip(Layer.TLS, "the server has no TLS, and sslmode=prefer goes on without", ("url",))
             return False
         name = self.use.dialect.certificate_name(self.host)
-        limit = record.part(0.3)
+        limit = record.share_of_time(0.3)
 
         async def ask(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
             if self.tls.roots:
@@ -177,13 +177,13 @@ class Postgres(NetworkCheck):
 
     async def _login(self, record: Recorder, connection: PostgresSession, address: tuple[str, int]) -> None:
         try:
-            await connection.login(record.part(0.7))
+            await connection.login(record.share_of_time(0.7))
         except session.LoginRefused as error:
             error.wants_tls = bool(_WITHOUT_TLS.search(str(error))) and await self._is_admitted_with_tls(
                 record, address
             )
             if _is_foreign(error) and not self.tls.spoken:
-                await _refuse_tls(address, record.part(0.8))
+                await _refuse_tls(address, record.share_of_time(0.8))
             raise
         except session.LoginTimeout as error:
             error.speaks_postgres = error.password_sent or bool(await _answer(address, record))
@@ -195,7 +195,7 @@ class Postgres(NetworkCheck):
             return False
         async with self._session(record, address, tls=True) as connection:
             try:
-                await connection.login(record.part(0.7))
+                await connection.login(record.share_of_time(0.7))
             except session.LoginRefused as error:
                 return causes.by_words(str(error), error.by, causes.LOGIN_REFUSED).cause is not causes.NO_HBA_ENTRY
             except session.LoginTimeout:
@@ -205,10 +205,10 @@ class Postgres(NetworkCheck):
         return True
 
     async def _ask(self, record: Recorder, connection: PostgresSession) -> ServerState:
-        limit = record.part(0.8)
+        limit = record.share_of_time(0.8)
         answer = await connection.ask(statements(self.planes, 0.7 * limit), limit)
         try:
-            return read(answer, self.planes, **connection.told)
+            return read(answer, self.planes, **connection.backend_info)
         except ValueError as error:
             raise NotPostgres("a query came back with another answer than Postgres gives") from error
 
@@ -223,24 +223,24 @@ class Postgres(NetworkCheck):
             case Diagnosed():
                 return error.diagnosis
             case session.LoginTimeout(speaks_postgres=True):
-                return causes.POOLER_BACKEND_DOWN.found(f"the port speaks Postgres, but {error}")
+                return causes.POOLER_BACKEND_DOWN.diagnosis(f"the port speaks Postgres, but {error}")
             case session.LoginTimeout():
-                return SILENT.found(f"connected, then {error}", blames=self.address)
+                return SILENT.diagnosis(f"connected, then {error}", blames=self.address)
             case session.QueryTimeout():
-                return causes.POOL_EXHAUSTED.found(f"the login was accepted, then a query got {error}")
+                return causes.POOL_EXHAUSTED.diagnosis(f"the login was accepted, then a query got {error}")
             case session.LoginRefused(wants_tls=True):
-                return causes.TLS_REQUIRED.found(f"{error.by} says: {foreign(str(error))}")
+                return causes.TLS_REQUIRED.diagnosis(f"{error.by} says: {foreign(str(error))}")
             case session.LoginRefused():
                 return causes.by_words(str(error), error.by, causes.LOGIN_REFUSED)
             case session.QueryFailed():
                 return causes.by_words(str(error), error.by, causes.QUERY_FAILED)
             case TlsRefused():
-                return causes.TLS_REFUSED.found(f"{self.use.dialect.client} asks for TLS, and {error}")
+                return causes.TLS_REFUSED.diagnosis(f"{self.use.dialect.client} asks for TLS, and {error}")
             case TlsOnPlaintext():
                 hint = "name in {url} the port on which Postgres itself listens, not that of a TLS proxy"
-                return TLS_ON_PLAINTEXT.found(str(error), hint=hint, blames=self.address)
+                return TLS_ON_PLAINTEXT.diagnosis(str(error), hint=hint, blames=self.address)
             case Unreadable() | NoCertificates():
-                return causes.ROOTS_UNREADABLE.found(f"sslrootcert: the file {foreign(str(error))}")
+                return causes.ROOTS_UNREADABLE.diagnosis(f"sslrootcert: the file {foreign(str(error))}")
         return super().diagnose(error)
 
 
@@ -260,7 +260,7 @@ async def _refuse_tls(address: tuple[str, int], limit: float) -> None:
 
 async def _answer(address: tuple[str, int], record: Recorder) -> bytes:
     """What the server answers when it is asked for TLS: S or N, and nothing when it is not Postgres."""
-    answer = await first_bytes(address, _SSL_REQUEST, record.part(0.6))
+    answer = await first_bytes(address, _SSL_REQUEST, record.share_of_time(0.6))
     return answer if answer in {b"S", b"N"} else b""
 
 

@@ -295,6 +295,6 @@ def by_words(words: str, by: str, otherwise: Cause) -> Diagnosis:
     start = words[:1000]  # some patterns take the square of the words' length
     cause = next((cause for pattern, cause in BY_WORDS[by] if pattern.search(start)), otherwise)
     if cause is RESET:
-        return RESET.found("the connection was closed by the server")
+        return RESET.diagnosis("the connection was closed by the server")
     hint = "act on libpq's words, and read the server's own log ({url})" if (by, cause) == (LIBPQ, otherwise) else None
-    return cause.found(f"{by} says: {foreign(words)}", hint=hint)
+    return cause.diagnosis(f"{by} says: {foreign(words)}", hint=hint)

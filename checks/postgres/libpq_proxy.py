@@ -92,7 +92,7 @@ class Relay:
             head = await heard.readexactly(5)
             length = int.from_bytes(head[1:], "big") - 4
             if length > MAX_BYTES and (number or head[:1] in _OF_ANY_LENGTH):
-                raise Diagnosed(causes.NOT_POSTGRES.found(f"the answer announces a message of {length} bytes"))
+                raise Diagnosed(causes.NOT_POSTGRES.diagnosis(f"the answer announces a message of {length} bytes"))
             if head[:1] == b"R" and 4 <= length <= _SHORT:
                 try:
                     head, length = _vetted(await heard.readexactly(length)), 0
@@ -192,5 +192,7 @@ def _vetted(request: bytes) -> bytes:
             rounds = re.sub(rb"\D", b"", part) if part.startswith(b"i=") else b""
             if len(rounds) > 9 or int(rounds or b"0") > _ROUNDS:
                 often = rounds.decode() if len(rounds) <= 12 else "more than a billion"
-                raise Diagnosed(causes.LOGIN_TOO_COSTLY.found(f"the server wants the password hashed {often} times"))
+                raise Diagnosed(
+                    causes.LOGIN_TOO_COSTLY.diagnosis(f"the server wants the password hashed {often} times")
+                )
     return b"R" + struct.pack("!II", len(body) + 8, kind) + body

@@ -16,10 +16,10 @@ def judge(keys: Mapping[str, str], ciphertexts: Iterable[tuple[str, str]]) -> It
         blames = (f"master_keys.{version}",)
         if version not in keys:
             message = f"credentials are stored under master key version {version}, which is not configured"
-            yield causes.MASTER_KEY_MISSING.found(message, blames=blames)
+            yield causes.MASTER_KEY_MISSING.diagnosis(message, blames=blames)
         elif not opens(keys[version], ciphertext):
             message = f"master key version {version} does not decrypt what is stored under it"
-            yield causes.MASTER_KEY_WRONG.found(message, blames=blames)
+            yield causes.MASTER_KEY_WRONG.diagnosis(message, blames=blames)
 
 
 def opens(key: str, ciphertext: str) -> bool:

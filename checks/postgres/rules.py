@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 def may_create(_check: Postgres, found: ServerState) -> Iterator[Diagnosis]:
     """Migrations create schemas."""
     if not found.may_create:
-        yield causes.MAY_NOT_CREATE.found(
+        yield causes.MAY_NOT_CREATE.diagnosis(
             f"role {foreign(found.role)} lacks CREATE on database {foreign(found.name)}",
             hint=f"GRANT CREATE ON DATABASE {foreign(found.name)} TO {foreign(found.role)}, "
             "if {url} names the right database and role",
@@ -34,43 +34,45 @@ def may_use(check: Postgres, found: ServerState) -> Iterator[Diagnosis]:
 def _lacks(role: str, plane: Plane, schema: str) -> Iterator[Diagnosis]:
     unusable = plane.unusable.get(schema, ())
     if unusable == (schema,):
-        yield causes.MAY_NOT_USE_SCHEMA.found(
+        yield causes.MAY_NOT_USE_SCHEMA.diagnosis(
             f"role {foreign(role)} lacks USAGE on schema {schema}", blames=(plane.name,)
         )
     elif unusable:
         shown, more = ", ".join(unusable[:3]), len(unusable) - 3
         rest = f" and {more} more" if more > 0 else ""
         message = f"role {foreign(role)} may not read and write in schema {schema}: {foreign(shown)}{rest}"
-        yield causes.MAY_NOT_USE_SCHEMA.found(message, blames=(plane.name,))
+        yield causes.MAY_NOT_USE_SCHEMA.diagnosis(message, blames=(plane.name,))
 
 
 def is_direct(_check: Postgres, found: ServerState) -> Iterator[Diagnosis]:
     """A pooler hands out a made-up key instead of the backend's pid (PgBouncer, in every mode)."""
     if found.pooled:
-        yield causes.POOLER_ON_DIRECT_URL.found("a pooler answers: the session is not the server process's own")
+        yield causes.POOLER_ON_DIRECT_URL.diagnosis("a pooler answers: the session is not the server process's own")
     elif found.relayed:
-        yield causes.RELAYED.found(f"the server sees port {found.client_port}, this end has port {found.local_port}")
+        yield causes.RELAYED.diagnosis(
+            f"the server sees port {found.client_port}, this end has port {found.local_port}"
+        )
 
 
 def is_pooled(check: Postgres, found: ServerState) -> Iterator[Diagnosis]:
     """Without a pooler every process of Mistle holds ten connections of the server."""
     if not found.pooled:
         status = Status.WARN if check.production else Status.OK
-        yield causes.DIRECT_ON_POOLED_URL.found("no pooler: the server itself answers", status=status)
+        yield causes.DIRECT_ON_POOLED_URL.diagnosis("no pooler: the server itself answers", status=status)
 
 
 def is_recent(_check: Postgres, found: ServerState) -> Iterator[Diagnosis]:
     """Mistle needs Postgres 11."""
     if found.version < 110_000:
-        yield causes.TOO_OLD.found(f"the server is Postgres {found.version // 10_000}")
+        yield causes.TOO_OLD.diagnosis(f"the server is Postgres {found.version // 10_000}")
 
 
 def is_writable(_check: Postgres, found: ServerState) -> Iterator[Diagnosis]:
     """Mistle writes."""
     if found.in_recovery:
-        yield causes.READ_ONLY.found("the server is a replica or in recovery (pg_is_in_recovery)")
+        yield causes.READ_ONLY.diagnosis("the server is a replica or in recovery (pg_is_in_recovery)")
     elif found.read_only:
-        yield causes.READ_ONLY.found(
+        yield causes.READ_ONLY.diagnosis(
             f"default_transaction_read_only is on for role {foreign(found.role)} or database {foreign(found.name)}"
         )
 
@@ -81,7 +83,7 @@ def has_headroom(check: Postgres, found: ServerState) -> Iterator[Diagnosis]:
     if found.pooled or found.left >= check.connections - held:
         return
     status = Status.FAIL if found.left <= 0 else Status.WARN
-    yield causes.HEADROOM.found(
+    yield causes.HEADROOM.diagnosis(
         f"{max(found.left, 0)} connections are left, and Mistle's processes open up to {check.connections}",
         status=status,
     )
@@ -98,13 +100,13 @@ def _migrations(check: Postgres, plane: Plane) -> Iterator[Diagnosis]:
         pids = ", ".join(map(str, plane.migrating))
         status = Status.WARN if check.deployed else Status.FAIL
         message = f"another session holds locks as a migration of {plane.name} does (pid {pids})"
-        yield causes.MIGRATION_RUNNING.found(message, blames=(plane.name,), status=status)
+        yield causes.MIGRATION_RUNNING.diagnosis(message, blames=(plane.name,), status=status)
     elif plane.has_migrations and not plane.exists:
         message = f"{plane.name}_meta.schema_migrations exists, schema {plane.name} does not"
-        yield causes.MIGRATIONS_HALF_DONE.found(message, blames=(plane.name,))
+        yield causes.MIGRATIONS_HALF_DONE.diagnosis(message, blames=(plane.name,))
     elif _half_done(plane):
         message = f"schema {plane.name} exists, {plane.name}_meta.schema_migrations does not"
-        yield causes.MIGRATIONS_HALF_DONE.found(message, blames=(plane.name,))
+        yield causes.MIGRATIONS_HALF_DONE.diagnosis(message, blames=(plane.name,))
     elif not plane.has_migrations:
         yield _not_migrated(check, plane, f"there is no {plane.name}_meta.schema_migrations")
     elif not plane.has_workflow_migrations:
@@ -119,8 +121,10 @@ def _half_done(plane: Plane) -> bool:
 
 def _not_migrated(check: Postgres, plane: Plane, message: str) -> Diagnosis:
     if check.deployed:
-        return causes.NOT_MIGRATED.found(message, blames=(plane.name,))
-    return causes.NOT_MIGRATED.found(f"{message}: first deployment", blames=(plane.name,), hint="", status=Status.OK)
+        return causes.NOT_MIGRATED.diagnosis(message, blames=(plane.name,))
+    return causes.NOT_MIGRATED.diagnosis(
+        f"{message}: first deployment", blames=(plane.name,), hint="", status=Status.OK
+    )
 
 
 def opens_credentials(check: Postgres, found: ServerState) -> Iterator[Diagnosis]:

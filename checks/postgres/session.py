@@ -62,7 +62,7 @@ class NotPostgres(Diagnosed):
     """The answer is none that Postgres gives."""
 
     def __init__(self, words: str) -> None:
-        super().__init__(causes.NOT_POSTGRES.found(words))
+        super().__init__(causes.NOT_POSTGRES.diagnosis(words))
 
 
 class QueryTimeout(Exception):
@@ -84,7 +84,7 @@ class PostgresSession:
         self._pgconn, self._relay = pgconn, relay
 
     @property
-    def told(self) -> dict[str, int]:
+    def backend_info(self) -> dict[str, int]:
         """What the login told: the backend's pid and version, and this end's port."""
         pgconn = self._pgconn
         return {"key_pid": pgconn.backend_pid, "version": pgconn.server_version, "local_port": self._relay.port}

@@ -92,7 +92,7 @@ class Smtp(NetworkCheck):
         private = not ipaddress.ip_address(address.partition("%")[0]).is_global
         where = "a private network" if private else "a public network"
         record.note(
-            causes.STARTTLS_NOT_OFFERED.found(
+            causes.STARTTLS_NOT_OFFERED.diagnosis(
                 f"the server offers no STARTTLS: everything goes in plaintext, over {where}",
                 status=Status.FAIL if self.production and not private else Status.WARN,
             )
@@ -103,7 +103,7 @@ class Smtp(NetworkCheck):
             async with within(record, client, "answer to EHLO"):
                 await session.say_hello(client)
         if not session.offers_login(client):
-            record.note(causes.AUTH_NOT_OFFERED.found("the server offers no AUTH: Mistle sends without a login"))
+            record.note(causes.AUTH_NOT_OFFERED.diagnosis("the server offers no AUTH: Mistle sends without a login"))
             record.skip(Layer.AUTH, "not tried: the server offers no AUTH", ("password",))
             return
         async with within(record, client, "answer to AUTH"):
@@ -112,7 +112,7 @@ class Smtp(NetworkCheck):
     async def _offer(self, record: Recorder, client: SMTP) -> None:
         if not _ADDRESS.fullmatch(self.from_address):
             raise Diagnosed(
-                causes.SENDER_MALFORMED.found(f"{foreign(self.from_address, 80)} is not one e-mail address")
+                causes.SENDER_MALFORMED.diagnosis(f"{foreign(self.from_address, 80)} is not one e-mail address")
             )
         async with within(record, client, "answer to MAIL FROM and RCPT TO"):
             found = await envelope.offer(client, envelope.on_the_wire(self.from_address))
@@ -135,13 +135,13 @@ class Smtp(NetworkCheck):
             case Diagnosed():
                 return error.diagnosis
             case Silent():
-                return SILENT.found(f"connected, then {error}", blames=self.address)
+                return SILENT.diagnosis(f"connected, then {error}", blames=self.address)
             case SMTPConnectResponseError() | SMTPHeloError():
-                return causes.GREETING_REFUSED.found(f"the server says: {foreign(f'{error.code} {error.message}')}")
+                return causes.GREETING_REFUSED.diagnosis(f"the server says: {foreign(f'{error.code} {error.message}')}")
             case SMTPResponseException():
-                return causes.NOT_SMTP.found(f"the answer is not a mail server's: {foreign(error.message, 120)}")
+                return causes.NOT_SMTP.diagnosis(f"the answer is not a mail server's: {foreign(error.message, 120)}")
         if found := super().diagnose(error):
             return found if found.cause.layer is Layer.CONNECT else replace(found, blames=("host",))
         if any(isinstance(link, SMTPServerDisconnected) for link in chain(error)):
-            return RESET.found("the connection was closed by the server", blames=self.address)
+            return RESET.diagnosis("the connection was closed by the server", blames=self.address)
         return None

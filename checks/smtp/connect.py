@@ -30,7 +30,7 @@ async def open_tls(record: Recorder, client: SMTP) -> None:
         async with within(record, client, "greeting through TLS"):
             await client.connect()
     except Silent as error:
-        _refuse_foreign(await first_bytes((host, port), b"", record.part(0.5), tls=host), error)
+        _refuse_foreign(await first_bytes((host, port), b"", record.share_of_time(0.5), tls=host), error)
         raise
     except OSError as error:
         if not _is_plaintext(error):
@@ -41,7 +41,7 @@ async def open_tls(record: Recorder, client: SMTP) -> None:
 async def open_plaintext(record: Recorder, client: SMTP, address: tuple[str, int]) -> None:
     """The greeting. Raises Met when the server waits for TLS, or says what no mail server says."""
     async with _meanwhile(client.connect()) as opening, within(record, client, "greeting", 0.8):
-        done, _ = await asyncio.wait({opening}, timeout=min(_PATIENCE, record.part(0.3)))
+        done, _ = await asyncio.wait({opening}, timeout=min(_PATIENCE, record.share_of_time(0.3)))
         if not done:
             async with _meanwhile(_ask_why(record, address)) as asking:
                 await asyncio.wait({opening, asking}, return_when=asyncio.FIRST_COMPLETED)
@@ -61,11 +61,13 @@ async def upgrade(record: Recorder, client: SMTP) -> None:
         if error.code < 0:  # aiosmtplib's, for what is no reply
             raise
         reply = SMTPResponse(error.code, error.message)
-        raise Diagnosed(replies.found(causes.STARTTLS_REFUSED, reply)) from error
+        raise Diagnosed(replies.diagnosis(causes.STARTTLS_REFUSED, reply)) from error
     except OSError as error:
         if not _is_plaintext(error):
             raise
-        raise Diagnosed(causes.STARTTLS_REFUSED.found("the server agrees to STARTTLS, and speaks no TLS")) from error
+        raise Diagnosed(
+            causes.STARTTLS_REFUSED.diagnosis("the server agrees to STARTTLS, and speaks no TLS")
+        ) from error
     async with within(record, client, "answer to EHLO"):
         await session.say_hello(client)
 
@@ -82,11 +84,13 @@ async def _meanwhile(work: Coroutine[Any, Any, T]) -> AsyncIterator[asyncio.Task
 
 
 async def _ask_why(record: Recorder, address: tuple[str, int]) -> None:
-    limit = record.part(0.4)
+    limit = record.share_of_time(0.4)
     # aiosmtplib waits for the end of a line, which another protocol may never send.
     async with _meanwhile(first_bytes(address, b"", limit)) as listening:
         if await speaks_tls(address, limit):
-            raise Diagnosed(causes.TLS_FROM_FIRST_BYTE.found("no greeting; the port answers a TLS handshake instead"))
+            raise Diagnosed(
+                causes.TLS_FROM_FIRST_BYTE.diagnosis("no greeting; the port answers a TLS handshake instead")
+            )
         words = await listening
     _refuse_foreign(words)
 
@@ -101,17 +105,19 @@ async def _without_tls(record: Recorder, client: SMTP) -> Diagnosis:
                 greeting = replies.said(await plain.connect())
                 await session.say_hello(plain)
         except (SMTPConnectResponseError, SMTPHeloError) as error:
-            return causes.PLAINTEXT.found(f"the server says, without TLS: {foreign(f'{error.code} {error.message}')}")
+            return causes.PLAINTEXT.diagnosis(
+                f"the server says, without TLS: {foreign(f'{error.code} {error.message}')}"
+            )
         except (SMTPException, OSError, Silent):
-            return causes.NOT_SMTP.found("the port speaks neither TLS nor SMTP")
+            return causes.NOT_SMTP.diagnosis("the port speaks neither TLS nor SMTP")
         more = ", and offers STARTTLS" if plain.supports_extension("starttls") else ""
-        return causes.PLAINTEXT.found(f"the server greets without TLS: {greeting}{more}")
+        return causes.PLAINTEXT.diagnosis(f"the server greets without TLS: {greeting}{more}")
 
 
 def _refuse_foreign(words: bytes, error: Exception | None = None) -> None:
     """Raise Met, from ``error``, where a greeting does not begin with a reply's three digits."""
     if words and not words[:3].isdigit():
-        raise Diagnosed(causes.NOT_SMTP.found(f"the greeting is not a mail server's: {_shown(words)}")) from error
+        raise Diagnosed(causes.NOT_SMTP.diagnosis(f"the greeting is not a mail server's: {_shown(words)}")) from error
 
 
 def _is_plaintext(error: OSError) -> bool:

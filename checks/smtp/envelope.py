@@ -52,8 +52,8 @@ async def _compare(client: SMTP, address: str, reply: SMTPResponse) -> Diagnosis
         if replies.is_accepted(await _name_sender(client, "")) and replies.is_accepted(
             await _name_recipient(client, address)
         ):
-            return replies.found(causes.SENDER_REFUSED, reply, "; it takes the same recipient from an empty sender")
-    return replies.found(causes.MAIL_REFUSED, reply)
+            return replies.diagnosis(causes.SENDER_REFUSED, reply, "; it takes the same recipient from an empty sender")
+    return replies.diagnosis(causes.MAIL_REFUSED, reply)
 
 
 async def _name_sender(client: SMTP, address: str) -> SMTPResponse:

@@ -36,33 +36,33 @@ def is_accepted(reply: SMTPResponse) -> bool:
 def of_login(reply: SMTPResponse, *, known: bool) -> Diagnosis:
     """Why a login was refused; ``known``: with a mechanism that the server offers."""
     if _meaning(reply) is causes.TLS_REQUIRED:
-        return found(causes.TLS_REQUIRED, reply)
+        return diagnosis(causes.TLS_REQUIRED, reply)
     if reply.code // 100 == 4:
-        return found(causes.AUTH_UNAVAILABLE, reply)
-    return found(causes.CREDENTIALS_REJECTED if known else causes.AUTH_MECHANISM, reply)
+        return diagnosis(causes.AUTH_UNAVAILABLE, reply)
+    return diagnosis(causes.CREDENTIALS_REJECTED if known else causes.AUTH_MECHANISM, reply)
 
 
 def of_sender(reply: SMTPResponse) -> Diagnosis:
     """Why MAIL FROM was refused: for the sender, unless the words say otherwise."""
     meaning = _meaning(reply)
     if meaning is RECIPIENT and reply.code // 100 == 4:
-        return found(causes.UNAVAILABLE, reply)
-    return found(meaning if isinstance(meaning, Cause) else causes.SENDER_REFUSED, reply)
+        return diagnosis(causes.UNAVAILABLE, reply)
+    return diagnosis(meaning if isinstance(meaning, Cause) else causes.SENDER_REFUSED, reply)
 
 
 def of_recipient(reply: SMTPResponse) -> Diagnosis | str | None:
     """Why RCPT TO was refused: RECIPIENT when for its own sake; None when the words do not say."""
     if reply.code == 421:
-        return found(causes.UNAVAILABLE, reply)
+        return diagnosis(causes.UNAVAILABLE, reply)
     meaning = _meaning(reply)
-    return found(meaning, reply) if isinstance(meaning, Cause) else meaning
+    return diagnosis(meaning, reply) if isinstance(meaning, Cause) else meaning
 
 
-def found(cause: Cause, reply: SMTPResponse, more: str = "") -> Diagnosis:
+def diagnosis(cause: Cause, reply: SMTPResponse, more: str = "") -> Diagnosis:
     """The cause, with the server's words. A sender that is refused for now only is worth a warning."""
-    diagnosis = cause.found(f"the server says: {said(reply)}{more}")
+    diagnosed = cause.diagnosis(f"the server says: {said(reply)}{more}")
     for_now = cause is causes.SENDER_REFUSED and reply.code // 100 == 4
-    return replace(diagnosis, status=Status.WARN) if for_now else diagnosis
+    return replace(diagnosed, status=Status.WARN) if for_now else diagnosed
 
 
 def said(reply: SMTPResponse) -> str:

@@ -32,7 +32,7 @@ class Silent(Exception):
 @asynccontextmanager
 async def within(record: Recorder, client: SMTP, awaited: str, share: float = 0.6) -> AsyncIterator[None]:
     """Silent, and no more of this session, when the block takes longer than this share of what is left of the time."""
-    limit = record.part(share)
+    limit = record.share_of_time(share)
     try:
         async with asyncio.timeout(limit):
             yield
@@ -54,7 +54,7 @@ async def ending(client: SMTP, record: Recorder) -> AsyncIterator[None]:
     finally:
         transport = client.transport
         with suppress(SMTPException, OSError):
-            async with asyncio.timeout(record.part(0.2)):
+            async with asyncio.timeout(record.share_of_time(0.2)):
                 await client.quit()
         client.close()
         if isinstance(transport, asyncio.WriteTransport):

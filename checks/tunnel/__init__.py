@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from typing import ClassVar
 
 from checks.core.check import Diagnosis, Layer, Recorder
-from checks.net.http import Endpoint, EndpointCheck, NotHttp, Reply, UnexpectedReply, look_up, reach_endpoint
+from checks.net.http import Endpoint, EndpointCheck, NotHttp, Reply, UnexpectedReply, reach_endpoint, resolve_only
 from checks.tunnel import causes, responses
 
 _PATH = "/tunnel/sandbox"
@@ -40,7 +40,7 @@ class Tunnel(EndpointCheck):
     async def run(self, record: Recorder) -> None:
         """Knock without a token, then with one."""
         if not self.deployed:
-            await look_up(record, self.endpoint, "not up yet")
+            await resolve_only(record, self.endpoint, "not up yet")
             return
         await reach_endpoint(record, self.endpoint)
         goal = "the gateway keeps out who shows no token, and takes a connect token"
@@ -99,11 +99,11 @@ class Tunnel(EndpointCheck):
             case UnexpectedReply():
                 return error.diagnosis
             case NotHttp():
-                return causes.NOT_GATEWAY.found(str(error))
+                return causes.NOT_GATEWAY.diagnosis(str(error))
         if found := super().diagnose(error):
             return found
         if isinstance(error, InvalidHandshake):
-            return causes.NOT_GATEWAY.found("the answer to a request for a WebSocket is not a handshake")
+            return causes.NOT_GATEWAY.diagnosis("the answer to a request for a WebSocket is not a handshake")
         return None
 
 

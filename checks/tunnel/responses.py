@@ -26,19 +26,19 @@ def to_stranger(reply: Reply) -> None:
             causes.REDIRECTS, f"the answer is {reply.status}, a redirect to {foreign(reply.location)}"
         )
     if reply.status in _NOT_UPGRADED:
-        raise UnexpectedReply(causes.NOT_UPGRADED, f"a request for a WebSocket is answered {reply.words}")
+        raise UnexpectedReply(causes.NOT_UPGRADED, f"a request for a WebSocket is answered {reply.summary}")
     _refuse_errors(reply)
-    said = f"a request for a WebSocket is answered {reply.words}, and not the gateway's bare 401"
+    said = f"a request for a WebSocket is answered {reply.summary}, and not the gateway's bare 401"
     raise UnexpectedReply(causes.NOT_GATEWAY, said)
 
 
 def to_member(reply: Reply) -> None:
     """The token is taken, and there is no such sandbox."""
     if reply.status in _REFUSED and _is_bare(reply):
-        raise UnexpectedReply(causes.TOKEN_REJECTED, f"a connect token is answered {reply.words}")
+        raise UnexpectedReply(causes.TOKEN_REJECTED, f"a connect token is answered {reply.summary}")
     _refuse_errors(reply)
     if reply.status != 409:
-        said = f"a connect token for a sandbox that does not exist is answered {reply.words}, and not 409"
+        said = f"a connect token for a sandbox that does not exist is answered {reply.summary}, and not 409"
         raise UnexpectedReply(causes.NOT_GATEWAY, said)
 
 
@@ -49,4 +49,4 @@ def _is_bare(reply: Reply) -> bool:
 
 def _refuse_errors(reply: Reply) -> None:
     if reply.status >= 500:
-        raise UnexpectedReply(causes.BAD_GATEWAY, f"a request for a WebSocket is answered {reply.words}")
+        raise UnexpectedReply(causes.BAD_GATEWAY, f"a request for a WebSocket is answered {reply.summary}")

@@ -51,7 +51,7 @@ async def _handshake(record: Recorder, endpoint: Endpoint) -> Reply:
         compression=None,
         user_agent_header="mistle-preflight",
         proxy=None,
-        open_timeout=record.part(0.5),
+        open_timeout=record.share_of_time(0.5),
         ping_interval=None,
         max_size=1,
         logger=_SILENT,

@@ -76,10 +76,10 @@ class Valkey(NetworkCheck):
 
         talk = permissions if record.settings.read_only else writes
         try:
-            async with self._client(record.settings, record.part(0.6)) as client:
+            async with self._client(record.settings, record.share_of_time(0.6)) as client:
                 return await talk(client, self.key_prefix, self.username or "default")
         except AuthenticationError as error:
-            if causes.is_servers(error) and await self._is_disabled(record.settings, record.part(0.8)):
+            if causes.is_servers(error) and await self._is_disabled(record.settings, record.share_of_time(0.8)):
                 raise CommandRefused("AUTH", error, causes.USER_DISABLED) from error
             raise
         except (Dropped, Late) as error:
@@ -89,10 +89,12 @@ class Valkey(NetworkCheck):
 
     async def _recognise(self, record: Recorder, address: tuple[str, int]) -> Diagnosis | None:
         """Who it is that ends the connection, or says nothing that redis-py takes for a whole answer."""
-        if not self.tls and await speaks_tls(address, record.part(0.6)):
-            return causes.TLS_REQUIRED.found("the server closes a connection without TLS, and speaks TLS on that port")
-        heard = await first_bytes(address, _PING.words, record.part(0.5), tls=self.host if self.tls else "")
-        return None if _PING.allows(heard) else causes.NOT_VALKEY.found("the answer to PING is not Valkey's")
+        if not self.tls and await speaks_tls(address, record.share_of_time(0.6)):
+            return causes.TLS_REQUIRED.diagnosis(
+                "the server closes a connection without TLS, and speaks TLS on that port"
+            )
+        heard = await first_bytes(address, _PING.request, record.share_of_time(0.5), tls=self.host if self.tls else "")
+        return None if _PING.matches(heard) else causes.NOT_VALKEY.diagnosis("the answer to PING is not Valkey's")
 
     def _client(self, settings: Settings, limit: float, **changes: object) -> Redis:
         from redis.asyncio import Redis
@@ -142,12 +144,12 @@ class Valkey(NetworkCheck):
         }
         if info.get("role") == "slave":
             primary = foreign(f"{info.get('master_host')}:{info.get('master_port')}")
-            record.note(causes.REPLICA.found(f"the server is a replica of {primary}"))
+            record.note(causes.REPLICA.diagnosis(f"the server is a replica of {primary}"))
         if info.get("cluster_enabled"):
-            record.note(causes.CLUSTER_MODE.found("cluster_enabled is 1"))
+            record.note(causes.CLUSTER_MODE.diagnosis("cluster_enabled is 1"))
         if info.get("maxmemory") and info.get("maxmemory_policy") != "noeviction":
             policy, limit = (foreign(str(info.get(name))) for name in ("maxmemory_policy", "maxmemory_human"))
-            record.note(causes.EVICTS_KEYS.found(f"maxmemory is {limit} and maxmemory-policy is {policy}"))
+            record.note(causes.EVICTS_KEYS.diagnosis(f"maxmemory is {limit} and maxmemory-policy is {policy}"))
 
     def diagnose(self, error: Exception) -> Diagnosis | None:
         """The server's first words decide; what is not a server's word is the network's."""
@@ -159,22 +161,24 @@ class Valkey(NetworkCheck):
             case Diagnosed():
                 return error.diagnosis
             case CommandRefused():
-                return error.cause.found(f"the server says: {error}")
+                return error.cause.diagnosis(f"the server says: {error}")
             case InvalidResponse():
-                return causes.NOT_VALKEY.found(f"the answer is not Valkey's: {foreign(str(error), 120)}")
+                return causes.NOT_VALKEY.diagnosis(f"the answer is not Valkey's: {foreign(str(error), 120)}")
             case RedisError() if causes.is_servers(error):
-                return causes.by_words(error).found(f"the server says: {foreign(str(error))}")
+                return causes.by_words(error).diagnosis(f"the server says: {foreign(str(error))}")
         if found := super().diagnose(error):
             return found
         match error:
             case ValueError() | RecursionError():
-                return causes.NOT_VALKEY.found("the answer is not Valkey's: it cannot be parsed")
+                return causes.NOT_VALKEY.diagnosis("the answer is not Valkey's: it cannot be parsed")
             case Late():
-                return SILENT.found("connected, then no answer in time", blames=self.address)
+                return SILENT.diagnosis("connected, then no answer in time", blames=self.address)
             case Dropped() if "closed by server" in str(error):
-                return RESET.found("the connection was closed by the server", blames=self.address)
+                return RESET.diagnosis("the connection was closed by the server", blames=self.address)
             case RedisError():
-                return causes.NOT_VALKEY.found(f"the answer is not Valkey's: redis-py says: {foreign(str(error), 120)}")
+                return causes.NOT_VALKEY.diagnosis(
+                    f"the answer is not Valkey's: redis-py says: {foreign(str(error), 120)}"
+                )
         return None
 
 

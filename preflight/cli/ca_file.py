@@ -32,5 +32,5 @@ def choose(options: Options, environ: Mapping[str, str]) -> tuple[Trust, Diagnos
     except (Unreadable, NoCertificates) as error:
         if options.ca_file:
             raise UsageError(f"--ca-file: {file} {error}") from error
-        return Trust(), EXTRA_CA_UNREADABLE.found(f"{file} {error}")
+        return Trust(), EXTRA_CA_UNREADABLE.diagnosis(f"{file} {error}")
     return trust, None

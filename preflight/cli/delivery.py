@@ -11,7 +11,7 @@ from preflight.formats import FORMATS
 from preflight.output import ci
 from preflight.output.destinations import is_writable
 from preflight.output.writer import OutputError, write_stderr
-from preflight.output.writer import deliver as write
+from preflight.output.writer import write_texts as write
 from preflight.report.model import Report
 from preflight.report.run_causes import BUG, NOT_STARTED
 

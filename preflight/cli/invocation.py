@@ -155,7 +155,7 @@ class Invocation:
         told = (*self.findings, *(finding for result in self.results for finding in result.findings))
         if INTERRUPTED.id in {finding.id for finding in told}:
             return ()
-        return (_finding(INTERRUPTED.found("interrupted when everything was checked")),)
+        return (_finding(INTERRUPTED.diagnosis("interrupted when everything was checked")),)
 
 
 def _finding(diagnosis: Diagnosis) -> Finding:

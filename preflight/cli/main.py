@@ -111,7 +111,7 @@ def _document(arguments: list[str], signals: Signals) -> tuple[Invocation, Docum
     except Interrupted:
         from preflight.report.run_causes import INTERRUPTED
 
-        session.note(INTERRUPTED.found("interrupted before anything was checked"))
+        session.note(INTERRUPTED.diagnosis("interrupted before anything was checked"))
         return session, session.report()
 
 
@@ -156,9 +156,9 @@ def _command(session: Invocation, arguments: list[str]) -> Document:
         with _waiting(session):
             return COMMANDS[session.options.command](session)
     except UsageError as error:
-        session.note(USAGE.found(str(error)))
+        session.note(USAGE.diagnosis(str(error)))
     except ConfigError as error:
-        session.note(UNREADABLE.found(str(error)))
+        session.note(UNREADABLE.diagnosis(str(error)))
     except (HelpPrinted, Interrupted):
         raise
     except BaseException as error:

@@ -26,8 +26,8 @@ class Command(NamedTuple):
 
     about: str
     words: str = ""
-    least: int = 0
-    most: int = 0
+    minimum: int = 0
+    maximum: int = 0
 
 
 COMMANDS: Mapping[str, Command] = {
@@ -111,7 +111,7 @@ def _raise_on_misuse(options: Options) -> None:
     expected = COMMANDS.get(options.command)
     if expected is None:
         raise UsageError(f"there is no command {options.command!r}; there are: {', '.join(COMMANDS)}")
-    if not expected.least <= len(options.arguments) <= expected.most:
+    if not expected.minimum <= len(options.arguments) <= expected.maximum:
         raise UsageError(f"the command is: mistle-preflight {options.command} {expected.words}".rstrip())
     for name, _ in options.format:
         if name not in (known := formats.of(options.command)):

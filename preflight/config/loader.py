@@ -111,7 +111,7 @@ def _alone(file: TomlFile, over: Overrides, origins: Origins) -> Iterator[Findin
         path = finding.fields[0]
         if finding.id == causes.MISSING.id and key_of(path).variable in supplied:
             message = f"is missing from the file, and only {key_of(path).variable} supplies it"
-            yield origins.found(causes.ONLY_IN_ENVIRONMENT, path, message=message)
+            yield origins.finding(causes.ONLY_IN_ENVIRONMENT, path, message=message)
         elif path in over.variables:
             message = f"{finding.message} ({over.variables[path]} overrides it, but Mistle validates the file first)"
             yield replace(finding, message=message)

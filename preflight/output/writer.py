@@ -33,7 +33,7 @@ class OutputError(Exception):
     """A report could not be written; the message is one line."""
 
 
-def deliver(texts: Iterable[tuple[Target, str]], *, color: bool = True, seconds: float = 10.0) -> None:
+def write_texts(texts: Iterable[tuple[Target, str]], *, color: bool = True, seconds: float = 10.0) -> None:
     """Write each text to its place, files first; a pipe may take as long. Raises OutputError, after trying them all."""
     failures, end = [], time.monotonic() + seconds
     for (name, file), text in sorted(texts, key=lambda entry: entry[0][1] is None):  # a reader may keep us waiting

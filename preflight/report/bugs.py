@@ -18,7 +18,7 @@ _CHECKS = Path(checks.__file__).parent
 
 def diagnose(error: BaseException) -> Diagnosis:
     """The finding of an unexpected exception: what the machine lacks is no bug, nor is another package than ours."""
-    return machine.diagnose(error) or packages.other() or BUG.found(f"{type(error).__name__} at {_where(error)}")
+    return machine.diagnose(error) or packages.other() or BUG.diagnosis(f"{type(error).__name__} at {_where(error)}")
 
 
 def result(name: str, kind: str, keys: tuple[str, ...], error: BaseException, seconds: float = 0.0) -> Result:

@@ -19,7 +19,7 @@ def other() -> Diagnosis | None:
     """What is there in another version than pyproject.toml allows; None where all are right, or nothing is known."""
     with suppress(Exception):  # it explains a bug, and may not hide it
         if found := "; ".join(_others()):
-            return OTHER_PACKAGE.found(found)
+            return OTHER_PACKAGE.diagnosis(found)
     return None
 
 

@@ -79,9 +79,9 @@ def run(  # noqa: PLR0913 - as for the run itself
 
 
 def _untold(check: Check, settings: Settings, origins: Mapping[str, str], reason: Diagnosis) -> Result:
-    climb = Execution((check,), settings)
-    climb.cut(reason)
-    return next(result for _, result in climb.results(origins))
+    execution = Execution((check,), settings)
+    execution.abort(reason)
+    return next(result for _, result in execution.results(origins))
 
 
 class _Child:
@@ -168,9 +168,9 @@ def _fork() -> int:
 def _death(code: int | None) -> Diagnosis:
     if code == -signal.SIGKILL:
         killed = "the process that made the checks was killed, as the system does when memory runs out"
-        return machine.NO_MEMORY.found(killed)
+        return machine.NO_MEMORY.diagnosis(killed)
     how = "for an unknown reason" if code is None else f"exit code {code}" if code >= 0 else signal.strsignal(-code)
-    return BUG.found(f"the process that made the checks died: {how}")
+    return BUG.diagnosis(f"the process that made the checks died: {how}")
 
 
 def _failure(doing: str, error: BaseException) -> Failure:

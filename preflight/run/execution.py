@@ -33,7 +33,7 @@ class Execution:
         self._turn = threading.Lock()
         self._start()
 
-    def begin(self) -> bool:
+    def start(self) -> bool:
         """Start the clock, unless it is over already."""
         with self._turn:
             if not self.is_over:
@@ -41,7 +41,7 @@ class Execution:
                 self._start()
             return not self.is_over
 
-    def cut(self, reason: Diagnosis | None = None) -> None:
+    def abort(self, reason: Diagnosis | None = None) -> None:
         """End it from outside: for ``reason``, or at its own limit, which the check can explain."""
         with self._turn:
             if self.is_over:
@@ -51,7 +51,7 @@ class Execution:
             self._late = len(self.record.findings)
             self._close()  # last: without the memory for a finding, it is not over
 
-    def end(self, error: BaseException | None = None) -> None:
+    def finish(self, error: BaseException | None = None) -> None:
         """It came to its own end, or to an error that no rung expected: of a reply that cannot be read, or a bug."""
         with self._turn:
             if not self.is_over:
@@ -61,7 +61,7 @@ class Execution:
 
     def results(self, origins: Mapping[str, str]) -> tuple[tuple[Check, Result], ...]:
         """What is found so far, for each of the checks. A climb that nobody ended is a bug."""
-        self.end(None if self.is_over else RuntimeError("the climb was lost"))
+        self.finish(None if self.is_over else RuntimeError("the climb was lost"))
         record = copy(self.record)
         record.findings = self._kept()
         return tuple((check, self._result(check, copy(record), origins)) for check in self.checks)
@@ -88,7 +88,7 @@ class Execution:
         if reason is None:
             self._explain_limit()
         if len(self.record.findings) == before:
-            self._note(reason or TIMEOUT.found(f"no answer within {self.settings.timeout:g} s"))
+            self._note(reason or TIMEOUT.diagnosis(f"no answer within {self.settings.timeout:g} s"))
 
     def _explain_limit(self) -> None:
         try:

@@ -58,12 +58,12 @@ def run(  # noqa: PLR0913 - what, within which limits, and whom to tell
     ``elapsed`` seconds of the deadline are gone already.
     """
     ends, signals = time.monotonic() + deadline - elapsed, signals or Signals()
-    climbs = tuple(Execution(group, settings) for group in _distinct(checks))
-    work = _Work(climbs)
+    executions = tuple(Execution(group, settings) for group in _distinct(checks))
+    work = _Work(executions)
 
-    def tell(climb: Execution) -> None:
+    def tell(execution: Execution) -> None:
         if on_end:
-            on_end(tuple(result for _, result in climb.results(origins)))
+            on_end(tuple(result for _, result in execution.results(origins)))
 
     with signals.told_to(work.events.put), isolated():
         if not signals.received and time.monotonic() < ends:
@@ -78,8 +78,8 @@ def run(  # noqa: PLR0913 - what, within which limits, and whom to tell
             work.cut(reason, tell)
             work.clean_up()
         work.settle()
-    found = {id(check): result for climb in climbs for check, result in climb.results(origins)}
-    bugs = tuple(climb.bug for climb in climbs if climb.bug)
+    found = {id(check): result for execution in executions for check, result in execution.results(origins)}
+    bugs = tuple(execution.bug for execution in executions if execution.bug)
     return Run(tuple(found[id(check)] for check in checks), bugs, signals.received)
 
 
@@ -101,12 +101,12 @@ def _target(check: Check) -> Check | int:
 
 def too_late(deadline: float) -> Diagnosis:
     """Of a run's deadline, in seconds."""
-    return DEADLINE.found(f"not done when the run's deadline of {deadline:g} s came")
+    return DEADLINE.diagnosis(f"not done when the run's deadline of {deadline:g} s came")
 
 
 def interrupted() -> Diagnosis:
     """Of a signal."""
-    return INTERRUPTED.found("the run was interrupted before this was done")
+    return INTERRUPTED.diagnosis("the run was interrupted before this was done")
 
 
 def _watch(events: Events, ends: float, deadline: float, tell: Callable[[Execution], None]) -> Diagnosis | None:
@@ -121,15 +121,15 @@ def _watch(events: Events, ends: float, deadline: float, tell: Callable[[Executi
                 return None
             case int():
                 return interrupted()
-            case climb:
-                tell(climb)
+            case execution:
+                tell(execution)
 
 
 class _Work:
-    """The climbs in their thread. ``events`` tells of each that ended, and with None of the end of all."""
+    """The executions in their thread. ``events`` tells of each that ended, and with None of the end of all."""
 
-    def __init__(self, climbs: tuple[Execution, ...]) -> None:
-        self.climbs = climbs
+    def __init__(self, executions: tuple[Execution, ...]) -> None:
+        self.executions = executions
         self.events: Events = queue.SimpleQueue()
         self.thread = threading.Thread(target=self._run, daemon=True)
         self.error: BaseException | None = None
@@ -138,21 +138,21 @@ class _Work:
         self._tasks: list[asyncio.Task[None]] = []
 
     def cut(self, reason: Diagnosis, tell: Callable[[Execution], None]) -> None:
-        """End every climb that is not over, and tell of it."""
-        for climb in self.climbs:
-            if not climb.is_over:
-                climb.cut(self._why(climb, reason))
-                tell(climb)
+        """End every execution that is not over, and tell of it."""
+        for execution in self.executions:
+            if not execution.is_over:
+                execution.abort(self._why(execution, reason))
+                tell(execution)
 
-    def _why(self, climb: Execution, reason: Diagnosis) -> Diagnosis:
-        """A climb that had no turn, when others had, lacked descriptors and not time."""
-        waited = self._turns.locked() and not climb.is_begun and reason.cause is DEADLINE
+    def _why(self, execution: Execution, reason: Diagnosis) -> Diagnosis:
+        """A execution that had no turn, when others had, lacked descriptors and not time."""
+        waited = self._turns.locked() and not execution.is_begun and reason.cause is DEADLINE
         return machine.waited(reason.message) if waited else reason
 
     def settle(self) -> None:
-        """End every climb for the error that ended them all, if there was one."""
-        for climb in self.climbs if self.error else ():
-            climb.end(self.error)
+        """End every execution for the error that ended them all, if there was one."""
+        for execution in self.executions if self.error else ():
+            execution.finish(self.error)
 
     def clean_up(self) -> None:
         """Return when all have cleaned up, or when the grace is over."""
@@ -171,9 +171,9 @@ class _Work:
 
     def _run(self) -> None:
         try:
-            for climb in self.climbs:
-                if not climb.is_over:
-                    _import_drivers(climb)
+            for execution in self.executions:
+                if not execution.is_over:
+                    _import_drivers(execution)
             self._loop = Loop()
             self._loop.set_exception_handler(lambda *_: None)  # what is left behind may fail, in silence
             self._complete(self._loop)
@@ -184,47 +184,47 @@ class _Work:
             self.events.put(None)
 
     def _complete(self, loop: Loop) -> None:
-        """Climb to the end. SystemExit, where a driver's own task raises it, reaches its climb, but stops the loop."""
+        """Run all checks. A driver's own task may raise SystemExit: it reaches its check, but stops the loop."""
         work = loop.create_task(self._climb_all())
         while not work.done():
             with suppress(SystemExit, KeyboardInterrupt):
                 loop.run_until_complete(work)
 
     async def _climb_all(self) -> None:
-        await asyncio.gather(*map(self._climb, self.climbs))
+        await asyncio.gather(*map(self._climb, self.executions))
         await asyncio.sleep(0)  # closed transports report their end
 
-    async def _climb(self, climb: Execution) -> None:
+    async def _climb(self, execution: Execution) -> None:
         async with self._turns:
-            await self._climb_now(climb)
+            await self._climb_now(execution)
 
-    async def _climb_now(self, climb: Execution) -> None:
-        if not climb.begin():
+    async def _climb_now(self, execution: Execution) -> None:
+        if not execution.start():
             return
-        task = asyncio.create_task(_attempt(climb))
+        task = asyncio.create_task(_attempt(execution))
         self._tasks.append(task)
-        done, _ = await asyncio.wait({task}, timeout=climb.settings.timeout)
+        done, _ = await asyncio.wait({task}, timeout=execution.settings.timeout)
         if not done:
-            climb.cut()
+            execution.abort()
             task.cancel()
             await asyncio.wait({task}, timeout=GRACE)
-        self.events.put(climb)
+        self.events.put(execution)
 
 
-def _import_drivers(climb: Execution) -> None:
+def _import_drivers(execution: Execution) -> None:
     try:
-        for module in climb.check.imports:
+        for module in execution.check.imports:
             importlib.import_module(module)
     except BaseException as error:
-        climb.end(error)
+        execution.finish(error)
 
 
-async def _attempt(climb: Execution) -> None:
+async def _attempt(execution: Execution) -> None:
     try:
-        await climb.check.run(climb.record)
+        await execution.check.run(execution.record)
     except StopCheck:
-        climb.end()
+        execution.finish()
     except BaseException as error:  # also SystemExit, from a driver: it would end the loop
-        climb.end(error)
+        execution.finish(error)
     else:
-        climb.end()
+        execution.finish()

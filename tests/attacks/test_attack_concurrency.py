@@ -24,7 +24,7 @@ from tests.harness import configs, security_md
 from tests.harness.faults import tls_port
 from tests.harness.figures import Section
 from tests.harness.full_deployment import PATIENT, ROWS, Servers, Whole, preflight, whole
-from tests.harness.provider_override import climb_changed
+from tests.harness.provider_override import run_check_changed
 from tests.harness.recording_proxy import LOOPBACK, Relay, relays
 from tests.harness.run_check import CheckRun, run_check
 from tests.harness.visits import VISITS
@@ -209,7 +209,7 @@ def secured_ingress(authority: Authority, roots: Path) -> Iterator[tuple[int, Cl
         name_server({"*.apps.test": [LOOPBACK]}) as names,
         tls_port(authority.leaf("*.apps.test").context()) as ingress,
     ):
-        yield ingress, lambda port: names.asked_by(lambda: climb_changed({"port": port}, key, values, extra=roots))
+        yield ingress, lambda port: names.asked_by(lambda: run_check_changed({"port": port}, key, values, extra=roots))
 
 
 SECURED = {

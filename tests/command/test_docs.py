@@ -7,7 +7,7 @@ import pytest
 
 import checks
 from checks.core.check import Layer
-from preflight.formats.explanation.text import explain
+from preflight.formats.explanation.text import paragraph
 from preflight.reference import generate
 from preflight.reference.catalogue import anchor, entries
 
@@ -30,7 +30,7 @@ def test_finding_is_expected_in_a_test(id_: str):
 @pytest.mark.parametrize("id_", entries())
 def test_finding_is_explained(id_: str):
     entry = entries()[id_]
-    text = explain(entry)
+    text = paragraph(entry)
     assert text.startswith(f"{id_}\n")
     assert "{" not in entry.hint
     assert entry.example, "run scripts/examples"

@@ -116,7 +116,7 @@ def words(key_type: object) -> str:
             return scheme
         case Choice(words=words_):
             return " or ".join(words_)
-        case Integer(least=least, most=most):
+        case Integer(minimum=least, maximum=most):
             return f"int {least}-{most if most < 2**53 - 1 else ''}"
         case Boolean():
             return "bool"

@@ -191,7 +191,7 @@ def test_verbose_page_unfolds_every_check():
 
 
 @pytest.mark.parametrize(
-    ("name", "verdict", "peace"),
+    ("name", "verdict", "no_problems_text"),
     [
         ("ready", "READY", "Every rung that was tried held."),
         ("plan", "VALID, nothing was probed", "Nothing shows without probing."),
@@ -199,10 +199,10 @@ def test_verbose_page_unfolds_every_check():
         ("configuration errors", "NOT VALID, nothing was probed", ""),
     ],
 )
-def test_verdict(name: str, verdict: str, peace: str):
+def test_verdict(name: str, verdict: str, no_problems_text: str):
     page = shown(name)
     assert words(every(page, "h1")[0]) == verdict
-    assert peace in words(every(page, "#problems")[0])
+    assert no_problems_text in words(every(page, "#problems")[0])
     assert every(page, "title")[0].to_text().startswith(f"{verdict} · ")
 
 

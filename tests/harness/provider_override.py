@@ -9,25 +9,26 @@ import pytest
 
 from checks.core.check import Check
 from checks.net.http import Endpoint
-from tests.harness import faults, run_check
-from tests.harness.run_check import CheckRun, run_check
+from tests.harness import faults
+from tests.harness.run_check import CheckRun, planned, run_check
 from tests.testbed import Leaf
 
 
-def climb_at(endpoint: Endpoint, name: str, values: Mapping[str, object], **options: object) -> CheckRun:
-    """As `climbing.climb`, with the check's `endpoint` replaced."""
-    return climb_changed({"endpoint": endpoint}, name, values, **options)
+def run_check_at(endpoint: Endpoint, name: str, values: Mapping[str, object], **options: object) -> CheckRun:
+    """As `run_check`, with the check's `endpoint` replaced."""
+    return run_check_changed({"endpoint": endpoint}, name, values, **options)
 
 
-def climb_changed(fields: Mapping[str, object], name: str, values: Mapping[str, object], **options: object) -> CheckRun:
-    """As `climbing.climb`, with these `fields` of the check replaced."""
+def run_check_changed(
+    fields: Mapping[str, object], name: str, values: Mapping[str, object], **options: object
+) -> CheckRun:
+    """As `run_check`, with these `fields` of the check replaced."""
 
-    def planned(*given: object) -> Check:
-        return replace(original(*given), **fields)  # type: ignore[arg-type]
+    def changed(*given: object) -> Check:
+        return replace(planned(*given), **fields)  # type: ignore[arg-type]
 
-    original = run_check.planned
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(run_check, "planned", planned)
+        patch.setattr("tests.harness.run_check.planned", changed)
         return run_check(name, values, **options)  # type: ignore[arg-type]
 
 

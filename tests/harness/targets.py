@@ -166,5 +166,5 @@ def climbed(aim: Aim, **more: Any) -> CheckRun:
     """One run of it."""
     options = {**aim.options, **more}
     if endpoint := options.pop("endpoint", None):
-        return provider_override.climb_at(endpoint, aim.name, aim.values, **options)
+        return provider_override.run_check_at(endpoint, aim.name, aim.values, **options)
     return run_check(aim.name, aim.values, **options)

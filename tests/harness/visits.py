@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from starlette.types import ASGIApp
 
 from checks.net.http import Endpoint
-from tests.harness.provider_override import climb_at
+from tests.harness.provider_override import run_check_at
 from tests.harness.run_check import CheckRun, run_check
 from tests.servers.archil import KEY as ARCHIL_KEY
 from tests.servers.archil import archil
@@ -53,7 +53,7 @@ class Visit:
     def climb(self, scheme: str, port: int, **options: object) -> CheckRun:
         """At ``http`` or ``https``, on this machine."""
         if not self.key:
-            return climb_at(Endpoint(scheme, "localhost", port, self.path or "/"), self.check, VALUES, **options)
+            return run_check_at(Endpoint(scheme, "localhost", port, self.path or "/"), self.check, VALUES, **options)
         url = f"{scheme.replace('http', 'ws') if self.check.count('_ws_') else scheme}://localhost:{port}{self.path}"
         pages = {_PAGES: DASHBOARD_ORIGIN} if self.check.endswith(".public") else {}
         return run_check(self.check, {**VALUES, **pages, self.key: url}, **options)  # type: ignore[arg-type]

@@ -24,7 +24,7 @@ from tests.harness.run_check import CheckRun, run_check
 
 URL, PREFIX = "kv.data_plane.url", "kv.data_plane.key_prefix"
 AWAY = "198.51.100.7"
-Inside = Callable[[Callable[[], CheckRun]], "Future[Climb]"]
+Inside = Callable[[Callable[[], CheckRun]], "Future[CheckRun]"]
 
 
 def check(host: str, port: int = 6379, timeout: float = 4.0) -> CheckRun:

@@ -12,7 +12,7 @@ from checks.net.http import Endpoint
 from preflight.config.loader import load
 from preflight.plan.plan import plan
 from tests.harness import configs, faults, profiles
-from tests.harness.provider_override import climb_at, endless, garbage, https, hung
+from tests.harness.provider_override import endless, garbage, https, hung, run_check_at
 from tests.harness.run_check import CheckRun, planned, run_check
 from tests.servers.archil import KEY, archil
 from tests.testbed import Authority, self_signed
@@ -39,7 +39,7 @@ def server(authority: Authority) -> Iterator[Web]:
 
 
 def check(port: int, trusted: Path, key: str = KEY, **options: object) -> CheckRun:
-    return climb_at(https(port), NAME, values(key), extra=trusted, **options)
+    return run_check_at(https(port), NAME, values(key), extra=trusted, **options)
 
 
 def answered(response: Response, authority: Authority, trusted: Path) -> CheckRun:
@@ -115,11 +115,13 @@ def test_network_faults_blame_the_region(trusted: Path) -> None:
     with faults.http_port() as port:
         check(port, trusted).fails("network.plaintext-on-tls", Layer.TLS, REGION, hint="TLS")
     nowhere = Endpoint("https", "control.invalid", 443)
-    climb_at(nowhere, NAME, values()).fails("network.name-not-found", Layer.DNS, REGION, hint=hint)
+    run_check_at(nowhere, NAME, values()).fails("network.name-not-found", Layer.DNS, REGION, hint=hint)
 
 
 def test_trust_is_mistles(server: Web, trusted: Path) -> None:
-    climb_at(https(server.port), NAME, values()).fails("tls.untrusted", Layer.TLS, REGION, hint="NODE_EXTRA_CA_CERTS")
+    run_check_at(https(server.port), NAME, values()).fails(
+        "tls.untrusted", Layer.TLS, REGION, hint="NODE_EXTRA_CA_CERTS"
+    )
     with web_server(archil(), self_signed()) as web:
         check(web.port, trusted).fails("tls.self-signed", Layer.TLS, REGION, hint="NODE_EXTRA_CA_CERTS")
 

@@ -21,7 +21,7 @@ from preflight.config.loader import load
 from preflight.plan.plan import plan
 from preflight.run.runner import run
 from tests.harness import configs, faults, profiles
-from tests.harness.provider_override import climb_at, endless, garbage, https, hung
+from tests.harness.provider_override import endless, garbage, https, hung, run_check_at
 from tests.harness.run_check import CheckRun, planned, run_check
 from tests.servers.e2b import KEY, e2b
 from tests.servers.e2b_schemas import REPLIES
@@ -65,7 +65,7 @@ def server(authority: Authority) -> Iterator[Web]:
 
 
 def check(port: int, trusted: Path, key: str = KEY, timeout: float = 4.0, **changes: object) -> CheckRun:
-    return climb_at(https(port), NAME, values(key, **changes), extra=trusted, timeout=timeout)
+    return run_check_at(https(port), NAME, values(key, **changes), extra=trusted, timeout=timeout)
 
 
 def answered(app: ASGIApp, authority: Authority, trusted: Path, **changes: object) -> CheckRun:
@@ -76,7 +76,7 @@ def answered(app: ASGIApp, authority: Authority, trusted: Path, **changes: objec
 @profiles.quick
 def test_a_built_template_passes(server: Web, trusted: Path) -> None:
     server.requests.clear()
-    found = climb_at(https(server.port), NAME, values(), extra=trusted, read_only=True)
+    found = run_check_at(https(server.port), NAME, values(), extra=trusted, read_only=True)
     assert [finding.layer for finding in found.findings] == ["dns", "connect", "tls", "auth", "access"]
     found.passes("e2b.auth", Layer.AUTH, API_KEY)
     found.passes("e2b.access", Layer.ACCESS, IMAGE, CPU, MEMORY)
@@ -245,7 +245,9 @@ def test_servers_that_answer_nothing_or_anything(authority: Authority, trusted: 
 
 
 def test_trust_is_mistles(server: Web, trusted: Path) -> None:
-    climb_at(https(server.port), NAME, values()).fails("tls.untrusted", Layer.TLS, DOMAIN, hint="NODE_EXTRA_CA_CERTS")
+    run_check_at(https(server.port), NAME, values()).fails(
+        "tls.untrusted", Layer.TLS, DOMAIN, hint="NODE_EXTRA_CA_CERTS"
+    )
     with web_server(e2b(), self_signed()) as web:
         check(web.port, trusted).fails("tls.self-signed", Layer.TLS, DOMAIN, hint="NODE_EXTRA_CA_CERTS")
 

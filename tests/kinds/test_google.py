@@ -13,7 +13,7 @@ from checks.net.http import Endpoint
 from preflight.config.loader import load
 from preflight.plan.plan import plan
 from tests.harness import configs, faults, profiles
-from tests.harness.provider_override import climb_at, endless, garbage, https, hung
+from tests.harness.provider_override import endless, garbage, https, hung, run_check_at
 from tests.harness.run_check import CheckRun, planned
 from tests.servers.google import CLIENT_ID, CLIENT_SECRET, google
 from tests.testbed import Authority, self_signed
@@ -41,7 +41,7 @@ def server(authority: Authority) -> Iterator[Web]:
 
 
 def check(port: int, trusted: Path, *client: str, **options: object) -> CheckRun:
-    return climb_at(https(port, "/token"), NAME, values(*client), extra=trusted, **options)
+    return run_check_at(https(port, "/token"), NAME, values(*client), extra=trusted, **options)
 
 
 def answered(response: Response, authority: Authority, trusted: Path) -> CheckRun:
@@ -143,7 +143,7 @@ def test_network_faults_blame_what_asks_for_google(trusted: Path) -> None:
     with faults.silent_port() as port:
         check(port, trusted, timeout=1.0).fails("network.silent", Layer.TLS, METHODS, hint=hint)
     nowhere = Endpoint("https", "oauth2.invalid", 443, "/token")
-    climb_at(nowhere, NAME, values()).fails("network.name-not-found", Layer.DNS, METHODS, hint=hint)
+    run_check_at(nowhere, NAME, values()).fails("network.name-not-found", Layer.DNS, METHODS, hint=hint)
 
 
 def test_servers_that_answer_nothing_or_anything(authority: Authority, trusted: Path) -> None:
@@ -157,7 +157,7 @@ def test_servers_that_answer_nothing_or_anything(authority: Authority, trusted: 
 
 
 def test_trust_is_mistles(server: Web, trusted: Path) -> None:
-    found = climb_at(https(server.port, "/token"), NAME, values())
+    found = run_check_at(https(server.port, "/token"), NAME, values())
     found.fails("tls.untrusted", Layer.TLS, METHODS, hint="NODE_EXTRA_CA_CERTS")
     with web_server(google(), self_signed()) as web:
         check(web.port, trusted).fails("tls.self-signed", Layer.TLS, METHODS, hint="NODE_EXTRA_CA_CERTS")

@@ -53,7 +53,7 @@ class Toy(Check):
         pass
 
     def diagnose(self, error: Exception) -> Diagnosis | None:
-        return SILENT.found(str(error)) if isinstance(error, CheckTimeout) else None
+        return SILENT.diagnosis(str(error)) if isinstance(error, CheckTimeout) else None
 
 
 class Hangs(Toy):
@@ -80,7 +80,7 @@ class TurnsCancellationIntoFailure(Toy):
         try:
             await asyncio.sleep(60)
         except asyncio.CancelledError:
-            record.note(SILENT.found("an echo of the cancellation"))
+            record.note(SILENT.diagnosis("an echo of the cancellation"))
 
 
 class BlocksTheLoop(Toy):
@@ -94,7 +94,7 @@ class CleansUp(Toy):
             await asyncio.sleep(60)
         finally:
             await asyncio.sleep(0.05)
-            record.note(LEFT.found("a key could not be removed"))
+            record.note(LEFT.diagnosis("a key could not be removed"))
 
 
 class FailsThenCleansUp(Toy):
@@ -105,7 +105,7 @@ class FailsThenCleansUp(Toy):
             await asyncio.sleep(60)
 
     async def climb(self, record: Recorder) -> None:
-        record.note(SILENT.found("no answer"))
+        record.note(SILENT.diagnosis("no answer"))
 
 
 class SaysWhatNoDocumentHolds(Toy):
@@ -271,8 +271,8 @@ def test_signal_gives_what_was_found_so_far(number: signal.Signals):
 
 def test_check_that_was_cut_before_it_began_does_not_begin():
     climb = Execution(made(Counts), Settings(Trust()))
-    climb.cut(DEADLINE.found("too late"))
-    assert not climb.begin()
+    climb.abort(DEADLINE.diagnosis("too late"))
+    assert not climb.start()
     ((_, result),) = climb.results(ORIGINS)
     assert seen(result)[0] == ("run.deadline", Layer.DNS, Status.FAIL)
 

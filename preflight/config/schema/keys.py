@@ -110,7 +110,7 @@ KEYS: tuple[Key, ...] = (
     Key(f"{API}.public_url", HTTP),
     Key(f"{AUTH}.secret", secrecy=CHOSEN),
     Key(f"{AUTH}.trusted_origins", ListOf(TEXT)),
-    Key(f"{AUTH}.enabled_methods", ListOf(Choice(("otp", "google")), must_hold="otp"), OPTIONAL),
+    Key(f"{AUTH}.enabled_methods", ListOf(Choice(("otp", "google")), must_contain="otp"), OPTIONAL),
     Key(f"{AUTH}.allow_signups", BOOLEAN, OPTIONAL, default=True),
     Key(f"{AUTH}.otp.length", Integer(4, 12)),
     Key(f"{AUTH}.otp.expires_in_seconds", Integer(30)),

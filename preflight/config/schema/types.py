@@ -89,13 +89,17 @@ class Choice:
 class Integer:
     """A whole number within limits, both included; ``5100.0`` is one."""
 
-    least: int
-    most: int = javascript.SAFE_INTEGER
+    minimum: int
+    maximum: int = javascript.SAFE_INTEGER
 
     @property
     def expects(self) -> str:
         """What to write."""
-        limits = f"from {self.least}" if self.most == javascript.SAFE_INTEGER else f"from {self.least} to {self.most}"
+        limits = (
+            f"from {self.minimum}"
+            if self.maximum == javascript.SAFE_INTEGER
+            else f"from {self.minimum} to {self.maximum}"
+        )
         return f"a whole number {limits}, without quotes"
 
     def parse(self, text: str) -> object:
@@ -109,7 +113,7 @@ class Integer:
         """The value as Mistle sees it. Raises Wrong."""
         if isinstance(value, bool) or not isinstance(value, int | float):
             raise InvalidValue(causes.WRONG_TYPE, f"is {name_of(value)}, must be {self.expects}")
-        if not self.least <= value <= self.most:  # true for nan as well
+        if not self.minimum <= value <= self.maximum:  # true for nan as well
             raise InvalidValue(causes.OUT_OF_RANGE, f"is {_brief(value)}, must be {self.expects}")
         if value != int(value):
             raise InvalidValue(causes.WRONG_TYPE, f"is {value}, must be {self.expects}")
@@ -142,10 +146,10 @@ class Boolean:
 
 @dataclass(frozen=True)
 class ListOf:
-    """A list of at least one item, each of type ``item``; ``must_hold`` names the one that may not be left out."""
+    """A list of at least one item, each of type ``item``; ``must_contain`` names the one that may not be left out."""
 
     item: Text | Choice
-    must_hold: str = ""
+    must_contain: str = ""
 
     @property
     def expects(self) -> str:
@@ -163,8 +167,8 @@ class ListOf:
         if not value:
             raise InvalidValue(causes.OUT_OF_RANGE, "is an empty list, must have at least 1 item")
         items = tuple(self._item(number, item) for number, item in enumerate(value, 1))
-        if self.must_hold and self.must_hold not in items:
-            raise InvalidValue(causes.NOT_ALLOWED, f'does not hold "{self.must_hold}", which Mistle requires')
+        if self.must_contain and self.must_contain not in items:
+            raise InvalidValue(causes.NOT_ALLOWED, f'does not hold "{self.must_contain}", which Mistle requires')
         return items
 
     def _item(self, number: int, item: object) -> object:

@@ -32,11 +32,11 @@ class Overrides:
         """The variables that could not be read, and those that look like overrides but are none."""
         return (
             *(
-                origins.found(value.cause, dotted(path), message=value.message)
+                origins.finding(value.cause, dotted(path), message=value.message)
                 for path, value in self.values.items()
                 if isinstance(value, InvalidValue)
             ),
-            *(origins.found(causes.UNKNOWN_OVERRIDE, message=message) for message in self.unknown),
+            *(origins.finding(causes.UNKNOWN_OVERRIDE, message=message) for message in self.unknown),
         )
 
     def applied(self, tree: Tree) -> Tree:

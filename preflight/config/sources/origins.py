@@ -37,7 +37,7 @@ class Origins:
             return f"{clean(path, _NAME)} in {self.file.place(path)}"
         return BY_PATH[path].variable if path in BY_PATH else clean(path, _NAME)
 
-    def found(self, cause: Cause, *paths: str, message: str, status: Status | None = None) -> Finding:
+    def finding(self, cause: Cause, *paths: str, message: str, status: Status | None = None) -> Finding:
         """A finding that blames these keys."""
         hint = cause.hint.format(blamed=" and ".join(map(self.place, paths)))
         fields = tuple(clean(path, _NAME) for path in paths)

@@ -51,7 +51,7 @@ def validate(tree: Tree, origins: Origins) -> Validated:
     missing = [key for key in KEYS if key.required.holds(tree) and not _is_set(key, present)]
     findings = (
         *(_finding(entry, entry.value, origins) for entry in entries if isinstance(entry.value, InvalidValue)),
-        *(origins.found(causes.MISSING, key.path, message=_missing(key)) for key in missing),
+        *(origins.finding(causes.MISSING, key.path, message=_missing(key)) for key in missing),
         *(_unknown(*stranger, origins) for stranger in islice(_strangers(tree, _SHAPE, ()), _MANY)),
     )
     values = {entry.path: entry.value for entry in entries if not isinstance(entry.value, InvalidValue | None)}
@@ -98,11 +98,11 @@ def _accepted(key: Key, value: object) -> object:
 
 
 def _finding(entry: _Entry, wrong: InvalidValue, origins: Origins) -> Finding:
-    return replace(origins.found(wrong.cause, entry.path, message=wrong.message), fields=entry.keys)
+    return replace(origins.finding(wrong.cause, entry.path, message=wrong.message), fields=entry.keys)
 
 
 def _unknown(path: Path, siblings: tuple[str, ...], origins: Origins) -> Finding:
-    return origins.found(causes.UNKNOWN_KEY, dotted(path), message=suggestions.unknown(path, siblings))
+    return origins.finding(causes.UNKNOWN_KEY, dotted(path), message=suggestions.unknown(path, siblings))
 
 
 def _is_set(key: Key, present: frozenset[str]) -> bool:

@@ -38,9 +38,9 @@ class Context:
         except BadUrl:
             return None
 
-    def found(self, cause: Cause, *paths: str, message: str, status: Status | None = None) -> Finding:
+    def finding(self, cause: Cause, *paths: str, message: str, status: Status | None = None) -> Finding:
         """A finding that blames these keys."""
-        return self.origins.found(cause, *paths, message=message, status=status)
+        return self.origins.finding(cause, *paths, message=message, status=status)
 
 
 Rule = Callable[[Context], Iterator["Finding"]]

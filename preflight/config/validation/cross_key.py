@@ -63,7 +63,7 @@ def active_key(settings: Context) -> Iterator[Finding]:
     versions = [name for name in keys if name.isdecimal()] if isinstance(keys, dict) and VERSION not in keys else []
     if active and versions and str(active) not in versions:
         message = f"is {active}, and the configured versions are {', '.join(versions)}"
-        yield settings.found(causes.ACTIVE_KEY_MISSING, ACTIVE_KEY, message=message)
+        yield settings.finding(causes.ACTIVE_KEY_MISSING, ACTIVE_KEY, message=message)
 
 
 def provider_and_storage(settings: Context) -> Iterator[Finding]:
@@ -73,7 +73,7 @@ def provider_and_storage(settings: Context) -> Iterator[Finding]:
         message = (
             f'is "{backend}", and sandbox.provider is "{provider}", which works only with "{_STORAGE_OF[provider]}"'
         )
-        yield settings.found(causes.PROVIDER_STORAGE_MISMATCH, "sandbox.storage.backend", message=message)
+        yield settings.finding(causes.PROVIDER_STORAGE_MISMATCH, "sandbox.storage.backend", message=message)
 
 
 def public_addresses(settings: Context) -> Iterator[Finding]:
@@ -82,12 +82,12 @@ def public_addresses(settings: Context) -> Iterator[Finding]:
         url = settings.url(path)
         if url and condition.holds(settings.tree) and not is_public(url.host):
             message = f"its host {shown(url.host)} cannot be reached from {who}"
-            yield settings.found(causes.NOT_PUBLIC, path, message=message)
+            yield settings.finding(causes.NOT_PUBLIC, path, message=message)
     for path in _PUBLIC_URLS if settings.production else ():
         url = settings.url(path)
         if url and is_loopback(url.host):
             message = f"its host {shown(url.host)} is each browser's own machine, not this deployment"
-            yield settings.found(causes.NOT_PUBLIC, path, message=message, status=Status.WARN)
+            yield settings.finding(causes.NOT_PUBLIC, path, message=message, status=Status.WARN)
 
 
 def trusted_origins(settings: Context) -> Iterator[Finding]:
@@ -100,10 +100,10 @@ def trusted_origins(settings: Context) -> Iterator[Finding]:
         if origin != entry:
             instead = f"; write {shown(origin)}" if origin else ""
             message = f"item {number} is not an origin as browsers send it{instead}"
-            yield settings.found(causes.ORIGIN_NEVER_MATCHES, TRUSTED, message=message)
+            yield settings.finding(causes.ORIGIN_NEVER_MATCHES, TRUSTED, message=message)
     if dashboard and dashboard.origin not in trusted:
         message = f"does not hold {shown(dashboard.origin)}, the origin of {DASHBOARD_URL}"
-        yield settings.found(causes.ORIGIN_NOT_TRUSTED, TRUSTED, message=message)
+        yield settings.finding(causes.ORIGIN_NOT_TRUSTED, TRUSTED, message=message)
 
 
 def api_origin(settings: Context) -> Iterator[Finding]:
@@ -113,9 +113,9 @@ def api_origin(settings: Context) -> Iterator[Finding]:
         return
     if told.origin not in (api.origin, dashboard.origin):
         message = f"is {shown(told.origin)}, and the API is served at {shown(api.origin)}"
-        yield settings.found(causes.ORIGIN_MISMATCH, API_ORIGIN, message=message)
+        yield settings.finding(causes.ORIGIN_MISMATCH, API_ORIGIN, message=message)
     elif told.path != "/" or told.query:
-        yield settings.found(causes.ORIGIN_MISMATCH, API_ORIGIN, message=f"has a path, must be {shown(told.origin)}")
+        yield settings.finding(causes.ORIGIN_MISMATCH, API_ORIGIN, message=f"has a path, must be {shown(told.origin)}")
 
 
 def weak_secrets(settings: Context) -> Iterator[Finding]:
@@ -124,7 +124,7 @@ def weak_secrets(settings: Context) -> Iterator[Finding]:
     for path, value in settings.values.items():
         if key_of(path).secrecy is Secrecy.CHOSEN and len(str(value)) < _STRONG:
             message = f"has {len(str(value))} characters, should have {_STRONG} or more"
-            yield settings.found(causes.WEAK_SECRET, path, message=message, status=status)
+            yield settings.finding(causes.WEAK_SECRET, path, message=message, status=status)
 
 
 def shared_secrets(settings: Context) -> Iterator[Finding]:
@@ -136,7 +136,7 @@ def shared_secrets(settings: Context) -> Iterator[Finding]:
     for paths in holders.values():
         if len(paths) > 1 and any(key_of(path).secrecy is Secrecy.CHOSEN for path in paths):
             message = f"the same secret is in {', '.join(paths[:-1])} and {paths[-1]}"
-            yield settings.found(causes.SHARED_SECRET, *paths, message=message)
+            yield settings.finding(causes.SHARED_SECRET, *paths, message=message)
 
 
 def insecure_urls(settings: Context) -> Iterator[Finding]:
@@ -145,13 +145,13 @@ def insecure_urls(settings: Context) -> Iterator[Finding]:
         url = settings.url(path)
         if url and url.scheme in ("http", "ws"):
             message = f"begins with {url.scheme}://, in production"
-            yield settings.found(causes.INSECURE_URL, path, message=message)
+            yield settings.finding(causes.INSECURE_URL, path, message=message)
 
 
 def test_faults(settings: Context) -> Iterator[Finding]:
     """In production, no faults are injected."""
     if settings.production and settings.values.get(TEST_FAULTS):
-        yield settings.found(causes.TEST_FAULTS, TEST_FAULTS, message="is true, in production")
+        yield settings.finding(causes.TEST_FAULTS, TEST_FAULTS, message="is true, in production")
 
 
 def key_prefixes(settings: Context) -> Iterator[Finding]:
@@ -162,7 +162,7 @@ def key_prefixes(settings: Context) -> Iterator[Finding]:
         message = (
             f"both planes keep their keys under {shown(settings.text(paths[0]))} in one database at {data.address}"
         )
-        yield settings.found(causes.PREFIX_COLLISION, *paths, message=message)
+        yield settings.finding(causes.PREFIX_COLLISION, *paths, message=message)
 
 
 def ignored_sections(settings: Context) -> Iterator[Finding]:
@@ -170,7 +170,7 @@ def ignored_sections(settings: Context) -> Iterator[Finding]:
     paths = [path for path in settings.values if path.startswith(f"{AUTH}.google.")]
     if paths and not GOOGLE_ENABLED.holds(settings.tree):
         message = f"Mistle ignores it: {AUTH}.enabled_methods does not hold google"
-        yield settings.found(causes.IGNORED_SECTION, *paths, message=message)
+        yield settings.finding(causes.IGNORED_SECTION, *paths, message=message)
 
 
 RULES: tuple[Rule, ...] = (

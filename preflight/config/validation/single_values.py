@@ -30,7 +30,7 @@ def placeholders(settings: Context) -> Iterator[Finding]:
         if in_use(path, settings.tree) and any(map(_is_placeholder, items)):
             secret = key_of(path).secrecy is not Secrecy.NONE
             message = "still holds a placeholder" if secret else f"still holds a placeholder: {shown(value)}"
-            yield settings.found(causes.PLACEHOLDER, path, message=message)
+            yield settings.finding(causes.PLACEHOLDER, path, message=message)
 
 
 def urls(settings: Context) -> Iterator[Finding]:
@@ -40,7 +40,7 @@ def urls(settings: Context) -> Iterator[Finding]:
         if isinstance(key.type, Text) and key.url and text and in_use(key.path, settings.tree):
             wrong = None if _is_placeholder(text) else _wrong(key, text, key.type.schemes)
             if wrong:
-                yield settings.found(wrong.cause, key.path, message=wrong.message)
+                yield settings.finding(wrong.cause, key.path, message=wrong.message)
 
 
 SYNTAX: tuple[Rule, ...] = (placeholders, urls)

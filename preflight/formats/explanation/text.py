@@ -12,10 +12,10 @@ if TYPE_CHECKING:
 
 def render(explanation: Explanation) -> str:
     """One entry in full, or one line each."""
-    return _listing(explanation.entries) if explanation.listed else explain(explanation.entries[0])
+    return _listing(explanation.entries) if explanation.listed else paragraph(explanation.entries[0])
 
 
-def explain(entry: Entry) -> str:
+def paragraph(entry: Entry) -> str:
     """What it means, what it looked like once, and the remedy."""
     return "\n".join(_lines(entry)) + "\n"
 

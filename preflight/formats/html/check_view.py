@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Rung:
+class RungView:
     """One rung of a climb."""
 
     layer: Layer
@@ -46,10 +46,10 @@ class CheckView:
     result: Result
 
     @property
-    def rungs(self) -> tuple[Rung, ...]:
+    def rungs(self) -> tuple[RungView, ...]:
         """The lowest first."""
         found = {layer: [each for each in self.result.findings if each.layer == layer] for layer in Layer}
-        return tuple(Rung(layer, tuple(findings)) for layer, findings in found.items() if findings)
+        return tuple(RungView(layer, tuple(findings)) for layer, findings in found.items() if findings)
 
 
 def by_kind(checks: Iterable[CheckView]) -> Mapping[str, list[CheckView]]:

@@ -97,7 +97,7 @@ class Page:
         return tuple(dict.fromkeys(id_ for id_ in ids if id_ not in said))
 
     @property
-    def peace(self) -> str:
+    def no_problems_text(self) -> str:
         """Why there is no problem."""
         if self.report.signal:
             return "Nothing yet: the run was interrupted, and nothing is known of what it had not tried."

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from preflight.formats.html.check_view import CheckView, Rung
+from preflight.formats.html.check_view import CheckView, RungView
 from preflight.formats.html.document import document
 from preflight.formats.html.sections import by_section
 from preflight.formats.html.text import meaning
@@ -67,7 +67,7 @@ class PageProblem:
         return meaning(self.finding.id)
 
     @property
-    def rungs(self) -> tuple[Rung, ...]:
+    def rungs(self) -> tuple[RungView, ...]:
         """None of a check that climbs nothing."""
         results = (each for each in self.vantages[0].report.results if each.name == self.name and each.kind != "config")
         return next((CheckView(0, result).rungs for result in results), ())
@@ -91,7 +91,7 @@ class Page:
         return ready if self.matrix.ready else not_ready
 
     @property
-    def peace(self) -> str:
+    def no_problems_text(self) -> str:
         """Why there is no problem."""
         if self.matrix.incomplete:
             return "Nothing yet: nothing is known of what an interrupted run had not tried."
