@@ -1,19 +1,14 @@
-"""What can be wrong with a Postgres, and the words by which servers and poolers say so at a login."""
+"""What can be wrong with a Postgres server, its pooler or the URL."""
 
 from __future__ import annotations
 
-import re
-
 from checks.core import unexpected
-from checks.core.check import Cause, Diagnosis, Layer, Status
-from checks.core.text import foreign
-from checks.net.tcp import RESET
-from checks.postgres.refusals import LIBPQ, SERVER
+from checks.core.check import Cause, Layer, Status
 
 PASSWORD_REJECTED = Cause(
     "postgres.password-rejected",
     Layer.AUTH,
-    "the server refuses the password, or does not know the user (with SCRAM it does not say which)",
+    "the server refuses the password, or has no such user (with SCRAM it does not report which)",
     "correct the user name and password in {url}; special characters must be percent-encoded",
 )
 ROLE_MISSING = Cause(
@@ -43,7 +38,7 @@ TLS_REFUSED = Cause(
 UNKNOWN_PARAMETER = Cause(
     "postgres.unknown-parameter",
     Layer.AUTH,
-    "the client library hands a query parameter of the URL to the server, which does not take it",
+    "the client library sends a query parameter of the URL to the server, which refuses it",
     "remove the parameter from {url}",
 )
 DATABASE_MISSING = Cause(
@@ -63,7 +58,7 @@ TOO_MANY_CONNECTIONS = Cause(
     "postgres.too-many-connections",
     Layer.AUTH,
     "every connection that the server, the role, the database or the pooler allows is taken",
-    "raise the limit that the server's words name, or find who holds the connections (pg_stat_activity)",
+    "raise the limit that the server's message names, or find who holds the connections (pg_stat_activity)",
 )
 STARTING_UP = Cause(
     "postgres.starting-up",
@@ -74,8 +69,8 @@ STARTING_UP = Cause(
 LOGIN_TOO_COSTLY = Cause(
     "postgres.login-too-costly",
     Layer.AUTH,
-    "the server wants the password hashed over a million times at each login (SCRAM), which would stop Mistle for long",
-    "lower scram_iterations at the server of {url}, and set the role's password again; a Postgres of your own has 4096",
+    "the server wants the password hashed over a million times at each login (SCRAM), which stops Mistle for long",
+    "lower scram_iterations at the server of {url}, and set the role's password again; the default of Postgres is 4096",
 )
 NOT_POSTGRES = Cause(
     "postgres.not-postgres",
@@ -86,8 +81,8 @@ NOT_POSTGRES = Cause(
 LOGIN_REFUSED = Cause(
     "postgres.login-refused",
     Layer.AUTH,
-    "the server refuses the login for a reason of its own",
-    "act on the server's words ({url})",
+    "the server refuses the login for another reason",
+    "act on the server's message ({url})",
 )
 ROOTS_UNREADABLE = Cause(
     "postgres.roots-unreadable",
@@ -120,7 +115,7 @@ QUERY_FAILED = Cause(
     "postgres.query-failed",
     Layer.ACCESS,
     "the login is accepted, and a harmless query fails",
-    "act on the server's words ({url})",
+    "act on the server's message ({url})",
     blames=("url",),
 )
 MAY_NOT_CREATE = Cause(
@@ -147,7 +142,7 @@ POOLER_ON_DIRECT_URL = Cause(
 RELAYED = Cause(
     "postgres.relayed",
     Layer.FITNESS,
-    "somebody is between here and the server who does not make up session keys: NAT, a TCP proxy, or Pgpool-II",
+    "something between here and the server changes ports but not session keys: NAT, a TCP proxy, or Pgpool-II",
     blames=("url",),
     status=Status.OK,
 )
@@ -260,41 +255,3 @@ CAUSES = (
     SHARED_BY_PLANES,
     unexpected.cause("postgres", "Postgres", ("url",)),
 )
-
-# PgBouncer sends 08P01 for everything: only the words tell.
-_BY_SERVER = (
-    (r"unrecognized configuration parameter", UNKNOWN_PARAMETER),
-    (r"unsupported startup parameter", UNKNOWN_PARAMETER),
-    (r"invalid value for parameter|parameter \"\S+\" (cannot|requires)", UNKNOWN_PARAMETER),
-    (r"query_wait_timeout", POOL_EXHAUSTED),
-    (r"client_login_timeout|server login|cannot connect to server|server down|server conn", POOLER_BACKEND_DOWN),
-    (r"SSL required|TLS required", TLS_REQUIRED),
-    (r"does not support SSL", TLS_REFUSED),
-    (r"pg_hba\.conf", NO_HBA_ENTRY),
-    (r"(password|SASL) authentication failed", PASSWORD_REJECTED),
-    (r"role \".*\" does not exist|not permitted to log in|no such user", ROLE_MISSING),
-    (r"database \".*\" does not exist|no such database", DATABASE_MISSING),
-    (r"permission denied for database|database \".*\" is not currently accepting", MAY_NOT_CONNECT),
-    (r"too many (clients|connections)|connection slots|no more connections", TOO_MANY_CONNECTIONS),
-    (r"starting up|shutting down|recovery mode|not (yet )?accepting connections", STARTING_UP),
-    (r"unsupported frontend", NOT_POSTGRES),
-)
-_BY_LIBPQ = (
-    (r"no password supplied", PASSWORD_REJECTED),
-    (r"invalid response to SSL negotiation|expected authentication request", NOT_POSTGRES),
-    (r"server closed the connection|Connection reset|could not (receive|send) data|write to server failed", RESET),
-)
-BY_WORDS = {
-    speaker: tuple((re.compile(words), cause) for words, cause in rows)
-    for speaker, rows in ((SERVER, _BY_SERVER), (LIBPQ, _BY_LIBPQ))
-}
-
-
-def by_words(words: str, by: str, otherwise: Cause) -> Diagnosis:
-    """The cause that the words name, of the server or of libpq."""
-    start = words[:1000]  # some patterns take the square of the words' length
-    cause = next((cause for pattern, cause in BY_WORDS[by] if pattern.search(start)), otherwise)
-    if cause is RESET:
-        return RESET.diagnosis("the connection was closed by the server")
-    hint = "act on libpq's words, and read the server's own log ({url})" if (by, cause) == (LIBPQ, otherwise) else None
-    return cause.diagnosis(f"{by} says: {foreign(words)}", hint=hint)

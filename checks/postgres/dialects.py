@@ -1,6 +1,6 @@
-"""How Mistle's two Postgres clients read one URL. They differ from each other, and from libpq.
+"""How Mistle's two Postgres clients read one URL. They differ from each other and from libpq.
 
-Read off, and tried with, postgres.js 3.4.9 and node-postgres 8.23.1 (pg-connection-string 2.14.1).
+Source: the code of postgres.js 3.4.9 and node-postgres 8.23.1 (pg-connection-string 2.14.1), and trials with both.
 """
 
 from __future__ import annotations
@@ -8,7 +8,7 @@ from __future__ import annotations
 import ipaddress
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from urllib.parse import unquote
 
 Query = Mapping[str, str]
@@ -16,22 +16,22 @@ Query = Mapping[str, str]
 
 @dataclass(frozen=True)
 class Tls:
-    """What a URL's words mean: is TLS spoken, is the certificate verified, is plaintext taken where TLS is refused."""
+    """What a URL asks for. ``falls_back``: the client goes on without TLS where the server has none."""
 
-    spoken: bool
+    enabled: bool
     verified: bool = False
     falls_back: bool = False
     roots: str = ""  # a file that replaces the trusted roots
 
 
-PLAINTEXT = Tls(spoken=False)
-UNVERIFIED = Tls(spoken=True)
-VERIFIED = Tls(spoken=True, verified=True)
+PLAINTEXT = Tls(enabled=False)
+UNVERIFIED = Tls(enabled=True)
+VERIFIED = Tls(enabled=True, verified=True)
 
 
 @dataclass(frozen=True)
 class Dialect:
-    """One client library: its TLS words, the parameters it sends to the server, how it reads names."""
+    """One client library: how it reads the TLS parameters and the names in a URL, and what it sends to the server."""
 
     client: str
     tls: Callable[[Query], Tls]
@@ -41,16 +41,16 @@ class Dialect:
     ipv6: bool
 
 
-# postgres.js: parseOptions() and connection.js secure(). Every other word, `no-verify` too, means full verification.
-_JS_WORDS = {
+# postgres.js: parseOptions() and connection.js secure(). Every other value, `no-verify` too, means full verification.
+_JS_MODES = {
     "": PLAINTEXT,
     "disable": PLAINTEXT,
     "false": PLAINTEXT,
     "allow": UNVERIFIED,
     "require": UNVERIFIED,
-    "prefer": Tls(spoken=True, falls_back=True),
+    "prefer": Tls(enabled=True, falls_back=True),
 }
-_JS_OWN = frozenset(
+_JS_NOT_SENT = frozenset(
     """max ssl sslmode sslnegotiation idle_timeout connect_timeout max_lifetime max_pipeline backoff keep_alive prepare
     debug fetch_types publications target_session_attrs""".split()  # noqa: SIM905
 )
@@ -59,22 +59,22 @@ _JS_OWN = frozenset(
 def _js_tls(query: Query) -> Tls:
     if query.get("sslrootcert") == "system":
         return VERIFIED
-    return _JS_WORDS.get(query.get("sslmode") or query.get("ssl") or "", VERIFIED)
+    return _JS_MODES.get(query.get("sslmode") or query.get("ssl") or "", VERIFIED)
 
 
 def _js_parameters(query: Query) -> dict[str, str]:
-    return {name: value for name, value in query.items() if value and name not in _JS_OWN}
+    return {name: value for name, value in query.items() if value and name not in _JS_NOT_SENT}
 
 
 def _js_certificate_name(host: str) -> str:
-    # tls.connect() gets neither host nor servername for an address, and then verifies "localhost".
+    # For an address, postgres.js gives tls.connect() no host and no servername; Node.js then verifies "localhost".
     return "localhost" if _is_address(host) else host
 
 
-# node-postgres: pg-connection-string. Any sslmode but these verifies; `uselibpqcompat` changes some meanings.
-_PG_WORDS = {"disable": PLAINTEXT, "no-verify": UNVERIFIED}
-_PG_COMPATIBLE_WORDS = {"disable": PLAINTEXT, "prefer": UNVERIFIED, "require": UNVERIFIED}
-_PG_SSL_WORDS = {"": PLAINTEXT, "0": PLAINTEXT, "no-verify": UNVERIFIED}
+# node-postgres: pg-connection-string. Every other sslmode verifies; `uselibpqcompat` changes some meanings.
+_PG_MODES = {"disable": PLAINTEXT, "no-verify": UNVERIFIED}
+_PG_COMPATIBLE_MODES = {"disable": PLAINTEXT, "prefer": UNVERIFIED, "require": UNVERIFIED}
+_PG_SSL_VALUES = {"": PLAINTEXT, "0": PLAINTEXT, "no-verify": UNVERIFIED}
 _PG_SENT = ("application_name", "replication", "options")
 _PG_SENT_NUMBERS = ("statement_timeout", "lock_timeout", "idle_in_transaction_session_timeout")
 
@@ -82,10 +82,10 @@ _PG_SENT_NUMBERS = ("statement_timeout", "lock_timeout", "idle_in_transaction_se
 def _pg_tls(query: Query) -> Tls:
     mode, roots = query.get("sslmode", ""), query.get("sslrootcert", "")
     if not (mode or roots or query.get("sslcert") or query.get("sslkey")):
-        return _PG_SSL_WORDS.get(query.get("ssl", ""), VERIFIED)
-    words = _PG_COMPATIBLE_WORDS if query.get("uselibpqcompat") == "true" else _PG_WORDS
-    meant = words.get(mode, VERIFIED)
-    return Tls(spoken=True, verified=True, roots=roots) if meant.verified else meant
+        return _PG_SSL_VALUES.get(query.get("ssl", ""), VERIFIED)
+    modes = _PG_COMPATIBLE_MODES if query.get("uselibpqcompat") == "true" else _PG_MODES
+    tls = modes.get(mode, VERIFIED)
+    return replace(tls, roots=roots) if tls.verified else tls
 
 
 def _pg_parameters(query: Query) -> dict[str, str]:
@@ -99,8 +99,8 @@ _ESCAPES = re.compile(r"(?:%(?!23|24|26|2B|2C|2F|3A|3B|3D|3F|40)[0-9A-F]{2})+", 
 
 
 def _pg_database(path: str) -> str:
-    # decodeURI(): escapes of reserved characters stay as they are
-    return _ESCAPES.sub(lambda m: unquote(m[0]), path)
+    # decodeURI() leaves escapes of reserved characters as they are
+    return _ESCAPES.sub(lambda match: unquote(match[0]), path)
 
 
 def _parse_int(text: str) -> str:

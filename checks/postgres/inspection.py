@@ -1,4 +1,4 @@
-"""The one statement: everything that is asked of a Postgres, in one flight, changing nothing."""
+"""The statements that query the state of a Postgres, sent as one message, and their result. They write nothing."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from itertools import groupby, islice
 from typing import Any
 
-# ts_stat() runs a query that must not be run where the role lacks the right for it, or the table is not there: plain
-# SQL would be refused as a whole. Every build has it, and it hands back words of up to 2 KB, in any order. The search
-# path keeps names from meaning what somebody put in `public`.
+# ts_stat() runs a query only where the role has the right for it and the table exists: the server would refuse plain
+# SQL as a whole. Every build has ts_stat(); it returns words of up to 2 KB, in any order, so a ciphertext comes in
+# numbered parts. The search path excludes objects of the same name in `public`.
 _STATEMENTS = """
 begin read only;
 set local statement_timeout = {limit};
@@ -62,10 +62,10 @@ select json_build_object(
         when not (has_schema_privilege(n.oid, 'usage') and has_table_privilege(c.oid, 'select')) then '"denied"'
         when exists (select from pg_locks l where l.relation = c.oid and l.mode = 'AccessExclusiveLock') then '"locked"'
         else (select coalesce(json_agg(word), '[]') from ts_stat(
-            'select array_to_tsvector(array_agg(v || '':'' || part || '':'' || substr(c, part * {part} + 1, {part})))
+            'select array_to_tsvector(array_agg(v || '':'' || part || '':'' || substr(c, part * {size} + 1, {size})))
              from (select master_key_version v, coalesce(min(ciphertext), '''') c
-                   from control_plane.organization_credential_keys group by 1 order by 1 limit {most}) k,
-                  generate_series(0, length(c) / {part}) part')) end
+                   from control_plane.organization_credential_keys group by 1 order by 1 limit {max_versions}) k,
+                  generate_series(0, length(c) / {size}) part')) end
       from pg_class c join pg_namespace n on n.oid = c.relnamespace
       where {credentials} and n.nspname = 'control_plane'
         and c.relname = 'organization_credential_keys' and c.relkind in ('r', 'p')
@@ -77,16 +77,18 @@ where d.datname = current_database() and r.rolname = current_user;
 rollback
 """
 _WORD = re.compile(r"(\d{1,19}):(\d{1,9}):(.*)", re.DOTALL)
-_LONGEST = 2**31 - 1  # milliseconds: more is no value of statement_timeout
-_MOST = 100  # versions of master keys: each may be a finding
-_PART = 400  # characters of a ciphertext
-_PARTS = ("", "_meta", "_openworkflow")
+_MAX_TIMEOUT = 2**31 - 1  # milliseconds: the largest statement_timeout
+_MAX_VERSIONS = 100  # of master keys: each may be a finding
+_PART_SIZE = 400  # characters of a ciphertext
+_SCHEMA_ENDINGS = ("", "_meta", "_openworkflow")
 
 
 @dataclass(frozen=True)
 class Plane:
-    """What one plane's schemas hold. ``unusable``: what the role lacks rights on, by schema, the schema's own name
-    where it lacks USAGE; ``migrating``: pids of sessions with locks.
+    """One plane's schemas.
+
+    ``unusable``: by schema, the tables and sequences on which the role lacks rights; the schema's own name where the
+    role lacks USAGE on it. ``migrating``: pids of sessions that hold locks as a migration does.
     """
 
     name: str
@@ -100,13 +102,16 @@ class Plane:
 
 @dataclass(frozen=True)
 class ServerState:
-    """The answer. Connections are counts; ``left`` after the tightest of the server's, database's and role's limits."""
+    """The result of the statements, and what the login reported.
+
+    ``left``: connections left under the tightest limit: the server's, the database's or the role's.
+    """
 
     pid: int
     local_port: int
-    key_pid: int  # what the login handed out as the backend's pid
+    key_pid: int  # the backend's pid as reported at the login
     version: int  # server_version_num
-    client_port: int | None  # as the server sees it
+    client_port: int | None  # of this connection, as the server sees it
     system: str | None
     started: str
     database: int
@@ -116,35 +121,48 @@ class ServerState:
     read_only: bool
     may_create: bool
     left: int
-    own: int  # sessions of the same role, this one not counted
+    own: int  # other sessions of the same role
     planes: tuple[Plane, ...]
     ciphertexts: tuple[tuple[str, str], ...] | str | None
 
     @property
     def pooled(self) -> bool:
-        """Whether a pooler answered: it hands out a made-up pid for cancellation (PgBouncer, in every mode)."""
+        """Whether a pooler replied: at the login it reports a made-up pid (PgBouncer, in every mode)."""
         return self.pid != self.key_pid
 
     @property
     def relayed(self) -> bool:
-        """Whether somebody is in between: the server sees another port than the one that this end has."""
+        """Whether something is in between: the server sees another client port than the local one."""
         return self.client_port is not None and self.client_port != self.local_port
+
+    def facts(self) -> dict[str, object]:
+        """The values that are compared with those of other checks."""
+        return {
+            "system": self.system,
+            "database": self.database,
+            "database_name": self.name,
+            "started": self.started,
+            "in_recovery": self.in_recovery,
+            "version": self.version,
+            "pooled": self.pooled,
+            "relayed": self.relayed,
+        }
 
 
 def statements(planes: tuple[str, ...], limit: float) -> str:
-    """One message for the simple query protocol; ``limit`` in seconds."""
-    schemas = ", ".join(f"'{plane}{part}'" for plane in planes for part in _PARTS)
+    """The text of one message of the simple query protocol; ``limit`` in seconds."""
+    schemas = ", ".join(f"'{plane}{ending}'" for plane in planes for ending in _SCHEMA_ENDINGS)
     return _STATEMENTS.format(
         schemas=f"array[{schemas}]",
         credentials=str("control_plane" in planes).lower(),
-        limit=max(1, min(int(limit * 1000), _LONGEST)),
-        part=_PART,
-        most=_MOST,
+        limit=max(1, min(int(limit * 1000), _MAX_TIMEOUT)),
+        size=_PART_SIZE,
+        max_versions=_MAX_VERSIONS,
     )
 
 
 def read(answer: str, planes: tuple[str, ...], *, key_pid: int, local_port: int, version: int) -> ServerState:
-    """The JSON that the statement returns, with what the login told. Raises ValueError when it is something else."""
+    """The state from the JSON that the statements return. Raises ValueError when ``answer`` is something else."""
     try:
         row = json.loads(answer)
         return ServerState(
@@ -167,7 +185,7 @@ def read(answer: str, planes: tuple[str, ...], *, key_pid: int, local_port: int,
             ciphertexts=_ciphertexts(row["ciphertexts"]),
         )
     except (KeyError, TypeError, AttributeError, OverflowError, RecursionError) as error:
-        raise ValueError("the answer is not the statement's") from error
+        raise ValueError("not the result of the statements") from error
 
 
 def _text(value: object) -> str:
@@ -180,23 +198,24 @@ def _plane(plane: str, row: dict[str, Any]) -> Plane:
     schemas = row["schemas"] or {}
     recorded = {tuple(table) for table in row["recorded"] or []}
     has_migrations = (f"{plane}_meta", "schema_migrations") in recorded
-    uncommitted = set() if has_migrations else {""}  # a first migration's tables are not visible yet, its locks are
-    mine = {f"{plane}{part}" for part in _PARTS}
+    # Only the locks of a first migration are visible yet, not its tables: such locks have no schema name.
+    uncommitted = set() if has_migrations else {""}
+    own = {f"{plane}{ending}" for ending in _SCHEMA_ENDINGS}
     return Plane(
         name=plane,
         exists=plane in schemas,
         has_tables=plane in (row["populated"] or []),
-        unusable={schema: _unusable(schema, row) for schema in sorted(mine & schemas.keys())},
+        unusable={schema: _unusable(schema, row) for schema in sorted(own & schemas.keys())},
         has_migrations=has_migrations,
         has_workflow_migrations=(f"{plane}_openworkflow", "openworkflow_migrations") in recorded,
-        migrating=tuple(sorted({pid for schema, pid in row["locked"] or [] if schema in mine | uncommitted})),
+        migrating=tuple(sorted({pid for schema, pid in row["locked"] or [] if schema in own | uncommitted})),
     )
 
 
 def _unusable(schema: str, row: dict[str, Any]) -> tuple[str, ...]:
     if not row["schemas"][schema]:
         return (schema,)
-    return tuple(str(name) for holder, name in row["unusable"] or [] if holder == schema)
+    return tuple(str(name) for in_schema, name in row["unusable"] or [] if in_schema == schema)
 
 
 def _left(row: dict[str, Any]) -> int:
@@ -213,11 +232,11 @@ def _digits(number: str | None) -> str | None:
 
 
 def _ciphertexts(answer: list[str] | str | None) -> tuple[tuple[str, str], ...] | str | None:
-    """Each version of the master key with a ciphertext, put together from its parts."""
-    if answer is None or answer == "denied":  # then the access rung has said so
+    """Each version of the master key with one ciphertext, joined from its parts; "locked", or None."""
+    if answer is None or answer == "denied":  # the access layer reports a denied table
         return None
     if answer == "locked":
         return "locked"
     parts = sorted((int(part[1]), int(part[2]), part[3]) for part in map(_WORD.fullmatch, answer) if part)
-    versions = islice(groupby(parts, lambda part: part[0]), _MOST)
+    versions = islice(groupby(parts, lambda part: part[0]), _MAX_VERSIONS)
     return tuple((str(version), "".join(part[2] for part in same)) for version, same in versions)

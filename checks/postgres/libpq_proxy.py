@@ -1,8 +1,10 @@
-"""A connection of our own, through which libpq speaks to a server.
+"""A proxy in this process, through which libpq connects to the server.
 
-libpq takes in a message of any length, and hashes a password as often as the server says, in calls that hold the
-interpreter's lock: no limit in this process could end them. So it speaks to a Unix socket of ours, and hears no more
-than it should.
+    libpq ── Unix socket, no TLS ── LibpqProxy ── TCP, with TLS where the URL asks for it ── server
+
+libpq reads a message of any length, and hashes a password as often as the server asks, in C calls that hold the
+interpreter's lock: no time-out in this process can end them. So the proxy reads each message first, and libpq receives
+only what it can process in bounded time.
 """
 
 from __future__ import annotations
@@ -20,128 +22,141 @@ from typing import TYPE_CHECKING
 from checks.core.check import Diagnosed
 from checks.core.limits import MAX_BYTES, ResponseTooLarge
 from checks.postgres import causes
-from checks.postgres.refusals import is_whole, of_server
+from checks.postgres.refusals import is_readable, server_text
 
 if TYPE_CHECKING:
     from ssl import SSLContext
 
 Streams = tuple[asyncio.StreamReader, asyncio.StreamWriter]
-Dial = Callable[[], Awaitable[Streams]]
-Upgrade = Callable[[asyncio.StreamReader, asyncio.WriteTransport], Awaitable[None]]
+Connect = Callable[[], Awaitable[Streams]]
+RequestTls = Callable[[asyncio.StreamReader, asyncio.WriteTransport], Awaitable[None]]
 
-_MESSAGES = 2000  # a login and one answer have some thirty; libpq's time for parameters grows with their square
-_ROUNDS = 1_000_000  # take half a second; Postgres asks for 4096 unless it was told otherwise
+_MAX_MESSAGES = 2000  # a login and one result have about 30; libpq's time for parameters grows with their square
+_MAX_ROUNDS = 1_000_000  # take half a second; Postgres asks for 4096 unless it is configured otherwise
 _SASL, _SASL_CONTINUE = 10, 11  # protocol.html#PROTOCOL-MESSAGE-FORMATS
-_OF_ANY_LENGTH = b"Nv"  # the first messages for which libpq reserves whatever length they announce
-_SHORT = 8192  # bytes: every request for a login
-_FAREWELL = 0.1  # seconds for libpq's last words to leave
+_NOT_LIMITED_BY_LIBPQ = b"Nv"  # as first message, libpq allocates the length that these types announce
+_SHORT = 8192  # bytes: every authentication request is shorter
+_TERMINATE_WAIT = 0.1  # seconds for libpq's last message (Terminate) to reach the server
 
 
-class Relay:
-    """``host`` is what libpq is told, ``port`` this end's towards the server, ``fault`` what went wrong in between.
+class LibpqProxy:
+    """One connection from libpq, one to the server, and what went wrong between them.
 
-    ``refusal`` are the words of the server's last error.
+    ``host`` is the address that libpq connects to, ``port`` the local port of the connection to the server.
+    ``fault`` is the error that ended the connections, where it is not for libpq to report.
+    ``server_error`` is the text of the server's last ErrorResponse.
     """
 
     def __init__(self) -> None:
-        self.host = f"@mistle-preflight-{secrets.token_hex(16)}"  # an abstract name: there is no file
+        self.host = f"@mistle-preflight-{secrets.token_hex(16)}"  # an abstract socket: no file is made
         self.port = 0
         self.fault: Exception | None = None
-        self.refusal = ""
+        self.server_error = ""
 
-    async def run(self, listener: socket.socket, dial: Dial) -> None:
-        """Hand on what both sides say, until libpq is done."""
+    async def run(self, listener: socket.socket, connect: Connect) -> None:
+        """Accept libpq's connection, connect to the server, and forward both ways until libpq closes its end."""
         try:
-            said, libpq = await _accepted(listener)
+            from_libpq, to_libpq = await _accept_libpq(listener)
         except OSError as error:
             self.fault = error
             listener.close()
             return
         try:
-            heard, server = await dial()
+            from_server, to_server = await connect()
         except Exception as error:
             self.fault = error
-            libpq.close()
+            to_libpq.close()
             return
-        self.port = server.get_extra_info("sockname")[1]
-        hearing = asyncio.create_task(self._hear(heard, libpq, server.transport.get_protocol()))
+        self.port = to_server.get_extra_info("sockname")[1]
+        protocol = to_server.transport.get_protocol()
+        replies = asyncio.create_task(self._forward_replies(from_server, to_libpq, protocol))
         try:
-            while words := await said.read(_SHORT):
-                server.write(words)
+            while requests := await from_libpq.read(_SHORT):
+                to_server.write(requests)
         finally:
-            hearing.cancel()
-            server.transport.abort()
+            replies.cancel()
+            to_server.transport.abort()
 
-    async def _hear(
-        self, heard: asyncio.StreamReader, libpq: asyncio.StreamWriter, protocol: asyncio.BaseProtocol
+    async def _forward_replies(
+        self, from_server: asyncio.StreamReader, to_libpq: asyncio.StreamWriter, protocol: asyncio.BaseProtocol
     ) -> None:
         try:
-            await self._hand_on(heard, libpq)
-        except asyncio.IncompleteReadError as end:
-            libpq.write(end.partial)
-            if isinstance(protocol, _KeepData) and not self.refusal:
-                self.fault = protocol.broken
+            await self._forward_messages(from_server, to_libpq)
+        except asyncio.IncompleteReadError as end:  # the connection to the server has ended
+            to_libpq.write(end.partial)
+            if isinstance(protocol, _KeepData) and not self.server_error:
+                self.fault = protocol.error
         except Exception as error:
             self.fault = error
         finally:
-            libpq.close()
+            to_libpq.close()
 
-    async def _hand_on(self, heard: asyncio.StreamReader, libpq: asyncio.StreamWriter) -> None:
-        """Message by message. Raises IncompleteReadError at the end, Endless, Met."""
-        for number in range(_MESSAGES):
-            head = await heard.readexactly(5)
+    async def _forward_messages(self, from_server: asyncio.StreamReader, to_libpq: asyncio.StreamWriter) -> None:
+        """Forward message by message.
+
+        Raises IncompleteReadError when the connection to the server ends, ResponseTooLarge for too many messages,
+        Diagnosed for a message that is too long or a login that takes too much time.
+        """
+        for number in range(_MAX_MESSAGES):
+            head = await from_server.readexactly(5)  # type, and length with its own four bytes
             length = int.from_bytes(head[1:], "big") - 4
-            if length > MAX_BYTES and (number or head[:1] in _OF_ANY_LENGTH):
+            if length > MAX_BYTES and (number or head[:1] in _NOT_LIMITED_BY_LIBPQ):
                 raise Diagnosed(causes.NOT_POSTGRES.diagnosis(f"the answer announces a message of {length} bytes"))
             if head[:1] == b"R" and 4 <= length <= _SHORT:
                 try:
-                    head, length = _vetted(await heard.readexactly(length)), 0
-                except asyncio.IncompleteReadError:  # libpq is to see that it was cut, not another beginning
-                    libpq.write(head)
+                    head, length = _safe_auth_request(await from_server.readexactly(length)), 0
+                except asyncio.IncompleteReadError:  # with the head, libpq sees that the message was cut
+                    to_libpq.write(head)
                     raise
-            await self._hand_on_body(head, length, heard, libpq)
-        raise ResponseTooLarge(f"{_MESSAGES} messages")
+            await self._forward_message(head, length, from_server, to_libpq)
+        raise ResponseTooLarge(f"{_MAX_MESSAGES} messages")
 
-    async def _hand_on_body(
-        self, head: bytes, length: int, heard: asyncio.StreamReader, libpq: asyncio.StreamWriter
+    async def _forward_message(
+        self, head: bytes, length: int, from_server: asyncio.StreamReader, to_libpq: asyncio.StreamWriter
     ) -> None:
-        libpq.write(head)
+        """Forward ``head`` and a body of ``length`` bytes; keep the text of an ErrorResponse."""
+        to_libpq.write(head)
         body = b""
-        while length > 0 and (part := await heard.read(min(length, 65536))):
-            libpq.write(part)
+        while length > 0 and (part := await from_server.read(min(length, 65536))):
+            to_libpq.write(part)
             length -= len(part)
             if head[:1] == b"E":
                 body = (body + part)[:_SHORT]
-                self.refusal = of_server(head, body) if is_whole(length) else ""
+                self.server_error = server_text(head, body) if is_readable(length) else ""
 
 
 @asynccontextmanager
-async def relayed(dial: Dial) -> AsyncIterator[Relay]:
-    """A relay to the server that ``dial`` leads to, once libpq asks for it."""
-    relay = Relay()
+async def libpq_proxy(connect: Connect) -> AsyncIterator[LibpqProxy]:
+    """A proxy that listens for libpq, and calls ``connect`` for the connection to the server once libpq connects."""
+    proxy = LibpqProxy()
     with socket.socket(socket.AF_UNIX) as listener:
         listener.setblocking(False)
-        listener.bind(f"\0{relay.host[1:]}/.s.PGSQL.5432")
+        listener.bind(f"\0{proxy.host[1:]}/.s.PGSQL.5432")
         listener.listen()
-        work = asyncio.create_task(relay.run(listener, dial))
+        task = asyncio.create_task(proxy.run(listener, connect))
         try:
-            yield relay
+            yield proxy
         finally:
-            await asyncio.wait({work}, timeout=_FAREWELL)
-            work.cancel()
-            await asyncio.gather(work, return_exceptions=True)
+            await asyncio.wait({task}, timeout=_TERMINATE_WAIT)
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
 
 
-async def dial(address: tuple[str, int], upgrade: Upgrade, context: SSLContext | None, name: str) -> Streams:
-    """A connection; with a context through TLS, that ``upgrade`` asks for in Postgres' own words."""
+async def connect_to_server(
+    address: tuple[str, int], request_tls: RequestTls, context: SSLContext | None, name: str
+) -> Streams:
+    """The connection from the proxy to the server: TCP, and TLS where there is a ``context``.
+
+    ``request_tls`` sends Postgres' own request, which comes before the handshake; ``name`` must be in the certificate.
+    """
     loop, reader = asyncio.get_running_loop(), asyncio.StreamReader()
     transport, protocol = await loop.create_connection(lambda: _KeepData(reader), *address)
     try:
         if context:
-            await upgrade(reader, transport)
-            reader = asyncio.StreamReader()  # what came before the handshake is not the word of who shows a certificate
+            await request_tls(reader, transport)
+            reader = asyncio.StreamReader()  # drops data from before the handshake: no certificate vouches for it
             protocol = _KeepData(reader)
-            transport = await _secured(transport, protocol, context, name)
+            transport = await _start_tls(transport, protocol, context, name)
             reader.set_transport(transport)
     except BaseException:
         transport.abort()
@@ -149,27 +164,30 @@ async def dial(address: tuple[str, int], upgrade: Upgrade, context: SSLContext |
     return reader, asyncio.StreamWriter(transport, protocol, reader, loop)
 
 
-async def _secured(
+async def _start_tls(
     transport: asyncio.Transport, protocol: _KeepData, context: SSLContext, name: str
 ) -> asyncio.Transport:
     loop = asyncio.get_running_loop()
-    if secured := await loop.start_tls(transport, protocol, context, server_hostname=name):
-        return secured
+    if tls_transport := await loop.start_tls(transport, protocol, context, server_hostname=name):
+        return tls_transport
     raise ConnectionResetError("closed in the TLS handshake")
 
 
 class _KeepData(asyncio.StreamReaderProtocol):
-    """Lets what was said before a reset be heard. ``broken`` is the error that ended it, where no server closed it."""
+    """Delivers data received before a connection reset, instead of raising at once.
 
-    broken: Exception | None = None
+    ``error`` ended the connection; None where the server closed or reset it.
+    """
+
+    error: Exception | None = None
 
     def connection_lost(self, exc: Exception | None) -> None:
-        self.broken = None if isinstance(exc, ConnectionError) else exc
+        self.error = None if isinstance(exc, ConnectionError) else exc
         super().connection_lost(exc if isinstance(exc, ResponseTooLarge) else None)
 
 
-async def _accepted(listener: socket.socket) -> Streams:
-    """libpq, which is in this process."""
+async def _accept_libpq(listener: socket.socket) -> Streams:
+    """The first connection from this process, where libpq runs; those from other processes are closed."""
     loop, reader = asyncio.get_running_loop(), asyncio.StreamReader()
     while True:
         connection, _ = await loop.sock_accept(listener)
@@ -181,18 +199,23 @@ async def _accepted(listener: socket.socket) -> Streams:
     return reader, asyncio.StreamWriter(transport, protocol, reader, loop)
 
 
-def _vetted(request: bytes) -> bytes:
-    """A server's request for a login, fit for libpq. Raises Met."""
+def _safe_auth_request(request: bytes) -> bytes:
+    """The message for libpq that takes the place of a server's authentication request (the message without its head).
+
+    Raises Diagnosed when the server asks for too many rounds of hashing.
+    """
     kind, body = int.from_bytes(request[:4], "big"), request[4:]
     if kind == _SASL:
-        # Without TLS of its own, libpq distrusts a server that has this way; Mistle's clients do not know it.
+        # libpq, which has no TLS here, refuses a server that offers SCRAM-SHA-256-PLUS. Mistle's clients ignore it.
         body = b"\0".join(name for name in body.split(b"\0") if name != b"SCRAM-SHA-256-PLUS")
     if kind == _SASL_CONTINUE:
-        for part in body.split(b","):
-            rounds = re.sub(rb"\D", b"", part) if part.startswith(b"i=") else b""
-            if len(rounds) > 9 or int(rounds or b"0") > _ROUNDS:
-                often = rounds.decode() if len(rounds) <= 12 else "more than a billion"
-                raise Diagnosed(
-                    causes.LOGIN_TOO_COSTLY.diagnosis(f"the server wants the password hashed {often} times")
-                )
+        _limit_rounds(body)
     return b"R" + struct.pack("!II", len(body) + 8, kind) + body
+
+
+def _limit_rounds(challenge: bytes) -> None:
+    for part in challenge.split(b","):
+        rounds = re.sub(rb"\D", b"", part) if part.startswith(b"i=") else b""
+        if len(rounds) > 9 or int(rounds or b"0") > _MAX_ROUNDS:
+            times = rounds.decode() if len(rounds) <= 12 else "more than a billion"
+            raise Diagnosed(causes.LOGIN_TOO_COSTLY.diagnosis(f"the server wants the password hashed {times} times"))

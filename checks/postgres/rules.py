@@ -1,4 +1,4 @@
-"""What a survey means for Mistle: pure functions from what was asked for and what was found to diagnoses."""
+"""What a server's state means for Mistle: pure functions from the check and the state to diagnoses."""
 
 from __future__ import annotations
 
@@ -14,24 +14,24 @@ if TYPE_CHECKING:
     from checks.postgres.inspection import Plane, ServerState
 
 
-def may_create(_check: Postgres, found: ServerState) -> Iterator[Diagnosis]:
+def may_create(_check: Postgres, state: ServerState) -> Iterator[Diagnosis]:
     """Migrations create schemas."""
-    if not found.may_create:
+    if not state.may_create:
         yield causes.MAY_NOT_CREATE.diagnosis(
-            f"role {foreign(found.role)} lacks CREATE on database {foreign(found.name)}",
-            hint=f"GRANT CREATE ON DATABASE {foreign(found.name)} TO {foreign(found.role)}, "
+            f"role {foreign(state.role)} lacks CREATE on database {foreign(state.name)}",
+            hint=f"GRANT CREATE ON DATABASE {foreign(state.name)} TO {foreign(state.role)}, "
             "if {url} names the right database and role",
         )
 
 
-def may_use(check: Postgres, found: ServerState) -> Iterator[Diagnosis]:
-    """The running services read and write the tables that migrations made, and workflows theirs."""
-    for plane in found.planes:
-        for part in check.use.schemas:
-            yield from _lacks(found.role, plane, f"{plane.name}{part}")
+def may_use(check: Postgres, state: ServerState) -> Iterator[Diagnosis]:
+    """The services read and write the tables of the migrations; workflows those of their own schemas."""
+    for plane in state.planes:
+        for ending in check.use.schemas:
+            yield from _missing_rights(state.role, plane, f"{plane.name}{ending}")
 
 
-def _lacks(role: str, plane: Plane, schema: str) -> Iterator[Diagnosis]:
+def _missing_rights(role: str, plane: Plane, schema: str) -> Iterator[Diagnosis]:
     unusable = plane.unusable.get(schema, ())
     if unusable == (schema,):
         yield causes.MAY_NOT_USE_SCHEMA.diagnosis(
@@ -44,54 +44,54 @@ def _lacks(role: str, plane: Plane, schema: str) -> Iterator[Diagnosis]:
         yield causes.MAY_NOT_USE_SCHEMA.diagnosis(message, blames=(plane.name,))
 
 
-def is_direct(_check: Postgres, found: ServerState) -> Iterator[Diagnosis]:
-    """A pooler hands out a made-up key instead of the backend's pid (PgBouncer, in every mode)."""
-    if found.pooled:
+def is_direct(_check: Postgres, state: ServerState) -> Iterator[Diagnosis]:
+    """Migrations and workflows need a session of the server itself."""
+    if state.pooled:
         yield causes.POOLER_ON_DIRECT_URL.diagnosis("a pooler answers: the session is not the server process's own")
-    elif found.relayed:
+    elif state.relayed:
         yield causes.RELAYED.diagnosis(
-            f"the server sees port {found.client_port}, this end has port {found.local_port}"
+            f"the server sees port {state.client_port}, this end has port {state.local_port}"
         )
 
 
-def is_pooled(check: Postgres, found: ServerState) -> Iterator[Diagnosis]:
-    """Without a pooler every process of Mistle holds ten connections of the server."""
-    if not found.pooled:
+def is_pooled(check: Postgres, state: ServerState) -> Iterator[Diagnosis]:
+    """Without a pooler, each process of Mistle holds ten connections to the server."""
+    if not state.pooled:
         status = Status.WARN if check.production else Status.OK
         yield causes.DIRECT_ON_POOLED_URL.diagnosis("no pooler: the server itself answers", status=status)
 
 
-def is_recent(_check: Postgres, found: ServerState) -> Iterator[Diagnosis]:
+def is_recent(_check: Postgres, state: ServerState) -> Iterator[Diagnosis]:
     """Mistle needs Postgres 11."""
-    if found.version < 110_000:
-        yield causes.TOO_OLD.diagnosis(f"the server is Postgres {found.version // 10_000}")
+    if state.version < 110_000:
+        yield causes.TOO_OLD.diagnosis(f"the server is Postgres {state.version // 10_000}")
 
 
-def is_writable(_check: Postgres, found: ServerState) -> Iterator[Diagnosis]:
+def is_writable(_check: Postgres, state: ServerState) -> Iterator[Diagnosis]:
     """Mistle writes."""
-    if found.in_recovery:
+    if state.in_recovery:
         yield causes.READ_ONLY.diagnosis("the server is a replica or in recovery (pg_is_in_recovery)")
-    elif found.read_only:
+    elif state.read_only:
         yield causes.READ_ONLY.diagnosis(
-            f"default_transaction_read_only is on for role {foreign(found.role)} or database {foreign(found.name)}"
+            f"default_transaction_read_only is on for role {foreign(state.role)} or database {foreign(state.name)}"
         )
 
 
-def has_headroom(check: Postgres, found: ServerState) -> Iterator[Diagnosis]:
-    """Poolers share connections; where there is none, Mistle's processes open ten each."""
-    held = found.own if check.deployed else 0  # a running Mistle's own sessions are not taken from it
-    if found.pooled or found.left >= check.connections - held:
+def has_headroom(check: Postgres, state: ServerState) -> Iterator[Diagnosis]:
+    """Without a pooler, which shares connections, each process of Mistle opens ten."""
+    own = state.own if check.deployed else 0  # sessions of a running Mistle do not count against it
+    if state.pooled or state.left >= check.connections - own:
         return
-    status = Status.FAIL if found.left <= 0 else Status.WARN
+    status = Status.FAIL if state.left <= 0 else Status.WARN
     yield causes.HEADROOM.diagnosis(
-        f"{max(found.left, 0)} connections are left, and Mistle's processes open up to {check.connections}",
+        f"{max(state.left, 0)} connections are left, and Mistle's processes open up to {check.connections}",
         status=status,
     )
 
 
-def is_migrated(check: Postgres, found: ServerState) -> Iterator[Diagnosis]:
+def is_migrated(check: Postgres, state: ServerState) -> Iterator[Diagnosis]:
     """The state of each plane's migrations; before the first deployment there are none."""
-    for plane in found.planes:
+    for plane in state.planes:
         yield from _migrations(check, plane)
 
 
@@ -127,8 +127,8 @@ def _not_migrated(check: Postgres, plane: Plane, message: str) -> Diagnosis:
     )
 
 
-def opens_credentials(check: Postgres, found: ServerState) -> Iterator[Diagnosis]:
-    """Every stored credential can be opened with a configured master key."""
-    if isinstance(found.ciphertexts, tuple):
-        known = [each for each in found.ciphertexts if each[0] not in check.unusable_master_keys]
-        yield from master_keys.judge(dict(check.master_keys), known)
+def opens_credentials(check: Postgres, state: ServerState) -> Iterator[Diagnosis]:
+    """A configured master key decrypts each stored credential."""
+    if isinstance(state.ciphertexts, tuple):
+        usable = [row for row in state.ciphertexts if row[0] not in check.unusable_master_keys]
+        yield from master_keys.verify(dict(check.master_keys), usable)

@@ -1,7 +1,7 @@
-"""One login and one question, through libpq and our own relay, with limits that hold.
+"""One login and one query, by libpq through LibpqProxy, each with a time limit.
 
-psycopg's own connection waits up to 11 s for the cancellation of a query on a frozen link, and tells nothing of how far
-a login came; so this drives libpq's non-blocking calls, which psycopg exports, itself.
+psycopg's own connection is not used: it waits up to 11 s for the cancellation of a query on a frozen link, and does not
+report how far a login came. This module calls libpq's non-blocking functions, which psycopg exports.
 """
 
 from __future__ import annotations
@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING
 from checks.core.check import Diagnosed
 from checks.core.machine import spare
 from checks.postgres import causes
-from checks.postgres.libpq_proxy import Dial, Relay, relayed
-from checks.postgres.refusals import LIBPQ, SERVER, of_libpq
+from checks.postgres.libpq_proxy import Connect, LibpqProxy, libpq_proxy
+from checks.postgres.refusals import LIBPQ, SERVER, libpq_text
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -23,35 +23,35 @@ if TYPE_CHECKING:
     from psycopg.pq.abc import PGconn, PGresult
 
 
-_ENOUGH = 16  # results: the statements of one message, and one row
-_OWN_PARAMETERS = frozenset({"application_name", "client_encoding", "replication", "options"})
-_NOTHING_OF_THE_CALLER = {
+_MAX_RESULTS = 16  # one for each statement of the message, and the row
+_LIBPQ_KEYWORDS = frozenset({"application_name", "client_encoding", "replication", "options"})
+_FIXED_KEYWORDS = {  # so that libpq uses nothing of the caller's environment and home directory
     "port": "5432",
     "passfile": "/dev/null/none",
-    "sslmode": "disable",  # TLS is the relay's
+    "sslmode": "disable",  # between libpq and the proxy; the proxy has TLS to the server
     "gssencmode": "disable",
-    "require_auth": "none,password,md5,scram-sha-256",  # Kerberos would ask servers that nobody configured
+    "require_auth": "none,password,md5,scram-sha-256",  # Kerberos would contact servers that nobody configured
     "client_encoding": "UTF8",  # as both of Mistle's clients ask for
 }
 
 
 class LoginRefused(Exception):
-    """The words at a refused login, and who says them. ``wants_tls``: with TLS, the same login gets further."""
+    """The login failed, with an error text of ``source``. ``needs_tls``: with TLS, the same login gets further."""
 
-    wants_tls = False
+    needs_tls = False
 
-    def __init__(self, words: str, by: str = LIBPQ) -> None:
-        super().__init__(words)
-        self.by = by
+    def __init__(self, text: str, source: str = LIBPQ) -> None:
+        super().__init__(text)
+        self.source = source
 
 
 class LoginTimeout(Exception):
-    """No end of the login in time. ``password_sent``: the server had got so far as to ask for the password.
+    """The login did not end in time. ``password_sent``: the server had asked for the password by then.
 
-    ``speaks_postgres``: a server that is silent here answers a request for TLS.
+    ``is_postgres``: it had, or the server replies to a request for TLS.
     """
 
-    speaks_postgres = False
+    is_postgres = False
 
     def __init__(self, limit: float, password_sent: bool) -> None:
         super().__init__(f"the login did not end within {limit:.1f} s")
@@ -59,50 +59,50 @@ class LoginTimeout(Exception):
 
 
 class NotPostgres(Diagnosed):
-    """The answer is none that Postgres gives."""
+    """The reply is none that Postgres sends."""
 
-    def __init__(self, words: str) -> None:
-        super().__init__(causes.NOT_POSTGRES.diagnosis(words))
+    def __init__(self, message: str) -> None:
+        super().__init__(causes.NOT_POSTGRES.diagnosis(message))
 
 
 class QueryTimeout(Exception):
-    """Logged in, and a query got no answer in time."""
+    """The login was accepted, and a query got no reply in time."""
 
 
 class QueryFailed(Exception):
-    """The words for a query that failed, and who says them."""
+    """The query failed, with an error text of ``source``."""
 
-    def __init__(self, words: str, by: str = LIBPQ) -> None:
-        super().__init__(words)
-        self.by = by
+    def __init__(self, text: str, source: str = LIBPQ) -> None:
+        super().__init__(text)
+        self.source = source
 
 
 class PostgresSession:
-    """One connection of libpq's."""
+    """One connection of libpq through the proxy."""
 
-    def __init__(self, pgconn: PGconn, relay: Relay) -> None:
-        self._pgconn, self._relay = pgconn, relay
+    def __init__(self, pgconn: PGconn, proxy: LibpqProxy) -> None:
+        self._pgconn, self._proxy = pgconn, proxy
 
     @property
     def backend_info(self) -> dict[str, int]:
-        """What the login told: the backend's pid and version, and this end's port."""
+        """The backend's pid and version, as reported at the login, and the local port of the connection."""
         pgconn = self._pgconn
-        return {"key_pid": pgconn.backend_pid, "version": pgconn.server_version, "local_port": self._relay.port}
+        return {"key_pid": pgconn.backend_pid, "version": pgconn.server_version, "local_port": self._proxy.port}
 
     async def login(self, limit: float) -> None:
-        """Within ``limit`` seconds. Raises LoginRefused, LoginTimeout, and what the relay met."""
+        """Within ``limit`` seconds. Raises LoginRefused, LoginTimeout, or the proxy's fault."""
         try:
             async with asyncio.timeout(limit):
                 await _login(self._pgconn)
         except TimeoutError:
             raise LoginTimeout(limit, self._pgconn.used_password) from None
         except LoginRefused as error:
-            raise self._relay.fault or LoginRefused(*self._said(error)) from error
+            raise self._proxy.fault or LoginRefused(*self._error_text(error)) from error
 
-    async def ask(self, statements: str, limit: float) -> str:
-        """Send the statements in one message; the first column of the only row that comes back.
+    async def query(self, statements: str, limit: float) -> str:
+        """Send the statements in one message, and return the first column of the only row of the results.
 
-        Raises QueryFailed, QueryTimeout, NotPostgres, and what the relay met.
+        Raises QueryFailed, QueryTimeout after ``limit`` seconds, NotPostgres, or the proxy's fault.
         """
         from psycopg import OperationalError
 
@@ -111,47 +111,46 @@ class PostgresSession:
                 self._pgconn.nonblocking = 1
                 self._pgconn.send_query(statements.encode())
                 self._pgconn.set_single_row_mode()
-                return _value(await _results(self._pgconn))
+                return _first_value(await _read_results(self._pgconn))
         except TimeoutError:
             raise QueryTimeout(f"no answer within {limit:.1f} s") from None
         except (QueryFailed, OperationalError) as error:  # the latter where libpq lost the connection
-            raise self._relay.fault or QueryFailed(*self._said(error)) from error
+            raise self._proxy.fault or QueryFailed(*self._error_text(error)) from error
 
-    def _said(self, error: Exception) -> tuple[str, str]:
-        """What is said of a failure, and who says it: only what came from the server is the server's."""
-        return (self._relay.refusal, SERVER) if self._relay.refusal else (of_libpq(str(error)), LIBPQ)
+    def _error_text(self, error: Exception) -> tuple[str, str]:
+        """The error text and its source: the server only where it sent an ErrorResponse."""
+        server_error = self._proxy.server_error
+        return (server_error, SERVER) if server_error else (libpq_text(str(error)), LIBPQ)
 
 
 @asynccontextmanager
-async def opened(dial: Dial, parameters: Mapping[str, str], **login: str) -> AsyncIterator[PostgresSession]:
-    """Begin a login, as ``login`` says in libpq's words, with start-up ``parameters``.
+async def open_session(connect: Connect, parameters: Mapping[str, str], **login: str) -> AsyncIterator[PostgresSession]:
+    """Start a login; ``connect`` connects the proxy to the server. ``login``: libpq's keywords user, password, dbname.
 
-    Whatever happens, the connection is closed at the end, without waiting for the server.
+    ``parameters`` go to the server at start-up. The connection is always closed at the end, without waiting for the
+    server.
     """
     from psycopg import pq
 
-    async with relayed(dial) as relay:
-        pgconn = pq.PGconn.connect_start(conninfo(parameters, host=relay.host, **login).encode())
+    async with libpq_proxy(connect) as proxy:
+        pgconn = pq.PGconn.connect_start(conninfo(parameters, host=proxy.host, **login).encode())
         try:
-            yield PostgresSession(pgconn, relay)
+            yield PostgresSession(pgconn, proxy)
         finally:
             pgconn.finish()
 
 
 def conninfo(parameters: Mapping[str, str], **login: str) -> str:
-    """libpq's words, with the start-up ``parameters`` that it has no word for folded into `options`.
-
-    Everything that libpq would look up in the caller's home directory is shut off.
-    """
+    """A connection string for libpq; start-up ``parameters`` that are no keyword of libpq go into `options`."""
     from psycopg.conninfo import make_conninfo
 
-    own = {name: value for name, value in parameters.items() if name in _OWN_PARAMETERS}
-    folded = " ".join(
-        f"-c {name}={_escape(value)}" for name, value in parameters.items() if name not in _OWN_PARAMETERS
+    keywords = {name: value for name, value in parameters.items() if name in _LIBPQ_KEYWORDS}
+    options = " ".join(
+        f"-c {name}={_escape(value)}" for name, value in parameters.items() if name not in _LIBPQ_KEYWORDS
     )
-    if folded:
-        own["options"] = f"{own.get('options', '')} {folded}".strip()
-    return make_conninfo("", **(_NOTHING_OF_THE_CALLER | own | login))
+    if options:
+        keywords["options"] = f"{keywords.get('options', '')} {options}".strip()
+    return make_conninfo("", **(_FIXED_KEYWORDS | keywords | login))
 
 
 def _escape(value: str) -> str:
@@ -166,35 +165,35 @@ async def _login(pgconn: PGconn) -> None:
         raise LoginRefused(pgconn.get_error_message())
     status = PollingStatus.WRITING
     while status is not PollingStatus.OK:
-        await _ready(pgconn.socket, write=status is PollingStatus.WRITING)
+        await _wait_for_socket(pgconn.socket, write=status is PollingStatus.WRITING)
         status = PollingStatus(pgconn.connect_poll())
         if status is PollingStatus.FAILED:
             spare()
             raise LoginRefused(pgconn.get_error_message())
 
 
-def _value(results: list[PGresult]) -> str:
+def _first_value(results: list[PGresult]) -> str:
     rows = [result for result in results if result.ntuples]
     if not rows:
         raise NotPostgres("a query came back without a row")
     return (rows[0].get_value(0, 0) or b"").decode(errors="replace")
 
 
-async def _results(pgconn: PGconn) -> list[PGresult]:
+async def _read_results(pgconn: PGconn) -> list[PGresult]:
     while pgconn.flush():
-        await _ready(pgconn.socket, write=True)
+        await _wait_for_socket(pgconn.socket, write=True)
     results: list[PGresult] = []
-    while (result := await _result(pgconn)) is not None:
+    while (result := await _next_result(pgconn)) is not None:
         _raise_failure(result)
         results.append(result)
-        if len(results) > _ENOUGH:
+        if len(results) > _MAX_RESULTS:
             raise NotPostgres("more rows came back than were asked for")
     return results
 
 
-async def _result(pgconn: PGconn) -> PGresult | None:
+async def _next_result(pgconn: PGconn) -> PGresult | None:
     while pgconn.is_busy():
-        await _ready(pgconn.socket, write=False)
+        await _wait_for_socket(pgconn.socket, write=False)
         pgconn.consume_input()
     return pgconn.get_result()
 
@@ -206,12 +205,12 @@ def _raise_failure(result: PGresult) -> None:
         raise QueryFailed(result.get_error_message())
 
 
-async def _ready(socket: int, write: bool) -> None:
+async def _wait_for_socket(socket: int, write: bool) -> None:
     loop = asyncio.get_running_loop()
     ready: asyncio.Future[None] = loop.create_future()
-    watch, forget = (loop.add_writer, loop.remove_writer) if write else (loop.add_reader, loop.remove_reader)
-    watch(socket, lambda: None if ready.done() else ready.set_result(None))
+    add, remove = (loop.add_writer, loop.remove_writer) if write else (loop.add_reader, loop.remove_reader)
+    add(socket, lambda: None if ready.done() else ready.set_result(None))
     try:
         await ready
     finally:
-        forget(socket)
+        remove(socket)

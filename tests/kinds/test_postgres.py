@@ -192,7 +192,7 @@ def test_login_refused_for_another_reason(postgres: Postgres) -> None:
     database = postgres.database()
     postgres.sql(f"ALTER DATABASE {database} SET session_preload_libraries = 'nowhere'")
     finding = direct(postgres.url(database=database)).fails(
-        "postgres.login-refused", Layer.AUTH, DIRECT_KEY, hint="server's words"
+        "postgres.login-refused", Layer.AUTH, DIRECT_KEY, hint="server's message"
     )
     assert "nowhere" in finding.message
 
@@ -231,7 +231,7 @@ def test_a_harmless_query_fails(postgres: Postgres) -> None:
     database = postgres.database()
     postgres.sql('REVOKE EXECUTE ON FUNCTION json_build_object(VARIADIC "any") FROM public', database=database)
     finding = direct(postgres.url(database=database)).fails(
-        "postgres.query-failed", Layer.ACCESS, DIRECT_KEY, hint="server's words"
+        "postgres.query-failed", Layer.ACCESS, DIRECT_KEY, hint="server's message"
     )
     assert "permission denied for function json_build_object" in finding.message
 
@@ -279,7 +279,7 @@ def test_kerberos_is_not_tried() -> None:
     kerberos = floods.at_login(lambda: iter([floods.message(b"R", b"\0\0\0\7")]))
     with faults.serving(floods.Flood(kerberos)) as port:
         found = direct(f"postgres://u:p@127.0.0.1:{port}/d")
-    assert "GSS" in found.fails("postgres.login-refused", Layer.AUTH, DIRECT_KEY, hint="words").message
+    assert "GSS" in found.fails("postgres.login-refused", Layer.AUTH, DIRECT_KEY, hint="libpq's message").message
 
 
 def pretend(connection: socket.socket, rows: int) -> None:

@@ -5,7 +5,7 @@ import pytest
 from checks.postgres.dialects import NODE_POSTGRES, PLAINTEXT, POSTGRES_JS, UNVERIFIED, VERIFIED, Tls
 from checks.postgres.session import conninfo
 
-FALLS_BACK = Tls(spoken=True, falls_back=True)
+FALLS_BACK = Tls(enabled=True, falls_back=True)
 
 
 @pytest.mark.parametrize(
@@ -29,8 +29,8 @@ FALLS_BACK = Tls(spoken=True, falls_back=True)
         ({"sslmode": "disable", "ssl": "true"}, PLAINTEXT, PLAINTEXT),
         ({"sslmode": "require", "uselibpqcompat": "true"}, UNVERIFIED, UNVERIFIED),
         ({"sslmode": "no-verify", "uselibpqcompat": "true"}, VERIFIED, VERIFIED),
-        ({"sslrootcert": "system"}, VERIFIED, Tls(spoken=True, verified=True, roots="system")),
-        ({"sslrootcert": "/ca"}, PLAINTEXT, Tls(spoken=True, verified=True, roots="/ca")),
+        ({"sslrootcert": "system"}, VERIFIED, Tls(enabled=True, verified=True, roots="system")),
+        ({"sslrootcert": "/ca"}, PLAINTEXT, Tls(enabled=True, verified=True, roots="/ca")),
         ({"sslmode": "disable", "sslrootcert": "/ca"}, PLAINTEXT, PLAINTEXT),
         ({"sslcert": "/cert"}, PLAINTEXT, VERIFIED),
     ],

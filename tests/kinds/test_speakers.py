@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from checks.core.check import Status
-from checks.postgres.refusals import of_libpq
+from checks.postgres.refusals import libpq_text
 from tests.harness import faults, floods
 from tests.harness.floods import ADMITTED, message
 from tests.harness.run_check import CheckRun, run_check
@@ -139,14 +139,14 @@ def test_length_that_a_postgres_announces_is_no_lack_of_memory(kind: bytes, leng
 def test_libpq_that_lacks_memory_says_so_for_itself() -> None:
     for words in ("out of memory", "cannot allocate memory for input buffer", "out of memory for query result"):
         with pytest.raises(MemoryError):
-            of_libpq(f'connection to server on socket "@mistle-preflight-00" failed: {words}')
+            libpq_text(f'connection to server on socket "@mistle-preflight-00" failed: {words}')
 
 
 def test_address_of_the_relay_is_never_shown() -> None:
     relay = f"@mistle-preflight-{'0a' * 16}/.s.PGSQL.5432"
-    assert of_libpq(f'connection to server on socket "{relay}" failed: a failed: b') == "a failed: b"
+    assert libpq_text(f'connection to server on socket "{relay}" failed: a failed: b') == "a failed: b"
     assert (
-        of_libpq(f'could not translate path "{relay}" to address') == "could not translate path the server to address"
+        libpq_text(f'could not translate path "{relay}" to address') == "could not translate path the server to address"
     )
 
 

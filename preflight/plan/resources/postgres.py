@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import partial
 
-from checks.postgres import DIRECT, POOLED, Postgres, Use
+from checks.postgres import Postgres
+from checks.postgres.uses import DIRECT, POOLED, Use
 from preflight.config import urls
 from preflight.plan.resource import Deployment, Resource
 

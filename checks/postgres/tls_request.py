@@ -1,0 +1,39 @@
+"""Postgres' own request for TLS (SSLRequest), which comes before the handshake; its reply also identifies Postgres."""
+
+from __future__ import annotations
+
+import asyncio
+
+from checks.net.tls import TlsOnPlaintext, first_bytes, speaks_tls
+from checks.postgres.session import NotPostgres
+
+_SSL_REQUEST = b"\x00\x00\x00\x08\x04\xd2\x16\x2f"  # length 8, code 80877103: protocol.html#PROTOCOL-MESSAGE-FORMATS
+
+
+class TlsRefused(Exception):
+    """The server replies that it has no TLS."""
+
+
+async def request_tls(reader: asyncio.StreamReader, writer: asyncio.StreamWriter | asyncio.WriteTransport) -> None:
+    """Send an SSLRequest; return when the server agrees.
+
+    Raises TlsRefused, NotPostgres, IncompleteReadError when the server closes the connection.
+    """
+    writer.write(_SSL_REQUEST)
+    reply = await reader.readexactly(1)
+    if reply == b"N":
+        raise TlsRefused("the server answers that it has none")
+    if reply != b"S":
+        raise NotPostgres("the answer to a request for TLS is not Postgres'")
+
+
+async def reply_to_request(address: tuple[str, int], limit: float) -> bytes:
+    """The reply to an SSLRequest on a connection of its own: b"S" (TLS), b"N" (no TLS), b"" if it is not Postgres."""
+    reply = await first_bytes(address, _SSL_REQUEST, limit)
+    return reply if reply in {b"S", b"N"} else b""
+
+
+async def raise_if_tls_port(address: tuple[str, int], limit: float) -> None:
+    """Raise TlsOnPlaintext when the port expects TLS from the first byte, without an SSLRequest."""
+    if await speaks_tls(address, limit):
+        raise TlsOnPlaintext("TLS is spoken from the first byte on that port")

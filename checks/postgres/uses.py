@@ -1,0 +1,44 @@
+"""What Mistle does through a Postgres URL: migrations and workflows through the direct one, services the pooled one."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from checks.core.check import Diagnosis
+from checks.postgres import rules
+from checks.postgres.dialects import NODE_POSTGRES, POSTGRES_JS, Dialect
+from checks.postgres.inspection import ServerState
+
+if TYPE_CHECKING:
+    from checks.postgres import Postgres
+
+Rule = Callable[["Postgres", ServerState], Iterator[Diagnosis]]
+
+
+@dataclass(frozen=True)
+class Use:
+    """Which client reads the URL, and what it needs: the rules of the access layer and of the fitness layer."""
+
+    name: str
+    dialect: Dialect
+    schemas: tuple[str, ...]  # of a plane, by the end of their names, in which tables are read and written
+    access: tuple[Rule, ...]
+    fitness: tuple[Rule, ...]
+
+
+DIRECT = Use(
+    "migrations and workflows",
+    POSTGRES_JS,
+    schemas=("_meta", "_openworkflow"),
+    access=(rules.may_create, rules.may_use),
+    fitness=(rules.is_recent, rules.is_direct, rules.is_writable, rules.has_headroom, rules.is_migrated),
+)
+POOLED = Use(
+    "the services",
+    NODE_POSTGRES,
+    schemas=("",),
+    access=(rules.may_use,),
+    fitness=(rules.is_recent, rules.is_pooled, rules.is_writable, rules.has_headroom, rules.opens_credentials),
+)
