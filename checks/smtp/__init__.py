@@ -1,4 +1,4 @@
-"""SMTP, as Mistle's worker uses it: nodemailer's rules, up to the envelope, and no message."""
+"""SMTP, as Mistle's worker uses it: the session that nodemailer holds, up to the envelope, without a message."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from checks.core.text import foreign
 from checks.net.tcp import RESET, SILENT, NetworkCheck, reach
 from checks.net.tls import note_expiry
 from checks.smtp import causes, connect, envelope, replies, session
-from checks.smtp.session import Silent, within
+from checks.smtp.session import NoReply, time_limit
 
 if TYPE_CHECKING:
     from aiosmtplib import SMTP
@@ -23,11 +23,11 @@ _ADDRESS = re.compile(r'("[^"<>\x00-\x1f\x7f]+"|[^\s<>@,;"\x00-\x1f\x7f]+)@[^\s<
 
 @dataclass(frozen=True, kw_only=True)
 class Smtp(NetworkCheck):
-    """Proves that one-time passwords can be mailed: TLS and login as nodemailer does them, sender and recipient named.
+    """Proves that one-time passwords can be mailed: TLS and login as in nodemailer, sender and recipient accepted.
 
-    Writes nothing and sends nothing, with --read-only and without: the envelope is taken back (RSET) before there is
+    Writes nothing and sends nothing, with --read-only and without: the envelope is cancelled (RSET) before there is
     a message, and the session ends with QUIT. Needs what Mistle needs: the login, and the right to send as that
-    address. A provider that judges the sender only when it has the whole message shows a wrong one only then.
+    address. A provider that checks the sender only with the whole message refuses a wrong one only then.
     """
 
     kind = "smtp"
@@ -45,50 +45,49 @@ class Smtp(NetworkCheck):
 
     @property
     def target(self) -> str:
-        """host:port and the sender."""
         return f"{self.host}:{self.port} {self.from_address}"
 
     @property
     def layers(self) -> tuple[Layer, ...]:
-        """The tls rung is always there: without TLS it says so."""
+        # The tls layer is always there: without TLS, it reports that.
         return (Layer.DNS, Layer.CONNECT, Layer.TLS, Layer.AUTH, Layer.ACCESS)
 
     async def run(self, record: Recorder) -> None:
-        """Greet, secure, log in, name sender and recipient, take it back."""
+        """Connect, start TLS, log in, send sender and recipient, cancel."""
         address = (await reach(record, self.host, self.port, self.address), self.port)
         client = session.make_client(self.host, self.port, record, tls=self.secure)
-        async with session.ending(client, record):
-            await (self._enter_tls(record, client) if self.secure else self._enter_plaintext(record, client, address))
+        async with session.closing(client, record):
+            await (self._open_tls(record, client) if self.secure else self._open_plaintext(record, client, address))
             with record.layer(Layer.AUTH, f"login accepted, as {self.username}", proves=("username", "password")):
                 await self._log_in(record, client)
             with record.layer(
                 Layer.ACCESS, f"{self.from_address} may send; nothing was sent", proves=("from_address",)
             ):
-                await self._offer(record, client)
+                await self._try_envelope(record, client)
 
-    async def _enter_tls(self, record: Recorder, client: SMTP) -> None:
+    async def _open_tls(self, record: Recorder, client: SMTP) -> None:
         goal = f"TLS from the first byte, with a certificate for {self.host} that Mistle trusts"
         with record.layer(Layer.TLS, goal, proves=("secure", "host")):
             await connect.open_tls(record, client)
-            self._judge_certificate(record, client)
+            self._note_expiry(record, client)
 
-    async def _enter_plaintext(self, record: Recorder, client: SMTP, address: tuple[str, int]) -> None:
+    async def _open_plaintext(self, record: Recorder, client: SMTP, address: tuple[str, int]) -> None:
         with record.layer(Layer.CONNECT, "a mail server greets, without TLS yet", proves=("host", "port", "secure")):
             await connect.open_plaintext(record, client, address)
         goal = f"STARTTLS, with a certificate for {self.host} that Mistle trusts"
         with record.layer(Layer.TLS, goal, proves=("secure", "host")):
-            async with within(record, client, "answer to EHLO"):
-                await session.say_hello(client)
+            async with time_limit(record, client, "answer to EHLO"):
+                await session.send_ehlo(client)
             if client.supports_extension("starttls"):
-                await connect.upgrade(record, client)
-                self._judge_certificate(record, client)
+                await connect.start_tls(record, client)
+                self._note_expiry(record, client)
             else:
-                self._judge_plaintext(record, address[0])
+                self._note_plaintext(record, address[0])
 
-    def _judge_certificate(self, record: Recorder, client: SMTP) -> None:
+    def _note_expiry(self, record: Recorder, client: SMTP) -> None:
         note_expiry(record, client.get_transport_info("peercert"), blames=("host",))
 
-    def _judge_plaintext(self, record: Recorder, address: str) -> None:
+    def _note_plaintext(self, record: Recorder, address: str) -> None:
         private = not ipaddress.ip_address(address.partition("%")[0]).is_global
         where = "a private network" if private else "a public network"
         record.note(
@@ -100,30 +99,30 @@ class Smtp(NetworkCheck):
 
     async def _log_in(self, record: Recorder, client: SMTP) -> None:
         if client.is_ehlo_or_helo_needed:
-            async with within(record, client, "answer to EHLO"):
-                await session.say_hello(client)
+            async with time_limit(record, client, "answer to EHLO"):
+                await session.send_ehlo(client)
         if not session.offers_login(client):
             record.note(causes.AUTH_NOT_OFFERED.diagnosis("the server offers no AUTH: Mistle sends without a login"))
             record.skip(Layer.AUTH, "not tried: the server offers no AUTH", ("password",))
             return
-        async with within(record, client, "answer to AUTH"):
+        async with time_limit(record, client, "answer to AUTH"):
             await session.log_in(client, self.username, self.password)
 
-    async def _offer(self, record: Recorder, client: SMTP) -> None:
+    async def _try_envelope(self, record: Recorder, client: SMTP) -> None:
         if not _ADDRESS.fullmatch(self.from_address):
             raise Diagnosed(
                 causes.SENDER_MALFORMED.diagnosis(f"{foreign(self.from_address, 80)} is not one e-mail address")
             )
-        async with within(record, client, "answer to MAIL FROM and RCPT TO"):
-            found = await envelope.offer(client, envelope.on_the_wire(self.from_address))
-        if isinstance(found, Diagnosis):
-            record.note(found)
-        elif found and found.code // 100 == 4:
-            put_off = f"not proven: mail to {self.from_address} is put off: {replies.said(found)}"
-            record.skip(Layer.ACCESS, put_off, ("from_address",))
+        async with time_limit(record, client, "answer to MAIL FROM and RCPT TO"):
+            refusal = await envelope.try_envelope(client, envelope.encode_domain(self.from_address))
+        if isinstance(refusal, Diagnosis):
+            record.note(refusal)
+        elif refusal and refusal.code // 100 == 4:
+            reason = f"not proven: mail to {self.from_address} is put off: {replies.one_line(refusal)}"
+            record.skip(Layer.ACCESS, reason, ("from_address",))
 
     def diagnose(self, error: Exception) -> Diagnosis | None:
-        """The server's refusals, then the network's errors; those of names and certificates blame the host alone."""
+        """Map replies first; everything else is a network error. Errors of names and certificates blame the host."""
         from aiosmtplib import (
             SMTPConnectResponseError,
             SMTPHeloError,
@@ -134,14 +133,14 @@ class Smtp(NetworkCheck):
         match error:
             case Diagnosed():
                 return error.diagnosis
-            case Silent():
+            case NoReply():
                 return SILENT.diagnosis(f"connected, then {error}", blames=self.address)
             case SMTPConnectResponseError() | SMTPHeloError():
                 return causes.GREETING_REFUSED.diagnosis(f"the server says: {foreign(f'{error.code} {error.message}')}")
             case SMTPResponseException():
                 return causes.NOT_SMTP.diagnosis(f"the answer is not a mail server's: {foreign(error.message, 120)}")
-        if found := super().diagnose(error):
-            return found if found.cause.layer is Layer.CONNECT else replace(found, blames=("host",))
+        if diagnosis := super().diagnose(error):
+            return diagnosis if diagnosis.cause.layer is Layer.CONNECT else replace(diagnosis, blames=("host",))
         if any(isinstance(link, SMTPServerDisconnected) for link in chain(error)):
             return RESET.diagnosis("the connection was closed by the server", blames=self.address)
         return None

@@ -1,4 +1,4 @@
-"""What can be wrong with a mail server, and with the way in which it is addressed."""
+"""What can be wrong with a mail server, or with its host, port, login and sender in the configuration."""
 
 from __future__ import annotations
 
@@ -38,13 +38,13 @@ STARTTLS_REFUSED = Cause(
     "smtp.starttls-refused",
     Layer.TLS,
     "the server offers STARTTLS and then refuses it; Mistle does not go on without",
-    "mend TLS at the server of {host}: its log says what its certificate or key lacks",
+    "repair TLS at the server of {host}: its log names what is wrong with its certificate or key",
     blames=("host",),
 )
 CREDENTIALS_REJECTED = Cause(
     "smtp.credentials-rejected",
     Layer.AUTH,
-    "the server refuses the user name or the password, and does not say which",
+    "the server refuses the user name or the password, and does not report which",
     "correct the password in {password} and the user name in {username}; "
     "many providers want an app password or an API key there",
     blames=("password",),
@@ -52,7 +52,7 @@ CREDENTIALS_REJECTED = Cause(
 AUTH_NOT_OFFERED = Cause(
     "smtp.auth-not-offered",
     Layer.AUTH,
-    "the server offers no login: Mistle sends without one, and does not say so",
+    "the server offers no login: Mistle sends without one, and does not report it",
     "name the port where the server offers a login in {port} (587 or 465); "
     "if it is to be used without, {username} and {password} have no effect",
     blames=("username",),
@@ -61,7 +61,7 @@ AUTH_NOT_OFFERED = Cause(
 AUTH_MECHANISM = Cause(
     "smtp.auth-mechanism",
     Layer.AUTH,
-    "the server offers no login that Mistle's client knows: PLAIN, LOGIN or CRAM-MD5",
+    "the server offers no login that Mistle's client has: PLAIN, LOGIN or CRAM-MD5",
     "turn on PLAIN or LOGIN at the server of {host}, or name a server or an account that allows passwords",
     blames=("host",),
 )
@@ -69,7 +69,8 @@ AUTH_UNAVAILABLE = Cause(
     "smtp.auth-unavailable",
     Layer.AUTH,
     "the server cannot check any password now",
-    "mend what the server of {host} asks for passwords (saslauthd, Dovecot, LDAP), or wait; then run this again",
+    "repair the service that checks passwords for the server of {host} (saslauthd, Dovecot, LDAP), or wait; "
+    "then run this again",
     blames=("host",),
 )
 TLS_REQUIRED = Cause(
@@ -103,15 +104,16 @@ SENDER_REFUSED = Cause(
 GREETING_REFUSED = Cause(
     "smtp.greeting-refused",
     Layer.ACCESS,
-    "the server turns this machine away before anything is said, or has no room now",
+    "the server refuses this machine at the greeting or at EHLO, or has no room now",
     "let this machine in at the server of {host} (its log names the rule); with 421, wait and run this again",
     blames=("host",),
 )
 CLIENT_REFUSED = Cause(
     "smtp.client-refused",
     Layer.ACCESS,
-    "the server takes no mail from this machine, whoever it logs in as",
-    "act on the server's words: allow this address or its name at the server of {host}, or clear it with the blocklist",
+    "the server takes no mail from this machine, with any login",
+    "act on the server's message: allow this address or its name at the server of {host}, or have the blocklist "
+    "remove it",
     blames=("host",),
 )
 RELAY_REFUSED = Cause(
@@ -125,8 +127,8 @@ RELAY_REFUSED = Cause(
 MAIL_REFUSED = Cause(
     "smtp.mail-refused",
     Layer.ACCESS,
-    "the server refuses every envelope that was tried, and does not say for whose sake",
-    "act on the server's words, and look for them in the log of the server of {host}",
+    "the server refuses every envelope that was tried, and does not report because of which address",
+    "act on the server's message, and look for it in the log of the server of {host}",
     blames=("from_address",),
     status=Status.WARN,
 )
@@ -134,7 +136,7 @@ UNAVAILABLE = Cause(
     "smtp.unavailable",
     Layer.ACCESS,
     "the server puts all mail off for now",
-    "act on the server's words (a full disk, a rate limit, maintenance at the server of {host}), then run this again",
+    "act on the server's message (a full disk, a rate limit, maintenance at the server of {host}), then run this again",
     blames=("host",),
 )
 CAUSES = (

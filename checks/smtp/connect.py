@@ -1,4 +1,8 @@
-"""How a session with a mail server begins: with TLS, without, and with the one where the server has the other."""
+"""Opens the session with a mail server: TLS from the first byte, or plaintext and then STARTTLS.
+
+The session is one connection. Where it gets no greeting, or no TLS, short connections beside it find out why: whether
+the port expects TLS, greets without TLS, or belongs to another protocol.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +16,7 @@ from checks.core.text import clean, foreign
 from checks.net.tcp import diagnose
 from checks.net.tls import PLAINTEXT_ON_TLS, first_bytes, speaks_tls
 from checks.smtp import causes, replies, session
-from checks.smtp.session import Silent, within
+from checks.smtp.session import NoReply, time_limit
 
 if TYPE_CHECKING:
     from aiosmtplib import SMTP
@@ -20,45 +24,58 @@ if TYPE_CHECKING:
     from checks.core.check import Diagnosis, Recorder
 
 T = TypeVar("T")
-_PATIENCE = 1.0  # seconds without a greeting before the port is asked what it is; looking up our name may take as long
+_GREETING_WAIT = (
+    1.0  # seconds without a greeting before other connections are made; a server may look up our name first
+)
 
 
 async def open_tls(record: Recorder, client: SMTP) -> None:
-    """TLS from the first byte, and the greeting. Raises Met when the server speaks no TLS there."""
+    """Connect with TLS from the first byte, and read the greeting.
+
+    Raises NoReply, OSError, and Diagnosed when the port has no TLS or is not a mail server's.
+    """
     host, port = str(client.hostname), int(client.port or 0)
     try:
-        async with within(record, client, "greeting through TLS"):
+        async with time_limit(record, client, "greeting through TLS"):
             await client.connect()
-    except Silent as error:
-        _refuse_foreign(await first_bytes((host, port), b"", record.share_of_time(0.5), tls=host), error)
+    except NoReply as error:
+        # aiosmtplib waits for the end of a line, which another protocol may never send: read what there is.
+        _raise_if_not_smtp(await first_bytes((host, port), b"", record.share_of_time(0.5), tls=host), error)
         raise
     except OSError as error:
         if not _is_plaintext(error):
             raise
-        raise Diagnosed(await _without_tls(record, client)) from error
+        raise Diagnosed(await _diagnose_without_tls(record, client)) from error
 
 
 async def open_plaintext(record: Recorder, client: SMTP, address: tuple[str, int]) -> None:
-    """The greeting. Raises Met when the server waits for TLS, or says what no mail server says."""
-    async with _meanwhile(client.connect()) as opening, within(record, client, "greeting", 0.8):
-        done, _ = await asyncio.wait({opening}, timeout=min(_PATIENCE, record.share_of_time(0.3)))
+    """Connect without TLS, and read the greeting.
+
+    When the greeting is late, other connections to the port are made at the same time; the first result counts.
+    Raises NoReply, OSError, and Diagnosed when the port expects TLS or is not a mail server's.
+    """
+    async with _background(client.connect()) as greeting, time_limit(record, client, "greeting", 0.8):
+        done, _ = await asyncio.wait({greeting}, timeout=min(_GREETING_WAIT, record.share_of_time(0.3)))
         if not done:
-            async with _meanwhile(_ask_why(record, address)) as asking:
-                await asyncio.wait({opening, asking}, return_when=asyncio.FIRST_COMPLETED)
-                if not opening.done():
-                    await asking
-        await opening
+            async with _background(_raise_for_another_protocol(record, address)) as protocol:
+                await asyncio.wait({greeting, protocol}, return_when=asyncio.FIRST_COMPLETED)
+                if not greeting.done():
+                    await protocol
+        await greeting
 
 
-async def upgrade(record: Recorder, client: SMTP) -> None:
-    """STARTTLS, and EHLO again: what was offered before counts no more. Raises Met."""
+async def start_tls(record: Recorder, client: SMTP) -> None:
+    """STARTTLS, the handshake, and EHLO again: what the server offered before TLS does not count.
+
+    Raises NoReply, OSError, and Diagnosed when the server refuses STARTTLS.
+    """
     from aiosmtplib import SMTPResponse, SMTPResponseException
 
     try:
-        async with within(record, client, "answer to STARTTLS"):
+        async with time_limit(record, client, "answer to STARTTLS"):
             await client.starttls()
     except SMTPResponseException as error:
-        if error.code < 0:  # aiosmtplib's, for what is no reply
+        if error.code < 0:  # aiosmtplib's code for a reply that is not SMTP
             raise
         reply = SMTPResponse(error.code, error.message)
         raise Diagnosed(replies.diagnosis(causes.STARTTLS_REFUSED, reply)) from error
@@ -68,13 +85,13 @@ async def upgrade(record: Recorder, client: SMTP) -> None:
         raise Diagnosed(
             causes.STARTTLS_REFUSED.diagnosis("the server agrees to STARTTLS, and speaks no TLS")
         ) from error
-    async with within(record, client, "answer to EHLO"):
-        await session.say_hello(client)
+    async with time_limit(record, client, "answer to EHLO"):
+        await session.send_ehlo(client)
 
 
 @asynccontextmanager
-async def _meanwhile(work: Coroutine[Any, Any, T]) -> AsyncIterator[asyncio.Task[T]]:
-    """The work runs beside the block, and no longer."""
+async def _background(work: Coroutine[Any, Any, T]) -> AsyncIterator[asyncio.Task[T]]:
+    """Run the work as a task that is cancelled at the end of the block."""
     task = asyncio.create_task(work)
     try:
         yield task
@@ -83,48 +100,46 @@ async def _meanwhile(work: Coroutine[Any, Any, T]) -> AsyncIterator[asyncio.Task
         await asyncio.gather(task, return_exceptions=True)
 
 
-async def _ask_why(record: Recorder, address: tuple[str, int]) -> None:
+async def _raise_for_another_protocol(record: Recorder, address: tuple[str, int]) -> None:
+    """On two connections at once, try a TLS handshake and read without a request. Returns if neither shows a cause."""
     limit = record.share_of_time(0.4)
-    # aiosmtplib waits for the end of a line, which another protocol may never send.
-    async with _meanwhile(first_bytes(address, b"", limit)) as listening:
+    async with _background(first_bytes(address, b"", limit)) as first:
         if await speaks_tls(address, limit):
             raise Diagnosed(
                 causes.TLS_FROM_FIRST_BYTE.diagnosis("no greeting; the port answers a TLS handshake instead")
             )
-        words = await listening
-    _refuse_foreign(words)
+        received = await first
+    _raise_if_not_smtp(received)
 
 
-async def _without_tls(record: Recorder, client: SMTP) -> Diagnosis:
+async def _diagnose_without_tls(record: Recorder, client: SMTP) -> Diagnosis:
+    """After a TLS handshake that failed: on a second connection, without TLS, is there a mail server?"""
     from aiosmtplib import SMTPConnectResponseError, SMTPException, SMTPHeloError
 
     plain = session.make_client(str(client.hostname), int(client.port or 0), record, tls=False)
-    async with session.ending(plain, record):
+    async with session.closing(plain, record):
         try:
-            async with within(record, plain, "greeting"):
-                greeting = replies.said(await plain.connect())
-                await session.say_hello(plain)
+            async with time_limit(record, plain, "greeting"):
+                greeting = replies.one_line(await plain.connect())
+                await session.send_ehlo(plain)
         except (SMTPConnectResponseError, SMTPHeloError) as error:
             return causes.PLAINTEXT.diagnosis(
                 f"the server says, without TLS: {foreign(f'{error.code} {error.message}')}"
             )
-        except (SMTPException, OSError, Silent):
+        except (SMTPException, OSError, NoReply):
             return causes.NOT_SMTP.diagnosis("the port speaks neither TLS nor SMTP")
         more = ", and offers STARTTLS" if plain.supports_extension("starttls") else ""
         return causes.PLAINTEXT.diagnosis(f"the server greets without TLS: {greeting}{more}")
 
 
-def _refuse_foreign(words: bytes, error: Exception | None = None) -> None:
-    """Raise Met, from ``error``, where a greeting does not begin with a reply's three digits."""
-    if words and not words[:3].isdigit():
-        raise Diagnosed(causes.NOT_SMTP.diagnosis(f"the greeting is not a mail server's: {_shown(words)}")) from error
+def _raise_if_not_smtp(received: bytes, error: Exception | None = None) -> None:
+    """Raise Diagnosed, from ``error``, when the data does not begin with the three digits of an SMTP reply."""
+    if received and not received[:3].isdigit():
+        text = clean(received[:100].decode(errors="replace"), 60)
+        shown = foreign(text) if text else "bytes that are no text"
+        raise Diagnosed(causes.NOT_SMTP.diagnosis(f"the greeting is not a mail server's: {shown}")) from error
 
 
 def _is_plaintext(error: OSError) -> bool:
-    found = diagnose(error)
-    return found is not None and found.cause is PLAINTEXT_ON_TLS
-
-
-def _shown(words: bytes) -> str:
-    said = clean(words[:100].decode(errors="replace"), 60)
-    return foreign(said) if said else "bytes that are no text"
+    diagnosis = diagnose(error)
+    return diagnosis is not None and diagnosis.cause is PLAINTEXT_ON_TLS

@@ -1,4 +1,4 @@
-"""Sender and recipient, named as for a message, and taken back."""
+"""Sends the sender and the recipient of a message (MAIL FROM, RCPT TO), and cancels before any message (RSET)."""
 
 from __future__ import annotations
 
@@ -13,24 +13,25 @@ if TYPE_CHECKING:
     from checks.core.check import Diagnosis
 
 
-async def offer(client: SMTP, address: str) -> Diagnosis | SMTPResponse | None:
-    """Name the address as sender and as recipient, and take both back.
+async def try_envelope(client: SMTP, address: str) -> Diagnosis | SMTPResponse | None:
+    """Send the address as sender and as recipient, then RSET.
 
-    A diagnosis is what keeps mail back; a reply is a refusal, or a putting off, of the recipient alone.
+    Returns None when the server accepts both, its reply when it refuses or defers only the recipient (which is no fault
+    of the configuration), and a diagnosis for every other refusal.
     """
-    mail = await _name_sender(client, address)
-    if not replies.is_accepted(mail):
-        return replies.of_sender(mail)
-    reply = await _name_recipient(client, address)
+    sender_reply = await _mail_from(client, address)
+    if not replies.is_accepted(sender_reply):
+        return replies.of_sender(sender_reply)
+    reply = await _rcpt_to(client, address)
     if replies.is_accepted(reply):
-        await _take_back(client)
+        await _reset(client)
         return None
-    meaning = replies.of_recipient(reply) or await _compare(client, address, reply)
-    await _take_back(client)
+    meaning = replies.of_recipient(reply) or await _compare_envelopes(client, address, reply)
+    await _reset(client)
     return reply if isinstance(meaning, str) else meaning
 
 
-def on_the_wire(address: str) -> str:
+def encode_domain(address: str) -> str:
     """An e-mail address as nodemailer writes it: the domain in ASCII, the rest as it is."""
     local, _, domain = address.rpartition("@")
     with suppress(UnicodeError):
@@ -38,34 +39,32 @@ def on_the_wire(address: str) -> str:
     return f"{local}@{domain}"
 
 
-async def _compare(client: SMTP, address: str, reply: SMTPResponse) -> Diagnosis | str:
-    """Whose refusal it is, where the words do not say: other recipients and senders tell.
+async def _compare_envelopes(client: SMTP, address: str, reply: SMTPResponse) -> Diagnosis | str:
+    """Find out by other recipients and senders which one the server refuses, where its reply does not name it.
 
-    A server takes mail for its postmaster, and the empty sender of bounces (RFC 5321, 4.5.1 and 4.5.5).
+    A server accepts mail for its postmaster, and the empty sender of bounces (RFC 5321, 4.5.1 and 4.5.5).
     """
     from aiosmtplib import SMTPException
 
     with suppress(SMTPException):
-        if replies.is_accepted(await _name_recipient(client, "postmaster")):
+        if replies.is_accepted(await _rcpt_to(client, "postmaster")):
             return replies.RECIPIENT
-        await _take_back(client)
-        if replies.is_accepted(await _name_sender(client, "")) and replies.is_accepted(
-            await _name_recipient(client, address)
-        ):
+        await _reset(client)
+        if replies.is_accepted(await _mail_from(client, "")) and replies.is_accepted(await _rcpt_to(client, address)):
             return replies.diagnosis(causes.SENDER_REFUSED, reply, "; it takes the same recipient from an empty sender")
     return replies.diagnosis(causes.MAIL_REFUSED, reply)
 
 
-async def _name_sender(client: SMTP, address: str) -> SMTPResponse:
+async def _mail_from(client: SMTP, address: str) -> SMTPResponse:
     international = not address.isascii() and client.supports_extension("smtputf8")
     options = (b"SMTPUTF8",) if international else ()
     return await client.execute_command(b"MAIL", f"FROM:<{address}>".encode(), *options)
 
 
-async def _name_recipient(client: SMTP, address: str) -> SMTPResponse:
+async def _rcpt_to(client: SMTP, address: str) -> SMTPResponse:
     return await client.execute_command(b"RCPT", f"TO:<{address}>".encode())
 
 
-async def _take_back(client: SMTP) -> None:
+async def _reset(client: SMTP) -> None:
     if client.is_connected:
         await client.execute_command(b"RSET")

@@ -1,4 +1,4 @@
-"""What a server's refusals mean: pure functions over a reply's code and words."""
+"""What a server's refusals mean: pure functions over a reply's code and text."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from checks.smtp import causes
 if TYPE_CHECKING:
     from aiosmtplib import SMTPResponse
 
-RECIPIENT = "recipient"  # only the recipient is refused, or put off: not a fault of the configuration
+RECIPIENT = "recipient"  # the server refuses or defers only the recipient: no fault of the configuration
 
-# Postfix names the culprit in its words; Exim, Sendmail, Exchange and the large providers use some of the same.
+# Postfix names what it refuses; Exim, Sendmail, Exchange and the large providers use some of the same texts.
 # RFC 3463 gives x.1.7 and x.1.8 to the sender, and the rest of x.1 and all of x.2 to the recipient.
 _MEANINGS: tuple[tuple[str, Cause | str], ...] = (
     (r"must issue a starttls|encryption required|tls required|^538 |^523 ", causes.TLS_REQUIRED),
@@ -29,21 +29,21 @@ _MEANINGS: tuple[tuple[str, Cause | str], ...] = (
 
 
 def is_accepted(reply: SMTPResponse) -> bool:
-    """Whether the server did as it was told: any 2xx, as nodemailer has it."""
+    """Whether the server accepted the command: any 2xx, as for nodemailer."""
     return reply.code // 100 == 2
 
 
-def of_login(reply: SMTPResponse, *, known: bool) -> Diagnosis:
-    """Why a login was refused; ``known``: with a mechanism that the server offers."""
+def of_login(reply: SMTPResponse, *, offered: bool) -> Diagnosis:
+    """Why a login was refused. ``offered``: the server offers the mechanism that was used."""
     if _meaning(reply) is causes.TLS_REQUIRED:
         return diagnosis(causes.TLS_REQUIRED, reply)
     if reply.code // 100 == 4:
         return diagnosis(causes.AUTH_UNAVAILABLE, reply)
-    return diagnosis(causes.CREDENTIALS_REJECTED if known else causes.AUTH_MECHANISM, reply)
+    return diagnosis(causes.CREDENTIALS_REJECTED if offered else causes.AUTH_MECHANISM, reply)
 
 
 def of_sender(reply: SMTPResponse) -> Diagnosis:
-    """Why MAIL FROM was refused: for the sender, unless the words say otherwise."""
+    """Why MAIL FROM was refused: because of the sender, unless the reply names another cause."""
     meaning = _meaning(reply)
     if meaning is RECIPIENT and reply.code // 100 == 4:
         return diagnosis(causes.UNAVAILABLE, reply)
@@ -51,7 +51,7 @@ def of_sender(reply: SMTPResponse) -> Diagnosis:
 
 
 def of_recipient(reply: SMTPResponse) -> Diagnosis | str | None:
-    """Why RCPT TO was refused: RECIPIENT when for its own sake; None when the words do not say."""
+    """Why RCPT TO was refused: RECIPIENT when because of the recipient; None when the reply does not name a cause."""
     if reply.code == 421:
         return diagnosis(causes.UNAVAILABLE, reply)
     meaning = _meaning(reply)
@@ -59,14 +59,14 @@ def of_recipient(reply: SMTPResponse) -> Diagnosis | str | None:
 
 
 def diagnosis(cause: Cause, reply: SMTPResponse, more: str = "") -> Diagnosis:
-    """The cause, with the server's words. A sender that is refused for now only is worth a warning."""
-    diagnosed = cause.diagnosis(f"the server says: {said(reply)}{more}")
+    """The cause, with the server's reply. A sender that is refused only for now (4xx) is a warning."""
+    diagnosed = cause.diagnosis(f"the server says: {one_line(reply)}{more}")
     for_now = cause is causes.SENDER_REFUSED and reply.code // 100 == 4
     return replace(diagnosed, status=Status.WARN) if for_now else diagnosed
 
 
-def said(reply: SMTPResponse) -> str:
-    """The reply on one line."""
+def one_line(reply: SMTPResponse) -> str:
+    """The reply on one line, as foreign text."""
     return foreign(_line(reply))
 
 
@@ -75,6 +75,6 @@ def _line(reply: SMTPResponse) -> str:
 
 
 def _meaning(reply: SMTPResponse) -> Cause | str | None:
-    # Addresses are left out: noreply-sender@relay.example says nothing.
-    words = re.sub(r"<[^>]*>|\S+@\S+", "", _line(reply)).lower()
-    return next((meaning for pattern, meaning in _MEANINGS if re.search(pattern, words)), None)
+    # Without addresses: noreply-sender@relay.example names no cause.
+    text = re.sub(r"<[^>]*>|\S+@\S+", "", _line(reply)).lower()
+    return next((meaning for pattern, meaning in _MEANINGS if re.search(pattern, text)), None)

@@ -1,4 +1,8 @@
-"""One session with a mail server, word for word as nodemailer holds it, on aiosmtplib."""
+"""One session with a mail server: sends, through aiosmtplib, the commands that nodemailer sends, in its order.
+
+`make_client` → `connect.open_tls`, or `connect.open_plaintext` and `connect.start_tls` → `log_in` → the envelope
+(`envelope.py`) → QUIT, which `closing` sends also after a failure. Each step has a time limit (`time_limit`).
+"""
 
 from __future__ import annotations
 
@@ -22,28 +26,28 @@ if TYPE_CHECKING:
 _MECHANISMS = ("plain", "login", "cram-md5")  # nodemailer's order, whatever the server's is
 
 
-class Silent(Exception):
-    """No answer came in time, in seconds."""
+class NoReply(Exception):
+    """The server did not send the ``awaited`` reply within ``limit`` seconds."""
 
     def __init__(self, awaited: str, limit: float) -> None:
         super().__init__(f"no {awaited} within {limit:.2g} s")
 
 
 @asynccontextmanager
-async def within(record: Recorder, client: SMTP, awaited: str, share: float = 0.6) -> AsyncIterator[None]:
-    """Silent, and no more of this session, when the block takes longer than this share of what is left of the time."""
+async def time_limit(record: Recorder, client: SMTP, awaited: str, share: float = 0.6) -> AsyncIterator[None]:
+    """Close the connection and raise NoReply if the block takes more than this share of the time left for the check."""
     limit = record.share_of_time(share)
     try:
         async with asyncio.timeout(limit):
             yield
     except TimeoutError as error:
         client.close()
-        raise Silent(awaited, limit) from error
+        raise NoReply(awaited, limit) from error
 
 
 @asynccontextmanager
-async def ending(client: SMTP, record: Recorder) -> AsyncIterator[None]:
-    """Say QUIT at the end, however the climb ended, so that the server's log has nothing to complain of."""
+async def closing(client: SMTP, record: Recorder) -> AsyncIterator[None]:
+    """Send QUIT at the end, also after a failure, so that the server logs no lost connection; then close."""
     from aiosmtplib import SMTPException
 
     try:
@@ -58,12 +62,12 @@ async def ending(client: SMTP, record: Recorder) -> AsyncIterator[None]:
                 await client.quit()
         client.close()
         if isinstance(transport, asyncio.WriteTransport):
-            transport.abort()  # through TLS, closing would wait for the server's own farewell
+            transport.abort()  # closing TLS would wait for the server's close_notify
             await asyncio.sleep(0)
 
 
 def make_client(host: str, port: int, record: Recorder, *, tls: bool) -> SMTP:
-    """A client with Mistle's trust, that does nothing of its own accord and has no limits of its own."""
+    """A client that trusts Mistle's roots, with aiosmtplib's own STARTTLS and time-outs off."""
     from aiosmtplib import SMTP
 
     return SMTP(
@@ -72,13 +76,13 @@ def make_client(host: str, port: int, record: Recorder, *, tls: bool) -> SMTP:
         use_tls=tls,
         start_tls=False,
         tls_context=record.settings.trust.verified,
-        local_hostname=own_name(),
+        local_hostname=client_name(),
         timeout=None,
     )
 
 
-async def say_hello(client: SMTP) -> None:
-    """EHLO, and HELO where that is refused."""
+async def send_ehlo(client: SMTP) -> None:
+    """Send EHLO, and HELO where the server refuses it."""
     from aiosmtplib import SMTPHeloError
 
     try:
@@ -90,12 +94,15 @@ async def say_hello(client: SMTP) -> None:
 
 
 def offers_login(client: SMTP) -> bool:
-    """Whether nodemailer would log in: also where the server knows only HELO and so can offer nothing."""
+    """Whether nodemailer would log in: also where the server has only HELO, whose reply offers nothing."""
     return client.supports_extension("auth") or not client.supports_esmtp
 
 
 async def log_in(client: SMTP, username: str, password: str) -> None:
-    """One try, with the first mechanism that the server offers, else with PLAIN. Raises Met."""
+    """Try one login, with the first of nodemailer's mechanisms that the server offers, else with PLAIN.
+
+    Raises Diagnosed when the server refuses it.
+    """
     from aiosmtplib import SMTPAuthenticationError, SMTPResponse
 
     offered = [name for name in _MECHANISMS if name in client.server_auth_methods]
@@ -109,16 +116,16 @@ async def log_in(client: SMTP, username: str, password: str) -> None:
                 await client.auth_plain(username, password)
     except SMTPAuthenticationError as error:
         reply = SMTPResponse(error.code, error.message)
-        raise Diagnosed(replies.of_login(reply, known=bool(offered))) from error
+        raise Diagnosed(replies.of_login(reply, offered=bool(offered))) from error
 
 
 async def _login(client: SMTP, username: str, password: str) -> None:
     from aiosmtplib import SMTPAuthenticationError
 
     reply = await client.execute_command(b"AUTH", b"LOGIN")
-    for secret in (username, password):
+    for credential in (username, password):
         if reply.code == 334:
-            reply = await client.execute_command(base64.b64encode(secret.encode()))
+            reply = await client.execute_command(base64.b64encode(credential.encode()))
     if not replies.is_accepted(reply):
         raise SMTPAuthenticationError(reply.code, reply.message)
 
@@ -128,21 +135,21 @@ async def _cram_md5(client: SMTP, username: str, password: str) -> None:
 
     reply = await client.execute_command(b"AUTH", b"CRAM-MD5")
     if reply.code == 334:
-        digest = hmac.new(password.encode(), _decoded(reply.message), "md5").hexdigest()
+        digest = hmac.new(password.encode(), _decode(reply.message), "md5").hexdigest()
         reply = await client.execute_command(base64.b64encode(f"{username} {digest}".encode()))
     if not replies.is_accepted(reply):
         raise SMTPAuthenticationError(reply.code, reply.message)
 
 
-def _decoded(text: str) -> bytes:
-    """Base64 as Node.js reads it: what is none is left out, and what is cut counts as far as it goes."""
+def _decode(text: str) -> bytes:
+    """Base64 as Node.js reads it: other characters are ignored, and a truncated text is decoded as far as it goes."""
     letters = re.sub(r"[^A-Za-z0-9+/]", "", text)
-    whole = letters[:-1] if len(letters) % 4 == 1 else letters
-    return base64.b64decode(whole + "=" * (-len(whole) % 4))
+    complete = letters[:-1] if len(letters) % 4 == 1 else letters
+    return base64.b64decode(complete + "=" * (-len(complete) % 4))
 
 
-def own_name() -> str:
-    """What EHLO says, as nodemailer has it."""
+def client_name() -> str:
+    """The name of this machine that nodemailer sends with EHLO."""
     name = socket.gethostname()
     if "." not in name:
         return "[127.0.0.1]"

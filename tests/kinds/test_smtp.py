@@ -93,7 +93,7 @@ def test_plaintext_as_mistle_would(smtp: Smtp) -> None:
 def test_a_server_that_greets_in_time_is_not_asked_what_it_is(
     smtp: Smtp, roots: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(connect, "_PATIENCE", 10.0)  # a busy machine greets late
+    monkeypatch.setattr(connect, "_GREETING_WAIT", 10.0)  # a busy machine greets late
     with relays({"server": ("127.0.0.1", smtp.ports["starttls"])}) as made:
         check(made["server"].port, extra=roots, timeout=40.0).passes("smtp.access", Layer.ACCESS, SENDER)
     assert made["server"].accepted == 2, "the knock and the session"
@@ -153,7 +153,7 @@ def test_only_what_is_offered_after_starttls_counts(authority: Authority, roots:
         found = check(server.port, extra=roots)
     assert found["smtp.tls"].status is Status.OK
     assert found["smtp.auth-not-offered"].status is Status.WARN
-    hello = f"EHLO {session.own_name()}"
+    hello = f"EHLO {session.client_name()}"
     assert server.heard == [hello, "STARTTLS", hello, *ENVELOPE]
 
 
@@ -214,7 +214,7 @@ def test_no_starttls_over_a_public_network(env: str, host: str) -> None:
 def test_starttls_that_is_refused() -> None:
     words = "454 4.7.0 TLS not available due to local problem"
     found = scripted({"EHLO": "250-mail.test\n250-STARTTLS\n250 AUTH PLAIN", "STARTTLS": words})
-    finding = found.fails("smtp.starttls-refused", Layer.TLS, HOST, hint="mend TLS")
+    finding = found.fails("smtp.starttls-refused", Layer.TLS, HOST, hint="repair TLS")
     assert words in finding.message
 
 
@@ -226,7 +226,7 @@ def test_starttls_without_tls_after_it() -> None:
 
     with faults.serving(behaviour) as port:
         found = check(port)
-    finding = found.fails("smtp.starttls-refused", Layer.TLS, HOST, hint="mend TLS")
+    finding = found.fails("smtp.starttls-refused", Layer.TLS, HOST, hint="repair TLS")
     assert "speaks no TLS" in finding.message
 
 
@@ -361,7 +361,7 @@ def test_sender_refused_in_words_that_do_not_say() -> None:
 @pytest.mark.parametrize("more", [{}, {"MAIL FROM:<>": "550 no bounces"}, {"RCPT TO:<postmaster>": HANG_UP}])
 def test_every_envelope_is_refused(more: Mapping[str, str]) -> None:
     found = scripted({"RCPT": "554 5.7.1 Access denied", **more})
-    found.warns("smtp.mail-refused", Layer.ACCESS, SENDER, hint="look for them in the log")
+    found.warns("smtp.mail-refused", Layer.ACCESS, SENDER, hint="look for it in the log")
 
 
 def test_recipient_refused_in_words_that_do_not_say() -> None:
@@ -405,7 +405,7 @@ def test_relaying_is_denied(smtp: Smtp) -> None:
     ],
 )
 def test_mail_that_is_refused_for_another_reason(replies: Mapping[str, str], finding_id: str) -> None:
-    scripted(replies).fails(finding_id, Layer.ACCESS, HOST, hint="act on the server's words")
+    scripted(replies).fails(finding_id, Layer.ACCESS, HOST, hint="act on the server's message")
 
 
 @pytest.mark.parametrize(
