@@ -10,22 +10,23 @@ from checks.core.text import foreign
 from checks.net.tcp import RESET, SILENT, NetworkCheck, reach
 from checks.net.tls import PlaintextProbe, check_tls, first_bytes, speaks_tls
 from checks.valkey import causes
-from checks.valkey.commands import CommandRefused, permissions, writes
+from checks.valkey.commands import CommandRefused, ask_permissions, run_commands
 
 if TYPE_CHECKING:
     from redis.asyncio import Redis
 
+    from checks.valkey.commands import Replies
 
 _PING = PlaintextProbe(b"PING\r\n", (b"+", b"-"))
 
 
 @dataclass(frozen=True, kw_only=True)
 class Valkey(NetworkCheck):
-    """Proves that leases can be kept: log in, run every command that Mistle runs under its key prefix, and last.
+    """Proves that leases can be kept: the login, every command that Mistle runs under its key prefix, no eviction.
 
-    Writes two keys under `<key_prefix>:mistle-preflight:<random>`, removes them in the same flight, and lets the
+    Writes two keys under `<key_prefix>:mistle-preflight:<random>`, removes them in the same pipeline, and lets the
     server expire what a broken connection might leave. With --read-only it asks `ACL DRYRUN` instead.
-    Needs what Mistle needs: GET SET DEL ZADD ZREM ZREMRANGEBYSCORE ZCARD EVAL on the prefix; INFO where it is allowed.
+    Needs what Mistle needs: GET SET DEL ZADD ZREM ZREMRANGEBYSCORE ZCARD EVAL on the prefix; INFO if allowed.
     One connection, one pipeline.
     """
 
@@ -43,22 +44,20 @@ class Valkey(NetworkCheck):
 
     @property
     def target(self) -> str:
-        """host:port/database and the prefix."""
         return f"{self.host}:{self.port}/{self.database} {self.key_prefix}:*"
 
     @property
     def layers(self) -> tuple[Layer, ...]:
-        """The tls rung is there for rediss:// only."""
         tls = (Layer.TLS,) if self.tls else ()
         return (Layer.DNS, Layer.CONNECT, *tls, Layer.AUTH, Layer.ACCESS, Layer.FITNESS)
 
     async def run(self, record: Recorder) -> None:
-        """Log in, write and remove, judge the server's own report."""
+        """Log in, run the commands, and compare INFO with what Mistle needs."""
         address = (await reach(record, self.host, self.port), self.port)
         if self.tls:
             await check_tls(record, self.host, address, plaintext=_PING)
         with record.layer(Layer.AUTH, "login accepted", proves=("url",)):
-            replies = await self._converse(record, address)
+            replies = await self._send_commands(record, address)
             replies.raise_login_error()
         with record.layer(
             Layer.ACCESS, f"may run Mistle's commands under {self.key_prefix}:", proves=("url", "key_prefix")
@@ -67,41 +66,43 @@ class Valkey(NetworkCheck):
             if replies.unproven:
                 record.skip(Layer.ACCESS, replies.unproven, ("key_prefix",))
         with record.layer(Layer.FITNESS, "a primary, standalone, keeps every key", proves=("url",)):
-            self._judge(record, replies.info)
+            self._check_info(record, replies.info)
 
-    async def _converse(self, record: Recorder, address: tuple[str, int]) -> Any:
+    async def _send_commands(self, record: Recorder, address: tuple[str, int]) -> Replies:
         from redis.exceptions import AuthenticationError
-        from redis.exceptions import ConnectionError as Dropped
-        from redis.exceptions import TimeoutError as Late
+        from redis.exceptions import ConnectionError as RedisConnectionError
+        from redis.exceptions import TimeoutError as RedisTimeoutError
 
-        talk = permissions if record.settings.read_only else writes
+        send = ask_permissions if record.settings.read_only else run_commands
         try:
             async with self._client(record.settings, record.share_of_time(0.6)) as client:
-                return await talk(client, self.key_prefix, self.username or "default")
+                return await send(client, self.key_prefix, self.username or "default")
         except AuthenticationError as error:
-            if causes.is_servers(error) and await self._is_disabled(record.settings, record.share_of_time(0.8)):
+            if causes.is_from_server(error) and await self._is_disabled(record.settings, record.share_of_time(0.8)):
                 raise CommandRefused("AUTH", error, causes.USER_DISABLED) from error
             raise
-        except (Dropped, Late) as error:
-            if _is_cut(error) and (found := await self._recognise(record, address)):
-                raise Diagnosed(found) from error
+        except (RedisConnectionError, RedisTimeoutError) as error:
+            if _has_no_reply(error) and (diagnosis := await self._diagnose_no_reply(record, address)):
+                raise Diagnosed(diagnosis) from error
             raise
 
-    async def _recognise(self, record: Recorder, address: tuple[str, int]) -> Diagnosis | None:
-        """Who it is that ends the connection, or says nothing that redis-py takes for a whole answer."""
+    async def _diagnose_no_reply(self, record: Recorder, address: tuple[str, int]) -> Diagnosis | None:
+        """On other connections, find out what closes the connection or sends nothing that redis-py reads as a reply."""
         if not self.tls and await speaks_tls(address, record.share_of_time(0.6)):
             return causes.TLS_REQUIRED.diagnosis(
                 "the server closes a connection without TLS, and speaks TLS on that port"
             )
-        heard = await first_bytes(address, _PING.request, record.share_of_time(0.5), tls=self.host if self.tls else "")
-        return None if _PING.matches(heard) else causes.NOT_VALKEY.diagnosis("the answer to PING is not Valkey's")
+        received = await first_bytes(
+            address, _PING.request, record.share_of_time(0.5), tls=self.host if self.tls else ""
+        )
+        return None if _PING.matches(received) else causes.NOT_VALKEY.diagnosis("the answer to PING is not Valkey's")
 
     def _client(self, settings: Settings, limit: float, **changes: object) -> Redis:
         from redis.asyncio import Redis
         from redis.asyncio.retry import Retry
         from redis.backoff import NoBackoff
 
-        from checks.valkey.secured import pool
+        from checks.valkey.secured import tls_pool
 
         options: dict[str, Any] = {
             "host": self.host.rstrip("."),
@@ -116,25 +117,27 @@ class Valkey(NetworkCheck):
             "socket_connect_timeout": limit,
         }
         options |= changes
-        return Redis.from_pool(pool(options, settings.trust)) if self.tls else Redis(**options)
+        return Redis.from_pool(tls_pool(options, settings.trust)) if self.tls else Redis(**options)
 
     async def _is_disabled(self, settings: Settings, limit: float) -> bool:
-        """Whether an open server, asked without a login, says that the user is switched off.
+        """Whether the user is switched off, as ACL GETUSER reports where it needs no login.
 
-        AUTH itself answers a disabled user and a wrong password with the same words.
+        The reply to AUTH is the same for a disabled user and a wrong password.
         """
         from redis.exceptions import RedisError
 
         try:
             async with self._client(settings, limit, username=None, password=None, db=0) as client:
-                call: Any = client.execute_command  # without its callback, which trusts in the reply's form
+                call: Any = (
+                    client.execute_command
+                )  # without redis-py's callback, which fails at a reply of another form
                 reply = await call("ACL", "GETUSER", self.username or "default")
         except (RedisError, OSError):
             return False
         fields = zip(reply[::2], reply[1::2], strict=False) if isinstance(reply, list) else ()
         return any(name == b"flags" and isinstance(value, list) and b"off" in value for name, value in fields)
 
-    def _judge(self, record: Recorder, info: dict[str, Any] | None) -> None:
+    def _check_info(self, record: Recorder, info: dict[str, Any] | None) -> None:
         if info is None:
             record.skip(Layer.FITNESS, "not judged: this user may not run INFO", ("url",))
             return
@@ -152,10 +155,10 @@ class Valkey(NetworkCheck):
             record.note(causes.EVICTS_KEYS.diagnosis(f"maxmemory is {limit} and maxmemory-policy is {policy}"))
 
     def diagnose(self, error: Exception) -> Diagnosis | None:
-        """The server's first words decide; what is not a server's word is the network's."""
-        from redis.exceptions import ConnectionError as Dropped
+        """Map the server's errors first; everything else is a network error."""
+        from redis.exceptions import ConnectionError as RedisConnectionError
         from redis.exceptions import InvalidResponse, RedisError
-        from redis.exceptions import TimeoutError as Late
+        from redis.exceptions import TimeoutError as RedisTimeoutError
 
         match error:
             case Diagnosed():
@@ -164,16 +167,16 @@ class Valkey(NetworkCheck):
                 return error.cause.diagnosis(f"the server says: {error}")
             case InvalidResponse():
                 return causes.NOT_VALKEY.diagnosis(f"the answer is not Valkey's: {foreign(str(error), 120)}")
-            case RedisError() if causes.is_servers(error):
-                return causes.by_words(error).diagnosis(f"the server says: {foreign(str(error))}")
-        if found := super().diagnose(error):
-            return found
+            case RedisError() if causes.is_from_server(error):
+                return causes.cause_of(error).diagnosis(f"the server says: {foreign(str(error))}")
+        if diagnosis := super().diagnose(error):
+            return diagnosis
         match error:
             case ValueError() | RecursionError():
                 return causes.NOT_VALKEY.diagnosis("the answer is not Valkey's: it cannot be parsed")
-            case Late():
+            case RedisTimeoutError():
                 return SILENT.diagnosis("connected, then no answer in time", blames=self.address)
-            case Dropped() if "closed by server" in str(error):
+            case RedisConnectionError() if "closed by server" in str(error):
                 return RESET.diagnosis("the connection was closed by the server", blames=self.address)
             case RedisError():
                 return causes.NOT_VALKEY.diagnosis(
@@ -182,5 +185,6 @@ class Valkey(NetworkCheck):
         return None
 
 
-def _is_cut(error: Exception) -> bool:
+def _has_no_reply(error: Exception) -> bool:
+    """Whether redis-py's error is about a connection that was closed, or about a time-out."""
     return "closed" in str(error).lower() or "reset" in str(error).lower() or "Timeout" in str(error)

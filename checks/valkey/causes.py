@@ -1,4 +1,4 @@
-"""What can be wrong with a Valkey, and how its errors show it."""
+"""What can be wrong with a Valkey server, and the error of the server that shows it."""
 
 from __future__ import annotations
 
@@ -77,13 +77,13 @@ WRITE_REFUSED = Cause(
     "valkey.write-refused",
     Layer.ACCESS,
     "the server refuses writes until its snapshots or its replicas work again",
-    "mend what the server's words name: disk and rights of its data folder (MISCONF), or its replicas (NOREPLICAS)",
+    "repair what the server's message names: disk and rights of its data folder (MISCONF), its replicas (NOREPLICAS)",
 )
 COMMAND_FAILED = Cause(
     "valkey.command-failed",
     Layer.ACCESS,
-    "the server refuses one of Mistle's commands for a reason of its own",
-    "act on the server's words; a server that renames or lacks a command cannot serve Mistle ({url})",
+    "the server refuses one of Mistle's commands for another reason",
+    "act on the server's message; a server that renames or lacks a command cannot serve Mistle ({url})",
 )
 REPLICA = Cause(
     "valkey.replica",
@@ -127,8 +127,8 @@ CAUSES = (
     unexpected.cause("valkey", "Valkey", ("url",)),
 )
 
-# How a server's error begins, most specific first. The word in capitals is the error's code.
-BY_WORDS = (
+# Parts of a server's error, most specific first; a word in capitals is the error's code.
+_BY_ERROR = (
     ("AUTH <password> called without", PASSWORD_UNEXPECTED),
     ("DB index is out of range", DATABASE_MISSING),
     ("max number of clients reached", TOO_MANY_CLIENTS),
@@ -148,14 +148,14 @@ BY_WORDS = (
 )
 
 
-def by_words(error: Exception) -> Cause:
-    """The cause that a server's error names. redis-py takes the code off the words of some errors, and keeps it."""
-    words = f"{getattr(error, 'status_code', None) or ''} {error}"[:100]
-    return next((cause for start, cause in BY_WORDS if start in words), COMMAND_FAILED)
+def cause_of(error: Exception) -> Cause:
+    """The cause that a server's error names. For some errors, redis-py moves the code from the text to an attribute."""
+    text = f"{getattr(error, 'status_code', None) or ''} {error}"[:100]
+    return next((cause for part, cause in _BY_ERROR if part in text), COMMAND_FAILED)
 
 
-def is_servers(error: Exception) -> bool:
-    """Whether the words are the server's, not redis-py's: it keeps a server's code, and else has one class for them."""
+def is_from_server(error: Exception) -> bool:
+    """Whether the server sent the error, not redis-py: such an error has a code, or is a ResponseError."""
     from redis.exceptions import ResponseError
 
     return isinstance(error, ResponseError) or bool(getattr(error, "status_code", None))

@@ -1,4 +1,4 @@
-"""The commands that Mistle sends to Valkey, in one flight, and what the replies say."""
+"""The commands that Mistle sends to Valkey, sent in one pipeline, and their replies."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 
     from checks.core.check import Cause
 
-_LIFE = 5000  # milliseconds after which the server itself removes what a broken connection leaves
-_EXPIRE = "PEXPIRE"  # none of Mistle's commands: where it is refused, the removal must do
+_EXPIRY = 5000  # milliseconds until the server removes the keys that a broken connection leaves
+_EXPIRE = "PEXPIRE"  # Mistle does not use it: where the server refuses it, DEL alone removes the key
 _SCRIPT = """
 redis.call('SET', KEYS[1], cjson.encode({probe = ARGV[1]}), 'PX', ARGV[2])
 local kept = cjson.decode(redis.call('GET', KEYS[1]))['probe']
@@ -27,7 +27,7 @@ return kept
 
 
 class CommandRefused(Exception):
-    """The server refused a command; ``cause`` says what that means."""
+    """The server refused a command, because of ``cause``."""
 
     def __init__(self, command: str, error: Exception, cause: Cause) -> None:
         super().__init__(f"{command} {foreign(str(error))}".strip())
@@ -36,7 +36,7 @@ class CommandRefused(Exception):
 
 @dataclass(frozen=True)
 class Replies:
-    """What came back: one reply or exception for each command, and the server's own report."""
+    """One reply or exception for each command; ``info`` is the reply to INFO, None where the user may not run it."""
 
     key_prefix: str
     commands: tuple[str, ...]
@@ -45,63 +45,62 @@ class Replies:
     unproven: str = ""
 
     def raise_login_error(self) -> None:
-        """Raise what makes every command fail alike."""
+        """Raise the first error of the login or the connection, which every command gets."""
         from redis.exceptions import AuthenticationError
-        from redis.exceptions import ConnectionError as Dropped
+        from redis.exceptions import ConnectionError as RedisConnectionError
 
         for reply in self.replies:
-            if isinstance(reply, AuthenticationError | Dropped):
+            if isinstance(reply, AuthenticationError | RedisConnectionError):
                 raise reply
 
     def raise_refusal(self) -> None:
-        """Raise the first refusal, with its command's name."""
+        """Raise the first refusal, with the name of its command."""
         for command, reply in zip(self.commands, self.replies, strict=True):
             if isinstance(reply, Exception) and command != _EXPIRE:
-                is_refusal = causes.is_servers(reply)
-                raise (
-                    CommandRefused(f"{command} on {self.key_prefix}:", reply, causes.by_words(reply))
-                    if is_refusal
-                    else reply
-                )
+                if not causes.is_from_server(reply):
+                    raise reply
+                raise CommandRefused(f"{command} on {self.key_prefix}:", reply, causes.cause_of(reply))
 
 
 def plan_commands(key_prefix: str) -> tuple[tuple[str | int, ...], ...]:
-    """Every command that Mistle uses, on two fresh keys that are gone at the end."""
+    """Every command that Mistle uses, on two new keys; the last command removes both."""
     token = secrets.token_hex(8)
     lease, index = (f"{key_prefix}:mistle-preflight:{token}:{part}" for part in ("lease", "index"))
     return (
-        ("SET", lease, token, "PX", _LIFE),
+        ("SET", lease, token, "PX", _EXPIRY),
         ("GET", lease),
         ("ZADD", index, 1, token),
-        (_EXPIRE, index, _LIFE),
+        (_EXPIRE, index, _EXPIRY),
         ("ZCARD", index),
         ("ZREM", index, token),
         ("ZREMRANGEBYSCORE", index, "-inf", "+inf"),
-        ("EVAL", _SCRIPT, 1, lease, token, _LIFE),
+        ("EVAL", _SCRIPT, 1, lease, token, _EXPIRY),
         ("DEL", lease, index),
     )
 
 
-async def writes(client: Redis, key_prefix: str, _user: str) -> Replies:
-    """Run every command for real."""
+async def run_commands(client: Redis, key_prefix: str, _user: str) -> Replies:
+    """Run every command."""
     commands = plan_commands(key_prefix)
-    *replies, info = await _flight(client, commands)
-    return Replies(key_prefix, tuple(str(command[0]) for command in commands), tuple(replies), _report(info))
+    *replies, info = await _run_pipeline(client, commands)
+    return Replies(key_prefix, tuple(str(command[0]) for command in commands), tuple(replies), _info_or_none(info))
 
 
-async def permissions(client: Redis, key_prefix: str, user: str) -> Replies:
-    """Ask whether every command would be allowed; run none of them."""
+async def ask_permissions(client: Redis, key_prefix: str, user: str) -> Replies:
+    """Ask by ACL DRYRUN whether the user may run the commands; run only GET."""
     commands = plan_commands(key_prefix)
-    probe, *rest = await _flight(client, (("GET", commands[0][1]), *(("ACL", "DRYRUN", user, *c) for c in commands)))
-    *verdicts, info = rest
+    probe, *rest = await _run_pipeline(
+        client, (("GET", commands[0][1]), *(("ACL", "DRYRUN", user, *c) for c in commands))
+    )
+    *permissions, info = rest
     names = ("GET", *(str(command[0]) for command in commands))
-    if any(isinstance(verdict, Exception) for verdict in verdicts):
+    if any(isinstance(permission, Exception) for permission in permissions):
         reason = "writing is not proven: --read-only, and this user may not run ACL DRYRUN"
-        return Replies(key_prefix, names[:1], (probe,), _report(info), reason)
-    return Replies(key_prefix, names, (probe, *map(_verdict, verdicts)), _report(info))
+        return Replies(key_prefix, names[:1], (probe,), _info_or_none(info), reason)
+    return Replies(key_prefix, names, (probe, *map(_permission, permissions)), _info_or_none(info))
 
 
-async def _flight(client: Redis, commands: Sequence[tuple[str | int, ...]]) -> list[Any]:
+async def _run_pipeline(client: Redis, commands: Sequence[tuple[str | int, ...]]) -> list[Any]:
     pipeline = client.pipeline(transaction=False)
     for command in commands:
         pipeline.execute_command(*command)
@@ -109,12 +108,12 @@ async def _flight(client: Redis, commands: Sequence[tuple[str | int, ...]]) -> l
     return await pipeline.execute(raise_on_error=False)
 
 
-def _verdict(reply: object) -> object:
+def _permission(reply: object) -> object:
     from redis.exceptions import NoPermissionError
 
-    words = reply.decode() if isinstance(reply, bytes) else str(reply)
-    return words if words == "OK" else NoPermissionError(words)
+    text = reply.decode() if isinstance(reply, bytes) else str(reply)
+    return text if text == "OK" else NoPermissionError(text)
 
 
-def _report(info: object) -> dict[str, Any] | None:
+def _info_or_none(info: object) -> dict[str, Any] | None:
     return info if isinstance(info, dict) else None

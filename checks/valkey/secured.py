@@ -1,6 +1,6 @@
-"""redis-py over TLS, with the run's certificates: its own context would also trust the system's, and read files.
+"""redis-py over TLS with the run's trusted roots: redis-py's own context also trusts the system's and reads files.
 
-Imported only when a check runs: it loads the SDK.
+Imported only when a check runs, because it imports redis-py.
 """
 
 from __future__ import annotations
@@ -19,9 +19,9 @@ if TYPE_CHECKING:
 class _Connection(SSLConnection):
     def __init__(self, *, context: SSLContext, **options: Any) -> None:
         super().__init__(**options)
-        self.ssl_context.context = context  # it makes one where there is none
+        self.ssl_context.context = context  # redis-py makes one where this is None
 
 
-def pool(options: Mapping[str, Any], trust: Trust) -> ConnectionPool:
-    """Connections with these options."""
+def tls_pool(options: Mapping[str, Any], trust: Trust) -> ConnectionPool:
+    """A pool whose connections have redis-py's ``options``, and TLS that trusts ``trust``."""
     return ConnectionPool(connection_class=_Connection, context=trust.verified, **options)

@@ -219,7 +219,7 @@ def test_every_kind_that_reads_replies_has_its_finding():
 
 # What judges a reply, and what is no error of a reply wherever it is met.
 BUGS: Mapping[str, tuple[str, str, type[Exception], str, Behaviour]] = {
-    "valkey": ("checks.valkey.Valkey._judge", "checks.valkey", KeyError, "valkey", answers.valkey(b"role:master")),
+    "valkey": ("checks.valkey.Valkey._check_info", "checks.valkey", KeyError, "valkey", answers.valkey(b"role:master")),
     "postgres": (
         "checks.postgres.rules._migrations",
         "checks.postgres.rules",

@@ -61,11 +61,11 @@ def _look_up(host: Any, *given: Any, **more: Any) -> Any:
 def break_valkey(seconds: float, fault: Callable[[], object]) -> None:
     """So long after its login this happens, in the middle of its check."""
 
-    async def writes(*_: object) -> None:
+    async def run_commands(*_: object) -> None:
         await asyncio.sleep(seconds)
         fault()
 
-    checks.valkey.writes = writes  # type: ignore[assignment]
+    checks.valkey.run_commands = run_commands  # type: ignore[assignment]
 
 
 def hold_the_interpreter() -> None:
