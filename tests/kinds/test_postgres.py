@@ -1,4 +1,4 @@
-"""Postgres and PgBouncer on real servers: who may log in, and what then may be done."""
+"""The Postgres check up to the access layer, on real servers and PgBouncers."""
 
 import socket
 from collections.abc import Iterator
@@ -32,22 +32,22 @@ def tls_only(authority: Authority) -> Iterator[Postgres]:
 
 
 @profiles.quick
-def test_direct_passes_every_rung(postgres: Postgres) -> None:
-    found = direct(postgres.url())
-    assert found.status is Status.OK, found
-    for rung in ("dns", "connect", "auth", "access", "fitness"):
-        assert found[f"postgres.{rung}"].fields == (DIRECT_KEY,)
-    assert found.facts["pooled"] is False
+def test_direct_url_passes_every_layer(postgres: Postgres) -> None:
+    run = direct(postgres.url())
+    assert run.status is Status.OK, run
+    for layer in ("dns", "connect", "auth", "access", "fitness"):
+        assert run[f"postgres.{layer}"].fields == (DIRECT_KEY,)
+    assert run.facts["pooled"] is False
 
 
 @profiles.quick
-def test_pooled_passes_through_pgbouncer(pgbouncer: PgBouncer) -> None:
-    found = pooled(pgbouncer.url())
-    assert found.status is Status.OK, found
-    assert found.facts["pooled"] is True
+def test_pooled_url_passes_through_pgbouncer(pgbouncer: PgBouncer) -> None:
+    run = pooled(pgbouncer.url())
+    assert run.status is Status.OK, run
+    assert run.facts["pooled"] is True
 
 
-def test_nothing_stays_open_or_written(postgres: Postgres) -> None:
+def test_check_leaves_no_session_and_no_relation(postgres: Postgres) -> None:
     role = postgres.role()
     database = postgres.database(owner=role)
     relations = postgres.sql("SELECT count(*) FROM pg_class", database=database)
@@ -58,28 +58,28 @@ def test_nothing_stays_open_or_written(postgres: Postgres) -> None:
 
 
 def test_wrong_password(postgres: Postgres) -> None:
-    found = direct(postgres.url(password="wrong"))
-    found.fails("postgres.password-rejected", Layer.AUTH, DIRECT_KEY, hint=f"{DIRECT_KEY} (mistle.toml)")
-    assert found["postgres.access"].message == "not reached"
+    run = direct(postgres.url(password="wrong"))
+    run.fails("postgres.password-rejected", Layer.AUTH, DIRECT_KEY, hint=f"{DIRECT_KEY} (mistle.toml)")
+    assert run["postgres.access"].message == "not reached"
 
 
-def test_password_that_pgbouncer_refuses(pgbouncer: PgBouncer) -> None:
-    found = pooled(pgbouncer.url(password="wrong"))
-    found.fails("postgres.password-rejected", Layer.AUTH, POOLED_KEY, hint="user name and password")
+def test_pgbouncer_wrong_password(pgbouncer: PgBouncer) -> None:
+    run = pooled(pgbouncer.url(password="wrong"))
+    run.fails("postgres.password-rejected", Layer.AUTH, POOLED_KEY, hint="user name and password")
 
 
-def test_user_that_pgbouncer_does_not_know(pgbouncer: PgBouncer) -> None:
-    found = pooled(pgbouncer.url("nobody"))
-    found.fails("postgres.role-missing", Layer.AUTH, POOLED_KEY, hint="user name")
+def test_pgbouncer_unknown_user(pgbouncer: PgBouncer) -> None:
+    run = pooled(pgbouncer.url("nobody"))
+    run.fails("postgres.role-missing", Layer.AUTH, POOLED_KEY, hint="user name")
 
 
 def test_unknown_role() -> None:
     with postgres_server(hba="host all all all trust") as server:
-        found = direct(server.url("nobody"))
-    found.fails("postgres.role-missing", Layer.AUTH, DIRECT_KEY, hint="CREATE ROLE")
+        run = direct(server.url("nobody"))
+    run.fails("postgres.role-missing", Layer.AUTH, DIRECT_KEY, hint="CREATE ROLE")
 
 
-def test_role_that_may_not_log_in(postgres: Postgres) -> None:
+def test_role_without_login(postgres: Postgres) -> None:
     role = postgres.role()
     postgres.sql(f"ALTER ROLE {role} NOLOGIN")
     direct(postgres.url(role)).fails("postgres.role-missing", Layer.AUTH, DIRECT_KEY, hint="LOGIN")
@@ -87,8 +87,8 @@ def test_role_that_may_not_log_in(postgres: Postgres) -> None:
 
 def test_no_hba_entry() -> None:
     with postgres_server(hba="host all somebody all scram-sha-256") as server:
-        found = direct(server.url())
-    found.fails("postgres.no-hba-entry", Layer.AUTH, DIRECT_KEY, hint="pg_hba.conf")
+        run = direct(server.url())
+    run.fails("postgres.no-hba-entry", Layer.AUTH, DIRECT_KEY, hint="pg_hba.conf")
 
 
 def test_tls_required(tls_only: Postgres) -> None:
@@ -97,24 +97,24 @@ def test_tls_required(tls_only: Postgres) -> None:
 
 def test_no_hba_entry_with_tls_either(authority: Authority) -> None:
     with postgres_server(hba="hostssl all somebody all scram-sha-256", certificate=authority.leaf()) as server:
-        found = direct(server.url())
-    found.fails("postgres.no-hba-entry", Layer.AUTH, DIRECT_KEY, hint="pg_hba.conf")
+        run = direct(server.url())
+    run.fails("postgres.no-hba-entry", Layer.AUTH, DIRECT_KEY, hint="pg_hba.conf")
 
 
 def test_pgbouncer_requires_tls(postgres: Postgres, authority: Authority) -> None:
     with pgbouncer_server(postgres.address, certificate=authority.leaf()) as server:
-        found = pooled(server.url())
-    found.fails("postgres.tls-required", Layer.AUTH, POOLED_KEY, hint="sslmode=verify-full")
+        run = pooled(server.url())
+    run.fails("postgres.tls-required", Layer.AUTH, POOLED_KEY, hint="sslmode=verify-full")
 
 
 def test_tls_refused(postgres: Postgres) -> None:
-    found = pooled(postgres.url(sslmode="require"))
-    found.fails("postgres.tls-refused", Layer.AUTH, POOLED_KEY, hint="remove sslmode")
-    assert found["postgres.tls"].message == "not proven"
+    run = pooled(postgres.url(sslmode="require"))
+    run.fails("postgres.tls-refused", Layer.AUTH, POOLED_KEY, hint="remove sslmode")
+    assert run["postgres.tls"].message == "not proven"
 
 
 @pytest.mark.parametrize("parameter", ["schema", "pgbouncer", "sslrootcert", "uselibpqcompat", "connection_limit"])
-def test_parameter_that_the_server_does_not_know(postgres: Postgres, parameter: str) -> None:
+def test_unknown_parameter(postgres: Postgres, parameter: str) -> None:
     finding = direct(postgres.url(**{parameter: "x"})).fails(  # type: ignore[arg-type]
         "postgres.unknown-parameter", Layer.AUTH, DIRECT_KEY, hint="remove the parameter"
     )
@@ -122,7 +122,7 @@ def test_parameter_that_the_server_does_not_know(postgres: Postgres, parameter: 
 
 
 @pytest.mark.parametrize("parameter", ["search_path", "statement_timeout"])
-def test_parameter_that_pgbouncer_does_not_know(pgbouncer: PgBouncer, parameter: str) -> None:
+def test_pgbouncer_unsupported_startup_parameter(pgbouncer: PgBouncer, parameter: str) -> None:
     finding = direct(pgbouncer.url(**{parameter: "1000"})).fails(  # type: ignore[arg-type]
         "postgres.unknown-parameter", Layer.AUTH, DIRECT_KEY, hint="remove the parameter"
     )
@@ -141,38 +141,38 @@ def test_parameter_that_pgbouncer_does_not_know(pgbouncer: PgBouncer, parameter:
         {"sslmode": "prefer"},
     ],
 )
-def test_parameters_that_do_no_harm(postgres: Postgres, query: dict[str, str]) -> None:
-    found = direct(postgres.url(**query))  # type: ignore[arg-type]
-    assert found.status is not Status.FAIL, found
-    assert found["postgres.fitness"].status is Status.OK
+def test_accepted_parameters(postgres: Postgres, query: dict[str, str]) -> None:
+    run = direct(postgres.url(**query))  # type: ignore[arg-type]
+    assert run.status is not Status.FAIL, run
+    assert run["postgres.fitness"].status is Status.OK
 
 
-def test_what_postgres_js_sends_and_node_postgres_drops(postgres: Postgres, pgbouncer: PgBouncer) -> None:
+def test_only_postgres_js_sends_unknown_parameters(postgres: Postgres, pgbouncer: PgBouncer) -> None:
     assert direct(postgres.url(schema="x")).status is Status.FAIL  # type: ignore[arg-type]
     assert pooled(pgbouncer.url(schema="x", search_path="x")).status is Status.OK  # type: ignore[arg-type]
 
 
 def test_missing_database(postgres: Postgres) -> None:
-    found = direct(postgres.url(database="nowhere"))
-    found.fails("postgres.database-missing", Layer.AUTH, DIRECT_KEY, hint="CREATE DATABASE")
+    run = direct(postgres.url(database="nowhere"))
+    run.fails("postgres.database-missing", Layer.AUTH, DIRECT_KEY, hint="CREATE DATABASE")
 
 
-def test_database_that_pgbouncer_does_not_find(pgbouncer: PgBouncer) -> None:
-    found = pooled(pgbouncer.url(database="nowhere"))
-    found.fails("postgres.database-missing", Layer.AUTH, POOLED_KEY, hint="name after the last /")
+def test_pgbouncer_missing_database(pgbouncer: PgBouncer) -> None:
+    run = pooled(pgbouncer.url(database="nowhere"))
+    run.fails("postgres.database-missing", Layer.AUTH, POOLED_KEY, hint="name after the last /")
 
 
-def test_no_right_to_connect(postgres: Postgres) -> None:
+def test_connect_revoked(postgres: Postgres) -> None:
     database = postgres.database(owner="postgres")
     postgres.sql(f"REVOKE CONNECT ON DATABASE {database} FROM public")
-    found = direct(postgres.url(database=database))
-    found.fails("postgres.may-not-connect", Layer.AUTH, DIRECT_KEY, hint="GRANT CONNECT")
+    run = direct(postgres.url(database=database))
+    run.fails("postgres.may-not-connect", Layer.AUTH, DIRECT_KEY, hint="GRANT CONNECT")
 
 
-def test_every_connection_taken(postgres: Postgres) -> None:
+def test_role_connection_limit_reached(postgres: Postgres) -> None:
     role = postgres.role("CONNECTION LIMIT 0")
-    found = direct(postgres.url(role))
-    finding = found.fails("postgres.too-many-connections", Layer.AUTH, DIRECT_KEY, hint="limit")
+    run = direct(postgres.url(role))
+    finding = run.fails("postgres.too-many-connections", Layer.AUTH, DIRECT_KEY, hint="limit")
     assert role in finding.message
 
 
@@ -182,7 +182,7 @@ def test_starting_up() -> None:
 
 
 @pytest.mark.parametrize("query", [{}, {"sslmode": "require"}])
-def test_another_protocol_answers(query: dict[str, str]) -> None:
+def test_reply_of_another_protocol(query: dict[str, str]) -> None:
     with faults.http_port() as port:
         url = f"postgres://u:p@127.0.0.1:{port}/d" + "".join(f"?{key}={value}" for key, value in query.items())
         direct(url).fails("postgres.not-postgres", Layer.AUTH, DIRECT_KEY, hint="host and port")
@@ -198,23 +198,23 @@ def test_login_refused_for_another_reason(postgres: Postgres) -> None:
 
 
 def test_ipv6_address_in_the_direct_url() -> None:
-    found = direct("postgres://u:p@[::1]:5432/d")
-    found.fails("postgres.ipv6-literal", Layer.DNS, DIRECT_KEY, hint="host name")
+    run = direct("postgres://u:p@[::1]:5432/d")
+    run.fails("postgres.ipv6-literal", Layer.DNS, DIRECT_KEY, hint="host name")
 
 
 @pytest.mark.parametrize("users", [{"mistle": PASSWORD}, {}])
 def test_server_behind_the_pooler_is_down(users: dict[str, str]) -> None:
     with pgbouncer_server(NOWHERE, users=users) as server:
-        found = pooled(server.url())
-    found.fails("postgres.pooler-backend-down", Layer.ACCESS, POOLED_KEY, hint="behind the pooler")
+        run = pooled(server.url())
+    run.fails("postgres.pooler-backend-down", Layer.ACCESS, POOLED_KEY, hint="behind the pooler")
 
 
 def test_server_behind_the_pooler_dies() -> None:
     with postgres_server() as server, pgbouncer_server(server.address, server_login_retry=1) as pooler:
         assert pooled(pooler.url()).facts["pooled"] is True
         server.stop()
-        found = pooled(pooler.url())
-    found.fails("postgres.pooler-backend-down", Layer.ACCESS, POOLED_KEY, hint="behind the pooler")
+        run = pooled(pooler.url())
+    run.fails("postgres.pooler-backend-down", Layer.ACCESS, POOLED_KEY, hint="behind the pooler")
 
 
 def test_pool_is_exhausted(postgres: Postgres) -> None:
@@ -223,11 +223,11 @@ def test_pool_is_exhausted(postgres: Postgres) -> None:
         psycopg.connect(server.url()) as holder,
     ):
         holder.execute("SELECT 1")
-        found = pooled(server.url())
-    found.fails("postgres.pool-exhausted", Layer.ACCESS, POOLED_KEY, hint="pool size")
+        run = pooled(server.url())
+    run.fails("postgres.pool-exhausted", Layer.ACCESS, POOLED_KEY, hint="pool size")
 
 
-def test_a_harmless_query_fails(postgres: Postgres) -> None:
+def test_query_fails(postgres: Postgres) -> None:
     database = postgres.database()
     postgres.sql('REVOKE EXECUTE ON FUNCTION json_build_object(VARIADIC "any") FROM public', database=database)
     finding = direct(postgres.url(database=database)).fails(
@@ -237,31 +237,31 @@ def test_a_harmless_query_fails(postgres: Postgres) -> None:
 
 
 @pytest.mark.parametrize("rows", [0, 1, 1000])
-def test_a_server_that_only_looks_like_postgres(rows: int) -> None:
-    with faults.serving(lambda connection: pretend(connection, rows)) as port:
-        found = direct(f"postgres://u:p@127.0.0.1:{port}/d")
-    found.fails("postgres.not-postgres", Layer.ACCESS, DIRECT_KEY, hint="host and port")
+def test_query_result_of_another_form(rows: int) -> None:
+    with faults.serving(lambda connection: accept_and_reply(connection, rows)) as port:
+        run = direct(f"postgres://u:p@127.0.0.1:{port}/d")
+    run.fails("postgres.not-postgres", Layer.ACCESS, DIRECT_KEY, hint="host and port")
 
 
-def asked(rounds: int, hint: str) -> str:
-    """What is said of a server that wants a password hashed so often."""
+def login_too_costly(rounds: int, hint: str) -> str:
+    """The message about a server that asks for so many rounds of hashing."""
     with faults.serving(floods.Flood(floods.scram(rounds))) as port:
-        found = direct(f"postgres://u:p@127.0.0.1:{port}/d")
-    return found.fails("postgres.login-too-costly", Layer.AUTH, DIRECT_KEY, hint=hint).message
+        run = direct(f"postgres://u:p@127.0.0.1:{port}/d")
+    return run.fails("postgres.login-too-costly", Layer.AUTH, DIRECT_KEY, hint=hint).message
 
 
-def test_a_password_that_is_hashed_too_often() -> None:
-    assert asked(1_000_001, "scram_iterations").endswith("hashed 1000001 times")
-    assert asked(10**30, "4096").endswith("more than a billion times")
+def test_scram_iterations_above_the_limit() -> None:
+    assert login_too_costly(1_000_001, "scram_iterations").endswith("hashed 1000001 times")
+    assert login_too_costly(10**30, "4096").endswith("more than a billion times")
 
 
-def test_a_password_that_is_hashed_often(postgres: Postgres) -> None:
+def test_scram_iterations_below_the_limit(postgres: Postgres) -> None:
     role = postgres.role()
     postgres.sql(f"SET scram_iterations = 50000; ALTER ROLE {role} PASSWORD '{PASSWORD}'")
     assert direct(postgres.url(role))["postgres.auth"].status is Status.OK
 
 
-def test_words_before_the_handshake_are_not_the_servers(authority: Authority) -> None:
+def test_data_before_the_tls_handshake_is_dropped(authority: Authority) -> None:
     context = authority.leaf().context()
 
     def inject(connection: socket.socket) -> None:
@@ -271,19 +271,19 @@ def test_words_before_the_handshake_are_not_the_servers(authority: Authority) ->
                 secured.recv(4096)
 
     with faults.serving(inject) as port:
-        found = direct(f"postgres://u:p@127.0.0.1:{port}/d?sslmode=require")
-    assert not [finding for finding in found.findings if finding.id == "postgres.auth"], found
+        run = direct(f"postgres://u:p@127.0.0.1:{port}/d?sslmode=require")
+    assert not [finding for finding in run.findings if finding.id == "postgres.auth"], run
 
 
 def test_kerberos_is_not_tried() -> None:
     kerberos = floods.at_login(lambda: iter([floods.message(b"R", b"\0\0\0\7")]))
     with faults.serving(floods.Flood(kerberos)) as port:
-        found = direct(f"postgres://u:p@127.0.0.1:{port}/d")
-    assert "GSS" in found.fails("postgres.login-refused", Layer.AUTH, DIRECT_KEY, hint="libpq's message").message
+        run = direct(f"postgres://u:p@127.0.0.1:{port}/d")
+    assert "GSS" in run.fails("postgres.login-refused", Layer.AUTH, DIRECT_KEY, hint="libpq's message").message
 
 
-def pretend(connection: socket.socket, rows: int) -> None:
-    """Let anyone in, and answer whatever is asked with `rows` rows of nonsense."""
+def accept_and_reply(connection: socket.socket, rows: int) -> None:
+    """Accept any login, and reply to any query with `rows` rows of another form."""
     ready = b"Z\0\0\0\5I"
     connection.recv(4096)
     connection.sendall(b"R\0\0\0\x08\0\0\0\0" + ready)

@@ -1,4 +1,4 @@
-"""How Mistle's two Postgres clients read a URL: held to what they were seen to do."""
+"""How Mistle's two Postgres clients read a URL, compared with their observed behaviour."""
 
 import pytest
 
@@ -69,8 +69,8 @@ def test_name_that_the_certificate_must_hold() -> None:
     assert NODE_POSTGRES.certificate_name("127.0.0.1") == "127.0.0.1"
 
 
-def test_parameters_without_a_word_of_libpqs_are_folded_into_options() -> None:
-    words = conninfo({"options": "-c a=1", "search_path": r"x, \y", "application_name": "z"}, host="h")
-    assert r"application_name=z" in words
-    assert r"-c a=1 -c search_path=x,\\ \\\\y" in words
-    assert "passfile=/dev/null" in words
+def test_parameters_that_are_no_libpq_keyword_go_into_options() -> None:
+    text = conninfo({"options": "-c a=1", "search_path": r"x, \y", "application_name": "z"}, host="h")
+    assert r"application_name=z" in text
+    assert r"-c a=1 -c search_path=x,\\ \\\\y" in text
+    assert "passfile=/dev/null" in text

@@ -1,4 +1,4 @@
-"""What a Postgres that answers is worth to Mistle: state, rights, room, on real servers."""
+"""The Postgres check above the login: state, rights and connection limits, on real servers."""
 
 import os
 import socket
@@ -53,7 +53,7 @@ def test_a_migrated_plane_passes(postgres: Postgres) -> None:
     assert direct(postgres.url(database=database), DATA).status is Status.OK
 
 
-def test_the_direct_role_without_rights_on_workflows(postgres: Postgres) -> None:
+def test_direct_role_lacks_usage_on_schema(postgres: Postgres) -> None:
     database, role = migrated(postgres, "data_plane"), postgres.role()
     postgres.sql(f"GRANT CREATE ON DATABASE {database} TO {role}")
     finding = direct(postgres.url(role, database=database)).findings[-3]
@@ -76,7 +76,7 @@ def test_a_sequence_that_the_pooled_role_may_not_use(postgres: Postgres, pgbounc
     assert finding.message.endswith("control_plane: counted_id_seq")
 
 
-def test_a_plane_that_is_gone_and_not_its_record(postgres: Postgres) -> None:
+def test_plane_schema_dropped_and_its_migrations_recorded(postgres: Postgres) -> None:
     database = migrated(postgres, "data_plane")
     run_as_mistle(postgres, database, "DROP SCHEMA data_plane CASCADE")
     finding = direct(postgres.url(database=database)).fails(
@@ -85,11 +85,11 @@ def test_a_plane_that_is_gone_and_not_its_record(postgres: Postgres) -> None:
     assert "schema data_plane does not" in finding.message
 
 
-def test_somebody_in_between_who_is_no_pooler(postgres: Postgres) -> None:
-    with relay(postgres.port, b"", b"") as port:
+def test_tcp_proxy_in_between(postgres: Postgres) -> None:
+    with replacing_proxy(postgres.port, b"", b"") as port:
         url = postgres.url().replace(f":{postgres.port}/", f":{port}/")
-        found = direct(url, stage="before-deploy")
-    found.passes("postgres.relayed", Layer.FITNESS, f"{DATA}.direct_url")
+        run = direct(url, stage="before-deploy")
+    run.passes("postgres.relayed", Layer.FITNESS, f"{DATA}.direct_url")
 
 
 def test_a_database_of_another_encoding(postgres: Postgres) -> None:
@@ -99,7 +99,7 @@ def test_a_database_of_another_encoding(postgres: Postgres) -> None:
     assert direct(postgres.url(database=database)).status is Status.OK
 
 
-def test_somebody_elses_uncommitted_table_is_no_migration(postgres: Postgres) -> None:
+def test_uncommitted_table_of_another_role_is_no_migration(postgres: Postgres) -> None:
     database = postgres.database()
     with psycopg.connect(postgres.url("postgres", "postgres-superuser", database)) as other:
         other.execute("CREATE TABLE public.elsewhere (id bigint)")
@@ -108,8 +108,8 @@ def test_somebody_elses_uncommitted_table_is_no_migration(postgres: Postgres) ->
 
 def test_pooler_on_the_direct_url(pgbouncer: PgBouncer, postgres: Postgres) -> None:
     database = migrated(postgres, "data_plane")
-    found = direct(pgbouncer.url(database=database))
-    found.fails("postgres.pooler-on-direct-url", Layer.FITNESS, f"{DATA}.direct_url", hint="the Postgres server itself")
+    run = direct(pgbouncer.url(database=database))
+    run.fails("postgres.pooler-on-direct-url", Layer.FITNESS, f"{DATA}.direct_url", hint="the Postgres server itself")
 
 
 @pytest.mark.parametrize("mode", ["session", "statement"])
@@ -117,18 +117,18 @@ def test_pooler_in_other_modes(postgres: Postgres, mode: str) -> None:
     from tests.testbed import pgbouncer_server
 
     with pgbouncer_server(postgres.address, pool_mode=mode) as pooler:
-        found = direct(pooler.url(), stage="before-deploy")
-    found.fails("postgres.pooler-on-direct-url", Layer.FITNESS, f"{DATA}.direct_url", hint="not the pooler")
+        run = direct(pooler.url(), stage="before-deploy")
+    run.fails("postgres.pooler-on-direct-url", Layer.FITNESS, f"{DATA}.direct_url", hint="not the pooler")
 
 
 def test_no_pooler_on_the_pooled_url_in_production(postgres: Postgres) -> None:
-    found = pooled(postgres.url(), **{"global.env": "production"})
-    found.warns("postgres.direct-on-pooled-url", Layer.FITNESS, f"{CONTROL}.pooled_url", hint="PgBouncer")
+    run = pooled(postgres.url(), **{"global.env": "production"})
+    run.warns("postgres.direct-on-pooled-url", Layer.FITNESS, f"{CONTROL}.pooled_url", hint="PgBouncer")
 
 
 def test_no_pooler_on_the_pooled_url_in_development(postgres: Postgres) -> None:
-    found = pooled(postgres.url(), **{"global.env": "development"})
-    found.passes("postgres.direct-on-pooled-url", Layer.FITNESS, f"{CONTROL}.pooled_url")
+    run = pooled(postgres.url(), **{"global.env": "development"})
+    run.passes("postgres.direct-on-pooled-url", Layer.FITNESS, f"{CONTROL}.pooled_url")
 
 
 def test_replica(replica: Postgres) -> None:
@@ -140,13 +140,13 @@ def test_replica(replica: Postgres) -> None:
 
 def test_read_only_by_setting() -> None:
     with postgres_server(default_transaction_read_only="on") as server:
-        found = direct(server.url(), stage="before-deploy")
-    found.fails("postgres.read-only", Layer.FITNESS, f"{DATA}.direct_url", hint="default_transaction_read_only")
+        run = direct(server.url(), stage="before-deploy")
+    run.fails("postgres.read-only", Layer.FITNESS, f"{DATA}.direct_url", hint="default_transaction_read_only")
 
 
 def test_too_old(postgres: Postgres) -> None:
-    # No server that old can be had: a relay changes the version that a real one reports, digit for digit.
-    with relay(postgres.port, b"server_version\x0017.", b"server_version\x0010.") as port:
+    # There is no image of a server that old: a proxy changes the version that a real one reports, digit for digit.
+    with replacing_proxy(postgres.port, b"server_version\x0017.", b"server_version\x0010.") as port:
         url = postgres.url().replace(f":{postgres.port}/", f":{port}/")
         finding = direct(url, stage="before-deploy").fails(
             "postgres.too-old", Layer.FITNESS, f"{DATA}.direct_url", hint="Postgres 11"
@@ -166,11 +166,11 @@ def test_headroom_counts_what_every_process_opens(postgres: Postgres) -> None:
     database = postgres.database(options="CONNECTION LIMIT 60")
     url = postgres.url(database=database)
     keys = (f"{plane}.{way}_url" for plane in (CONTROL, DATA) for way in ("direct", "pooled"))
-    found = run_check(f"{DATA}.direct", dict.fromkeys(keys, url), stage="before-deploy")
-    assert "up to 90" in found["postgres.headroom"].message
+    run = run_check(f"{DATA}.direct", dict.fromkeys(keys, url), stage="before-deploy")
+    assert "up to 90" in run["postgres.headroom"].message
 
 
-def test_a_running_mistle_is_not_short_of_its_own_connections(postgres: Postgres) -> None:
+def test_headroom_ignores_connections_of_a_running_mistle(postgres: Postgres) -> None:
     role = postgres.role("CONNECTION LIMIT 21")
     url = postgres.url(role, database=postgres.database(owner=role))
     with ExitStack() as stack:
@@ -184,19 +184,19 @@ def test_a_running_mistle_is_not_short_of_its_own_connections(postgres: Postgres
 def test_no_headroom(postgres: Postgres) -> None:
     role = postgres.role("CONNECTION LIMIT 1")
     database = postgres.database(owner=role)
-    found = direct(postgres.url(role, database=database), stage="before-deploy")
-    finding = found.fails("postgres.headroom", Layer.FITNESS, f"{DATA}.direct_url", hint="CONNECTION LIMIT")
+    run = direct(postgres.url(role, database=database), stage="before-deploy")
+    finding = run.fails("postgres.headroom", Layer.FITNESS, f"{DATA}.direct_url", hint="CONNECTION LIMIT")
     assert finding.message.startswith("0 connections")
 
 
 def test_not_migrated_when_live(postgres: Postgres) -> None:
-    found = direct(postgres.url())
-    found.fails("postgres.not-migrated", Layer.FITNESS, f"{DATA}.direct_url", hint="run the plane's migrations")
+    run = direct(postgres.url())
+    run.fails("postgres.not-migrated", Layer.FITNESS, f"{DATA}.direct_url", hint="run the plane's migrations")
 
 
 def test_not_migrated_before_the_first_deployment(postgres: Postgres) -> None:
-    found = direct(postgres.url(), stage="before-deploy")
-    assert "first deployment" in found.passes("postgres.not-migrated", Layer.FITNESS, f"{DATA}.direct_url").message
+    run = direct(postgres.url(), stage="before-deploy")
+    assert "first deployment" in run.passes("postgres.not-migrated", Layer.FITNESS, f"{DATA}.direct_url").message
 
 
 def test_workflow_migrations_missing(postgres: Postgres) -> None:
@@ -212,22 +212,22 @@ def test_workflow_migrations_missing(postgres: Postgres) -> None:
 def test_data_plane_schema_without_its_migrations(postgres: Postgres, stage: str) -> None:
     database = postgres.database()
     run_as_mistle(postgres, database, "CREATE SCHEMA data_plane")
-    found = direct(postgres.url(database=database), stage=stage)
-    found.fails("postgres.migrations-half-done", Layer.FITNESS, f"{DATA}.direct_url", hint="DROP SCHEMA")
+    run = direct(postgres.url(database=database), stage=stage)
+    run.fails("postgres.migrations-half-done", Layer.FITNESS, f"{DATA}.direct_url", hint="DROP SCHEMA")
 
 
 def test_empty_control_plane_schema_may_exist(postgres: Postgres) -> None:
     database = postgres.database()
     run_as_mistle(postgres, database, "CREATE SCHEMA control_plane")
-    found = direct(postgres.url(database=database), CONTROL, "before-deploy")
-    found.passes("postgres.not-migrated", Layer.FITNESS, f"{CONTROL}.direct_url")
+    run = direct(postgres.url(database=database), CONTROL, "before-deploy")
+    run.passes("postgres.not-migrated", Layer.FITNESS, f"{CONTROL}.direct_url")
 
 
 def test_control_plane_tables_without_their_migrations(postgres: Postgres) -> None:
     database = postgres.database()
     run_as_mistle(postgres, database, "CREATE SCHEMA control_plane; CREATE TABLE control_plane.x ()")
-    found = direct(postgres.url(database=database), CONTROL, "before-deploy")
-    found.fails("postgres.migrations-half-done", Layer.FITNESS, f"{CONTROL}.direct_url", hint="restore")
+    run = direct(postgres.url(database=database), CONTROL, "before-deploy")
+    run.fails("postgres.migrations-half-done", Layer.FITNESS, f"{CONTROL}.direct_url", hint="restore")
 
 
 MIGRATING = (
@@ -252,12 +252,12 @@ def test_first_migration_running(postgres: Postgres) -> None:
     url = postgres.url(database=postgres.database())
     with psycopg.connect(url) as migration:
         migration.execute("CREATE SCHEMA data_plane; CREATE TABLE data_plane.thing (id bigint)")
-        found = direct(url, stage="before-deploy")
-    found.fails("postgres.migration-running", Layer.FITNESS, f"{DATA}.direct_url", hint="wait until")
+        run = direct(url, stage="before-deploy")
+    run.fails("postgres.migration-running", Layer.FITNESS, f"{DATA}.direct_url", hint="wait until")
 
 
 @pytest.mark.parametrize(
-    ("grant", "words"),
+    ("grant", "expected"),
     [
         ("", "lacks USAGE on schema control_plane"),
         ("GRANT USAGE ON SCHEMA control_plane TO {role}", "control_plane: other, thing"),
@@ -268,14 +268,14 @@ def test_first_migration_running(postgres: Postgres) -> None:
         ),
     ],
 )
-def test_pooled_role_without_rights(postgres: Postgres, pgbouncer: PgBouncer, grant: str, words: str) -> None:
+def test_pooled_role_without_rights(postgres: Postgres, pgbouncer: PgBouncer, grant: str, expected: str) -> None:
     database, role = migrated(postgres, "control_plane"), postgres.role()
     if grant:
         run_as_mistle(postgres, database, grant.format(role=role))
     finding = pooled(pgbouncer.url(role, database=database)).fails(
         "postgres.may-not-use-schema", Layer.ACCESS, f"{CONTROL}.pooled_url", hint="GRANT USAGE ON SCHEMA"
     )
-    assert words in finding.message
+    assert expected in finding.message
 
 
 def test_a_pooled_role_with_exactly_these_rights_passes(postgres: Postgres, pgbouncer: PgBouncer) -> None:
@@ -317,20 +317,20 @@ def with_keys(**keys: str) -> Mapping[str, object]:
     return {f"{MASTER_KEYS}.{version.removeprefix('v')}": key for version, key in keys.items()}
 
 
-def test_master_keys_that_open_every_credential(pgbouncer: PgBouncer, credentials: str) -> None:
-    found = pooled(pgbouncer.url(database=credentials), **with_keys(v1="first", v2="sécond", v3="unused"))
-    assert found.status is Status.OK, found
-    assert found["postgres.fitness"].fields == (f"{CONTROL}.pooled_url", f"{MASTER_KEYS}.1", f"{MASTER_KEYS}.2")
+def test_master_keys_decrypt_every_credential(pgbouncer: PgBouncer, credentials: str) -> None:
+    run = pooled(pgbouncer.url(database=credentials), **with_keys(v1="first", v2="sécond", v3="unused"))
+    assert run.status is Status.OK, run
+    assert run["postgres.fitness"].fields == (f"{CONTROL}.pooled_url", f"{MASTER_KEYS}.1", f"{MASTER_KEYS}.2")
 
 
 def test_master_key_missing(pgbouncer: PgBouncer, credentials: str) -> None:
-    found = pooled(pgbouncer.url(database=credentials), **with_keys(v1="first"))
-    found.fails("postgres.master-key-missing", Layer.FITNESS, f"{MASTER_KEYS}.2", hint=f"{MASTER_KEYS}.2")
+    run = pooled(pgbouncer.url(database=credentials), **with_keys(v1="first"))
+    run.fails("postgres.master-key-missing", Layer.FITNESS, f"{MASTER_KEYS}.2", hint=f"{MASTER_KEYS}.2")
 
 
 def test_master_key_wrong(pgbouncer: PgBouncer, credentials: str) -> None:
-    found = pooled(pgbouncer.url(database=credentials), **with_keys(v1="first", v2="changed"))
-    finding = found.fails("postgres.master-key-wrong", Layer.FITNESS, f"{MASTER_KEYS}.2", hint=f"{MASTER_KEYS}.2")
+    run = pooled(pgbouncer.url(database=credentials), **with_keys(v1="first", v2="changed"))
+    finding = run.fails("postgres.master-key-wrong", Layer.FITNESS, f"{MASTER_KEYS}.2", hint=f"{MASTER_KEYS}.2")
     assert "changed" not in finding.message
 
 
@@ -338,8 +338,8 @@ def test_master_keys_are_not_tried_without_the_right_to_read(postgres: Postgres,
     role = postgres.role()
     run_as_mistle(postgres, credentials, f"GRANT USAGE ON SCHEMA control_plane TO {role}")
     run_as_mistle(postgres, credentials, f"GRANT INSERT ON ALL TABLES IN SCHEMA control_plane TO {role}")
-    found = pooled(postgres.url(role, database=credentials), **with_keys(v1="wrong"))
-    found.fails("postgres.may-not-use-schema", Layer.ACCESS, f"{CONTROL}.pooled_url", hint="GRANT USAGE")
+    run = pooled(postgres.url(role, database=credentials), **with_keys(v1="wrong"))
+    run.fails("postgres.may-not-use-schema", Layer.ACCESS, f"{CONTROL}.pooled_url", hint="GRANT USAGE")
 
 
 @pytest.mark.parametrize("length", [200, 400, 3000, 60_000])
@@ -351,10 +351,10 @@ def test_credential_of_any_length_is_tried(postgres: Postgres, length: int) -> N
         run_as_mistle(postgres, database, f"INSERT INTO control_plane.organization_credential_keys VALUES {row}")
     run_as_mistle(postgres, database, "DELETE FROM control_plane.organization_credential_keys WHERE ciphertext = ''")
     url = postgres.url(database=database)
-    found = pooled(url, **with_keys(v1="first"))
-    found.fails("postgres.master-key-missing", Layer.FITNESS, f"{MASTER_KEYS}.{2**31}", hint=f"{MASTER_KEYS}")
-    found = pooled(url, **with_keys(v1="wrong", v2147483648="first"))
-    found.fails("postgres.master-key-wrong", Layer.FITNESS, f"{MASTER_KEYS}.1", hint=f"{MASTER_KEYS}.1")
+    run = pooled(url, **with_keys(v1="first"))
+    run.fails("postgres.master-key-missing", Layer.FITNESS, f"{MASTER_KEYS}.{2**31}", hint=f"{MASTER_KEYS}")
+    run = pooled(url, **with_keys(v1="wrong", v2147483648="first"))
+    run.fails("postgres.master-key-wrong", Layer.FITNESS, f"{MASTER_KEYS}.1", hint=f"{MASTER_KEYS}.1")
 
 
 def test_many_versions_are_the_first_hundred(postgres: Postgres) -> None:
@@ -362,13 +362,13 @@ def test_many_versions_are_the_first_hundred(postgres: Postgres) -> None:
     run_as_mistle(postgres, database, CREDENTIALS)
     rows = "SELECT n, repeat('x', 5000) FROM generate_series(1, 2000) n"
     run_as_mistle(postgres, database, f"INSERT INTO control_plane.organization_credential_keys {rows}")
-    found = pooled(postgres.url(database=database), **with_keys(v1="first"))
-    missing = [finding for finding in found.findings if finding.id == "postgres.master-key-missing"]
+    run = pooled(postgres.url(database=database), **with_keys(v1="first"))
+    missing = [finding for finding in run.findings if finding.id == "postgres.master-key-missing"]
     assert [each.fields for each in missing] == [(f"{MASTER_KEYS}.{version}",) for version in range(2, 101)]
 
 
 @pytest.mark.parametrize("text", ["", "<v>7</v>", "1:2:3", "ü" * 1000, "\U0001f511" * 700, "a''b \\ c"])
-def test_credential_of_any_form_says_nothing_of_the_key(postgres: Postgres, text: str) -> None:
+def test_credential_of_another_format_does_not_blame_the_key(postgres: Postgres, text: str) -> None:
     database = postgres.database()
     run_as_mistle(postgres, database, CREDENTIALS)
     run_as_mistle(postgres, database, f"INSERT INTO control_plane.organization_credential_keys VALUES (1, '{text}')")
@@ -387,16 +387,16 @@ def test_no_function_of_xml_is_needed(postgres: Postgres, credentials: str) -> N
     role = postgres.role()
     grant = f"GRANT USAGE ON SCHEMA control_plane TO {role}; GRANT ALL ON ALL TABLES IN SCHEMA control_plane TO {role}"
     run_as_mistle(postgres, credentials, grant)
-    found = pooled(postgres.url(role, database=credentials), **with_keys(v1="first", v2="sécond"))
-    assert found["postgres.fitness"].fields == (f"{CONTROL}.pooled_url", f"{MASTER_KEYS}.1", f"{MASTER_KEYS}.2")
-    assert str(found.facts["system"]).isdigit()
+    run = pooled(postgres.url(role, database=credentials), **with_keys(v1="first", v2="sécond"))
+    assert run["postgres.fitness"].fields == (f"{CONTROL}.pooled_url", f"{MASTER_KEYS}.1", f"{MASTER_KEYS}.2")
+    assert str(run.facts["system"]).isdigit()
 
 
-def test_the_data_plane_is_not_asked_for_the_control_planes_keys(pgbouncer: PgBouncer, credentials: str) -> None:
+def test_data_plane_check_does_not_try_master_keys(pgbouncer: PgBouncer, credentials: str) -> None:
     assert pooled(pgbouncer.url(database=credentials), DATA).status is Status.OK
 
 
-def test_a_credential_of_a_later_format_says_nothing_of_the_key(pgbouncer: PgBouncer, postgres: Postgres) -> None:
+def test_credential_of_a_later_format_does_not_blame_the_key(pgbouncer: PgBouncer, postgres: Postgres) -> None:
     database = postgres.database()
     run_as_mistle(postgres, database, CREDENTIALS)
     run_as_mistle(postgres, database, "INSERT INTO control_plane.organization_credential_keys VALUES (1, 'v2.x.y')")
@@ -407,8 +407,8 @@ def test_master_keys_are_not_tried_on_a_locked_table(postgres: Postgres, credent
     url = postgres.url(database=credentials)
     with psycopg.connect(url) as migration:
         migration.execute("LOCK TABLE control_plane.organization_credential_keys")
-        found = pooled(url, **with_keys(v1="first"))
-    skipped = [finding for finding in found.findings if finding.status is Status.SKIP]
+        run = pooled(url, **with_keys(v1="first"))
+    skipped = [finding for finding in run.findings if finding.status is Status.SKIP]
     assert [finding.fields for finding in skipped] == [(f"{MASTER_KEYS}.1",)]
     assert "locked by another session" in skipped[0].message
 
@@ -420,7 +420,7 @@ def test_a_table_of_another_shape_is_left_alone(postgres: Postgres) -> None:
     assert pooled(postgres.url(database=database), **with_keys(v1="first")).status is Status.OK
 
 
-def test_names_in_public_do_not_mislead(postgres: Postgres) -> None:
+def test_functions_in_public_are_not_called(postgres: Postgres) -> None:
     database = postgres.database()
     hostile = "CREATE FUNCTION public.pg_is_in_recovery() RETURNS boolean LANGUAGE sql AS 'SELECT true'"
     postgres.sql(hostile, database=database)
@@ -429,19 +429,19 @@ def test_names_in_public_do_not_mislead(postgres: Postgres) -> None:
 
 
 @contextmanager
-def relay(port: int, old: bytes, new: bytes) -> Iterator[int]:
-    """Passes everything on to `port`, with `old` in its answers replaced by `new`, which is as long."""
+def replacing_proxy(port: int, old: bytes, new: bytes) -> Iterator[int]:
+    """Forwards to `port`, with `old` in the replies replaced by `new`, which has the same length."""
 
     def serve(client: socket.socket) -> None:
         with socket.create_connection((faults.LOOPBACK, port)) as server:
-            threading.Thread(target=_pump, args=(client, server), daemon=True).start()
-            _pump(server, client, old, new)
+            threading.Thread(target=_forward, args=(client, server), daemon=True).start()
+            _forward(server, client, old, new)
 
-    with faults.serving(serve) as relayed:
-        yield relayed
+    with faults.serving(serve) as proxy:
+        yield proxy
 
 
-def _pump(source: socket.socket, sink: socket.socket, old: bytes = b"", new: bytes = b"") -> None:
+def _forward(source: socket.socket, sink: socket.socket, old: bytes = b"", new: bytes = b"") -> None:
     with suppress(OSError):
         while received := source.recv(65536):
             sink.sendall(received.replace(old, new) if old else received)

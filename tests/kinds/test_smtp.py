@@ -1,4 +1,4 @@
-"""SMTP on real servers, each fault for real; a script speaks the replies that no server gives on purpose."""
+"""The SMTP check on real servers; a scripted server sends the replies that no real one sends on purpose."""
 
 import base64
 import hmac
@@ -35,14 +35,14 @@ def check(port: int, changes: Mapping[str, object] = {}, **options: object) -> C
 
 
 def scripted(replies: Mapping[str, str] = {}, changes: Mapping[str, object] = {}, **script: object) -> CheckRun:
-    """Against a server with a login and without TLS."""
+    """Check a scripted server with a login and without TLS."""
     with smtp_script({"EHLO": "250-mail.test\n250 AUTH PLAIN", **replies}, **script) as server:  # type: ignore[arg-type]
         return check(server.port, changes)
 
 
 @contextmanager
 def logged(smtp: Smtp, commands: str) -> Iterator[None]:
-    """The server's log says of a session within the block that it came to this."""
+    """Wait until the server's log has a session of the block with these counts of commands."""
     start, ends = len(smtp.log()), time.monotonic() + 5
     yield
     while not re.search(f"disconnect from .* {commands}", smtp.log()[start:]):
@@ -56,7 +56,7 @@ def roots(authority: Authority) -> Iterator[Path]:
         yield Path(path)
 
 
-# The way through
+# Success
 
 
 @profiles.quick
@@ -69,34 +69,34 @@ def roots(authority: Authority) -> Iterator[Path]:
     ],
 )
 @pytest.mark.parametrize("read_only", [False, True])
-def test_every_rung_passes_and_nothing_is_sent(
+def test_every_layer_passes_and_nothing_is_sent(
     smtp: Smtp, roots: Path, role: str, secure: bool, commands: str, read_only: bool
 ) -> None:
     with logged(smtp, commands):
-        found = check(smtp.ports[role], {SECURE: secure}, extra=roots, read_only=read_only)
-    found.passes("smtp.access", Layer.ACCESS, SENDER)
-    found.passes("smtp.auth", Layer.AUTH, USERNAME, PASS)
-    found.passes("smtp.tls", Layer.TLS, SECURE, HOST)
-    assert {finding.layer for finding in found.findings} == {"dns", "connect", "tls", "auth", "access"}
+        run = check(smtp.ports[role], {SECURE: secure}, extra=roots, read_only=read_only)
+    run.passes("smtp.access", Layer.ACCESS, SENDER)
+    run.passes("smtp.auth", Layer.AUTH, USERNAME, PASS)
+    run.passes("smtp.tls", Layer.TLS, SECURE, HOST)
+    assert {finding.layer for finding in run.findings} == {"dns", "connect", "tls", "auth", "access"}
     assert smtp.queue() == []
 
 
 def test_plaintext_as_mistle_would(smtp: Smtp) -> None:
     with logged(smtp, "ehlo=1 auth=1 mail=1 rcpt=1 rset=1 quit=1 commands=6"):
-        found = check(smtp.ports["plain_auth"])
-    finding = found.warns("smtp.starttls-not-offered", Layer.TLS, PORT, hint="email.smtp.port (mistle.toml)")
+        run = check(smtp.ports["plain_auth"])
+    finding = run.warns("smtp.starttls-not-offered", Layer.TLS, PORT, hint="email.smtp.port (mistle.toml)")
     assert "private network" in finding.message
-    assert found["smtp.auth"].status is found["smtp.access"].status is Status.OK
+    assert run["smtp.auth"].status is run["smtp.access"].status is Status.OK
     assert smtp.queue() == []
 
 
-def test_a_server_that_greets_in_time_is_not_asked_what_it_is(
+def test_greeting_in_time_causes_no_further_connection(
     smtp: Smtp, roots: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(connect, "_GREETING_WAIT", 10.0)  # a busy machine greets late
     with relays({"server": ("127.0.0.1", smtp.ports["starttls"])}) as made:
         check(made["server"].port, extra=roots, timeout=40.0).passes("smtp.access", Layer.ACCESS, SENDER)
-    assert made["server"].accepted == 2, "the knock and the session"
+    assert made["server"].accepted == 2, "the connection of the connect layer, and the session"
 
 
 def test_the_order_of_mechanisms_is_nodemailers() -> None:
@@ -118,11 +118,11 @@ def test_login_without_plain(password: str) -> None:
     )
     controller.start()
     try:
-        found = check(port, {PASS: password})
+        run = check(port, {PASS: password})
     finally:
         controller.stop()
-    assert found["smtp.auth" if password == PASSWORD else "smtp.credentials-rejected"].layer is Layer.AUTH
-    assert found.status is (Status.WARN if password == PASSWORD else Status.FAIL), found
+    assert run["smtp.auth" if password == PASSWORD else "smtp.credentials-rejected"].layer is Layer.AUTH
+    assert run.status is (Status.WARN if password == PASSWORD else Status.FAIL), run
 
 
 def test_cram_md5() -> None:
@@ -137,27 +137,27 @@ def test_cram_md5() -> None:
     assert scripted(replies, {PASS: "wrong"})["smtp.credentials-rejected"].status is Status.FAIL
 
 
-def test_auth_in_the_old_style() -> None:
+def test_auth_extension_with_equals_sign() -> None:
     assert scripted({"EHLO": "250-mail.test\n250 AUTH=PLAIN"})["smtp.auth"].status is Status.OK
 
 
-def test_a_server_that_knows_only_helo() -> None:
+def test_server_with_helo_only() -> None:
     with smtp_script({"EHLO": "502 5.5.1 no"}) as server:
-        found = check(server.port)
-    assert found["smtp.auth"].status is found["smtp.access"].status is Status.OK, found
+        run = check(server.port)
+    assert run["smtp.auth"].status is run["smtp.access"].status is Status.OK, run
     assert [line.split()[0] for line in server.heard] == ["EHLO", "HELO", "AUTH", "MAIL", "RCPT", "RSET", "QUIT"]
 
 
 def test_only_what_is_offered_after_starttls_counts(authority: Authority, roots: Path) -> None:
     with smtp_script({"EHLO": "250-mail.test\n250 STARTTLS"}, leaf=authority.leaf()) as server:
-        found = check(server.port, extra=roots)
-    assert found["smtp.tls"].status is Status.OK
-    assert found["smtp.auth-not-offered"].status is Status.WARN
+        run = check(server.port, extra=roots)
+    assert run["smtp.tls"].status is Status.OK
+    assert run["smtp.auth-not-offered"].status is Status.WARN
     hello = f"EHLO {session.client_name()}"
     assert server.heard == [hello, "STARTTLS", hello, *ENVELOPE]
 
 
-def test_a_server_that_takes_its_time_to_greet() -> None:
+def test_late_greeting() -> None:
     assert scripted(delay=1.5)["smtp.access"].status is Status.OK
 
 
@@ -170,7 +170,7 @@ def test_a_server_that_takes_its_time_to_greet() -> None:
         ('"mistle mail"@mistle.test', "HELP", 'MAIL FROM:<"mistle mail"@mistle.test>'),
     ],
 )
-def test_addresses_on_the_wire(address: str, offered: str, mail: str) -> None:
+def test_encoding_of_the_sender(address: str, offered: str, mail: str) -> None:
     with smtp_script({"EHLO": f"250-mail.test\n250 {offered}"}) as server:
         check(server.port, {SENDER: address})
     assert mail in server.heard
@@ -180,23 +180,23 @@ def test_addresses_on_the_wire(address: str, offered: str, mail: str) -> None:
 
 
 def test_plaintext_to_a_tls_port(smtp: Smtp) -> None:
-    found = check(smtp.ports["submissions"])
-    found.fails("smtp.tls-from-first-byte", Layer.TLS, SECURE, hint="set email.smtp.secure (mistle.toml) to true")
+    run = check(smtp.ports["submissions"])
+    run.fails("smtp.tls-from-first-byte", Layer.TLS, SECURE, hint="set email.smtp.secure (mistle.toml) to true")
 
 
 @pytest.mark.parametrize(
     ("role", "more"), [("submission", "offers STARTTLS"), ("plain", "Postfix"), ("no_clients", "554")]
 )
 def test_tls_to_a_plaintext_port(smtp: Smtp, role: str, more: str) -> None:
-    found = check(smtp.ports[role], {SECURE: True})
-    finding = found.fails("smtp.plaintext", Layer.TLS, SECURE, hint="set email.smtp.secure (mistle.toml) to false")
+    run = check(smtp.ports[role], {SECURE: True})
+    finding = run.fails("smtp.plaintext", Layer.TLS, SECURE, hint="set email.smtp.secure (mistle.toml) to false")
     assert more in finding.message
 
 
 def test_tls_to_a_plaintext_port_that_greets_late() -> None:
     with smtp_script(delay=0.5) as server:
-        found = check(server.port, {SECURE: True})
-    found.fails("smtp.plaintext", Layer.TLS, SECURE, hint="(mistle.toml) to false")
+        run = check(server.port, {SECURE: True})
+    run.fails("smtp.plaintext", Layer.TLS, SECURE, hint="(mistle.toml) to false")
 
 
 @pytest.mark.skipif(not can_have_own_network(), reason="a network of its own needs root on Linux")
@@ -204,29 +204,29 @@ def test_tls_to_a_plaintext_port_that_greets_late() -> None:
     ("env", "host"), [("production", "1.1.1.1"), ("development", "1.1.1.1"), ("production", "127.0.0.1")]
 )
 def test_no_starttls_over_a_public_network(env: str, host: str) -> None:
-    found = in_own_network("1.1.1.1", lambda: scripted({}, {"global.env": env, HOST: host}, host=host))
-    agrees = found.fails if (env, host) == ("production", "1.1.1.1") else found.warns
+    run = in_own_network("1.1.1.1", lambda: scripted({}, {"global.env": env, HOST: host}, host=host))
+    agrees = run.fails if (env, host) == ("production", "1.1.1.1") else run.warns
     finding = agrees("smtp.starttls-not-offered", Layer.TLS, PORT, hint="or turn STARTTLS on")
     assert ("public" if host == "1.1.1.1" else "private") in finding.message
-    assert found["smtp.auth"].message == ("not reached" if agrees == found.fails else "login accepted, as mistle")
+    assert run["smtp.auth"].message == ("not reached" if agrees == run.fails else "login accepted, as mistle")
 
 
 def test_starttls_that_is_refused() -> None:
-    words = "454 4.7.0 TLS not available due to local problem"
-    found = scripted({"EHLO": "250-mail.test\n250-STARTTLS\n250 AUTH PLAIN", "STARTTLS": words})
-    finding = found.fails("smtp.starttls-refused", Layer.TLS, HOST, hint="repair TLS")
-    assert words in finding.message
+    reply = "454 4.7.0 TLS not available due to local problem"
+    run = scripted({"EHLO": "250-mail.test\n250-STARTTLS\n250 AUTH PLAIN", "STARTTLS": reply})
+    finding = run.fails("smtp.starttls-refused", Layer.TLS, HOST, hint="repair TLS")
+    assert reply in finding.message
 
 
 def test_starttls_without_tls_after_it() -> None:
     def behaviour(connection: socket.socket) -> None:
-        for words in (b"220 hi\r\n", b"250-mail.test\r\n250 STARTTLS\r\n", b"220 go on\r\n", b"500 what?\r\n"):
-            connection.sendall(words)
+        for reply in (b"220 hi\r\n", b"250-mail.test\r\n250 STARTTLS\r\n", b"220 go on\r\n", b"500 what?\r\n"):
+            connection.sendall(reply)
             connection.recv(4096)
 
     with faults.serving(behaviour) as port:
-        found = check(port)
-    finding = found.fails("smtp.starttls-refused", Layer.TLS, HOST, hint="repair TLS")
+        run = check(port)
+    finding = run.fails("smtp.starttls-refused", Layer.TLS, HOST, hint="repair TLS")
     assert "speaks no TLS" in finding.message
 
 
@@ -235,8 +235,8 @@ def test_a_client_certificate_is_required(authority: Authority, roots: Path) -> 
     context.verify_mode = ssl.CERT_REQUIRED
     context.load_verify_locations(roots)
     with faults.tls_port(context) as port:
-        found = check(port, {SECURE: True}, extra=roots)
-    found.fails("tls.client-certificate-required", Layer.TLS, HOST, hint="client certificates off")
+        run = check(port, {SECURE: True}, extra=roots)
+    run.fails("tls.client-certificate-required", Layer.TLS, HOST, hint="client certificates off")
 
 
 @pytest.mark.parametrize(
@@ -253,21 +253,21 @@ def test_certificate_that_is_refused(
 ) -> None:
     with smtp_server(make(authority)) as server:
         for role, secure in (("submission", False), ("submissions", True)):
-            found = check(server.ports[role], {SECURE: secure}, extra=roots)
-            found.fails(finding_id, Layer.TLS, HOST, hint=hint)
+            run = check(server.ports[role], {SECURE: secure}, extra=roots)
+            run.fails(finding_id, Layer.TLS, HOST, hint=hint)
 
 
 def test_certificate_that_expires_soon(authority: Authority, roots: Path) -> None:
     with smtp_server(authority.soon_expiring()) as server:
         for role, secure in (("submission", False), ("submissions", True)):
-            found = check(server.ports[role], {SECURE: secure}, extra=roots)
-            found.warns("tls.expires-soon", Layer.TLS, HOST, hint="renew the certificate of email.smtp.host")
+            run = check(server.ports[role], {SECURE: secure}, extra=roots)
+            run.warns("tls.expires-soon", Layer.TLS, HOST, hint="renew the certificate of email.smtp.host")
 
 
 def test_only_old_tls(authority: Authority, roots: Path) -> None:
     with faults.old_tls_port(authority.leaf()) as port:
-        found = check(port, {SECURE: True}, extra=roots)
-    found.fails("tls.old-protocol", Layer.TLS, HOST, hint="TLS 1.2")
+        run = check(port, {SECURE: True}, extra=roots)
+    run.fails("tls.old-protocol", Layer.TLS, HOST, hint="TLS 1.2")
 
 
 # The login
@@ -277,19 +277,19 @@ def test_only_old_tls(authority: Authority, roots: Path) -> None:
 @pytest.mark.parametrize("changes", [{PASS: "hunter2"}, {USERNAME: "nobody"}])
 def test_wrong_credentials(smtp: Smtp, roots: Path, role: str, secure: bool, changes: Mapping[str, object]) -> None:
     with logged(smtp, "auth=0/1 quit=1"):
-        found = check(smtp.ports[role], {SECURE: secure, **changes}, extra=roots)
-    finding = found.fails("smtp.credentials-rejected", Layer.AUTH, PASS, hint="email.smtp.username (mistle.toml)")
+        run = check(smtp.ports[role], {SECURE: secure, **changes}, extra=roots)
+    finding = run.fails("smtp.credentials-rejected", Layer.AUTH, PASS, hint="email.smtp.username (mistle.toml)")
     assert "535 5.7.8" in finding.message
-    assert "hunter2" not in str(found)
-    assert found["smtp.access"].message == "not reached"
+    assert "hunter2" not in str(run)
+    assert run["smtp.access"].message == "not reached"
 
 
 def test_no_login_is_offered(smtp: Smtp) -> None:
     with logged(smtp, "ehlo=1 mail=1 rcpt=1 rset=1 quit=1 commands=5"):
-        found = check(smtp.ports["plain"])
-    found.warns("smtp.auth-not-offered", Layer.AUTH, USERNAME, hint="email.smtp.port (mistle.toml)")
-    assert found["smtp.auth"].fields == (PASS,)
-    assert found["smtp.access"].status is Status.OK
+        run = check(smtp.ports["plain"])
+    run.warns("smtp.auth-not-offered", Layer.AUTH, USERNAME, hint="email.smtp.port (mistle.toml)")
+    assert run["smtp.auth"].fields == (PASS,)
+    assert run["smtp.access"].status is Status.OK
 
 
 @pytest.mark.parametrize(
@@ -311,7 +311,7 @@ def test_no_login_is_offered(smtp: Smtp) -> None:
         ({"RCPT": "550 5.7.1 Client was not authenticated"}, "smtp.auth-required", Layer.ACCESS, PORT, "submission"),
     ],
 )
-def test_login_that_cannot_be(replies: Mapping[str, str], finding_id: str, layer: Layer, key: str, hint: str) -> None:
+def test_login_refused(replies: Mapping[str, str], finding_id: str, layer: Layer, key: str, hint: str) -> None:
     scripted(replies).fails(finding_id, layer, key, hint=hint)
 
 
@@ -324,8 +324,8 @@ def test_login_that_cannot_be(replies: Mapping[str, str], finding_id: str, layer
 )
 def test_sender_that_the_login_does_not_own(smtp: Smtp, role: str, commands: str) -> None:
     with logged(smtp, commands):
-        found = check(smtp.ports[role], {SENDER: "other@mistle.test"})
-    finding = found.fails("smtp.sender-refused", Layer.ACCESS, SENDER, hint="email.smtp.username (mistle.toml)")
+        run = check(smtp.ports[role], {SENDER: "other@mistle.test"})
+    finding = run.fails("smtp.sender-refused", Layer.ACCESS, SENDER, hint="email.smtp.username (mistle.toml)")
     assert "Sender address rejected: not owned by user" in finding.message
     assert smtp.queue() == []
     assert check(smtp.ports[role])["smtp.access"].status is Status.OK
@@ -342,54 +342,54 @@ def test_sender_that_the_login_does_not_own(smtp: Smtp, role: str, commands: str
         {"RCPT": "550 5.7.60 SMTP; Client does not have permissions to send as this one"},
     ],
 )
-def test_sender_refused_in_other_words(replies: Mapping[str, str]) -> None:
+def test_sender_refused_with_other_texts(replies: Mapping[str, str]) -> None:
     scripted(replies).fails("smtp.sender-refused", Layer.ACCESS, SENDER, hint="email.smtp.from_address (mistle.toml)")
 
 
 def test_sender_refused_for_now() -> None:
-    words = "450 4.1.8 <mistle@mistle.test>: Sender address rejected: Domain not found"
-    finding = scripted({"RCPT": words}).warns("smtp.sender-refused", Layer.ACCESS, SENDER, hint="may send as")
-    assert words in finding.message
+    reply = "450 4.1.8 <mistle@mistle.test>: Sender address rejected: Domain not found"
+    finding = scripted({"RCPT": reply}).warns("smtp.sender-refused", Layer.ACCESS, SENDER, hint="may send as")
+    assert reply in finding.message
 
 
-def test_sender_refused_in_words_that_do_not_say() -> None:
-    found = scripted({"RCPT": "554 5.7.1 Access denied"}, after={"MAIL FROM:<>": {"RCPT": "250 ok"}})
-    finding = found.fails("smtp.sender-refused", Layer.ACCESS, SENDER, hint="may send as")
+def test_sender_refused_without_a_reason() -> None:
+    run = scripted({"RCPT": "554 5.7.1 Access denied"}, after={"MAIL FROM:<>": {"RCPT": "250 ok"}})
+    finding = run.fails("smtp.sender-refused", Layer.ACCESS, SENDER, hint="may send as")
     assert finding.message.endswith("554 5.7.1 Access denied; it takes the same recipient from an empty sender")
 
 
 @pytest.mark.parametrize("more", [{}, {"MAIL FROM:<>": "550 no bounces"}, {"RCPT TO:<postmaster>": HANG_UP}])
 def test_every_envelope_is_refused(more: Mapping[str, str]) -> None:
-    found = scripted({"RCPT": "554 5.7.1 Access denied", **more})
-    found.warns("smtp.mail-refused", Layer.ACCESS, SENDER, hint="look for it in the log")
+    run = scripted({"RCPT": "554 5.7.1 Access denied", **more})
+    run.warns("smtp.mail-refused", Layer.ACCESS, SENDER, hint="look for it in the log")
 
 
-def test_recipient_refused_in_words_that_do_not_say() -> None:
-    found = scripted({"RCPT": "554 5.7.1 Access denied", "RCPT TO:<postmaster>": "250 ok"})
-    assert found["smtp.access"].status is Status.OK
+def test_recipient_refused_without_a_reason() -> None:
+    run = scripted({"RCPT": "554 5.7.1 Access denied", "RCPT TO:<postmaster>": "250 ok"})
+    assert run["smtp.access"].status is Status.OK
 
 
 def test_recipient_alone_is_refused(smtp: Smtp) -> None:
     with logged(smtp, "mail=1 rcpt=0/1 rset=1 quit=1"):
-        found = check(smtp.ports["no_recipients"])
-    assert found["smtp.access"].status is Status.OK, found
+        run = check(smtp.ports["no_recipients"])
+    assert run["smtp.access"].status is Status.OK, run
 
 
-@pytest.mark.parametrize("words", ["550 5.1.1 User unknown", "552 5.2.2 Mailbox full", "550 No such user here"])
-def test_recipient_refused_in_other_words(words: str) -> None:
-    assert scripted({"RCPT": words})["smtp.access"].status is Status.OK
+@pytest.mark.parametrize("reply", ["550 5.1.1 User unknown", "552 5.2.2 Mailbox full", "550 No such user here"])
+def test_recipient_refused_with_other_texts(reply: str) -> None:
+    assert scripted({"RCPT": reply})["smtp.access"].status is Status.OK
 
 
 def test_greylisting_is_not_a_fault() -> None:
-    found = scripted({"RCPT": "450 4.2.0 Greylisted, see http://postgrey.example"})
-    assert found["smtp.access"].status is Status.SKIP
-    assert found["smtp.access"].fields == (SENDER,)
-    assert "Greylisted" in found["smtp.access"].message
+    run = scripted({"RCPT": "450 4.2.0 Greylisted, see http://postgrey.example"})
+    assert run["smtp.access"].status is Status.SKIP
+    assert run["smtp.access"].fields == (SENDER,)
+    assert "Greylisted" in run["smtp.access"].message
 
 
 def test_relaying_is_denied(smtp: Smtp) -> None:
-    found = check(smtp.ports["plain"], {SENDER: "mistle@elsewhere.example"})
-    finding = found.warns("smtp.relay-refused", Layer.ACCESS, HOST, PORT, hint="allow it to relay")
+    run = check(smtp.ports["plain"], {SENDER: "mistle@elsewhere.example"})
+    finding = run.warns("smtp.relay-refused", Layer.ACCESS, HOST, PORT, hint="allow it to relay")
     assert "Relay access denied" in finding.message
 
 
@@ -413,8 +413,8 @@ def test_mail_that_is_refused_for_another_reason(replies: Mapping[str, str], fin
 )
 def test_sender_that_is_no_address(address: str) -> None:
     with smtp_script() as server:
-        found = check(server.port, {SENDER: address})
-    found.fails("smtp.sender-malformed", Layer.ACCESS, SENDER, hint="one address and nothing else")
+        run = check(server.port, {SENDER: address})
+    run.fails("smtp.sender-malformed", Layer.ACCESS, SENDER, hint="one address and nothing else")
     assert not any(line.startswith("MAIL") for line in server.heard)
 
 
@@ -422,10 +422,10 @@ def test_sender_that_is_no_address(address: str) -> None:
 
 
 def test_client_refused_in_the_greeting(smtp: Smtp) -> None:
-    found = check(smtp.ports["no_clients"])
-    finding = found.fails("smtp.greeting-refused", Layer.ACCESS, HOST, hint="let this machine in")
+    run = check(smtp.ports["no_clients"])
+    finding = run.fails("smtp.greeting-refused", Layer.ACCESS, HOST, hint="let this machine in")
     assert "Client host rejected" in finding.message
-    assert found["smtp.connect"].status is Status.OK
+    assert run["smtp.connect"].status is Status.OK
 
 
 @pytest.mark.parametrize(
@@ -436,25 +436,25 @@ def test_client_refused_in_the_greeting(smtp: Smtp) -> None:
         ({"EHLO": "550 no", "HELO": "550 no"}, "220"),
     ],
 )
-def test_server_that_has_no_room(replies: Mapping[str, str], greeting: str) -> None:
+def test_greeting_refused_for_now(replies: Mapping[str, str], greeting: str) -> None:
     scripted(replies, greeting=greeting).fails("smtp.greeting-refused", Layer.ACCESS, HOST, hint="with 421, wait")
 
 
 @pytest.mark.parametrize(
-    "words", [b"SSH-2.0-OpenSSH_9.2p1 Debian\r\n", faults.GARBAGE, b"\x4a\x00\x00\x00\x0a8.0.35\x00"]
+    "reply", [b"SSH-2.0-OpenSSH_9.2p1 Debian\r\n", faults.GARBAGE, b"\x4a\x00\x00\x00\x0a8.0.35\x00"]
 )
-def test_another_protocol_greets(words: bytes) -> None:
-    with faults.garbage_port(words) as port:
+def test_greeting_of_another_protocol(reply: bytes) -> None:
+    with faults.garbage_port(reply) as port:
         check(port).fails("smtp.not-smtp", Layer.CONNECT, PORT, hint="587 or 465")
 
 
-def test_another_protocol_where_tls_is_asked_for() -> None:
+def test_tls_to_a_port_of_another_protocol() -> None:
     with faults.http_port() as port:
         check(port, {SECURE: True}).fails("smtp.not-smtp", Layer.TLS, PORT, hint="587 or 465")
 
 
 @pytest.mark.parametrize("port", [faults.endless_port, faults.dripping_port])
-def test_words_without_end(port: Callable[[], object]) -> None:
+def test_endless_greeting(port: Callable[[], object]) -> None:
     with port() as number:  # type: ignore[attr-defined]
         check(number).fails("smtp.not-smtp", Layer.CONNECT, PORT, hint="587 or 465")
 
@@ -470,30 +470,30 @@ def test_words_without_end(port: Callable[[], object]) -> None:
     ],
 )
 @pytest.mark.parametrize("secure", [False, True])
-def test_nobody_greets(fault: Callable[[], object], finding_id: str, secure: bool) -> None:
+def test_no_greeting(fault: Callable[[], object], finding_id: str, secure: bool) -> None:
     with fault() as port:  # type: ignore[attr-defined]
-        found = check(port, {SECURE: secure}, timeout=2.0)
+        run = check(port, {SECURE: secure}, timeout=2.0)
     # A reset may be there before the connection is known to be made.
-    layer = found[finding_id].layer
+    layer = run[finding_id].layer
     assert layer is Layer.CONNECT or (secure and layer is Layer.TLS)
-    found.fails(finding_id, layer, HOST, PORT, hint="email.smtp.host (mistle.toml) and email.smtp.port (mistle.toml)")
+    run.fails(finding_id, layer, HOST, PORT, hint="email.smtp.host (mistle.toml) and email.smtp.port (mistle.toml)")
 
 
 @pytest.mark.parametrize("command", ["EHLO", "AUTH", "MAIL", "RCPT", "RSET"])
 @pytest.mark.parametrize(("reply", "finding_id"), [(SILENCE, "network.silent"), (HANG_UP, "network.reset")])
-def test_a_server_that_falls_silent(command: str, reply: str, finding_id: str) -> None:
+def test_no_reply_to_a_command(command: str, reply: str, finding_id: str) -> None:
     with smtp_script({"EHLO": "250-mail.test\n250 AUTH PLAIN", command: reply}) as server:
-        found = check(server.port, timeout=1.0)
-    assert found[finding_id].fields == (HOST, PORT)
+        run = check(server.port, timeout=1.0)
+    assert run[finding_id].fields == (HOST, PORT)
 
 
-def test_a_quit_that_is_never_answered_costs_nothing_but_time() -> None:
+def test_no_reply_to_quit() -> None:
     assert scripted({"QUIT": SILENCE})["smtp.access"].status is Status.OK
 
 
 def test_unknown_host_blames_the_host_alone() -> None:
-    found = check(25, {HOST: "mail.invalid"})
-    found.fails("network.name-not-found", Layer.DNS, HOST, hint="email.smtp.host (mistle.toml)")
+    run = check(25, {HOST: "mail.invalid"})
+    run.fails("network.name-not-found", Layer.DNS, HOST, hint="email.smtp.host (mistle.toml)")
 
 
 def test_the_password_is_in_no_text() -> None:

@@ -1,4 +1,4 @@
-"""Valkey on real servers, each fault for real."""
+"""The Valkey check on real servers, each cause by a real fault."""
 
 from collections.abc import Iterator
 from dataclasses import replace
@@ -34,7 +34,7 @@ def locked() -> Iterator[Valkey]:
 
 @pytest.fixture(scope="module")
 def limited() -> Iterator[Valkey]:
-    """A server whose user may do what Mistle does, and no more; a test may take some of it away."""
+    """A server whose user has exactly the rights that Mistle needs; a test may remove some."""
     with valkey_server(**with_acl(MISTLE_NEEDS)) as server:
         yield server
 
@@ -46,41 +46,43 @@ def tls(authority: Authority) -> Iterator[Valkey]:
 
 
 @profiles.quick
-def test_every_rung_passes_and_nothing_stays(locked: Valkey) -> None:
-    found = check(locked.url("secret"))
-    assert found.status is Status.OK, found
-    assert [finding.layer for finding in found.findings] == ["dns", "connect", "auth", "access", "fitness"]
-    assert found["valkey.access"].fields == (URL, PREFIX)
+def test_every_layer_passes_and_no_key_stays(locked: Valkey) -> None:
+    run = check(locked.url("secret"))
+    assert run.status is Status.OK, run
+    assert [finding.layer for finding in run.findings] == ["dns", "connect", "auth", "access", "fitness"]
+    assert run["valkey.access"].fields == (URL, PREFIX)
     assert locked.client("secret").dbsize() == 0
-    assert str(found.facts["version"]).startswith("8.")
+    assert str(run.facts["version"]).startswith("8.")
 
 
-def test_one_session_does_it_all(locked: Valkey) -> None:
+def test_check_makes_one_session(locked: Valkey) -> None:
     with relays({"server": (locked.host, locked.port)}) as made:
         assert check(replace(locked, port=made["server"].port).url("secret")).status is Status.OK
-    assert (made["server"].accepted, made["server"].spoken) == (2, 1), "the knock and the session"
+    assert (made["server"].accepted, made["server"].spoken) == (2, 1), (
+        "the connection of the connect layer, and the session"
+    )
 
 
 def test_a_user_with_exactly_mistles_rights_passes() -> None:
     with valkey_server(**with_acl(MISTLE_NEEDS)) as server:
-        found = check(server.url("pw", "mistle"))
-    assert found.status is Status.SKIP, found
-    assert found["valkey.fitness"].message == "not judged: this user may not run INFO"
-    assert found["valkey.access"].status is Status.OK
+        run = check(server.url("pw", "mistle"))
+    assert run.status is Status.SKIP, run
+    assert run["valkey.fitness"].message == "not judged: this user may not run INFO"
+    assert run["valkey.access"].status is Status.OK
 
 
 def test_tls_passes(tls: Valkey, authority: Authority, tmp_path: Path) -> None:
     roots = tmp_path / "roots.pem"
     roots.write_bytes("# Főtanúsítvány\n".encode() + authority.pem)
-    found = check(tls.url(scheme="rediss"), extra=roots)
-    assert found.status is Status.OK, found
-    assert found["valkey.tls"].layer is Layer.TLS
+    run = check(tls.url(scheme="rediss"), extra=roots)
+    assert run.status is Status.OK, run
+    assert run["valkey.tls"].layer is Layer.TLS
 
 
 def test_wrong_password(locked: Valkey) -> None:
-    found = check(locked.url("wrong"))
-    found.fails("valkey.password-rejected", Layer.AUTH, URL, hint="kv.data_plane.url (mistle.toml)")
-    assert found["valkey.access"].message == "not reached"
+    run = check(locked.url("wrong"))
+    run.fails("valkey.password-rejected", Layer.AUTH, URL, hint="kv.data_plane.url (mistle.toml)")
+    assert run["valkey.access"].message == "not reached"
 
 
 def test_no_password_where_one_is_required(locked: Valkey) -> None:
@@ -115,16 +117,16 @@ def test_plaintext_on_a_tls_port(tls: Valkey) -> None:
 
 
 def test_tls_on_a_plaintext_port(valkey: Valkey) -> None:
-    found = check(valkey.url(scheme="rediss"), timeout=2.5)
-    found.fails("network.plaintext-on-tls", Layer.TLS, URL, hint="without TLS")
+    run = check(valkey.url(scheme="rediss"), timeout=2.5)
+    run.fails("network.plaintext-on-tls", Layer.TLS, URL, hint="without TLS")
 
 
-ANSWERS = [faults.HTTP_REPLY, b"x" * 2048 + b"\r\n", b"*1\r\n" * 5000, b"+OK\r\n" * 20]
+REPLIES = [faults.HTTP_REPLY, b"x" * 2048 + b"\r\n", b"*1\r\n" * 5000, b"+OK\r\n" * 20]
 
 
-@pytest.mark.parametrize("answer", ANSWERS)
-def test_another_protocol_answers(answer: bytes) -> None:
-    with faults.http_port(answer) as port:
+@pytest.mark.parametrize("reply", REPLIES)
+def test_reply_of_another_protocol(reply: bytes) -> None:
+    with faults.http_port(reply) as port:
         check(f"redis://127.0.0.1:{port}").fails("valkey.not-valkey", Layer.AUTH, URL, hint="host and port")
 
 
@@ -133,23 +135,23 @@ def test_a_command_that_is_not_permitted(missing: str, limited: Valkey) -> None:
     with limited.client("pw", "admin") as client:
         client.flushdb()
         client.execute_command("ACL", "SETUSER", "mistle", "-@all", *MISTLE_NEEDS.split(), f"-{missing}")
-        found = check(limited.url("pw", "mistle"))
-        assert all(client.pttl(key) > 0 for key in client.scan_iter())  # what could not be removed ends by itself
-    finding = found.fails("valkey.not-permitted", Layer.ACCESS, URL, PREFIX, hint="~<key prefix>:*")
+        run = check(limited.url("pw", "mistle"))
+        assert all(client.pttl(key) > 0 for key in client.scan_iter())  # the server expires what could not be removed
+    finding = run.fails("valkey.not-permitted", Layer.ACCESS, URL, PREFIX, hint="~<key prefix>:*")
     assert missing in finding.message.lower()
 
 
 def test_another_database_may_not_be_selected() -> None:
     with valkey_server(**with_acl(MISTLE_NEEDS)) as server:
-        found = check(server.url("pw", "mistle", database=1))
-    finding = found.fails("valkey.not-permitted", Layer.ACCESS, URL, PREFIX, hint="+select")
+        run = check(server.url("pw", "mistle", database=1))
+    finding = run.fails("valkey.not-permitted", Layer.ACCESS, URL, PREFIX, hint="+select")
     assert "select" in finding.message
 
 
 def test_keys_that_are_not_permitted() -> None:
     with valkey_server(**with_acl(MISTLE_NEEDS)) as server:
-        found = check(server.url("pw", "mistle"), prefix="other")
-    finding = found.fails("valkey.not-permitted", Layer.ACCESS, URL, PREFIX, hint="ACL SETUSER")
+        run = check(server.url("pw", "mistle"), prefix="other")
+    finding = run.fails("valkey.not-permitted", Layer.ACCESS, URL, PREFIX, hint="ACL SETUSER")
     assert "SET on other:" in finding.message
 
 
@@ -172,8 +174,8 @@ def test_writes_refused_without_replicas() -> None:
 def test_a_renamed_command() -> None:
     config = {"valkey.conf": b"rename-command ZCARD GONE"}
     with valkey_server(files=config, include="/files/valkey.conf") as server:
-        found = check(server.url())
-    finding = found.fails("valkey.command-failed", Layer.ACCESS, URL, PREFIX, hint="renames")
+        run = check(server.url())
+    finding = run.fails("valkey.command-failed", Layer.ACCESS, URL, PREFIX, hint="renames")
     assert "ZCARD" in finding.message
 
 
@@ -184,9 +186,9 @@ def test_replica(valkey: Valkey) -> None:
 
 def test_writable_replica(valkey: Valkey) -> None:
     with valkey_server(replicaof=valkey.address.replace(":", " "), replica_read_only="no") as server:
-        found = check(server.url())
-    assert found["valkey.access"].status is Status.OK
-    found.fails("valkey.replica", Layer.FITNESS, URL, hint="name the primary")
+        run = check(server.url())
+    assert run["valkey.access"].status is Status.OK
+    run.fails("valkey.replica", Layer.FITNESS, URL, hint="name the primary")
 
 
 @pytest.mark.parametrize("slots", [False, True])
@@ -205,23 +207,23 @@ def test_eviction() -> None:
 
 def test_read_only_asks_and_writes_nothing(valkey: Valkey) -> None:
     before = valkey.client().info("commandstats")["cmdstat_set"]["calls"] if valkey.client().set("x", 1, px=1) else 0
-    found = check(valkey.url(), read_only=True)
-    assert found.status is Status.OK, found
+    run = check(valkey.url(), read_only=True)
+    assert run.status is Status.OK, run
     assert valkey.client().info("commandstats")["cmdstat_set"]["calls"] == before
 
 
-def test_read_only_finds_what_is_not_permitted() -> None:
+def test_read_only_command_not_permitted() -> None:
     with valkey_server(**with_acl(f"{MISTLE_NEEDS} -zadd +acl|dryrun")) as server:
-        found = check(server.url("pw", "mistle"), read_only=True)
-    finding = found.fails("valkey.not-permitted", Layer.ACCESS, URL, PREFIX, hint="ACL SETUSER")
+        run = check(server.url("pw", "mistle"), read_only=True)
+    finding = run.fails("valkey.not-permitted", Layer.ACCESS, URL, PREFIX, hint="ACL SETUSER")
     assert "zadd" in finding.message
 
 
-def test_read_only_says_what_it_could_not_prove() -> None:
+def test_read_only_without_acl_dryrun_is_skipped() -> None:
     with valkey_server(**with_acl(f"{MISTLE_NEEDS} +info")) as server:
-        found = check(server.url("pw", "mistle"), read_only=True)
-    assert found.status is Status.SKIP
-    assert "may not run ACL DRYRUN" in found["valkey.access"].message
+        run = check(server.url("pw", "mistle"), read_only=True)
+    assert run.status is Status.SKIP
+    assert "may not run ACL DRYRUN" in run["valkey.access"].message
 
 
 def test_a_client_certificate_is_required(authority: Authority) -> None:
@@ -229,9 +231,9 @@ def test_a_client_certificate_is_required(authority: Authority) -> None:
     with authority.trusted() as path, valkey_server(certificate=leaf) as server:
         with redis.Redis(faults.LOOPBACK, port=server.port, ssl=True, ssl_ca_certs=path) as client:
             client.config_set("tls-auth-clients", "yes")
-        found = check(server.url(scheme="rediss"), extra=Path(path))
+        run = check(server.url(scheme="rediss"), extra=Path(path))
     # TLS 1.3 refuses the client only after the handshake.
-    found.fails("tls.client-certificate-required", Layer.AUTH, URL, hint="tls-auth-clients no")
+    run.fails("tls.client-certificate-required", Layer.AUTH, URL, hint="tls-auth-clients no")
 
 
 def test_the_password_is_in_no_text() -> None:
