@@ -16,7 +16,7 @@ from checks.core.text import foreign
 from checks.core.threads import in_thread
 from checks.net.tcp import RESET, SILENT, NetworkCheck, reach
 from checks.net.tls import TLS_ON_PLAINTEXT, TlsOnPlaintext, check_tls
-from checks.postgres import causes, libpq_proxy, session
+from checks.postgres import causes, connections, session
 from checks.postgres.dialects import Tls
 from checks.postgres.inspection import ServerState, read, statements
 from checks.postgres.refusals import diagnosis_of
@@ -129,9 +129,9 @@ class Postgres(NetworkCheck):
     ) -> AbstractAsyncContextManager[PostgresSession]:
         trust, name = self._trust(record), self.use.dialect.certificate_name(self.host)
 
-        async def connect() -> libpq_proxy.Streams:
+        async def connect() -> connections.Streams:
             context = (trust.verified if self.tls.verified else trust.unverified) if tls else None
-            return await libpq_proxy.connect_to_server(address, request_tls, context, name.rstrip("."))
+            return await connections.connect_to_server(address, request_tls, context, name.rstrip("."))
 
         return session.open_session(
             connect,

@@ -10,26 +10,20 @@ only what it can process in bounded time.
 from __future__ import annotations
 
 import asyncio
-import os
 import re
 import secrets
 import socket
 import struct
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING
 
 from checks.core.check import Diagnosed
 from checks.core.limits import MAX_BYTES, ResponseTooLarge
 from checks.postgres import causes
+from checks.postgres.connections import KeepData, Streams, accept_libpq
 from checks.postgres.refusals import is_readable, server_text
 
-if TYPE_CHECKING:
-    from ssl import SSLContext
-
-Streams = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 Connect = Callable[[], Awaitable[Streams]]
-RequestTls = Callable[[asyncio.StreamReader, asyncio.WriteTransport], Awaitable[None]]
 
 _MAX_MESSAGES = 2000  # a login and one result have about 30; libpq's time for parameters grows with their square
 _MAX_ROUNDS = 1_000_000  # take half a second; Postgres asks for 4096 unless it is configured otherwise
@@ -56,7 +50,7 @@ class LibpqProxy:
     async def run(self, listener: socket.socket, connect: Connect) -> None:
         """Accept libpq's connection, connect to the server, and forward both ways until libpq closes its end."""
         try:
-            from_libpq, to_libpq = await _accept_libpq(listener)
+            from_libpq, to_libpq = await accept_libpq(listener)
         except OSError as error:
             self.fault = error
             listener.close()
@@ -84,7 +78,7 @@ class LibpqProxy:
             await self._forward_messages(from_server, to_libpq)
         except asyncio.IncompleteReadError as end:  # the connection to the server has ended
             to_libpq.write(end.partial)
-            if isinstance(protocol, _KeepData) and not self.server_error:
+            if isinstance(protocol, KeepData) and not self.server_error:
                 self.fault = protocol.error
         except Exception as error:
             self.fault = error
@@ -140,63 +134,6 @@ async def libpq_proxy(connect: Connect) -> AsyncIterator[LibpqProxy]:
             await asyncio.wait({task}, timeout=_TERMINATE_WAIT)
             task.cancel()
             await asyncio.gather(task, return_exceptions=True)
-
-
-async def connect_to_server(
-    address: tuple[str, int], request_tls: RequestTls, context: SSLContext | None, name: str
-) -> Streams:
-    """The connection from the proxy to the server: TCP, and TLS where there is a ``context``.
-
-    ``request_tls`` sends Postgres' own request, which comes before the handshake; ``name`` must be in the certificate.
-    """
-    loop, reader = asyncio.get_running_loop(), asyncio.StreamReader()
-    transport, protocol = await loop.create_connection(lambda: _KeepData(reader), *address)
-    try:
-        if context:
-            await request_tls(reader, transport)
-            reader = asyncio.StreamReader()  # drops data from before the handshake: no certificate vouches for it
-            protocol = _KeepData(reader)
-            transport = await _start_tls(transport, protocol, context, name)
-            reader.set_transport(transport)
-    except BaseException:
-        transport.abort()
-        raise
-    return reader, asyncio.StreamWriter(transport, protocol, reader, loop)
-
-
-async def _start_tls(
-    transport: asyncio.Transport, protocol: _KeepData, context: SSLContext, name: str
-) -> asyncio.Transport:
-    loop = asyncio.get_running_loop()
-    if tls_transport := await loop.start_tls(transport, protocol, context, server_hostname=name):
-        return tls_transport
-    raise ConnectionResetError("closed in the TLS handshake")
-
-
-class _KeepData(asyncio.StreamReaderProtocol):
-    """Delivers data received before a connection reset, instead of raising at once.
-
-    ``error`` ended the connection; None where the server closed or reset it.
-    """
-
-    error: Exception | None = None
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        self.error = None if isinstance(exc, ConnectionError) else exc
-        super().connection_lost(exc if isinstance(exc, ResponseTooLarge) else None)
-
-
-async def _accept_libpq(listener: socket.socket) -> Streams:
-    """The first connection from this process, where libpq runs; those from other processes are closed."""
-    loop, reader = asyncio.get_running_loop(), asyncio.StreamReader()
-    while True:
-        connection, _ = await loop.sock_accept(listener)
-        credentials = connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, struct.calcsize("3i"))
-        if struct.unpack("3i", credentials)[0] == os.getpid():
-            break
-        connection.close()
-    transport, protocol = await loop.create_unix_connection(lambda: _KeepData(reader), sock=connection)
-    return reader, asyncio.StreamWriter(transport, protocol, reader, loop)
 
 
 def _safe_auth_request(request: bytes) -> bytes:
