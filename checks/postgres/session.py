@@ -90,7 +90,7 @@ class PostgresSession:
         return {"key_pid": pgconn.backend_pid, "version": pgconn.server_version, "local_port": self._proxy.port}
 
     async def login(self, limit: float) -> None:
-        """Within ``limit`` seconds. Raises LoginRefused, LoginTimeout, or the proxy's fault."""
+        """Complete the login within ``limit`` seconds. Raises LoginRefused, LoginTimeout, or the proxy's fault."""
         try:
             async with asyncio.timeout(limit):
                 await _login(self._pgconn)
