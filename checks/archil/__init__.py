@@ -1,4 +1,4 @@
-"""Archil, which keeps the sandboxes' disks: its control plane takes the key."""
+"""Archil, the service that stores the sandboxes' disks: its control plane accepts the API key."""
 
 from __future__ import annotations
 
@@ -6,34 +6,18 @@ from dataclasses import dataclass, field, replace
 from typing import ClassVar
 
 from checks.archil import causes
-from checks.core.check import Diagnosis, Layer, Recorder, Status
+from checks.core.check import Diagnosed, Diagnosis, Layer, Recorder, Status
 from checks.core.text import foreign
 from checks.net import tcp
-from checks.net.http import IMPORTS, Endpoint, NotHttp, NotJson, Reply, reach_endpoint, request
+from checks.net.http import IMPORTS, Endpoint, NotHttp, NotJson, Reply, UnexpectedReply, reach_endpoint, request
 from checks.net.tcp import NetworkCheck
-
-
-class UnknownRegion(Exception):
-    """A region that is not in the SDK's table."""
-
-
-class Rejected(Exception):
-    """Archil refuses the key, in its own words."""
-
-
-class Unexpected(Exception):
-    """The reply is none of Archil's."""
-
-    def __init__(self, words: str, status: Status = Status.FAIL) -> None:
-        super().__init__(words)
-        self.status = status
 
 
 @dataclass(frozen=True, kw_only=True)
 class Archil(NetworkCheck):
-    """Proves that the region exists and that its control plane takes the API key.
+    """Proves that the region exists and that its control plane accepts the API key.
 
-    Writes nothing: one GET of the list of disks, of which it wants one. Needs an API key and HTTPS to the region.
+    Writes nothing: one GET of the list of disks, limited to one disk. Needs an API key and HTTPS to the region.
     """
 
     kind = "archil"
@@ -47,61 +31,56 @@ class Archil(NetworkCheck):
 
     @property
     def target(self) -> str:
-        """The region, and where it is."""
         return self.region if self.endpoint is None else f"{self.endpoint.address} ({self.region})"
 
     @property
     def layers(self) -> tuple[Layer, ...]:
-        """The config rung is the SDK's own table of regions."""
+        # config: the region is in the SDK's table
         return (Layer.CONFIG, Layer.DNS, Layer.CONNECT, Layer.TLS, Layer.AUTH)
 
     async def run(self, record: Recorder) -> None:
-        """Look the region up, then ask it for a disk."""
         with record.layer(Layer.CONFIG, f"Archil's SDK knows {self.region}"):
-            place = self._known()
-        await reach_endpoint(record, place, self.address)
+            endpoint = self._known_endpoint()
+        await reach_endpoint(record, endpoint, self.address)
         with record.layer(Layer.AUTH, "API key accepted", proves=("api_key", "region")):
             headers = {"authorization": f"key-{self.api_key.removeprefix('key-')}"}
-            _raise_refusal(await request(record, "GET", place.at("/api/disks?limit=1"), headers=headers))
+            _raise_refusal(await request(record, "GET", endpoint.at("/api/disks?limit=1"), headers=headers))
 
-    def _known(self) -> Endpoint:
+    def _known_endpoint(self) -> Endpoint:
         if self.endpoint is None:
-            raise UnknownRegion(self.region)
+            message = f"{foreign(self.region, 80)} is none of the regions of Archil's SDK"
+            raise Diagnosed(causes.UNKNOWN_REGION.diagnosis(message))
         return self.endpoint
 
     def diagnose(self, error: Exception) -> Diagnosis | None:
-        """Archil's own words first; what is not Archil's is the network's."""
+        """Map Archil's replies first; everything else is a network error."""
         from httpx import LocalProtocolError
 
         match error:
-            case UnknownRegion():
-                return causes.UNKNOWN_REGION.diagnosis(
-                    f"{foreign(str(error), 80)} is none of the regions of Archil's SDK"
-                )
-            case Rejected():
-                return causes.KEY_REJECTED.diagnosis(f"Archil says: {foreign(str(error))}")
+            case Diagnosed():
+                return error.diagnosis
             case LocalProtocolError() | UnicodeEncodeError():
                 return causes.KEY_REJECTED.diagnosis("the key holds characters that an HTTP header cannot carry")
-            case Unexpected():
-                return causes.UNEXPECTED_REPLY.diagnosis(str(error), status=error.status)
             case NotJson() | NotHttp():
                 return causes.UNEXPECTED_REPLY.diagnosis(f"the answer is not Archil's: {foreign(str(error))}")
-        found = super().diagnose(error)
-        if found and found.cause in tcp.CAUSES:
-            where = "it" if self.endpoint is None else self.endpoint.address
-            return replace(found, hint=f"let the data plane's worker reach {where}, the control plane of {{region}}")
-        return found
+        diagnosis = super().diagnose(error)
+        if diagnosis and diagnosis.cause in tcp.CAUSES:
+            target = "it" if self.endpoint is None else self.endpoint.address
+            hint = f"let the data plane's worker reach {target}, the control plane of {{region}}"
+            return replace(diagnosis, hint=hint)
+        return diagnosis
 
 
 def _raise_refusal(reply: Reply) -> None:
     match reply.status, reply.json():
         case 200, {"success": True, "data": _}:
             return
-        case 401 | 403, {"success": False, "error": words}:
-            raise Rejected(str(words))
-        case 429, {"success": False, "error": words}:
-            raise Unexpected(f"not proven: Archil answers 429: {foreign(str(words))}", Status.WARN)
-        case status, {"success": False, "error": words}:
-            raise Unexpected(f"Archil answers {status}: {foreign(str(words))}")
+        case 401 | 403, {"success": False, "error": text}:
+            raise UnexpectedReply(causes.KEY_REJECTED, f"Archil says: {foreign(str(text))}")
+        case 429, {"success": False, "error": text}:
+            message = f"not proven: Archil answers 429: {foreign(str(text))}"
+            raise UnexpectedReply(causes.UNEXPECTED_REPLY, message, Status.WARN)
+        case status, {"success": False, "error": text}:
+            raise UnexpectedReply(causes.UNEXPECTED_REPLY, f"Archil answers {status}: {foreign(str(text))}")
         case status, _:
-            raise Unexpected(f"the answer is {status}, without Archil's envelope")
+            raise UnexpectedReply(causes.UNEXPECTED_REPLY, f"the answer is {status}, without Archil's envelope")

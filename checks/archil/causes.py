@@ -1,4 +1,4 @@
-"""What can be wrong between Mistle and Archil."""
+"""The causes of findings about Archil."""
 
 from __future__ import annotations
 

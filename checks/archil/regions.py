@@ -1,4 +1,4 @@
-"""Where Archil's control planes are."""
+"""The address of Archil's control plane in each region."""
 
 from __future__ import annotations
 
@@ -10,4 +10,4 @@ REGIONS = {
     "aws-eu-west-1": Endpoint("https", "control.green.eu-west-1.aws.prod.archil.com", 443),
     "gcp-us-central1": Endpoint("https", "control.blue.us-central1.gcp.prod.archil.com", 443),
 }
-"""The table of Archil's SDK; another region stops Mistle before it sends a byte."""
+"""The table of Archil's SDK. For any other region the SDK raises an error before it sends a byte."""

@@ -1,4 +1,4 @@
-"""E2B, as Mistle's planes use it: a template of sandboxes, made from the base image."""
+"""E2B, as Mistle's planes use it: a sandbox template, built from the base image."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import json
 from dataclasses import dataclass, field
 from typing import ClassVar
 
-from checks.core.check import Diagnosis, Layer, Recorder
+from checks.core.check import Diagnosed, Diagnosis, Layer, Recorder
 from checks.core.text import foreign
 from checks.e2b import causes
 from checks.net.http import IMPORTS, Endpoint, NotHttp, reach_endpoint
@@ -18,11 +18,11 @@ from checks.net.tcp import NetworkCheck, NoSuchName, resolve
 
 @dataclass(frozen=True, kw_only=True)
 class E2b(NetworkCheck):
-    """Proves that E2B takes the API key, and says whether the template of Mistle's sandboxes is built.
+    """Proves that E2B accepts the API key, and reports whether the template of Mistle's sandboxes is built.
 
     Writes nothing: one GET of the template's alias, by the e2b package over our own connection, without its retries
-    and whatever E2B_* says; a second one where the first is forbidden, to tell a blocked team from a foreign template.
-    Needs an API key and HTTPS to api.<domain>; a template that is yet to be built needs an image that E2B can pull.
+    and independent of E2B_* variables. If E2B forbids it, a second GET tells a blocked team from a template of another
+    team. Needs an API key and HTTPS to api.<domain>; for a template that is not built yet, an image that E2B can pull.
     """
 
     kind = "e2b"
@@ -40,40 +40,35 @@ class E2b(NetworkCheck):
 
     @property
     def target(self) -> str:
-        """Where the API is, and the template."""
         return f"{self.endpoint.address} {self.alias}"
 
     @property
     def alias(self) -> str:
-        """The template's name, as Mistle makes it: another image, CPU count or memory is another template."""
+        """The template's name, as Mistle computes it: each image, CPU count and memory size has its own template."""
         parts = {"baseRef": self.image, "cpuCount": self.cpu_count, "memoryMb": self.memory_mb}
         text = json.dumps(parts, separators=(",", ":"), ensure_ascii=False)
         return f"mistle-sandbox-base-{hashlib.sha256(text.encode()).hexdigest()[:24]}"
 
     @property
     def layers(self) -> tuple[Layer, ...]:
-        """The fitness rung is there where the sandboxes' way back is known."""
         tls = (Layer.TLS,) if self.endpoint.tls else ()
         fitness = (Layer.FITNESS,) if self.gateway else ()
         return (Layer.DNS, Layer.CONNECT, *tls, Layer.AUTH, Layer.ACCESS, *fitness)
 
     async def run(self, record: Recorder) -> None:
-        """Ask for the template once; the reply shows first the key's worth, then the template's state."""
         from checks.e2b.api import BUILT, Api
 
         await reach_endpoint(record, self.endpoint, self.address)
-        template = 0
         with record.layer(Layer.AUTH, "API key accepted", proves=("api_key",)):
             template = await Api(record, self.endpoint, self.api_key).template(self.alias)
-        if template:
-            made_from = ("image", "cpu_count", "memory_mb") if template == BUILT else ()
-            with record.layer(Layer.ACCESS, f"template {self.alias} looked up", proves=made_from):
-                self._judge(record, template)
+        inputs = ("image", "cpu_count", "memory_mb") if template == BUILT else ()
+        with record.layer(Layer.ACCESS, f"template {self.alias} looked up", proves=inputs):
+            self._note_state(record, template)
         if self.gateway:
             with record.layer(Layer.FITNESS, f"{self.gateway} has a public address, for sandboxes to dial"):
-                await self._judge_gateway(record)
+                await self._check_gateway(record)
 
-    def _judge(self, record: Recorder, template: int) -> None:
+    def _note_state(self, record: Recorder, template: int) -> None:
         from checks.e2b.api import FOREIGN, MISSING
 
         if template == FOREIGN:
@@ -86,7 +81,7 @@ class E2b(NetworkCheck):
             )
             record.note(causes.IMAGE_NOT_PUBLIC.diagnosis(message))
 
-    async def _judge_gateway(self, record: Recorder) -> None:
+    async def _check_gateway(self, record: Recorder) -> None:
         try:
             async with asyncio.timeout(record.share_of_time(0.5)):
                 addresses = await resolve(self.gateway, 443)
@@ -99,20 +94,14 @@ class E2b(NetworkCheck):
             )
 
     def diagnose(self, error: Exception) -> Diagnosis | None:
-        """E2B's own words first; what is not E2B's is the network's."""
+        """Map E2B's replies first; everything else is a network error."""
         from httpx import LocalProtocolError
 
-        from checks.e2b.api import Blocked, Busy, Rejected, Unexpected
-
         match error:
-            case Rejected():
-                return causes.KEY_REJECTED.diagnosis(f"E2B says: {foreign(str(error))}")
+            case Diagnosed():
+                return error.diagnosis
             case LocalProtocolError() | UnicodeEncodeError():
                 return causes.KEY_REJECTED.diagnosis("the key holds characters that an HTTP header cannot carry")
-            case Busy():
-                return causes.RATE_LIMITED.diagnosis(f"E2B says: {foreign(str(error))}")
-            case Blocked():
-                return causes.TEAM_BLOCKED.diagnosis(foreign(str(error)))
-            case Unexpected() | NotHttp():
+            case NotHttp():
                 return causes.UNEXPECTED_REPLY.diagnosis(str(error))
         return super().diagnose(error)

@@ -1,9 +1,10 @@
-"""E2B's API: its own package writes the requests and reads the replies, and checks.net.http carries them."""
+"""E2B's API: the e2b package builds the requests and parses the replies; checks.net.http sends and receives them."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from typing import TypeVar
 
 import httpx
@@ -16,80 +17,76 @@ from e2b.api.client.types import Response
 
 from checks.core.check import Recorder
 from checks.core.text import foreign
+from checks.e2b import causes
 from checks.net import http
-from checks.net.http import Endpoint
+from checks.net.http import Endpoint, UnexpectedReply
 
 T = TypeVar("T")
-Rejected, Busy = AuthenticationException, RateLimitException
+_CAUSES = {AuthenticationException: causes.KEY_REJECTED, RateLimitException: causes.RATE_LIMITED}
 BUILT, FOREIGN, MISSING = 200, 403, 404
 
 
-class Blocked(Exception):
-    """The key's team is refused everything, in the server's words."""
-
-
-class Unexpected(Exception):
-    """The reply is none that E2B's API documents."""
-
-
 class Api:
-    """The calls that a check makes. Each raises Rejected, Busy, Blocked, Unexpected, and what net.http raises."""
+    """The calls that a check makes. Each raises UnexpectedReply, and what net.http raises."""
 
     def __init__(self, record: Recorder, endpoint: Endpoint, key: str) -> None:
         config = ConnectionConfig(api_key=key, api_url=str(endpoint), debug=False)
         self._client = AsyncApiClient(config, transport=_Transport(record, endpoint))
 
     async def template(self, alias: str) -> int:
-        """BUILT, FOREIGN or MISSING."""
+        """The state of the template: BUILT, FOREIGN or MISSING."""
         reply = await _parsed(lambda: get_templates_aliases_alias.asyncio_detailed(alias, client=self._client))
         match reply.status_code, reply.parsed:
             case (200, TemplateAliasResponse(template_id=str(), public=bool())) | (404, Error(message=str())):
                 return int(reply.status_code)
             case 403, Error(message=str()):
-                await self._raise_block()
+                await self._raise_blocked()
                 return FOREIGN
         raise _refusal(reply)
 
-    async def _raise_block(self) -> None:
-        """A blocked team gets the same 403 for everything; a foreign template concerns itself alone."""
+    async def _raise_blocked(self) -> None:
+        """Raise if E2B blocks the team: then every call gets 403, not only the one for this template."""
         reply = await _parsed(lambda: get_v2_sandboxes.asyncio_detailed(client=self._client, limit=1))
         if reply.status_code == 403:
-            raise Blocked(str(_refusal(reply)))
+            raise UnexpectedReply(causes.TEAM_BLOCKED, str(_refusal(reply)))
         if reply.status_code != 200:
             raise _refusal(reply)
 
 
 class _Transport(httpx.AsyncBaseTransport):
-    """The package's own one looks names up by itself, trusts other roots, tries again, and reads without end."""
+    """Replaces the package's transport, which resolves names itself, trusts other roots, retries, has no size limit."""
 
     def __init__(self, record: Recorder, endpoint: Endpoint) -> None:
         self._record, self._endpoint = record, endpoint
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         headers = {name: value for name, value in request.headers.items() if name != "accept-encoding"}
-        place = Endpoint(self._endpoint.scheme, self._endpoint.host, self._endpoint.port, request.url.raw_path.decode())
-        reply = await http.request(self._record, request.method, place, headers=headers)
+        endpoint = replace(self._endpoint, path=request.url.raw_path.decode())
+        reply = await http.request(self._record, request.method, endpoint, headers=headers)
         return httpx.Response(reply.status, content=reply.body)
 
 
 async def _parsed(call: Callable[[], Awaitable[Response[T]]]) -> Response[T]:
-    """The package checks no types: a strange reply shows as whatever its code stumbles over."""
+    """Make the call. The package validates no reply: a malformed one raises any of these built-in errors."""
     try:
         return await call()
-    except UnicodeEncodeError:  # the key, on its way out
+    except UnicodeEncodeError:  # the key cannot be sent; not an error of the reply
         raise
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
-        raise Unexpected("the answer is none that E2B's API documents") from error
+        message = "the answer is none that E2B's API documents"
+        raise UnexpectedReply(causes.UNEXPECTED_REPLY, message) from error
 
 
-def _refusal(reply: Response[T]) -> Exception:
+def _refusal(reply: Response[T]) -> UnexpectedReply:
+    status = int(reply.status_code)
     try:
         body = json.loads(reply.content)
     except (ValueError, RecursionError):
         body = None
     match body:
-        case {"code": int(), "message": str(words)}:
-            error, said = handle_api_exception(reply), f"{int(reply.status_code)}: {words}"  # its words are the SDK's
-            is_known = isinstance(error, Rejected | Busy)
-            return type(error)(said) if is_known else Unexpected(f"E2B answers {foreign(said)}")
-    return Unexpected(f"the answer is {int(reply.status_code)}, without E2B's own words")
+        case {"code": int(), "message": str(text)}:
+            message = foreign(f"{status}: {text}")
+            if cause := _CAUSES.get(type(handle_api_exception(reply))):
+                return UnexpectedReply(cause, f"E2B says: {message}")
+            return UnexpectedReply(causes.UNEXPECTED_REPLY, f"E2B answers {message}")
+    return UnexpectedReply(causes.UNEXPECTED_REPLY, f"the answer is {status}, without E2B's own words")

@@ -1,4 +1,4 @@
-"""What can be wrong between Mistle and E2B."""
+"""The causes of findings about E2B."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ KEY_REJECTED = Cause(
 TEAM_BLOCKED = Cause(
     "e2b.team-blocked",
     Layer.AUTH,
-    "E2B knows the API key, and refuses its team everything",
-    "settle it with E2B (the server's words, billing, support@e2b.dev), or use another team's key in {api_key}",
+    "E2B knows the API key, and refuses every request of its team",
+    "settle it with E2B (the server's message, billing, support@e2b.dev), or use another team's key in {api_key}",
     blames=("api_key",),
 )
 RATE_LIMITED = Cause(
     "e2b.rate-limited",
     Layer.AUTH,
-    "E2B answers that there are too many requests, so nothing could be asked",
+    "E2B replies that there are too many requests, so nothing is proven",
     "run this again later; if it stays, find what else uses {api_key}, or ask E2B for a higher limit",
     blames=("api_key",),
     status=Status.WARN,
@@ -51,7 +51,7 @@ TEMPLATE_NOT_BUILT = Cause(
 IMAGE_NOT_PUBLIC = Cause(
     "e2b.image-not-public",
     Layer.ACCESS,
-    "the template is yet to be built, and E2B's cloud cannot pull the image that it is built from",
+    "the template is not built yet, and E2B's cloud cannot pull the image that it is built from",
     "push the image to a registry on the internet and name it so in {image}",
     blames=("image",),
 )

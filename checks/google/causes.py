@@ -1,4 +1,4 @@
-"""What can be wrong with a Google client, and how Google says so."""
+"""The causes of findings about a Google OAuth client, and how Google's error replies map to them."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ CLIENT_REJECTED = Cause(
     "google.client-rejected",
     Layer.AUTH,
     "Google does not know the client, or not with this secret",
-    "copy both anew from one client (type: web application) of console.cloud.google.com, APIs & Services, Credentials: "
+    "copy both from one client (type: web application) of console.cloud.google.com, APIs & Services, Credentials: "
     "{client_id}, {client_secret}",
     blames=("client_id", "client_secret"),
 )
@@ -21,9 +21,9 @@ UNEXPECTED_REPLY = Cause(
 )
 CAUSES = (CLIENT_REJECTED, UNEXPECTED_REPLY)
 
-# Errors of RFC 6749 and of Google's own that concern the client, whatever the code is worth.
+# Error codes of RFC 6749 and of Google that are about the client, not about the authorization code.
 REJECTED = ("invalid_client", "unauthorized_client", "deleted_client", "disabled_client")
-# Google's words say what of the client it stopped at.
+# Parts of Google's error description, and the fields that each one is about.
 _AT_FAULT = (
     ("not found", ("client_id",)),
     ("deleted", ("client_id",)),
@@ -33,6 +33,6 @@ _AT_FAULT = (
 )
 
 
-def at_fault(words: str) -> tuple[str, ...] | None:
-    """The fields that Google's words are about; both where they do not say."""
-    return next((fields for word, fields in _AT_FAULT if word in words), CLIENT_REJECTED.blames)
+def at_fault(text: str) -> tuple[str, ...] | None:
+    """The fields that Google's error text is about; both if it names neither."""
+    return next((fields for part, fields in _AT_FAULT if part in text), CLIENT_REJECTED.blames)

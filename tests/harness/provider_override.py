@@ -1,17 +1,20 @@
 """A provider's check, pointed at a server of the tests: its address is no setting of Mistle's."""
 
 import socket
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from pathlib import Path
 
 import pytest
+from starlette.types import ASGIApp
 
 from checks.core.check import Check
 from checks.net.http import Endpoint
 from tests.harness import faults
 from tests.harness.run_check import CheckRun, planned, run_check
-from tests.testbed import Leaf
+from tests.testbed import Authority, Leaf
+from tests.testbed.web import web_server
 
 
 def run_check_at(endpoint: Endpoint, name: str, values: Mapping[str, object], **options: object) -> CheckRun:
@@ -34,6 +37,29 @@ def run_check_changed(
 
 def https(port: int, path: str = "/") -> Endpoint:
     return Endpoint("https", "localhost", port, path)
+
+
+@dataclass(frozen=True)
+class Provider:
+    """The check ``name`` of a provider, for servers of the tests. ``values`` makes the configuration."""
+
+    name: str
+    values: Callable[..., Mapping[str, object]]
+    path: str = "/"
+
+    def check(
+        self, port: int, trusted: Path, *given: object, timeout: float = 4.0, read_only: bool = False, **changes: object
+    ) -> CheckRun:
+        """One run against ``port``, which trusts the CA file ``trusted``; the rest goes to ``values``."""
+        values = self.values(*given, **changes)
+        return run_check_at(
+            https(port, self.path), self.name, values, extra=trusted, timeout=timeout, read_only=read_only
+        )
+
+    def answered(self, app: ASGIApp, authority: Authority, trusted: Path, **changes: object) -> CheckRun:
+        """One run against a server that serves ``app``."""
+        with web_server(app, authority.leaf()) as web:
+            return self.check(web.port, trusted, **changes)  # type: ignore[arg-type]
 
 
 def tls_serving(leaf: Leaf, behaviour: faults.Behaviour) -> AbstractContextManager[int]:

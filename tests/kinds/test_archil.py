@@ -12,8 +12,8 @@ from checks.net.http import Endpoint
 from preflight.config.loader import load
 from preflight.plan.plan import plan
 from tests.harness import configs, faults, profiles
-from tests.harness.provider_override import endless, garbage, https, hung, run_check_at
-from tests.harness.run_check import CheckRun, planned, run_check
+from tests.harness.provider_override import Provider, endless, garbage, https, hung, run_check_at
+from tests.harness.run_check import planned, run_check
 from tests.servers.archil import KEY, archil
 from tests.testbed import Authority, self_signed
 from tests.testbed.web import Web, web_server
@@ -26,10 +26,8 @@ def values(key: str = KEY, region: str = "aws-us-east-1") -> dict[str, object]:
     return {"sandbox.storage.backend": "archil", API_KEY: key, REGION: region}
 
 
-@pytest.fixture(scope="module")
-def trusted(authority: Authority) -> Iterator[Path]:
-    with authority.trusted() as path:
-        yield Path(path)
+PROVIDER = Provider(NAME, values)
+check, answered = PROVIDER.check, PROVIDER.answered
 
 
 @pytest.fixture(scope="module")
@@ -38,22 +36,13 @@ def server(authority: Authority) -> Iterator[Web]:
         yield web
 
 
-def check(port: int, trusted: Path, key: str = KEY, **options: object) -> CheckRun:
-    return run_check_at(https(port), NAME, values(key), extra=trusted, **options)
-
-
-def answered(response: Response, authority: Authority, trusted: Path) -> CheckRun:
-    with web_server(response, authority.leaf()) as web:
-        return check(web.port, trusted)
-
-
 @profiles.quick
 @pytest.mark.parametrize("key", [KEY, KEY.removeprefix("key-")])
-def test_every_rung_passes(server: Web, trusted: Path, key: str) -> None:
+def test_every_layer_passes(server: Web, trusted: Path, key: str) -> None:
     server.requests.clear()
-    found = check(server.port, trusted, key, read_only=True)
-    found.passes("archil.auth", Layer.AUTH, API_KEY, REGION)
-    assert [finding.layer for finding in found.findings] == ["config", "dns", "connect", "tls", "auth"]
+    result = check(server.port, trusted, key, read_only=True)
+    result.passes("archil.auth", Layer.AUTH, API_KEY, REGION)
+    assert [finding.layer for finding in result.findings] == ["config", "dns", "connect", "tls", "auth"]
     (request,) = server.requests
     assert (request.method, request.target) == ("GET", "/api/disks?limit=1")
     assert request.headers["authorization"] == KEY
@@ -67,16 +56,17 @@ def test_key_rejected(server: Web, trusted: Path) -> None:
 
 
 @pytest.mark.parametrize("key", ["key-ключ", "key-a\nb"])
-def test_key_that_no_header_carries(server: Web, trusted: Path, key: str) -> None:
+def test_key_not_valid_in_a_header(server: Web, trusted: Path, key: str) -> None:
     finding = check(server.port, trusted, key).fails("archil.key-rejected", Layer.AUTH, API_KEY, hint="console.archil")
     assert key not in finding.message
 
 
 def test_unknown_region() -> None:
-    found = run_check(NAME, values(region="us-east-1"))
-    finding = found.fails("archil.unknown-region", Layer.CONFIG, REGION, hint="use one of aws-us-east-1, aws-us-west-2")
+    result = run_check(NAME, values(region="us-east-1"))
+    hint = "use one of aws-us-east-1, aws-us-west-2"
+    finding = result.fails("archil.unknown-region", Layer.CONFIG, REGION, hint=hint)
     assert "us-east-1 is none of" in finding.message
-    assert found["archil.auth"].message == "not reached"
+    assert result["archil.auth"].message == "not reached"
 
 
 @pytest.mark.parametrize(
@@ -94,17 +84,17 @@ def test_unknown_region() -> None:
     ],
 )
 def test_unexpected_reply(response: Response, authority: Authority, trusted: Path) -> None:
-    found = answered(response, authority, trusted)
-    found.fails("archil.unexpected-reply", Layer.AUTH, REGION, hint="no proxy answers in Archil's place")
+    result = answered(response, authority, trusted)
+    result.fails("archil.unexpected-reply", Layer.AUTH, REGION, hint="no proxy answers in Archil's place")
 
 
-def test_too_many_requests_prove_nothing(authority: Authority, trusted: Path) -> None:
-    found = answered(JSONResponse({"success": False, "error": "slow down"}, 429), authority, trusted)
-    finding = found.warns("archil.unexpected-reply", Layer.AUTH, REGION, hint="wait for Archil")
+def test_rate_limit_proves_nothing(authority: Authority, trusted: Path) -> None:
+    result = answered(JSONResponse({"success": False, "error": "slow down"}, 429), authority, trusted)
+    finding = result.warns("archil.unexpected-reply", Layer.AUTH, REGION, hint="wait for Archil")
     assert "slow down" in finding.message
 
 
-def test_network_faults_blame_the_region(trusted: Path) -> None:
+def test_network_faults_blame_region(trusted: Path) -> None:
     hint = f", the control plane of {REGION} (mistle.toml)"
     with faults.refused_port() as port:
         check(port, trusted).fails("network.refused", Layer.CONNECT, REGION, hint=hint)
@@ -114,11 +104,11 @@ def test_network_faults_blame_the_region(trusted: Path) -> None:
         check(port, trusted, timeout=1.0).fails("network.silent", Layer.TLS, REGION, hint=hint)
     with faults.http_port() as port:
         check(port, trusted).fails("network.plaintext-on-tls", Layer.TLS, REGION, hint="TLS")
-    nowhere = Endpoint("https", "control.invalid", 443)
-    run_check_at(nowhere, NAME, values()).fails("network.name-not-found", Layer.DNS, REGION, hint=hint)
+    unresolvable = Endpoint("https", "control.invalid", 443)
+    run_check_at(unresolvable, NAME, values()).fails("network.name-not-found", Layer.DNS, REGION, hint=hint)
 
 
-def test_trust_is_mistles(server: Web, trusted: Path) -> None:
+def test_untrusted_certificates(server: Web, trusted: Path) -> None:
     run_check_at(https(server.port), NAME, values()).fails(
         "tls.untrusted", Layer.TLS, REGION, hint="NODE_EXTRA_CA_CERTS"
     )
@@ -126,7 +116,7 @@ def test_trust_is_mistles(server: Web, trusted: Path) -> None:
         check(web.port, trusted).fails("tls.self-signed", Layer.TLS, REGION, hint="NODE_EXTRA_CA_CERTS")
 
 
-def test_servers_that_answer_nothing_or_anything(authority: Authority, trusted: Path) -> None:
+def test_no_reply_and_malformed_replies(authority: Authority, trusted: Path) -> None:
     leaf = authority.leaf()
     with hung(leaf) as port:
         check(port, trusted, timeout=3.0).fails("network.silent", Layer.AUTH, REGION, hint="reach")
@@ -139,30 +129,30 @@ def test_servers_that_answer_nothing_or_anything(authority: Authority, trusted: 
 
 
 @pytest.mark.parametrize("region", REGIONS)
-def test_regions_are_the_sdks(region: str) -> None:
+def test_region_endpoints(region: str) -> None:
     subject = planned(NAME, values(region=region))
     cloud, _, place = region.partition("-")
     colour = {"aws": "green", "gcp": "blue"}[cloud]
     assert subject.target == f"control.{colour}.{place}.{cloud}.prod.archil.com:443 ({region})"
 
 
-def test_the_key_is_in_no_text() -> None:
+def test_key_is_in_no_text() -> None:
     subject = planned(NAME, values("key-hunter2"))
     assert "hunter2" not in repr(subject) + subject.target
 
 
-def test_another_backend_needs_no_archil() -> None:
+def test_not_planned_for_another_backend() -> None:
     with pytest.raises(StopIteration):
         planned(NAME, values() | {"sandbox.storage.backend": "docker_volume"})
 
 
-def test_nothing_that_passes_is_left_unproven(server: Web, trusted: Path) -> None:
-    found = check(server.port, trusted)
-    assert found.status is Status.OK, found
-    assert {key for finding in found.findings for key in finding.fields} == {API_KEY, REGION}
+def test_healthy_server_proves_every_key(server: Web, trusted: Path) -> None:
+    result = check(server.port, trusted)
+    assert result.status is Status.OK, result
+    assert {key for finding in result.findings for key in finding.fields} == {API_KEY, REGION}
 
 
-def test_it_is_the_data_plane_workers(tmp_path: Path) -> None:
+def test_planned_for_data_plane_worker_only(tmp_path: Path) -> None:
     config = load(configs.write(tmp_path, configs.E2B), {})
     assert NAME in [subject.name for subject in plan(config, service="data_plane_worker").checks]
     assert NAME not in [subject.name for subject in plan(config, service="data_plane_api").checks]

@@ -21,8 +21,8 @@ from preflight.config.loader import load
 from preflight.plan.plan import plan
 from preflight.run.runner import run
 from tests.harness import configs, faults, profiles
-from tests.harness.provider_override import endless, garbage, https, hung, run_check_at
-from tests.harness.run_check import CheckRun, planned, run_check
+from tests.harness.provider_override import Provider, endless, garbage, https, hung, run_check_at
+from tests.harness.run_check import planned, run_check
 from tests.servers.e2b import KEY, e2b
 from tests.servers.e2b_schemas import REPLIES
 from tests.testbed import Authority, self_signed
@@ -52,10 +52,8 @@ def values(key: str = KEY, **changes: object) -> dict[str, object]:
     return plain | {longer[name]: value for name, value in changes.items()}
 
 
-@pytest.fixture(scope="module")
-def trusted(authority: Authority) -> Iterator[Path]:
-    with authority.trusted() as path:
-        yield Path(path)
+PROVIDER = Provider(NAME, values)
+check, answered = PROVIDER.check, PROVIDER.answered
 
 
 @pytest.fixture(scope="module")
@@ -64,70 +62,61 @@ def server(authority: Authority) -> Iterator[Web]:
         yield web
 
 
-def check(port: int, trusted: Path, key: str = KEY, timeout: float = 4.0, **changes: object) -> CheckRun:
-    return run_check_at(https(port), NAME, values(key, **changes), extra=trusted, timeout=timeout)
-
-
-def answered(app: ASGIApp, authority: Authority, trusted: Path, **changes: object) -> CheckRun:
-    with web_server(app, authority.leaf()) as web:
-        return check(web.port, trusted, **changes)  # type: ignore[arg-type]
-
-
 @profiles.quick
-def test_a_built_template_passes(server: Web, trusted: Path) -> None:
+def test_built_template_passes(server: Web, trusted: Path) -> None:
     server.requests.clear()
-    found = run_check_at(https(server.port), NAME, values(), extra=trusted, read_only=True)
-    assert [finding.layer for finding in found.findings] == ["dns", "connect", "tls", "auth", "access"]
-    found.passes("e2b.auth", Layer.AUTH, API_KEY)
-    found.passes("e2b.access", Layer.ACCESS, IMAGE, CPU, MEMORY)
-    assert found["e2b.tls"].fields == (DOMAIN,)
+    result = run_check_at(https(server.port), NAME, values(), extra=trusted, read_only=True)
+    assert [finding.layer for finding in result.findings] == ["dns", "connect", "tls", "auth", "access"]
+    result.passes("e2b.auth", Layer.AUTH, API_KEY)
+    result.passes("e2b.access", Layer.ACCESS, IMAGE, CPU, MEMORY)
+    assert result["e2b.tls"].fields == (DOMAIN,)
     (request,) = server.requests
     assert (request.method, request.target) == ("GET", f"/templates/aliases/{ALIAS}")
     assert request.headers["x-api-key"] == KEY
     assert request.headers["user-agent"].startswith("e2b-python-sdk/")
 
 
-def test_a_template_that_is_not_built(authority: Authority, trusted: Path) -> None:
-    found = answered(e2b(), authority, trusted)
-    finding = found.passes("e2b.template-not-built", Layer.ACCESS)
+def test_template_not_built(authority: Authority, trusted: Path) -> None:
+    result = answered(e2b(), authority, trusted)
+    finding = result.passes("e2b.template-not-built", Layer.ACCESS)
     assert finding.message == f"{ALIAS} is built at first start, from ghcr.io/mistlehq/sandbox-base:latest"
-    assert found["e2b.access"].fields == (), "nothing of the image is proven yet"
+    assert result["e2b.access"].fields == (), "nothing of the image is proven yet"
 
 
-def test_a_template_of_another_team(authority: Authority, trusted: Path) -> None:
-    found = answered(e2b(foreign=[ALIAS]), authority, trusted)
-    finding = found.passes("e2b.template-foreign", Layer.ACCESS)
+def test_template_of_another_team(authority: Authority, trusted: Path) -> None:
+    result = answered(e2b(foreign=[ALIAS]), authority, trusted)
+    finding = result.passes("e2b.template-foreign", Layer.ACCESS)
     assert "another team" in finding.message
-    found.passes("e2b.auth", Layer.AUTH, API_KEY)
+    result.passes("e2b.auth", Layer.AUTH, API_KEY)
 
 
 def test_key_rejected(server: Web, trusted: Path) -> None:
-    found = check(server.port, trusted, "e2b_other")
-    finding = found.fails("e2b.key-rejected", Layer.AUTH, API_KEY, hint=f"correct {API_KEY} (mistle.toml)")
+    result = check(server.port, trusted, "e2b_other")
+    finding = result.fails("e2b.key-rejected", Layer.AUTH, API_KEY, hint=f"correct {API_KEY} (mistle.toml)")
     assert "Cannot get the team for the given API key" in finding.message
-    assert found["e2b.access"].message == "not reached"
+    assert result["e2b.access"].message == "not reached"
 
 
 @pytest.mark.parametrize("key", ["e2b_ключ", "e2b_a\nb"])
-def test_key_that_no_header_carries(server: Web, trusted: Path, key: str) -> None:
+def test_key_not_valid_in_a_header(server: Web, trusted: Path, key: str) -> None:
     finding = check(server.port, trusted, key).fails(
         "e2b.key-rejected", Layer.AUTH, API_KEY, hint="beginning with e2b_"
     )
     assert key not in finding.message
 
 
-def test_a_blocked_team_is_not_a_foreign_template(authority: Authority, trusted: Path) -> None:
-    found = answered(e2b(own=[ALIAS], banned=True), authority, trusted)
-    finding = found.fails("e2b.team-blocked", Layer.AUTH, API_KEY, hint="settle it with E2B")
+def test_blocked_team(authority: Authority, trusted: Path) -> None:
+    result = answered(e2b(own=[ALIAS], banned=True), authority, trusted)
+    finding = result.fails("e2b.team-blocked", Layer.AUTH, API_KEY, hint="settle it with E2B")
     assert "Team is blocked" in finding.message
 
 
-def test_too_many_requests(authority: Authority, trusted: Path) -> None:
+def test_rate_limited(authority: Authority, trusted: Path) -> None:
     with web_server(e2b(busy=True), authority.leaf()) as web:
-        found = check(web.port, trusted)
-        found.warns("e2b.rate-limited", Layer.AUTH, API_KEY, hint="run this again later")
+        result = check(web.port, trusted)
+        result.warns("e2b.rate-limited", Layer.AUTH, API_KEY, hint="run this again later")
         assert len(web.requests) == 1, "asked again"
-    assert found["e2b.access"].status is Status.SKIP
+    assert result["e2b.access"].status is Status.SKIP
 
 
 @pytest.mark.parametrize(
@@ -155,25 +144,25 @@ def test_too_many_requests(authority: Authority, trusted: Path) -> None:
     ],
 )
 def test_unexpected_reply(response: Response, authority: Authority, trusted: Path) -> None:
-    found = answered(response, authority, trusted)
-    found.fails("e2b.unexpected-reply", Layer.AUTH, DOMAIN, hint=f"api.<{DOMAIN} (mistle.toml)> is E2B's API")
+    result = answered(response, authority, trusted)
+    result.fails("e2b.unexpected-reply", Layer.AUTH, DOMAIN, hint=f"api.<{DOMAIN} (mistle.toml)> is E2B's API")
 
 
 @pytest.mark.parametrize(
     "image", ["localhost:5000/sandbox", "registry:5000/sandbox", "10.0.0.7/sandbox", f"sha256:{'0' * 64}"]
 )
-def test_an_image_that_e2b_cannot_pull(authority: Authority, trusted: Path, image: str) -> None:
-    found = answered(e2b(), authority, trusted, default_base_image=image)
-    finding = found.fails("e2b.image-not-public", Layer.ACCESS, IMAGE, hint=f"name it so in {IMAGE} (mistle.toml)")
+def test_image_not_public(authority: Authority, trusted: Path, image: str) -> None:
+    result = answered(e2b(), authority, trusted, default_base_image=image)
+    finding = result.fails("e2b.image-not-public", Layer.ACCESS, IMAGE, hint=f"name it so in {IMAGE} (mistle.toml)")
     assert image in finding.message
 
 
 @pytest.mark.parametrize("image", ["debian", "mistlehq/sandbox:1", "registry.mistle.example:5000/sandbox@sha256:0"])
-def test_an_image_that_e2b_may_pull(authority: Authority, trusted: Path, image: str) -> None:
+def test_image_public(authority: Authority, trusted: Path, image: str) -> None:
     answered(e2b(), authority, trusted, default_base_image=image).passes("e2b.template-not-built", Layer.ACCESS)
 
 
-def test_an_image_that_is_built_already_is_not_pulled(authority: Authority, trusted: Path) -> None:
+def test_built_image_need_not_be_public(authority: Authority, trusted: Path) -> None:
     subject = planned(NAME, values(default_base_image="localhost:5000/sandbox"))
     assert isinstance(subject, E2b)
     answered(e2b(own=[subject.alias]), authority, trusted, default_base_image="localhost:5000/sandbox").passes(
@@ -182,40 +171,40 @@ def test_an_image_that_is_built_already_is_not_pulled(authority: Authority, trus
 
 
 @needs_names
-def test_a_gateway_with_private_addresses_only(server: Web, trusted: Path) -> None:
+def test_gateway_with_private_addresses_only(server: Web, trusted: Path) -> None:
     url = "wss://gateway.mistle.example/tunnel/sandbox"
-    found = with_files(
+    result = with_files(
         {"/etc/hosts": b"127.0.0.1 localhost\n10.0.0.7 gateway.mistle.example\n"},
         lambda: check(server.port, trusted, sandbox_ws_internal_url=url),
     )
-    finding = found.warns("e2b.gateway-not-public", Layer.FITNESS, GATEWAY, hint="public DNS has another answer")
+    finding = result.warns("e2b.gateway-not-public", Layer.FITNESS, GATEWAY, hint="public DNS has another answer")
     assert finding.message == "gateway.mistle.example is 10.0.0.7 here"
 
 
 @needs_names
-def test_the_domain_leads_to_its_api(authority: Authority, trusted: Path) -> None:
+def test_api_of_a_domain(authority: Authority, trusted: Path) -> None:
     with web_server(e2b(own=[ALIAS]), authority.leaf("api.mistle.example")) as web:
-        found = with_files(
+        result = with_files(
             {"/etc/hosts": b"127.0.0.1 api.mistle.example\n"},
             lambda: run_check(NAME, values(domain=f"mistle.example:{web.port}"), extra=trusted),
         )
-    found.passes("e2b.auth", Layer.AUTH, API_KEY)
+    result.passes("e2b.auth", Layer.AUTH, API_KEY)
 
 
 @pytest.mark.parametrize("host", ["1.1.1.1", "[2606:4700::1111]"])
-def test_a_public_gateway(server: Web, trusted: Path, host: str) -> None:
-    found = check(server.port, trusted, sandbox_ws_internal_url=f"wss://{host}/tunnel/sandbox")
-    assert found.status is Status.OK, found
-    assert found["e2b.fitness"].fields == (), "that it is the gateway is for the tunnel's check to prove"
+def test_public_gateway(server: Web, trusted: Path, host: str) -> None:
+    result = check(server.port, trusted, sandbox_ws_internal_url=f"wss://{host}/tunnel/sandbox")
+    assert result.status is Status.OK, result
+    assert result["e2b.fitness"].fields == (), "that it is the gateway is for the tunnel's check to prove"
 
 
-def test_a_gateway_that_does_not_resolve_is_not_judged(server: Web, trusted: Path) -> None:
-    found = check(server.port, trusted, sandbox_ws_internal_url="wss://gateway.mistle.example/tunnel")
-    assert found["e2b.fitness"].status is Status.SKIP
-    assert found.status is Status.SKIP, found
+def test_unresolvable_gateway_is_skipped(server: Web, trusted: Path) -> None:
+    result = check(server.port, trusted, sandbox_ws_internal_url="wss://gateway.mistle.example/tunnel")
+    assert result["e2b.fitness"].status is Status.SKIP
+    assert result.status is Status.SKIP, result
 
 
-def test_network_faults_blame_the_domain(trusted: Path) -> None:
+def test_network_faults_blame_domain(trusted: Path) -> None:
     with faults.refused_port() as port:
         check(port, trusted).fails("network.refused", Layer.CONNECT, DOMAIN, hint=f"{DOMAIN} (mistle.toml)")
     with faults.black_hole() as port:
@@ -227,12 +216,12 @@ def test_network_faults_blame_the_domain(trusted: Path) -> None:
 
 
 @pytest.mark.parametrize("domain", ["nowhere.invalid", "https://e2b.app", "e2b app", "e2b..app"])
-def test_a_domain_that_is_none(domain: str) -> None:
-    found = run_check(NAME, values(domain=domain), timeout=8.0)
-    found.fails("network.name-not-found", Layer.DNS, DOMAIN, hint=f"correct the host name in {DOMAIN}")
+def test_invalid_domain(domain: str) -> None:
+    result = run_check(NAME, values(domain=domain), timeout=8.0)
+    result.fails("network.name-not-found", Layer.DNS, DOMAIN, hint=f"correct the host name in {DOMAIN}")
 
 
-def test_servers_that_answer_nothing_or_anything(authority: Authority, trusted: Path) -> None:
+def test_no_reply_and_malformed_replies(authority: Authority, trusted: Path) -> None:
     leaf = authority.leaf()
     with hung(leaf) as port:
         check(port, trusted, timeout=3.0).fails("network.silent", Layer.AUTH, DOMAIN, hint="not hung")
@@ -244,7 +233,7 @@ def test_servers_that_answer_nothing_or_anything(authority: Authority, trusted: 
         check(port, trusted).fails("e2b.unexpected-reply", Layer.AUTH, DOMAIN, hint="proxy")
 
 
-def test_trust_is_mistles(server: Web, trusted: Path) -> None:
+def test_untrusted_certificates(server: Web, trusted: Path) -> None:
     run_check_at(https(server.port), NAME, values()).fails(
         "tls.untrusted", Layer.TLS, DOMAIN, hint="NODE_EXTRA_CA_CERTS"
     )
@@ -252,7 +241,7 @@ def test_trust_is_mistles(server: Web, trusted: Path) -> None:
         check(web.port, trusted).fails("tls.self-signed", Layer.TLS, DOMAIN, hint="NODE_EXTRA_CA_CERTS")
 
 
-def test_an_expired_certificate(authority: Authority, trusted: Path) -> None:
+def test_expired_certificate(authority: Authority, trusted: Path) -> None:
     with web_server(e2b(), authority.expired()) as web:
         check(web.port, trusted).fails("tls.expired", Layer.TLS, DOMAIN, hint="renew")
 
@@ -271,7 +260,7 @@ NONSENSE = {
 }
 
 
-def test_the_callers_environment_changes_nothing(server: Web, trusted: Path) -> None:
+def test_environment_changes_nothing(server: Web, trusted: Path) -> None:
     program = (
         "import sys; from pathlib import Path; import test_e2b as t; "
         "print(t.verdict(int(sys.argv[1]), Path(sys.argv[2])))"
@@ -302,40 +291,40 @@ def verdict(port: int, trusted: Path) -> Status:
         ('registry.example/ü"\\:1', 1, 512, "mistle-sandbox-base-e1b6ee4f99f2755fcb97c05c"),
     ],
 )
-def test_alias_is_the_one_that_node_makes(image: str, cpu_count: int, memory_mb: int, alias: str) -> None:
+def test_alias_equals_that_of_node(image: str, cpu_count: int, memory_mb: int, alias: str) -> None:
     subject = planned(NAME, values(default_base_image=image, cpu_count=cpu_count, memory_mb=memory_mb))
     assert isinstance(subject, E2b)
     assert subject.alias == alias
 
 
-def test_defaults_are_mistles(tmp_path: Path) -> None:
+def test_defaults(tmp_path: Path) -> None:
     made = plan(load(configs.write(tmp_path, configs.E2B), {}), only=[NAME])
     (subject,) = made.checks
     assert subject.target == f"api.e2b.app:443 {ALIAS}"
 
 
-def test_a_domain_may_hold_a_port() -> None:
+def test_domain_with_port() -> None:
     assert planned(NAME, values(domain="e2b.mistle.example:8443")).target.startswith("api.e2b.mistle.example:8443 ")
 
 
-def test_a_gateway_that_is_not_public_keeps_nobody_from_asking_e2b(tmp_path: Path) -> None:
+def test_no_fitness_layer_for_plain_ws_gateway(tmp_path: Path) -> None:
     config = load(configs.write(tmp_path, {**configs.E2B, GATEWAY: "ws://data-plane-gateway:8084/tunnel/sandbox"}), {})
     (subject,) = plan(config, only=[NAME]).checks
     assert Layer.FITNESS not in subject.layers
 
 
 @pytest.mark.parametrize("service", ["control_plane_api", "data_plane_api", "data_plane_worker"])
-def test_services_that_use_it(tmp_path: Path, service: str) -> None:
+def test_services_that_use_e2b(tmp_path: Path, service: str) -> None:
     config = load(configs.write(tmp_path, configs.E2B), {})
     assert NAME in [subject.name for subject in plan(config, service=service).checks]
 
 
-def test_another_provider_needs_no_e2b() -> None:
+def test_not_planned_for_another_provider() -> None:
     with pytest.raises(StopIteration):
         planned(NAME, values() | {"sandbox.provider": "docker"})
 
 
-def test_the_key_is_in_no_text() -> None:
+def test_key_is_in_no_text() -> None:
     subject = planned(NAME, values("e2b_hunter2"))
     assert "hunter2" not in repr(subject) + subject.target
 
@@ -347,7 +336,7 @@ def test_the_key_is_in_no_text() -> None:
     [e2b(own=[ALIAS]), e2b(foreign=[ALIAS]), e2b(), e2b(busy=True), e2b(banned=True)],
     ids=["own", "foreign", "absent", "busy", "banned"],
 )
-def test_the_stand_in_replies_as_documented(app: ASGIApp, key: str, path: str) -> None:
+def test_test_server_replies_as_documented(app: ASGIApp, key: str, path: str) -> None:
     with web_server(app) as web:
         status, body = _get(f"{web.url}{path}", key)
     schemas = next(schemas for start, schemas in REPLIES.items() if path.startswith(start))

@@ -13,8 +13,8 @@ from checks.net.http import Endpoint
 from preflight.config.loader import load
 from preflight.plan.plan import plan
 from tests.harness import configs, faults, profiles
-from tests.harness.provider_override import endless, garbage, https, hung, run_check_at
-from tests.harness.run_check import CheckRun, planned
+from tests.harness.provider_override import Provider, endless, garbage, https, hung, run_check_at
+from tests.harness.run_check import planned
 from tests.servers.google import CLIENT_ID, CLIENT_SECRET, google
 from tests.testbed import Authority, self_signed
 from tests.testbed.web import Web, web_server
@@ -28,10 +28,8 @@ def values(client_id: str = CLIENT_ID, secret: str = CLIENT_SECRET) -> dict[str,
     return {METHODS: ("otp", "google"), ID: client_id, SECRET: secret}
 
 
-@pytest.fixture(scope="module")
-def trusted(authority: Authority) -> Iterator[Path]:
-    with authority.trusted() as path:
-        yield Path(path)
+PROVIDER = Provider(NAME, values, "/token")
+check, answered = PROVIDER.check, PROVIDER.answered
 
 
 @pytest.fixture(scope="module")
@@ -40,43 +38,34 @@ def server(authority: Authority) -> Iterator[Web]:
         yield web
 
 
-def check(port: int, trusted: Path, *client: str, **options: object) -> CheckRun:
-    return run_check_at(https(port, "/token"), NAME, values(*client), extra=trusted, **options)
-
-
-def answered(response: Response, authority: Authority, trusted: Path) -> CheckRun:
-    with web_server(response, authority.leaf()) as web:
-        return check(web.port, trusted)
-
-
-def refusal(code: str, words: str, status: int = 401) -> Response:
-    return JSONResponse({"error": code, "error_description": words}, status)
+def refusal(code: str, description: str, status: int = 401) -> Response:
+    return JSONResponse({"error": code, "error_description": description}, status)
 
 
 @profiles.quick
-def test_every_rung_passes(server: Web, trusted: Path) -> None:
+def test_every_layer_passes(server: Web, trusted: Path) -> None:
     server.requests.clear()
-    found = check(server.port, trusted, read_only=True)
-    found.passes("google.auth", Layer.AUTH, ID, SECRET)
-    assert [finding.layer for finding in found.findings] == ["dns", "connect", "tls", "auth"]
+    result = check(server.port, trusted, read_only=True)
+    result.passes("google.auth", Layer.AUTH, ID, SECRET)
+    assert [finding.layer for finding in result.findings] == ["dns", "connect", "tls", "auth"]
     shown = [parse_qs(request.body.decode()) for request in server.requests]
     assert [form["client_secret"] == [CLIENT_SECRET] for form in shown] == [True, False]
     assert {(request.method, request.target) for request in server.requests} == {("POST", "/token")}
 
 
 def test_unknown_client(server: Web, trusted: Path) -> None:
-    found = check(server.port, trusted, "1-other.apps.googleusercontent.com")
-    finding = found.fails("google.client-rejected", Layer.AUTH, ID, hint=f"{ID} (mistle.toml)")
+    result = check(server.port, trusted, "1-other.apps.googleusercontent.com")
+    finding = result.fails("google.client-rejected", Layer.AUTH, ID, hint=f"{ID} (mistle.toml)")
     assert finding.message == "Google says: invalid_client: The OAuth client was not found."
 
 
 def test_wrong_secret(server: Web, trusted: Path) -> None:
-    found = check(server.port, trusted, CLIENT_ID, "GOCSPX-other")
-    found.fails("google.client-rejected", Layer.AUTH, SECRET, hint=f"{SECRET} (mistle.toml)")
+    result = check(server.port, trusted, CLIENT_ID, "GOCSPX-other")
+    result.fails("google.client-rejected", Layer.AUTH, SECRET, hint=f"{SECRET} (mistle.toml)")
 
 
 @pytest.mark.parametrize(
-    ("code", "words", "blamed"),
+    ("code", "description", "blamed"),
     [
         ("invalid_client", "The provided client secret is invalid.", (SECRET,)),
         ("deleted_client", "The OAuth client was deleted.", (ID,)),
@@ -85,24 +74,24 @@ def test_wrong_secret(server: Web, trusted: Path) -> None:
         ("invalid_client", "", (ID, SECRET)),
     ],
 )
-def test_google_says_what_is_wrong(
-    authority: Authority, trusted: Path, code: str, words: str, blamed: tuple[str, ...]
+def test_client_rejected_by_error_code(
+    authority: Authority, trusted: Path, code: str, description: str, blamed: tuple[str, ...]
 ) -> None:
-    found = answered(refusal(code, words), authority, trusted)
-    finding = found.fails("google.client-rejected", Layer.AUTH, *blamed, hint="Credentials")
-    assert words in finding.message
+    result = answered(refusal(code, description), authority, trusted)
+    finding = result.fails("google.client-rejected", Layer.AUTH, *blamed, hint="Credentials")
+    assert description in finding.message
 
 
-def test_a_code_that_is_refused_before_the_secret_proves_nothing(authority: Authority, trusted: Path) -> None:
-    found = answered(refusal("invalid_grant", "Malformed auth code.", 400), authority, trusted)
-    assert found.status is Status.SKIP, found
-    assert found["google.auth"].message.startswith("not proven: Google refuses the made-up code before")
-    assert found["google.auth"].fields == (ID, SECRET)
+def test_code_refused_before_secret_proves_nothing(authority: Authority, trusted: Path) -> None:
+    result = answered(refusal("invalid_grant", "Malformed auth code.", 400), authority, trusted)
+    assert result.status is Status.SKIP, result
+    assert result["google.auth"].message.startswith("not proven: Google refuses the made-up code before")
+    assert result["google.auth"].fields == (ID, SECRET)
 
 
-def test_an_answer_about_something_else_proves_nothing(authority: Authority, trusted: Path) -> None:
-    found = answered(refusal("redirect_uri_mismatch", "Bad Request", 400), authority, trusted)
-    finding = found.warns("google.unexpected-reply", Layer.AUTH, ID, SECRET, hint="until then")
+def test_other_error_code_proves_nothing(authority: Authority, trusted: Path) -> None:
+    result = answered(refusal("redirect_uri_mismatch", "Bad Request", 400), authority, trusted)
+    finding = result.warns("google.unexpected-reply", Layer.AUTH, ID, SECRET, hint="until then")
     assert finding.message == "not proven: Google answers 400 redirect_uri_mismatch: Bad Request"
 
 
@@ -117,24 +106,24 @@ def test_an_answer_about_something_else_proves_nothing(authority: Authority, tru
     ],
 )
 def test_unexpected_reply(response: Response, authority: Authority, trusted: Path) -> None:
-    found = answered(response, authority, trusted)
-    found.fails("google.unexpected-reply", Layer.AUTH, ID, SECRET, hint="no proxy answers in Google's place")
+    result = answered(response, authority, trusted)
+    result.fails("google.unexpected-reply", Layer.AUTH, ID, SECRET, hint="no proxy answers in Google's place")
 
 
-def test_an_outage_between_the_two_questions(authority: Authority, trusted: Path) -> None:
-    asked: list[object] = []
+def test_outage_between_the_two_requests(authority: Authority, trusted: Path) -> None:
+    requests_seen: list[object] = []
 
-    async def once(scope: Scope, receive: Receive, send: Send) -> None:
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http":
-            asked.append(scope)
+            requests_seen.append(scope)
             late = PlainTextResponse("Bad Gateway", 502)
-            await (late if len(asked) > 1 else refusal("invalid_grant", "", 400))(scope, receive, send)
+            await (late if len(requests_seen) > 1 else refusal("invalid_grant", "", 400))(scope, receive, send)
 
-    with web_server(once, authority.leaf()) as web:
+    with web_server(app, authority.leaf()) as web:
         check(web.port, trusted).fails("google.unexpected-reply", Layer.AUTH, ID, SECRET, hint="proxy")
 
 
-def test_network_faults_blame_what_asks_for_google(trusted: Path) -> None:
+def test_network_faults_blame_enabled_methods(trusted: Path) -> None:
     hint = f"take google out of {METHODS} (mistle.toml)"
     with faults.refused_port() as port:
         check(port, trusted).fails("network.refused", Layer.CONNECT, METHODS, hint=hint)
@@ -142,11 +131,11 @@ def test_network_faults_blame_what_asks_for_google(trusted: Path) -> None:
         check(port, trusted, timeout=1.0).fails("network.timeout", Layer.CONNECT, METHODS, hint=hint)
     with faults.silent_port() as port:
         check(port, trusted, timeout=1.0).fails("network.silent", Layer.TLS, METHODS, hint=hint)
-    nowhere = Endpoint("https", "oauth2.invalid", 443, "/token")
-    run_check_at(nowhere, NAME, values()).fails("network.name-not-found", Layer.DNS, METHODS, hint=hint)
+    unresolvable = Endpoint("https", "oauth2.invalid", 443, "/token")
+    run_check_at(unresolvable, NAME, values()).fails("network.name-not-found", Layer.DNS, METHODS, hint=hint)
 
 
-def test_servers_that_answer_nothing_or_anything(authority: Authority, trusted: Path) -> None:
+def test_no_reply_and_malformed_replies(authority: Authority, trusted: Path) -> None:
     leaf = authority.leaf()
     with hung(leaf) as port:
         check(port, trusted, timeout=3.0).fails("network.silent", Layer.AUTH, METHODS, hint="take google out")
@@ -156,34 +145,34 @@ def test_servers_that_answer_nothing_or_anything(authority: Authority, trusted: 
         check(port, trusted).fails("google.unexpected-reply", Layer.AUTH, ID, SECRET, hint="proxy")
 
 
-def test_trust_is_mistles(server: Web, trusted: Path) -> None:
-    found = run_check_at(https(server.port, "/token"), NAME, values())
-    found.fails("tls.untrusted", Layer.TLS, METHODS, hint="NODE_EXTRA_CA_CERTS")
+def test_untrusted_certificates(server: Web, trusted: Path) -> None:
+    result = run_check_at(https(server.port, "/token"), NAME, values())
+    result.fails("tls.untrusted", Layer.TLS, METHODS, hint="NODE_EXTRA_CA_CERTS")
     with web_server(google(), self_signed()) as web:
         check(web.port, trusted).fails("tls.self-signed", Layer.TLS, METHODS, hint="NODE_EXTRA_CA_CERTS")
 
 
-def test_where_it_leads() -> None:
+def test_target() -> None:
     assert planned(NAME, values()).target == "oauth2.googleapis.com:443"
 
 
-def test_the_secret_is_in_no_text() -> None:
+def test_secret_is_in_no_text() -> None:
     subject = planned(NAME, values(secret="GOCSPX-hunter2"))
     assert "hunter2" not in repr(subject) + subject.target
 
 
-def test_a_secret_of_any_characters_is_sent_whole(authority: Authority, trusted: Path) -> None:
+def test_secret_of_any_characters(authority: Authority, trusted: Path) -> None:
     secret = "ключ &=+%\n"
     with web_server(google(client_secret=secret), authority.leaf()) as web:
         check(web.port, trusted, CLIENT_ID, secret).passes("google.auth", Layer.AUTH, ID, SECRET)
 
 
-def test_a_section_that_is_not_enabled_is_not_asked(tmp_path: Path) -> None:
+def test_not_planned_unless_enabled(tmp_path: Path) -> None:
     changes = {**configs.GOOGLE, METHODS: ["otp"]}
     assert NAME not in [check.name for check in plan(load(configs.write(tmp_path, changes), {})).checks]
 
 
-def test_it_is_the_control_plane_apis(tmp_path: Path) -> None:
+def test_planned_for_control_plane_api_only(tmp_path: Path) -> None:
     config = load(configs.write(tmp_path, configs.GOOGLE), {})
     assert NAME in [check.name for check in plan(config, service="control_plane_api").checks]
     assert NAME not in [check.name for check in plan(config, service="data_plane_api").checks]
