@@ -1,4 +1,4 @@
-"""What can be wrong with one of Mistle's services, and between two of them."""
+"""The causes of findings about one of Mistle's services, or about two of them together."""
 
 from __future__ import annotations
 
@@ -8,42 +8,42 @@ from checks.core.check import Cause, Layer, Status
 REDIRECTS = Cause(
     "http.redirects",
     Layer.AUTH,
-    "the address only redirects: Mistle's services and the browsers' calls are made for the address itself",
+    "the address only redirects, and neither Mistle's services nor the dashboard's calls follow a redirect",
     "write the address that it redirects to into {url}",
     blames=("url",),
 )
 BAD_GATEWAY = Cause(
     "http.bad-gateway",
     Layer.AUTH,
-    "a proxy answers, and the service behind it does not",
+    "a proxy replies, and the service behind it does not",
     "start the service, or correct the upstream of the proxy that {url} leads to",
     blames=("url",),
 )
 IS_DASHBOARD = Cause(
     "http.is-dashboard",
     Layer.AUTH,
-    "a page for people answers where the service's JSON belongs: this is the dashboard, which answers every path so",
+    "an HTML page is returned instead of the service's JSON: this is the dashboard, which returns it for every path",
     "name the service itself in {url}, or let the proxy in front send its paths to it and not to the dashboard",
     blames=("url",),
 )
 NOT_MISTLE = Cause(
     "http.not-mistle",
     Layer.AUTH,
-    "something answers, and it is not Mistle",
+    "the server that replies is not Mistle",
     "correct the host and port in {url}",
     blames=("url",),
 )
 WRONG_SERVICE = Cause(
     "http.wrong-service",
     Layer.AUTH,
-    "one of Mistle's services answers, and it is another one",
+    "another of Mistle's services replies",
     "correct the host and port in {url}: two URLs may be swapped",
     blames=("url",),
 )
 INTERNAL_BLOCKED = Cause(
     "http.internal-blocked",
     Layer.AUTH,
-    "something in front of the service refuses its internal paths",
+    "a proxy in front of the service refuses its internal paths",
     "name the service itself in {url}, not its public entrance, or let /internal/ through for Mistle's other services",
     blames=("url",),
 )
@@ -57,7 +57,7 @@ TOKEN_REJECTED = Cause(
 TOKEN_NOT_CHECKED = Cause(
     "http.token-not-checked",
     Layer.AUTH,
-    "the service lets callers in without the shared token",
+    "the service accepts requests without the shared token",
     "close the service that {url} names to everyone until it checks the token; a proxy in front may be adding it",
     blames=("url",),
 )
@@ -71,21 +71,21 @@ TOKEN_UNSENDABLE = Cause(
 UNHEALTHY = Cause(
     "http.unhealthy",
     Layer.ACCESS,
-    "the service answers that it is not well",
+    "the service reports that it is not healthy",
     "look at the log of the service that {url} leads to",
     blames=("url",),
 )
 VALKEY_UNREACHABLE = Cause(
     "gateway.valkey-unreachable",
     Layer.ACCESS,
-    "the gateway runs, and cannot read its Valkey",
+    "the gateway is up, and cannot read its Valkey",
     "look at the gateway's log, and at the check of {valkey}: the gateway must reach that server from where it runs",
     blames=("valkey",),
 )
 CORS_REFUSED = Cause(
     "http.cors-refused",
     Layer.ACCESS,
-    "browsers will refuse what the API answers to the dashboard",
+    "browsers will keep the API's replies from the dashboard",
     "add the origin of {dashboard} to {trusted_origins} and restart the API; "
     "a proxy in front must not drop the Access-Control headers or answer twice with them",
     blames=("trusted_origins",),
@@ -93,7 +93,7 @@ CORS_REFUSED = Cause(
 NOT_THE_DASHBOARD = Cause(
     "http.not-the-dashboard",
     Layer.ACCESS,
-    "a page answers, but not for every path as the dashboard's does: it is another site, or links into it are broken",
+    "the URL returns a page, but not for every path as the dashboard does: it is another site, or its links are broken",
     "correct {url}, or let the proxy in front send every path to the dashboard",
     blames=("url",),
     status=Status.WARN,

@@ -1,4 +1,4 @@
-"""What is asked of one of Mistle's services: GET requests without effect."""
+"""The requests to one of Mistle's services: GETs without effect."""
 
 from __future__ import annotations
 
@@ -16,26 +16,26 @@ if TYPE_CHECKING:
 _TOKEN = "x-mistle-service-token"  # noqa: S105 - the name of a header
 
 
-async def ask(record: Recorder, *questions: tuple[Endpoint, Mapping[str, str]]) -> list[Reply]:
-    """The replies to GETs with these headers, all asked at once. Raises what ``request`` raises."""
-    requests = (request(record, "GET", endpoint, headers=headers) for endpoint, headers in questions)
-    answers = await asyncio.gather(*requests, return_exceptions=True)
-    return [_reply(answer) for answer in answers]
+async def get_all(record: Recorder, *targets: tuple[Endpoint, Mapping[str, str]]) -> list[Reply]:
+    """The replies to GETs with these headers, all sent at once. Raises what ``request`` raises."""
+    requests = (request(record, "GET", endpoint, headers=headers) for endpoint, headers in targets)
+    outcomes = await asyncio.gather(*requests, return_exceptions=True)
+    return [_reply(outcome) for outcome in outcomes]
 
 
 async def without_valid_token(record: Recorder, endpoint: Endpoint) -> dict[str, Reply]:
-    """What the endpoint says to whoever shows no token, and to whoever shows a wrong one."""
-    none, wrong = await ask(record, (endpoint, {}), (endpoint, {_TOKEN: secrets.token_hex(32)}))
+    """The replies to a request without a token, and to one with a wrong token."""
+    none, wrong = await get_all(record, (endpoint, {}), (endpoint, {_TOKEN: secrets.token_hex(32)}))
     return {"no": none, "a wrong": wrong}
 
 
 async def with_token(record: Recorder, endpoint: Endpoint, token: str) -> Reply:
-    """What the endpoint says to whoever shows the token. Raises TimeoutError, UnicodeEncodeError, httpx' errors."""
-    (reply,) = await ask(record, (endpoint, {_TOKEN: token}))
+    """The reply to a request with the token. Raises TimeoutError, UnicodeEncodeError, httpx' errors."""
+    (reply,) = await get_all(record, (endpoint, {_TOKEN: token}))
     return reply
 
 
-def _reply(answer: Reply | BaseException) -> Reply:
-    if isinstance(answer, BaseException):
-        raise answer
-    return answer
+def _reply(outcome: Reply | BaseException) -> Reply:
+    if isinstance(outcome, BaseException):
+        raise outcome
+    return outcome

@@ -1,4 +1,4 @@
-"""What the answers of one of Mistle's services say; each function raises Unexpected for what no such service says."""
+"""Judges the replies of one of Mistle's services; each function raises UnexpectedReply for a reply that none gives."""
 
 from __future__ import annotations
 
@@ -15,17 +15,15 @@ from checks.net.http import Endpoint, NotJson, Reply, UnexpectedReply
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-_PROXY = {502, 503, 504}  # what a proxy says of a service that it cannot reach
+_PROXY = {502, 503, 504}  # a proxy's replies when it cannot reach the service
 _REFUSED = {401, 403}
-_STATE = {"ownerLeaseId", "attachment"}  # the gateway's, of a sandbox
+_STATE = {"ownerLeaseId", "attachment"}  # keys of the runtime state that the gateway returns for a sandbox
 
 
 def health(reply: Reply) -> bool:
-    """Whether Mistle's answer to GET /__healthz is that it is well."""
+    """Whether Mistle's reply to GET /__healthz reports that the service is healthy."""
     if reply.is_redirect:
-        raise UnexpectedReply(
-            causes.REDIRECTS, f"the answer is {reply.status}, a redirect to {foreign(reply.location)}"
-        )
+        raise _redirected(reply)
     if isinstance(ok := _object(reply).get("ok"), bool):
         return reply.status == 200 and ok
     _refuse_proxy(reply)
@@ -37,72 +35,70 @@ def health(reply: Reply) -> bool:
 
 
 def release(app: App, document: Reply) -> str:
-    """The release that openapi.json names; "" where the document is not to be had."""
-    about = _about(document)
-    title = about.get("title")
+    """The release that openapi.json names; "" if the document cannot be read."""
+    info = _info(document)
+    title = info.get("title")
     if not title and not (app.title and _object(document)):
         return ""
-    if not title:  # a JSON 404 is Mistle's own
+    if not title:  # a reply in JSON without a title: another of Mistle's services
         raise UnexpectedReply(causes.WRONG_SERVICE, f"GET /openapi.json answers {document.summary}, unlike {app.name}")
     if title != app.title:
         raise UnexpectedReply(
             causes.WRONG_SERVICE, f"the service calls itself {foreign(str(title), 80)}, not {app.name}"
         )
-    return clean(str(about.get("version", "")), 64)
+    return clean(str(info.get("version", "")), 64)
 
 
-def strangers(app: App, replies: Mapping[str, Reply]) -> None:
-    """Whoever does not show the token is kept out."""
-    for shown, reply in replies.items():
-        if reply.status == 401 and _is_mistles(reply):  # a sign-in in front would be shown the token
+def require_refusals(app: App, replies: Mapping[str, Reply]) -> None:
+    """The service refuses requests without the right token. ``replies`` by the token that was sent."""
+    for sent, reply in replies.items():
+        if reply.status == 401 and _is_mistles(reply):  # not by a login page in front, which would receive the token
             continue
         _refuse_proxy(reply)
-        said = f"GET {app.route} with {shown} token answers {reply.summary}, not 401"
-        if reply.status in {app.admitted, 500} and _is_mistles(reply):
-            raise UnexpectedReply(causes.TOKEN_NOT_CHECKED, said)
-        raise UnexpectedReply(causes.INTERNAL_BLOCKED, said)
+        message = f"GET {app.route} with {sent} token answers {reply.summary}, not 401"
+        if reply.status in {app.accepted, 500} and _is_mistles(reply):
+            raise UnexpectedReply(causes.TOKEN_NOT_CHECKED, message)
+        raise UnexpectedReply(causes.INTERNAL_BLOCKED, message)
 
 
-def member(app: App, reply: Reply) -> bool:
-    """Whether it shows that whoever has the token is let in; the gateway's runtime state has its shape."""
+def accepts_token(app: App, reply: Reply) -> bool:
+    """Whether the reply proves that the service accepts the token; the gateway's must have the form of its state."""
     if reply.status in _REFUSED:
         raise UnexpectedReply(causes.TOKEN_REJECTED, f"GET {app.route} with the shared token answers {reply.summary}")
     _refuse_proxy(reply)
     if app is not GATEWAY:
         if reply.status >= 500:
             raise UnexpectedReply(causes.UNHEALTHY, f"GET {app.route} with the shared token answers {reply.summary}")
-        return reply.status == app.admitted
-    is_state = reply.status == app.admitted and _object(reply).keys() >= _STATE
+        return reply.status == app.accepted
+    is_state = reply.status == app.accepted and _object(reply).keys() >= _STATE
     if reply.status < 500 and not is_state:
         raise UnexpectedReply(causes.WRONG_SERVICE, f"GET {app.route} answers {reply.summary}, unlike the gateway")
-    return True  # an error comes after the token, from the Valkey that is looked at later
+    return True  # a 5xx comes after the token check, from the Valkey, which the next layer judges
 
 
-def reads_valkey(state: Reply | None) -> None:
-    """The gateway's runtime state, which it reads from its Valkey, came."""
-    if state is None or state.status >= 500:
-        said = f"the answer is {state.summary}" if state else "there is no answer in time"
-        raise UnexpectedReply(causes.VALKEY_UNREACHABLE, f"asked for a sandbox's runtime state, {said}")
+def require_runtime_state(reply: Reply | None) -> None:
+    """The gateway returned a sandbox's runtime state, which it reads from its Valkey."""
+    if reply is None or reply.status >= 500:
+        outcome = f"the answer is {reply.summary}" if reply else "there is no answer in time"
+        raise UnexpectedReply(causes.VALKEY_UNREACHABLE, f"asked for a sandbox's runtime state, {outcome}")
 
 
 def cors(origin: str, reply: Reply) -> None:
-    """A browser lets a page of this origin read the reply, cookies included."""
-    wanted = {"access-control-allow-origin": origin, "access-control-allow-credentials": "true"}
-    for name, value in wanted.items():
-        if (given := reply.headers.get(name, "")) != value:
-            answer = f"{name}: {foreign(given, 120)}" if given else f"no {name}"
+    """A browser allows a page of this origin to read the reply, cookies included."""
+    required = {"access-control-allow-origin": origin, "access-control-allow-credentials": "true"}
+    for name, value in required.items():
+        if (received := reply.headers.get(name, "")) != value:
+            answer = f"{name}: {foreign(received, 120)}" if received else f"no {name}"
             raise UnexpectedReply(causes.CORS_REFUSED, f"to a page of {origin} the API answers {answer}")
 
 
 def page(endpoint: Endpoint, reply: Reply) -> None:
-    """A page for people came back."""
+    """The reply is an HTML page."""
     if reply.is_redirect:
-        # To another scheme, so the pages have another origin; otherwise it may be a sign-in in front of the dashboard.
+        # To another scheme: the pages have another origin. Elsewhere: it may be a login page in front of the dashboard.
         target = urlsplit(reply.location)
         status = Status.FAIL if target.hostname == endpoint.host and target.scheme != endpoint.scheme else Status.WARN
-        raise UnexpectedReply(
-            causes.REDIRECTS, f"the answer is {reply.status}, a redirect to {foreign(reply.location)}", status
-        )
+        raise _redirected(reply, status)
     if reply.status == 200 and reply.is_html:
         return
     _refuse_proxy(reply)
@@ -113,9 +109,14 @@ def page(endpoint: Endpoint, reply: Reply) -> None:
 
 
 def same_page(reply: Reply) -> None:
-    """A path that nobody has made is a page too."""
+    """A path that does not exist returns the page too."""
     if reply.status != 200 or not reply.is_html:
         raise UnexpectedReply(causes.NOT_THE_DASHBOARD, f"a made-up path answers {reply.summary}")
+
+
+def _redirected(reply: Reply, status: Status | None = None) -> UnexpectedReply:
+    message = f"the answer is {reply.status}, a redirect to {foreign(reply.location)}"
+    return UnexpectedReply(causes.REDIRECTS, message, status)
 
 
 def _refuse_proxy(reply: Reply) -> None:
@@ -124,27 +125,27 @@ def _refuse_proxy(reply: Reply) -> None:
 
 
 def _is_mistles(reply: Reply) -> bool:
-    """Whether it is one of Mistle's errors, whose code is a word, or the gateway's runtime state."""
-    answer = _object(reply)
-    return isinstance(answer.get("code"), str) or answer.keys() >= _STATE
+    """Whether it is an error of Mistle, whose code is a string, or the gateway's runtime state."""
+    body = _object(reply)
+    return isinstance(body.get("code"), str) or body.keys() >= _STATE
 
 
 def _object(reply: Reply) -> dict[str, object]:
-    """The body's JSON object, empty where it is none."""
+    """The body's JSON object, empty if the body is not one."""
     try:
-        answer = reply.json()
+        body = reply.json()
     except NotJson:
         return {}
-    return answer if isinstance(answer, dict) else {}
+    return body if isinstance(body, dict) else {}
 
 
-def _about(document: Reply) -> dict[str, object]:
-    """The ``info`` of openapi.json, which stands near the beginning of a document too long to be read whole."""
+def _info(document: Reply) -> dict[str, object]:
+    """The ``info`` object of openapi.json, which is near the beginning; the whole document is too long to be read."""
     if document.status != 200:
         return {}
     start = document.body.decode(errors="replace").partition('"info"')[2].lstrip(" \t\r\n:")
     try:
-        about, _ = json.JSONDecoder().raw_decode(start)
+        info, _ = json.JSONDecoder().raw_decode(start)
     except (ValueError, RecursionError):
         return {}
-    return about if isinstance(about, dict) else {}
+    return info if isinstance(info, dict) else {}
