@@ -1,4 +1,4 @@
-"""OpenTelemetry collectors, as Mistle's services export to them: OTLP over HTTP, in JSON."""
+"""OpenTelemetry collectors, to which Mistle's services export: OTLP over HTTP, in JSON."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from checks.net.tls import first_bytes
 NOT_FOUND = Cause(
     "otlp.not-found",
     Layer.ACCESS,
-    "the collector answers, and has nothing at that path",
+    "the collector replies, and has nothing at that path",
     "write the whole path into {url}: it ends in /v1/traces, /v1/logs or /v1/metrics",
     status=Status.WARN,
 )
@@ -30,31 +30,31 @@ REFUSED = Cause(
     "otlp.refused",
     Layer.ACCESS,
     "the collector refuses an empty export",
-    "act on the collector's words; one that wants a login cannot serve Mistle, which sends none ({url})",
+    "act on the collector's message; Mistle sends no login, so the collector at {url} must not require one",
     status=Status.WARN,
 )
 NOT_OTLP = Cause(
     "otlp.not-otlp",
     Layer.ACCESS,
-    "something answers, and it is not an OTLP receiver",
+    "the server that replies is not an OTLP receiver",
     "correct the host and port in {url}",
     status=Status.WARN,
 )
 UNEXPECTED_REPLY = unexpected.cause("otlp", "a collector", ("url",), Status.WARN)
 _EMPTY = {"traces": "resourceSpans", "logs": "resourceLogs", "metrics": "resourceMetrics"}
-_NOT_THERE = {404, 405}
-_EMPTY_REFUSED = {400, 422}  # Loki's answer to nothing at all is 422
-_ANOTHER = {301, 302, 303, 307, 308}
-_SETTINGS = b"\x04"  # the type of the frame with which every HTTP/2 server begins: RFC 9113, 3.4
+_NO_SUCH_PATH = {404, 405}
+_EMPTY_REFUSED = {400, 422}  # Loki replies 422 to an empty export
+_REDIRECTS = {301, 302, 303, 307, 308}
+_SETTINGS_FRAME = b"\x04"  # the type of the frame with which every HTTP/2 server begins: RFC 9113, 3.4
 _PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + bytes(3) + b"\x04" + bytes(5)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Otlp(EndpointCheck):
-    """Proves that a collector takes in what Mistle exports: an empty export is accepted at the endpoint as written.
+    """Proves that a collector accepts Mistle's exports: it accepts an empty one at exactly the configured endpoint.
 
     Writes nothing: the export holds no spans, no logs and no metrics.
-    Needs what Mistle needs: HTTP without a login. An absent collector stops no service, so every finding is a warning.
+    Needs what Mistle needs: HTTP without a login. Mistle works without a collector, so every finding is a warning.
     """
 
     kind = "otlp"
@@ -65,7 +65,6 @@ class Otlp(EndpointCheck):
     signal: str
 
     async def run(self, record: Recorder) -> None:
-        """Send one empty export."""
         address = await reach_endpoint(record, self.endpoint)
         with record.layer(Layer.ACCESS, f"an empty export of {self.signal} is accepted", proves=("url",)):
             content = json.dumps({_EMPTY[self.signal]: []}).encode()
@@ -81,37 +80,36 @@ class Otlp(EndpointCheck):
                 record.skip(Layer.ACCESS, unproven, ("url",))
 
     def _judge(self, reply: Reply) -> str:
-        """Raise what the answer means, where it is not an acceptance; or say why it proves nothing."""
+        """Raise UnexpectedReply for a refusal. Returns why the reply proves nothing, "" if it is an acceptance."""
         body = reply.body.decode(errors="replace")
-        said = f"the answer is {reply.status}" + (f": {foreign(body, 200)}" if body.strip() else "")
-        if reply.status in _NOT_THERE:
-            right = self.endpoint.shown.endswith(f"/v1/{self.signal}")
-            raise UnexpectedReply(NOT_OTLP if right else NOT_FOUND, said)
-        if reply.status in _ANOTHER or reply.is_html:
-            raise UnexpectedReply(NOT_OTLP, f"the answer is {reply.status}, {_instead(reply)}")
+        message = f"the answer is {reply.status}" + (f": {foreign(body, 200)}" if body.strip() else "")
+        if reply.status in _NO_SUCH_PATH:
+            is_full_path = self.endpoint.shown.endswith(f"/v1/{self.signal}")
+            raise UnexpectedReply(NOT_OTLP if is_full_path else NOT_FOUND, message)
+        if reply.status in _REDIRECTS or reply.is_html:
+            raise UnexpectedReply(NOT_OTLP, f"the answer is {reply.status}, {_not_otlp_text(reply)}")
         if reply.status in _EMPTY_REFUSED:
-            return f"not proven, for the collector takes no empty export: {said}"
+            return f"not proven, for the collector takes no empty export: {message}"
         if not 200 <= reply.status < 300:
-            raise UnexpectedReply(REFUSED, said)
+            raise UnexpectedReply(REFUSED, message)
         if reply.body and not _is_response(reply):
             raise UnexpectedReply(NOT_OTLP, f"the answer is {reply.status}, and not an OTLP response in JSON")
-        for other in _EMPTY.keys() - {self.signal}:  # nothing at all is taken in by the receiver of any signal
+        for other in _EMPTY.keys() - {self.signal}:  # a receiver accepts an empty export of any signal
             if self.endpoint.shown.endswith(f"/v1/{other}"):
                 raise UnexpectedReply(NOT_FOUND, f"the path is that of {other}, which refuses {self.signal}")
         return ""
 
     def diagnose(self, error: Exception) -> Diagnosis | None:
-        """Whatever it is, it is a warning."""
         match error:
             case UnexpectedReply():
                 return error.diagnosis
             case NotHttp():
                 return NOT_OTLP.diagnosis(str(error))
-        found = super().diagnose(error)
-        return found and replace(found, status=Status.WARN)
+        diagnosis = super().diagnose(error)
+        return diagnosis and replace(diagnosis, status=Status.WARN)
 
 
-def _instead(reply: Reply) -> str:
+def _not_otlp_text(reply: Reply) -> str:
     return f"a redirect to {foreign(reply.location)}" if reply.is_redirect else "a page for people"
 
 
@@ -124,4 +122,4 @@ def _is_response(reply: Reply) -> bool:
 
 
 async def _speaks_http2(address: tuple[str, int], limit: float) -> bool:
-    return (await first_bytes(address, _PREFACE, limit, minimum=9))[3:4] == _SETTINGS
+    return (await first_bytes(address, _PREFACE, limit, minimum=9))[3:4] == _SETTINGS_FRAME

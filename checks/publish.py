@@ -1,4 +1,4 @@
-"""The domain under which sandboxes are published: every name below it leads to one ingress."""
+"""The domain under which sandboxes are published: every name below it resolves to one ingress."""
 
 from __future__ import annotations
 
@@ -23,20 +23,20 @@ NO_WILDCARD = Cause(
 NO_CERTIFICATE = Cause(
     "publish.no-certificate",
     Layer.TLS,
-    "the ingress shows no certificate that covers the names below the domain",
+    "the ingress has no certificate that covers the names below the domain",
     "give the ingress of {domain} a certificate for *.<domain>",
     status=Status.WARN,
 )
-_MORE = 6  # names, where two lead to different addresses
+_MORE = 6  # names that are resolved too, if the first two resolve to different addresses
 
 
 @dataclass(frozen=True, kw_only=True)
 class Publish(NetworkCheck):
-    """Proves that published sandboxes can be reached: two made-up names below the domain lead to one ingress.
+    """Proves that published sandboxes can be reached: two invented names below the domain resolve to one ingress.
 
-    In production the ingress also accepts connections, and shows a certificate for them.
+    In production it also proves that the ingress accepts connections, and has a certificate for these names.
     Writes nothing.
-    Needs DNS, and in production a way to the ingress.
+    Needs DNS, and in production a route to the ingress.
     """
 
     kind = "publish"
@@ -49,39 +49,35 @@ class Publish(NetworkCheck):
 
     @property
     def target(self) -> str:
-        """The wildcard."""
         return f"*.{self.domain}"
 
     @property
     def layers(self) -> tuple[Layer, ...]:
-        """The rungs to the ingress are there in production."""
         return (Layer.DNS, Layer.CONNECT, Layer.TLS) if self.tls else (Layer.DNS,)
 
     async def run(self, record: Recorder) -> None:
-        """Look up two names, then greet the first one's ingress."""
         names = [f"preflight-{secrets.token_hex(8)}.{self.domain}" for _ in range(2 + _MORE)]
         with record.layer(Layer.DNS, f"every name below {self.domain} resolves", proves=("domain",)):
             first, second = await asyncio.gather(*(resolve(name, self.port) for name in names[:2]))
             if set(first).isdisjoint(second) and not await self._is_one_ingress({*first, *second}, names[2:]):
-                found = foreign(f"{first[0]} and {second[0]}")
-                message = f"two names below {self.domain} lead to different addresses: {found}"
+                addresses = foreign(f"{first[0]} and {second[0]}")
+                message = f"two names below {self.domain} lead to different addresses: {addresses}"
                 record.note(NO_WILDCARD.diagnosis(message, status=Status.WARN))
         if self.tls:
-            addresses = tuple(dict.fromkeys(first + second))
-            address = await connect_any(record, names[0], addresses, self.port, self.address)
+            both = tuple(dict.fromkeys(first + second))
+            address = await connect_any(record, names[0], both, self.port, self.address)
             with record.layer(Layer.TLS, f"the certificate covers *.{self.domain}", proves=("domain",)):
-                await self._greet(record, names[0], address)
+                await self._handshake(record, names[0], address)
 
-    async def _is_one_ingress(self, met: set[str], names: list[str]) -> bool:
-        """Whether other names lead to addresses that were met before: a balancer tells some of its own each time."""
-        answers = await asyncio.gather(*(resolve(name, self.port) for name in names))
-        for answer in answers:
-            if not met.isdisjoint(answer):
+    async def _is_one_ingress(self, seen: set[str], names: list[str]) -> bool:
+        """Whether more names resolve to addresses seen before: a load balancer's name has other addresses each time."""
+        for addresses in await asyncio.gather(*(resolve(name, self.port) for name in names)):
+            if not seen.isdisjoint(addresses):
                 return True
-            met.update(answer)
+            seen.update(addresses)
         return False
 
-    async def _greet(self, record: Recorder, name: str, address: str) -> None:
+    async def _handshake(self, record: Recorder, name: str, address: str) -> None:
         limit = record.share_of_time(0.8)
         try:
             async with asyncio.timeout(limit):
@@ -90,13 +86,13 @@ class Publish(NetworkCheck):
             raise CheckTimeout(Layer.TLS, limit) from None
 
     def diagnose(self, error: Exception) -> Diagnosis | None:
-        """A name that is not there is the wildcard's fault; whatever an ingress then does, it shows no certificate."""
-        found = super().diagnose(error)
+        """A name that does not resolve blames the wildcard record; an error of the ingress blames its certificate."""
+        diagnosis = super().diagnose(error)
         match error:
             case ConnectFailed() | CheckTimeout(layer=Layer.CONNECT):
-                return found and replace(found, status=Status.WARN)
+                return diagnosis and replace(diagnosis, status=Status.WARN)
             case NoSuchName() | socket.gaierror(errno=socket.EAI_NONAME | socket.EAI_NODATA):
                 return NO_WILDCARD.diagnosis(f"a made-up name below {self.domain} does not resolve")
             case socket.gaierror() | CheckTimeout(layer=Layer.DNS):
-                return found
-        return found and NO_CERTIFICATE.diagnosis(f"at port {self.port}: {found.message}")
+                return diagnosis
+        return diagnosis and NO_CERTIFICATE.diagnosis(f"at port {self.port}: {diagnosis.message}")

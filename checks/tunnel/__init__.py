@@ -1,4 +1,4 @@
-"""The gateway's tunnel, through which browsers and sandboxes reach each other."""
+"""The gateway's tunnel, which connects browsers and sandboxes."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ from checks.tunnel import causes, responses
 
 _PATH = "/tunnel/sandbox"
 _TOKENS = ("secret", "issuer", "audience")
-_LIFE = 60  # seconds that the token is good for
+_LIFETIME = 60  # seconds until the token expires
 
 
 @dataclass(frozen=True, kw_only=True)
 class Tunnel(EndpointCheck):
-    """Proves that WebSockets reach the gateway, and that it takes the connect tokens that Mistle mints, and no others.
+    """Proves that WebSockets reach the gateway, and that it accepts Mistle's connect tokens and requires one.
 
-    Asks for a tunnel without a token, which must be refused (401), then with a token for an invented sandbox, which
-    must be taken (409: there is no such sandbox).
+    Requests a tunnel without a token, which the gateway must refuse (401), then with a token for an invented sandbox,
+    which it must accept (409: there is no such sandbox).
     Writes nothing: the gateway decides both before it writes. Nothing is sent after a handshake.
     Needs the gateway to be up: before a deployment only the name is resolved.
     """
@@ -38,7 +38,6 @@ class Tunnel(EndpointCheck):
     deployed: bool = True
 
     async def run(self, record: Recorder) -> None:
-        """Knock without a token, then with one."""
         if not self.deployed:
             await resolve_only(record, self.endpoint, "not up yet")
             return
@@ -46,38 +45,40 @@ class Tunnel(EndpointCheck):
         goal = "the gateway keeps out who shows no token, and takes a connect token"
         with record.layer(Layer.AUTH, goal, proves=("url", *_TOKENS)):
             sandbox = f"mistle-preflight-{secrets.token_hex(8)}"
-            await self._as_stranger(record, sandbox)
-            await self._as_member(record, sandbox)
+            await self._without_token(record, sandbox)
+            await self._with_token(record, sandbox)
 
-    async def _as_stranger(self, record: Recorder, sandbox: str) -> None:
+    async def _without_token(self, record: Recorder, sandbox: str) -> None:
         try:
-            responses.to_stranger(await _ask(record, self.endpoint.at(f"/{sandbox}")))
+            responses.require_refusal(await _request(record, self.endpoint.at(f"/{sandbox}")))
         except UnexpectedReply as error:
-            if error.cause is causes.NOT_GATEWAY and await self._is_elsewhere(record, sandbox):
+            if error.cause is causes.NOT_GATEWAY and await self._is_below_path(record, sandbox):
                 raise UnexpectedReply(causes.PATH_MISSING, f"{error}; below {_PATH} it is") from error
             raise
 
-    async def _as_member(self, record: Recorder, sandbox: str) -> None:
+    async def _with_token(self, record: Recorder, sandbox: str) -> None:
         import jwt
 
         try:
-            token = self._mint(sandbox)
+            token = self._connect_token(sandbox)
         except jwt.InvalidKeyError:
             record.skip(Layer.AUTH, "connect tokens are not proven: the secret has the form of a key pair", _TOKENS)
         else:
-            responses.to_member(await _ask(record, self.endpoint.at(f"/{sandbox}?connect_token={token}")))
+            responses.require_accepted_token(
+                await _request(record, self.endpoint.at(f"/{sandbox}?connect_token={token}"))
+            )
 
-    async def _is_elsewhere(self, record: Recorder, sandbox: str) -> bool:
-        """Whether the gateway answers below its usual path, when the URL does not end in it."""
-        places = () if self.endpoint.path.rstrip("/").endswith(_PATH) else ("/", self.endpoint.path)
-        for path in dict.fromkeys(places):
-            reply = await _ask(record, replace(self.endpoint, path=path).at(f"{_PATH}/{sandbox}"))
+    async def _is_below_path(self, record: Recorder, sandbox: str) -> bool:
+        """Whether the gateway replies below its usual path, if the URL does not end in that path."""
+        bases = () if self.endpoint.path.rstrip("/").endswith(_PATH) else ("/", self.endpoint.path)
+        for base in dict.fromkeys(bases):
+            reply = await _request(record, replace(self.endpoint, path=base).at(f"{_PATH}/{sandbox}"))
             if responses.is_refusal(reply):
                 return True
         return False
 
-    def _mint(self, sandbox: str) -> str:
-        """A connect token, as the control-plane API mints them."""
+    def _connect_token(self, sandbox: str) -> str:
+        """A connect token like those of the control-plane API."""
         import jwt
 
         now = int(time.time())
@@ -86,13 +87,13 @@ class Tunnel(EndpointCheck):
             "iss": self.issuer,
             "aud": self.audience,
             "iat": now,
-            "exp": now + _LIFE,
+            "exp": now + _LIFETIME,
         }
-        with warnings.catch_warnings(action="ignore"):  # of a short secret, which is judged elsewhere
+        with warnings.catch_warnings(action="ignore"):  # about a short secret: the configuration's rules judge it
             return jwt.encode(claims | {"sandboxInstanceId": sandbox}, self.secret, algorithm="HS256")
 
     def diagnose(self, error: Exception) -> Diagnosis | None:
-        """What was said decides; what was not said is the network's."""
+        """Map replies first; everything else is a network error."""
         from websockets.exceptions import InvalidHandshake
 
         match error:
@@ -100,14 +101,14 @@ class Tunnel(EndpointCheck):
                 return error.diagnosis
             case NotHttp():
                 return causes.NOT_GATEWAY.diagnosis(str(error))
-        if found := super().diagnose(error):
-            return found
+        if diagnosis := super().diagnose(error):
+            return diagnosis
         if isinstance(error, InvalidHandshake):
             return causes.NOT_GATEWAY.diagnosis("the answer to a request for a WebSocket is not a handshake")
         return None
 
 
-async def _ask(record: Recorder, endpoint: Endpoint) -> Reply:
+async def _request(record: Recorder, endpoint: Endpoint) -> Reply:
     from checks.tunnel.upgrade import upgrade
 
     return await upgrade(record, endpoint)

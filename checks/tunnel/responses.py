@@ -1,4 +1,4 @@
-"""What the answer to a request for a tunnel says; each function raises Unexpected for what no gateway says."""
+"""Judges the reply to a request for a tunnel; each function raises UnexpectedReply for what no gateway replies."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ def is_refusal(reply: Reply) -> bool:
     return reply.status == 401 and _is_bare(reply)
 
 
-def to_stranger(reply: Reply) -> None:
-    """Whoever shows no token is kept out."""
+def require_refusal(reply: Reply) -> None:
+    """A request without a token is refused."""
     if is_refusal(reply):
         return
     if reply.status == 101:
@@ -28,22 +28,22 @@ def to_stranger(reply: Reply) -> None:
     if reply.status in _NOT_UPGRADED:
         raise UnexpectedReply(causes.NOT_UPGRADED, f"a request for a WebSocket is answered {reply.summary}")
     _refuse_errors(reply)
-    said = f"a request for a WebSocket is answered {reply.summary}, and not the gateway's bare 401"
-    raise UnexpectedReply(causes.NOT_GATEWAY, said)
+    message = f"a request for a WebSocket is answered {reply.summary}, and not the gateway's bare 401"
+    raise UnexpectedReply(causes.NOT_GATEWAY, message)
 
 
-def to_member(reply: Reply) -> None:
-    """The token is taken, and there is no such sandbox."""
+def require_accepted_token(reply: Reply) -> None:
+    """The token is accepted, and there is no such sandbox."""
     if reply.status in _REFUSED and _is_bare(reply):
         raise UnexpectedReply(causes.TOKEN_REJECTED, f"a connect token is answered {reply.summary}")
     _refuse_errors(reply)
     if reply.status != 409:
-        said = f"a connect token for a sandbox that does not exist is answered {reply.summary}, and not 409"
-        raise UnexpectedReply(causes.NOT_GATEWAY, said)
+        message = f"a connect token for a sandbox that does not exist is answered {reply.summary}, and not 409"
+        raise UnexpectedReply(causes.NOT_GATEWAY, message)
 
 
 def _is_bare(reply: Reply) -> bool:
-    """As the gateway refuses; a sign-in in front of it sends a body, or names a way to sign in."""
+    """Whether it is like the gateway's refusal. A login page in front sends a body, or a WWW-Authenticate header."""
     return not reply.body and "www-authenticate" not in reply.headers
 
 

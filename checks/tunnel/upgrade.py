@@ -1,4 +1,4 @@
-"""One request for a WebSocket, over which nothing is ever sent."""
+"""One request for a WebSocket. Nothing is sent over it."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from checks.net.http import Endpoint, Reply, refuse_others, refuse_tls
 if TYPE_CHECKING:
     from checks.core.check import Recorder
 
-_SILENT = logging.Logger("tunnel", logging.CRITICAL)  # the URL holds a token
+_NO_LOG = logging.Logger("tunnel", logging.CRITICAL)  # the URL, which it would log, holds a token
 
 
 class _Connect(connect):
@@ -24,9 +24,9 @@ class _Connect(connect):
 
 
 async def upgrade(record: Recorder, endpoint: Endpoint) -> Reply:
-    """The answer, within half of what is left of the check's time; a tunnel that opens is cut at once.
+    """The reply, within half of what is left of the check's time. A tunnel that opens is closed at once.
 
-    Raises TlsOnPlaintext, NotHttp, TimeoutError, InvalidHandshake for what is no answer, and the system's errors.
+    Raises TlsOnPlaintext, NotHttp, TimeoutError, the system's errors, and InvalidHandshake for a malformed reply.
     """
     try:
         return await _handshake(record, endpoint)
@@ -54,7 +54,7 @@ async def _handshake(record: Recorder, endpoint: Endpoint) -> Reply:
         open_timeout=record.share_of_time(0.5),
         ping_interval=None,
         max_size=1,
-        logger=_SILENT,
+        logger=_NO_LOG,
         **tls,
     )
     tunnel.transport.abort()

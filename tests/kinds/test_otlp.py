@@ -1,4 +1,4 @@
-"""OTLP collectors: each fault by a server that has it."""
+"""OTLP collectors, with real servers that have each fault."""
 
 import socket
 from pathlib import Path
@@ -31,12 +31,12 @@ def check(url: str, signal: str = "traces", **options: object) -> CheckRun:
         ("metrics", b'{"resourceMetrics": []}'),
     ],
 )
-def test_an_empty_export_is_accepted(signal: str, body: bytes) -> None:
+def test_empty_export_is_accepted(signal: str, body: bytes) -> None:
     with web_server(collector()) as web:
-        found = check(f"{web.url}/v1/{signal}", signal)
-        (asked,) = web.requests
-    found.passes("otlp.access", Layer.ACCESS, f"telemetry.{signal}.endpoint")
-    assert (asked.method, asked.target, asked.body) == ("POST", f"/v1/{signal}", body)
+        result = check(f"{web.url}/v1/{signal}", signal)
+        (request,) = web.requests
+    result.passes("otlp.access", Layer.ACCESS, f"telemetry.{signal}.endpoint")
+    assert (request.method, request.target, request.body) == ("POST", f"/v1/{signal}", body)
 
 
 def test_over_tls(authority: Authority) -> None:
@@ -46,38 +46,38 @@ def test_over_tls(authority: Authority) -> None:
 
 
 @pytest.mark.parametrize("path", ["", "/v1", "/traces"])
-def test_a_path_that_is_not_there(path: str) -> None:
+def test_path_not_found(path: str) -> None:
     with web_server(collector()) as web:
-        found = check(web.url + path)
-    assert "404" in found.warns("otlp.not-found", Layer.ACCESS, KEY, hint="/v1/traces").message
+        result = check(web.url + path)
+    assert "404" in result.warns("otlp.not-found", Layer.ACCESS, KEY, hint="/v1/traces").message
 
 
-def test_the_path_of_another_signal() -> None:
+def test_path_of_another_signal() -> None:
     with web_server(collector()) as web:
-        found = check(f"{web.url}/v1/logs")
-    assert "of logs" in found.warns("otlp.not-found", Layer.ACCESS, KEY, hint="/v1/traces").message
+        result = check(f"{web.url}/v1/logs")
+    assert "of logs" in result.warns("otlp.not-found", Layer.ACCESS, KEY, hint="/v1/traces").message
 
 
-def answer(status: str, body: str = "") -> bytes:
+def http_reply(status: str, body: str = "") -> bytes:
     kind = "Content-Type: application/json\r\n" if body else ""
     return f"HTTP/1.1 {status}\r\n{kind}Content-Length: {len(body)}\r\n\r\n{body}".encode()
 
 
-@pytest.mark.parametrize("reply", [answer("204 No Content"), answer("202 Accepted", "{}")])
-def test_any_acceptance(reply: bytes) -> None:
+@pytest.mark.parametrize("reply", [http_reply("204 No Content"), http_reply("202 Accepted", "{}")])
+def test_other_success_statuses(reply: bytes) -> None:
     with faults.http_port(reply) as port:
         check(f"http://127.0.0.1:{port}/v1/traces").passes("otlp.access", Layer.ACCESS, KEY)
 
 
 @pytest.mark.parametrize("status", ["400 Bad Request", "422 Unprocessable Entity"])
-def test_a_collector_that_takes_no_empty_export(status: str) -> None:
-    with faults.http_port(answer(status, '{"message": "empty"}')) as port:
-        found = check(f"http://127.0.0.1:{port}/v1/traces")
-    assert found.status is Status.SKIP, found
-    assert found["otlp.access"].fields == (KEY,)
+def test_empty_export_refused_proves_nothing(status: str) -> None:
+    with faults.http_port(http_reply(status, '{"message": "empty"}')) as port:
+        result = check(f"http://127.0.0.1:{port}/v1/traces")
+    assert result.status is Status.SKIP, result
+    assert result["otlp.access"].fields == (KEY,)
 
 
-def test_a_query_is_in_no_text() -> None:
+def test_query_is_in_no_text() -> None:
     assert planned(NAME, {"telemetry.enabled": True, KEY: "https://h/v1/traces?key=hunter2"}).target == (
         "https://h:443/v1/traces"
     )
@@ -86,14 +86,14 @@ def test_a_query_is_in_no_text() -> None:
         assert "hunter2" not in str(check(f"http://127.0.0.1:{port}/v1/traces"))
 
 
-def test_a_collector_that_wants_a_login() -> None:
+def test_collector_that_requires_a_login() -> None:
     with web_server(collector(authorization="Bearer x")) as web:
-        found = check(f"{web.url}/v1/traces")
-    assert "401" in found.warns("otlp.refused", Layer.ACCESS, KEY, hint="login").message
+        result = check(f"{web.url}/v1/traces")
+    assert "401" in result.warns("otlp.refused", Layer.ACCESS, KEY, hint="login").message
 
 
-def speak_http2(connection: socket.socket) -> None:
-    """As a gRPC server does: its settings first, then whatever comes."""
+def send_http2_settings(connection: socket.socket) -> None:
+    """As a gRPC server does: sends its settings frame first, then reads."""
     h2 = H2Connection(H2Configuration(client_side=False))
     h2.initiate_connection()
     connection.sendall(h2.data_to_send())
@@ -101,10 +101,10 @@ def speak_http2(connection: socket.socket) -> None:
         pass
 
 
-def test_the_grpc_port() -> None:
-    with faults.serving(speak_http2) as port:
-        found = check(f"http://127.0.0.1:{port}/v1/traces")
-    found.warns("otlp.grpc-port", Layer.ACCESS, KEY, hint="4318")
+def test_grpc_port() -> None:
+    with faults.serving(send_http2_settings) as port:
+        result = check(f"http://127.0.0.1:{port}/v1/traces")
+    result.warns("otlp.grpc-port", Layer.ACCESS, KEY, hint="4318")
 
 
 REDIRECT = b"HTTP/1.1 302 Found\r\nLocation: http://elsewhere.test/\r\nContent-Length: 0\r\n\r\n"
@@ -113,36 +113,36 @@ OTHER_JSON = b'HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Leng
 
 
 @pytest.mark.parametrize("reply", [REDIRECT, PAGE, OTHER_JSON, b"SSH-2.0-OpenSSH_9.2\r\n\r\n"])
-def test_something_else_answers(reply: bytes) -> None:
+def test_not_otlp(reply: bytes) -> None:
     with faults.http_port(reply) as port:
         check(f"http://127.0.0.1:{port}/v1/traces").warns("otlp.not-otlp", Layer.ACCESS, KEY, hint="host and port")
 
 
-def test_an_absent_collector_is_a_warning() -> None:
+def test_refused_connection_is_a_warning() -> None:
     with faults.refused_port() as port:
-        found = check(f"http://127.0.0.1:{port}/v1/traces")
-    found.warns("network.refused", Layer.CONNECT, KEY, hint=HINT)
-    assert found["otlp.access"].message == "not reached"
+        result = check(f"http://127.0.0.1:{port}/v1/traces")
+    result.warns("network.refused", Layer.CONNECT, KEY, hint=HINT)
+    assert result["otlp.access"].message == "not reached"
 
 
-def test_a_silent_collector_is_a_warning() -> None:
+def test_silent_collector_is_a_warning() -> None:
     with faults.silent_port() as port:
-        found = check(f"http://127.0.0.1:{port}/v1/traces", timeout=1.0)
-    found.warns("network.silent", Layer.ACCESS, KEY, hint="right service")
+        result = check(f"http://127.0.0.1:{port}/v1/traces", timeout=1.0)
+    result.warns("network.silent", Layer.ACCESS, KEY, hint="right service")
 
 
-def test_tls_where_plaintext_is_asked_for(authority: Authority) -> None:
+def test_http_to_a_tls_port(authority: Authority) -> None:
     with web_server(collector(), certificate=authority.leaf()) as web:
-        found = check(f"http://127.0.0.1:{web.port}/v1/traces")
-    found.warns("network.tls-on-plaintext", Layer.ACCESS, KEY, hint="scheme with TLS")
+        result = check(f"http://127.0.0.1:{web.port}/v1/traces")
+    result.warns("network.tls-on-plaintext", Layer.ACCESS, KEY, hint="scheme with TLS")
 
 
-def test_plaintext_where_tls_is_asked_for() -> None:
+def test_https_to_a_plaintext_port() -> None:
     with web_server(collector()) as web:
-        found = check(f"https://127.0.0.1:{web.port}/v1/traces")
-    found.warns("network.plaintext-on-tls", Layer.TLS, KEY, hint="without TLS")
+        result = check(f"https://127.0.0.1:{web.port}/v1/traces")
+    result.warns("network.plaintext-on-tls", Layer.TLS, KEY, hint="without TLS")
 
 
-def test_telemetry_that_is_off_is_not_planned() -> None:
+def test_not_planned_when_telemetry_is_off() -> None:
     with pytest.raises(StopIteration):
         planned(NAME, {"telemetry.enabled": False, KEY: "http://collector:4318/v1/traces"})

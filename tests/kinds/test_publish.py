@@ -1,4 +1,4 @@
-"""The domain of published sandboxes, asked of a real name server."""
+"""The domain of published sandboxes, with a real name server."""
 
 import socket
 from collections.abc import Callable, Iterator
@@ -29,46 +29,46 @@ def check(names: NameServer, domain: str, env: str = "development", **options: o
     return names.asked_by(lambda: run_check(KEY, values, **options))  # type: ignore[arg-type]
 
 
-def test_a_wildcard(names: NameServer) -> None:
-    found = check(names, "apps.test")
-    found.passes("publish.dns", Layer.DNS, KEY)
-    assert [finding.layer for finding in found.findings] == [Layer.DNS]
+def test_wildcard(names: NameServer) -> None:
+    result = check(names, "apps.test")
+    result.passes("publish.dns", Layer.DNS, KEY)
+    assert [finding.layer for finding in result.findings] == [Layer.DNS]
 
 
 def test_no_wildcard(names: NameServer) -> None:
     check(names, "apps2.test").fails("publish.no-wildcard", Layer.DNS, KEY, hint="wildcard record")
 
 
-def test_a_name_server_that_does_not_answer(names: NameServer) -> None:
+def test_silent_name_server(names: NameServer) -> None:
     check(names, "silent.test", timeout=1.0).fails("network.dns-timeout", Layer.DNS, KEY, hint="resolv.conf")
 
 
 def rotating(monkeypatch: pytest.MonkeyPatch, answers: list[list[str]]) -> CheckRun:
-    """Each look-up gets the next answer, as from a balancer, or from a resolver that makes addresses up."""
-    given = iter(answers)
+    """A run in which each look-up gets the next answer, as from a load balancer or an inventive resolver."""
+    answer = iter(answers)
 
-    def look_up(_host: object, port: object, *_more: object, **_options: object) -> list[tuple[object, ...]]:
-        return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (address, port)) for address in next(given)]
+    def getaddrinfo(_host: object, port: object, *_more: object, **_options: object) -> list[tuple[object, ...]]:
+        return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (address, port)) for address in next(answer)]
 
-    monkeypatch.setattr(socket, "getaddrinfo", look_up)
+    monkeypatch.setattr(socket, "getaddrinfo", getaddrinfo)
     return run_check(KEY, {"global.env": "development", KEY: "apps.test"})
 
 
-def test_balancer_that_tells_some_of_its_addresses_each_time(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_load_balancer_that_rotates_its_addresses(monkeypatch: pytest.MonkeyPatch) -> None:
     pool = [f"192.0.2.{number}" for number in range(1, 7)]
     for some in (1, 2, 4):
         answers = [(pool * 10)[start : start + some] for start in range(0, 50, some)]
         rotating(monkeypatch, answers).passes("publish.dns", Layer.DNS, KEY)
 
 
-def test_every_name_leads_elsewhere(monkeypatch: pytest.MonkeyPatch) -> None:
-    found = rotating(monkeypatch, [[f"192.0.2.{number}"] for number in range(1, 100)])
-    found.warns("publish.no-wildcard", Layer.DNS, KEY, hint="wildcard record")
-    assert "192.0.2.1 and 192.0.2.2" in found["publish.no-wildcard"].message
+def test_names_with_different_addresses(monkeypatch: pytest.MonkeyPatch) -> None:
+    result = rotating(monkeypatch, [[f"192.0.2.{number}"] for number in range(1, 100)])
+    result.warns("publish.no-wildcard", Layer.DNS, KEY, hint="wildcard record")
+    assert "192.0.2.1 and 192.0.2.2" in result["publish.no-wildcard"].message
 
 
 def in_production(names: NameServer, port: int, monkeypatch: pytest.MonkeyPatch, **options: object) -> CheckRun:
-    """The ingress is not on 443 here, which an unprivileged or busy machine does not have to give."""
+    """The ingress listens on ``port``: an unprivileged or busy machine has no port 443 free."""
     monkeypatch.setattr(Publish, "__init__", _at(port))
     return check(names, "apps.test", "production", **options)
 
@@ -77,40 +77,36 @@ def _at(port: int, original: Callable[..., None] = Publish.__init__) -> Callable
     return lambda self, **fields: original(self, **(fields | {"port": port}))
 
 
-def test_a_certificate_for_the_wildcard(
-    names: NameServer, authority: Authority, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_wildcard_certificate(names: NameServer, authority: Authority, monkeypatch: pytest.MonkeyPatch) -> None:
     with authority.trusted() as path, faults.tls_port(authority.leaf("*.apps.test").context()) as port:
-        found = in_production(names, port, monkeypatch, extra=Path(path))
-    assert found.status is Status.OK, found
-    assert found["publish.tls"].fields == (KEY,)
+        result = in_production(names, port, monkeypatch, extra=Path(path))
+    assert result.status is Status.OK, result
+    assert result["publish.tls"].fields == (KEY,)
 
 
 @pytest.mark.parametrize("certified", ["apps.test", "*.other.test"])
-def test_a_certificate_for_other_names(
+def test_certificate_for_other_names(
     names: NameServer, authority: Authority, monkeypatch: pytest.MonkeyPatch, certified: str
 ) -> None:
     with authority.trusted() as path, faults.tls_port(authority.leaf(certified).context()) as port:
-        found = in_production(names, port, monkeypatch, extra=Path(path))
-    found.warns("publish.no-certificate", Layer.TLS, KEY, hint="certificate for *.<domain>")
+        result = in_production(names, port, monkeypatch, extra=Path(path))
+    result.warns("publish.no-certificate", Layer.TLS, KEY, hint="certificate for *.<domain>")
 
 
-def test_an_ingress_that_refuses(names: NameServer, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_ingress_refuses_connections(names: NameServer, monkeypatch: pytest.MonkeyPatch) -> None:
     with faults.refused_port() as port:
-        found = in_production(names, port, monkeypatch)
-    found.warns("network.refused", Layer.CONNECT, KEY, hint="start the service")
-    assert found["publish.tls"].message == "not reached"
+        result = in_production(names, port, monkeypatch)
+    result.warns("network.refused", Layer.CONNECT, KEY, hint="start the service")
+    assert result["publish.tls"].message == "not reached"
 
 
 @pytest.mark.parametrize("fault", [faults.http_port, faults.closing_port, faults.silent_port])
-def test_an_ingress_without_tls(
-    names: NameServer, monkeypatch: pytest.MonkeyPatch, fault: Callable[..., object]
-) -> None:
+def test_ingress_without_tls(names: NameServer, monkeypatch: pytest.MonkeyPatch, fault: Callable[..., object]) -> None:
     with fault() as port:  # type: ignore[attr-defined]
-        found = in_production(names, port, monkeypatch, timeout=1.5)
-    found.warns("publish.no-certificate", Layer.TLS, KEY, hint="certificate")
+        result = in_production(names, port, monkeypatch, timeout=1.5)
+    result.warns("publish.no-certificate", Layer.TLS, KEY, hint="certificate")
 
 
-def test_before_the_deployment_no_certificate_is_asked_for(names: NameServer) -> None:
-    found = check(names, "apps.test", "production", stage="before-deploy")
-    assert [finding.layer for finding in found.findings] == [Layer.DNS]
+def test_before_deployment_only_dns(names: NameServer) -> None:
+    result = check(names, "apps.test", "production", stage="before-deploy")
+    assert [finding.layer for finding in result.findings] == [Layer.DNS]

@@ -1,4 +1,4 @@
-"""The tunnel, on a gateway that verifies tokens, straight and through proxies."""
+"""The tunnel, on a gateway that verifies tokens, directly and through proxies."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -33,21 +33,21 @@ def values(url: str, signature: Signature = RIGHT) -> dict[str, object]:
     return {URL: url, f"{PUBLIC}_url": url, **tokens}
 
 
-def check(place: str, signature: Signature = RIGHT, path: str = "/tunnel/sandbox", **options: object) -> CheckRun:
-    url = place.replace("http", "ws", 1) + path
+def check(server_url: str, signature: Signature = RIGHT, path: str = "/tunnel/sandbox", **options: object) -> CheckRun:
+    url = server_url.replace("http", "ws", 1) + path
     return run_check(NAME, values(url, signature), **options)  # type: ignore[arg-type]
 
 
 @pytest.fixture
 def gateway() -> Iterator[Gateway]:
-    """Whatever a test does, the gateway was made to write nothing."""
+    """No test causes the gateway to write anything."""
     gateway = Gateway()
     yield gateway
     assert gateway.writes == []
 
 
 def answering(reply: Response) -> ASGIApp:
-    """Says the same to every request for a WebSocket."""
+    """Sends the same reply to every request for a WebSocket."""
 
     async def refuse(socket: WebSocket) -> None:
         await socket.send_denial_response(reply)
@@ -56,37 +56,37 @@ def answering(reply: Response) -> ASGIApp:
 
 
 @profiles.quick
-def test_every_rung_passes_without_effect(gateway: Gateway) -> None:
+def test_every_layer_passes_without_effect(gateway: Gateway) -> None:
     with web_server(gateway.application()) as web:
-        found = check(web.url)
-    found.passes("tunnel.auth", Layer.AUTH, URL, SECRET, ISSUER, AUDIENCE)
-    assert [finding.layer for finding in found.findings] == ["dns", "connect", "auth"]
-    stranger, member = web.requests
-    assert stranger.target.startswith("/tunnel/sandbox/mistle-preflight-")
-    assert "token" not in stranger.target
-    path, _, token = member.target.partition("?connect_token=")
+        result = check(web.url)
+    result.passes("tunnel.auth", Layer.AUTH, URL, SECRET, ISSUER, AUDIENCE)
+    assert [finding.layer for finding in result.findings] == ["dns", "connect", "auth"]
+    first, second = web.requests
+    assert first.target.startswith("/tunnel/sandbox/mistle-preflight-")
+    assert "token" not in first.target
+    path, _, token = second.target.partition("?connect_token=")
     claims = jwt.decode(token, RIGHT.secret, ["HS256"], audience=RIGHT.audience, issuer=RIGHT.issuer)
     assert sorted(claims) == sorted(CLAIMS)
-    assert path == stranger.target == f"/tunnel/sandbox/{claims['sandboxInstanceId']}"
-    assert stranger.body == member.body == b""
+    assert path == first.target == f"/tunnel/sandbox/{claims['sandboxInstanceId']}"
+    assert first.body == second.body == b""
 
 
-def test_both_urls_at_one_place_are_one_check() -> None:
+def test_public_and_internal_url_at_one_address_are_one_check() -> None:
     public, internal = (planned(name, values("ws://gateway:8084/tunnel/sandbox")) for name in (PUBLIC, NAME))
     assert public == internal
 
 
 @pytest.mark.parametrize("path", ["/tunnel/sandbox", "/tunnel/sandbox/"])
-def test_tls_passes_through_a_proxy(gateway: Gateway, authority: Authority, path: str) -> None:
+def test_tls_through_a_proxy(gateway: Gateway, authority: Authority, path: str) -> None:
     leaf = authority.leaf()
     with (
         authority.trusted() as extra,
         web_server(gateway.application()) as web,
         proxy(web.url, "passes", leaf) as front,
     ):
-        found = check(f"https://127.0.0.1:{front.port}", path=path, extra=Path(extra))
-    assert found.status is Status.OK, found
-    assert found["tunnel.tls"].layer is Layer.TLS
+        result = check(f"https://127.0.0.1:{front.port}", path=path, extra=Path(extra))
+    assert result.status is Status.OK, result
+    assert result["tunnel.tls"].layer is Layer.TLS
 
 
 @pytest.mark.parametrize(
@@ -100,36 +100,36 @@ def test_tls_passes_through_a_proxy(gateway: Gateway, authority: Authority, path
     ],
     ids=["secret", "short", "issuer", "audience", "swapped"],
 )
-def test_another_secret_issuer_or_audience(gateway: Gateway, wrong: Signature) -> None:
+def test_token_rejected(gateway: Gateway, wrong: Signature) -> None:
     with web_server(gateway.application()) as web:
-        found = check(web.url, wrong)
-    finding = found.fails("tunnel.token-rejected", Layer.AUTH, SECRET, ISSUER, AUDIENCE, hint="must not be swapped")
+        result = check(web.url, wrong)
+    finding = result.fails("tunnel.token-rejected", Layer.AUTH, SECRET, ISSUER, AUDIENCE, hint="must not be swapped")
     assert f"{SECRET} (mistle.toml), {ISSUER} (mistle.toml) and {AUDIENCE} (mistle.toml)" in finding.hint
-    assert wrong.secret not in str(found)
+    assert wrong.secret not in str(result)
 
 
-def test_a_proxy_that_strips_upgrade(gateway: Gateway) -> None:
+def test_proxy_without_upgrade_header(gateway: Gateway) -> None:
     with web_server(gateway.application()) as web, proxy(web.url, "strips_upgrade") as front:
-        found = check(f"http://127.0.0.1:{front.port}")
-    finding = found.fails("tunnel.not-upgraded", Layer.AUTH, URL, hint="proxy_set_header Upgrade")
+        result = check(f"http://127.0.0.1:{front.port}")
+    finding = result.fails("tunnel.not-upgraded", Layer.AUTH, URL, hint="proxy_set_header Upgrade")
     assert "400" in finding.message
     assert not any("connect_token" in request.target for request in web.requests)
 
 
-def test_an_upgrade_that_is_required() -> None:
+def test_upgrade_required_426() -> None:
     with web_server(answering(PlainTextResponse("Upgrade Required", 426))) as web:
         check(web.url).fails("tunnel.not-upgraded", Layer.AUTH, URL, hint="Upgrade")
 
 
 @pytest.mark.parametrize("path", ["", "/", "/tunnel", "/sandbox"])
-def test_a_url_without_its_path(gateway: Gateway, path: str) -> None:
+def test_path_missing(gateway: Gateway, path: str) -> None:
     with web_server(gateway.application()) as web:
-        found = check(web.url, path=path)
-    finding = found.fails("tunnel.path-missing", Layer.AUTH, URL, hint=f"end {URL} (mistle.toml) with /tunnel/sandbox")
+        result = check(web.url, path=path)
+    finding = result.fails("tunnel.path-missing", Layer.AUTH, URL, hint=f"end {URL} (mistle.toml) with /tunnel/sandbox")
     assert "404" in finding.message
 
 
-def test_a_url_with_a_path_of_a_proxy(gateway: Gateway) -> None:
+def test_url_with_a_path_prefix(gateway: Gateway) -> None:
     with web_server(Starlette(routes=[Mount("/gateway", gateway.application())])) as web:
         assert check(web.url, path="/gateway/tunnel/sandbox").status is Status.OK
         check(web.url, path="/gateway").fails("tunnel.path-missing", Layer.AUTH, URL, hint="/tunnel/sandbox")
@@ -137,13 +137,13 @@ def test_a_url_with_a_path_of_a_proxy(gateway: Gateway) -> None:
 
 @pytest.mark.parametrize("app", [control_plane_api(), dashboard()], ids=["the API", "the dashboard"])
 @pytest.mark.parametrize("path", ["/tunnel/sandbox", "/"])
-def test_another_of_mistles_services(app: ASGIApp, path: str) -> None:
+def test_another_mistle_service(app: ASGIApp, path: str) -> None:
     with web_server(app) as web:
-        found = check(web.url, path=path)
-    found.fails("tunnel.not-gateway", Layer.AUTH, URL, hint="name the gateway")
+        result = check(web.url, path=path)
+    result.fails("tunnel.not-gateway", Layer.AUTH, URL, hint="name the gateway")
 
 
-def test_a_page_answers() -> None:
+def test_html_page() -> None:
     with proxy("http://127.0.0.1:1", "page") as server:
         finding = check(f"http://127.0.0.1:{server.port}").fails(
             "tunnel.not-gateway", Layer.AUTH, URL, hint="name the gateway"
@@ -152,7 +152,7 @@ def test_a_page_answers() -> None:
 
 
 @pytest.mark.parametrize("reply", [PlainTextResponse("", 403), HTMLResponse("<p>?", 404), Response(status_code=204)])
-def test_something_else_answers(reply: Response) -> None:
+def test_not_gateway(reply: Response) -> None:
     with web_server(answering(reply)) as web:
         finding = check(web.url).fails("tunnel.not-gateway", Layer.AUTH, URL, hint="name the gateway")
     assert str(reply.status_code) in finding.message
@@ -171,7 +171,7 @@ SIGN_INS = pytest.mark.parametrize(
 
 @SIGN_INS
 @pytest.mark.parametrize("path", ["/tunnel/sandbox", "/"])
-def test_a_sign_in_before_the_gateway(reply: Response, path: str) -> None:
+def test_login_page_in_front(reply: Response, path: str) -> None:
     with web_server(answering(reply)) as web:
         finding = check(web.url, path=path).fails("tunnel.not-gateway", Layer.AUTH, URL, hint="the proxy in front")
     assert "401" in finding.message
@@ -179,17 +179,17 @@ def test_a_sign_in_before_the_gateway(reply: Response, path: str) -> None:
 
 
 @SIGN_INS
-def test_a_sign_in_that_a_token_meets(reply: Response) -> None:
+def test_login_page_for_requests_with_a_token(reply: Response) -> None:
     async def refuse(socket: WebSocket) -> None:
-        is_member = "connect_token" in socket.query_params
-        await socket.send_denial_response(reply if is_member else Response(status_code=401))
+        has_token = "connect_token" in socket.query_params
+        await socket.send_denial_response(reply if has_token else Response(status_code=401))
 
     with web_server(Starlette(routes=[WebSocketRoute("/{path:path}", refuse)])) as web:
         finding = check(web.url).fails("tunnel.not-gateway", Layer.AUTH, URL, hint="the proxy in front")
     assert "and not 409" in finding.message
 
 
-def test_a_server_that_takes_any_token() -> None:
+def test_server_that_accepts_any_token() -> None:
     """No real gateway does; a WebSocket server of another product may."""
 
     async def upgrade(socket: WebSocket) -> None:
@@ -203,36 +203,36 @@ def test_a_server_that_takes_any_token() -> None:
     assert "answered 101, and not 409" in finding.message
 
 
-@pytest.mark.parametrize("words", [b"SSH-2.0-OpenSSH_9.6\r\n", b"HTTP/1.1 101 Yes\r\nUpgrade: websocket\r\n\r\n"])
-def test_no_handshake(words: bytes) -> None:
-    with faults.http_port(words) as port:
+@pytest.mark.parametrize("data", [b"SSH-2.0-OpenSSH_9.6\r\n", b"HTTP/1.1 101 Yes\r\nUpgrade: websocket\r\n\r\n"])
+def test_malformed_handshake(data: bytes) -> None:
+    with faults.http_port(data) as port:
         finding = check(f"http://127.0.0.1:{port}").fails("tunnel.not-gateway", Layer.AUTH, URL, hint="gateway")
     assert "not a handshake" in finding.message
 
 
-def test_a_redirect_is_not_followed(gateway: Gateway) -> None:
+def test_redirect_is_not_followed(gateway: Gateway) -> None:
     with web_server(gateway.application()) as web:
         reply = Response(status_code=307, headers={"location": f"{web.url}/tunnel/sandbox/x?token=abc"})
         with web_server(answering(reply)) as front:
-            found = check(front.url)
+            result = check(front.url)
         assert web.requests == []
-    finding = found.fails("tunnel.redirects", Layer.AUTH, URL, hint="wss://")
+    finding = result.fails("tunnel.redirects", Layer.AUTH, URL, hint="wss://")
     assert finding.message.endswith("/tunnel/sandbox/x")
 
 
-def test_a_redirect_to_https() -> None:
+def test_redirect_to_https() -> None:
     with proxy("http://127.0.0.1:1", "redirects") as server:
         check(f"http://127.0.0.1:{server.port}").fails("tunnel.redirects", Layer.AUTH, URL, hint="wss:// for https://")
 
 
-def test_a_proxy_before_a_dead_gateway() -> None:
+def test_proxy_without_its_gateway() -> None:
     with proxy("http://127.0.0.1:1") as server:
-        found = check(f"http://127.0.0.1:{server.port}")
-    finding = found.fails("tunnel.bad-gateway", Layer.AUTH, URL, hint="upstream")
+        result = check(f"http://127.0.0.1:{server.port}")
+    finding = result.fails("tunnel.bad-gateway", Layer.AUTH, URL, hint="upstream")
     assert "502" in finding.message
 
 
-def test_a_gateway_that_fails_at_the_token() -> None:
+def test_gateway_error_for_a_token() -> None:
     async def fail(socket: WebSocket) -> None:
         status = 500 if "connect_token" in socket.query_params else 401
         await socket.send_denial_response(Response(status_code=status))
@@ -241,90 +241,90 @@ def test_a_gateway_that_fails_at_the_token() -> None:
         check(web.url).fails("tunnel.bad-gateway", Layer.AUTH, URL, hint="look at its log")
 
 
-def test_a_tunnel_open_to_anyone() -> None:
+def test_open_to_anyone() -> None:
     gateway = Gateway(checks_tunnel=False)
     with web_server(gateway.application()) as web:
-        found = check(web.url)
-    found.fails("tunnel.open-to-anyone", Layer.AUTH, URL, hint="ask everyone for a token")
-    (path,) = gateway.writes  # the faulty gateway's own; no message
+        result = check(web.url)
+    result.fails("tunnel.open-to-anyone", Layer.AUTH, URL, hint="require a token")
+    (path,) = gateway.writes  # the test gateway records the open tunnel; no message was sent
     assert path.startswith("/tunnel/sandbox/mistle-preflight-")
     (request,) = web.requests
     assert request.body == b""
 
 
-def test_ws_where_wss_is_spoken(gateway: Gateway, authority: Authority) -> None:
+def test_ws_to_a_tls_port(gateway: Gateway, authority: Authority) -> None:
     with web_server(gateway.application(), authority.leaf()) as web:
-        found = check(web.url.replace("https", "http"))
-    found.fails("network.tls-on-plaintext", Layer.AUTH, URL, hint="scheme with TLS")
+        result = check(web.url.replace("https", "http"))
+    result.fails("network.tls-on-plaintext", Layer.AUTH, URL, hint="scheme with TLS")
     with proxy("http://127.0.0.1:1", certificate=authority.leaf()) as server:
-        found = check(f"http://127.0.0.1:{server.port}")
-    found.fails("network.tls-on-plaintext", Layer.AUTH, URL, hint="scheme with TLS")
+        result = check(f"http://127.0.0.1:{server.port}")
+    result.fails("network.tls-on-plaintext", Layer.AUTH, URL, hint="scheme with TLS")
 
 
-def test_wss_where_ws_is_spoken(gateway: Gateway) -> None:
+def test_wss_to_a_plaintext_port(gateway: Gateway) -> None:
     with web_server(gateway.application()) as web:
-        found = check(web.url.replace("http", "https"))
-    found.fails("network.plaintext-on-tls", Layer.TLS, URL, hint="without TLS")
+        result = check(web.url.replace("http", "https"))
+    result.fails("network.plaintext-on-tls", Layer.TLS, URL, hint="without TLS")
 
 
-def test_a_silent_port() -> None:
+def test_silent_port() -> None:
     with faults.silent_port() as port:
-        found = check(f"http://127.0.0.1:{port}", timeout=1.0)
-    found.fails("network.silent", Layer.AUTH, URL, hint="not hung")
+        result = check(f"http://127.0.0.1:{port}", timeout=1.0)
+    result.fails("network.silent", Layer.AUTH, URL, hint="not hung")
 
 
-def test_a_port_that_hangs_up() -> None:
+def test_closing_port() -> None:
     with faults.closing_port() as port:
-        found = check(f"http://127.0.0.1:{port}")
-    found.fails("network.reset", Layer.AUTH, URL, hint="the server's own log")
+        result = check(f"http://127.0.0.1:{port}")
+    result.fails("network.reset", Layer.AUTH, URL, hint="the server's own log")
 
 
 @pytest.mark.parametrize(
-    "words", [b"HTTP/1.1 401 Unauthorized\r\n\r\n", b"HTTP/1.1 401 No\r\nConnection: close\r\n\r\n"]
+    "data", [b"HTTP/1.1 401 Unauthorized\r\n\r\n", b"HTTP/1.1 401 No\r\nConnection: close\r\n\r\n"]
 )
-def test_a_bare_refusal(words: bytes) -> None:
-    """As a Node.js server writes it to the socket: no length, no date."""
-    with faults.http_port(words) as port:
-        found = check(f"http://127.0.0.1:{port}")
-    found.fails("tunnel.token-rejected", Layer.AUTH, SECRET, ISSUER, AUDIENCE, hint="clocks")
+def test_refusal_without_headers(data: bytes) -> None:
+    """A Node.js server writes such a refusal to the socket, without length and date."""
+    with faults.http_port(data) as port:
+        result = check(f"http://127.0.0.1:{port}")
+    result.fails("tunnel.token-rejected", Layer.AUTH, SECRET, ISSUER, AUDIENCE, hint="clocks")
 
 
-def test_an_answer_without_end() -> None:
-    """It is cut off, and judged by its beginning."""
+def test_endless_reply() -> None:
+    """The check reads a limited part of it, and judges that."""
     with faults.endless_port(b"HTTP/1.1 200 OK\r\n\r\n" + b"x" * 4096) as port:
-        found = check(f"http://127.0.0.1:{port}")
-    found.fails("tunnel.not-gateway", Layer.AUTH, URL, hint="send this path to it")
+        result = check(f"http://127.0.0.1:{port}")
+    result.fails("tunnel.not-gateway", Layer.AUTH, URL, hint="send this path to it")
 
 
 @pytest.mark.parametrize("name", [NAME, PUBLIC])
-def test_before_the_deployment_the_name_is_resolved_alone(name: str) -> None:
-    found = run_check(name, values("wss://localhost:1/tunnel/sandbox"), stage="before-deploy")
-    assert found.status is Status.SKIP, found
-    assert found["tunnel.dns"].status is Status.OK
-    assert [finding.message for finding in found.findings[1:]] == ["not up yet"] * 3
+def test_before_deployment_only_the_name_is_resolved(name: str) -> None:
+    result = run_check(name, values("wss://localhost:1/tunnel/sandbox"), stage="before-deploy")
+    assert result.status is Status.SKIP, result
+    assert result["tunnel.dns"].status is Status.OK
+    assert [finding.message for finding in result.findings[1:]] == ["not up yet"] * 3
 
 
-def test_before_the_deployment_a_name_may_be_missing() -> None:
-    found = run_check(NAME, values("ws://gateway.mistle.invalid/tunnel/sandbox"), stage="before-deploy")
-    found.warns("network.name-not-found", Layer.DNS, URL, hint="DNS")
+def test_before_deployment_a_missing_name_is_a_warning() -> None:
+    result = run_check(NAME, values("ws://gateway.mistle.invalid/tunnel/sandbox"), stage="before-deploy")
+    result.warns("network.name-not-found", Layer.DNS, URL, hint="DNS")
 
 
-def test_neither_secret_nor_token_is_in_any_text(gateway: Gateway, caplog: pytest.LogCaptureFixture) -> None:
+def test_secret_and_token_are_in_no_text(gateway: Gateway, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level("DEBUG")
     subject = planned(NAME, values("ws://gateway:8084/tunnel/sandbox"))
     assert subject.target == "ws://gateway:8084/tunnel/sandbox"
     assert RIGHT.secret not in repr(subject)
     with web_server(gateway.application()) as web:
-        found = check(web.url, Signature(secret="another-secret-0123456789abcdef"))
-    assert "eyJ" not in str(found) + caplog.text
+        result = check(web.url, Signature(secret="another-secret-0123456789abcdef"))
+    assert "eyJ" not in str(result) + caplog.text
 
 
-def test_a_secret_that_the_library_will_not_sign_with(gateway: Gateway) -> None:
+def test_secret_in_the_form_of_a_key_pair(gateway: Gateway) -> None:
     pem = "-----BEGIN PUBLIC KEY-----\nMFkw\n-----END PUBLIC KEY-----"
     with web_server(gateway.application()) as web:
-        found = check(web.url, Signature(secret=pem))
-    assert found.status is Status.SKIP, found
-    assert found["tunnel.auth"].fields == (SECRET, ISSUER, AUDIENCE)
+        result = check(web.url, Signature(secret=pem))
+    assert result.status is Status.SKIP, result
+    assert result["tunnel.auth"].fields == (SECRET, ISSUER, AUDIENCE)
 
 
 @pytest.mark.parametrize(
@@ -340,11 +340,11 @@ def test_a_secret_that_the_library_will_not_sign_with(gateway: Gateway) -> None:
         ("data_plane_migrations", set()),
     ],
 )
-def test_who_uses_what(service: str, expected: set[str]) -> None:
+def test_services_that_use_the_tunnel(service: str, expected: set[str]) -> None:
     assert {resource.name for resource in RESOURCES if service in resource.services} == expected
 
 
-def test_the_callers_proxies_change_nothing(gateway: Gateway, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_proxy_variables_change_nothing(gateway: Gateway, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("HTTP_PROXY", "http_proxy", "ALL_PROXY", "WS_PROXY", "ws_proxy"):
         monkeypatch.setenv(name, "http://127.0.0.1:1")
     with web_server(gateway.application()) as web:
