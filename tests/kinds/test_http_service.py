@@ -1,4 +1,4 @@
-"""Mistle's own services, right and wrong, and what stands in front of them."""
+"""Mistle's own services, correct and faulty, alone and behind proxies."""
 
 import asyncio
 from collections.abc import Iterator
@@ -37,14 +37,14 @@ GATEWAYS: list[Gateway] = []
 
 @pytest.fixture(autouse=True)
 def _writes() -> Iterator[None]:
-    """Whatever a test does, no gateway of its own was made to write."""
+    """No test causes its gateway to write anything."""
     GATEWAYS.clear()
     yield
     assert [gateway.writes for gateway in GATEWAYS] == [[]] * len(GATEWAYS)
 
 
 def gateway(service: Service | None = None, valkey: str = "") -> ASGIApp:
-    """A gateway that is looked at once more when the test is over."""
+    """A gateway whose writes are checked after the test."""
     GATEWAYS.append(Gateway(service=service or Service(), valkey=valkey))
     return GATEWAYS[-1].application()
 
@@ -59,7 +59,7 @@ def check(name: str, url: str, token: str = TOKEN, **options: object) -> CheckRu
 
 
 def application(name: str, service: Service | None = None) -> ASGIApp:
-    """What the URL that this check is for should lead to."""
+    """The right server for the URL of the check ``name``."""
     service = service or Service()
     if name == f"{GATEWAY}.internal":
         return gateway(service)
@@ -69,7 +69,7 @@ def application(name: str, service: Service | None = None) -> ASGIApp:
 
 
 def replying(reply: Response) -> ASGIApp:
-    """A server that says the same to everything."""
+    """A server that sends the same reply to every request."""
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http":
@@ -79,7 +79,7 @@ def replying(reply: Response) -> ASGIApp:
 
 
 def before(app: ASGIApp, replies: dict[str, Response]) -> ASGIApp:
-    """A proxy that answers some paths itself."""
+    """A proxy that replies to some paths itself."""
 
     async def proxied(scope: Scope, receive: Receive, send: Send) -> None:
         own = [reply for path, reply in replies.items() if scope.get("path", "").startswith(path)]
@@ -90,47 +90,47 @@ def before(app: ASGIApp, replies: dict[str, Response]) -> ASGIApp:
 
 @profiles.quick
 @pytest.mark.parametrize("name", INTERNAL)
-def test_every_rung_passes_without_effect(name: str) -> None:
+def test_every_layer_passes_without_effect(name: str) -> None:
     with web_server(application(name)) as web:
-        found = check(name, web.url)
-    assert found.status is Status.OK, found
-    assert [finding.layer for finding in found.findings] == ["dns", "connect", "auth", "access"]
-    assert found["http.auth"].fields == (URLS[name], TOKEN_KEY)
+        result = check(name, web.url)
+    assert result.status is Status.OK, result
+    assert [finding.layer for finding in result.findings] == ["dns", "connect", "auth", "access"]
+    assert result["http.auth"].fields == (URLS[name], TOKEN_KEY)
     assert {request.method for request in web.requests} == {"GET"}
-    shown = [request.headers.get("x-mistle-service-token") for request in web.requests]
-    assert shown.count(TOKEN) == 1
-    assert shown[-1] == TOKEN
+    sent = [request.headers.get("x-mistle-service-token") for request in web.requests]
+    assert sent.count(TOKEN) == 1
+    assert sent[-1] == TOKEN
 
 
-def test_the_public_api_lets_in_the_dashboard() -> None:
+def test_public_api_allows_the_dashboard() -> None:
     with web_server(control_plane_api()) as web:
-        found = check(PUBLIC, web.url)
-    found.passes("http.access", Layer.ACCESS, URLS[PUBLIC], TRUSTED, PAGES, API_ORIGIN)
-    assert found.facts == {"release": "1.4.0"}
+        result = check(PUBLIC, web.url)
+    result.passes("http.access", Layer.ACCESS, URLS[PUBLIC], TRUSTED, PAGES, API_ORIGIN)
+    assert result.facts == {"release": "1.4.0"}
     assert not any("x-mistle-service-token" in request.headers for request in web.requests)
 
 
-def test_another_way_to_the_api_is_not_proven() -> None:
+def test_another_api_origin_is_not_proven() -> None:
     with web_server(control_plane_api()) as web:
-        found = run_check(PUBLIC, values(PUBLIC, web.url) | {API_ORIGIN: "http://localhost:3000"})
-    found.passes("http.access", Layer.ACCESS, URLS[PUBLIC], TRUSTED, PAGES)
+        result = run_check(PUBLIC, values(PUBLIC, web.url) | {API_ORIGIN: "http://localhost:3000"})
+    result.passes("http.access", Layer.ACCESS, URLS[PUBLIC], TRUSTED, PAGES)
 
 
 @profiles.quick
-def test_the_dashboard_passes() -> None:
+def test_dashboard_passes() -> None:
     with web_server(dashboard()) as web:
         check(DASHBOARD, web.url).passes("http.access", Layer.ACCESS, PAGES)
 
 
 @pytest.mark.parametrize("name", [*INTERNAL, PUBLIC, DASHBOARD])
-def test_tls_passes(name: str, authority: Authority) -> None:
+def test_tls(name: str, authority: Authority) -> None:
     with authority.trusted() as path, web_server(application(name), authority.leaf()) as web:
-        found = check(name, web.url, extra=Path(path))
-    assert found.status is Status.OK, found
-    assert found["http.tls"].layer is Layer.TLS
+        result = check(name, web.url, extra=Path(path))
+    assert result.status is Status.OK, result
+    assert result["http.tls"].layer is Layer.TLS
 
 
-def test_a_path_before_the_services_own() -> None:
+def test_url_with_a_path_prefix() -> None:
     with web_server(before(replying(PlainTextResponse("no", 404)), {"/api/": _below("/api", data_plane_api())})) as web:
         assert check(f"{DATA}.internal", f"{web.url}/api/").status is Status.OK
 
@@ -143,27 +143,27 @@ def _below(prefix: str, app: ASGIApp) -> ASGIApp:
 
 
 @pytest.mark.parametrize("name", INTERNAL)
-def test_not_well(name: str) -> None:
+def test_unhealthy(name: str) -> None:
     with web_server(application(name, Service(healthy=False))) as web:
-        found = check(name, web.url)
-    found.fails("http.unhealthy", Layer.ACCESS, URLS[name], hint="log of the service")
-    assert found["http.auth"].status is Status.OK
+        result = check(name, web.url)
+    result.fails("http.unhealthy", Layer.ACCESS, URLS[name], hint="log of the service")
+    assert result["http.auth"].status is Status.OK
 
 
 @pytest.mark.parametrize("name", [*INTERNAL, PUBLIC, DASHBOARD])
-def test_an_error_of_the_server(name: str) -> None:
+def test_server_error(name: str) -> None:
     with web_server(replying(PlainTextResponse("oh no", 500))) as web:
         finding = check(name, web.url).fails("http.unhealthy", Layer.ACCESS, URLS[name], hint="log")
     assert "500 text/plain (uvicorn)" in finding.message
 
 
 @pytest.mark.parametrize("name", [*INTERNAL, PUBLIC])
-def test_the_dashboard_where_a_service_belongs(name: str) -> None:
+def test_dashboard_in_place_of_a_service(name: str) -> None:
     with web_server(dashboard()) as web:
         check(name, web.url).fails("http.is-dashboard", Layer.AUTH, URLS[name], hint="the service itself")
 
 
-def test_a_single_page_application_of_nginx() -> None:
+def test_single_page_application_of_nginx() -> None:
     with proxy("http://127.0.0.1:1", "page") as server:
         url = f"http://127.0.0.1:{server.port}"
         check(PUBLIC, url).fails("http.is-dashboard", Layer.AUTH, URLS[PUBLIC], hint="not to the dashboard")
@@ -176,7 +176,7 @@ def test_a_single_page_application_of_nginx() -> None:
     [PlainTextResponse("ok"), PlainTextResponse("", 404), HTMLResponse("<p>login", 401), Response(status_code=204)],
     ids=["another health", "not found", "login", "empty"],
 )
-def test_something_else_answers(name: str, reply: Response) -> None:
+def test_not_mistle(name: str, reply: Response) -> None:
     with web_server(replying(reply)) as web:
         finding = check(name, web.url).fails(
             "http.not-mistle", Layer.AUTH, URLS[name], hint="correct the host and port"
@@ -191,7 +191,7 @@ def test_json_of_another_service() -> None:
 
 
 @pytest.mark.parametrize("name", [INTERNAL[0], DASHBOARD])
-def test_no_http(name: str) -> None:
+def test_not_http(name: str) -> None:
     with faults.garbage_port(b"-ERR unknown command\r\n\r\n") as port:
         finding = check(name, f"http://127.0.0.1:{port}").fails(
             "http.not-mistle", Layer.AUTH, URLS[name], hint="host and port"
@@ -203,14 +203,14 @@ def test_no_http(name: str) -> None:
     ("name", "other"),
     [(name, other) for name in (*INTERNAL, PUBLIC) for other in INTERNAL if name.split(".")[1] != other.split(".")[1]],
 )
-def test_another_of_mistles_services(name: str, other: str) -> None:
+def test_wrong_service(name: str, other: str) -> None:
     with web_server(application(other)) as web:
-        found = check(name, web.url)
+        result = check(name, web.url)
     assert not any(request.headers.get("x-mistle-service-token") == TOKEN for request in web.requests)
-    found.fails("http.wrong-service", Layer.AUTH, URLS[name], hint="swapped")
+    result.fails("http.wrong-service", Layer.AUTH, URLS[name], hint="swapped")
 
 
-def test_a_gateway_without_runtime_state() -> None:
+def test_gateway_without_runtime_state() -> None:
     states = {"/internal/sandbox-instances/": JSONResponse({"code": "NOT_FOUND"}, 404)}
     app = Service().application(Route("/internal/{path:path}", lambda _: JSONResponse({}, 404)))
     name = f"{GATEWAY}.internal"
@@ -220,27 +220,27 @@ def test_a_gateway_without_runtime_state() -> None:
         check(name, web.url).fails("http.internal-blocked", Layer.AUTH, URLS[name], hint="/internal/")
 
 
-def test_an_api_where_the_dashboard_belongs() -> None:
+def test_api_in_place_of_the_dashboard() -> None:
     with web_server(control_plane_api()) as web:
         check(DASHBOARD, web.url).fails("http.wrong-service", Layer.AUTH, PAGES, hint="swapped")
 
 
-def test_a_page_without_the_others() -> None:
+def test_not_the_dashboard() -> None:
     site = Starlette(routes=[Route("/", lambda _: HTMLResponse("<!doctype html><p>Welcome"))])
     with web_server(site) as web:
-        found = check(DASHBOARD, web.url)
-    found.warns("http.not-the-dashboard", Layer.ACCESS, PAGES, hint="every path")
+        result = check(DASHBOARD, web.url)
+    result.warns("http.not-the-dashboard", Layer.ACCESS, PAGES, hint="every path")
 
 
 @pytest.mark.parametrize("name", profiles.first(1, [PUBLIC, *INTERNAL, DASHBOARD]))
-def test_a_redirect_to_https(name: str) -> None:
+def test_redirect_to_https(name: str) -> None:
     with proxy("http://127.0.0.1:1", "redirects") as server:
-        found = check(name, f"http://127.0.0.1:{server.port}")
-    finding = found.fails("http.redirects", Layer.AUTH, URLS[name], hint="that it redirects to")
+        result = check(name, f"http://127.0.0.1:{server.port}")
+    finding = result.fails("http.redirects", Layer.AUTH, URLS[name], hint="that it redirects to")
     assert "301, a redirect to https://127.0.0.1/" in finding.message
 
 
-def test_a_sign_in_before_the_dashboard() -> None:
+def test_login_page_in_front_of_the_dashboard() -> None:
     reply = Response(status_code=302, headers={"location": "https://login.example/?token=abc"})
     with web_server(replying(reply)) as web:
         finding = check(DASHBOARD, web.url).warns("http.redirects", Layer.AUTH, PAGES, hint="redirects to")
@@ -248,31 +248,31 @@ def test_a_sign_in_before_the_dashboard() -> None:
 
 
 @pytest.mark.parametrize("name", profiles.first(1, [PUBLIC, *INTERNAL, DASHBOARD]))
-def test_a_proxy_before_a_dead_service(name: str) -> None:
+def test_proxy_without_its_service(name: str) -> None:
     with proxy("http://127.0.0.1:1") as server:
-        found = check(name, f"http://127.0.0.1:{server.port}")
-    finding = found.fails("http.bad-gateway", Layer.AUTH, URLS[name], hint="upstream")
+        result = check(name, f"http://127.0.0.1:{server.port}")
+    finding = result.fails("http.bad-gateway", Layer.AUTH, URLS[name], hint="upstream")
     assert "502 text/html (nginx" in finding.message
 
 
-def test_a_gateway_of_a_cloud_before_a_dead_service() -> None:
+def test_cloud_gateway_without_its_service() -> None:
     with web_server(replying(JSONResponse({"message": "no upstream"}, 503))) as web:
         check(PUBLIC, web.url).fails("http.bad-gateway", Layer.AUTH, URLS[PUBLIC], hint="upstream")
 
 
 @pytest.mark.parametrize("name", INTERNAL)
-def test_another_token(name: str) -> None:
+def test_token_rejected(name: str) -> None:
     with web_server(application(name)) as web:
-        found = check(name, web.url, token="another-token-0123456789abcdef")
-    found.fails("http.token-rejected", Layer.AUTH, TOKEN_KEY, hint=f"{TOKEN_KEY} (mistle.toml)")
+        result = check(name, web.url, token="another-token-0123456789abcdef")
+    result.fails("http.token-rejected", Layer.AUTH, TOKEN_KEY, hint=f"{TOKEN_KEY} (mistle.toml)")
 
 
-def to_the_token(app: ASGIApp, reply: Response) -> ASGIApp:
-    """Answers so whoever shows the right token."""
+def replying_to_token(app: ASGIApp, reply: Response) -> ASGIApp:
+    """Sends ``reply`` to requests with the right token."""
 
     async def answering(scope: Scope, receive: Receive, send: Send) -> None:
-        shown = (b"x-mistle-service-token", TOKEN.encode()) in scope.get("headers", [])
-        await (reply if shown else app)(scope, receive, send)
+        sent = (b"x-mistle-service-token", TOKEN.encode()) in scope.get("headers", [])
+        await (reply if sent else app)(scope, receive, send)
 
     return answering
 
@@ -288,46 +288,46 @@ def to_the_token(app: ASGIApp, reply: Response) -> ASGIApp:
     ],
     ids=["429", "302", "200", "204"],
 )
-def test_an_answer_that_does_not_show_whether_the_token_is_right(name: str, reply: Response) -> None:
-    with web_server(to_the_token(application(name), reply)) as web:
-        found = check(name, web.url)
-    assert found.status is Status.SKIP, found
-    assert f"not proven: answered {reply.status_code}" in found["http.auth"].message
-    assert found["http.auth"].fields == (TOKEN_KEY,)
-    assert found["http.access"].fields == (URLS[name],)
+def test_reply_that_does_not_prove_the_token(name: str, reply: Response) -> None:
+    with web_server(replying_to_token(application(name), reply)) as web:
+        result = check(name, web.url)
+    assert result.status is Status.SKIP, result
+    assert f"not proven: answered {reply.status_code}" in result["http.auth"].message
+    assert result["http.auth"].fields == (TOKEN_KEY,)
+    assert result["http.access"].fields == (URLS[name],)
 
 
 @pytest.mark.parametrize("name", INTERNAL[:2])
-def test_an_error_at_the_token(name: str) -> None:
-    with web_server(to_the_token(application(name), PlainTextResponse("Internal Server Error", 500))) as web:
-        found = check(name, web.url)
-    finding = found.fails("http.unhealthy", Layer.ACCESS, URLS[name], hint="log of the service")
+def test_server_error_for_the_token(name: str) -> None:
+    with web_server(replying_to_token(application(name), PlainTextResponse("Internal Server Error", 500))) as web:
+        result = check(name, web.url)
+    finding = result.fails("http.unhealthy", Layer.ACCESS, URLS[name], hint="log of the service")
     assert "with the shared token answers 500 text/plain" in finding.message
-    assert not any(TOKEN_KEY in finding.fields for finding in found.findings)
+    assert not any(TOKEN_KEY in finding.fields for finding in result.findings)
 
 
 @pytest.mark.parametrize("name", INTERNAL)
-def test_a_service_that_checks_no_token(name: str) -> None:
+def test_service_that_checks_no_token(name: str) -> None:
     with web_server(application(name, Service(checks_token=False))) as web:
-        found = check(name, web.url)
-    finding = found.fails("http.token-not-checked", Layer.AUTH, URLS[name], hint="close the service")
+        result = check(name, web.url)
+    finding = result.fails("http.token-not-checked", Layer.AUTH, URLS[name], hint="close the service")
     assert "with no token" in finding.message
     assert not any(request.headers.get("x-mistle-service-token") == TOKEN for request in web.requests)
 
 
 @pytest.mark.parametrize("name", INTERNAL)
-def test_a_service_that_takes_any_token(name: str) -> None:
+def test_service_that_accepts_any_token(name: str) -> None:
     with web_server(_adding_token(application(name, Service(token=TOKEN)))) as web:
         finding = check(name, web.url).fails("http.token-not-checked", Layer.AUTH, URLS[name], hint="may be adding it")
     assert "with a wrong token" in finding.message
 
 
 def _adding_token(app: ASGIApp) -> ASGIApp:
-    """A proxy that puts the right token in the place of any other."""
+    """A proxy that replaces every token with the right one."""
 
     async def adding(scope: Scope, receive: Receive, send: Send) -> None:
-        shown = [(name, value) for name, value in scope.get("headers", []) if name == b"x-mistle-service-token"]
-        headers = [*(set(scope.get("headers", [])) - set(shown)), *([(shown[0][0], TOKEN.encode())] if shown else [])]
+        sent = [(name, value) for name, value in scope.get("headers", []) if name == b"x-mistle-service-token"]
+        headers = [*(set(scope.get("headers", [])) - set(sent)), *([(sent[0][0], TOKEN.encode())] if sent else [])]
         await app({**scope, "headers": headers}, receive, send)
 
     return adding
@@ -350,7 +350,7 @@ def _adding_token(app: ASGIApp) -> ASGIApp:
     ],
     ids=["sign-in", "page 403", "page 404", "Traefik", "Kong", "number", "400", "500", "text 200", "JSON 200"],
 )
-def test_a_proxy_that_keeps_internal_paths_back(name: str, reply: Response) -> None:
+def test_internal_paths_blocked(name: str, reply: Response) -> None:
     with web_server(before(application(name), {"/internal/": reply})) as web:
         finding = check(name, web.url).fails(
             "http.internal-blocked", Layer.AUTH, URLS[name], hint="not its public entrance"
@@ -360,14 +360,14 @@ def test_a_proxy_that_keeps_internal_paths_back(name: str, reply: Response) -> N
 
 
 @pytest.mark.parametrize("name", INTERNAL)
-def test_an_error_before_which_no_token_was_checked(name: str) -> None:
+def test_server_error_without_a_token_check(name: str) -> None:
     error = JSONResponse({"code": "INTERNAL_ERROR", "message": "oh no"}, 500)
     with web_server(before(application(name), {"/internal/": error})) as web:
         check(name, web.url).fails("http.token-not-checked", Layer.AUTH, URLS[name], hint="close the service")
 
 
 @pytest.mark.parametrize("token", ["schlüssel-☃-0123456789abcdef", "two\nlines-0123456789abcdef"])
-def test_a_token_that_no_header_holds(token: str) -> None:
+def test_token_not_valid_in_a_header(token: str) -> None:
     name = INTERNAL[0]
     with web_server(application(name)) as web:
         finding = check(name, web.url, token=token).fails(
@@ -376,25 +376,25 @@ def test_a_token_that_no_header_holds(token: str) -> None:
     assert token not in finding.message
 
 
-def test_a_token_of_latin_letters() -> None:
+def test_token_of_latin_letters() -> None:
     token = "schlüssel-0123456789abcdef"  # a byte for each letter, as Node.js writes it
     with web_server(application(INTERNAL[0], Service(token=token))) as web:
         assert check(INTERNAL[0], web.url, token=token).status is Status.OK
 
 
-def test_a_gateway_that_lost_its_valkey() -> None:
+def test_gateway_whose_valkey_stopped() -> None:
     name = f"{GATEWAY}.internal"
     with valkey_server() as valkey, web_server(gateway(valkey=valkey.url())) as web:
         assert check(name, web.url).status is Status.OK
         assert valkey.client().dbsize() == 0
         valkey.stop()
-        found = check(name, web.url)
-    finding = found.fails("gateway.valkey-unreachable", Layer.ACCESS, VALKEY, hint=f"{VALKEY} (mistle.toml)")
+        result = check(name, web.url)
+    finding = result.fails("gateway.valkey-unreachable", Layer.ACCESS, VALKEY, hint=f"{VALKEY} (mistle.toml)")
     assert "500" in finding.message
-    assert found["http.auth"].fields == (URLS[name], TOKEN_KEY)
+    assert result["http.auth"].fields == (URLS[name], TOKEN_KEY)
 
 
-def test_a_gateway_that_waits_for_its_valkey() -> None:
+def test_gateway_that_waits_for_its_valkey() -> None:
     async def wait(request: Request) -> Response:
         if request.headers.get("x-mistle-service-token") == TOKEN:
             await asyncio.sleep(30)
@@ -402,29 +402,29 @@ def test_a_gateway_that_waits_for_its_valkey() -> None:
 
     app = Service(checks_token=False).application(Route("/internal/{path:path}", wait))
     with web_server(app) as web:
-        found = check(f"{GATEWAY}.internal", web.url, timeout=1.0)
-    finding = found.fails("gateway.valkey-unreachable", Layer.ACCESS, VALKEY, hint="the gateway's log")
+        result = check(f"{GATEWAY}.internal", web.url, timeout=1.0)
+    finding = result.fails("gateway.valkey-unreachable", Layer.ACCESS, VALKEY, hint="the gateway's log")
     assert "no answer in time" in finding.message
 
 
-def test_a_gateway_that_never_reached_its_valkey() -> None:
+def test_gateway_that_never_reached_its_valkey() -> None:
     name = f"{GATEWAY}.internal"
     with web_server(gateway(valkey="redis://127.0.0.1:1")) as web:
-        found = check(name, web.url)
-    found.fails("network.refused", Layer.CONNECT, URLS[name], hint=f"reached its Valkey ({VALKEY}")
+        result = check(name, web.url)
+    result.fails("network.refused", Layer.CONNECT, URLS[name], hint=f"reached its Valkey ({VALKEY}")
 
 
-def test_an_api_that_waits(authority: Authority) -> None:
+def test_api_that_does_not_reply(authority: Authority) -> None:
     async def wait(_request: Request) -> Response:
         await asyncio.sleep(30)
         return JSONResponse({})
 
     with web_server(Starlette(routes=[Route("/{path:path}", wait)])) as web:
-        found = check(INTERNAL[0], web.url, timeout=1.0)
-    found.fails("network.silent", Layer.AUTH, URLS[INTERNAL[0]], hint="not hung")
+        result = check(INTERNAL[0], web.url, timeout=1.0)
+    result.fails("network.silent", Layer.AUTH, URLS[INTERNAL[0]], hint="not hung")
 
 
-def test_an_origin_that_is_not_trusted() -> None:
+def test_origin_not_trusted() -> None:
     with web_server(control_plane_api(trusted_origins=["https://app.example"])) as web:
         finding = check(PUBLIC, web.url).fails(
             "http.cors-refused", Layer.ACCESS, TRUSTED, hint=f"{PAGES} (mistle.toml)"
@@ -433,34 +433,34 @@ def test_an_origin_that_is_not_trusted() -> None:
 
 
 @pytest.mark.parametrize(
-    ("headers", "words"),
+    ("headers", "text"),
     [
         ({"access-control-allow-origin": "*"}, "access-control-allow-origin: *"),
         ({"access-control-allow-origin": DASHBOARD_ORIGIN}, "no access-control-allow-credentials"),
         ({"access-control-allow-origin": "null"}, "access-control-allow-origin: null"),
     ],
 )
-def test_a_proxy_with_cors_of_its_own(headers: dict[str, str], words: str) -> None:
+def test_proxy_that_changes_cors_headers(headers: dict[str, str], text: str) -> None:
     with web_server(before(control_plane_api(), {"/__healthz": JSONResponse({"ok": True}, headers=headers)})) as web:
         finding = check(PUBLIC, web.url).fails("http.cors-refused", Layer.ACCESS, TRUSTED, hint="answer twice")
-    assert words in finding.message
+    assert text in finding.message
 
 
-def test_a_public_entrance_that_keeps_its_document_back() -> None:
+def test_public_url_without_openapi_document() -> None:
     with web_server(before(control_plane_api(), {"/openapi.json": HTMLResponse("<h1>no</h1>", 403)})) as web:
-        found = check(PUBLIC, web.url)
-    assert found.status is Status.SKIP, found
-    assert "openapi.json does not say: 403 text/html" in found["http.auth"].message
-    assert found["http.access"].status is Status.OK
+        result = check(PUBLIC, web.url)
+    assert result.status is Status.SKIP, result
+    assert "openapi.json does not say: 403 text/html" in result["http.auth"].message
+    assert result["http.access"].status is Status.OK
 
 
-def test_a_service_without_its_document() -> None:
+def test_service_without_openapi_document() -> None:
     name = INTERNAL[0]
     with web_server(before(control_plane_api(), {"/openapi.json": HTMLResponse("<h1>no</h1>", 404)})) as web:
         check(name, web.url).fails("http.wrong-service", Layer.AUTH, URLS[name], hint="swapped")
 
 
-def test_a_document_too_long_to_be_read() -> None:
+def test_large_openapi_document() -> None:
     document = {"openapi": "3.1.0", "info": {"title": "Mistle Control Plane API", "version": "2.0.0"}}
     long = JSONResponse(document | {"paths": {f"/{number}": "x" * 100 for number in range(9000)}})
     with web_server(before(control_plane_api(), {"/openapi.json": long})) as web:
@@ -468,67 +468,67 @@ def test_a_document_too_long_to_be_read() -> None:
 
 
 @pytest.mark.parametrize("body", [b'{"info": ', b'{"info": [1]}', b"[]", b'{"info": {"title": 5}}', b"\xff\xff"])
-def test_a_document_of_nonsense(body: bytes) -> None:
+def test_malformed_openapi_document(body: bytes) -> None:
     name = INTERNAL[0]
     with web_server(before(control_plane_api(), {"/openapi.json": Response(body)})) as web:
         check(name, web.url).fails("http.wrong-service", Layer.AUTH, URLS[name], hint="swapped")
 
 
 @pytest.mark.parametrize("name", [*INTERNAL, PUBLIC, DASHBOARD])
-def test_before_the_deployment_the_name_is_resolved_alone(name: str) -> None:
-    found = check(name, "http://localhost:1", stage="before-deploy")
-    assert found.status is Status.SKIP, found
-    assert found["http.dns"].status is Status.OK
-    assert found["http.dns"].fields == ()
-    assert {finding.message for finding in found.findings[1:]} == {"not up yet"}
-    assert found["http.auth"].fields == (URLS[name],)
+def test_before_deployment_only_the_name_is_resolved(name: str) -> None:
+    result = check(name, "http://localhost:1", stage="before-deploy")
+    assert result.status is Status.SKIP, result
+    assert result["http.dns"].status is Status.OK
+    assert result["http.dns"].fields == ()
+    assert {finding.message for finding in result.findings[1:]} == {"not up yet"}
+    assert result["http.auth"].fields == (URLS[name],)
 
 
-def test_before_the_deployment_a_name_may_be_missing() -> None:
-    found = check(PUBLIC, "https://api.mistle.invalid", stage="before-deploy")
-    found.warns("network.name-not-found", Layer.DNS, URLS[PUBLIC], hint="DNS")
-    assert [finding.layer for finding in found.findings] == ["dns", "connect", "tls", "auth", "access"]
+def test_before_deployment_a_missing_name_is_a_warning() -> None:
+    result = check(PUBLIC, "https://api.mistle.invalid", stage="before-deploy")
+    result.warns("network.name-not-found", Layer.DNS, URLS[PUBLIC], hint="DNS")
+    assert [finding.layer for finding in result.findings] == ["dns", "connect", "tls", "auth", "access"]
 
 
-def test_a_name_that_is_missing() -> None:
-    found = check(PUBLIC, "https://api.mistle.invalid")
-    found.fails("network.name-not-found", Layer.DNS, URLS[PUBLIC], hint="DNS")
+def test_missing_name() -> None:
+    result = check(PUBLIC, "https://api.mistle.invalid")
+    result.fails("network.name-not-found", Layer.DNS, URLS[PUBLIC], hint="DNS")
 
 
-def test_a_silent_port() -> None:
+def test_silent_port() -> None:
     with faults.silent_port() as port:
-        found = check(PUBLIC, f"http://127.0.0.1:{port}", timeout=1.0)
-    found.fails("network.silent", Layer.AUTH, URLS[PUBLIC], hint="not hung")
+        result = check(PUBLIC, f"http://127.0.0.1:{port}", timeout=1.0)
+    result.fails("network.silent", Layer.AUTH, URLS[PUBLIC], hint="not hung")
 
 
-def test_a_port_that_hangs_up() -> None:
+def test_closing_port() -> None:
     with faults.closing_port() as port:
-        found = check(PUBLIC, f"http://127.0.0.1:{port}")
-    found.fails("network.reset", Layer.AUTH, URLS[PUBLIC], hint="the server's own log")
+        result = check(PUBLIC, f"http://127.0.0.1:{port}")
+    result.fails("network.reset", Layer.AUTH, URLS[PUBLIC], hint="the server's own log")
 
 
-def test_http_where_https_is_spoken(authority: Authority) -> None:
+def test_http_to_a_tls_port(authority: Authority) -> None:
     with web_server(control_plane_api(), authority.leaf()) as web:
-        found = check(PUBLIC, web.url.replace("https", "http"))
-    found.fails("network.tls-on-plaintext", Layer.AUTH, URLS[PUBLIC], hint="scheme with TLS")
+        result = check(PUBLIC, web.url.replace("https", "http"))
+    result.fails("network.tls-on-plaintext", Layer.AUTH, URLS[PUBLIC], hint="scheme with TLS")
     with proxy("http://127.0.0.1:1", certificate=authority.leaf()) as server:
-        found = check(PUBLIC, f"http://127.0.0.1:{server.port}")
-    found.fails("network.tls-on-plaintext", Layer.AUTH, URLS[PUBLIC], hint="scheme with TLS")
+        result = check(PUBLIC, f"http://127.0.0.1:{server.port}")
+    result.fails("network.tls-on-plaintext", Layer.AUTH, URLS[PUBLIC], hint="scheme with TLS")
 
 
-def test_https_where_http_is_spoken() -> None:
+def test_https_to_a_plaintext_port() -> None:
     with web_server(control_plane_api()) as web:
-        found = check(PUBLIC, web.url.replace("http", "https"))
-    found.fails("network.plaintext-on-tls", Layer.TLS, URLS[PUBLIC], hint="without TLS")
+        result = check(PUBLIC, web.url.replace("http", "https"))
+    result.fails("network.plaintext-on-tls", Layer.TLS, URLS[PUBLIC], hint="without TLS")
 
 
-def test_read_only_asks_the_same() -> None:
+def test_read_only_sends_the_same_requests() -> None:
     for name in INTERNAL:
         with web_server(application(name)) as web:
             assert check(name, web.url, read_only=True).status is Status.OK
 
 
-def test_the_token_is_in_no_text() -> None:
+def test_token_is_in_no_text() -> None:
     subject = planned(INTERNAL[0], values(INTERNAL[0], "http://api:5100"))
     assert subject.target == "http://api:5100/"
     assert TOKEN not in repr(subject)
@@ -547,12 +547,12 @@ def test_the_token_is_in_no_text() -> None:
         ("data_plane_migrations", set()),
     ],
 )
-def test_who_uses_what(service: str, expected: set[str]) -> None:
+def test_services_that_use_each_url(service: str, expected: set[str]) -> None:
     assert {resource.name for resource in RESOURCES if service in resource.services} == expected
 
 
 def compared(**releases: str) -> dict[str, tuple[str, Finding]]:
-    """What comparing these releases adds: the check and the finding, by id. Keywords: control_internal, …"""
+    """The finding that the comparison of these releases adds, and its check. Keywords: control_internal, …"""
     results = []
     for key, release in releases.items():
         plane, _, way = key.partition("_")
@@ -560,41 +560,41 @@ def compared(**releases: str) -> dict[str, tuple[str, Finding]]:
         with web_server(application(name, Service(release=release))) as web:
             run, subject = check(name, web.url), planned(name, values(name, web.url))
         results.append(Result(name, "http_service", subject.target, keys_of(subject), (), facts=run.facts))
-    found = compare(tuple(results), {})
-    return {finding.id: (result.name, finding) for result in found for finding in result.findings}
+    result = compare(tuple(results), {})
+    return {finding.id: (result.name, finding) for result in result for finding in result.findings}
 
 
-def test_one_release_everywhere() -> None:
+def test_same_release() -> None:
     assert compared(control_internal="1.4.0", control_public="1.4.0", data_internal="1.4.0") == {}
 
 
 @pytest.mark.parametrize("way", ["internal", "public"])
 def test_mixed_releases(way: str) -> None:
-    found = compared(**{f"control_{way}": "1.4.0", "data_internal": "1.3.9"})
-    name, finding = found["services.mixed-releases"]
+    result = compared(**{f"control_{way}": "1.4.0", "data_internal": "1.3.9"})
+    name, finding = result["services.mixed-releases"]
     assert (name, finding.layer, finding.status) == (f"{DATA}.internal", Layer.FITNESS, Status.WARN)
     assert finding.fields == (f"{API}.{way}_url", f"{DATA}.internal_url")
     assert "1.4.0" in finding.message
     assert "1.3.9" in finding.message
     assert "deploy one release everywhere" in finding.hint
-    assert len(found) == 1
+    assert len(result) == 1
 
 
-def test_the_public_url_leads_elsewhere() -> None:
-    found = compared(control_internal="1.4.0", control_public="1.3.9", data_internal="1.4.0")
-    name, finding = found["services.public-differs"]
+def test_public_url_with_another_release() -> None:
+    result = compared(control_internal="1.4.0", control_public="1.3.9", data_internal="1.4.0")
+    name, finding = result["services.public-differs"]
     assert (name, finding.layer, finding.status) == (PUBLIC, Layer.FITNESS, Status.FAIL)
     assert finding.fields == (f"{API}.internal_url", f"{API}.public_url")
     assert f"{API}.internal_url and {API}.public_url" in finding.hint
-    assert len(found) == 1
+    assert len(result) == 1
 
 
 @pytest.mark.parametrize("one", ["control_internal", "control_public", "data_internal"])
-def test_one_release_alone_shows_nothing(one: str) -> None:
+def test_single_release_proves_nothing(one: str) -> None:
     assert compared(**{one: "1.4.0"}) == {}
 
 
-def test_the_callers_proxies_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_proxy_variables_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("HTTP_PROXY", "http_proxy", "ALL_PROXY", "WS_PROXY", "ws_proxy"):
         monkeypatch.setenv(name, "http://127.0.0.1:1")
     with web_server(application(INTERNAL[2])) as web:
