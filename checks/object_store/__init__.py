@@ -1,4 +1,4 @@
-"""An S3 bucket, as Mistle uses it: objects are put, looked at, read and deleted, and nothing else."""
+"""An S3 bucket, as Mistle uses it: PutObject, HeadObject, GetObject and DeleteObject, and nothing else."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from checks.core.threads import dead_addresses, in_thread
 from checks.net.http import NotHttp, reach_endpoint
 from checks.net.tcp import RESET, NetworkCheck, resolve
 from checks.object_store import causes
-from checks.object_store.addressing import HIDDEN, StyleRefused, elsewhere, find, minds_keys
+from checks.object_store.addressing import DENIED, StyleRefused, checks_secret, find_bucket, in_other_style
 from checks.object_store.client import Bucket
 from checks.object_store.responses import Altered, StoreError, Unreadable
 from checks.object_store.round_trip import ChecksumRefused, RoundTrip
@@ -25,21 +25,21 @@ from checks.object_store.store import Store
 if TYPE_CHECKING:
     from checks.net.http import Endpoint
 
-_KEYS = ("access_key_id", "secret_access_key", "region")
-_PLACE = ("bucket_name", "force_path_style")
+_KEY_FIELDS = ("access_key_id", "secret_access_key", "region")
+_BUCKET_FIELDS = ("bucket_name", "force_path_style")
 
 
 @dataclass(frozen=True, kw_only=True)
 class ObjectStore(NetworkCheck):
-    """Proves that objects can be kept: one is put with a CRC32, looked at, read back and deleted.
+    """Proves that objects can be stored: it puts one with a CRC32, reads its head and body, and deletes it.
 
-    Writes one object of a few bytes, `mistle-preflight/<random>`, and removes it, also after a time-out; where the
-    bucket keeps versions, those too, if that is permitted. With --read-only it asks for an object that is not there.
-    Where the store denies that, it asks once more, with a made-up secret: a store that says the same proves no keys.
+    Writes one object of a few bytes, `mistle-preflight/<random>`, and removes it, also after a time-out; if the bucket
+    keeps versions, it removes those too, where permitted. With --read-only it only requests an object that is absent.
+    If the store denies that request, the check sends it again with a made-up secret: the same reply proves no keys.
     Needs what Mistle needs: s3:GetObject, s3:PutObject, s3:DeleteObject on the bucket's objects. It never lists and
-    never asks for the bucket itself. The host is the one that Mistle's client talks to: it begins with the bucket's
-    name unless path style is set, the endpoint is an IP address, or the name is none for a host (short, capitals).
-    Without a region, and then whatever the style, it takes the store's word for both: Mistle hands them to nobody.
+    never requests the bucket itself. It connects to the same host as Mistle's client: the name begins with the bucket's
+    unless path style is set, the endpoint is an IP address, or the bucket's name is not valid in a host name.
+    Without a region in the configuration, it finds the region and the style that work: Mistle passes neither to Archil.
     """
 
     kind = "object_store"
@@ -48,80 +48,81 @@ class ObjectStore(NetworkCheck):
     address: ClassVar[tuple[str, ...]] = ("endpoint",)
 
     bucket: Bucket
-    public: bool = False  # others must reach it, from outside
+    public: bool = False  # Archil must reach it from the internet
 
     @property
     def target(self) -> str:
-        """The endpoint and the bucket."""
-        where = self.bucket.endpoint.address if self.bucket.endpoint else f"AWS {self.bucket.region}"
-        return f"{where}/{self.bucket.name}"
+        address = self.bucket.endpoint.address if self.bucket.endpoint else f"AWS {self.bucket.region}"
+        return f"{address}/{self.bucket.name}"
 
     @property
     def layers(self) -> tuple[Layer, ...]:
-        """The tls rung is there for https only, fitness where somebody else must reach the store."""
         tls = () if self.bucket.endpoint and not self.bucket.endpoint.tls else (Layer.TLS,)
         fitness = (Layer.FITNESS,) if self.public else ()
         return (Layer.DNS, Layer.CONNECT, *tls, Layer.AUTH, Layer.ACCESS, *fitness)
 
     async def run(self, record: Recorder) -> None:
-        """Ask for an object that is not there, which proves keys and place; then put one, and remove it."""
         with closing(await self._open(record)) as store:
-            await self._climb(record, store)
+            await self._run_layers(record, store)
 
-    async def _climb(self, record: Recorder, store: Store) -> None:
+    async def _run_layers(self, record: Recorder, store: Store) -> None:
         key = f"mistle-preflight/{secrets.token_hex(8)}"
-        await self._approach(record, store, key)
+        await self._reach(record, store, key)
         unproven: tuple[str, ...] = ()
-        with record.layer(Layer.AUTH, "signed requests are accepted", proves=_KEYS):
-            store, answer = await find(record, store, key)
-            if answer.code == HIDDEN and not await minds_keys(record, store, key):
-                unproven = _KEYS
+        with record.layer(Layer.AUTH, "signed requests are accepted", proves=_KEY_FIELDS):
+            store, reply = await find_bucket(record, store, key)
+            if reply.code == DENIED and not await checks_secret(record, store, key):
+                unproven = _KEY_FIELDS
                 record.skip(Layer.AUTH, "no key is proven: the store denies a made-up secret in no other way", unproven)
         if record.settings.read_only:
-            self._judge(record, answer)
+            self._note_read_only(record, reply)
         else:
             with record.layer(
-                Layer.ACCESS, f"objects of {self.bucket.name} can be put, read and deleted", proves=_PLACE + unproven
+                Layer.ACCESS,
+                f"objects of {self.bucket.name} can be put, read and deleted",
+                proves=_BUCKET_FIELDS + unproven,
             ):
                 await RoundTrip(record, store, key).run()
         if self.public:
             with record.layer(Layer.FITNESS, "its name leads to public addresses", proves=self.address):
-                await _require_public(record, store.place)
+                await _require_public(record, store.endpoint)
 
     async def _open(self, record: Recorder) -> Store:
-        # An upload may be answered after this check's end; it is then removed, if the process is still there.
+        # The reply to an upload may come after this check's end; the object is then removed, if the process still runs.
         limits = record.share_of_time(0.4), 2 * record.settings.timeout
-        make = partial(Store, self.bucket, record.settings.trust.web, limits, dead_addresses())
+        connect = partial(Store, self.bucket, record.settings.trust.web, limits, dead_addresses())
         try:
-            return await in_thread(make)
+            return await in_thread(connect)
         except Exception as error:
             with record.layer(Layer.CONFIG, "the client accepts these names"):
                 raise error from None
-            raise AssertionError("a failed rung ends the climb") from error
+            raise AssertionError("a failed layer stops the check") from error
 
-    async def _approach(self, record: Recorder, store: Store, key: str) -> None:
-        """The rungs below, at the host that the SDK talks to; a host that only the bucket's name spoils is named so."""
+    async def _reach(self, record: Recorder, store: Store, key: str) -> None:
+        """The network layers, at the SDK's host. If only the path-style host works, blame the addressing style."""
         try:
-            await reach_endpoint(record, store.place, self.address)
+            await reach_endpoint(record, store.endpoint, self.address)
         except StopCheck:
-            failed = record.findings[-1]
-            if not self.bucket.path_style and (found := await elsewhere(record, store, key)):
-                record.findings.remove(failed)
-                refused = StyleRefused(f"{store.place.host}: {failed.message}", found[1], in_path=True)
+            failure = record.findings[-1]
+            if not self.bucket.path_style and (other := await in_other_style(record, store, key)):
+                record.findings.remove(failure)
+                refused = StyleRefused(f"{store.endpoint.host}: {failure.message}", other[1], in_path=True)
                 record.note(causes.PATH_STYLE_NEEDED.diagnosis(str(refused)))
             raise
 
-    def _judge(self, record: Recorder, answer: StoreError) -> None:
-        """What an object that is not there shows of the bucket."""
-        with record.layer(Layer.ACCESS, f"the bucket {self.bucket.name} is there, and may be read", proves=_PLACE):
-            if answer.code == HIDDEN:
-                reason = "the store said AccessDenied of an absent object, as it does to whoever may not list"
-                record.skip(Layer.ACCESS, f"read-only: no right is proven; {reason}", _PLACE)
+    def _note_read_only(self, record: Recorder, reply: StoreError) -> None:
+        """What the reply for an absent object proves of the bucket."""
+        with record.layer(
+            Layer.ACCESS, f"the bucket {self.bucket.name} is there, and may be read", proves=_BUCKET_FIELDS
+        ):
+            if reply.code == DENIED:
+                reason = "the store replied AccessDenied for an absent object, as it does to a user who may not list"
+                record.skip(Layer.ACCESS, f"read-only: no right is proven; {reason}", _BUCKET_FIELDS)
                 return
         record.skip(Layer.ACCESS, "read-only: putting and deleting are not proven", ("bucket_name",))
 
     def diagnose(self, error: Exception) -> Diagnosis | None:
-        """The store's own code decides; what is not a store's word is the network's."""
+        """Map the store's replies first; everything else is a network error."""
         from botocore.exceptions import (
             BotoCoreError,
             FlexibleChecksumError,
@@ -148,8 +149,8 @@ class ObjectStore(NetworkCheck):
                 return causes.UNKNOWN_ACCESS_KEY.diagnosis("the access key id holds a line break, and cannot be sent")
             case NotHttp():
                 return causes.NOT_S3.diagnosis(str(error))
-        if found := super().diagnose(error):
-            return found
+        if diagnosis := super().diagnose(error):
+            return diagnosis
         if isinstance(error.__cause__, IncompleteRead):
             return RESET.diagnosis("the connection was closed in the middle of an answer", blames=self.address)
         if isinstance(error, BotoCoreError | HTTPError | HTTPException | Unreadable):
@@ -157,10 +158,10 @@ class ObjectStore(NetworkCheck):
         return None
 
 
-async def _require_public(record: Recorder, place: Endpoint) -> None:
-    addresses = await resolve(place.host, place.port)
+async def _require_public(record: Recorder, endpoint: Endpoint) -> None:
+    addresses = await resolve(endpoint.host, endpoint.port)
     private = [address for address in addresses if not ip_address(address).is_global]
     if private:
-        message = f"{place.host} is {foreign(' and '.join(private))} here"
-        some = Status.WARN if len(private) < len(addresses) else Status.FAIL
-        record.note(causes.NOT_PUBLIC.diagnosis(message, status=some))
+        message = f"{endpoint.host} is {foreign(' and '.join(private))} here"
+        status = Status.WARN if len(private) < len(addresses) else Status.FAIL
+        record.note(causes.NOT_PUBLIC.diagnosis(message, status=status))

@@ -1,4 +1,4 @@
-"""Which way leads to a bucket: its name as a part of the host or of the path, and its region."""
+"""How a bucket is addressed: its name in the host name or in the path, and its region."""
 
 from __future__ import annotations
 
@@ -11,81 +11,81 @@ from typing import TYPE_CHECKING
 from checks.core.check import Layer
 from checks.core.threads import in_thread
 from checks.net.http import refuse_others, refuse_tls
-from checks.object_store.causes import ACCESS_DENIED, WRONG_REGION, by_answer
+from checks.object_store.causes import ACCESS_DENIED, WRONG_REGION, cause_of
 from checks.object_store.responses import StoreError
 
 if TYPE_CHECKING:
     from checks.core.check import Recorder
     from checks.object_store.store import Store
 
-ABSENT, HIDDEN = "NoSuchKey", "AccessDenied"  # how a bucket answers for an object that is not there
+ABSENT, DENIED = "NoSuchKey", "AccessDenied"  # the codes of a bucket's reply for an absent object
 
 
 class StyleRefused(Exception):
-    """The bucket is where the other addressing style looks for it: in the path, or else in the host name."""
+    """The bucket is reached in the other addressing style only: in the path, or else in the host name."""
 
-    def __init__(self, failure: str, answer: StoreError, *, in_path: bool) -> None:
+    def __init__(self, failure: str, reply: StoreError, *, in_path: bool) -> None:
         style = "in path style" if in_path else "with the bucket in the host name"
-        super().__init__(f"{failure}; {style}, {answer.said}")
+        super().__init__(f"{failure}; {style}, {reply.summary}")
         self.in_path = in_path
 
 
-async def find(record: Recorder, store: Store, key: str) -> tuple[Store, StoreError]:
-    """The store that answers for the bucket, and how it refuses ``key``, which is not there.
+async def find_bucket(record: Recorder, store: Store, key: str) -> tuple[Store, StoreError]:
+    """The store that has the bucket, and its reply for ``key``, which is absent.
 
-    Where the bucket's region is unknown, region and style are the ones that work. Raises Refused, StyleRefused.
+    If the bucket's region is unknown, tries other regions and styles. Raises StoreError, StyleRefused.
     """
-    is_open = not store.bucket.region
-    answer = await _ask(record, store, key)
-    if is_open and by_answer(answer) is WRONG_REGION:
-        store = await in_thread(partial(store.other, region=answer.region))
-        answer = await _ask(record, store, key)
-    if not _is_there(answer) and by_answer(answer).layer is not Layer.AUTH:
-        found = await elsewhere(record, store, key, answer.code)
-        if found and not is_open:
-            raise StyleRefused(answer.said, found[1], in_path=found[0].bucket.path_style)
-        store, answer = found or (store, answer)
-    if not _is_there(answer):
-        raise answer
-    return store, answer
+    is_unknown = not store.bucket.region
+    reply = await _get_absent(record, store, key)
+    if is_unknown and cause_of(reply) is WRONG_REGION:
+        store = await in_thread(partial(store.changed, region=reply.region))
+        reply = await _get_absent(record, store, key)
+    if not _bucket_exists(reply) and cause_of(reply).layer is not Layer.AUTH:
+        other = await in_other_style(record, store, key, reply.code)
+        if other and not is_unknown:
+            raise StyleRefused(reply.summary, other[1], in_path=other[0].bucket.path_style)
+        store, reply = other or (store, reply)
+    if not _bucket_exists(reply):
+        raise reply
+    return store, reply
 
 
-async def minds_keys(record: Recorder, store: Store, key: str) -> bool:
-    """Whether a made-up secret is told that it is wrong; else AccessDenied says nothing of the given one."""
-    other = await in_thread(partial(store.other, secret_access_key=secrets.token_hex(20)))
-    return by_answer(await _ask(record, other, key)).layer is Layer.AUTH
+async def checks_secret(record: Recorder, store: Store, key: str) -> bool:
+    """Whether the store rejects a random secret as such. If not, AccessDenied does not prove the configured secret."""
+    other = await in_thread(partial(store.changed, secret_access_key=secrets.token_hex(20)))
+    return cause_of(await _get_absent(record, other, key)).layer is Layer.AUTH
 
 
-async def elsewhere(record: Recorder, store: Store, key: str, code: str = "") -> tuple[Store, StoreError] | None:
-    """The same in the other style, if that leads elsewhere, and to the bucket; or to S3 where ``code`` is not S3's."""
-    other = await in_thread(partial(store.other, path_style=not store.bucket.path_style))
-    if other.place.host == store.place.host:
+async def in_other_style(record: Recorder, store: Store, key: str, code: str = "") -> tuple[Store, StoreError] | None:
+    """The store in the other style, and its reply, if its host differs and has the bucket (without ``code``: is S3)."""
+    other = await in_thread(partial(store.changed, path_style=not store.bucket.path_style))
+    if other.endpoint.host == store.endpoint.host:
         return None
-    with suppress(Exception):  # whatever is wrong with the other way, it is not the one to mend
+    with suppress(Exception):  # the other style is not configured: its errors do not matter
         async with asyncio.timeout(record.share_of_time(0.5)):
-            answer = await in_thread(partial(other.look, key))
-            if answer.code in {ABSENT, HIDDEN} or (answer.is_s3 and not code):
-                return other, answer
+            reply = await in_thread(partial(other.get_absent, key))
+            if reply.code in {ABSENT, DENIED} or (reply.is_s3 and not code):
+                return other, reply
     return None
 
 
-def _is_there(answer: StoreError) -> bool:
-    """Whether a bucket answers so for an object that is not there, as far as its words tell."""
-    return answer.code == ABSENT or (answer.code == HIDDEN and by_answer(answer) is ACCESS_DENIED)
+def _bucket_exists(reply: StoreError) -> bool:
+    """Whether this is a bucket's reply for an absent object, as far as the message shows."""
+    return reply.code == ABSENT or (reply.code == DENIED and cause_of(reply) is ACCESS_DENIED)
 
 
-async def _ask(record: Recorder, store: Store, key: str) -> StoreError:
+async def _get_absent(record: Recorder, store: Store, key: str) -> StoreError:
     from urllib3.exceptions import HTTPError
 
     try:
         async with asyncio.timeout(record.share_of_time(0.5)):
-            answer = await in_thread(partial(store.look, key))
+            reply = await in_thread(partial(store.get_absent, key))
     except HTTPError as error:
-        await refuse_tls(record, store.place, error)
+        await refuse_tls(record, store.endpoint, error)
         raise
     except TimeoutError as error:
-        await refuse_others(record, store.place, error)
+        await refuse_others(record, store.endpoint, error)
         raise
-    if answer.status == 400 and not answer.is_s3:
-        await refuse_tls(record, store.place)
-    return answer
+    if reply.status == 400 and not reply.is_s3:
+        await refuse_tls(record, store.endpoint)
+    return reply

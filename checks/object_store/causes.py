@@ -1,4 +1,4 @@
-"""What can be wrong with an object store, and how its answers show it."""
+"""The causes of findings about an object store, and how the store's replies map to them."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ UNKNOWN_ACCESS_KEY = Cause(
 ACCOUNT_SUSPENDED = Cause(
     "object-store.account-suspended",
     Layer.AUTH,
-    "the store knows the access key id, and has switched its user off",
+    "the store knows the access key id, and has disabled its user",
     "switch the user of {access_key_id} on at the store, or use the key of another one",
     blames=("access_key_id",),
 )
 SIGNATURE_MISMATCH = Cause(
     "object-store.signature-mismatch",
     Layer.AUTH,
-    "the secret is not the one that belongs to the access key id (some stores say this of an unknown id too)",
+    "the secret is not the one that belongs to the access key id (some stores reply the same to an unknown id)",
     "correct {secret_access_key}: it must be the one that was issued with {access_key_id}; "
     "a proxy that changes the Host header has the same effect",
     blames=("secret_access_key",),
@@ -71,7 +71,7 @@ BUCKET_MISSING = Cause(
 ACCESS_DENIED = Cause(
     "object-store.access-denied",
     Layer.ACCESS,
-    "the user may not do one of the things that Mistle does with objects of the bucket",
+    "the user lacks a permission that Mistle needs for the objects of the bucket",
     "allow s3:GetObject, s3:PutObject and s3:DeleteObject on every object of {bucket_name} to the user of "
     "{access_key_id}, in the user's or the bucket's policy",
     blames=("access_key_id",),
@@ -100,21 +100,21 @@ CHECKSUM_REFUSED = Cause(
 NOT_READ_BACK = Cause(
     "object-store.not-read-back",
     Layer.ACCESS,
-    "what was uploaded does not come back the same: a cache or a proxy stands before the store, or it is damaged",
-    "let {endpoint} name the store itself; nothing between may cache or change objects",
+    "what was uploaded is not returned unchanged: a cache or proxy is in front of the store, or the store is damaged",
+    "let {endpoint} name the store itself; no proxy in front of it may cache or change objects",
     blames=("endpoint",),
 )
 NOT_S3 = Cause(
     "object-store.not-s3",
     Layer.ACCESS,
-    "something answers there that is not S3: the store's console, a web page, another API",
+    "the server that replies is not S3: it is the store's console, a web page, another API",
     "let {endpoint} name the store's S3 API, whose port is often another than its console's",
     blames=("endpoint",),
 )
 SERVER_ERROR = Cause(
     "object-store.server-error",
     Layer.ACCESS,
-    "the store, or a proxy before it, fails by itself (a 5xx status)",
+    "the store, or a proxy in front of it, has an error of its own (a 5xx status)",
     "look at the log of the store at {endpoint}",
     blames=("endpoint",),
 )
@@ -122,13 +122,13 @@ REFUSED = Cause(
     "object-store.refused",
     Layer.ACCESS,
     "the store refuses one of Mistle's operations for a reason of its own, such as a quota",
-    "act on the store's words; the request was for {bucket_name}",
+    "act on the store's message; the request was for {bucket_name}",
     blames=("bucket_name",),
 )
 LEFTOVER = Cause(
     "object-store.leftover",
     Layer.ACCESS,
-    "an object that the probe wrote could not be removed, or may still appear",
+    "an object that the check wrote could not be removed, or may still appear",
     "remove it from {bucket_name}; it has a few bytes and is never read",
     blames=("bucket_name",),
     status=Status.WARN,
@@ -164,7 +164,7 @@ CAUSES = (
 )
 
 _DAY = 86_400.0
-BY_CODE = {
+_BY_CODE = {
     "InvalidAccessKeyId": UNKNOWN_ACCESS_KEY,
     "Unauthorized": UNKNOWN_ACCESS_KEY,
     "AuthorizationHeaderMalformed": UNKNOWN_ACCESS_KEY,
@@ -177,8 +177,9 @@ BY_CODE = {
     "InvalidBucketName": BUCKET_NAME_INVALID,
     "AllAccessDisabled": ACCESS_DENIED,
 }
-_DENIED = {"no such key": UNKNOWN_ACCESS_KEY, "invalid signature": SIGNATURE_MISMATCH}  # Garage has one code for all
-_ELSEWHERE = {
+# Garage has one code for all refusals: its texts tell them apart.
+_BY_DENIAL = {"no such key": UNKNOWN_ACCESS_KEY, "invalid signature": SIGNATURE_MISMATCH}
+_OTHER_REGION = {
     "AuthorizationHeaderMalformed",
     "PermanentRedirect",
     "TemporaryRedirect",
@@ -186,39 +187,39 @@ _ELSEWHERE = {
 }
 
 
-def by_answer(refusal: StoreError) -> Cause:
-    """The cause that an answer names."""
-    if refusal.code in _ELSEWHERE and refusal.region:
+def cause_of(refusal: StoreError) -> Cause:
+    """The cause that a reply shows."""
+    if refusal.code in _OTHER_REGION and refusal.region:
         return WRONG_REGION
     if refusal.code == "InvalidArgument" and refusal.operation == "GetObject":
-        return UNKNOWN_ACCESS_KEY  # of all that such a request holds, only the key id can have a wrong form
+        return UNKNOWN_ACCESS_KEY  # only the key id in such a request can be malformed
     if refusal.code == "AccessDenied":
-        return next((cause for words, cause in _DENIED.items() if words in refusal.words.lower()), ACCESS_DENIED)
-    if refusal.code in BY_CODE:
-        return BY_CODE[refusal.code]
+        return next((cause for text, cause in _BY_DENIAL.items() if text in refusal.text.lower()), ACCESS_DENIED)
+    if refusal.code in _BY_CODE:
+        return _BY_CODE[refusal.code]
     if refusal.status >= 500 and refusal.status != 501:
         return SERVER_ERROR
     return REFUSED if refusal.is_s3 else NOT_S3
 
 
 def diagnosis_of(refusal: StoreError) -> Diagnosis:
-    """The same, with what was observed, and a remedy as exact as the answer allows."""
-    cause = by_answer(refusal)
+    """The cause, with what was observed, and a hint as exact as the reply allows."""
+    cause = cause_of(refusal)
     if cause is CLOCK_SKEW:
-        return cause.diagnosis(f"{refusal.said}: {_compared(refusal.behind)}")
+        return cause.diagnosis(f"{refusal.summary}: {_clock_text(refusal.clock_behind)}")
     if cause is WRONG_REGION and refusal.region:
         return cause.diagnosis(
-            f'{refusal.said}: the bucket is in "{foreign(refusal.region)}"',
+            f'{refusal.summary}: the bucket is in "{foreign(refusal.region)}"',
             hint=f'write "{foreign(refusal.region)}" into {{region}}',
         )
     if cause is NOT_S3 and "location" in refusal.headers:
-        return cause.diagnosis(refusal.said, hint="write the address that it sends on to into {endpoint}")
-    return cause.diagnosis(refusal.said)
+        return cause.diagnosis(refusal.summary, hint="write the address that it sends on to into {endpoint}")
+    return cause.diagnosis(refusal.summary)
 
 
-def _compared(behind: float | None) -> str:
-    """This machine's clock with the store's."""
-    if behind is None:
+def _clock_text(clock_behind: float | None) -> str:
+    """``clock_behind`` in seconds, in text."""
+    if clock_behind is None:
         return "this machine's clock is not the store's, whose Date cannot be read"
-    span = f"{abs(behind):.0f} s" if abs(behind) < 2 * _DAY else f"{abs(behind) / _DAY:.0f} days"
-    return f"this machine's clock is {span} {'behind' if behind > 0 else 'ahead of'} the store's"
+    span = f"{abs(clock_behind):.0f} s" if abs(clock_behind) < 2 * _DAY else f"{abs(clock_behind) / _DAY:.0f} days"
+    return f"this machine's clock is {span} {'behind' if clock_behind > 0 else 'ahead of'} the store's"

@@ -1,4 +1,4 @@
-"""boto3's client, told everything by us, to act as the AWS SDK for JavaScript v3 does by default."""
+"""boto3's client, configured to act as the AWS SDK for JavaScript v3 does by default."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from checks.net.http import Endpoint
 
-_ANY_REGION = "us-east-1"  # what stores without regions are signed for
+_DEFAULT_REGION = "us-east-1"  # requests to stores without regions are signed for it
 
 
 @dataclass(frozen=True)
 class Bucket:
-    """One bucket, the way to it, and the keys to it. ``endpoint`` of None is AWS's own of the region."""
+    """One bucket, with its address and keys. ``endpoint`` of None is that of AWS for the region."""
 
     name: str
     endpoint: Endpoint | None
@@ -27,7 +27,7 @@ class Bucket:
 
 
 def client(bucket: Bucket) -> Any:
-    """It reads nothing of the caller's: no variable, no file below the home directory."""
+    """A client that reads neither environment variables nor files in the home directory."""
     import boto3
     from botocore.config import Config
     from botocore.session import Session
@@ -57,7 +57,7 @@ def client(bucket: Bucket) -> Any:
     return boto3.session.Session(botocore_session=session).client(
         "s3",
         endpoint_url=str(bucket.endpoint) if bucket.endpoint else None,
-        region_name=bucket.region or _ANY_REGION,
+        region_name=bucket.region or _DEFAULT_REGION,
         aws_access_key_id=bucket.access_key_id,
         aws_secret_access_key=bucket.secret_access_key,
         config=config,
@@ -66,7 +66,7 @@ def client(bucket: Bucket) -> Any:
 
 @cache
 def _loader() -> Any:
-    """botocore's own models, each read once."""
+    """Loads botocore's own models only, each once."""
     from botocore.loaders import Loader
 
     return Loader([Loader.BUILTIN_DATA_PATH], include_default_search_paths=False)

@@ -1,4 +1,4 @@
-"""What a store answers that is no success, in the parts that matter here."""
+"""A store's replies other than success: the parts that the check uses."""
 
 from __future__ import annotations
 
@@ -17,17 +17,17 @@ _REGION = re.compile(r"[A-Za-z0-9-]{1,63}")
 
 
 class Altered(Exception):
-    """What was put did not come back the same."""
+    """The store did not return the object as it was put."""
 
 
 class Unreadable(Exception):
-    """The answer is not what S3's would look like."""
+    """The reply is not in the form of S3."""
 
 
 class StoreError(Exception):
-    """The answer to one operation. ``code`` is S3's own, "" where the answer is not S3's; ``words`` are the server's.
+    """The reply to one operation. ``code`` is that of S3, "" if the reply is not from S3; ``text`` is the message.
 
-    HEAD has no body: its code is made from the status.
+    The reply to HEAD has no body: its code is derived from the status.
     """
 
     def __init__(self, operation: str, parsed: Mapping[str, Any]) -> None:
@@ -36,24 +36,24 @@ class StoreError(Exception):
         self.status: int = reply.get("HTTPStatusCode", 0)
         self.headers: Mapping[str, str] = reply.get("HTTPHeaders", {})
         self.code = _code(operation, self.status, str(error.get("Code", "")))
-        self.words = str(error.get("Message") or "")
+        self.text = str(error.get("Message") or "")
         self.region = _region(error, self.headers)
         super().__init__(f"{operation}: {self.status} {self.code}")
 
     @property
     def is_s3(self) -> bool:
-        """Whether an S3 store answered."""
+        """Whether the reply is from an S3 store."""
         return bool(self.code)
 
     @property
-    def said(self) -> str:
-        """The answer in one line."""
-        words = f" ({foreign(self.words)})" if self.words and self.code else ""
-        code = foreign(self.code) if self.code else self._form
-        return f"{self.operation} was answered with {self.status} {code}{words}"
+    def summary(self) -> str:
+        """The reply in one line."""
+        text = f" ({foreign(self.text)})" if self.text and self.code else ""
+        code = foreign(self.code) if self.code else self._content_text
+        return f"{self.operation} was answered with {self.status} {code}{text}"
 
     @property
-    def behind(self) -> float | None:
+    def clock_behind(self) -> float | None:
         """Seconds by which this machine's clock is behind the store's; negative when it is ahead, None if unknown."""
         try:
             sent = parsedate_to_datetime(self.headers.get("date", ""))
@@ -62,7 +62,7 @@ class StoreError(Exception):
         return ((sent if sent.tzinfo else sent.replace(tzinfo=UTC)) - datetime.now(UTC)).total_seconds()
 
     @property
-    def _form(self) -> str:
+    def _content_text(self) -> str:
         if location := self.headers.get("location"):
             return f"and sent on to {foreign(location.partition('?')[0])}"  # its query may hold a signature
         kind = self.headers.get("content-type")
@@ -76,7 +76,7 @@ def _code(operation: str, status: int, code: str) -> str:
 
 
 def _region(error: Mapping[str, Any], headers: Mapping[str, str]) -> str:
-    """The region that the store asks for, from wherever it says so."""
-    told = _EXPECTED_REGION.search(str(error.get("Message", "")))
-    region = headers.get("x-amz-bucket-region") or error.get("Region") or (told[1] if told else "")
+    """The region that the store requires, from any part of the reply that names it."""
+    match = _EXPECTED_REGION.search(str(error.get("Message", "")))
+    region = headers.get("x-amz-bucket-region") or error.get("Region") or (match[1] if match else "")
     return region if _REGION.fullmatch(str(region)) else ""

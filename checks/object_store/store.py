@@ -1,4 +1,4 @@
-"""Mistle's four operations on a bucket."""
+"""Mistle's operations on a bucket, by boto3."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 from checks.net.http import Endpoint
 from checks.object_store.client import client
 from checks.object_store.responses import Altered, StoreError, Unreadable
-from checks.object_store.transport import LARGEST, pools, refuse, sender
+from checks.object_store.transport import MAX_BODY, pools, raise_refusal, sender
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
@@ -23,80 +23,80 @@ if TYPE_CHECKING:
 
 
 class Store:
-    """The four operations of Mistle on a bucket, blocking. Raises Refused, Altered, and the errors of botocore
-    and urllib3.
+    """The four operations that Mistle uses. They block, and raise StoreError, Altered, botocore's errors and urllib3's.
 
-    ``place`` is where the SDK goes for the bucket's objects.
+    ``endpoint`` is the address to which the SDK sends requests for the bucket's objects.
     """
 
     def __init__(
         self, bucket: Bucket, trusted: SSLContext, limits: tuple[float, float], dead: Collection[str] = ()
     ) -> None:
-        """What follows the bucket is for ``sender``; whoever waits for an answer has a shorter limit of his own."""
-        self.bucket, self._way = bucket, (trusted, limits, dead)
-        self.is_left = threading.Event()  # nobody waits any more: what is written late is removed at once
+        """``limits`` and ``dead`` as in ``pools`` and ``sender``; the caller has a shorter limit of its own."""
+        self.bucket, self._connection = bucket, (trusted, limits, dead)
+        # Set when the caller has given up: an object that is put after that is removed at once.
+        self.is_abandoned = threading.Event()
         self._versions: list[str] = []
         self._client = client(bucket)
         names = self._client.meta.method_to_api_mapping
         self._operations = {operation: getattr(self._client, name) for name, operation in names.items()}
-        self.place = self._place()
-        self._pools, self._others = pools(trusted, limits), list[Store]()
+        self.endpoint = self._sdk_endpoint()
+        self._pools, self._variants = pools(trusted, limits), list[Store]()
         self._client.meta.events.register("before-send.s3", sender(self._pools, dead))
-        self._client.meta.events.register_first("needs-retry.s3", refuse)
+        self._client.meta.events.register_first("needs-retry.s3", raise_refusal)
 
-    def other(self, **changes: Any) -> Store:
-        """The same bucket, with another way to it."""
-        found = Store(replace(self.bucket, **changes), *self._way)
-        self._others.append(found)
-        return found
+    def changed(self, **changes: Any) -> Store:
+        """The same bucket with other settings."""
+        variant = Store(replace(self.bucket, **changes), *self._connection)
+        self._variants.append(variant)
+        return variant
 
     def close(self) -> None:
-        """End every connection that is not in use, also those of the others."""
-        for each in self._others:
+        """Close every connection that is not in use, also those of the changed stores."""
+        for each in self._variants:
             each.close()
         self._pools.clear()
 
-    def look(self, key: str) -> StoreError:
-        """How the store refuses to show an object that is not there."""
-        answer = self._refusal("HeadObject", key)  # without a body, and so without a code
-        return answer if answer.status < 300 else self._refusal("GetObject", key)
+    def get_absent(self, key: str) -> StoreError:
+        """The store's reply for an object that is absent."""
+        reply = self._refusal("HeadObject", key)  # it has no body, and so no code
+        return reply if reply.status < 300 else self._refusal("GetObject", key)
 
     def put(self, key: str, body: bytes) -> None:
         """PutObject, with a CRC32 in a header and the body signed, as the JavaScript SDK sends a buffer."""
         digest = base64.b64encode(zlib.crc32(body).to_bytes(4, "big")).decode()
         checksum = {"ChecksumAlgorithm": "CRC32", "ChecksumCRC32": digest} if self.bucket.checksums else {}
-        reply = self._ask("PutObject", key, Body=body, **checksum)
+        reply = self._call("PutObject", key, Body=body, **checksum)
         self._keep_version(reply)
-        if self.is_left.is_set():
+        if self.is_abandoned.is_set():
             self.delete(key)
 
     def head(self, key: str, body: bytes) -> None:
-        """HeadObject tells the size."""
-        size = self._ask("HeadObject", key).get("ContentLength")
+        """HeadObject, which must return the size."""
+        size = self._call("HeadObject", key).get("ContentLength")
         if size != len(body):
             raise Altered(f"HeadObject says {size} bytes, and {len(body)} were put")
 
     def get(self, key: str, body: bytes) -> None:
-        """GetObject returns the same bytes."""
-        got = self._ask("GetObject", key)["Body"].read(LARGEST)
-        if got != body:
-            raise Altered(f"GetObject returned {len(got)} bytes that are not the {len(body)} that were put")
+        """GetObject, which must return the same bytes."""
+        content = self._call("GetObject", key)["Body"].read(MAX_BODY)
+        if content != body:
+            raise Altered(f"GetObject returned {len(content)} bytes that are not the {len(body)} that were put")
 
     def delete(self, key: str, _: bytes = b"") -> None:
-        """DeleteObject; in a bucket that keeps versions then each of them, where that is permitted."""
-        self._keep_version(self._ask("DeleteObject", key))
+        """DeleteObject; if the bucket keeps versions, also for each version, where permitted."""
+        self._keep_version(self._call("DeleteObject", key))
         with suppress(StoreError):
             while self._versions:
-                self._ask("DeleteObject", key, VersionId=self._versions[-1])
+                self._call("DeleteObject", key, VersionId=self._versions[-1])
                 self._versions.pop()
 
     @property
     def keeps_versions(self) -> bool:
-        """Whether versions of what was deleted stay."""
+        """Whether versions of the deleted object remain."""
         return bool(self._versions)
 
-    def _place(self) -> Endpoint:
-        """Where the SDK goes for the bucket's objects; nothing is sent."""
+    def _sdk_endpoint(self) -> Endpoint:
+        """The address to which the SDK sends requests for the bucket's objects; nothing is sent here."""
         url = urlsplit(self._client.generate_presigned_url("get_object", {"Bucket": self.bucket.name, "Key": "x"}))
         return Endpoint(url.scheme, str(url.hostname), url.port or (443 if url.scheme == "https" else 80))
 
@@ -105,12 +105,12 @@ class Store:
 
     def _refusal(self, operation: str, key: str) -> StoreError:
         try:
-            return StoreError(operation, self._ask(operation, key))
+            return StoreError(operation, self._call(operation, key))
         except StoreError as refusal:
             return refusal
 
-    def _ask(self, operation: str, key: str, **more: Any) -> Any:
+    def _call(self, operation: str, key: str, **more: Any) -> Any:
         try:
             return self._operations[operation](Bucket=self.bucket.name, Key=key, **more)
-        except (ValueError, OverflowError, RecursionError) as error:  # botocore trusts in the form of what it reads
+        except (ValueError, OverflowError, RecursionError) as error:  # botocore does not check the form of a reply
             raise Unreadable(operation) from error

@@ -1,4 +1,4 @@
-"""How boto3 sends here: no proxy, no redirect, no second try, and answers of bounded size."""
+"""How boto3 sends requests here: no proxy, no redirect, no retry, and replies of bounded size."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ if TYPE_CHECKING:
 
     from urllib3 import BaseHTTPResponse, PoolManager
 
-LARGEST = 16 * 1024  # bytes of an answer: none that is read here is larger, and the square of it fits into memory
+MAX_BODY = 16 * 1024  # bytes of a reply: none that is needed here is larger, and memory has room for the square of it
 
 
 def pools(trusted: SSLContext, limits: tuple[float, float]) -> PoolManager:
-    """Connections; ``trusted`` verifies, for HTTP. The ``limits``, in seconds: to connect, and for each read."""
+    """Connection pools that verify with ``trusted``. The ``limits``, in seconds: to connect, and for each read."""
     import urllib3
 
-    made = urllib3.PoolManager(
+    manager = urllib3.PoolManager(
         ssl_context=trusted,
         cert_reqs="CERT_REQUIRED",
         timeout=urllib3.Timeout(connect=limits[0], read=limits[1]),
@@ -34,20 +34,20 @@ def pools(trusted: SSLContext, limits: tuple[float, float]) -> PoolManager:
         retries=False,
         socket_options=[(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)],
     )
-    made.pool_classes_by_scheme = _bounded()
-    return made
+    manager.pool_classes_by_scheme = _bounded()
+    return manager
 
 
 def sender(connections: PoolManager, dead: Collection[str]) -> Callable[..., Any]:
-    """What answers ``before-send`` in the place of botocore, which would read a refusal to its end, if it had one, and
-    wait for every ``dead`` address of a host. Raises urllib3's errors.
+    """A ``before-send`` handler that sends the request in place of botocore, which reads replies of any size, and tries
+    each ``dead`` address of a host until its time-out. Raises urllib3's errors.
     """
     from botocore.awsrequest import AWSResponse
 
     def send(request: Any, **_: object) -> Any:
         response = _exchange(connections, request, dead)
         body = b"".join(_parts(response))
-        if len(body) >= LARGEST:
+        if len(body) >= MAX_BODY:
             response.close()
         readable = b"" if _declares_types(body) else body
         return AWSResponse(request.url, response.status, response.headers, _Body(readable))
@@ -57,20 +57,20 @@ def sender(connections: PoolManager, dead: Collection[str]) -> Callable[..., Any
 
 @cache
 def _bounded() -> dict[str, Any]:
-    """urllib3's pools by scheme, with answers that are bounded."""
+    """urllib3's pools by scheme, with bounded replies."""
     from urllib3 import HTTPConnectionPool, HTTPSConnectionPool
     from urllib3.connection import HTTPConnection, HTTPSConnection
 
     kinds = {"http": (HTTPConnectionPool, HTTPConnection), "https": (HTTPSConnectionPool, HTTPSConnection)}
-    answers = {"response_class": BoundedResponse}
+    options = {"response_class": BoundedResponse}
     return {
-        scheme: type("Pool", (pool,), {"ConnectionCls": type("Connection", (connection,), answers)})
+        scheme: type("Pool", (pool,), {"ConnectionCls": type("Connection", (connection,), options)})
         for scheme, (pool, connection) in kinds.items()
     }
 
 
 def _exchange(pools: PoolManager, request: Any, dead: Collection[str]) -> BaseHTTPResponse:
-    """The answer of the first address that accepts."""
+    """The reply of the first address that accepts the connection."""
     from urllib3.exceptions import ConnectTimeoutError, NewConnectionError
 
     url = urlsplit(request.url)
@@ -98,15 +98,15 @@ def _exchange(pools: PoolManager, request: Any, dead: Collection[str]) -> BaseHT
 
 
 def _parts(response: BaseHTTPResponse) -> Iterator[bytes]:
-    """The body, to LARGEST and no further; that it is cut short shows only when more of it is asked for."""
-    left = LARGEST
+    """The body, up to MAX_BODY. A body that breaks off raises an error only at the next read."""
+    left = MAX_BODY
     while left > 0 and (part := response.read(left)):
         left -= len(part)
         yield part
 
 
 def _declares_types(body: bytes) -> bool:
-    """Whether it is XML with a DOCTYPE, in any encoding: a little of that can mean a lot, and S3 sends none."""
+    """Whether it is XML with a DOCTYPE, in any encoding: its entities can expand to gigabytes, and S3 sends none."""
     from xml.parsers.expat import ExpatError, ParserCreate
 
     def stop(*_: object) -> None:
@@ -116,21 +116,21 @@ def _declares_types(body: bytes) -> bool:
     parser.StartDoctypeDeclHandler = stop
     try:
         parser.Parse(body, True)
-    except ExpatError:  # no XML, which is no fault: an object's bytes
+    except ExpatError:  # not XML, which is no error: an object's bytes
         return False
-    except (ValueError, LookupError):  # also of an encoding that cannot be read
+    except (ValueError, LookupError):  # also for an unknown encoding
         return True
     return False
 
 
-def refuse(response: Any, operation: Any, **_: object) -> None:
-    """Raise Refused for what is no success: botocore would follow a store to another region, and tell nobody."""
+def raise_refusal(response: Any, operation: Any, **_: object) -> None:
+    """Raise StoreError for a reply that is no success: botocore would follow a store to another region in silence."""
     if response and response[0].status_code >= 300:
         raise StoreError(operation.name, response[1])
 
 
 class _Body(BytesIO):
-    """A body as urllib3 hands it over."""
+    """A body with the interface of urllib3's."""
 
     def stream(self, **_: object) -> Iterator[bytes]:
         yield self.read()

@@ -4,7 +4,7 @@ import re
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, contextmanager
 from functools import partial
 from pathlib import Path
 
@@ -94,24 +94,24 @@ def swift() -> Iterator[ObjectStore]:
 
 @profiles.quick
 @pytest.mark.parametrize("keys", [OWNER, MINIMAL])
-def test_every_rung_passes_and_nothing_stays(store: ObjectStore, keys: Keys) -> None:
-    found = check(store.url, keys)
-    found.passes("object-store.access", Layer.ACCESS, NAME, STYLE)
-    assert [finding.layer for finding in found.findings] == ["dns", "connect", "auth", "access"]
-    assert found["object-store.connect"].fields == (ENDPOINT,)
-    assert found["object-store.auth"].fields == (KEY_ID, SECRET, REGION)
+def test_every_layer_passes_and_nothing_remains(store: ObjectStore, keys: Keys) -> None:
+    result = check(store.url, keys)
+    result.passes("object-store.access", Layer.ACCESS, NAME, STYLE)
+    assert [finding.layer for finding in result.findings] == ["dns", "connect", "auth", "access"]
+    assert result["object-store.connect"].fields == (ENDPOINT,)
+    assert result["object-store.auth"].fields == (KEY_ID, SECRET, REGION)
     assert store.objects() == []
 
 
-def test_exactly_mistles_operations(store: ObjectStore) -> None:
-    asked: list[bytes] = []
-    with between(store.port, asked.append) as port:
+def test_requests_are_those_of_mistle(store: ObjectStore) -> None:
+    requests: list[bytes] = []
+    with between(store.port, requests.append) as port:
         check(f"http://localhost:{port}").passes("object-store.access", Layer.ACCESS, NAME, STYLE)
-    assert [request.split()[0] for request in asked] == [b"HEAD", b"GET", b"PUT", b"HEAD", b"GET", b"DELETE"]
-    paths = {request.split()[1] for request in asked}
+    assert [request.split()[0] for request in requests] == [b"HEAD", b"GET", b"PUT", b"HEAD", b"GET", b"DELETE"]
+    paths = {request.split()[1] for request in requests}
     assert len(paths) == 1
     assert paths.pop().startswith(f"/{BUCKET}/mistle-preflight/".encode())
-    put = asked[2].lower()
+    put = requests[2].lower()
     assert b"x-amz-checksum-crc32: " in put
     assert b"x-amz-sdk-checksum-algorithm: crc32" in put
     assert b"trailer" not in put
@@ -119,33 +119,33 @@ def test_exactly_mistles_operations(store: ObjectStore) -> None:
     assert b"unsigned" not in put
 
 
-def test_tls_passes(tls: ObjectStore, authority: Authority) -> None:
+def test_tls(tls: ObjectStore, authority: Authority) -> None:
     with authority.trusted() as path:
-        found = check(tls.url, extra=Path(path))
+        result = check(tls.url, extra=Path(path))
         assert "Contents" not in tls.client(verify=path).list_objects_v2(Bucket=BUCKET)
-    found.passes("object-store.tls", Layer.TLS, ENDPOINT)
-    assert found["object-store.access"].status is Status.OK
+    result.passes("object-store.tls", Layer.TLS, ENDPOINT)
+    assert result["object-store.access"].status is Status.OK
 
 
 @needs_root
-def test_virtual_host_passes(store: ObjectStore) -> None:
-    found = with_files(VIRTUAL_HOST, lambda: check(store.url, changes={"force_path_style": None}))
-    found.passes("object-store.access", Layer.ACCESS, NAME, STYLE)
-    assert found["object-store.dns"].message == f"{BUCKET}.localhost resolves"
+def test_virtual_host_style(store: ObjectStore) -> None:
+    result = with_files(VIRTUAL_HOST, lambda: check(store.url, changes={"force_path_style": None}))
+    result.passes("object-store.access", Layer.ACCESS, NAME, STYLE)
+    assert result["object-store.dns"].message == f"{BUCKET}.localhost resolves"
 
 
-def test_an_address_takes_no_bucket_before_it(store: ObjectStore) -> None:
-    found = check(f"http://127.0.0.1:{store.port}", changes={"force_path_style": False})
-    found.passes("object-store.access", Layer.ACCESS, NAME, STYLE)
+def test_ip_address_takes_path_style(store: ObjectStore) -> None:
+    result = check(f"http://127.0.0.1:{store.port}", changes={"force_path_style": False})
+    result.passes("object-store.access", Layer.ACCESS, NAME, STYLE)
 
 
-def test_another_implementation_passes(swift: ObjectStore) -> None:
-    found = check(swift.url, SWIFT_OWNER, {"region": SWIFT_REGION})
-    found.passes("object-store.auth", Layer.AUTH, KEY_ID, SECRET, REGION)
+def test_swift_passes(swift: ObjectStore) -> None:
+    result = check(swift.url, SWIFT_OWNER, {"region": SWIFT_REGION})
+    result.passes("object-store.auth", Layer.AUTH, KEY_ID, SECRET, REGION)
     assert swift.objects() == []
 
 
-def test_versions_are_removed_too() -> None:
+def test_versions_are_removed() -> None:
     with object_store() as server:
         client = server.client()
         client.put_bucket_versioning(Bucket=BUCKET, VersioningConfiguration={"Status": "Enabled"})
@@ -157,8 +157,8 @@ def test_versions_are_removed_too() -> None:
     assert "may not delete" in finding.message
 
 
-# Where the client goes: what @aws-sdk/client-s3 3.1173 was seen to do with the same configuration.
-PLACES = [
+# The endpoints that @aws-sdk/client-s3 3.1173 was seen to use with the same configuration.
+ENDPOINTS = [
     ("http://127.0.0.1:9000", IMAGES_BUCKET, "us-east-1", False, "http://127.0.0.1:9000/"),
     ("http://[::1]:9000", IMAGES_BUCKET, "us-east-1", False, "http://[::1]:9000/"),
     ("http://minio:9000", IMAGES_BUCKET, "us-east-1", False, f"http://{IMAGES_BUCKET}.minio:9000/"),
@@ -176,10 +176,12 @@ PLACES = [
 ]
 
 
-@pytest.mark.parametrize(("url", "bucket", "region", "path_style", "place"), PLACES)
-def test_the_host_is_the_javascript_clients(url: str, bucket: str, region: str, path_style: bool, place: str) -> None:
+@pytest.mark.parametrize(("url", "bucket", "region", "path_style", "endpoint"), ENDPOINTS)
+def test_endpoint_is_that_of_the_javascript_sdk(
+    url: str, bucket: str, region: str, path_style: bool, endpoint: str
+) -> None:
     subject = planned(ASSETS, values(url or None, bucket_name=bucket, region=region, force_path_style=path_style))  # type: ignore[arg-type]
-    assert str(Store(subject.bucket, Trust().web, (1.0, 1.0)).place) == place  # type: ignore[attr-defined]
+    assert str(Store(subject.bucket, Trust().web, (1.0, 1.0)).endpoint) == endpoint  # type: ignore[attr-defined]
 
 
 # Keys, region, clock
@@ -187,31 +189,31 @@ def test_the_host_is_the_javascript_clients(url: str, bucket: str, region: str, 
 
 @pytest.mark.parametrize("key_id", ["nobody", "mistle/local", f"{OWNER.access_key_id}\n"])
 def test_unknown_access_key(store: ObjectStore, key_id: str) -> None:
-    found = check(store.url, Keys(key_id, OWNER.secret_access_key))
-    found.fails("object-store.unknown-access-key", Layer.AUTH, KEY_ID, hint="object_store.assets.access_key_id")
-    assert found["object-store.access"].message == "not reached"
+    result = check(store.url, Keys(key_id, OWNER.secret_access_key))
+    result.fails("object-store.unknown-access-key", Layer.AUTH, KEY_ID, hint="object_store.assets.access_key_id")
+    assert result["object-store.access"].message == "not reached"
 
 
 def test_wrong_secret(store: ObjectStore) -> None:
-    found = check(store.url, Keys(OWNER.access_key_id, "wrong"))
-    found.fails("object-store.signature-mismatch", Layer.AUTH, SECRET, hint="secret_access_key (mistle.toml)")
-    assert "wrong" not in str(found)
+    result = check(store.url, Keys(OWNER.access_key_id, "wrong"))
+    result.fails("object-store.signature-mismatch", Layer.AUTH, SECRET, hint="secret_access_key (mistle.toml)")
+    assert "wrong" not in str(result)
 
 
 @pytest.mark.parametrize("code", ["Unauthorized", "AuthorizationHeaderMalformed"])
-def test_unknown_access_key_in_other_words(code: str) -> None:
+def test_unknown_access_key_by_other_codes(code: str) -> None:
     with faults.http_port(error("401 Unauthorized", code)) as port:
-        found = check(f"http://127.0.0.1:{port}")
-    found.fails("object-store.unknown-access-key", Layer.AUTH, KEY_ID, hint="access_key_id")
+        result = check(f"http://127.0.0.1:{port}")
+    result.fails("object-store.unknown-access-key", Layer.AUTH, KEY_ID, hint="access_key_id")
 
 
-def denying(store: ObjectStore, words: dict[bytes, str]) -> AbstractContextManager[int]:
-    """The store, with one code for wrong keys as for missing rights; `words` by the store's own code."""
+def denying(store: ObjectStore, texts: dict[bytes, str]) -> AbstractContextManager[int]:
+    """The store, with one code for wrong keys and for missing permissions; ``texts`` by the store's own code."""
 
     def answer(request: bytes) -> bytes:
-        said = ask(store.port, request)
-        found = [each for code, each in words.items() if b"<Code>" + code in said]
-        return error("403 Forbidden", "AccessDenied", words=found[0]) if found else said
+        reply = ask(store.port, request)
+        text = next((text for code, text in texts.items() if b"<Code>" + code in reply), None)
+        return reply if text is None else error("403 Forbidden", "AccessDenied", words=text)
 
     return between(store.port, answer)
 
@@ -220,12 +222,12 @@ GARAGE = {
     b"InvalidAccessKeyId": "Forbidden: No such key: GK1",
     b"SignatureDoesNotMatch": "Forbidden: Invalid signature",
 }
-WORDLESS = dict.fromkeys(GARAGE, "Access Denied.")
+SAME_TEXT = dict.fromkeys(GARAGE, "Access Denied.")
 WRONG_KEYS = [Keys("nobody", "wrong"), Keys(OWNER.access_key_id, "wrong")]
 
 
 @pytest.mark.parametrize("read_only", [False, True])
-def test_wrong_keys_in_garages_words(store: ObjectStore, read_only: bool) -> None:
+def test_wrong_keys_as_garage_replies(store: ObjectStore, read_only: bool) -> None:
     with denying(store, GARAGE) as port:
         unknown, wrong = (check(f"http://localhost:{port}", keys, read_only=read_only) for keys in WRONG_KEYS)
         minimal = check(f"http://localhost:{port}", MINIMAL, read_only=True)
@@ -235,62 +237,62 @@ def test_wrong_keys_in_garages_words(store: ObjectStore, read_only: bool) -> Non
 
 
 @pytest.mark.parametrize("keys", [*WRONG_KEYS, MINIMAL])
-def test_a_denial_that_any_secret_gets_proves_no_keys(store: ObjectStore, keys: Keys) -> None:
-    with denying(store, WORDLESS) as port:
-        found = check(f"http://localhost:{port}", keys, read_only=True)
-    skipped = found["object-store.auth"]
+def test_denial_for_any_secret_proves_no_keys(store: ObjectStore, keys: Keys) -> None:
+    with denying(store, SAME_TEXT) as port:
+        result = check(f"http://localhost:{port}", keys, read_only=True)
+    skipped = result["object-store.auth"]
     assert (skipped.status, skipped.fields) == (Status.SKIP, (KEY_ID, SECRET, REGION))
     assert "made-up secret" in skipped.message
-    proven = {key for finding in found.findings if finding.status is Status.OK for key in finding.fields}
+    proven = {key for finding in result.findings if finding.status is Status.OK for key in finding.fields}
     assert not {KEY_ID, SECRET, REGION} & proven
 
 
-def test_keys_that_no_denial_proves_are_proven_by_the_upload(store: ObjectStore) -> None:
-    with denying(store, WORDLESS) as port:
-        found, wrong = (check(f"http://localhost:{port}", keys) for keys in (MINIMAL, WRONG_KEYS[1]))
-    assert found["object-store.auth"].status is Status.SKIP
-    proven = found["object-store.access"]
+def test_upload_proves_keys_that_a_denial_did_not(store: ObjectStore) -> None:
+    with denying(store, SAME_TEXT) as port:
+        result, wrong = (check(f"http://localhost:{port}", keys) for keys in (MINIMAL, WRONG_KEYS[1]))
+    assert result["object-store.auth"].status is Status.SKIP
+    proven = result["object-store.access"]
     assert (proven.status, proven.fields) == (Status.OK, (NAME, STYLE, KEY_ID, SECRET, REGION))
     wrong.fails("object-store.access-denied", Layer.ACCESS, KEY_ID, hint="s3:PutObject")
     assert store.objects() == []
 
 
 @needs_root
-def test_wrong_keys_where_the_style_was_to_be_found() -> None:
-    """Of a bucket without a region, both styles are tried; what the second one says of the keys is heard."""
+def test_wrong_keys_with_unknown_style() -> None:
+    """For a bucket without a region, the check tries both styles; the second reply about the keys counts."""
     refused = error("403 Forbidden", "InvalidAccessKeyId")
 
     def answer(request: bytes) -> bytes:
         return refused if f"\r\nhost: {BUCKET}.".encode() in request.lower() else reply("404 Not Found")
 
     with between(1, answer) as port:
-        found = with_files(
+        result = with_files(
             VIRTUAL_HOST, lambda: run_check(STORAGE, mounted(f"http://localhost:{port}"), read_only=True)
         )
-    found.fails("object-store.unknown-access-key", Layer.AUTH, f"{STORAGE}.access_key_id", hint="access_key_id")
+    result.fails("object-store.unknown-access-key", Layer.AUTH, f"{STORAGE}.access_key_id", hint="access_key_id")
 
 
 def test_suspended_user(store: ObjectStore) -> None:
-    found = check(store.url, SUSPENDED)
-    found.fails("object-store.account-suspended", Layer.AUTH, KEY_ID, hint="switch the user")
+    result = check(store.url, SUSPENDED)
+    result.fails("object-store.account-suspended", Layer.AUTH, KEY_ID, hint="switch the user")
 
 
 def test_wrong_region(swift: ObjectStore) -> None:
-    found = check(swift.url, SWIFT_OWNER)
+    result = check(swift.url, SWIFT_OWNER)
     hint = f'write "{SWIFT_REGION}" into object_store.assets.region'
-    finding = found.fails("object-store.wrong-region", Layer.AUTH, REGION, hint=hint)
+    finding = result.fails("object-store.wrong-region", Layer.AUTH, REGION, hint=hint)
     assert SWIFT_REGION in finding.message
 
 
-def test_a_bucket_of_another_region_as_at_aws(store: ObjectStore) -> None:
+def test_wrong_region_as_aws_replies(store: ObjectStore) -> None:
     moved = error("301 Moved", "PermanentRedirect", headers="x-amz-bucket-region: eu-west-3\r\n")
     with between(store.port, lambda _: moved) as port:
-        found = check(f"http://localhost:{port}")
-    found.fails("object-store.wrong-region", Layer.AUTH, REGION, hint='write "eu-west-3"')
+        result = check(f"http://localhost:{port}")
+    result.fails("object-store.wrong-region", Layer.AUTH, REGION, hint='write "eu-west-3"')
 
 
 @pytest.mark.parametrize(
-    ("date", "words"),
+    ("date", "pattern"),
     [
         ("Fri, 31 Dec 9999 23:59:59 GMT", r"clock is 29\d{5} days behind the store's"),
         ("Fri, 31 Dec 9999 23:59:59 -0000", r"clock is 29\d{5} days behind the store's"),
@@ -301,21 +303,21 @@ def test_a_bucket_of_another_region_as_at_aws(store: ObjectStore) -> None:
     ],
     ids=["the last day", "without a zone", "past the last day", "the first day", "a long zone", "no date"],
 )
-def test_clock_of_a_store_that_is_far_away(store: ObjectStore, date: str, words: str) -> None:
+def test_extreme_and_malformed_dates(store: ObjectStore, date: str, pattern: str) -> None:
     skewed = error("403 Forbidden", "RequestTimeTooSkewed", headers=f"Date: {date}\r\n")
     with between(store.port, lambda _: skewed) as port:
         finding = check(f"http://localhost:{port}").fails("object-store.clock-skew", Layer.AUTH, hint="NTP")
-    assert re.search(words, finding.message), finding.message
+    assert re.search(pattern, finding.message), finding.message
 
 
-@pytest.mark.parametrize(("clock", "seconds", "words"), [("+20m", 1200, "behind"), ("-2h", 7200, "ahead of")])
-def test_clock_skew(clock: str, seconds: int, words: str) -> None:
+@pytest.mark.parametrize(("clock", "seconds", "direction"), [("+20m", 1200, "behind"), ("-2h", 7200, "ahead of")])
+def test_clock_skew(clock: str, seconds: int, direction: str) -> None:
     with swift_object_store(clock=clock) as server:
-        found = check(server.url, SWIFT_OWNER, {"region": SWIFT_REGION})
-    finding = found.fails("object-store.clock-skew", Layer.AUTH, hint="NTP")
-    shown = int(finding.message.split("clock is ")[1].split(" s ")[0])
-    assert abs(shown - seconds) <= 3
-    assert words in finding.message
+        result = check(server.url, SWIFT_OWNER, {"region": SWIFT_REGION})
+    finding = result.fails("object-store.clock-skew", Layer.AUTH, hint="NTP")
+    observed = int(finding.message.split("clock is ")[1].split(" s ")[0])
+    assert abs(observed - seconds) <= 3
+    assert direction in finding.message
 
 
 @pytest.mark.parametrize(
@@ -325,25 +327,25 @@ def test_clock_skew(clock: str, seconds: int, words: str) -> None:
         ({"bucket_name": "a bucket"}, "object-store.bucket-name-invalid", NAME),
     ],
 )
-def test_names_that_no_request_can_hold(change: dict[str, object], finding_id: str, key: str) -> None:
-    found = check("http://localhost:1", changes=change)
-    found.fails(finding_id, Layer.CONFIG, key, hint="letters, digits and hyphens")
-    assert found["object-store.dns"].message == "not reached"
+def test_invalid_region_and_bucket_name(change: dict[str, object], finding_id: str, key: str) -> None:
+    result = check("http://localhost:1", changes=change)
+    result.fails(finding_id, Layer.CONFIG, key, hint="letters, digits and hyphens")
+    assert result["object-store.dns"].message == "not reached"
 
 
-# Bucket and rights
+# Bucket and permissions
 
 
 @pytest.mark.parametrize("read_only", [False, True])
 def test_missing_bucket(store: ObjectStore, read_only: bool) -> None:
-    found = check(store.url, changes={"bucket_name": "absent"}, read_only=read_only)
-    found.fails("object-store.bucket-missing", Layer.ACCESS, NAME, hint="create the bucket")
-    assert found["object-store.auth"].message == "not proven"
+    result = check(store.url, changes={"bucket_name": "absent"}, read_only=read_only)
+    result.fails("object-store.bucket-missing", Layer.ACCESS, NAME, hint="create the bucket")
+    assert result["object-store.auth"].message == "not proven"
 
 
-def test_a_foreign_bucket(store: ObjectStore) -> None:
-    found = check(store.url, changes={"bucket_name": FOREIGN_BUCKET})
-    finding = found.fails("object-store.access-denied", Layer.ACCESS, KEY_ID, hint="s3:PutObject")
+def test_bucket_of_another_user(store: ObjectStore) -> None:
+    result = check(store.url, changes={"bucket_name": FOREIGN_BUCKET})
+    finding = result.fails("object-store.access-denied", Layer.ACCESS, KEY_ID, hint="s3:PutObject")
     assert "PutObject" in finding.message
     assert store.objects(FOREIGN_BUCKET, STRANGER) == []
 
@@ -354,76 +356,79 @@ def test_may_not_put(store: ObjectStore) -> None:
 
 
 def test_may_not_delete(store: ObjectStore) -> None:
-    found = check(store.url, WRITER)
-    finding = found.fails("object-store.access-denied", Layer.ACCESS, KEY_ID, hint="s3:DeleteObject")
+    result = check(store.url, WRITER)
+    finding = result.fails("object-store.access-denied", Layer.ACCESS, KEY_ID, hint="s3:DeleteObject")
     assert "DeleteObject" in finding.message
-    [left] = store.objects()
-    store.client().delete_object(Bucket=BUCKET, Key=left)
-    leftover = found["object-store.leftover"]
+    [leftover_key] = store.objects()
+    store.client().delete_object(Bucket=BUCKET, Key=leftover_key)
+    leftover = result["object-store.leftover"]
     assert leftover.status is Status.WARN
     assert leftover.fields == (NAME,)
-    assert f"{BUCKET}/{left}" in leftover.message
+    assert f"{BUCKET}/{leftover_key}" in leftover.message
 
 
 @pytest.mark.parametrize("method", [b"HEAD", b"GET"])
 def test_may_not_read(store: ObjectStore, method: bytes) -> None:
     denied = error("403 Forbidden", "AccessDenied")
     with between(store.port, lambda request: denied if request.startswith(method) else None) as port:
-        found = check(f"http://localhost:{port}")
-    finding = found.fails("object-store.access-denied", Layer.ACCESS, KEY_ID, hint="s3:GetObject")
+        result = check(f"http://localhost:{port}")
+    finding = result.fails("object-store.access-denied", Layer.ACCESS, KEY_ID, hint="s3:GetObject")
     assert method.decode().title() in finding.message
     assert store.objects() == []
 
 
-def test_a_quota() -> None:
+def test_quota_exceeded() -> None:
     full = error("403 Forbidden", "QuotaExceeded")
-    with object_store() as server, between(server.port, lambda it: full if it.startswith(b"PUT") else None) as port:
-        found = check(f"http://localhost:{port}")
+    with (
+        object_store() as server,
+        between(server.port, lambda request: full if request.startswith(b"PUT") else None) as port,
+    ):
+        result = check(f"http://localhost:{port}")
         assert server.objects() == []
-    finding = found.fails("object-store.refused", Layer.ACCESS, NAME, hint="store's words")
+    finding = result.fails("object-store.refused", Layer.ACCESS, NAME, hint="store's message")
     assert "PutObject was answered with 403 QuotaExceeded (Not here)" in finding.message
 
 
 # Style
 
 
-def test_path_style_needed_for_a_name_that_does_not_resolve(store: ObjectStore) -> None:
-    found = check(store.url, changes={"force_path_style": None})
-    finding = found.fails("object-store.path-style-needed", Layer.DNS, STYLE, hint="to true")
+def test_path_style_needed_as_the_name_does_not_resolve(store: ObjectStore) -> None:
+    result = check(store.url, changes={"force_path_style": None})
+    finding = result.fails("object-store.path-style-needed", Layer.DNS, STYLE, hint="to true")
     assert f"{BUCKET}.localhost" in finding.message
-    assert found["object-store.connect"].message == "not reached"
+    assert result["object-store.connect"].message == "not reached"
 
 
-def test_path_style_needed_whatever_the_keys(store: ObjectStore) -> None:
-    found = check(store.url, Keys("nobody", "secret"), {"force_path_style": False})
-    found.fails("object-store.path-style-needed", Layer.DNS, STYLE, hint="to true")
+def test_path_style_needed_with_wrong_keys(store: ObjectStore) -> None:
+    result = check(store.url, Keys("nobody", "secret"), {"force_path_style": False})
+    result.fails("object-store.path-style-needed", Layer.DNS, STYLE, hint="to true")
 
 
-def test_a_name_that_does_not_resolve_in_either_style(store: ObjectStore) -> None:
-    found = check("http://absent.invalid", changes={"force_path_style": False})
-    found.fails("network.name-not-found", Layer.DNS, ENDPOINT, hint="host name")
+def test_name_that_resolves_in_neither_style(store: ObjectStore) -> None:
+    result = check("http://absent.invalid", changes={"force_path_style": False})
+    result.fails("network.name-not-found", Layer.DNS, ENDPOINT, hint="host name")
 
 
-def test_an_answer_in_the_other_style_that_cannot_be_read() -> None:
+def test_malformed_reply_in_the_other_style() -> None:
     with faults.http_port(reply("200 OK", "x", "Last-Modified: yesterday\r\n")) as port:
-        found = check(f"http://localhost:{port}", changes={"force_path_style": False})
-    found.fails("network.name-not-found", Layer.DNS, ENDPOINT, hint="host name")
+        result = check(f"http://localhost:{port}", changes={"force_path_style": False})
+    result.fails("network.name-not-found", Layer.DNS, ENDPOINT, hint="host name")
 
 
 @needs_root
-def test_path_style_needed_where_the_name_leads_elsewhere(store: ObjectStore) -> None:
-    elsewhere = {"/etc/hosts": f"127.0.0.1 localhost\n127.0.0.2 {BUCKET}.localhost\n".encode()}
-    found = with_files(elsewhere, lambda: check(store.url, changes={"force_path_style": False}))
-    finding = found.fails("object-store.path-style-needed", Layer.CONNECT, STYLE, hint="to true")
+def test_path_style_needed_as_the_name_is_another_host(store: ObjectStore) -> None:
+    hosts = {"/etc/hosts": f"127.0.0.1 localhost\n127.0.0.2 {BUCKET}.localhost\n".encode()}
+    result = with_files(hosts, lambda: check(store.url, changes={"force_path_style": False}))
+    finding = result.fails("object-store.path-style-needed", Layer.CONNECT, STYLE, hint="to true")
     assert "connection refused by 127.0.0.2" in finding.message
 
 
 @needs_root
 def test_path_style_needed_by_the_store() -> None:
     with object_store(rgw_dns_name="") as server:
-        found = with_files(VIRTUAL_HOST, lambda: check(server.url, changes={"force_path_style": False}))
+        result = with_files(VIRTUAL_HOST, lambda: check(server.url, changes={"force_path_style": False}))
         assert server.objects() == []
-    finding = found.fails("object-store.path-style-needed", Layer.ACCESS, STYLE, hint="to true")
+    finding = result.fails("object-store.path-style-needed", Layer.ACCESS, STYLE, hint="to true")
     assert "NoSuchBucket; in path style" in finding.message
 
 
@@ -431,50 +436,50 @@ def test_path_style_needed_by_the_store() -> None:
 def test_path_style_needed_by_the_certificate(tls: ObjectStore, authority: Authority) -> None:
     with authority.trusted() as path:
         options = {"changes": {"force_path_style": False}, "extra": Path(path)}
-        found = with_files(VIRTUAL_HOST, lambda: check(tls.url, **options))  # type: ignore[arg-type]
-    found.fails("object-store.path-style-needed", Layer.TLS, STYLE, hint="wildcard name and certificate")
+        result = with_files(VIRTUAL_HOST, lambda: check(tls.url, **options))  # type: ignore[arg-type]
+    result.fails("object-store.path-style-needed", Layer.TLS, STYLE, hint="wildcard name and certificate")
 
 
 @needs_root
 def test_virtual_host_needed(store: ObjectStore) -> None:
-    only = error("403 Forbidden", "SecondLevelDomainForbidden")  # Alibaba's words
+    only = error("403 Forbidden", "SecondLevelDomainForbidden")  # Alibaba's code
 
     def answer(request: bytes) -> bytes | None:
         return None if f"\r\nhost: {BUCKET}.".encode() in request.lower() else only
 
     with between(store.port, answer) as port:
-        found = with_files(VIRTUAL_HOST, lambda: check(f"http://localhost:{port}"))
-    finding = found.fails("object-store.virtual-host-needed", Layer.ACCESS, STYLE, hint="to false")
+        result = with_files(VIRTUAL_HOST, lambda: check(f"http://localhost:{port}"))
+    finding = result.fails("object-store.virtual-host-needed", Layer.ACCESS, STYLE, hint="to false")
     assert "SecondLevelDomainForbidden" in finding.message
 
 
-# Not what it should be
+# Faulty stores and other servers
 
 
 def test_checksum_refused(store: ObjectStore) -> None:
     refusal = error("501 Not Implemented", "NotImplemented")
-    with between(store.port, lambda it: refusal if b"x-amz-checksum-crc32" in it.lower() else None) as port:
-        found = check(f"http://localhost:{port}")
-    finding = found.fails("object-store.checksum-refused", Layer.ACCESS, ENDPOINT, hint="x-amz-checksum-crc32")
+    with between(store.port, lambda request: refusal if b"x-amz-checksum-crc32" in request.lower() else None) as port:
+        result = check(f"http://localhost:{port}")
+    finding = result.fails("object-store.checksum-refused", Layer.ACCESS, ENDPOINT, hint="x-amz-checksum-crc32")
     assert "without its checksum it is accepted" in finding.message
     assert store.objects() == []
 
 
 @pytest.mark.parametrize("behaviour", ["page", "redirects"])
-def test_a_web_page_answers(store: ObjectStore, behaviour: str) -> None:
+def test_not_s3(store: ObjectStore, behaviour: str) -> None:
     with proxy(store.url, behaviour) as server:
-        found = check(f"http://127.0.0.1:{server.port}")
+        result = check(f"http://127.0.0.1:{server.port}")
     hint = {"page": "its console's", "redirects": "sends on to"}[behaviour]
-    found.fails("object-store.not-s3", Layer.ACCESS, ENDPOINT, hint=hint)
+    result.fails("object-store.not-s3", Layer.ACCESS, ENDPOINT, hint=hint)
 
 
-def test_a_redirect_is_told_without_its_query() -> None:
+def test_redirect_is_shown_without_its_query() -> None:
     moved = reply("302 Found", headers="Location: https://login.example/start?X-Amz-Signature=hunter2\r\n")
     with faults.http_port(moved) as port:
-        found = check(f"http://127.0.0.1:{port}")
-    finding = found.fails("object-store.not-s3", Layer.ACCESS, ENDPOINT, hint="sends on to")
+        result = check(f"http://127.0.0.1:{port}")
+    finding = result.fails("object-store.not-s3", Layer.ACCESS, ENDPOINT, hint="sends on to")
     assert finding.message.endswith("302 and sent on to https://login.example/start")
-    assert "hunter2" not in str(found)
+    assert "hunter2" not in str(result)
 
 
 @pytest.mark.parametrize(
@@ -490,83 +495,83 @@ def test_a_redirect_is_told_without_its_query() -> None:
         faults.GARBAGE + b"\r\n",
     ],
 )
-def test_another_protocol_answers(answer: bytes) -> None:
+def test_malformed_replies(answer: bytes) -> None:
     with faults.http_port(answer) as port:
-        found = check(f"http://127.0.0.1:{port}", timeout=4.0)
-    found.fails("object-store.not-s3", Layer.ACCESS, ENDPOINT, hint="S3 API")
+        result = check(f"http://127.0.0.1:{port}", timeout=4.0)
+    result.fails("object-store.not-s3", Layer.ACCESS, ENDPOINT, hint="S3 API")
 
 
-def test_a_body_that_breaks_off() -> None:
+def test_body_that_breaks_off() -> None:
     with faults.http_port(b"HTTP/1.1 404 Not Found\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n") as port:
-        found = check(f"http://127.0.0.1:{port}", timeout=2.0)
-    # The end of the connection may overtake the bad chunk.
-    assert {finding.id for finding in found.findings if finding.status is Status.FAIL} <= {
+        result = check(f"http://127.0.0.1:{port}", timeout=2.0)
+    # The check may see the closed connection before the bad chunk.
+    assert {finding.id for finding in result.findings if finding.status is Status.FAIL} <= {
         "object-store.not-s3",
         "network.reset",
     }
-    assert found.status is Status.FAIL
+    assert result.status is Status.FAIL
 
 
-def test_nothing_is_written_to_what_is_no_store() -> None:
-    asked: list[bytes] = []
+def test_nothing_is_written_to_another_server() -> None:
+    requests: list[bytes] = []
 
     def accept_all(request: bytes) -> bytes:
-        asked.append(request)
+        requests.append(request)
         return reply("200 OK")
 
     with between(1, accept_all) as port:
         check(f"http://127.0.0.1:{port}").fails("object-store.not-s3", Layer.ACCESS, ENDPOINT, hint="S3 API")
-    assert {request.split()[0] for request in asked} <= {b"GET", b"HEAD"}
+    assert {request.split()[0] for request in requests} <= {b"GET", b"HEAD"}
 
 
-def test_a_dead_store_behind_a_proxy() -> None:
+def test_proxy_without_its_store() -> None:
     with proxy("http://127.0.0.1:1") as server:
-        found = check(f"http://127.0.0.1:{server.port}")
-    finding = found.fails("object-store.server-error", Layer.ACCESS, ENDPOINT, hint="log of the store")
+        result = check(f"http://127.0.0.1:{server.port}")
+    finding = result.fails("object-store.server-error", Layer.ACCESS, ENDPOINT, hint="log of the store")
     assert "502" in finding.message
 
 
-@pytest.mark.parametrize("words", [b"", b"HTTP/1.1 404 Not Found\r\n\r\n"])
-def test_an_answer_without_end(words: bytes) -> None:
-    def speak(connection: object) -> None:
+@pytest.mark.parametrize("start", [b"", b"HTTP/1.1 404 Not Found\r\n\r\n"])
+def test_endless_reply(start: bytes) -> None:
+    def send_endless(connection: object) -> None:
         connection.recv(65536)  # type: ignore[attr-defined]
-        connection.sendall(words)  # type: ignore[attr-defined]
+        connection.sendall(start)  # type: ignore[attr-defined]
         while True:
             connection.sendall(b"<p>" * 4096)  # type: ignore[attr-defined]
 
-    with faults.serving(speak) as port:
-        found = check(f"http://127.0.0.1:{port}")
-    found.fails("object-store.not-s3", Layer.ACCESS, ENDPOINT, hint="S3 API")
+    with faults.serving(send_endless) as port:
+        result = check(f"http://127.0.0.1:{port}")
+    result.fails("object-store.not-s3", Layer.ACCESS, ENDPOINT, hint="S3 API")
 
 
-def test_what_comes_back_is_not_what_was_put(store: ObjectStore) -> None:
-    asked: list[bytes] = []
+def test_not_read_back(store: ObjectStore) -> None:
+    requests: list[bytes] = []
 
     def answer(request: bytes) -> bytes | None:
-        asked.append(request.split()[0])
-        is_second = asked.count(b"GET") == 2 and asked[-1] == b"GET"
+        requests.append(request.split()[0])
+        is_second = requests.count(b"GET") == 2 and requests[-1] == b"GET"
         return reply("200 OK", "something else", 'ETag: "x"\r\n') if is_second else None
 
     with between(store.port, answer) as port:
-        found = check(f"http://localhost:{port}")
-    found.fails("object-store.not-read-back", Layer.ACCESS, ENDPOINT, hint="cache")
+        result = check(f"http://localhost:{port}")
+    result.fails("object-store.not-read-back", Layer.ACCESS, ENDPOINT, hint="cache")
     assert store.objects() == []
 
 
 # Below S3
 
 
-def test_plaintext_where_the_store_speaks_tls(tls: ObjectStore) -> None:
-    found = check(tls.url.replace("https", "http"))
-    found.fails("network.tls-on-plaintext", Layer.AUTH, ENDPOINT, hint="scheme with TLS")
+def test_http_to_a_tls_port(tls: ObjectStore) -> None:
+    result = check(tls.url.replace("https", "http"))
+    result.fails("network.tls-on-plaintext", Layer.AUTH, ENDPOINT, hint="scheme with TLS")
 
 
-def test_tls_where_the_store_speaks_plaintext(store: ObjectStore) -> None:
-    found = check(store.url.replace("http", "https"))
-    found.fails("network.plaintext-on-tls", Layer.TLS, ENDPOINT, hint="without TLS")
+def test_https_to_a_plaintext_port(store: ObjectStore) -> None:
+    result = check(store.url.replace("http", "https"))
+    result.fails("network.plaintext-on-tls", Layer.TLS, ENDPOINT, hint="without TLS")
 
 
-def test_an_unknown_authority(tls: ObjectStore) -> None:
+def test_untrusted_certificate(tls: ObjectStore) -> None:
     check(tls.url).fails("tls.untrusted", Layer.TLS, ENDPOINT, hint="NODE_EXTRA_CA_CERTS")
 
 
@@ -579,170 +584,170 @@ def test_refused() -> None:
     ("fault", "finding_id"),
     [
         (faults.silent_port, "network.silent"),
-        (partial(faults.dripping_port, b"H"), "network.silent"),  # it may yet become HTTP
+        (partial(faults.dripping_port, b"H"), "network.silent"),  # still a possible start of HTTP
         (faults.closing_port, "network.reset"),
         (faults.resetting_port, "network.reset"),
     ],
 )
-def test_a_port_that_does_not_answer(fault: Callable[[], object], finding_id: str) -> None:
+def test_silent_and_closing_ports(fault: Callable[[], object], finding_id: str) -> None:
     began = time.monotonic()
     with fault() as port:  # type: ignore[attr-defined]
-        found = check(f"http://127.0.0.1:{port}", timeout=2.0)
-    # A reset may come before the connection counts as made.
-    layer = found[finding_id].layer if fault is faults.resetting_port else Layer.AUTH
-    found.fails(finding_id, layer, ENDPOINT, hint="object_store.assets.endpoint")
+        result = check(f"http://127.0.0.1:{port}", timeout=2.0)
+    # The reset may come before the connect call returns.
+    layer = result[finding_id].layer if fault is faults.resetting_port else Layer.AUTH
+    result.fails(finding_id, layer, ENDPOINT, hint="object_store.assets.endpoint")
     assert time.monotonic() - began < 20
 
 
 @needs_root
-def test_without_an_endpoint_the_region_is_the_address() -> None:
+def test_region_is_blamed_without_an_endpoint() -> None:
     with name_server({}) as names:
-        found = names.asked_by(lambda: check(None, changes={"region": "nowhere-9"}))  # type: ignore[arg-type]
-    found.fails("network.name-not-found", Layer.DNS, REGION, hint="object_store.assets.region")
+        result = names.asked_by(lambda: check(None, changes={"region": "nowhere-9"}))  # type: ignore[arg-type]
+    result.fails("network.name-not-found", Layer.DNS, REGION, hint="object_store.assets.region")
 
 
 # --read-only
 
 
 def test_read_only_writes_nothing(store: ObjectStore) -> None:
-    asked: list[bytes] = []
-    with between(store.port, asked.append) as port:
-        found = check(f"http://localhost:{port}", read_only=True)
-    assert {request.split()[0] for request in asked} == {b"HEAD", b"GET"}
-    proven, unproven = (finding for finding in found.findings if finding.layer is Layer.ACCESS)
+    requests: list[bytes] = []
+    with between(store.port, requests.append) as port:
+        result = check(f"http://localhost:{port}", read_only=True)
+    assert {request.split()[0] for request in requests} == {b"HEAD", b"GET"}
+    proven, unproven = (finding for finding in result.findings if finding.layer is Layer.ACCESS)
     assert (proven.status, proven.fields) == (Status.OK, (NAME, STYLE))
     assert (unproven.status, unproven.message) == (Status.SKIP, "read-only: putting and deleting are not proven")
 
 
 def test_read_only_of_a_user_who_may_not_list(store: ObjectStore) -> None:
-    found = check(store.url, MINIMAL, read_only=True)
-    assert found.status is Status.SKIP
-    assert found["object-store.auth"].status is Status.OK
-    assert "AccessDenied of an absent object" in found["object-store.access"].message
-    assert found["object-store.access"].fields == (NAME, STYLE)
+    result = check(store.url, MINIMAL, read_only=True)
+    assert result.status is Status.SKIP
+    assert result["object-store.auth"].status is Status.OK
+    assert "AccessDenied for an absent object" in result["object-store.access"].message
+    assert result["object-store.access"].fields == (NAME, STYLE)
 
 
-# What a cut leaves
+# Interrupted uploads
 
 
-def test_an_upload_that_outlasts_the_limit_is_removed(store: ObjectStore) -> None:
-    asked: list[bytes] = []
+@contextmanager
+def hanging(store: ObjectStore) -> Iterator[int]:
+    """The store behind a proxy that replies to neither PUT nor DELETE."""
+    ended = threading.Event()
+
+    def answer(request: bytes) -> bytes | None:
+        if request.startswith((b"PUT", b"DELETE")):
+            ended.wait(30)
+            return b""
+        return None
+
+    with between(store.port, answer) as port:
+        try:
+            yield port
+        finally:
+            ended.set()
+
+
+def test_upload_longer_than_the_timeout_is_removed(store: ObjectStore) -> None:
+    requests: list[bytes] = []
 
     def answer(request: bytes) -> None:
-        asked.append(request.split()[0])
-        if asked[-1] == b"PUT":
+        requests.append(request.split()[0])
+        if requests[-1] == b"PUT":
             time.sleep(4.5)
 
     with between(store.port, answer) as port:
         subject = planned(ASSETS, values(f"http://localhost:{port}"))
-        ended = run((subject,), Settings(Trust(), timeout=3.0), deadline=20.0, origins={})
+        outcome = run((subject,), Settings(Trust(), timeout=3.0), deadline=20.0, origins={})
         assert not store.objects()
-        assert wait_until(lambda: asked.count(b"DELETE") == 2 and not store.objects())
-    assert not ended.bugs
-    [result] = ended.results
+        assert wait_until(lambda: requests.count(b"DELETE") == 2 and not store.objects())
+    assert not outcome.bugs
+    [result] = outcome.results
     noted = {finding.id: finding for finding in result.findings if finding.status >= Status.WARN}
     assert noted.keys() == {"network.silent", "object-store.leftover"}
     assert f"{BUCKET}/mistle-preflight/" in noted["object-store.leftover"].message
 
 
-def test_an_interrupted_upload_is_removed(store: ObjectStore) -> None:
-    """What the run's deadline cuts has only the grace that a cancelled check is given."""
-    asked: list[bytes] = []
+def test_upload_interrupted_by_the_deadline_is_removed(store: ObjectStore) -> None:
+    """After the run's deadline a check has only the short time of a cancelled check for its clean-up."""
+    requests: list[bytes] = []
     ended = threading.Event()
 
     def answer(request: bytes) -> bytes | None:
-        asked.append(request.split()[0])
-        if asked[-1] != b"DELETE" and b"PUT" in asked[:-1]:
+        requests.append(request.split()[0])
+        if requests[-1] != b"DELETE" and b"PUT" in requests[:-1]:
             ended.wait(30)
             return b""
         return None
 
     with between(store.port, answer) as port:
         subject = planned(ASSETS, values(f"http://localhost:{port}"))
-        done = run((subject,), Settings(Trust(), timeout=20.0), deadline=4.0, origins={})
+        outcome = run((subject,), Settings(Trust(), timeout=20.0), deadline=4.0, origins={})
         ended.set()
         assert wait_until(lambda: not store.objects())
-    assert not done.bugs
-    [result] = done.results
+    assert not outcome.bugs
+    [result] = outcome.results
     assert "run.deadline" in [finding.id for finding in result.findings]
 
 
-def test_an_interrupted_upload_that_cannot_be_removed_is_named(store: ObjectStore) -> None:
-    ended = threading.Event()
-
-    def answer(request: bytes) -> bytes | None:
-        if request.startswith((b"PUT", b"DELETE")):
-            ended.wait(30)
-            return b""
-        return None
-
-    with between(store.port, answer) as port:
+def test_leftover_of_an_interrupted_upload_is_reported(store: ObjectStore) -> None:
+    with hanging(store) as port:
         subject = planned(ASSETS, values(f"http://localhost:{port}"))
         [result] = run((subject,), Settings(Trust(), timeout=20.0), deadline=4.0, origins={}).results
-        ended.set()
     noted = {finding.id: finding for finding in result.findings if finding.status >= Status.WARN}
     assert noted.keys() == {"run.deadline", "object-store.leftover"}
     assert f"{BUCKET}/mistle-preflight/" in noted["object-store.leftover"].message
 
 
-def test_a_store_that_hangs_in_the_middle(store: ObjectStore) -> None:
-    ended = threading.Event()
-
-    def answer(request: bytes) -> bytes | None:
-        if request.startswith((b"PUT", b"DELETE")):
-            ended.wait(30)
-            return b""
-        return None
-
+def test_store_that_hangs_during_the_upload(store: ObjectStore) -> None:
     began = time.monotonic()
-    with between(store.port, answer) as port:
-        found = check(f"http://localhost:{port}", timeout=3.0)
+    with hanging(store) as port:
+        result = check(f"http://localhost:{port}", timeout=3.0)
         assert time.monotonic() - began < 20
-        ended.set()
-    found.fails("network.silent", Layer.ACCESS, ENDPOINT, hint="not hung")
-    assert "its upload was not answered, and its removal failed" in found["object-store.leftover"].message
+    result.fails("network.silent", Layer.ACCESS, ENDPOINT, hint="not hung")
+    assert "its upload was not answered, and its removal failed" in result["object-store.leftover"].message
 
 
-def test_a_removal_that_fails(store: ObjectStore) -> None:
+def test_removal_fails(store: ObjectStore) -> None:
     broken = error("500 Internal Server Error", "InternalError")
     with between(store.port, lambda request: broken if request.startswith(b"DELETE") else None) as port:
-        found = check(f"http://localhost:{port}")
-    finding = found.fails("object-store.server-error", Layer.ACCESS, ENDPOINT, hint="log of the store")
+        result = check(f"http://localhost:{port}")
+    finding = result.fails("object-store.server-error", Layer.ACCESS, ENDPOINT, hint="log of the store")
     assert "DeleteObject was answered with 500 InternalError" in finding.message
-    [left] = store.objects()
-    store.client().delete_object(Bucket=BUCKET, Key=left)
-    assert left in found["object-store.leftover"].message
+    [leftover_key] = store.objects()
+    store.client().delete_object(Bucket=BUCKET, Key=leftover_key)
+    assert leftover_key in result["object-store.leftover"].message
 
 
 # sandbox_storage
 
 
-def test_a_private_address_is_no_place_for_archil(store: ObjectStore) -> None:
-    found = run_check(STORAGE, mounted(store.url))
-    finding = found.fails("object-store.not-public", Layer.FITNESS, f"{STORAGE}.endpoint", hint="from the internet")
+def test_not_public(store: ObjectStore) -> None:
+    result = run_check(STORAGE, mounted(store.url))
+    finding = result.fails("object-store.not-public", Layer.FITNESS, f"{STORAGE}.endpoint", hint="from the internet")
     assert "127.0.0.1" in finding.message
-    assert found["object-store.access"].fields == (f"{STORAGE}.bucket_name", f"{STORAGE}.endpoint")
+    assert result["object-store.access"].fields == (f"{STORAGE}.bucket_name", f"{STORAGE}.endpoint")
     assert store.objects() == []
 
 
 @needs_root
-def test_a_public_address_is(store: ObjectStore) -> None:
-    found = from_outside(store.port, lambda port: run_check(STORAGE, mounted(f"http://{PUBLIC}:{port}")))
-    found.passes("object-store.fitness", Layer.FITNESS, f"{STORAGE}.endpoint")
+def test_public_address(store: ObjectStore) -> None:
+    result = from_outside(store.port, lambda port: run_check(STORAGE, mounted(f"http://{PUBLIC}:{port}")))
+    result.passes("object-store.fitness", Layer.FITNESS, f"{STORAGE}.endpoint")
 
 
 @needs_root
-def test_some_addresses_are_private() -> None:
+def test_partly_public_is_a_warning() -> None:
     addresses = {"s3.example": ["127.0.0.1", PUBLIC]}
     with object_store(rgw_dns_name="s3.example") as store, name_server(addresses) as names:
-        found = names.asked_by(lambda: run_check(STORAGE, mounted(f"http://s3.example:{store.port}"), timeout=3.0))
-    found.warns("object-store.not-public", Layer.FITNESS, f"{STORAGE}.endpoint", hint="from the internet")
+        result = names.asked_by(lambda: run_check(STORAGE, mounted(f"http://s3.example:{store.port}"), timeout=3.0))
+    result.warns("object-store.not-public", Layer.FITNESS, f"{STORAGE}.endpoint", hint="from the internet")
 
 
-def test_the_region_of_a_mounted_bucket_is_the_stores(swift: ObjectStore) -> None:
-    found = run_check(STORAGE, mounted(swift.url, SWIFT_OWNER))
-    found.fails("object-store.not-public", Layer.FITNESS, f"{STORAGE}.endpoint", hint="internet")
-    assert found["object-store.access"].status is Status.OK
+def test_region_of_a_mounted_bucket_is_found(swift: ObjectStore) -> None:
+    result = run_check(STORAGE, mounted(swift.url, SWIFT_OWNER))
+    result.fails("object-store.not-public", Layer.FITNESS, f"{STORAGE}.endpoint", hint="internet")
+    assert result["object-store.access"].status is Status.OK
     assert swift.objects() == []
 
 
@@ -756,13 +761,13 @@ def test_the_region_of_a_mounted_bucket_is_the_stores(swift: ObjectStore) -> Non
         ({"sandbox.storage.archil.mount_object_store": ""}, None, [ASSETS]),
     ],
 )
-def test_who_uses_which(changes: dict[str, object], service: str | None, names: list[str]) -> None:
+def test_services_that_use_each_store(changes: dict[str, object], service: str | None, names: list[str]) -> None:
     both = values("http://s3.example") | mounted("http://s3.example") | changes
     config = Config(values=both, origins={}, findings=(), broken=frozenset(), keys={}, secrets=())
     assert [check.name for check in plan(config, service=service).checks] == names
 
 
-# Whose settings count, and what is told
+# The caller's settings, and secrets
 
 
 SETTINGS = """[default]
@@ -777,7 +782,7 @@ s3 =
 
 
 @pytest.mark.parametrize("settings", [SETTINGS, "[default\nnonsense"])
-def test_the_callers_aws_settings_change_nothing(
+def test_aws_settings_change_nothing(
     store: ObjectStore, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, settings: str
 ) -> None:
     model = tmp_path / ".aws/models/s3/2030-01-01/service-2.json"
@@ -794,7 +799,7 @@ def test_the_callers_aws_settings_change_nothing(
         check(store.url).passes("object-store.access", Layer.ACCESS, NAME, STYLE)
 
 
-def test_the_secret_is_in_no_text(store: ObjectStore) -> None:
+def test_secret_is_in_no_text(store: ObjectStore) -> None:
     subject = planned(ASSETS, values("http://s3.example:8333", Keys("id", "hunter2")))
     assert subject.target == f"s3.example:8333/{BUCKET}"
     assert "hunter2" not in repr(subject)
