@@ -1,4 +1,4 @@
-"""A Docker Engine, as Mistle's sandboxes use it: over its Unix socket, pulling without a login."""
+"""A Docker Engine, as Mistle's sandboxes use it: over its Unix socket, with pulls that send no login."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from checks.core.check import Check, CheckTimeout, Diagnosed, Diagnosis, Layer, 
 from checks.core.text import foreign
 from checks.core.threads import in_thread
 from checks.docker import causes
-from checks.docker.fitness import free_space, judge
+from checks.docker.fitness import free_space, unsuitable
 from checks.docker.socket_access import open_socket
 from checks.net.http import HTTP
 from checks.net.tls import first_bytes
@@ -26,11 +26,12 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, kw_only=True)
 class DockerEngine(Check):
-    """Proves that sandboxes can start: the socket answers, network and image are to be had, volumes come and go.
+    """Proves that sandboxes can start: a daemon replies, network and image exist, volumes can be created and removed.
 
     Writes one empty volume, `<name_prefix>mistle-preflight-<random>`, and removes it at once; with --read-only none.
-    No container is made and no image is pulled: the daemon asks the image's registry for its manifest, without a login.
-    Needs what Mistle needs: to open the socket, and a daemon that lets it see networks and images and make volumes.
+    It creates no container and pulls no image: the daemon requests the manifest from its registry, without a login.
+    Needs what Mistle needs: to open the socket, and a daemon that allows to inspect networks and images and to create
+    volumes.
     """
 
     kind = "docker"
@@ -41,66 +42,69 @@ class DockerEngine(Check):
     default_base_image: str
     network_name: str
     name_prefix: str
-    volumes: bool = True  # whether the service in question makes them
+    volumes: bool = True  # whether the service that is checked creates volumes
 
     @property
     def target(self) -> str:
-        """The socket and the image."""
         return f"{self.socket_path} {self.default_base_image}"
 
     @property
     def layers(self) -> tuple[Layer, ...]:
-        """A Unix socket has neither a name to resolve nor a login."""
         return (Layer.CONNECT, Layer.ACCESS, Layer.FITNESS)
 
     async def run(self, record: Recorder) -> None:
-        """Open the socket; try network, volumes and image, each whatever the others say; judge the daemon's report."""
         with record.layer(Layer.CONNECT, f"a Docker Engine answers on {self.socket_path}", proves=("socket_path",)):
             limit = record.share_of_time(0.4)
             await in_thread(lambda: open_socket(self.socket_path, limit))
-            engine = await self._greet(record)
-        tries = Tries(record)
+            engine = await self._identify(record)
+        parts = Attempts(record)
         if self.network_name:
-            with tries, record.layer(Layer.ACCESS, f"network {self.network_name} is there", proves=("network_name",)):
-                await self._see_network(record, engine)
+            with (
+                parts,
+                record.layer(Layer.ACCESS, f"network {self.network_name} is there", proves=("network_name",)),
+            ):
+                await self._check_network(record, engine)
         prefix = "name_prefix" if self.name_prefix else "socket_path"
         goal = f"may create and remove volumes {self.name_prefix}*"
         if self.volumes:
-            with tries, record.layer(Layer.ACCESS, goal, proves=(prefix,)):
-                await self._make_volume(record, engine, prefix)
-        with tries, record.layer(Layer.ACCESS, f"{self.default_base_image} can be had", proves=("default_base_image",)):
-            image, helper = await self._see_images(record, engine)
-        tries.end()
+            with parts, record.layer(Layer.ACCESS, goal, proves=(prefix,)):
+                await self._check_volumes(record, engine, prefix)
+        with (
+            parts,
+            record.layer(Layer.ACCESS, f"{self.default_base_image} can be had", proves=("default_base_image",)),
+        ):
+            image, helper = await self._find_images(record, engine)
+        parts.finish()
         with record.layer(
             Layer.FITNESS,
             f"Engine {foreign(engine.version)} on {foreign('/'.join(engine.platform))} suits Mistle and the image",
             proves=("socket_path", "default_base_image"),
         ):
-            report, free = await self._ask(record, _survey, engine)
-            record.facts |= {"id": report.get("ID"), "version": engine.version, "api": engine.api}
-            for diagnosis in (*judge(engine, report, image, free), *helper):
+            info, free = await self._call(record, _info_and_free_space, engine)
+            record.facts |= {"id": info.get("ID"), "version": engine.version, "api": engine.api}
+            for diagnosis in (*unsuitable(engine, info, image, free), *helper):
                 record.note(diagnosis)
 
-    async def _greet(self, record: Recorder) -> Engine:
+    async def _identify(self, record: Recorder) -> Engine:
         try:
-            return await self._ask(record, lambda client: client.greet())
+            return await self._call(record, lambda client: client.engine())
         except Exception as error:
-            found = self.diagnose(error)
-            # The SDK waits for the end of a line, which another protocol may never send.
-            if found and found.cause is causes.SILENT:
-                heard = await first_bytes(self.socket_path, HTTP.request, record.share_of_time(0.5))
-                if not HTTP.matches(heard):
+            diagnosis = self.diagnose(error)
+            # The SDK waits for the end of a line, which a server of another protocol may never send.
+            if diagnosis and diagnosis.cause is causes.SILENT:
+                received = await first_bytes(self.socket_path, HTTP.request, record.share_of_time(0.5))
+                if not HTTP.matches(received):
                     raise Diagnosed(causes.NOT_DOCKER.diagnosis("its answer is not HTTP")) from error
             raise
 
-    async def _see_network(self, record: Recorder, engine: Engine) -> None:
-        network = await self._ask(record, lambda client: client.network(self.network_name), engine)
+    async def _check_network(self, record: Recorder, engine: Engine) -> None:
+        network = await self._call(record, lambda client: client.network(self.network_name), engine)
         if network.get("Scope") == "swarm" and not network.get("Attachable"):
             record.note(
                 causes.NETWORK_NOT_ATTACHABLE.diagnosis(f"{self.network_name} is a Swarm network, not attachable")
             )
 
-    async def _make_volume(self, record: Recorder, engine: Engine, prefix: str) -> None:
+    async def _check_volumes(self, record: Recorder, engine: Engine, prefix: str) -> None:
         from checks.docker.client import Client
         from checks.docker.volumes import prove_volumes
 
@@ -110,13 +114,13 @@ class DockerEngine(Check):
         limit = record.share_of_time(0.25)
         await prove_volumes(record, lambda: Client(self.socket_path, limit, engine.api), self.name_prefix)
 
-    async def _see_images(self, record: Recorder, engine: Engine) -> tuple[Image, tuple[Diagnosis, ...]]:
-        """Both at once: each registry may keep the daemon waiting."""
+    async def _find_images(self, record: Recorder, engine: Engine) -> tuple[Image, tuple[Diagnosis, ...]]:
+        """Both at once: the daemon may wait for each registry."""
         from checks.docker.images import find_helper, find_image
 
         image, helper = await asyncio.gather(
-            self._ask(record, lambda client: find_image(client, self.default_base_image), engine),
-            self._ask(record, find_helper, engine),
+            self._call(record, lambda client: find_image(client, self.default_base_image), engine),
+            self._call(record, find_helper, engine),
             return_exceptions=True,
         )
         if isinstance(image, BaseException):
@@ -124,28 +128,28 @@ class DockerEngine(Check):
         return image, () if helper is None else self._without_helper(helper)
 
     def _without_helper(self, error: BaseException) -> tuple[Diagnosis, ...]:
-        """Mistle needs its helper image as well, but no key names it."""
-        reason = self.diagnose(error) if isinstance(error, Exception) else None
-        if reason is None:
+        """A warning: Mistle needs its helper image too, but no key names it."""
+        diagnosis = self.diagnose(error) if isinstance(error, Exception) else None
+        if diagnosis is None:
             raise error
-        return (causes.HELPER_IMAGE_MISSING.diagnosis(reason.message),)
+        return (causes.HELPER_IMAGE_MISSING.diagnosis(diagnosis.message),)
 
-    async def _ask(self, record: Recorder, question: Callable[[Client], T], engine: Engine | None = None) -> T:
-        """One or two calls to the daemon, in the version that it speaks."""
+    async def _call(self, record: Recorder, function: Callable[[Client], T], engine: Engine | None = None) -> T:
+        """One or two calls to the daemon, with the API version of ``engine``."""
         from checks.docker.client import Client
 
         limit = record.share_of_time(0.6)
         version = {"version": engine.api} if engine else {}
 
-        def answer() -> T:
+        def work() -> T:
             with Client(self.socket_path, limit, **version) as client:
-                return question(client)
+                return function(client)
 
         async with asyncio.timeout(1.5 * limit):
-            return await in_thread(answer)
+            return await in_thread(work)
 
     def diagnose(self, error: Exception) -> Diagnosis | None:
-        """What was met where it happened; what is left is the SDK's."""
+        """A diagnosis made where the error occurred comes first; everything else is an error of the SDK."""
         match error:
             case Diagnosed():
                 return error.diagnosis
@@ -158,8 +162,8 @@ class DockerEngine(Check):
         return diagnosis_of(error)
 
 
-class Tries:
-    """Rungs of one layer, each tried whatever the others found, unless the daemon itself is gone."""
+class Attempts:
+    """Parts of one layer: each is tried, even if another failed, unless the daemon itself no longer replies."""
 
     def __init__(self, record: Recorder) -> None:
         self._record = record
@@ -173,12 +177,12 @@ class Tries:
         self._failed.append(error)
         return self._record.findings[-1].id not in {causes.SILENT.id, causes.NOT_DOCKER.id}
 
-    def end(self) -> None:
-        """Raise ClimbEnded if a rung failed."""
+    def finish(self) -> None:
+        """Raise StopCheck if a part failed."""
         if self._failed:
             raise self._failed[0]
 
 
-def _survey(client: Client) -> tuple[dict[str, Any], int | None]:
-    report = client.report()
-    return report, free_space(report)
+def _info_and_free_space(client: Client) -> tuple[dict[str, Any], int | None]:
+    info = client.engine_info()
+    return info, free_space(info)

@@ -1,4 +1,4 @@
-"""What can be wrong with a Docker Engine, and how its words show it."""
+"""The causes of findings about a Docker Engine, and how its messages map to them."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from checks.core.check import Cause, Layer, Status
 SOCKET_MISSING = Cause(
     "docker.socket-missing",
     Layer.CONNECT,
-    "there is nothing at the path of the socket",
+    "the path of the socket does not exist",
     "start the Docker daemon, mount its socket into this container, or correct the path in {socket_path}",
 )
 NOT_A_SOCKET = Cause(
     "docker.not-a-socket",
     Layer.CONNECT,
-    "what is at the path is not a socket; Docker itself makes a directory where it mounts a socket that is missing",
+    "the path is not a socket; Docker itself creates a directory when it mounts a socket that is missing",
     "name the daemon's Unix socket in {socket_path}, usually /var/run/docker.sock",
 )
 PERMISSION_DENIED = Cause(
@@ -29,21 +29,21 @@ PERMISSION_DENIED = Cause(
 DAEMON_DOWN = Cause(
     "docker.daemon-down",
     Layer.CONNECT,
-    "the socket is there, and no daemon listens on it",
+    "the socket exists, and no daemon listens on it",
     "start the Docker daemon (systemctl start docker); a container that mounts {socket_path} keeps the old socket "
     "after the daemon's restart: restart it, or mount the socket's directory",
 )
 SILENT = Cause(
     "docker.silent",
     Layer.CONNECT,
-    "the daemon does not answer, or no longer",
+    "the daemon does not reply, or stopped replying",
     "look at the daemon's log (journalctl -u docker) and restart it; check that {socket_path} names its socket",
     blames=("socket_path",),
 )
 NOT_DOCKER = Cause(
     "docker.not-docker",
     Layer.CONNECT,
-    "something answers on the socket, and it is not a Docker Engine",
+    "the server that replies on the socket is not a Docker Engine",
     "name the Docker daemon's socket in {socket_path}, usually /var/run/docker.sock",
     blames=("socket_path",),
 )
@@ -51,7 +51,7 @@ CALL_REFUSED = Cause(
     "docker.call-refused",
     Layer.CONNECT,
     "the daemon, an authorization plugin or a filtering socket proxy refuses a call that Mistle or this tool needs",
-    "act on its words; allow images, containers, networks, volumes, distribution, version and info on {socket_path}",
+    "act on its message; allow images, containers, networks, volumes, distribution, version and info on {socket_path}",
     blames=("socket_path",),
 )
 NETWORK_MISSING = Cause(
@@ -63,19 +63,19 @@ NETWORK_MISSING = Cause(
 NETWORK_NOT_ATTACHABLE = Cause(
     "docker.network-not-attachable",
     Layer.ACCESS,
-    "the network takes Swarm services only, no single containers",
-    "create it anew with --attachable, or name another network in {network_name}",
+    "the network accepts Swarm services only, no single containers",
+    "create it again with --attachable, or name another network in {network_name}",
 )
 VOLUME_REFUSED = Cause(
     "docker.volume-refused",
     Layer.ACCESS,
     "the daemon does not create or does not remove a volume of that name",
-    "act on the daemon's words, in {blamed}; a name is of letters, digits and _.- and begins with a letter or digit",
+    "act on the daemon's message, in {blamed}; a name has letters, digits and _.- and begins with a letter or digit",
 )
 LEFTOVER = Cause(
     "docker.leftover",
     Layer.ACCESS,
-    "a volume that was made to prove that volumes can be made may still be there",
+    "the volume that this check created may still exist",
     "remove it: docker volume rm, with the name in the message",
     status=Status.WARN,
 )
@@ -94,27 +94,27 @@ IMAGE_MISSING = Cause(
 IMAGE_NEEDS_LOGIN = Cause(
     "docker.image-needs-login",
     Layer.ACCESS,
-    "the registry gives the image to those who log in only, or hides that there is none; Mistle pulls without a login",
-    "make the image public, put it into a registry that asks for no login, or correct its name in {default_base_image}",
+    "the registry requires a login for the image, or hides that it does not exist; Mistle pulls without a login",
+    "make the image public, put it into a registry that requires no login, or correct its name in {default_base_image}",
 )
 REGISTRY_UNREACHABLE = Cause(
     "docker.registry-unreachable",
     Layer.ACCESS,
-    "the daemon does not reach the image's registry, or gets no answer that it can use",
+    "the daemon does not reach the image's registry, or gets no valid reply",
     "make the registry reachable from the daemon's machine (DNS, firewall, the daemon's own proxy settings), "
     "or correct the registry in {default_base_image}",
 )
 REGISTRY_UNTRUSTED = Cause(
     "docker.registry-untrusted",
     Layer.ACCESS,
-    "the daemon does not trust the registry's certificate, or the registry speaks no TLS",
+    "the daemon does not trust the registry's certificate, or the registry does not use TLS",
     "put the CA of the registry in {default_base_image} into /etc/docker/certs.d/<registry>/ca.crt on the daemon's "
     "machine, or list the registry there under insecure-registries",
 )
 RATE_LIMITED = Cause(
     "docker.registry-rate-limited",
     Layer.ACCESS,
-    "the registry answers this address no more for now: too many pulls without a login",
+    "the registry refuses this address for now: too many pulls without a login",
     "wait, or put the image into a registry of your own and name it in {default_base_image}",
 )
 API_TOO_OLD = Cause(
@@ -127,14 +127,14 @@ API_TOO_OLD = Cause(
 CGROUP_V1 = Cause(
     "docker.cgroup-v1",
     Layer.FITNESS,
-    "the daemon's machine runs cgroup v1, and sandboxes make their own groups in v2",
+    "the daemon's machine runs cgroup v1, and sandboxes create their own groups in v2",
     "boot the machine of {socket_path} with cgroup v2 (systemd.unified_cgroup_hierarchy=1), or upgrade it",
     blames=("socket_path",),
 )
 WRONG_PLATFORM = Cause(
     "docker.wrong-platform",
     Layer.FITNESS,
-    "the image is made for other machines than the daemon's",
+    "the image is built for other platforms than the daemon's",
     "build the image for the daemon's platform too (docker buildx build --platform), or correct {default_base_image}",
     blames=("default_base_image",),
 )
@@ -149,7 +149,7 @@ NO_TAG = Cause(
 HELPER_IMAGE_MISSING = Cause(
     "docker.helper-image-missing",
     Layer.FITNESS,
-    "Mistle prepares each volume with alpine:3.20, which is neither in the daemon nor to be had",
+    "Mistle prepares each volume with alpine:3.20, which the daemon neither has nor can pull",
     "let the daemon of {socket_path} reach Docker Hub, or give it the image: docker pull alpine:3.20, or docker load",
     blames=("socket_path",),
     status=Status.WARN,
@@ -189,10 +189,10 @@ CAUSES = (
     unexpected.cause("docker", "a Docker Engine", ("socket_path",)),
 )
 
-# What the daemon passes on from a registry, most specific first, in lower case.
-BY_WORDS = (
+# Parts of the messages that the daemon passes on from a registry, most specific first, in lower case.
+_BY_TEXT = (
     ("denied by plugin", CALL_REFUSED),
-    ("page not found", CALL_REFUSED),  # the daemon's own, of a call that it does not have
+    ("page not found", CALL_REFUSED),  # the daemon's own, for an unknown call
     ("/json is not supported", CALL_REFUSED),  # the same from Podman
     ("invalid reference format", BAD_REFERENCE),
     ("invalid repository name", BAD_REFERENCE),
@@ -209,7 +209,7 @@ BY_WORDS = (
 )
 
 
-def by_words(words: str, status: int) -> Cause:
-    """The cause that the daemon's words about a registry name. Who forbids it in none of a registry's is a filter."""
+def by_message(message: str, status: int) -> Cause:
+    """The cause of the daemon's message about a registry. A 403 with none of these texts is from a filter."""
     otherwise = CALL_REFUSED if status == HTTPStatus.FORBIDDEN else REGISTRY_UNREACHABLE
-    return next((cause for part, cause in BY_WORDS if part in words.lower()), otherwise)
+    return next((cause for part, cause in _BY_TEXT if part in message.lower()), otherwise)

@@ -1,4 +1,4 @@
-"""The docker package, without what it reads from the caller's home, and with bounded replies.
+"""The docker package, without the files that it reads from the caller's home, and with bounded replies.
 
 Imported only when a check runs: it loads the SDK.
 """
@@ -31,9 +31,9 @@ from checks.core.limits import MAX_BYTES, MAX_CHUNKS, BoundedResponse, ResponseT
 from checks.core.text import foreign
 from checks.docker import causes
 
-_ALONE = threading.Lock()
-_OLDEST = "1.24"  # what the SDK can speak; the first question is asked without a version
-_ASKABLE = (1, 30)  # since then a daemon tells what a registry has
+_LOCK = threading.Lock()
+_OLDEST = "1.24"  # the oldest that the SDK supports; the first request names no version
+_MINIMUM = (1, 30)  # the first that can inspect an image in a registry
 
 
 class _Connection(UnixHTTPConnection):  # type: ignore[misc]
@@ -46,7 +46,7 @@ class _Pool(UnixHTTPConnectionPool):  # type: ignore[misc]
 
 
 class _Adapter(UnixHTTPAdapter):  # type: ignore[misc]
-    """The SDK's, with a bounded connection for each path."""
+    """The SDK's adapter, with a bounded connection for each path."""
 
     def get_connection(self, url: str, _proxies: object = None) -> _Pool:
         path = url.partition("?")[0]
@@ -59,7 +59,7 @@ class _Adapter(UnixHTTPAdapter):  # type: ignore[misc]
 
 @dataclass(frozen=True)
 class Engine:
-    """What a daemon says of itself at first."""
+    """The daemon's reply to GET /version."""
 
     version: str
     api: str
@@ -67,7 +67,7 @@ class Engine:
 
 
 class Client(APIClient):  # type: ignore[misc]
-    """Speaks to the daemon at ``path``; each call takes at most ``limit`` seconds and follows no redirection."""
+    """Calls the daemon at ``path``; each call takes at most ``limit`` seconds and follows no redirect."""
 
     def __init__(self, path: str, limit: float, version: str = _OLDEST) -> None:
         with _no_home():
@@ -77,23 +77,23 @@ class Client(APIClient):  # type: ignore[misc]
         self.trust_env = False  # neither proxies nor ~/.netrc
 
     def open_for_removal(self, volume: str) -> None:
-        """Connect for the removal of the volume, so that no lack of descriptors can prevent it. Raises OSError."""
+        """Connect for the removal of the volume now: a lack of descriptors cannot prevent it later. Raises OSError."""
         pool = self._adapter.get_connection(self._url("/volumes/{0}", volume))
         connection = pool._get_conn()
         connection.connect()
         pool._put_conn(connection)
 
     def send(self, request: PreparedRequest, **options: Any) -> Response:
-        """One call, whose reply is read in full but never without end."""
+        """One call. Reads the whole reply, up to a limit."""
         response: Response = super().send(request, **(options | {"stream": True}))
         with closing(response):
             content = b""
-            for number, piece in enumerate(response.iter_content(65536)):
-                content += piece
+            for number, chunk in enumerate(response.iter_content(65536)):
+                content += chunk
                 if len(content) > MAX_BYTES or number > MAX_CHUNKS:
                     raise ResponseTooLarge
         response._content = content
-        response.encoding = "utf-8"  # otherwise it would be guessed, from every byte
+        response.encoding = "utf-8"  # otherwise requests guesses it, from every byte
         return response
 
     def _result(self, response: Response, json: bool = False, binary: bool = False) -> object:
@@ -101,30 +101,30 @@ class Client(APIClient):  # type: ignore[misc]
         return _parsed(response) if json else response.content if binary else response.text
 
     def _raise_for_status(self, response: Response) -> None:
-        """The SDK's own takes the form of what it reads for granted."""
+        """The SDK's own method does not check the form of the reply."""
         if response.status_code >= 400:
             raise APIError(f"HTTP {response.status_code}", response, _message(response) or response.text.strip())
 
     def get_redirect_target(self, resp: Response) -> None:
-        """No redirection is followed."""
+        """Follow no redirect."""
 
-    def greet(self) -> Engine:
-        """Who is there. Raises Met, APIError."""
+    def engine(self) -> Engine:
+        """The daemon's version. Raises Diagnosed, APIError."""
         try:
-            answer = _object(self.version(api_version=False))
+            reply = _object(self.version(api_version=False))
         except APIError as error:
             if _is_dockers(error):
                 raise
             raise _not_docker(f"it answers HTTP {error.status_code}: {message_of(error)}") from error
-        api = str(answer.get("ApiVersion"))
+        api = str(reply.get("ApiVersion"))
         if not re.fullmatch(r"\d{1,3}\.\d{1,3}", api):
             raise _not_docker("its answer names no API version")
-        if tuple(map(int, api.split("."))) < _ASKABLE:
+        if tuple(map(int, api.split("."))) < _MINIMUM:
             raise Diagnosed(causes.API_TOO_OLD.diagnosis(f"the daemon has API {foreign(api)}; Mistle needs 1.45"))
-        return Engine(str(answer.get("Version")), api, (str(answer.get("Os")), str(answer.get("Arch"))))
+        return Engine(str(reply.get("Version")), api, (str(reply.get("Os")), str(reply.get("Arch"))))
 
     def network(self, name: str) -> dict[str, Any]:
-        """A network by its name or id. Raises Met."""
+        """A network by its name or id. Raises Diagnosed."""
         try:
             return _object(self.inspect_network(name))
         except APIError as error:
@@ -135,17 +135,17 @@ class Client(APIClient):  # type: ignore[misc]
                 causes.NETWORK_MISSING.diagnosis(f"there is no network {name}; there are {foreign(names)}")
             ) from error
 
-    def report(self) -> dict[str, Any]:
-        """The daemon's own, of its machine."""
+    def engine_info(self) -> dict[str, Any]:
+        """The daemon's description of itself and its machine."""
         return _object(self.info())
 
     def registry(self, reference: str) -> dict[str, Any]:
-        """What the registry says of an image, asked by the daemon without any login, as Mistle pulls it."""
+        """The registry's description of an image. The daemon requests it without a login, as Mistle pulls."""
         return _object(self.inspect_distribution(reference, auth_config={}))
 
 
 def diagnosis_of(error: Exception) -> Diagnosis | None:
-    """What an error of the SDK means wherever none is expected."""
+    """The diagnosis of an error of the SDK that the caller did not expect."""
     match error:
         case APIError():
             return causes.CALL_REFUSED.diagnosis(f"the daemon says: {message_of(error)} (HTTP {error.status_code})")
@@ -161,14 +161,14 @@ def diagnosis_of(error: Exception) -> Diagnosis | None:
 
 
 def message_of(error: APIError) -> str:
-    """The daemon's own; the SDK would name its own address where there are none."""
+    """The daemon's message. Without one, the SDK's text would name the SDK's own address."""
     return foreign(str(error.explanation or "nothing more"), 200)
 
 
 @contextmanager
 def _no_home() -> Iterator[None]:
-    """Meanwhile the SDK finds no ~/.docker/config.json, which holds logins, headers and proxies that Mistle lacks."""
-    with _ALONE:
+    """Within it the SDK finds no ~/.docker/config.json, which holds logins, headers and proxies that Mistle lacks."""
+    with _LOCK:
         find = config.find_config_file
         config.find_config_file = lambda _path=None: None
         try:
@@ -177,14 +177,14 @@ def _no_home() -> Iterator[None]:
             config.find_config_file = find
 
 
-def _object(answer: object) -> dict[str, Any]:
-    if not isinstance(answer, dict):
+def _object(body: object) -> dict[str, Any]:
+    if not isinstance(body, dict):
         raise _not_docker("its answer is not a JSON object")
-    return answer
+    return body
 
 
-def _not_docker(words: str) -> Diagnosed:
-    return Diagnosed(causes.NOT_DOCKER.diagnosis(f"what answers is not a Docker Engine: {words}"))
+def _not_docker(reason: str) -> Diagnosed:
+    return Diagnosed(causes.NOT_DOCKER.diagnosis(f"what answers is not a Docker Engine: {reason}"))
 
 
 def _parsed(response: Response) -> object:
@@ -195,19 +195,19 @@ def _parsed(response: Response) -> object:
 
 
 def _message(response: Response) -> str:
-    """A daemon's own words for a refusal, "" where there are none."""
+    """The message in a daemon's refusal, "" without one."""
     with suppress(Diagnosed):
         match _parsed(response):
-            case {"message": str(message_of)}:
-                return message_of
+            case {"message": str(text)}:
+                return text
     return ""
 
 
 def _is_dockers(error: APIError) -> bool:
-    """Whether a refusal is a daemon's, or of one that filters its socket."""
+    """Whether the refusal is from a daemon, or from a filter in front of its socket."""
     return error.status_code in {401, 403} or (error.status_code != 404 and bool(_message(error.response)))
 
 
 def _is_no_http(error: BaseException) -> bool:
-    met = next((link for link in chain(error) if isinstance(link, HTTPException)), None)
-    return met is not None and not isinstance(met, RemoteDisconnected | IncompleteRead)
+    cause = next((link for link in chain(error) if isinstance(link, HTTPException)), None)
+    return cause is not None and not isinstance(cause, RemoteDisconnected | IncompleteRead)

@@ -1,4 +1,4 @@
-"""Whether a daemon can have an image, as Mistle gets it: pulled without a login, before every start."""
+"""Whether a daemon can pull an image, as Mistle does: without a login, before every start."""
 
 from __future__ import annotations
 
@@ -20,54 +20,54 @@ _ID = re.compile(r"sha256:[a-f0-9]{64}", re.IGNORECASE)
 
 @dataclass(frozen=True)
 class Image:
-    """An image that a sandbox can be started from, and each (system, architecture) that it is made for."""
+    """An image that a sandbox can start from, and each (system, architecture) that it is built for."""
 
     reference: str
     platforms: frozenset[tuple[str, str]]
 
     @property
     def has_no_tag(self) -> bool:
-        """Whether its name leaves open which one of its repository is meant."""
+        """Whether its name has neither tag nor digest."""
         last = self.reference.rpartition("/")[2]
         return "@" not in last and ":" not in last
 
 
 def find_image(client: Client, reference: str) -> Image:
-    """The image that Mistle would start. Raises Met."""
-    return _own(client, reference) if _ID.fullmatch(reference) else _pullable(client, reference)
+    """The image that Mistle would start. Raises Diagnosed."""
+    return _by_id(client, reference) if _ID.fullmatch(reference) else _pullable(client, reference)
 
 
 def find_helper(client: Client) -> None:
-    """The image that prepares volumes, in the daemon or in its registry. Raises Met."""
+    """The image that prepares volumes, in the daemon or in its registry. Raises Diagnosed."""
     if not _copy(client, HELPER):
         _pullable(client, HELPER)
 
 
-def _own(client: Client, image_id: str) -> Image:
-    """Named by its id, an image is not pulled."""
-    found = _copy(client, image_id.lower())
-    if not found:
+def _by_id(client: Client, image_id: str) -> Image:
+    """An image that is named by its id is not pulled."""
+    copy = _copy(client, image_id.lower())
+    if not copy:
         raise Diagnosed(
             causes.IMAGE_MISSING.diagnosis("the daemon has no image with this id, and an id names no registry")
         )
-    return Image(image_id, _platforms([found]))
+    return Image(image_id, _platforms([copy]))
 
 
 def _pullable(client: Client, reference: str) -> Image:
     try:
         return Image(reference, _platforms(client.registry(reference).get("Platforms")))
     except Timeout as error:
-        said = f"no answer about {reference} within {client.timeout:.1f} s: the daemon still waits for the registry"
-        raise _met(client, reference, causes.REGISTRY_UNREACHABLE, said) from error
+        message = f"no answer about {reference} within {client.timeout:.1f} s: the daemon still waits for the registry"
+        raise _diagnosed(client, reference, causes.REGISTRY_UNREACHABLE, message) from error
     except APIError as error:
-        cause = causes.by_words(message_of(error), error.status_code)
-        raise _met(client, reference, cause, f"of {reference} the daemon says: {message_of(error)}") from error
+        cause = causes.by_message(message_of(error), error.status_code)
+        raise _diagnosed(client, reference, cause, f"of {reference} the daemon says: {message_of(error)}") from error
     except InvalidRepository as error:
         raise Diagnosed(causes.BAD_REFERENCE.diagnosis(str(error))) from error
 
 
-def _met(client: Client, reference: str, cause: Cause, message: str) -> Diagnosed:
-    """When the daemon has the image already, the way out is its id."""
+def _diagnosed(client: Client, reference: str, cause: Cause, message: str) -> Diagnosed:
+    """If the daemon has the image already, the hint offers its id."""
     copy = _copy(client, reference)
     if not copy:
         return Diagnosed(cause.diagnosis(message))
@@ -79,16 +79,16 @@ def _met(client: Client, reference: str, cause: Cause, message: str) -> Diagnose
 
 
 def _copy(client: Client, reference: str) -> dict[str, Any]:
-    """The daemon's own image, or nothing."""
+    """The daemon's own copy of the image, or nothing."""
     try:
-        found: dict[str, Any] = client.inspect_image(reference)
+        copy: dict[str, Any] = client.inspect_image(reference)
     except APIError:
         return {}
-    return found
+    return copy
 
 
-def _platforms(found: Any) -> frozenset[tuple[str, str]]:
-    """As a registry writes them, in lower case, or as the daemon does, capitalized."""
-    listed = found if isinstance(found, list) else ()
+def _platforms(entries: Any) -> frozenset[tuple[str, str]]:
+    """From a registry, whose keys are in lower case, or from the daemon, whose keys are capitalized."""
+    listed = entries if isinstance(entries, list) else ()
     named = ({name.lower(): value for name, value in each.items()} for each in listed if isinstance(each, dict))
     return frozenset((str(each.get("os")), str(each.get("architecture"))) for each in named)

@@ -1,4 +1,4 @@
-"""The rung below the SDK: the socket is there, is one, may be opened, and somebody listens."""
+"""The layer below the SDK: the path is a socket, this user may open it, and a server listens on it."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from checks.net.addresses import LACKING
 
 _LONGEST = 107  # bytes: sun_path without its final zero
 
-# What the system says of a path that cannot be opened; whatever else it says, a socket is there that does not work.
+# By the error of a path that cannot be opened; after any other error, a socket exists and does not work.
 _CAUSES = {
     errno.ENOENT: causes.SOCKET_MISSING,
     errno.ENOTDIR: causes.SOCKET_MISSING,
@@ -33,7 +33,7 @@ _CAUSES = {
 
 
 def open_socket(path: str, limit: float) -> None:
-    """Open the socket and close it. Raises Met, and the OSError of a machine that lacks descriptors or memory."""
+    """Open the socket and close it. Raises Diagnosed, and the OSError of a machine that lacks descriptors or memory."""
     try:
         mode = Path(path).stat().st_mode
         if not stat.S_ISSOCK(mode):
@@ -52,10 +52,10 @@ def open_socket(path: str, limit: float) -> None:
     except OSError as error:
         if error.errno in LACKING:
             raise
-        raise _met(path, error) from error
+        raise _diagnosed(path, error) from error
 
 
-def _met(path: str, error: OSError) -> Diagnosed:
+def _diagnosed(path: str, error: OSError) -> Diagnosed:
     cause = _CAUSES.get(error.errno or 0, causes.DAEMON_DOWN)
     if cause is causes.PERMISSION_DENIED:
         return Diagnosed(
@@ -75,13 +75,13 @@ def _kind(mode: int) -> str:
 
 def _owner(path: str) -> str:
     try:
-        found = Path(path).stat()
+        status = Path(path).stat()
     except OSError:
         return "a directory above it may not be entered"
-    group = str(found.st_gid)
+    group = str(status.st_gid)
     with suppress(KeyError):
-        group = f"{foreign(grp.getgrgid(found.st_gid).gr_name)} ({group})"
-    return f"its mode is {stat.S_IMODE(found.st_mode):04o}, its owner user {found.st_uid}, its group {group}"
+        group = f"{foreign(grp.getgrgid(status.st_gid).gr_name)} ({group})"
+    return f"its mode is {stat.S_IMODE(status.st_mode):04o}, its owner user {status.st_uid}, its group {group}"
 
 
 def _link(path: str) -> str:
@@ -94,5 +94,5 @@ def _hint(path: str) -> str | None:
     if path.startswith("unix:"):
         return "write the path alone in {socket_path}, without unix://"
     if "://" in path:
-        return "Mistle speaks to Docker over a Unix socket only: write its path in {socket_path}"
+        return "Mistle connects to Docker over a Unix socket only: write its path in {socket_path}"
     return None

@@ -1,4 +1,4 @@
-"""Make a volume and remove it, whatever happens meanwhile."""
+"""Creates a volume and removes it, also after an error or a time-out."""
 
 from __future__ import annotations
 
@@ -19,18 +19,18 @@ _GRACE = 0.2  # seconds for the removal, after a time-out or a signal
 
 
 class Unclear(Diagnosed):
-    """The daemon stopped answering; the volume may be there."""
+    """The daemon no longer replies; the volume may exist."""
 
     def __init__(self, call: str, name: str) -> None:
-        words = f"no answer to the {call} of the volume {name}, which may be left behind"
+        message = f"no answer to the {call} of the volume {name}, which may be left behind"
         hint = f"{causes.SILENT.hint}; then remove what is left: docker volume rm {name}"
-        super().__init__(causes.SILENT.diagnosis(words, hint=hint))
+        super().__init__(causes.SILENT.diagnosis(message, hint=hint))
 
 
-async def prove_volumes(record: Recorder, connected: Callable[[], Client], name_prefix: str) -> None:
-    """Create and remove a fresh volume, in a thread that outlives a time-out. Raises Met."""
+async def prove_volumes(record: Recorder, connect: Callable[[], Client], name_prefix: str) -> None:
+    """Create and remove a fresh volume, in a thread that continues after a time-out. Raises Diagnosed."""
     name = f"{name_prefix}mistle-preflight-{secrets.token_hex(8)}"
-    work = asyncio.ensure_future(in_thread(lambda: _make_and_remove(connected, name)))
+    work = asyncio.ensure_future(in_thread(lambda: _create_and_remove(connect, name)))
     try:
         await asyncio.shield(work)
     except asyncio.CancelledError:
@@ -40,26 +40,24 @@ async def prove_volumes(record: Recorder, connected: Callable[[], Client], name_
         raise
 
 
-def _make_and_remove(connected: Callable[[], Client], name: str) -> None:
-    with connected() as client:
+def _create_and_remove(connect: Callable[[], Client], name: str) -> None:
+    with connect() as client:
         client.open_for_removal(name)
         try:
             _call("creation", name, client.create_volume)
-        except Unclear:  # it may be made all the same
+        except Unclear:  # the volume may exist nevertheless
             with suppress(Diagnosed):
                 _call("removal", name, client.remove_volume)
             raise
         _call("removal", name, client.remove_volume)
 
 
-def _call(call: str, name: str, do: Callable[[str], object]) -> None:
+def _call(call: str, name: str, function: Callable[[str], object]) -> None:
     try:
-        do(name)
+        function(name)
     except APIError as error:
-        cause, message = (
-            causes.VOLUME_REFUSED,
-            f"to the {call} of the volume {name} the daemon says: {message_of(error)}",
-        )
+        cause = causes.VOLUME_REFUSED
+        message = f"to the {call} of the volume {name} the daemon says: {message_of(error)}"
         hint = f"{cause.hint}; then remove it: docker volume rm {name}" if call == "removal" else None
         raise Diagnosed(cause.diagnosis(message, hint=hint)) from error
     except RequestException as error:

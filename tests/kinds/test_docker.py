@@ -307,11 +307,11 @@ def test_a_filter_refuses_calls(engine: Engine, image: str) -> None:
     # Authorization plugins and filtering proxies of the socket answer so.
     refusal = refusing(403, "authorization denied by plugin opa")
     found = altered(engine, image, "GET /version", refusal)
-    found.fails("docker.call-refused", Layer.CONNECT, SOCKET, hint="act on its words")
+    found.fails("docker.call-refused", Layer.CONNECT, SOCKET, hint="act on its message")
     found = altered(engine, image, "GET /info", refusal)
-    found.fails("docker.call-refused", Layer.FITNESS, SOCKET, hint="act on its words")
+    found.fails("docker.call-refused", Layer.FITNESS, SOCKET, hint="act on its message")
     found = altered(engine, image, "GET /distribution", refusal)
-    found.fails("docker.call-refused", Layer.ACCESS, SOCKET, hint="act on its words")
+    found.fails("docker.call-refused", Layer.ACCESS, SOCKET, hint="act on its message")
     assert "denied by plugin opa" in found["docker.call-refused"].message
     refusal = refusing(403, "Request forbidden by administrative rules.")
     found = altered(engine, image, "GET /distribution", refusal)
@@ -450,7 +450,7 @@ def test_volume_refused(engine: Engine, image: str, prefix: str) -> None:
 def test_volume_refused_without_a_prefix(engine: Engine, image: str) -> None:
     # Filters of the socket that let containers alone be made.
     found = altered(engine, image, "POST /volumes/create", refusing(403, "not allowed"))
-    found.fails("docker.volume-refused", Layer.ACCESS, SOCKET, hint="act on the daemon's words")
+    found.fails("docker.volume-refused", Layer.ACCESS, SOCKET, hint="act on the daemon's message")
 
 
 def test_volume_that_may_not_be_removed(engine: Engine, image: str) -> None:
@@ -588,9 +588,9 @@ def test_no_tag(engine: Engine, image: str) -> None:
 
 def test_low_disk(engine: Engine, image: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     here = saying(Name=socket.gethostname(), DockerRootDir=str(tmp_path))
-    monkeypatch.setattr(fitness, "_LITTLE", 0)
+    monkeypatch.setattr(fitness, "_LOW_SPACE", 0)
     assert altered(engine, image, "GET /info", here).status is Status.OK
-    monkeypatch.setattr(fitness, "_LITTLE", 2**62)  # no disk is this large
+    monkeypatch.setattr(fitness, "_LOW_SPACE", 2**62)  # no disk is this large
     found = altered(engine, image, "GET /info", here)
     found.warns("docker.low-disk", Layer.FITNESS, SOCKET, hint="docker system prune")
     assert f"GiB are left in {tmp_path}" in found["docker.low-disk"].message
