@@ -1,4 +1,4 @@
-"""A Docker Engine and registries, real ones, each fault for real."""
+"""A real Docker Engine and real registries, with each fault."""
 
 import asyncio
 import ctypes
@@ -46,13 +46,13 @@ def check(socket: Path | str, image: str = "", **options: Any) -> CheckRun:
     return run_check("sandbox.docker", values, **options)
 
 
-def altered(engine: Engine, image: str, call: str, change: Change, **options: Any) -> CheckRun:
+def check_changed(engine: Engine, image: str, call: str, change: Change, **options: Any) -> CheckRun:
     with changed_engine(engine.socket, {call: change}) as path:
         return check(path, image, **options)
 
 
 def as_nobody(function: Callable[[], CheckRun]) -> CheckRun:
-    """In a thread that, unlike root, must heed the rights of files; so must the threads that it starts."""
+    """Run in a thread to which file permissions apply, unlike to root; they apply to the threads that it starts too."""
     future: Future[CheckRun] = Future()
 
     def run() -> None:
@@ -76,7 +76,7 @@ def registry() -> Iterator[Server]:
 
 @pytest.fixture(scope="module")
 def locked(engine: Engine) -> Iterator[str]:
-    """An image in a registry that asks for a login."""
+    """An image in a registry that requires a login."""
     with image_registry(login=True) as server:
         engine.push(f"{server.address}/{NAME}:latest", **LOGIN)
         yield f"{server.address}/{NAME}:latest"
@@ -84,7 +84,7 @@ def locked(engine: Engine) -> Iterator[str]:
 
 @pytest.fixture(scope="module")
 def image(engine: Engine, registry: Server) -> str:
-    """In the registry alone. The engine has the helper image."""
+    """An image that only the registry has. The engine has the helper image."""
     engine.make_image(HELPER)
     engine.push(f"{registry.address}/{NAME}:latest")
     return f"{registry.address}/{NAME}:latest"
@@ -92,7 +92,7 @@ def image(engine: Engine, registry: Server) -> str:
 
 @pytest.fixture(scope="module")
 def secluded() -> Iterator[Engine]:
-    """It has no image, and Docker Hub is out of its reach."""
+    """An engine without images that cannot reach Docker Hub."""
     with docker_engine(https_proxy="http://127.0.0.1:1") as server:
         yield server
 
@@ -100,53 +100,53 @@ def secluded() -> Iterator[Engine]:
 @contextmanager
 def network(engine: Engine, name: str, **options: Any) -> Iterator[None]:
     with closing(engine.client()) as client:
-        made = client.networks.create(name, **options)
+        network = client.networks.create(name, **options)
         yield
-        made.remove()
+        network.remove()
 
 
 @profiles.quick
-def test_every_rung_passes_and_nothing_stays(engine: Engine, image: str) -> None:
+def test_every_layer_passes_and_nothing_remains(engine: Engine, image: str) -> None:
     with network(engine, "sandboxes", internal=True, options={"com.docker.network.bridge.name": "sbx0"}):
         before = engine.contents()
-        found = check(engine.socket, image, network="sandboxes", prefix="mistle-")
+        result = check(engine.socket, image, network="sandboxes", prefix="mistle-")
         assert engine.contents() == before
-    assert found.status is Status.OK, found
-    assert [(finding.id, *finding.fields) for finding in found.findings] == [
+    assert result.status is Status.OK, result
+    assert [(finding.id, *finding.fields) for finding in result.findings] == [
         ("docker.connect", SOCKET),
         ("docker.access", NETWORK),
         ("docker.access", PREFIX),
         ("docker.access", IMAGE),
         ("docker.fitness", SOCKET, IMAGE),
     ]
-    assert found.facts["api"] == "1.45"
-    assert str(found.facts["version"]).startswith("26.1")
+    assert result.facts["api"] == "1.45"
+    assert str(result.facts["version"]).startswith("26.1")
 
 
 def test_without_a_network_and_a_prefix(engine: Engine, image: str) -> None:
-    found = check(engine.socket, image)
-    assert found.status is Status.OK, found
-    assert [finding.fields for finding in found.findings][1:3] == [(SOCKET,), (IMAGE,)]
+    result = check(engine.socket, image)
+    assert result.status is Status.OK, result
+    assert [finding.fields for finding in result.findings][1:3] == [(SOCKET,), (IMAGE,)]
 
 
-def test_read_only_makes_no_volume(engine: Engine, image: str) -> None:
-    found = altered(engine, image, "POST ", refusing(500, "asked to write"), prefix="mistle-", read_only=True)
-    skipped = [finding for finding in found.findings if finding.status is Status.SKIP]
+def test_read_only_creates_no_volume(engine: Engine, image: str) -> None:
+    result = check_changed(engine, image, "POST ", refusing(500, "asked to write"), prefix="mistle-", read_only=True)
+    skipped = [finding for finding in result.findings if finding.status is Status.SKIP]
     assert [(each.message, each.fields) for each in skipped] == [("no volume is made: --read-only", (PREFIX,))]
-    assert found.status is Status.SKIP, found
+    assert result.status is Status.SKIP, result
 
 
 def test_socket_missing(tmp_path: Path) -> None:
-    found = check(tmp_path / "docker.sock")
-    found.fails("docker.socket-missing", Layer.CONNECT, SOCKET, hint="mount its socket")
-    assert "No such file" in found["docker.socket-missing"].message
+    result = check(tmp_path / "docker.sock")
+    result.fails("docker.socket-missing", Layer.CONNECT, SOCKET, hint="mount its socket")
+    assert "No such file" in result["docker.socket-missing"].message
 
 
 def test_socket_is_a_dangling_link(tmp_path: Path) -> None:
     path = tmp_path / "docker.sock"
     path.symlink_to("/run/nowhere/docker.sock")
-    found = check(path).fails("docker.socket-missing", Layer.CONNECT, SOCKET, hint="correct the path")
-    assert "a link to /run/nowhere/docker.sock" in found.message
+    result = check(path).fails("docker.socket-missing", Layer.CONNECT, SOCKET, hint="correct the path")
+    assert "a link to /run/nowhere/docker.sock" in result.message
 
 
 @pytest.mark.parametrize(
@@ -158,13 +158,13 @@ def test_socket_is_a_dangling_link(tmp_path: Path) -> None:
         ("/tmp/\0", "correct the path"),
     ],
 )
-def test_path_that_cannot_be_one(path: str, hint: str) -> None:
+def test_invalid_socket_path(path: str, hint: str) -> None:
     check(path).fails("docker.socket-missing", Layer.CONNECT, SOCKET, hint=hint)
 
 
 def test_not_a_socket(tmp_path: Path) -> None:
-    found = check(tmp_path).fails("docker.not-a-socket", Layer.CONNECT, SOCKET, hint="/var/run/docker.sock")
-    assert found.message == f"{tmp_path} is a directory"
+    result = check(tmp_path).fails("docker.not-a-socket", Layer.CONNECT, SOCKET, hint="/var/run/docker.sock")
+    assert result.message == f"{tmp_path} is a directory"
     (tmp_path / "file").touch()
     assert check(tmp_path / "file")["docker.not-a-socket"].message.endswith("is a file")
 
@@ -173,46 +173,46 @@ def test_permission_denied() -> None:
     with socket_faults.silent_socket() as path:
         path.parent.chmod(0o755)
         path.chmod(0o600 if os.geteuid() == 0 else 0)
-        found = as_nobody(lambda: check(path))
-    found.fails("docker.permission-denied", Layer.CONNECT, SOCKET, hint="the group that owns the socket")
-    assert "its mode is 0" in found["docker.permission-denied"].message
+        result = as_nobody(lambda: check(path))
+    result.fails("docker.permission-denied", Layer.CONNECT, SOCKET, hint="the group that owns the socket")
+    assert "its mode is 0" in result["docker.permission-denied"].message
 
 
-def test_permission_denied_by_a_directory() -> None:
+def test_permission_denied_by_a_parent_directory() -> None:
     with socket_faults.silent_socket() as path:
         path.parent.chmod(0o600)
-        found = as_nobody(lambda: check(path))
+        result = as_nobody(lambda: check(path))
         path.parent.chmod(0o700)
-    found.fails("docker.permission-denied", Layer.CONNECT, SOCKET, hint="group_add")
-    assert "a directory above it may not be entered" in found["docker.permission-denied"].message
+    result.fails("docker.permission-denied", Layer.CONNECT, SOCKET, hint="group_add")
+    assert "a directory above it may not be entered" in result["docker.permission-denied"].message
 
 
 def test_daemon_down() -> None:
     with docker_engine() as other:
         other.stop()
-        found = check(other.socket)
-    found.fails("docker.daemon-down", Layer.CONNECT, SOCKET, hint="systemctl start docker")
-    assert found["docker.access"].message == "not reached"
+        result = check(other.socket)
+    result.fails("docker.daemon-down", Layer.CONNECT, SOCKET, hint="systemctl start docker")
+    assert result["docker.access"].message == "not reached"
 
 
 def test_silent_daemon() -> None:
     with docker_engine() as other:
         other.pause()
         started = time.monotonic()
-        found = check(other.socket, timeout=1.0)
+        result = check(other.socket, timeout=1.0)
     assert time.monotonic() - started < 15
-    found.fails("docker.silent", Layer.CONNECT, SOCKET, hint="restart it")
+    result.fails("docker.silent", Layer.CONNECT, SOCKET, hint="restart it")
 
 
-def test_daemon_takes_no_more_connections() -> None:
+def test_daemon_with_a_full_queue() -> None:
     with socket_faults.full_socket() as path:
-        found = check(path)
-    found.fails("docker.silent", Layer.CONNECT, SOCKET, hint="restart it")
-    assert "queue is full" in found["docker.silent"].message
+        result = check(path)
+    result.fails("docker.silent", Layer.CONNECT, SOCKET, hint="restart it")
+    assert "queue is full" in result["docker.silent"].message
 
 
 @pytest.mark.parametrize("error", [errno.EMFILE, errno.ENFILE, errno.ENOMEM])
-def test_what_this_machine_lacks_is_not_the_sockets_fault(error: int, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_resource_limits_do_not_blame_the_socket(error: int, monkeypatch: pytest.MonkeyPatch) -> None:
     def lack(*_: object) -> None:
         raise OSError(error, os.strerror(error))
 
@@ -223,7 +223,7 @@ def test_what_this_machine_lacks_is_not_the_sockets_fault(error: int, monkeypatc
 
 
 @pytest.mark.parametrize("error", [errno.EIO, errno.ESTALE, errno.ECONNRESET, errno.ENXIO, errno.ENOBUFS])
-def test_socket_that_does_not_work_is_not_missing(error: int, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_other_socket_errors(error: int, monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(*_: object) -> None:
         raise OSError(error, os.strerror(error))
 
@@ -233,7 +233,7 @@ def test_socket_that_does_not_work_is_not_missing(error: int, monkeypatch: pytes
     assert os.strerror(error) in finding.message
 
 
-def test_a_bounded_answer_can_be_polled() -> None:
+def test_bounded_reply_can_be_polled() -> None:
     connection, other = socket.socketpair()
     with connection, other, closing(BoundedResponse(connection)) as answer:
         assert select.select([answer], [], [], 0.0) == ([], [], [])
@@ -241,23 +241,23 @@ def test_a_bounded_answer_can_be_polled() -> None:
         assert select.select([answer], [], [], 5.0) == ([answer], [], [])
 
 
-def test_daemon_that_hangs_up() -> None:
+def test_daemon_that_closes_the_connection() -> None:
     with socket_faults.serving(lambda _: None) as path:
-        found = check(path).fails("docker.silent", Layer.CONNECT, SOCKET, hint="restart it")
-    assert "broke before an answer" in found.message
+        result = check(path).fails("docker.silent", Layer.CONNECT, SOCKET, hint="restart it")
+    assert "broke before an answer" in result.message
 
 
-def test_daemon_that_stops_answering_is_asked_no_more(engine: Engine, image: str) -> None:
+def test_no_calls_after_a_time_out(engine: Engine, image: str) -> None:
     before = engine.contents()
-    found = altered(engine, image, "GET /networks", late(8.0), network="host", timeout=3.0)
-    found.fails("docker.silent", Layer.ACCESS, SOCKET, hint="restart it")
+    result = check_changed(engine, image, "GET /networks", late(8.0), network="host", timeout=3.0)
+    result.fails("docker.silent", Layer.ACCESS, SOCKET, hint="restart it")
     assert engine.contents() == before
 
 
-def test_dripping_daemon() -> None:
+def test_slow_daemon() -> None:
     with socket_faults.serving(drip) as path:
-        found = check(path, timeout=1.0)
-    found.fails("docker.silent", Layer.CONNECT, SOCKET, hint="restart it")
+        result = check(path, timeout=1.0)
+    result.fails("docker.silent", Layer.CONNECT, SOCKET, hint="restart it")
 
 
 def drip(connection: socket.socket) -> None:
@@ -275,7 +275,7 @@ def reply(body: bytes, status: bytes = b"200 OK") -> bytes:
 
 
 @pytest.mark.parametrize(
-    "words",
+    "data",
     [
         faults.GARBAGE,
         b"SSH-2.0-OpenSSH_9.9\r\n",
@@ -291,83 +291,83 @@ def reply(body: bytes, status: bytes = b"200 OK") -> bytes:
         b"HTTP/1.1 200 OK\r\n\r\n" + b" " * (5 * 2**20),
     ],
 )
-def test_not_docker(words: bytes) -> None:
-    with socket_faults.garbage_socket(words) as path:
+def test_not_docker(data: bytes) -> None:
+    with socket_faults.garbage_socket(data) as path:
         check(path).fails("docker.not-docker", Layer.CONNECT, SOCKET, hint="Docker daemon's socket")
 
 
 @pytest.mark.parametrize("part", [1, 5, 9, 12, 14, 16, 20, 36, 37, 38, 55, 56])
-def test_reply_that_is_cut_among_its_headers_is_a_broken_connection(part: int) -> None:
+def test_connection_closed_within_the_headers(part: int) -> None:
     with socket_faults.garbage_socket(reply(b"")[:part]) as path:
-        found = check(path).fails("docker.silent", Layer.CONNECT, SOCKET, hint="restart it")
-    assert "broke before an answer" in found.message
+        result = check(path).fails("docker.silent", Layer.CONNECT, SOCKET, hint="restart it")
+    assert "broke before an answer" in result.message
 
 
-def test_a_filter_refuses_calls(engine: Engine, image: str) -> None:
-    # Authorization plugins and filtering proxies of the socket answer so.
+def test_call_refused(engine: Engine, image: str) -> None:
+    # So reply authorization plugins, and proxies that filter the socket.
     refusal = refusing(403, "authorization denied by plugin opa")
-    found = altered(engine, image, "GET /version", refusal)
-    found.fails("docker.call-refused", Layer.CONNECT, SOCKET, hint="act on its message")
-    found = altered(engine, image, "GET /info", refusal)
-    found.fails("docker.call-refused", Layer.FITNESS, SOCKET, hint="act on its message")
-    found = altered(engine, image, "GET /distribution", refusal)
-    found.fails("docker.call-refused", Layer.ACCESS, SOCKET, hint="act on its message")
-    assert "denied by plugin opa" in found["docker.call-refused"].message
+    result = check_changed(engine, image, "GET /version", refusal)
+    result.fails("docker.call-refused", Layer.CONNECT, SOCKET, hint="act on its message")
+    result = check_changed(engine, image, "GET /info", refusal)
+    result.fails("docker.call-refused", Layer.FITNESS, SOCKET, hint="act on its message")
+    result = check_changed(engine, image, "GET /distribution", refusal)
+    result.fails("docker.call-refused", Layer.ACCESS, SOCKET, hint="act on its message")
+    assert "denied by plugin opa" in result["docker.call-refused"].message
     refusal = refusing(403, "Request forbidden by administrative rules.")
-    found = altered(engine, image, "GET /distribution", refusal)
-    found.fails("docker.call-refused", Layer.ACCESS, SOCKET, hint="distribution")
+    result = check_changed(engine, image, "GET /distribution", refusal)
+    result.fails("docker.call-refused", Layer.ACCESS, SOCKET, hint="distribution")
 
 
-@pytest.mark.parametrize("words", ["Path /v1.41/distribution/alpine/json is not supported", "404 page not found"])
-def test_an_engine_that_has_no_call_for_registries(engine: Engine, image: str, words: str) -> None:
-    # Podman's 5.4 and before 5.
-    found = altered(engine, image, "GET /distribution", refusing(404, words))
-    found.fails("docker.call-refused", Layer.ACCESS, SOCKET, hint="distribution")
-    assert words in found["docker.call-refused"].message
+@pytest.mark.parametrize("message", ["Path /v1.41/distribution/alpine/json is not supported", "404 page not found"])
+def test_engine_without_the_distribution_call(engine: Engine, image: str, message: str) -> None:
+    # The messages of Podman 5.4, and of Podman before 5.
+    result = check_changed(engine, image, "GET /distribution", refusing(404, message))
+    result.fails("docker.call-refused", Layer.ACCESS, SOCKET, hint="distribution")
+    assert message in result["docker.call-refused"].message
 
 
 def test_network_missing(engine: Engine, image: str) -> None:
-    found = check(engine.socket, image, network="sandboxes")
-    found.fails("docker.network-missing", Layer.ACCESS, NETWORK, hint="docker network create")
-    assert found["docker.network-missing"].message == "there is no network sandboxes; there are host, none"
+    result = check(engine.socket, image, network="sandboxes")
+    result.fails("docker.network-missing", Layer.ACCESS, NETWORK, hint="docker network create")
+    assert result["docker.network-missing"].message == "there is no network sandboxes; there are host, none"
 
 
-def test_network_of_a_swarm(secluded: Engine, image: str) -> None:
+def test_network_not_attachable(secluded: Engine, image: str) -> None:
     with closing(secluded.client()) as client:
         client.swarm.init(advertise_addr="127.0.0.1")
         client.networks.create("services", driver="overlay")
         client.networks.create("anyone", driver="overlay", attachable=True)
-    found = check(secluded.socket, image, network="services")
-    found.fails("docker.network-not-attachable", Layer.ACCESS, NETWORK, hint="--attachable")
+    result = check(secluded.socket, image, network="services")
+    result.fails("docker.network-not-attachable", Layer.ACCESS, NETWORK, hint="--attachable")
     assert check(secluded.socket, image, network="anyone").status is Status.WARN
 
 
-def test_everything_of_one_layer_is_said_at_once(engine: Engine, registry: Server) -> None:
-    found = check(engine.socket, f"{registry.address}/nope:1", network="nope", prefix="-")
-    failed = [finding.id for finding in found.findings if finding.status is Status.FAIL]
+def test_every_fault_of_a_layer_is_reported(engine: Engine, registry: Server) -> None:
+    result = check(engine.socket, f"{registry.address}/nope:1", network="nope", prefix="-")
+    failed = [finding.id for finding in result.findings if finding.status is Status.FAIL]
     assert failed == ["docker.network-missing", "docker.volume-refused", "docker.image-missing"]
-    assert found["docker.fitness"].message == "not reached"
+    assert result["docker.fitness"].message == "not reached"
 
 
 def test_image_missing(engine: Engine, registry: Server) -> None:
-    found = check(engine.socket, f"{registry.address}/{NAME}:nope")
-    found.fails("docker.image-missing", Layer.ACCESS, IMAGE, hint="push the image")
-    assert "manifest unknown" in found["docker.image-missing"].message
+    result = check(engine.socket, f"{registry.address}/{NAME}:nope")
+    result.fails("docker.image-missing", Layer.ACCESS, IMAGE, hint="push the image")
+    assert "manifest unknown" in result["docker.image-missing"].message
 
 
-def test_image_that_only_the_daemon_has(engine: Engine, registry: Server) -> None:
+def test_image_in_the_daemon_only(engine: Engine, registry: Server) -> None:
     engine.make_image(f"{registry.address}/mistle/mine:1")
-    found = check(engine.socket, f"{registry.address}/mistle/mine:1")
+    result = check(engine.socket, f"{registry.address}/mistle/mine:1")
     with closing(engine.client()) as client:
         image_id = client.images.get(f"{registry.address}/mistle/mine:1").id
-    found.fails("docker.image-missing", Layer.ACCESS, IMAGE, hint=image_id)
-    assert "Mistle pulls before every start" in found["docker.image-missing"].message
+    result.fails("docker.image-missing", Layer.ACCESS, IMAGE, hint=image_id)
+    assert "Mistle pulls before every start" in result["docker.image-missing"].message
     assert check(engine.socket, image_id).status is Status.OK
 
 
-def test_image_id_that_the_daemon_lacks(engine: Engine) -> None:
-    found = check(engine.socket, f"sha256:{'0' * 64}")
-    found.fails("docker.image-missing", Layer.ACCESS, IMAGE, hint="correct its name")
+def test_unknown_image_id(engine: Engine) -> None:
+    result = check(engine.socket, f"sha256:{'0' * 64}")
+    result.fails("docker.image-missing", Layer.ACCESS, IMAGE, hint="correct its name")
 
 
 def test_image_by_digest(engine: Engine, image: str) -> None:
@@ -387,14 +387,14 @@ def test_image_needs_login(engine: Engine, locked: str, tmp_path: Path, monkeypa
     (tmp_path / ".docker/config.json").write_text(json.dumps({"auths": {locked.partition("/")[0]: {"auth": login}}}))
     monkeypatch.setenv("HOME", str(tmp_path))
     with closing(engine.client()) as client:
-        assert client.images.get_registry_data(locked)  # the caller's own login would do
-    found = check(engine.socket, locked)
-    found.fails("docker.image-needs-login", Layer.ACCESS, IMAGE, hint="make the image public")
-    assert LOGIN["password"] not in str(found)
-    assert login not in str(found)
+        assert client.images.get_registry_data(locked)  # the caller's own login would be sufficient
+    result = check(engine.socket, locked)
+    result.fails("docker.image-needs-login", Layer.ACCESS, IMAGE, hint="make the image public")
+    assert LOGIN["password"] not in str(result)
+    assert login not in str(result)
 
 
-def test_the_callers_settings_change_nothing(
+def test_docker_settings_change_nothing(
     engine: Engine, image: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "config.json").write_text('{"auths": [], "HttpHeaders": {"Host": ""}, "proxies": 1}')
@@ -407,22 +407,22 @@ def test_the_callers_settings_change_nothing(
 
 def test_registry_refuses_connections(engine: Engine) -> None:
     engine.make_image("127.0.0.1:1/mistle/mine:1")
-    found = check(engine.socket, "127.0.0.1:1/mistle/mine:1")
-    found.fails("docker.registry-unreachable", Layer.ACCESS, IMAGE, hint="the id of the daemon's copy, sha256:")
-    assert "connection refused" in found["docker.registry-unreachable"].message
+    result = check(engine.socket, "127.0.0.1:1/mistle/mine:1")
+    result.fails("docker.registry-unreachable", Layer.ACCESS, IMAGE, hint="the id of the daemon's copy, sha256:")
+    assert "connection refused" in result["docker.registry-unreachable"].message
 
 
 def test_silent_registry(engine: Engine) -> None:
     with image_registry() as other:
         other.pause()
-        found = check(engine.socket, f"{other.address}/{NAME}:latest", timeout=4.0)
-    found.fails("docker.registry-unreachable", Layer.ACCESS, IMAGE, hint="reachable from the daemon's machine")
-    assert "the daemon still waits" in found["docker.registry-unreachable"].message
+        result = check(engine.socket, f"{other.address}/{NAME}:latest", timeout=4.0)
+    result.fails("docker.registry-unreachable", Layer.ACCESS, IMAGE, hint="reachable from the daemon's machine")
+    assert "the daemon still waits" in result["docker.registry-unreachable"].message
 
 
 # What Docker Hub, GitHub's registry and one with a certificate of its own make a daemon say.
 @pytest.mark.parametrize(
-    ("finding", "status", "words", "hint"),
+    ("finding", "status", "message", "hint"),
     [
         ("docker.image-needs-login", 403, "errors:\ndenied: requested access to the resource is denied\n", "public"),
         ("docker.image-needs-login", 401, "unauthorized: authentication required", "public"),
@@ -433,70 +433,70 @@ def test_silent_registry(engine: Engine) -> None:
         ("docker.registry-unreachable", 500, "received unexpected HTTP status: 503 Service Unavailable", "reachable"),
     ],
 )
-def test_words_of_other_registries(
-    engine: Engine, image: str, finding: str, status: int, words: str, hint: str
+def test_messages_of_other_registries(
+    engine: Engine, image: str, finding: str, status: int, message: str, hint: str
 ) -> None:
-    found = altered(engine, image, "GET /distribution", refusing(status, words))
-    found.fails(finding, Layer.ACCESS, IMAGE, hint=hint)
+    result = check_changed(engine, image, "GET /distribution", refusing(status, message))
+    result.fails(finding, Layer.ACCESS, IMAGE, hint=hint)
 
 
 @pytest.mark.parametrize("prefix", ["-", "mistle/", "ü"])
 def test_volume_refused(engine: Engine, image: str, prefix: str) -> None:
-    found = check(engine.socket, image, prefix=prefix)
-    found.fails("docker.volume-refused", Layer.ACCESS, PREFIX, hint=f"{PREFIX} (mistle.toml)")
-    assert "invalid characters" in found["docker.volume-refused"].message
+    result = check(engine.socket, image, prefix=prefix)
+    result.fails("docker.volume-refused", Layer.ACCESS, PREFIX, hint=f"{PREFIX} (mistle.toml)")
+    assert "invalid characters" in result["docker.volume-refused"].message
 
 
 def test_volume_refused_without_a_prefix(engine: Engine, image: str) -> None:
-    # Filters of the socket that let containers alone be made.
-    found = altered(engine, image, "POST /volumes/create", refusing(403, "not allowed"))
-    found.fails("docker.volume-refused", Layer.ACCESS, SOCKET, hint="act on the daemon's message")
+    # So does a filter of the socket that allows to create containers only.
+    result = check_changed(engine, image, "POST /volumes/create", refusing(403, "not allowed"))
+    result.fails("docker.volume-refused", Layer.ACCESS, SOCKET, hint="act on the daemon's message")
 
 
-def test_volume_that_may_not_be_removed(engine: Engine, image: str) -> None:
-    found = altered(engine, image, "DELETE /volumes/", refusing(403, "not allowed"), prefix="mistle-")
-    (left,) = engine.contents()["volumes"]
-    found.fails("docker.volume-refused", Layer.ACCESS, PREFIX, hint=f"docker volume rm {left}")
+def test_volume_removal_refused(engine: Engine, image: str) -> None:
+    result = check_changed(engine, image, "DELETE /volumes/", refusing(403, "not allowed"), prefix="mistle-")
+    (volume,) = engine.contents()["volumes"]
+    result.fails("docker.volume-refused", Layer.ACCESS, PREFIX, hint=f"docker volume rm {volume}")
     with closing(engine.client()) as client:
-        client.volumes.get(left).remove()
+        client.volumes.get(volume).remove()
 
 
-def test_volume_made_too_late_is_removed(engine: Engine, image: str) -> None:
+def test_volume_created_after_the_time_out_is_removed(engine: Engine, image: str) -> None:
     before = engine.contents()
-    found = altered(engine, image, "POST /volumes/create", late(2.4), timeout=6.0)
-    found.fails("docker.silent", Layer.ACCESS, SOCKET, hint="docker volume rm mistle-preflight-")
+    result = check_changed(engine, image, "POST /volumes/create", late(2.4), timeout=6.0)
+    result.fails("docker.silent", Layer.ACCESS, SOCKET, hint="docker volume rm mistle-preflight-")
     assert engine.contents() == before
 
 
 @contextmanager
 def interrupted(engine: Engine, image: str, after: float) -> Iterator[tuple[Finding, ...]]:
-    """What is found when the climb is cancelled while a volume is made; the engine answers `after` seconds later."""
-    made, go_on = Event(), Event()
+    """The findings of a check that is cancelled while it creates a volume; the engine replies `after` seconds later."""
+    created, released = Event(), Event()
 
     def hold(ask: Callable[[], Answer]) -> Answer:
         answer = ask()
-        made.set()
-        go_on.wait(5)
+        created.set()
+        released.wait(5)
         return answer
 
     async def cancel(path: Path) -> tuple[Finding, ...]:
         subject = planned("sandbox.docker", {"sandbox.provider": "docker", SOCKET: str(path), IMAGE: image})
         record = Recorder(subject, Settings(Trust(None), 4.0))
         task = asyncio.ensure_future(subject.run(record))
-        await asyncio.to_thread(made.wait, 5)
+        await asyncio.to_thread(created.wait, 5)
         task.cancel()
-        asyncio.get_running_loop().call_later(after, go_on.set)
+        asyncio.get_running_loop().call_later(after, released.set)
         with suppress(asyncio.CancelledError):
             await task
         return record.finish()
 
     with changed_engine(engine.socket, {"POST /volumes/create": hold}) as path:
         yield asyncio.run(cancel(path))
-        go_on.set()
+        released.set()
 
 
 def wait_until_gone(engine: Engine) -> None:
-    """In a process that lives on, so does the thread that removes the volume."""
+    """While the process runs, the thread that removes the volume runs too."""
     for _ in range(100):
         if not engine.contents()["volumes"]:
             return
@@ -511,29 +511,29 @@ def test_volume_is_removed_after_an_interrupt(engine: Engine, image: str) -> Non
     assert "docker.leftover" not in {finding.id for finding in findings}
 
 
-def test_volume_that_an_interrupt_leaves_is_named(engine: Engine, image: str) -> None:
+def test_leftover_of_an_interrupt_is_reported(engine: Engine, image: str) -> None:
     with interrupted(engine, image, after=60) as findings:
-        (left,) = (finding for finding in findings if finding.id == "docker.leftover")
+        (leftover,) = (finding for finding in findings if finding.id == "docker.leftover")
         (volume,) = engine.contents()["volumes"]
-        assert volume in left.message
-        assert left.status is Status.WARN
-        assert "docker volume rm" in left.hint
+        assert volume in leftover.message
+        assert leftover.status is Status.WARN
+        assert "docker volume rm" in leftover.hint
         wait_until_gone(engine)
 
 
-def test_leftover_is_in_the_report_of_a_run_that_ended_early(engine: Engine, image: str) -> None:
+def test_leftover_after_the_deadline_is_reported(engine: Engine, image: str) -> None:
     with changed_engine(engine.socket, {"POST /volumes/create": late(2.0)}) as path:
         subject = planned("sandbox.docker", {"sandbox.provider": "docker", SOCKET: str(path), IMAGE: image})
-        done = run((subject,), Settings(Trust(None), 10.0), deadline=0.8, origins={})
-        assert {"run.deadline", "docker.leftover"} <= {finding.id for finding in done.results[0].findings}
+        outcome = run((subject,), Settings(Trust(None), 10.0), deadline=0.8, origins={})
+        assert {"run.deadline", "docker.leftover"} <= {finding.id for finding in outcome.results[0].findings}
         wait_until_gone(engine)
 
 
 @pytest.mark.parametrize(("api", "layer"), [("1.44", Layer.FITNESS), ("1.24", Layer.FITNESS)])
 def test_api_too_old(engine: Engine, image: str, api: str, layer: Layer) -> None:
-    found = altered(engine, image, "GET /version", saying(ApiVersion=api))
-    found.fails("docker.api-too-old", layer, SOCKET, hint="(mistle.toml) to 26 or newer")
-    assert f"API {api}" in found["docker.api-too-old"].message
+    result = check_changed(engine, image, "GET /version", saying(ApiVersion=api))
+    result.fails("docker.api-too-old", layer, SOCKET, hint="(mistle.toml) to 26 or newer")
+    assert f"API {api}" in result["docker.api-too-old"].message
 
 
 @pytest.mark.skipif(not has_cgroup(1), reason="this machine has cgroup v2 alone")
@@ -544,14 +544,14 @@ def test_cgroup_v1(image: str) -> None:
 
 
 def test_cgroup_v1_reported(engine: Engine, image: str) -> None:
-    found = altered(engine, image, "GET /info", saying(CgroupVersion="1"))
-    found.fails("docker.cgroup-v1", Layer.FITNESS, SOCKET, hint="unified_cgroup_hierarchy")
+    result = check_changed(engine, image, "GET /info", saying(CgroupVersion="1"))
+    result.fails("docker.cgroup-v1", Layer.FITNESS, SOCKET, hint="unified_cgroup_hierarchy")
 
 
 def test_helper_image_missing(secluded: Engine, image: str) -> None:
-    found = check(secluded.socket, image)
-    found.warns("docker.helper-image-missing", Layer.FITNESS, SOCKET, hint="docker pull alpine:3.20")
-    assert "alpine:3.20" in found["docker.helper-image-missing"].message
+    result = check(secluded.socket, image)
+    result.warns("docker.helper-image-missing", Layer.FITNESS, SOCKET, hint="docker pull alpine:3.20")
+    assert "alpine:3.20" in result["docker.helper-image-missing"].message
 
 
 def test_wrong_platform(engine: Engine, registry: Server) -> None:
@@ -559,9 +559,9 @@ def test_wrong_platform(engine: Engine, registry: Server) -> None:
     engine.make_image(reference, "linux/arm64")
     with closing(engine.client()) as client:
         client.images.push(reference)
-    found = check(engine.socket, reference)
-    found.fails("docker.wrong-platform", Layer.FITNESS, IMAGE, hint="buildx build --platform")
-    assert "is for linux/arm64; the daemon is linux/" in found["docker.wrong-platform"].message
+    result = check(engine.socket, reference)
+    result.fails("docker.wrong-platform", Layer.FITNESS, IMAGE, hint="buildx build --platform")
+    assert "is for linux/arm64; the daemon is linux/" in result["docker.wrong-platform"].message
 
 
 @pytest.mark.parametrize(
@@ -570,7 +570,7 @@ def test_wrong_platform(engine: Engine, registry: Server) -> None:
         ([{"os": "linux", "architecture": "s390x"}, {"os": "linux", "architecture": "amd64"}], Status.OK),
         ([{"os": "linux", "architecture": "386"}], Status.OK),
         ([{"os": "windows", "architecture": "amd64"}, {"os": "unknown", "architecture": "unknown"}], Status.FAIL),
-        ([], Status.OK),  # images of the oldest form name none
+        ([], Status.OK),  # images of the oldest format name none
         (None, Status.OK),
     ],
 )
@@ -582,23 +582,23 @@ def test_platforms_of_an_image(engine: Engine, image: str, platforms: object, st
 
 
 def test_no_tag(engine: Engine, image: str) -> None:
-    found = check(engine.socket, image.removesuffix(":latest"))
-    found.warns("docker.no-tag", Layer.FITNESS, IMAGE, hint="such as :latest")
+    result = check(engine.socket, image.removesuffix(":latest"))
+    result.warns("docker.no-tag", Layer.FITNESS, IMAGE, hint="such as :latest")
 
 
 def test_low_disk(engine: Engine, image: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     here = saying(Name=socket.gethostname(), DockerRootDir=str(tmp_path))
     monkeypatch.setattr(fitness, "_LOW_SPACE", 0)
-    assert altered(engine, image, "GET /info", here).status is Status.OK
+    assert check_changed(engine, image, "GET /info", here).status is Status.OK
     monkeypatch.setattr(fitness, "_LOW_SPACE", 2**62)  # no disk is this large
-    found = altered(engine, image, "GET /info", here)
-    found.warns("docker.low-disk", Layer.FITNESS, SOCKET, hint="docker system prune")
-    assert f"GiB are left in {tmp_path}" in found["docker.low-disk"].message
+    result = check_changed(engine, image, "GET /info", here)
+    result.warns("docker.low-disk", Layer.FITNESS, SOCKET, hint="docker system prune")
+    assert f"GiB are left in {tmp_path}" in result["docker.low-disk"].message
     for elsewhere in (saying(Name="another", DockerRootDir=str(tmp_path)), saying(Name=socket.gethostname())):
-        assert altered(engine, image, "GET /info", elsewhere).status is Status.OK
+        assert check_changed(engine, image, "GET /info", elsewhere).status is Status.OK
 
 
-def test_only_where_docker_is_the_provider() -> None:
+def test_planned_for_docker_provider_only() -> None:
     values = {"sandbox.provider": "e2b", SOCKET: "/run/docker.sock", IMAGE: "x:1"}
     with pytest.raises(StopIteration):
         planned("sandbox.docker", values)
