@@ -100,11 +100,8 @@ class Otlp(EndpointCheck):
         return ""
 
     def diagnose(self, error: Exception) -> Diagnosis | None:
-        match error:
-            case UnexpectedReply():
-                return error.diagnosis
-            case NotHttp():
-                return NOT_OTLP.diagnosis(str(error))
+        if isinstance(error, NotHttp):
+            return NOT_OTLP.diagnosis(str(error))
         diagnosis = super().diagnose(error)
         return diagnosis and replace(diagnosis, status=Status.WARN)
 

@@ -53,12 +53,9 @@ class Archil(NetworkCheck):
         return self.endpoint
 
     def diagnose(self, error: Exception) -> Diagnosis | None:
-        """Map Archil's replies first; everything else is a network error."""
         from httpx import LocalProtocolError
 
         match error:
-            case Diagnosed():
-                return error.diagnosis
             case LocalProtocolError() | UnicodeEncodeError():
                 return causes.KEY_REJECTED.diagnosis("the key holds characters that an HTTP header cannot carry")
             case NotJson() | NotHttp():

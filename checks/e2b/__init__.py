@@ -9,7 +9,7 @@ import json
 from dataclasses import dataclass, field
 from typing import ClassVar
 
-from checks.core.check import Diagnosed, Diagnosis, Layer, Recorder
+from checks.core.check import Diagnosis, Layer, Recorder
 from checks.core.text import foreign
 from checks.e2b import causes
 from checks.net.http import IMPORTS, Endpoint, NotHttp, reach_endpoint
@@ -94,12 +94,9 @@ class E2b(NetworkCheck):
             )
 
     def diagnose(self, error: Exception) -> Diagnosis | None:
-        """Map E2B's replies first; everything else is a network error."""
         from httpx import LocalProtocolError
 
         match error:
-            case Diagnosed():
-                return error.diagnosis
             case LocalProtocolError() | UnicodeEncodeError():
                 return causes.KEY_REJECTED.diagnosis("the key holds characters that an HTTP header cannot carry")
             case NotHttp():

@@ -65,12 +65,8 @@ class Google(NetworkCheck):
         return await request(record, "POST", self.endpoint, headers=headers, content=urlencode(form).encode())
 
     def diagnose(self, error: Exception) -> Diagnosis | None:
-        """Map Google's replies first; everything else is a network error."""
-        match error:
-            case Diagnosed():
-                return error.diagnosis
-            case NotJson() | NotHttp():
-                return causes.UNEXPECTED_REPLY.diagnosis(f"the answer is not Google's: {foreign(str(error))}")
+        if isinstance(error, NotJson | NotHttp):
+            return causes.UNEXPECTED_REPLY.diagnosis(f"the answer is not Google's: {foreign(str(error))}")
         diagnosis = super().diagnose(error)
         if diagnosis and diagnosis.cause in tcp.CAUSES:
             hint = f"let the control plane reach {self.endpoint.address}, or take google out of {{method}}"

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from checks.core.chain import chain
-from checks.core.check import Cause, Check, CheckTimeout, Diagnosis, Layer, Recorder, Status
+from checks.core.check import Cause, Check, CheckTimeout, Diagnosed, Diagnosis, Layer, Recorder, Status
 from checks.core.limits import ResponseTooLarge
 from checks.core.text import foreign
 from checks.core.threads import dead_addresses
@@ -242,7 +242,9 @@ class NetworkCheck(Check):
     address: ClassVar[tuple[str, ...]] = ("url",)
 
     def diagnose(self, error: Exception) -> Diagnosis | None:
-        """Network and TLS errors blame the fields that hold the address."""
+        """A diagnosis that the check made comes first. Network and TLS errors blame the address."""
+        if isinstance(error, Diagnosed):
+            return error.diagnosis
         found = diagnose(error)
         return found and found.cause.diagnosis(
             found.message,

@@ -93,14 +93,10 @@ class Tunnel(EndpointCheck):
             return jwt.encode(claims | {"sandboxInstanceId": sandbox}, self.secret, algorithm="HS256")
 
     def diagnose(self, error: Exception) -> Diagnosis | None:
-        """Map replies first; everything else is a network error."""
         from websockets.exceptions import InvalidHandshake
 
-        match error:
-            case UnexpectedReply():
-                return error.diagnosis
-            case NotHttp():
-                return causes.NOT_GATEWAY.diagnosis(str(error))
+        if isinstance(error, NotHttp):
+            return causes.NOT_GATEWAY.diagnosis(str(error))
         if diagnosis := super().diagnose(error):
             return diagnosis
         if isinstance(error, InvalidHandshake):
