@@ -228,7 +228,7 @@ BUGS: Mapping[str, tuple[str, str, type[Exception], str, Behaviour]] = {
         answers.postgres({"row": answers.survey()}),
     ),
     "docker": (
-        "checks.docker.judge",
+        "checks.docker.unsuitable",
         "checks.docker.fitness",
         KeyError,
         "docker",
