@@ -8,7 +8,7 @@ from checks.core.check import Cause, Layer, Status
 REDIRECTS = Cause(
     "http.redirects",
     Layer.AUTH,
-    "the address only redirects, and neither Mistle's services nor the dashboard's calls follow a redirect",
+    "the address only redirects: Mistle's services and browsers must call the address that it redirects to",
     "write the address that it redirects to into {url}",
     blames=("url",),
 )
