@@ -1,8 +1,12 @@
-"""docs/checks.md and docs/findings.md, made from the code: ``python -m preflight.reference.generate`` writes them."""
+"""Writes docs/checks.md, docs/findings.md and the tables of README.md and SECURITY.md from the code.
+
+Run ``python -m preflight.reference.generate``.
+"""
 
 from __future__ import annotations
 
 import inspect
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -10,9 +14,10 @@ import checks
 from checks.core.check import Check, Layer
 from checks.net import tcp
 from preflight.reference.catalogue import Entry, anchor, causes_of, entries, sentence
+from preflight.reference.tables import with_tables
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator, Mapping
 
 FOLDER = Path(__file__).parents[2] / "docs"
 _GENERATED = "<!-- Made by python -m preflight.reference.generate; change the code instead. -->"
@@ -42,7 +47,11 @@ def checks_page() -> str:
     )
 
 
-PAGES = {"checks.md": checks_page, "findings.md": findings_page}
+PAGES: Mapping[str, Callable[[], str]] = {
+    "checks.md": checks_page,
+    "findings.md": findings_page,
+    **{f"../{name}": partial(with_tables, name) for name in ("README.md", "SECURITY.md")},
+}
 
 
 def _finding(entry: Entry) -> str:
@@ -81,5 +90,5 @@ def _page(*parts: str) -> str:
 
 if __name__ == "__main__":
     FOLDER.mkdir(exist_ok=True)
-    for name, page in PAGES.items():
-        (FOLDER / name).write_text(page(), encoding="utf-8")
+    for file, page in PAGES.items():
+        (FOLDER / file).write_text(page(), encoding="utf-8")

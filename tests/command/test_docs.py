@@ -1,4 +1,4 @@
-"""The documentation is the code's own, and everything in it was once met in a test."""
+"""The documentation is generated from the code, and a test expects every finding in it."""
 
 import re
 from pathlib import Path
@@ -8,7 +8,7 @@ import pytest
 import checks
 from checks.core.check import Layer
 from preflight.formats.explanation.text import paragraph
-from preflight.reference import generate
+from preflight.reference import generate, tables
 from preflight.reference.catalogue import anchor, entries
 
 ROOT = Path(__file__).parents[2]
@@ -20,6 +20,13 @@ TESTS = "\n".join(file.read_text() for file in sorted((ROOT / "tests").rglob("te
 def test_page_is_fresh(name: str):
     written = (generate.FOLDER / name).read_text()
     assert written == generate.PAGES[name](), "run python -m preflight.reference.generate"
+
+
+def test_every_table_stands_in_one_page_and_has_no_empty_cell():
+    text = "\n".join(page() for name, page in generate.PAGES.items() if name.startswith("../"))
+    parts = dict(re.findall(r"^<!-- table: (\w+) -->\n(.*?)<!-- end -->$", text, re.MULTILINE | re.DOTALL))
+    assert parts.keys() == tables.TABLES.keys()
+    assert not [line for part in parts.values() for line in part.splitlines() if line.endswith("|  |")]
 
 
 @pytest.mark.parametrize("id_", entries())
@@ -60,7 +67,7 @@ def test_kind_has_a_manual(kind: type[checks.core.check.Check]):
 
 
 def anchors(page: str) -> set[str]:
-    """Of every heading, as Markdown sites make them."""
+    """The anchors of the headings, as Markdown sites make them."""
     titles = re.findall(r"^#+ (.*)$", page, re.MULTILINE)
     return {re.sub(r"[^\w -]", "", title).replace(" ", "-").lower() for title in titles}
 
