@@ -1,4 +1,4 @@
-"""The examples of the pages on output: ``python -m tests.harness.formats_page`` writes them."""
+"""The examples in the pages on output, and the help in README.md: ``python -m tests.harness.formats_page`` writes them."""
 
 import re
 from collections.abc import Callable, Mapping
@@ -8,6 +8,7 @@ from functools import partial
 from pathlib import Path
 
 from checks.core.check import Status
+from preflight.cli.options import parser
 from preflight.formats import DIFFERENCE, FORMATS, MATRIX
 from preflight.plan.resources import RESOURCES
 from preflight.saved.diff import diff
@@ -17,7 +18,7 @@ from tests.harness.vantages import SHAPES, TRACES, VALKEY, kept
 
 DOCS = Path(__file__).parents[2] / "docs"
 PAGE = DOCS / "formats.md"
-PAGES = (PAGE, DOCS / "compare.md")
+PAGES = (PAGE, DOCS / "compare.md", DOCS.parent / "README.md")
 LANGUAGES = {"json": "json", "junit": "xml", "markdown": "markdown"}
 EXAMPLE = of(CONFIG, DIRECT, keys=REPORT.keys[:2])
 _PLACE = re.compile(r"<!-- example: (\w+) -->\n(?:(````)\w*\n.*?\n\2\n)?", re.DOTALL)
@@ -51,6 +52,7 @@ EXAMPLES: Mapping[str, Callable[[], str]] = {
     **{name: partial(FORMATS[name], EXAMPLE) for name in FORMATS},
     "diff": _diff,
     "merge": lambda: MATRIX["text"](SHAPES["few"]),
+    "help": parser().format_help,
 }
 
 if __name__ == "__main__":
