@@ -1,4 +1,4 @@
-"""The examples in the pages on output, and the help in README.md: ``python -m tests.harness.formats_page`` writes them."""
+"""The examples in the pages on formats, and the help in README.md: ``python -m tests.harness.formats_page``."""
 
 import re
 from collections.abc import Callable, Mapping
