@@ -1,4 +1,4 @@
--- What Mistle's migrations leave behind, as far as a preflight looks at it. May be run again.
+-- The part of the result of Mistle's migrations that a preflight reads. You may run it again.
 CREATE SCHEMA IF NOT EXISTS control_plane;
 CREATE TABLE IF NOT EXISTS control_plane.organizations (id bigint PRIMARY KEY);
 CREATE TABLE IF NOT EXISTS control_plane.organization_credential_keys (master_key_version bigint, ciphertext text);
@@ -14,7 +14,7 @@ CREATE TABLE IF NOT EXISTS data_plane_meta.schema_migrations (id bigint, hash te
 CREATE SCHEMA IF NOT EXISTS data_plane_openworkflow;
 CREATE TABLE IF NOT EXISTS data_plane_openworkflow.openworkflow_migrations (version bigint);
 
--- Sealed with version 1 of the master key of examples/mistle.toml.
+-- Encrypted with version 1 of the master key in examples/mistle.toml.
 INSERT INTO control_plane.organization_credential_keys
 SELECT 1, 'v1.8KBf80W87sHqXip6._9LoTcxET6RHKmeUkA9ijj5qoP_f.bscakTWtvZwchr9qDV2NFw'
 WHERE NOT EXISTS (SELECT FROM control_plane.organization_credential_keys);
