@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import ClassVar
 
 from checks.core import unexpected
-from checks.core.check import Cause, Diagnosis, Layer, Recorder, Status
+from checks.core.check import Cause, Diagnosis, Layer, Recorder, Status, causes_in
 from checks.core.text import foreign
 from checks.net.http import IMPORTS, EndpointCheck, NotHttp, NotJson, Reply, UnexpectedReply, reach_endpoint, request
 from checks.net.tls import first_bytes
@@ -58,7 +58,7 @@ class Otlp(EndpointCheck):
     """
 
     kind = "otlp"
-    causes = (NOT_FOUND, GRPC_PORT, REFUSED, NOT_OTLP, UNEXPECTED_REPLY)
+    causes = causes_in(globals())
     imports: ClassVar[tuple[str, ...]] = IMPORTS
     above = (Layer.ACCESS,)
 

@@ -8,7 +8,7 @@ import socket
 from dataclasses import dataclass, replace
 from typing import ClassVar
 
-from checks.core.check import Cause, CheckTimeout, Diagnosis, Layer, Recorder, Status
+from checks.core.check import Cause, CheckTimeout, Diagnosis, Layer, Recorder, Status, causes_in
 from checks.core.text import foreign
 from checks.net.addresses import ConnectFailed
 from checks.net.tcp import NetworkCheck, NoSuchName, connect_any, resolve
@@ -40,7 +40,7 @@ class Publish(NetworkCheck):
     """
 
     kind = "publish"
-    causes = (NO_WILDCARD, NO_CERTIFICATE)
+    causes = causes_in(globals())
     address: ClassVar[tuple[str, ...]] = ("domain",)
 
     domain: str

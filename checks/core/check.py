@@ -77,6 +77,14 @@ class Cause:
         )
 
 
+def causes_in(module: Mapping[str, object]) -> tuple[Cause, ...]:
+    """Every cause among a module's globals, in the order of their definition.
+
+    A cause of another module counts too: a module that needs one imports the other module, not the cause.
+    """
+    return tuple(value for value in module.values() if isinstance(value, Cause))
+
+
 @dataclass(frozen=True)
 class Diagnosis:
     """A cause met for real: what was observed, what to change, which fields of the check are at fault."""

@@ -8,7 +8,7 @@ import resource
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from checks.core.check import Cause, Diagnosis, Layer
+from checks.core.check import Cause, Diagnosis, Layer, causes_in
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -32,7 +32,7 @@ NO_MEMORY = Cause(
 # What the system's loader says of a library that is there.
 _OF_THE_LOADER = ("failed to map segment", "annot allocate memory", "cannot create shared object descriptor")
 
-CAUSES = (NO_DESCRIPTORS, NO_MEMORY)
+CAUSES = causes_in(globals())
 
 
 _LEAST = 256  # MiB of addresses: all drivers and all checks at once take 200

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from checks.core.chain import chain
-from checks.core.check import Cause, Check, CheckTimeout, Diagnosis, Layer, Recorder, Status
+from checks.core.check import Cause, Check, CheckTimeout, Diagnosis, Layer, Recorder, Status, causes_in
 from checks.core.limits import ResponseTooLarge
 from checks.core.text import foreign
 from checks.core.threads import dead_addresses
@@ -86,19 +86,7 @@ ADDRESS_UNREACHABLE = Cause(
     "remove the dead address from DNS or make it work: clients that try it first are slow or fail ({blamed})",
     status=Status.WARN,
 )
-CAUSES = (
-    NAME_NOT_FOUND,
-    DNS_TIMEOUT,
-    REFUSED,
-    TIMEOUT,
-    UNREACHABLE,
-    NOT_PERMITTED,
-    NO_LOCAL_PORT,
-    RESET,
-    SILENT,
-    ENDLESS,
-    ADDRESS_UNREACHABLE,
-)
+CAUSES = causes_in(globals())
 
 _SHOWN = 3  # addresses that do not work, of however many
 _NO_SUCH_NAME = {getattr(socket, f"EAI_{name}", socket.EAI_NONAME) for name in ("NONAME", "NODATA", "ADDRFAMILY")}

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from checks.core.check import Cause, CheckTimeout, Diagnosis, Layer, Recorder, Status
+from checks.core.check import Cause, CheckTimeout, Diagnosis, Layer, Recorder, Status, causes_in
 from checks.core.roots import Trust
 from checks.core.text import foreign
 
@@ -82,19 +82,7 @@ HANDSHAKE_FAILED = Cause(
     "both sides speak TLS and cannot agree (ciphers, key, name)",
     "compare the server's TLS settings with a current default; the words of the error name the part ({blamed})",
 )
-CAUSES = (
-    PLAINTEXT_ON_TLS,
-    TLS_ON_PLAINTEXT,
-    UNTRUSTED,
-    SELF_SIGNED,
-    EXPIRED,
-    NOT_YET_VALID,
-    WRONG_HOST,
-    EXPIRES_SOON,
-    OLD_PROTOCOL,
-    CLIENT_CERTIFICATE,
-    HANDSHAKE_FAILED,
-)
+CAUSES = causes_in(globals())
 
 # X509_V_ERR_* of OpenSSL's x509_vfy.h; every other code is a chain that ends nowhere.
 _BY_VERIFY_CODE = {9: NOT_YET_VALID, 10: EXPIRED, 18: SELF_SIGNED, 62: WRONG_HOST, 64: WRONG_HOST}

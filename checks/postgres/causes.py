@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 
 from checks.core import unexpected
-from checks.core.check import Cause, Diagnosis, Layer, Status
+from checks.core.check import Cause, Diagnosis, Layer, Status, causes_in
 from checks.core.text import foreign
-from checks.net.tcp import RESET
+from checks.net import tcp
 from checks.postgres.refusals import LIBPQ, SERVER
 
 PASSWORD_REJECTED = Cause(
@@ -89,17 +89,17 @@ LOGIN_REFUSED = Cause(
     "the server refuses the login for a reason of its own",
     "act on the server's words ({url})",
 )
-ROOTS_UNREADABLE = Cause(
-    "postgres.roots-unreadable",
-    Layer.TLS,
-    "node-postgres reads its trusted roots from the file that sslrootcert names, and the file cannot be read here",
-    "correct sslrootcert in {url}, or run this where that file is, as Mistle does",
-)
 IPV6_LITERAL = Cause(
     "postgres.ipv6-literal",
     Layer.DNS,
     "postgres.js, which Mistle uses on the direct URL, cannot read an IPv6 address in a URL",
     "write a host name instead of the address in {url}",
+)
+ROOTS_UNREADABLE = Cause(
+    "postgres.roots-unreadable",
+    Layer.TLS,
+    "node-postgres reads its trusted roots from the file that sslrootcert names, and the file cannot be read here",
+    "correct sslrootcert in {url}, or run this where that file is, as Mistle does",
 )
 POOLER_BACKEND_DOWN = Cause(
     "postgres.pooler-backend-down",
@@ -224,42 +224,8 @@ SHARED_BY_PLANES = Cause(
     "both planes share one database, which Mistle allows",
     status=Status.OK,
 )
-CAUSES = (
-    PASSWORD_REJECTED,
-    ROLE_MISSING,
-    NO_HBA_ENTRY,
-    TLS_REQUIRED,
-    TLS_REFUSED,
-    UNKNOWN_PARAMETER,
-    DATABASE_MISSING,
-    MAY_NOT_CONNECT,
-    TOO_MANY_CONNECTIONS,
-    STARTING_UP,
-    LOGIN_TOO_COSTLY,
-    NOT_POSTGRES,
-    LOGIN_REFUSED,
-    IPV6_LITERAL,
-    ROOTS_UNREADABLE,
-    POOLER_BACKEND_DOWN,
-    POOL_EXHAUSTED,
-    QUERY_FAILED,
-    MAY_NOT_CREATE,
-    MAY_NOT_USE_SCHEMA,
-    POOLER_ON_DIRECT_URL,
-    RELAYED,
-    DIRECT_ON_POOLED_URL,
-    READ_ONLY,
-    TOO_OLD,
-    HEADROOM,
-    MIGRATIONS_HALF_DONE,
-    MIGRATION_RUNNING,
-    NOT_MIGRATED,
-    MASTER_KEY_MISSING,
-    MASTER_KEY_WRONG,
-    DIFFERENT_DATABASES,
-    SHARED_BY_PLANES,
-    unexpected.cause("postgres", "Postgres", ("url",)),
-)
+UNEXPECTED_REPLY = unexpected.cause("postgres", "Postgres", ("url",))
+CAUSES = causes_in(globals())
 
 # PgBouncer sends 08P01 for everything: only the words tell.
 _BY_SERVER = (
@@ -282,7 +248,7 @@ _BY_SERVER = (
 _BY_LIBPQ = (
     (r"no password supplied", PASSWORD_REJECTED),
     (r"invalid response to SSL negotiation|expected authentication request", NOT_POSTGRES),
-    (r"server closed the connection|Connection reset|could not (receive|send) data|write to server failed", RESET),
+    (r"server closed the connection|Connection reset|could not (receive|send) data|write to server failed", tcp.RESET),
 )
 BY_WORDS = {
     speaker: tuple((re.compile(words), cause) for words, cause in rows)
@@ -294,7 +260,7 @@ def by_words(words: str, by: str, otherwise: Cause) -> Diagnosis:
     """The cause that the words name, of the server or of libpq."""
     start = words[:1000]  # some patterns take the square of the words' length
     cause = next((cause for pattern, cause in BY_WORDS[by] if pattern.search(start)), otherwise)
-    if cause is RESET:
-        return RESET.diagnosis("the connection was closed by the server")
+    if cause is tcp.RESET:
+        return tcp.RESET.diagnosis("the connection was closed by the server")
     hint = "act on libpq's words, and read the server's own log ({url})" if (by, cause) == (LIBPQ, otherwise) else None
     return cause.diagnosis(f"{by} says: {foreign(words)}", hint=hint)
