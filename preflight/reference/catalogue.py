@@ -88,7 +88,7 @@ _PLACES = {"blamed": "the blamed key"}
 def entries() -> Mapping[str, Entry]:
     """Every id that a report can blame something with."""
     found: dict[str, Entry] = {cause.id: Entry(cause) for cause in (*causes.CAUSES, *run_causes.CAUSES)}
-    for kind in checks.ALL:
+    for kind in checks.load_all():
         for cause in causes_of(kind):
             found[cause.id] = Entry(cause, (*found.get(cause.id, Entry(cause)).kinds, kind.kind))
     return found
