@@ -9,7 +9,17 @@ from typing import ClassVar
 from checks.core import unexpected
 from checks.core.check import Cause, Diagnosis, Layer, Recorder, Status, causes_in
 from checks.core.text import foreign
-from checks.net.http import IMPORTS, EndpointCheck, NotHttp, NotJson, Reply, UnexpectedReply, reach_endpoint, request
+from checks.net.http import (
+    IMPORTS,
+    REPLY_READERS,
+    EndpointCheck,
+    NotHttp,
+    NotJson,
+    Reply,
+    UnexpectedReply,
+    reach_endpoint,
+    request,
+)
 from checks.net.tls import first_bytes
 
 NOT_FOUND = Cause(
@@ -60,6 +70,7 @@ class Otlp(EndpointCheck):
     kind = "otlp"
     causes = causes_in(globals())
     imports: ClassVar[tuple[str, ...]] = IMPORTS
+    reply_readers: ClassVar[tuple[str, ...]] = REPLY_READERS
     above = (Layer.ACCESS,)
 
     signal: str

@@ -9,7 +9,7 @@ from checks.archil import causes
 from checks.core.check import Diagnosis, Layer, Recorder, Status
 from checks.core.text import foreign
 from checks.net import tcp
-from checks.net.http import IMPORTS, Endpoint, NotHttp, NotJson, Reply, reach_endpoint, request
+from checks.net.http import IMPORTS, REPLY_READERS, Endpoint, NotHttp, NotJson, Reply, reach_endpoint, request
 from checks.net.tcp import NetworkCheck
 
 
@@ -39,6 +39,7 @@ class Archil(NetworkCheck):
     kind = "archil"
     causes = causes.CAUSES
     imports: ClassVar[tuple[str, ...]] = IMPORTS
+    reply_readers: ClassVar[tuple[str, ...]] = REPLY_READERS
     address: ClassVar[tuple[str, ...]] = ("region",)
 
     region: str

@@ -157,6 +157,9 @@ class Check:
     prefix: ClassVar[str]  # the first part of its finding ids; the kind, where it is not said
     causes: ClassVar[tuple[Cause, ...]] = ()
     imports: ClassVar[tuple[str, ...]] = ()  # modules that the runner loads before any clock starts
+    # Whose errors mean an unexpected reply: the driver's packages, and our modules that read replies, not those that
+    # judge them.
+    reply_readers: ClassVar[tuple[str, ...]] = ()
     name: str = field(compare=False)
     sources: Mapping[str, tuple[str, ...]] = field(compare=False, repr=False)
 

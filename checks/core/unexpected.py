@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from traceback import walk_tb
 from typing import TYPE_CHECKING
 
@@ -12,28 +11,6 @@ if TYPE_CHECKING:
     from checks.core.check import Check, Diagnosis
 
 NAME = "unexpected-reply"
-
-_HTTP = ("httpx", "httpcore", "h11", "anyio", "checks.net.http")
-READERS: Mapping[str, tuple[str, ...]] = {
-    "postgres": (
-        *("psycopg", "psycopg_binary", "psycopg_c"),
-        *("checks.postgres.session", "checks.postgres.libpq_proxy", "checks.postgres.inspection"),
-    ),
-    "valkey": ("redis", "checks.valkey.commands"),
-    "object_store": (
-        *("boto3", "botocore", "urllib3"),
-        *("checks.object_store.responses", "checks.object_store.store", "checks.object_store.transport"),
-    ),
-    "smtp": ("aiosmtplib", "checks.smtp.replies", "checks.smtp.session"),
-    "docker": ("docker", "requests", "urllib3", "checks.docker.client", "checks.docker.images"),
-    "e2b": (*_HTTP, "e2b", "checks.e2b.api"),
-    "archil": _HTTP,
-    "http_service": (*_HTTP, "checks.http_service.responses"),
-    "tunnel": (*_HTTP, "websockets", "checks.tunnel.responses", "checks.tunnel.upgrade"),
-    "otlp": _HTTP,
-    "google": _HTTP,
-}
-"""By kind, who reads replies: the driver's packages, and our own modules. What judges a reply is not among them."""
 
 _OWN = {"checks", "preflight"}
 _NEVER_A_REPLY = (MemoryError, ImportError, NameError, SyntaxError)
@@ -55,7 +32,7 @@ def cause(prefix: str, server: str, blames: tuple[str, ...], status: Status = St
 def diagnose(check: Check, error: BaseException) -> Diagnosis | None:
     """The kind's cause, where the error is one of reading a reply; None where it is a bug, or the machine's."""
     found = next((each for each in check.causes if each.id == f"{check.prefix}.{NAME}"), None)
-    if not found or not _is_of_reading(error, READERS.get(check.kind, ())):
+    if not found or not _is_of_reading(error, check.reply_readers):
         return None
     return found.diagnosis(f"the server's reply cannot be read: {_name(type(error))}")
 

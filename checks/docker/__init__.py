@@ -36,6 +36,10 @@ class DockerEngine(Check):
     kind = "docker"
     causes = causes.CAUSES
     imports: ClassVar[tuple[str, ...]] = ("checks.docker.images", "checks.docker.volumes")
+    reply_readers: ClassVar[tuple[str, ...]] = (
+        *("docker", "requests", "urllib3"),
+        *("checks.docker.client", "checks.docker.images"),
+    )
 
     socket_path: str
     default_base_image: str

@@ -10,7 +10,7 @@ from checks.core.check import Diagnosis, Layer, Recorder, Status
 from checks.core.text import foreign
 from checks.google import causes
 from checks.net import tcp
-from checks.net.http import IMPORTS, Endpoint, NotHttp, NotJson, Reply, reach_endpoint, request
+from checks.net.http import IMPORTS, REPLY_READERS, Endpoint, NotHttp, NotJson, Reply, reach_endpoint, request
 from checks.net.tcp import NetworkCheck
 
 TOKEN = Endpoint("https", "oauth2.googleapis.com", 443, "/token")
@@ -41,6 +41,7 @@ class Google(NetworkCheck):
     kind = "google"
     causes = causes.CAUSES
     imports: ClassVar[tuple[str, ...]] = IMPORTS
+    reply_readers: ClassVar[tuple[str, ...]] = REPLY_READERS
     address: ClassVar[tuple[str, ...]] = ("method",)
 
     client_id: str

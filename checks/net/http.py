@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from checks.core.check import Recorder
 
 IMPORTS = ("httpx", "httpcore", "anyio.abc", "anyio.streams.tls")  # httpx loads the others with its first request
+REPLY_READERS = ("httpx", "httpcore", "h11", "anyio", "checks.net.http")
 _CUT = re.compile("disconnected|peer closed")  # httpx' words for an answer that does not come, or not to its end
 _LIMIT = 256 * 1024  # bytes of a body: no answer that a check reads is larger
 HTTP = PlaintextProbe(b"GET / HTTP/1.0\r\n\r\n", (b"HTTP/",))

@@ -45,6 +45,10 @@ class ObjectStore(NetworkCheck):
     kind = "object_store"
     causes = causes.CAUSES
     imports: ClassVar[tuple[str, ...]] = ("boto3", "urllib3", "boto3.s3.inject")
+    reply_readers: ClassVar[tuple[str, ...]] = (
+        *("boto3", "botocore", "urllib3"),
+        *("checks.object_store.responses", "checks.object_store.store", "checks.object_store.transport"),
+    )
     address: ClassVar[tuple[str, ...]] = ("endpoint",)
 
     bucket: Bucket

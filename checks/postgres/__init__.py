@@ -72,6 +72,10 @@ class Postgres(NetworkCheck):
     kind = "postgres"
     causes = causes.CAUSES
     imports: ClassVar[tuple[str, ...]] = ("psycopg",)
+    reply_readers: ClassVar[tuple[str, ...]] = (
+        *("psycopg", "psycopg_binary", "psycopg_c"),
+        *("checks.postgres.session", "checks.postgres.libpq_proxy", "checks.postgres.inspection"),
+    )
 
     use: Use
     host: str

@@ -33,6 +33,7 @@ class Smtp(NetworkCheck):
     kind = "smtp"
     causes = causes.CAUSES
     imports: ClassVar[tuple[str, ...]] = ("aiosmtplib",)
+    reply_readers: ClassVar[tuple[str, ...]] = ("aiosmtplib", "checks.smtp.replies", "checks.smtp.session")
     address: ClassVar[tuple[str, ...]] = ("host", "port")
 
     host: str

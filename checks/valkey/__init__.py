@@ -32,6 +32,7 @@ class Valkey(NetworkCheck):
     kind = "valkey"
     causes = causes.CAUSES
     imports: ClassVar[tuple[str, ...]] = ("redis.asyncio", "checks.valkey.secured")
+    reply_readers: ClassVar[tuple[str, ...]] = ("redis", "checks.valkey.commands")
 
     host: str
     port: int
