@@ -11,7 +11,8 @@ from typing import ClassVar
 from checks.core.check import Cause, CheckTimeout, Diagnosis, Layer, Recorder, Status, causes_in
 from checks.core.text import foreign
 from checks.net.addresses import ConnectFailed
-from checks.net.tcp import NetworkCheck, NoSuchName, connect_any, resolve
+from checks.net.network_errors import NoSuchName
+from checks.net.tcp import NetworkCheck, connect_any, resolve
 from checks.net.tls import handshake
 
 NO_WILDCARD = Cause(

@@ -8,7 +8,7 @@ from typing import ClassVar
 from checks.archil import causes
 from checks.core.check import Diagnosis, Layer, Recorder, Status
 from checks.core.text import foreign
-from checks.net import tcp
+from checks.net import network_errors
 from checks.net.http import IMPORTS, REPLY_READERS, Endpoint, NotHttp, NotJson, Reply, reach_endpoint, request
 from checks.net.tcp import NetworkCheck
 
@@ -88,7 +88,7 @@ class Archil(NetworkCheck):
             case NotJson() | NotHttp():
                 return causes.UNEXPECTED_REPLY.diagnosis(f"the answer is not Archil's: {foreign(str(error))}")
         found = super().diagnose(error)
-        if found and found.cause in tcp.CAUSES:
+        if found and found.cause in network_errors.CAUSES:
             where = "it" if self.endpoint is None else self.endpoint.address
             return replace(found, hint=f"let the data plane's worker reach {where}, the control plane of {{region}}")
         return found

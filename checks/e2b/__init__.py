@@ -13,7 +13,8 @@ from checks.core.check import Diagnosis, Layer, Recorder
 from checks.core.text import foreign
 from checks.e2b import causes
 from checks.net.http import IMPORTS, REPLY_READERS, Endpoint, NotHttp, reach_endpoint
-from checks.net.tcp import NetworkCheck, NoSuchName, resolve
+from checks.net.network_errors import NoSuchName
+from checks.net.tcp import NetworkCheck, resolve
 
 
 @dataclass(frozen=True, kw_only=True)

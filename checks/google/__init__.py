@@ -9,7 +9,7 @@ from urllib.parse import urlencode
 from checks.core.check import Diagnosis, Layer, Recorder, Status
 from checks.core.text import foreign
 from checks.google import causes
-from checks.net import tcp
+from checks.net import network_errors
 from checks.net.http import IMPORTS, REPLY_READERS, Endpoint, NotHttp, NotJson, Reply, reach_endpoint, request
 from checks.net.tcp import NetworkCheck
 
@@ -91,7 +91,7 @@ class Google(NetworkCheck):
             case NotJson() | NotHttp():
                 return causes.UNEXPECTED_REPLY.diagnosis(f"the answer is not Google's: {foreign(str(error))}")
         found = super().diagnose(error)
-        if found and found.cause in tcp.CAUSES:
+        if found and found.cause in network_errors.CAUSES:
             hint = f"let the control plane reach {self.endpoint.address}, or take google out of {{method}}"
             return replace(found, hint=hint)
         return found

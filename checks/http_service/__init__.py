@@ -20,7 +20,7 @@ from checks.net.http import (
     reach_endpoint,
     resolve_only,
 )
-from checks.net.tcp import REFUSED
+from checks.net.network_errors import REFUSED
 
 
 @dataclass(frozen=True, kw_only=True)

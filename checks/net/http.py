@@ -13,8 +13,10 @@ from typing import TYPE_CHECKING, ClassVar
 from checks.core.check import Cause, Diagnosed, Layer, Status
 from checks.core.limits import MAX_CHUNKS
 from checks.core.text import clean, foreign
-from checks.net.tcp import NetworkCheck, NoSuchName, reach, resolve
-from checks.net.tls import PlaintextProbe, TlsOnPlaintext, check_tls, first_bytes, speaks_tls
+from checks.net.network_errors import NoSuchName
+from checks.net.tcp import NetworkCheck, reach, resolve
+from checks.net.tls import PlaintextProbe, check_tls, first_bytes, speaks_tls
+from checks.net.tls_errors import TlsOnPlaintext
 
 if TYPE_CHECKING:
     from httpx import Response

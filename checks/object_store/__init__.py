@@ -14,7 +14,8 @@ from checks.core.check import Diagnosis, Layer, Recorder, Status, StopCheck
 from checks.core.text import foreign
 from checks.core.threads import dead_addresses, in_thread
 from checks.net.http import NotHttp, reach_endpoint
-from checks.net.tcp import RESET, NetworkCheck, resolve
+from checks.net.network_errors import RESET
+from checks.net.tcp import NetworkCheck, resolve
 from checks.object_store import causes
 from checks.object_store.addressing import HIDDEN, StyleRefused, elsewhere, find, minds_keys
 from checks.object_store.client import Bucket

@@ -15,8 +15,10 @@ from checks.core.files import Unreadable
 from checks.core.roots import NoCertificates, Trust
 from checks.core.text import foreign
 from checks.core.threads import in_thread
-from checks.net.tcp import RESET, SILENT, NetworkCheck, reach
-from checks.net.tls import TLS_ON_PLAINTEXT, TlsOnPlaintext, check_tls, first_bytes, speaks_tls
+from checks.net.network_errors import RESET, SILENT
+from checks.net.tcp import NetworkCheck, reach
+from checks.net.tls import check_tls, first_bytes, speaks_tls
+from checks.net.tls_errors import TLS_ON_PLAINTEXT, TlsOnPlaintext
 from checks.postgres import causes, libpq_proxy, rules, session
 from checks.postgres.dialects import NODE_POSTGRES, POSTGRES_JS, Dialect, Tls
 from checks.postgres.inspection import ServerState, read, statements

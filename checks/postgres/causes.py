@@ -7,7 +7,7 @@ import re
 from checks.core import unexpected
 from checks.core.check import Cause, Diagnosis, Layer, Status, causes_in
 from checks.core.text import foreign
-from checks.net import tcp
+from checks.net import network_errors
 from checks.postgres.refusals import LIBPQ, SERVER
 
 PASSWORD_REJECTED = Cause(
@@ -248,7 +248,10 @@ _BY_SERVER = (
 _BY_LIBPQ = (
     (r"no password supplied", PASSWORD_REJECTED),
     (r"invalid response to SSL negotiation|expected authentication request", NOT_POSTGRES),
-    (r"server closed the connection|Connection reset|could not (receive|send) data|write to server failed", tcp.RESET),
+    (
+        r"server closed the connection|Connection reset|could not (receive|send) data|write to server failed",
+        network_errors.RESET,
+    ),
 )
 BY_WORDS = {
     speaker: tuple((re.compile(words), cause) for words, cause in rows)
@@ -260,7 +263,7 @@ def by_words(words: str, by: str, otherwise: Cause) -> Diagnosis:
     """The cause that the words name, of the server or of libpq."""
     start = words[:1000]  # some patterns take the square of the words' length
     cause = next((cause for pattern, cause in BY_WORDS[by] if pattern.search(start)), otherwise)
-    if cause is tcp.RESET:
-        return tcp.RESET.diagnosis("the connection was closed by the server")
+    if cause is network_errors.RESET:
+        return network_errors.RESET.diagnosis("the connection was closed by the server")
     hint = "act on libpq's words, and read the server's own log ({url})" if (by, cause) == (LIBPQ, otherwise) else None
     return cause.diagnosis(f"{by} says: {foreign(words)}", hint=hint)

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, ClassVar
 from checks.core.chain import chain
 from checks.core.check import Diagnosed, Diagnosis, Layer, Recorder, Status
 from checks.core.text import foreign
-from checks.net.tcp import RESET, SILENT, NetworkCheck, reach
+from checks.net.network_errors import RESET, SILENT
+from checks.net.tcp import NetworkCheck, reach
 from checks.net.tls import note_expiry
 from checks.smtp import causes, connect, envelope, replies, session
 from checks.smtp.session import Silent, within

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from checks.core.check import Diagnosed, Diagnosis, Layer, Recorder, Settings
 from checks.core.text import foreign
-from checks.net.tcp import RESET, SILENT, NetworkCheck, reach
+from checks.net.network_errors import RESET, SILENT
+from checks.net.tcp import NetworkCheck, reach
 from checks.net.tls import PlaintextProbe, check_tls, first_bytes, speaks_tls
 from checks.valkey import causes
 from checks.valkey.commands import CommandRefused, permissions, writes

@@ -12,14 +12,14 @@ from typing import TYPE_CHECKING
 import checks
 from checks.core import unexpected
 from checks.core.check import Cause, Check, Layer
-from checks.net import tcp, tls
+from checks.net import network_errors, tcp, tls_errors
 from preflight.config import causes
 from preflight.report import run_causes
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-_SHARED = (*tcp.CAUSES, *tls.CAUSES)
+_SHARED = (*network_errors.CAUSES, *tls_errors.CAUSES)
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,7 @@ import pytest
 from checks.core.check import Layer
 from checks.core.threads import Loop
 from checks.net.addresses import AT_ONCE, ConnectFailed, connect, faulty
-from checks.net.tcp import diagnose
+from checks.net.network_errors import diagnose
 from tests.harness import faults
 from tests.harness.networks import can_have_own_network, own_network
 from tests.harness.run_check import CheckRun, run_check

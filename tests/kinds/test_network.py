@@ -12,7 +12,7 @@ import pytest
 from checks.core.check import CheckTimeout, Layer
 from checks.core.threads import Loop, in_thread
 from checks.net.addresses import ConnectFailed
-from checks.net.tcp import diagnose
+from checks.net.network_errors import diagnose
 from tests.harness import faults
 from tests.harness.run_check import CheckRun, run_check
 
