@@ -7,7 +7,8 @@ from dataclasses import dataclass, replace
 from typing import ClassVar
 
 from checks.core import unexpected
-from checks.core.check import Cause, Diagnosis, Layer, Recorder, Status, causes_in
+from checks.core.check import Cause, Diagnosis, Layer, Status, causes_in
+from checks.core.recorder import Recorder
 from checks.core.text import foreign
 from checks.net.http import (
     IMPORTS,

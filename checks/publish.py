@@ -8,7 +8,8 @@ import socket
 from dataclasses import dataclass, replace
 from typing import ClassVar
 
-from checks.core.check import Cause, CheckTimeout, Diagnosis, Layer, Recorder, Status, causes_in
+from checks.core.check import Cause, CheckTimeout, Diagnosis, Layer, Status, causes_in
+from checks.core.recorder import Recorder
 from checks.core.text import foreign
 from checks.net.addresses import ConnectFailed
 from checks.net.network_errors import NoSuchName

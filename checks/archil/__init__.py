@@ -6,7 +6,8 @@ from dataclasses import dataclass, field, replace
 from typing import ClassVar
 
 from checks.archil import causes
-from checks.core.check import Diagnosis, Layer, Recorder, Status
+from checks.core.check import Diagnosis, Layer, Status
+from checks.core.recorder import Recorder
 from checks.core.text import foreign
 from checks.net import network_errors
 from checks.net.http import IMPORTS, REPLY_READERS, Endpoint, NotHttp, NotJson, Reply, reach_endpoint, request

@@ -6,7 +6,8 @@ import asyncio
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
-from checks.core.check import Check, CheckTimeout, Diagnosed, Diagnosis, Layer, Recorder, StopCheck
+from checks.core.check import Check, CheckTimeout, Diagnosed, Diagnosis, Layer, StopCheck
+from checks.core.recorder import Recorder
 from checks.core.text import foreign
 from checks.core.threads import in_thread
 from checks.docker import causes

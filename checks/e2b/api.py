@@ -14,7 +14,7 @@ from e2b.api.client.api.templates import get_templates_aliases_alias
 from e2b.api.client.models import Error, TemplateAliasResponse
 from e2b.api.client.types import Response
 
-from checks.core.check import Recorder
+from checks.core.recorder import Recorder
 from checks.core.text import foreign
 from checks.net import http
 from checks.net.http import Endpoint

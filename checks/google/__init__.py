@@ -6,7 +6,8 @@ from dataclasses import dataclass, field, replace
 from typing import ClassVar
 from urllib.parse import urlencode
 
-from checks.core.check import Diagnosis, Layer, Recorder, Status
+from checks.core.check import Diagnosis, Layer, Status
+from checks.core.recorder import Recorder
 from checks.core.text import foreign
 from checks.google import causes
 from checks.net import network_errors

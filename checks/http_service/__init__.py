@@ -6,7 +6,8 @@ import secrets
 from dataclasses import dataclass, field
 from typing import ClassVar
 
-from checks.core.check import Diagnosis, Layer, Recorder
+from checks.core.check import Diagnosis, Layer
+from checks.core.recorder import Recorder
 from checks.http_service import causes, responses
 from checks.http_service.apps import DASHBOARD, GATEWAY, App
 from checks.http_service.requests import ask, with_token, without_valid_token

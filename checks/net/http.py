@@ -21,7 +21,7 @@ from checks.net.tls_errors import TlsOnPlaintext
 if TYPE_CHECKING:
     from httpx import Response
 
-    from checks.core.check import Recorder
+    from checks.core.recorder import Recorder
 
 IMPORTS = ("httpx", "httpcore", "anyio.abc", "anyio.streams.tls")  # httpx loads the others with its first request
 REPLY_READERS = ("httpx", "httpcore", "h11", "anyio", "checks.net.http")

@@ -7,7 +7,8 @@ import socket
 from dataclasses import dataclass
 from typing import ClassVar
 
-from checks.core.check import Check, Diagnosis, Layer, Recorder
+from checks.core.check import Check, Diagnosis, Layer
+from checks.core.recorder import Recorder
 from checks.core.threads import dead_addresses
 from checks.net.addresses import ConnectFailed, faulty, try_all
 from checks.net.network_errors import ADDRESS_UNREACHABLE, NO_SUCH_NAME, NoSuchName, diagnose

@@ -10,7 +10,8 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from checks.core.check import CheckTimeout, Diagnosis, Layer, Recorder
+from checks.core.check import CheckTimeout, Diagnosis, Layer
+from checks.core.recorder import Recorder
 from checks.core.roots import Trust
 from checks.core.text import foreign
 from checks.net.tls_errors import BY_REASON, EXPIRES_SOON, PLAINTEXT_ON_TLS, NotTls

@@ -10,7 +10,8 @@ from http.client import HTTPException
 from ipaddress import ip_address
 from typing import TYPE_CHECKING, ClassVar
 
-from checks.core.check import Diagnosis, Layer, Recorder, Status, StopCheck
+from checks.core.check import Diagnosis, Layer, Status, StopCheck
+from checks.core.recorder import Recorder
 from checks.core.text import foreign
 from checks.core.threads import dead_addresses, in_thread
 from checks.net.http import NotHttp, reach_endpoint

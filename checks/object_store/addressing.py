@@ -15,7 +15,7 @@ from checks.object_store.causes import ACCESS_DENIED, WRONG_REGION, by_answer
 from checks.object_store.responses import StoreError
 
 if TYPE_CHECKING:
-    from checks.core.check import Recorder
+    from checks.core.recorder import Recorder
     from checks.object_store.store import Store
 
 ABSENT, HIDDEN = "NoSuchKey", "AccessDenied"  # how a bucket answers for an object that is not there

@@ -10,8 +10,9 @@ from dataclasses import dataclass, field
 from functools import cached_property, partial
 from typing import ClassVar
 
-from checks.core.check import Diagnosed, Diagnosis, Layer, Recorder
+from checks.core.check import Diagnosed, Diagnosis, Layer
 from checks.core.files import Unreadable
+from checks.core.recorder import Recorder
 from checks.core.roots import NoCertificates, Trust
 from checks.core.text import foreign
 from checks.core.threads import in_thread

@@ -18,7 +18,8 @@ from checks.smtp.session import Silent, within
 if TYPE_CHECKING:
     from aiosmtplib import SMTP
 
-    from checks.core.check import Diagnosis, Recorder
+    from checks.core.check import Diagnosis
+    from checks.core.recorder import Recorder
 
 T = TypeVar("T")
 _PATIENCE = 1.0  # seconds without a greeting before the port is asked what it is; looking up our name may take as long

@@ -8,7 +8,8 @@ import warnings
 from dataclasses import dataclass, field, replace
 from typing import ClassVar
 
-from checks.core.check import Diagnosis, Layer, Recorder
+from checks.core.check import Diagnosis, Layer
+from checks.core.recorder import Recorder
 from checks.net.http import (
     REPLY_READERS,
     Endpoint,

@@ -11,7 +11,7 @@ from websockets.exceptions import InvalidHandshake, InvalidStatus
 from checks.net.http import Endpoint, Reply, refuse_others, refuse_tls
 
 if TYPE_CHECKING:
-    from checks.core.check import Recorder
+    from checks.core.recorder import Recorder
 
 _SILENT = logging.Logger("tunnel", logging.CRITICAL)  # the URL holds a token
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from checks.core.check import Diagnosed, Diagnosis, Layer, Recorder, Settings
+from checks.core.check import Diagnosed, Diagnosis, Layer, Settings
+from checks.core.recorder import Recorder
 from checks.core.text import foreign
 from checks.net.network_errors import RESET, SILENT
 from checks.net.tcp import NetworkCheck, reach

@@ -16,7 +16,8 @@ from typing import Any
 import pytest
 
 import checks
-from checks.core.check import Check, Diagnosis, Layer, Recorder, Settings, Status
+from checks.core.check import Check, Diagnosis, Layer, Settings, Status
+from checks.core.recorder import Recorder
 from checks.core.roots import Trust
 from checks.core.threads import in_thread
 from preflight.cli.main import main

@@ -312,7 +312,7 @@ def test_nothing_made_with_a_secret_is_printed(stage: Stage, vocabulary: str, fi
 
 CRASH = """
 import logging, threading, warnings
-from checks.core.check import Recorder
+from checks.core.recorder import Recorder
 from preflight.cli.main import entry
 layer = Recorder.layer
 def fail(record, rung, goal, proves=()):

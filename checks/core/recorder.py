@@ -1,0 +1,108 @@
+"""The recorder of one check: its layers, its findings, its facts and its time."""
+
+from __future__ import annotations
+
+import time
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from checks.core import machine
+from checks.core.check import CheckTimeout, Finding, Layer, Status, StopCheck
+from checks.core.text import told
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from checks.core.check import Check, Diagnosis, Settings
+
+
+class Recorder:
+    """Collects what one climb finds. ``facts`` are small values for compare()."""
+
+    def __init__(self, check: Check, settings: Settings) -> None:
+        self.check = check
+        self.settings = settings
+        self.findings: list[Finding] = []
+        self.facts: dict[str, object] = {}
+        self._layer = Layer.CONFIG
+        self._is_open = False
+        self._proves: tuple[str, ...] = ()
+        self._started = time.perf_counter()
+        self._ends = self._started + settings.timeout
+
+    @contextmanager
+    def layer(self, layer: Layer, goal: str, proves: tuple[str, ...] = ()) -> Iterator[None]:
+        """One rung. ``goal`` is the sentence that is true on success; ``proves`` the fields that it then proves."""
+        self._layer, self._is_open, self._proves, self._started = layer, True, proves, time.perf_counter()
+        before = len(self.findings)
+        try:
+            yield
+        except StopCheck:
+            raise
+        except Exception as error:
+            diagnosis = machine.diagnose(error) or self.check.diagnose(error)
+            if diagnosis is None:
+                raise
+            self.note(diagnosis)
+            raise StopCheck from error
+        finally:
+            self._is_open = False
+        self._conclude(goal, self.findings[before:])
+
+    def _conclude(self, goal: str, found: list[Finding]) -> None:
+        """The end of a rung: it proves what no warning blames, and nothing where a part of it was skipped."""
+        met = {finding.status for finding in found}
+        if Status.FAIL in met:
+            raise StopCheck
+        blamed = {name for finding in found if finding.status is Status.WARN for name in finding.fields}
+        proven = tuple(name for name in self._proves if name not in blamed)
+        if Status.SKIP not in met and (proven or not blamed):
+            self._add(f"{self.check.prefix}.{self._layer}", self._layer, Status.OK, goal, "", proven)
+
+    def note(self, diagnosis: Diagnosis) -> None:
+        """Record a diagnosis on the open rung, or on its cause's own rung where that is a higher one."""
+        order = list(Layer)
+        layer = max(self._layer, diagnosis.cause.layer, key=order.index)
+        fields = self._proves if diagnosis.blames is None else diagnosis.blames
+        hint = diagnosis.hint if diagnosis.status >= Status.WARN else ""
+        self._add(diagnosis.cause.id, layer, diagnosis.status, diagnosis.message, hint, fields)
+
+    def skip(self, layer: Layer, reason: str, fields: tuple[str, ...] = ()) -> None:
+        """Say of a rung, or a part of one, that it was not tried, and why."""
+        self._add(f"{self.check.prefix}.{layer}", layer, Status.SKIP, reason, "", fields)
+
+    def out_of_time(self) -> None:
+        """The check's limit ended the climb: blame the rung that was open."""
+        diagnosis = self.check.diagnose(CheckTimeout(self._layer, self.settings.timeout))
+        if diagnosis is not None:
+            self.note(diagnosis)
+
+    def finish(self) -> tuple[Finding, ...]:
+        """All findings, with the rungs that were not reached, in the order of the climb."""
+        met = {finding.layer for finding in self.findings}
+        order = list(Layer)
+        highest = max(map(order.index, met), default=0)
+        for layer in self.check.layers:
+            if layer not in met:
+                self.skip(layer, "not proven" if order.index(layer) < highest else "not reached")
+        return tuple(sorted(self.findings, key=lambda finding: order.index(finding.layer)))
+
+    def share_of_time(self, share: float) -> float:
+        """Seconds: this share of what is left of the check's limit, for a driver's own limit."""
+        return max(0.05, share * (self._ends - time.perf_counter()))
+
+    @property
+    def has_ended(self) -> bool:
+        """Whether a rung has failed and no other is being climbed: what is left is the clean-up."""
+        return not self._is_open and any(finding.status is Status.FAIL for finding in self.findings)
+
+    @property
+    def open_layer(self) -> Layer:
+        """The rung that is being climbed."""
+        return self._layer
+
+    def _add(  # noqa: PLR0913, PLR0917 - a finding's fields
+        self, id_: str, layer: Layer, status: Status, message: str, hint: str, fields: tuple[str, ...]
+    ) -> None:
+        seconds = 0.0 if status is Status.SKIP else round(time.perf_counter() - self._started, 4)
+        self.findings.append(Finding(id_, layer, status, told(message), hint, fields, seconds))
