@@ -115,8 +115,6 @@ class Otlp(EndpointCheck):
     def diagnose(self, error: Exception) -> Diagnosis | None:
         """Whatever it is, it is a warning."""
         match error:
-            case UnexpectedReply():
-                return error.diagnosis
             case NotHttp():
                 return NOT_OTLP.diagnosis(str(error))
         found = super().diagnose(error)

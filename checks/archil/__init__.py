@@ -10,7 +10,17 @@ from checks.core.check import Diagnosis, Layer, Status
 from checks.core.recorder import Recorder
 from checks.core.text import foreign
 from checks.net import network_errors
-from checks.net.http import IMPORTS, REPLY_READERS, Endpoint, NotHttp, NotJson, Reply, reach_endpoint, request
+from checks.net.http import (
+    IMPORTS,
+    REPLY_READERS,
+    Endpoint,
+    NotHttp,
+    NotJson,
+    Reply,
+    UnexpectedReply,
+    reach_endpoint,
+    request,
+)
 from checks.net.tcp import NetworkCheck
 
 
@@ -20,14 +30,6 @@ class UnknownRegion(Exception):
 
 class Rejected(Exception):
     """Archil refuses the key, in its own words."""
-
-
-class Unexpected(Exception):
-    """The reply is none of Archil's."""
-
-    def __init__(self, words: str, status: Status = Status.FAIL) -> None:
-        super().__init__(words)
-        self.status = status
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -84,8 +86,6 @@ class Archil(NetworkCheck):
                 return causes.KEY_REJECTED.diagnosis(f"Archil says: {foreign(str(error))}")
             case LocalProtocolError() | UnicodeEncodeError():
                 return causes.KEY_REJECTED.diagnosis("the key holds characters that an HTTP header cannot carry")
-            case Unexpected():
-                return causes.UNEXPECTED_REPLY.diagnosis(str(error), status=error.status)
             case NotJson() | NotHttp():
                 return causes.UNEXPECTED_REPLY.diagnosis(f"the answer is not Archil's: {foreign(str(error))}")
         found = super().diagnose(error)
@@ -102,8 +102,10 @@ def _raise_refusal(reply: Reply) -> None:
         case 401 | 403, {"success": False, "error": words}:
             raise Rejected(str(words))
         case 429, {"success": False, "error": words}:
-            raise Unexpected(f"not proven: Archil answers 429: {foreign(str(words))}", Status.WARN)
+            raise UnexpectedReply(
+                causes.UNEXPECTED_REPLY, f"not proven: Archil answers 429: {foreign(str(words))}", Status.WARN
+            )
         case status, {"success": False, "error": words}:
-            raise Unexpected(f"Archil answers {status}: {foreign(str(words))}")
+            raise UnexpectedReply(causes.UNEXPECTED_REPLY, f"Archil answers {status}: {foreign(str(words))}")
         case status, _:
-            raise Unexpected(f"the answer is {status}, without Archil's envelope")
+            raise UnexpectedReply(causes.UNEXPECTED_REPLY, f"the answer is {status}, without Archil's envelope")

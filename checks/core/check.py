@@ -1,4 +1,22 @@
-"""What every check is made of: layers, statuses, causes, findings, and the recorder of a climb."""
+"""What every check is made of: layers, statuses, causes, findings, and the exceptions that end a check.
+
+The exceptions of ``checks/``::
+
+    Exception
+    ├── StopCheck             a layer failed, and its finding is recorded
+    ├── CheckTimeout          the time limit ended a layer
+    ├── Diagnosed             carries the diagnosis, where the code that raises it knows the cause
+    │   └── UnexpectedReply   net.http: a reply that the service never sends
+    ├── UnreadableFile        core.files: a file that cannot be read, or holds no certificates
+    ├── ConnectFailed         net.addresses: an address does not accept; the cause is the system's error
+    ├── NoSuchName            net.network_errors: the host name does not exist
+    ├── NotTls                net.tls_errors: TLS is configured, the server replies in plaintext
+    ├── TlsOnPlaintext        net.tls_errors: plaintext is configured, the server speaks TLS
+    ├── NotHttp, NotJson      net.http: the reply, or its body, cannot be parsed
+    ├── OSError
+    │   └── ResponseTooLarge  core.limits: the server sent more than a check reads
+    └── a kind's own errors   next to the code that raises them; the kind's ``diagnose`` maps them to causes
+"""
 
 from __future__ import annotations
 

@@ -13,32 +13,32 @@ _CHUNK = 1 << 16  # bytes
 _LATE = "could not be read to its end in time"
 
 
-class Unreadable(Exception):
+class UnreadableFile(Exception):
     """The message follows the file's name: ``is a directory``. It holds nothing of the file's contents."""
 
 
 def read(source: Path | int, most: int, seconds: float) -> bytes:
     """The contents of a file or a pipe, at most ``most`` bytes, which come within ``seconds``. Blocks that long.
 
-    A number is an open descriptor, which stays open. Raises Unreadable.
+    A number is an open descriptor, which stays open. Raises UnreadableFile.
     """
-    found: list[bytes | Unreadable] = []
+    found: list[bytes | UnreadableFile] = []
     end = time.monotonic() + seconds
 
     def work() -> None:
         try:
             found.append(_contents(source, most, end))
-        except Unreadable as error:
+        except UnreadableFile as error:
             found.append(error)
         except (OSError, ValueError) as error:  # ValueError: a name with a NUL character
-            found.append(Unreadable(f"cannot be read: {str(getattr(error, 'strerror', None) or error).lower()}"))
+            found.append(UnreadableFile(f"cannot be read: {str(getattr(error, 'strerror', None) or error).lower()}"))
 
     # Where the server of a mount is gone, every call blocks for ever: only a thread can be left behind.
     reader = threading.Thread(target=work, daemon=True)
     reader.start()
     reader.join(max(seconds, 0.0))
-    outcome = found[0] if found else Unreadable(_LATE)
-    if isinstance(outcome, Unreadable):
+    outcome = found[0] if found else UnreadableFile(_LATE)
+    if isinstance(outcome, UnreadableFile):
         raise outcome
     return outcome
 
@@ -50,7 +50,7 @@ def _contents(source: Path | int, most: int, end: float) -> bytes:
         while chunk := _chunk(descriptor, end):
             content += chunk
             if len(content) > most:
-                raise Unreadable(f"is larger than {_shown(most)}")
+                raise UnreadableFile(f"is larger than {_shown(most)}")
         return bytes(content)
     finally:
         os.close(descriptor)
@@ -62,7 +62,7 @@ def _opened(path: Path) -> int:
     descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY)
     try:
         _expect_file(os.fstat(descriptor).st_mode)  # something else may have taken its place
-    except Unreadable:
+    except UnreadableFile:
         os.close(descriptor)
         raise
     return descriptor
@@ -70,9 +70,9 @@ def _opened(path: Path) -> int:
 
 def _expect_file(mode: int) -> None:
     if stat.S_ISDIR(mode):
-        raise Unreadable("is a directory")
+        raise UnreadableFile("is a directory")
     if not (stat.S_ISREG(mode) or stat.S_ISFIFO(mode)):
-        raise Unreadable("is neither a file nor a pipe")
+        raise UnreadableFile("is neither a file nor a pipe")
 
 
 def _chunk(descriptor: int, end: float) -> bytes:
@@ -80,7 +80,7 @@ def _chunk(descriptor: int, end: float) -> bytes:
     waiting = select.poll()
     waiting.register(descriptor, select.POLLIN)
     if not waiting.poll(max(0.0, end - time.monotonic()) * 1000):
-        raise Unreadable(_LATE)
+        raise UnreadableFile(_LATE)
     return os.read(descriptor, _CHUNK)
 
 

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from checks.core import machine
-from checks.core.check import CheckTimeout, Finding, Layer, Status, StopCheck
+from checks.core.check import CheckTimeout, Diagnosed, Finding, Layer, Status, StopCheck
 from checks.core.text import told
 
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ class Recorder:
         except StopCheck:
             raise
         except Exception as error:
-            diagnosis = machine.diagnose(error) or self.check.diagnose(error)
+            diagnosis = self._diagnose(error)
             if diagnosis is None:
                 raise
             self.note(diagnosis)
@@ -48,6 +48,12 @@ class Recorder:
         finally:
             self._is_open = False
         self._conclude(goal, self.findings[before:])
+
+    def _diagnose(self, error: Exception) -> Diagnosis | None:
+        """What the machine lacks first: it may show as any error."""
+        if diagnosis := machine.diagnose(error):
+            return diagnosis
+        return error.diagnosis if isinstance(error, Diagnosed) else self.check.diagnose(error)
 
     def _conclude(self, goal: str, found: list[Finding]) -> None:
         """The end of a rung: it proves what no warning blames, and nothing where a part of it was skipped."""

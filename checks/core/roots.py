@@ -19,10 +19,6 @@ _AT_ONCE = 50  # certificates: OpenSSL's work for each grows with those that are
 _SECONDS = 10.0
 
 
-class NoCertificates(Exception):
-    """The message follows the file's name."""
-
-
 @dataclass(frozen=True)
 class Trust:
     """Mozilla's roots and the operator's own, as Node.js takes them; not the system's store.
@@ -53,7 +49,7 @@ class Trust:
         return context
 
     def load(self, seconds: float) -> None:
-        """Make both contexts that verify, within so many seconds. Blocks. Raises files.Unreadable, NoCertificates."""
+        """Make both contexts that verify, within so many seconds. Blocks. Raises files.UnreadableFile."""
         ends = time.monotonic() + seconds
         own = self._own(seconds)
         for name in ("verified", "web"):
@@ -78,7 +74,7 @@ def _context() -> ssl.SSLContext:
 
 
 def _blocks(pem: bytes) -> Iterator[str]:
-    """Its certificates. Raises NoCertificates."""
+    """Its certificates. Raises files.UnreadableFile."""
     found = False
     for part in pem.split(b"-----BEGIN ")[1:]:
         body, end, _ = part.partition(b"-----END ")
@@ -87,7 +83,7 @@ def _blocks(pem: bytes) -> Iterator[str]:
             found = True
             yield f"-----BEGIN {_ascii(label)}-----{_ascii(data)}-----END {_ascii(label)}-----\n"
     if not found:
-        raise NoCertificates("holds no PEM certificates")
+        raise files.UnreadableFile("holds no PEM certificates")
 
 
 def _ascii(text: bytes) -> str:
@@ -98,7 +94,7 @@ def _add(context: ssl.SSLContext, blocks: tuple[str, ...], ends: float) -> None:
     try:
         for start in range(0, len(blocks), _AT_ONCE):
             if time.monotonic() > ends:
-                raise files.Unreadable(f"holds {len(blocks)} certificates, which take too long to read")
+                raise files.UnreadableFile(f"holds {len(blocks)} certificates, which take too long to read")
             context.load_verify_locations(cadata="".join(blocks[start : start + _AT_ONCE]))
     except (ssl.SSLError, ValueError) as error:
-        raise NoCertificates("holds no PEM certificates") from error
+        raise files.UnreadableFile("holds no PEM certificates") from error

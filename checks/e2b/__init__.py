@@ -105,7 +105,7 @@ class E2b(NetworkCheck):
         """E2B's own words first; what is not E2B's is the network's."""
         from httpx import LocalProtocolError
 
-        from checks.e2b.api import Blocked, Busy, Rejected, Unexpected
+        from checks.e2b.api import Blocked, Busy, Rejected
 
         match error:
             case Rejected():
@@ -116,6 +116,6 @@ class E2b(NetworkCheck):
                 return causes.RATE_LIMITED.diagnosis(f"E2B says: {foreign(str(error))}")
             case Blocked():
                 return causes.TEAM_BLOCKED.diagnosis(foreign(str(error)))
-            case Unexpected() | NotHttp():
+            case NotHttp():
                 return causes.UNEXPECTED_REPLY.diagnosis(str(error))
         return super().diagnose(error)

@@ -16,8 +16,9 @@ from e2b.api.client.types import Response
 
 from checks.core.recorder import Recorder
 from checks.core.text import foreign
+from checks.e2b import causes
 from checks.net import http
-from checks.net.http import Endpoint
+from checks.net.http import Endpoint, UnexpectedReply
 
 T = TypeVar("T")
 Rejected, Busy = AuthenticationException, RateLimitException
@@ -28,12 +29,8 @@ class Blocked(Exception):
     """The key's team is refused everything, in the server's words."""
 
 
-class Unexpected(Exception):
-    """The reply is none that E2B's API documents."""
-
-
 class Api:
-    """The calls that a check makes. Each raises Rejected, Busy, Blocked, Unexpected, and what net.http raises."""
+    """The calls that a check makes. Each raises Rejected, Busy, Blocked, UnexpectedReply, and what net.http raises."""
 
     def __init__(self, record: Recorder, endpoint: Endpoint, key: str) -> None:
         config = ConnectionConfig(api_key=key, api_url=str(endpoint), debug=False)
@@ -79,7 +76,7 @@ async def _parsed(call: Callable[[], Awaitable[Response[T]]]) -> Response[T]:
     except UnicodeEncodeError:  # the key, on its way out
         raise
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
-        raise Unexpected("the answer is none that E2B's API documents") from error
+        raise UnexpectedReply(causes.UNEXPECTED_REPLY, "the answer is none that E2B's API documents") from error
 
 
 def _refusal(reply: Response[T]) -> Exception:
@@ -90,6 +87,7 @@ def _refusal(reply: Response[T]) -> Exception:
     match body:
         case {"code": int(), "message": str(words)}:
             error, said = handle_api_exception(reply), f"{int(reply.status_code)}: {words}"  # its words are the SDK's
-            is_known = isinstance(error, Rejected | Busy)
-            return type(error)(said) if is_known else Unexpected(f"E2B answers {foreign(said)}")
-    return Unexpected(f"the answer is {int(reply.status_code)}, without E2B's own words")
+            if isinstance(error, Rejected | Busy):
+                return type(error)(said)
+            return UnexpectedReply(causes.UNEXPECTED_REPLY, f"E2B answers {foreign(said)}")
+    return UnexpectedReply(causes.UNEXPECTED_REPLY, f"the answer is {int(reply.status_code)}, without E2B's own words")

@@ -11,7 +11,17 @@ from checks.core.recorder import Recorder
 from checks.core.text import foreign
 from checks.google import causes
 from checks.net import network_errors
-from checks.net.http import IMPORTS, REPLY_READERS, Endpoint, NotHttp, NotJson, Reply, reach_endpoint, request
+from checks.net.http import (
+    IMPORTS,
+    REPLY_READERS,
+    Endpoint,
+    NotHttp,
+    NotJson,
+    Reply,
+    UnexpectedReply,
+    reach_endpoint,
+    request,
+)
 from checks.net.tcp import NetworkCheck
 
 TOKEN = Endpoint("https", "oauth2.googleapis.com", 443, "/token")
@@ -20,14 +30,6 @@ _NOT_THE_SECRET = "mistle-preflight"  # noqa: S105 - that it is none is its use
 
 class Rejected(Exception):
     """Google refuses the client, in its own words."""
-
-
-class Unexpected(Exception):
-    """The reply is neither Google's yes nor its no."""
-
-    def __init__(self, words: str, status: Status = Status.FAIL) -> None:
-        super().__init__(words)
-        self.status = status
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -87,8 +89,6 @@ class Google(NetworkCheck):
             case Rejected():
                 words = str(error)
                 return causes.CLIENT_REJECTED.diagnosis(f"Google says: {foreign(words)}", blames=causes.at_fault(words))
-            case Unexpected():
-                return causes.UNEXPECTED_REPLY.diagnosis(str(error), status=error.status)
             case NotJson() | NotHttp():
                 return causes.UNEXPECTED_REPLY.diagnosis(f"the answer is not Google's: {foreign(str(error))}")
         found = super().diagnose(error)
@@ -106,9 +106,9 @@ def _judge(reply: Reply) -> None:
             raise Rejected(f"{code}: {rest.get('error_description', '')}")
         case {"error": str(code), **rest}:
             words = f"{reply.status} {code}: {rest.get('error_description', '')}"
-            raise Unexpected(f"not proven: Google answers {foreign(words)}", Status.WARN)
+            raise UnexpectedReply(causes.UNEXPECTED_REPLY, f"not proven: Google answers {foreign(words)}", Status.WARN)
         case _:
-            raise Unexpected(f"the answer is {reply.status}, without an error of OAuth")
+            raise UnexpectedReply(causes.UNEXPECTED_REPLY, f"the answer is {reply.status}, without an error of OAuth")
 
 
 def _is_about_the_code(reply: Reply) -> bool:

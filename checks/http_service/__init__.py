@@ -125,8 +125,6 @@ class HttpService(EndpointCheck):
         import httpx
 
         match error:
-            case UnexpectedReply():
-                return error.diagnosis
             case NotHttp():
                 return causes.NOT_MISTLE.diagnosis(str(error))
             case UnicodeEncodeError() | httpx.LocalProtocolError():

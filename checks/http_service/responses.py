@@ -1,4 +1,4 @@
-"""What the answers of one of Mistle's services say; each function raises Unexpected for what no such service says."""
+"""Reads the replies of a Mistle service; each function raises UnexpectedReply for one that no such service sends."""
 
 from __future__ import annotations
 

@@ -11,9 +11,9 @@ from functools import cached_property, partial
 from typing import ClassVar
 
 from checks.core.check import Diagnosed, Diagnosis, Layer
-from checks.core.files import Unreadable
+from checks.core.files import UnreadableFile
 from checks.core.recorder import Recorder
-from checks.core.roots import NoCertificates, Trust
+from checks.core.roots import Trust
 from checks.core.text import foreign
 from checks.core.threads import in_thread
 from checks.net.network_errors import RESET, SILENT
@@ -227,8 +227,6 @@ class Postgres(NetworkCheck):
     def diagnose(self, error: Exception) -> Diagnosis | None:
         """libpq's and the server's words, then the network's errors."""
         match error:
-            case Diagnosed():
-                return error.diagnosis
             case session.LoginTimeout(speaks_postgres=True):
                 return causes.POOLER_BACKEND_DOWN.diagnosis(f"the port speaks Postgres, but {error}")
             case session.LoginTimeout():
@@ -246,7 +244,7 @@ class Postgres(NetworkCheck):
             case TlsOnPlaintext():
                 hint = "name in {url} the port on which Postgres itself listens, not that of a TLS proxy"
                 return TLS_ON_PLAINTEXT.diagnosis(str(error), hint=hint, blames=self.address)
-            case Unreadable() | NoCertificates():
+            case UnreadableFile():
                 return causes.ROOTS_UNREADABLE.diagnosis(f"sslrootcert: the file {foreign(str(error))}")
         return super().diagnose(error)
 

@@ -135,8 +135,6 @@ class Smtp(NetworkCheck):
         )
 
         match error:
-            case Diagnosed():
-                return error.diagnosis
             case Silent():
                 return SILENT.diagnosis(f"connected, then {error}", blames=self.address)
             case SMTPConnectResponseError() | SMTPHeloError():

@@ -110,8 +110,6 @@ class Tunnel(EndpointCheck):
         from websockets.exceptions import InvalidHandshake
 
         match error:
-            case UnexpectedReply():
-                return error.diagnosis
             case NotHttp():
                 return causes.NOT_GATEWAY.diagnosis(str(error))
         if found := super().diagnose(error):

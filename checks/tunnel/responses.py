@@ -1,4 +1,4 @@
-"""What the answer to a request for a tunnel says; each function raises Unexpected for what no gateway says."""
+"""What the answer to a request for a tunnel says; each function raises UnexpectedReply for what no gateway says."""
 
 from __future__ import annotations
 

@@ -161,8 +161,6 @@ class Valkey(NetworkCheck):
         from redis.exceptions import TimeoutError as Late
 
         match error:
-            case Diagnosed():
-                return error.diagnosis
             case CommandRefused():
                 return error.cause.diagnosis(f"the server says: {error}")
             case InvalidResponse():

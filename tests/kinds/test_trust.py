@@ -11,7 +11,7 @@ import pytest
 from cryptography import x509
 
 from checks.core.check import Layer, Settings, Status
-from checks.core.files import Unreadable
+from checks.core.files import UnreadableFile
 from checks.core.roots import Trust
 from preflight.run.runner import run
 from tests.harness import configs, faults, profiles
@@ -235,7 +235,7 @@ def test_certificates_from_a_pipe_that_nobody_writes(flag: str, tmp_path: Path) 
 
 
 def test_certificates_have_a_limit_of_time() -> None:
-    with pytest.raises(Unreadable, match="200 certificates, which take too long"):
+    with pytest.raises(UnreadableFile, match="200 certificates, which take too long"):
         Trust()._verifying(("",) * 200, ends=0.0)
 
 
