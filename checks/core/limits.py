@@ -12,10 +12,10 @@ MAX_CHUNKS = 4096  # of one body: each costs time, however small
 
 
 class ResponseTooLarge(OSError):
-    """A server sends without end, or as good as that."""
+    """A server sent more than a check reads, perhaps without end."""
 
-    def __init__(self, much: str = f"{MAX_BYTES // 1024} KiB") -> None:
-        super().__init__(f"more than {much} came, and no end")
+    def __init__(self, amount: str = f"{MAX_BYTES // 1024} KiB") -> None:
+        super().__init__(f"the server sent more than {amount}")
 
 
 class BoundedSocket(socket.socket):

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 # What this machine lacks, whatever the address is.
-LACKING = {errno.EMFILE, errno.ENFILE, errno.ENOMEM}
+MACHINE_LIMITS = {errno.EMFILE, errno.ENFILE, errno.ENOMEM}
 AT_ONCE = 32  # connections: a name may have thousands of addresses, and each connection takes a file descriptor
 # What connect(2) says where this machine has no way at all into the address's family.
 _NO_WAY = {errno.ENETUNREACH, errno.EAFNOSUPPORT, errno.EADDRNOTAVAIL}
@@ -38,7 +38,7 @@ async def connect(address: str, port: int, limit: float) -> None:
         async with asyncio.timeout(limit):
             _, writer = await asyncio.open_connection(address, port)
     except OSError as error:
-        if error.errno in LACKING:
+        if error.errno in MACHINE_LIMITS:
             raise
         raise ConnectFailed(address, port) from error
     writer.transport.abort()

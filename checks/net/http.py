@@ -231,4 +231,4 @@ async def refuse_others(record: Recorder, endpoint: Endpoint, error: Exception) 
 async def refuse_tls(record: Recorder, endpoint: Endpoint, error: Exception | None = None) -> None:
     """After an odd answer to plaintext: raise TlsOnPlaintext, from ``error``, where the server speaks TLS."""
     if not endpoint.tls and await speaks_tls((endpoint.host, endpoint.port), record.share_of_time(0.5)):
-        raise TlsOnPlaintext(f"{endpoint.address} speaks TLS") from error
+        raise TlsOnPlaintext(f"{endpoint.address} uses TLS") from error

@@ -13,7 +13,7 @@ from checks.core.check import Cause, CheckTimeout, Diagnosis, Layer, Status, cau
 from checks.core.limits import ResponseTooLarge
 from checks.core.text import foreign
 from checks.net import tls_errors
-from checks.net.addresses import LACKING, ConnectFailed
+from checks.net.addresses import MACHINE_LIMITS, ConnectFailed
 
 _CHECK_HOST = "correct the host name in {blamed}, or add it to DNS"
 
@@ -47,14 +47,14 @@ NOT_PERMITTED = Cause(
     "network.not-permitted",
     Layer.CONNECT,
     "this machine itself forbids the connection: a firewall rule, a prohibited route, a security policy",
-    "let connections from here to there out (ip route, nftables, network policy, SELinux or AppArmor profile), "
+    "allow outgoing connections to the address (ip route, nftables, network policy, SELinux or AppArmor profile), "
     "or correct the host and port in {blamed}",
 )
 NO_LOCAL_PORT = Cause(
     "network.no-local-port",
     Layer.CONNECT,
     "this machine has no free port, or no network buffer, for one more connection",
-    "find who holds so many connections (ss -tan), or allow more: sysctl net.ipv4.ip_local_port_range",
+    "find the process that holds so many connections (ss -tan), or allow more: sysctl net.ipv4.ip_local_port_range",
     blames=(),
 )
 RESET = Cause(
@@ -66,14 +66,14 @@ RESET = Cause(
 SILENT = Cause(
     "network.silent",
     Layer.CONNECT,
-    "the port accepts connections, and then the server never answers",
+    "the port accepts connections, and then the server sends no reply",
     "check that {blamed} names the port of the right service, and that the service is not hung",
 )
 ENDLESS = Cause(
     "network.endless",
     Layer.CONNECT,
-    "the server sends more than any server of this kind would, and was cut off",
-    "check that {blamed} names the port of the right service: this one streams something else, or means harm",
+    "the server sends more than any server of this kind does; the connection was closed here",
+    "check that {blamed} names the port of the right service: this server streams other data, or is hostile",
 )
 ADDRESS_UNREACHABLE = Cause(
     "network.address-unreachable",
@@ -85,9 +85,9 @@ ADDRESS_UNREACHABLE = Cause(
 CAUSES = causes_in(globals())
 
 NO_SUCH_NAME = {getattr(socket, f"EAI_{name}", socket.EAI_NONAME) for name in ("NONAME", "NODATA", "ADDRFAMILY")}
-_SEVERAL = re.compile(r"Multiple exceptions: \[Errno (\d+)\]")  # asyncio's words, where no address of several accepts
-# What socket(2), bind(2) and connect(2) give, beside what has a class of its own in Python or is the machine's lack.
-_GIVEN = (
+_MULTIPLE = re.compile(r"Multiple exceptions: \[Errno (\d+)\]")  # asyncio's error when no address of several accepts
+# Errors of socket(2), bind(2) and connect(2), except those with a class of their own in Python, and MACHINE_LIMITS.
+_ERRNO_NAMES = (
     (NOT_PERMITTED, "EACCES EPERM"),
     (NO_LOCAL_PORT, "EADDRINUSE EAGAIN ENOBUFS"),
     (RESET, "ENETRESET ENOTCONN"),
@@ -97,9 +97,11 @@ _GIVEN = (
         "EPFNOSUPPORT EPROTONOSUPPORT EPROTOTYPE ESOCKTNOSUPPORT",
     ),
 )
-_BY_ERRNO = {getattr(errno, name): cause for cause, names in _GIVEN for name in names.split() if hasattr(errno, name)}
-_WORDS = {
-    NOT_PERMITTED: "this machine does not let the connection{to} out",
+_BY_ERRNO = {
+    getattr(errno, name): cause for cause, names in _ERRNO_NAMES for name in names.split() if hasattr(errno, name)
+}
+_MESSAGES = {
+    NOT_PERMITTED: "this machine blocks the connection{to}",
     NO_LOCAL_PORT: "this machine cannot make one more connection{to}",
     RESET: "the connection{to} broke",
     UNREACHABLE: "no route{to}",
@@ -107,13 +109,14 @@ _WORDS = {
 
 
 class NoSuchName(Exception):
-    """A host name that cannot be looked up at all."""
+    """The host name does not exist, or is not a valid name."""
 
 
 def diagnose(error: BaseException) -> Diagnosis | None:
-    """What a network or TLS error means, wherever in its chain of causes a driver has put it."""
-    if endless := next((link for link in chain(error) if isinstance(link, ResponseTooLarge)), None):
-        return ENDLESS.diagnosis(f"connected, then {endless}")  # whatever a driver makes of it
+    """The diagnosis of a network or TLS error, wherever it is in the chain of causes; None for any other error."""
+    # First, because drivers report it as many other errors.
+    if too_large := next((link for link in chain(error) if isinstance(link, ResponseTooLarge)), None):
+        return ENDLESS.diagnosis(f"connected, then {too_large}")
     failed = next((link for link in chain(error) if isinstance(link, ConnectFailed)), None)
     return next(filter(None, (tls_errors.diagnose(link) or _diagnose(link, failed) for link in chain(error))), None)
 
@@ -132,14 +135,14 @@ def _diagnose(error: BaseException, failed: ConnectFailed | None) -> Diagnosis |
         case ConnectionResetError() | BrokenPipeError() | EOFError() | ssl.SSLEOFError() | ssl.SSLZeroReturnError():
             return RESET.diagnosis(f"the connection{to} was closed by the server")
         case ConnectionAbortedError():
-            return RESET.diagnosis(f"the connection{to} was broken off")
+            return RESET.diagnosis(f"the connection{to} was aborted")
         case TimeoutError() if failed:
             return TIMEOUT.diagnosis(f"no answer{of}: packets are dropped")
         case TimeoutError():
             return SILENT.diagnosis("connected, then no answer in time")
-        case OSError(errno=None) if several := _SEVERAL.match(str(error)):
-            return _diagnose(OSError(int(several[1]), ""), failed)
-        case OSError(errno=int(code), filename=None) if code not in LACKING:
+        case OSError(errno=None) if multiple := _MULTIPLE.match(str(error)):
+            return _diagnose(OSError(int(multiple[1]), ""), failed)
+        case OSError(errno=int(code), filename=None) if code not in MACHINE_LIMITS:
             return _by_errno(code, failed)
         case CheckTimeout():
             return _late(error)
@@ -156,9 +159,9 @@ def _late(error: CheckTimeout) -> Diagnosis:
 
 
 def _by_errno(code: int, failed: ConnectFailed | None) -> Diagnosis | None:
-    """What the system's error means; an unlisted one only where it is known to be a connection's."""
+    """An errno without an entry is UNREACHABLE if it is a connection's error, else not a network error."""
     cause = _BY_ERRNO.get(code, UNREACHABLE if failed else None)
     if code == errno.EADDRNOTAVAIL and failed and not failed.is_ipv6:
-        cause = NO_LOCAL_PORT  # IPv6 says so of a machine without any address
+        cause = NO_LOCAL_PORT  # with IPv6 it means that the machine has no address
     to = f" to {failed.address}" if failed else ""
-    return cause.diagnosis(f"{_WORDS[cause].format(to=to)}: {os.strerror(code)}") if cause else None
+    return cause.diagnosis(f"{_MESSAGES[cause].format(to=to)}: {os.strerror(code)}") if cause else None

@@ -63,7 +63,7 @@ async def check_tls(  # noqa: PLR0913 - where, as whom, and how
         except TimeoutError:
             received = await first_bytes(address, plaintext.request, record.share_of_time(0.5)) if plaintext else b""
             if plaintext and received and plaintext.matches(received):
-                raise NotTls("the server speaks its protocol without TLS on that port") from None
+                raise NotTls("the server replies without TLS on that port") from None
             raise CheckTimeout(Layer.TLS, limit) from None
         if verify:
             note_expiry(record, certificate)

@@ -43,7 +43,7 @@ def inside() -> Iterator[Inside]:
 @pytest.mark.parametrize(
     ("route", "finding_id", "hint"),
     [
-        ("prohibit", "network.not-permitted", "let connections from here to there out"),
+        ("prohibit", "network.not-permitted", "allow outgoing connections to the address"),
         ("blackhole", "network.unreachable", "connect this machine"),
         ("unreachable", "network.unreachable", "connect this machine"),
         ("throw", "network.unreachable", "connect this machine"),
@@ -111,7 +111,7 @@ def test_name_that_has_no_address_of_use(code: int, finding_id: str, monkeypatch
 def test_connection_that_this_end_aborts_is_not_closed_by_the_server() -> None:
     found = diagnose(ConnectionAbortedError("SSL handshake is taking longer than 60.0 seconds"))
     assert found
-    assert (found.cause.id, found.message) == ("network.reset", "the connection was broken off")
+    assert (found.cause.id, found.message) == ("network.reset", "the connection was aborted")
 
 
 @pytest.mark.parametrize(
