@@ -24,7 +24,7 @@ from dataclasses import dataclass, field
 from enum import IntEnum, StrEnum
 from typing import TYPE_CHECKING, ClassVar
 
-from checks.core.text import told
+from checks.core.text import marked
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -33,12 +33,15 @@ if TYPE_CHECKING:
     from checks.core.roots import Trust
 
 
-_LONGEST_MESSAGE = 1000  # characters: it may name everything that could stand in place of a wrong word
-_LONGEST_HINT = 2000  # it names places, and there may be many
+_MAX_MESSAGE = 1000  # characters: a message may list all allowed values
+_MAX_HINT = 2000  # characters: a hint may name many keys and their positions
 
 
 class Layer(StrEnum):
-    """The rungs of a climb, lowest first. ``access``: may it do what Mistle does; ``fitness``: is it right for it."""
+    """The layers of a check, lowest first.
+
+    ``access``: the login may do what Mistle does; ``fitness``: the resource suits Mistle.
+    """
 
     CONFIG = "config"
     DNS = "dns"
@@ -50,7 +53,7 @@ class Layer(StrEnum):
 
 
 class Status(IntEnum):
-    """A verdict, ordered so that ``max()`` of a group is the group's."""
+    """A verdict, ordered so that ``max()`` is the verdict of a group."""
 
     OK = 0
     SKIP = 1
@@ -63,10 +66,11 @@ class Status(IntEnum):
 
 @dataclass(frozen=True)
 class Cause:
-    """One thing that can be found: an entry of docs/findings.md.
+    """What can be wrong, as documented in docs/findings.md.
 
-    ``hint`` may hold ``{field}`` for the place where the operator wrote that field of the check, and ``{blamed}`` for
-    the places of all blamed fields. ``blames`` of None means: whatever the failed rung would have proven.
+    In ``hint``, ``{field}`` stands for the position where the operator wrote that field of the check, and ``{blamed}``
+    for the positions of all blamed fields. If ``blames`` is None, the fields that the failed layer would have proven
+    are blamed.
     """
 
     id: str
@@ -84,7 +88,7 @@ class Cause:
         blames: tuple[str, ...] | None = None,
         status: Status | None = None,
     ) -> Diagnosis:
-        """This cause, with what was observed."""
+        """A diagnosis of this cause. ``message`` is what was observed; the other arguments override the cause's."""
         return Diagnosis(
             cause=self,
             message=message,
@@ -104,7 +108,7 @@ def causes_in(module: Mapping[str, object]) -> tuple[Cause, ...]:
 
 @dataclass(frozen=True)
 class Diagnosis:
-    """A cause met for real: what was observed, what to change, which fields of the check are at fault."""
+    """A cause that occurred: what was observed, what to change, which fields of the check are at fault."""
 
     cause: Cause
     message: str
@@ -117,7 +121,7 @@ class Diagnosis:
 class Finding:
     """One line of a check's report. ``fields`` are the check's fields that it blames or proves.
 
-    Its words may be a server's: they are inert from here on, whoever prints, masks or compares them.
+    ``message`` and ``hint`` may quote a server. They are cleaned here, so that all later code may print them.
     """
 
     id: str
@@ -129,13 +133,13 @@ class Finding:
     seconds: float = 0.0
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "message", told(self.message, _LONGEST_MESSAGE))
-        object.__setattr__(self, "hint", told(self.hint, _LONGEST_HINT))
+        object.__setattr__(self, "message", marked(self.message, _MAX_MESSAGE))
+        object.__setattr__(self, "hint", marked(self.hint, _MAX_HINT))
 
 
 @dataclass(frozen=True)
 class Settings:
-    """What a run tells every check: whom to trust, how long it may take (seconds), whether it may write."""
+    """The settings of a run for every check: trusted certificates, time limit in seconds, whether it may write."""
 
     trust: Trust
     timeout: float = 10.0
@@ -143,7 +147,7 @@ class Settings:
 
 
 class CheckTimeout(Exception):
-    """The check's limit, in seconds, ended the climb on the rung that was open."""
+    """The time limit, in seconds, ended the check during this layer."""
 
     def __init__(self, layer: Layer, limit: float) -> None:
         super().__init__(f"no answer within {limit:.3g} s")
@@ -152,7 +156,7 @@ class CheckTimeout(Exception):
 
 
 class Diagnosed(Exception):
-    """A diagnosis made where the fault was met; ``diagnose`` hands it on."""
+    """Carries a diagnosis, where the code that raises it knows the cause; the recorder notes it as it is."""
 
     def __init__(self, diagnosis: Diagnosis) -> None:
         super().__init__(diagnosis.message)
@@ -160,42 +164,42 @@ class Diagnosed(Exception):
 
 
 class StopCheck(Exception):
-    """A rung could not be climbed, and that was recorded; the rungs above it are not tried."""
+    """A layer failed, and that is recorded. The layers above it are not tried."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Check:
-    """A proof that one resource works. The fields are its target; two checks that are equal are probed once.
+    """A proof that one resource works. The fields are its target; of equal checks only one is run.
 
-    ``name`` and ``sources`` (field → configuration keys) say for whom it is made and do not take part in equality.
+    ``name`` and ``sources`` (field → configuration keys) name who needs the check, and do not count for equality.
     """
 
     kind: ClassVar[str]
-    prefix: ClassVar[str]  # the first part of its finding ids; the kind, where it is not said
+    prefix: ClassVar[str]  # the first part of its finding ids; the default is the kind
     causes: ClassVar[tuple[Cause, ...]] = ()
-    imports: ClassVar[tuple[str, ...]] = ()  # modules that the runner loads before any clock starts
-    # Whose errors mean an unexpected reply: the driver's packages, and our modules that read replies, not those that
-    # judge them.
+    imports: ClassVar[tuple[str, ...]] = ()  # modules that the runner imports before time limits start
+    # An error raised in one of these means an unexpected reply: the driver's packages, and our modules that read
+    # replies. Modules that judge replies are not among them: an error there is a bug.
     reply_readers: ClassVar[tuple[str, ...]] = ()
     name: str = field(compare=False)
     sources: Mapping[str, tuple[str, ...]] = field(compare=False, repr=False)
 
     @property
     def target(self) -> str:
-        """What is probed, in words that hold no secret."""
+        """What is probed, as text without secrets."""
         raise NotImplementedError
 
     @property
     def layers(self) -> tuple[Layer, ...]:
-        """The rungs that this check climbs, lowest first."""
+        """The layers of this check, lowest first."""
         raise NotImplementedError
 
     async def run(self, record: Recorder) -> None:
-        """Climb: one ``with record.layer(...)`` for each rung."""
+        """Probe the resource: one ``with record.layer(...)`` for each layer."""
         raise NotImplementedError
 
     def diagnose(self, error: Exception) -> Diagnosis | None:
-        """The cause of an expected failure; None when the error is a bug in the check."""
+        """The diagnosis of an expected failure; None if the error is a bug in the check."""
         raise NotImplementedError
 
     def __init_subclass__(cls) -> None:

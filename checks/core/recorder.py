@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from checks.core import machine
 from checks.core.check import CheckTimeout, Diagnosed, Finding, Layer, Status, StopCheck
-from checks.core.text import told
+from checks.core.text import marked
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 class Recorder:
-    """Collects what one climb finds. ``facts`` are small values for compare()."""
+    """Collects the findings of one run of a check. ``facts`` are small values for compare()."""
 
     def __init__(self, check: Check, settings: Settings) -> None:
         self.check = check
@@ -32,7 +32,10 @@ class Recorder:
 
     @contextmanager
     def layer(self, layer: Layer, goal: str, proves: tuple[str, ...] = ()) -> Iterator[None]:
-        """One rung. ``goal`` is the sentence that is true on success; ``proves`` the fields that it then proves."""
+        """One layer. ``goal`` is the sentence that is true on success; ``proves`` the fields that it then proves.
+
+        Raises StopCheck when the layer fails.
+        """
         self._layer, self._is_open, self._proves, self._started = layer, True, proves, time.perf_counter()
         before = len(self.findings)
         try:
@@ -50,23 +53,23 @@ class Recorder:
         self._conclude(goal, self.findings[before:])
 
     def _diagnose(self, error: Exception) -> Diagnosis | None:
-        """What the machine lacks first: it may show as any error."""
+        """First what the machine lacks, because drivers report that as many other errors."""
         if diagnosis := machine.diagnose(error):
             return diagnosis
         return error.diagnosis if isinstance(error, Diagnosed) else self.check.diagnose(error)
 
-    def _conclude(self, goal: str, found: list[Finding]) -> None:
-        """The end of a rung: it proves what no warning blames, and nothing where a part of it was skipped."""
-        met = {finding.status for finding in found}
-        if Status.FAIL in met:
+    def _conclude(self, goal: str, findings: list[Finding]) -> None:
+        """Ends a layer: it proves the fields that no warning blames, and none if a part of it was skipped."""
+        statuses = {finding.status for finding in findings}
+        if Status.FAIL in statuses:
             raise StopCheck
-        blamed = {name for finding in found if finding.status is Status.WARN for name in finding.fields}
+        blamed = {name for finding in findings if finding.status is Status.WARN for name in finding.fields}
         proven = tuple(name for name in self._proves if name not in blamed)
-        if Status.SKIP not in met and (proven or not blamed):
+        if Status.SKIP not in statuses and (proven or not blamed):
             self._add(f"{self.check.prefix}.{self._layer}", self._layer, Status.OK, goal, "", proven)
 
     def note(self, diagnosis: Diagnosis) -> None:
-        """Record a diagnosis on the open rung, or on its cause's own rung where that is a higher one."""
+        """Record a diagnosis on the open layer, or on the layer of its cause if that is higher."""
         order = list(Layer)
         layer = max(self._layer, diagnosis.cause.layer, key=order.index)
         fields = self._proves if diagnosis.blames is None else diagnosis.blames
@@ -74,41 +77,41 @@ class Recorder:
         self._add(diagnosis.cause.id, layer, diagnosis.status, diagnosis.message, hint, fields)
 
     def skip(self, layer: Layer, reason: str, fields: tuple[str, ...] = ()) -> None:
-        """Say of a rung, or a part of one, that it was not tried, and why."""
+        """Record that a layer, or a part of it, was not tried, and why."""
         self._add(f"{self.check.prefix}.{layer}", layer, Status.SKIP, reason, "", fields)
 
     def out_of_time(self) -> None:
-        """The check's limit ended the climb: blame the rung that was open."""
+        """Blame the open layer: the time limit ended the check."""
         diagnosis = self.check.diagnose(CheckTimeout(self._layer, self.settings.timeout))
         if diagnosis is not None:
             self.note(diagnosis)
 
     def finish(self) -> tuple[Finding, ...]:
-        """All findings, with the rungs that were not reached, in the order of the climb."""
-        met = {finding.layer for finding in self.findings}
+        """All findings, and one for each layer that was not reached, lowest layer first."""
+        reached = {finding.layer for finding in self.findings}
         order = list(Layer)
-        highest = max(map(order.index, met), default=0)
+        highest = max(map(order.index, reached), default=0)
         for layer in self.check.layers:
-            if layer not in met:
+            if layer not in reached:
                 self.skip(layer, "not proven" if order.index(layer) < highest else "not reached")
         return tuple(sorted(self.findings, key=lambda finding: order.index(finding.layer)))
 
     def share_of_time(self, share: float) -> float:
-        """Seconds: this share of what is left of the check's limit, for a driver's own limit."""
+        """Seconds: this share of the remaining time of the check, as a limit for a driver; at least 0.05."""
         return max(0.05, share * (self._ends - time.perf_counter()))
 
     @property
     def has_ended(self) -> bool:
-        """Whether a rung has failed and no other is being climbed: what is left is the clean-up."""
+        """Whether a layer failed and no other is open: only the clean-up remains."""
         return not self._is_open and any(finding.status is Status.FAIL for finding in self.findings)
 
     @property
     def open_layer(self) -> Layer:
-        """The rung that is being climbed."""
+        """The layer that was opened last."""
         return self._layer
 
     def _add(  # noqa: PLR0913, PLR0917 - a finding's fields
         self, id_: str, layer: Layer, status: Status, message: str, hint: str, fields: tuple[str, ...]
     ) -> None:
         seconds = 0.0 if status is Status.SKIP else round(time.perf_counter() - self._started, 4)
-        self.findings.append(Finding(id_, layer, status, told(message), hint, fields, seconds))
+        self.findings.append(Finding(id_, layer, status, marked(message), hint, fields, seconds))

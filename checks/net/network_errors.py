@@ -87,7 +87,7 @@ CAUSES = causes_in(globals())
 NO_SUCH_NAME = {getattr(socket, f"EAI_{name}", socket.EAI_NONAME) for name in ("NONAME", "NODATA", "ADDRFAMILY")}
 _MULTIPLE = re.compile(r"Multiple exceptions: \[Errno (\d+)\]")  # asyncio's error when no address of several accepts
 # Errors of socket(2), bind(2) and connect(2), except those with a class of their own in Python, and MACHINE_LIMITS.
-_ERRNO_NAMES = (
+_ERRNOS = (
     (NOT_PERMITTED, "EACCES EPERM"),
     (NO_LOCAL_PORT, "EADDRINUSE EAGAIN ENOBUFS"),
     (RESET, "ENETRESET ENOTCONN"),
@@ -97,9 +97,7 @@ _ERRNO_NAMES = (
         "EPFNOSUPPORT EPROTONOSUPPORT EPROTOTYPE ESOCKTNOSUPPORT",
     ),
 )
-_BY_ERRNO = {
-    getattr(errno, name): cause for cause, names in _ERRNO_NAMES for name in names.split() if hasattr(errno, name)
-}
+_BY_ERRNO = {getattr(errno, name): cause for cause, names in _ERRNOS for name in names.split() if hasattr(errno, name)}
 _MESSAGES = {
     NOT_PERMITTED: "this machine blocks the connection{to}",
     NO_LOCAL_PORT: "this machine cannot make one more connection{to}",
