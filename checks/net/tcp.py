@@ -1,10 +1,10 @@
-"""The rungs below every protocol: a name resolves, an address accepts."""
+"""The dns and connect layers of every check of the network: a name resolves, an address accepts."""
 
 from __future__ import annotations
 
 import asyncio
 import socket
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar
 
 from checks.core.check import Check, Diagnosis, Layer
@@ -13,11 +13,11 @@ from checks.core.threads import dead_addresses
 from checks.net.addresses import ConnectFailed, faulty, try_all
 from checks.net.network_errors import ADDRESS_UNREACHABLE, NO_SUCH_NAME, NoSuchName, diagnose
 
-_SHOWN = 3  # addresses that do not work, of however many
+_MAX_SHOWN = 3  # addresses that do not work
 
 
 async def reach(record: Recorder, host: str, port: int, fields: tuple[str, ...] = ("url",)) -> str:
-    """The dns and connect rungs, on every address of the host. Returns an address that accepts."""
+    """The dns and connect layers, on every address of the host. Returns an address that accepts."""
     with record.layer(Layer.DNS, f"{host} resolves", proves=fields):
         addresses = await resolve(host, port)
     return await connect_any(record, host, addresses, port, fields)
@@ -26,18 +26,18 @@ async def reach(record: Recorder, host: str, port: int, fields: tuple[str, ...] 
 async def connect_any(
     record: Recorder, host: str, addresses: tuple[str, ...], port: int, fields: tuple[str, ...]
 ) -> str:
-    """The connect rung, on every one of the host's addresses. Returns one that accepts."""
+    """The connect layer, on every address of the host. Returns one that accepts."""
     with record.layer(Layer.CONNECT, f"{host}:{port} accepts connections", proves=fields):
-        # The grace is longer than the second after which a lost packet is sent again.
+        # The grace is longer than the second after which a lost packet is retransmitted.
         tries = await try_all(addresses, port, record.share_of_time(0.4), grace=record.share_of_time(0.15))
-        return _first_alive(record, host, tries, len(addresses))
-    raise AssertionError("a failed rung ends the climb")
+        return _first_working(record, host, tries, len(addresses))
+    raise AssertionError("a failed layer ends the check")
 
 
 async def resolve(host: str, port: int) -> tuple[str, ...]:
-    """Every address of the host, in the system's order."""
+    """Every address of the host, in the system's order. Raises NoSuchName, socket.gaierror and MemoryError."""
     try:
-        found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
+        entries = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
     except UnicodeError as error:  # a label that is empty or longer than 63 characters
         raise NoSuchName(f"{host} is not a host name that can be looked up") from error
     except socket.gaierror as error:
@@ -46,42 +46,39 @@ async def resolve(host: str, port: int) -> tuple[str, ...]:
         if error.errno == socket.EAI_MEMORY:
             raise MemoryError(error.strerror) from error
         raise
-    return tuple(dict.fromkeys(str(entry[4][0]) for entry in found))
+    return tuple(dict.fromkeys(str(entry[4][0]) for entry in entries))
 
 
-def _first_alive(record: Recorder, host: str, tries: dict[str, ConnectFailed | None], total: int) -> str:
+def _first_working(record: Recorder, host: str, tries: dict[str, ConnectFailed | None], total: int) -> str:
     dead = [failure for failure in tries.values() if failure]
     dead_addresses().update(failure.host for failure in dead)
-    alive = next((address for address, failure in tries.items() if not failure), None)
+    working = next((address for address, failure in tries.items() if not failure), None)
     at_fault = faulty(tries)
-    if alive is None:
+    if working is None:
         raise (at_fault or dead)[0]
     if at_fault:
-        record.note(ADDRESS_UNREACHABLE.diagnosis(f"{_counted(host, at_fault, total)}; {alive} works"))
-    return alive
+        record.note(ADDRESS_UNREACHABLE.diagnosis(f"{_summary(host, at_fault, total)}; {working} works"))
+    return working
 
 
-def _counted(host: str, failures: list[ConnectFailed], total: int) -> str:
-    """What is wrong with one address, or with the first few of many."""
-    shown = ", ".join(getattr(diagnose(failure), "message", str(failure)) for failure in failures[:_SHOWN])
+def _summary(host: str, failures: list[ConnectFailed], total: int) -> str:
+    """What is wrong with one address, or with the first of many."""
+    shown = ", ".join(getattr(diagnose(failure), "message", str(failure)) for failure in failures[:_MAX_SHOWN])
     if len(failures) == 1:
         return shown
-    more = f", and {len(failures) - _SHOWN} more" if len(failures) > _SHOWN else ""
+    more = f", and {len(failures) - _MAX_SHOWN} more" if len(failures) > _MAX_SHOWN else ""
     return f"{len(failures)} of {host}'s {total} addresses do not work: {shown}{more}"
 
 
 @dataclass(frozen=True, kw_only=True)
 class NetworkCheck(Check):
-    """A check of something at a host and port; ``address`` names its fields that hold them."""
+    """A check of a server at a host and port; ``address`` names the fields that hold them."""
 
     address: ClassVar[tuple[str, ...]] = ("url",)
 
     def diagnose(self, error: Exception) -> Diagnosis | None:
         """Network and TLS errors blame the fields that hold the address."""
-        found = diagnose(error)
-        return found and found.cause.diagnosis(
-            found.message,
-            hint=found.hint,
-            blames=self.address if found.blames is None else found.blames,
-            status=found.status,
-        )
+        diagnosis = diagnose(error)
+        if diagnosis is None or diagnosis.blames is not None:
+            return diagnosis
+        return replace(diagnosis, blames=self.address)

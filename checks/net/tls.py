@@ -1,4 +1,4 @@
-"""The certificates that Mistle's runtime trusts, and the tls rung."""
+"""The tls layer, and the other TLS handshakes that checks make."""
 
 from __future__ import annotations
 
@@ -26,17 +26,17 @@ _DAY = 86_400.0
 
 @dataclass(frozen=True)
 class PlaintextProbe:
-    """How a protocol begins without TLS: a ``request`` that gets a reply, and the ways in which that may begin."""
+    """How a protocol begins without TLS: a ``request``, and the first bytes that a reply to it may have."""
 
     request: bytes
     answers: tuple[bytes, ...]
 
     def matches(self, received: bytes) -> bool:
-        """Whether a server of this protocol may have said that, as far as it goes."""
+        """Whether these may be the first bytes of a server of this protocol."""
         return any(received.startswith(answer[: len(received)]) for answer in self.answers)
 
 
-async def check_tls(  # noqa: PLR0913 - where, as whom, and how
+async def check_tls(  # noqa: PLR0913 - what a handshake depends on
     record: Recorder,
     host: str,
     address: tuple[str, int],
@@ -47,10 +47,10 @@ async def check_tls(  # noqa: PLR0913 - where, as whom, and how
     plaintext: PlaintextProbe | None = None,
     trust: Trust | None = None,
 ) -> None:
-    """The tls rung: a handshake at ``address``, with the certificate held to ``host``.
+    """The tls layer: a handshake at ``address``; the certificate must be valid for ``host``.
 
-    ``upgrade`` speaks the protocol's own words first (SSLRequest, STARTTLS). ``plaintext`` tells a server that waits
-    for more, without TLS, from one that is silent. ``trust`` takes the place of the run's.
+    ``upgrade`` first asks for TLS in the protocol (SSLRequest, STARTTLS). After a time-out, ``plaintext`` distinguishes
+    a server without TLS from a silent one. ``trust`` replaces the trust of the run.
     """
     goal = f"TLS, with a certificate for {host} that Mistle trusts" if verify else "TLS, certificate not verified"
     with record.layer(Layer.TLS, goal, proves=fields):
@@ -70,7 +70,7 @@ async def check_tls(  # noqa: PLR0913 - where, as whom, and how
 
 
 async def speaks_tls(address: tuple[str, int], limit: float) -> bool:
-    """Whether a server at ``address`` completes, or refuses in its words, a TLS handshake."""
+    """Whether a server at ``address`` completes a TLS handshake, or refuses one with a TLS alert."""
     try:
         async with asyncio.timeout(limit):
             await handshake(Trust(), "localhost", address, verify=False)
@@ -84,12 +84,12 @@ async def speaks_tls(address: tuple[str, int], limit: float) -> bool:
 async def handshake(
     trust: Trust, host: str, address: tuple[str, int], *, verify: bool = True, upgrade: Upgrade | None = None
 ) -> dict[str, Any]:
-    """One handshake, with the certificate held to ``host``. Returns the certificate, empty when it is not verified."""
+    """One handshake; the certificate must be valid for ``host``. Returns the certificate, empty if not verified."""
     reader, writer = await asyncio.open_connection(*address)
     try:
         if upgrade:
             await upgrade(reader, writer)
-        # Node.js takes a name with the root's dot for the name without it; OpenSSL does not.
+        # Node.js ignores the dot at the end of a name; OpenSSL does not.
         await writer.start_tls(trust.verified if verify else trust.unverified, server_hostname=host.rstrip("."))
         return writer.get_extra_info("peercert") or {}
     finally:
@@ -101,7 +101,8 @@ async def first_bytes(
 ) -> bytes:
     """The first bytes of the reply to ``request`` within ``limit`` seconds, at least ``minimum`` of them if they come.
 
-    A string is the address of a Unix socket. ``tls`` is the host to name in a handshake, unverified; "" for none.
+    If ``address`` is a string, it is the path of a Unix socket. ``tls`` is the host name for a handshake without
+    verification; "" for no TLS.
     """
     received = b""
     with suppress(OSError):
@@ -126,7 +127,7 @@ async def _open(address: tuple[str, int] | str) -> tuple[asyncio.StreamReader, a
 
 
 def note_expiry(record: Recorder, certificate: dict[str, Any], blames: tuple[str, ...] | None = None) -> None:
-    """Keep the last moment of a certificate, as ``getpeercert()`` gives it, as a fact; warn when it is near."""
+    """Record as a fact when a certificate, as of ``getpeercert()``, expires; warn if that is soon."""
     end = datetime.fromtimestamp(ssl.cert_time_to_seconds(certificate["notAfter"]), UTC)
     record.facts["certificate_expires"] = end.strftime("%Y-%m-%dT%H:%M:%SZ")
     if soon := expires_soon(certificate):
@@ -134,9 +135,9 @@ def note_expiry(record: Recorder, certificate: dict[str, Any], blames: tuple[str
 
 
 def expires_soon(certificate: dict[str, Any]) -> Diagnosis | None:
-    """A warning when a certificate, as ``getpeercert()`` gives it, is near its end."""
+    """A warning if a certificate, as of ``getpeercert()``, expires soon."""
     start, end = (ssl.cert_time_to_seconds(certificate[name]) for name in ("notBefore", "notAfter"))
     days = (end - time.time()) / _DAY
-    if days >= min(21, (end - start) / 3 / _DAY):  # who renews by machine does it in the last third
+    if days >= min(21, (end - start) / 3 / _DAY):  # automatic renewal happens in the last third
         return None
     return EXPIRES_SOON.diagnosis(f"the certificate expires in {days:.0f} days, on {foreign(certificate['notAfter'])}")

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from checks.core.check import Layer
 from checks.core.threads import in_thread
-from checks.net.http import refuse_others, refuse_tls
+from checks.net.http import raise_if_not_http, raise_if_tls
 from checks.object_store.causes import ACCESS_DENIED, WRONG_REGION, by_answer
 from checks.object_store.responses import StoreError
 
@@ -81,11 +81,11 @@ async def _ask(record: Recorder, store: Store, key: str) -> StoreError:
         async with asyncio.timeout(record.share_of_time(0.5)):
             answer = await in_thread(partial(store.look, key))
     except HTTPError as error:
-        await refuse_tls(record, store.place, error)
+        await raise_if_tls(record, store.place, error)
         raise
     except TimeoutError as error:
-        await refuse_others(record, store.place, error)
+        await raise_if_not_http(record, store.place, error)
         raise
     if answer.status == 400 and not answer.is_s3:
-        await refuse_tls(record, store.place)
+        await raise_if_tls(record, store.place)
     return answer
