@@ -11,7 +11,7 @@ The exceptions of ``checks/``::
     ├── ConnectFailed         net.addresses: an address does not accept; the cause is the system's error
     ├── NoSuchName            net.network_errors: the host name does not exist
     ├── NotTls                net.tls_errors: TLS is configured, the server replies in plaintext
-    ├── TlsOnPlaintext        net.tls_errors: plaintext is configured, the server speaks TLS
+    ├── TlsOnPlaintext        net.tls_errors: plaintext is configured, the server uses TLS
     ├── NotHttp, NotJson      net.http: the reply, or its body, cannot be parsed
     ├── OSError
     │   └── ResponseTooLarge  core.limits: the server sent more than a check reads

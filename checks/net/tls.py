@@ -29,11 +29,11 @@ class PlaintextProbe:
     """How a protocol begins without TLS: a ``request``, and the first bytes that a reply to it may have."""
 
     request: bytes
-    answers: tuple[bytes, ...]
+    replies: tuple[bytes, ...]
 
     def matches(self, received: bytes) -> bool:
         """Whether these may be the first bytes of a server of this protocol."""
-        return any(received.startswith(answer[: len(received)]) for answer in self.answers)
+        return any(received.startswith(reply[: len(received)]) for reply in self.replies)
 
 
 async def check_tls(  # noqa: PLR0913 - what a handshake depends on
