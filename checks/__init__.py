@@ -1,36 +1,41 @@
-"""How to prove that one resource works. Knows nothing of Mistle's key names, of reports or of the command line.
-
-``ALL`` is every kind of check, in report order. It is made when it is asked for: an offline command needs none of them.
-"""
+"""How to prove that one resource works. Does not know Mistle's key names, reports or the command line."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from checks.core.check import Check
 
-    ALL: tuple[type[Check], ...]
+ALL: Mapping[str, str] = {
+    "postgres": "checks.postgres:Postgres",
+    "valkey": "checks.valkey:Valkey",
+    "object_store": "checks.object_store:ObjectStore",
+    "smtp": "checks.smtp:Smtp",
+    "docker": "checks.docker:DockerEngine",
+    "e2b": "checks.e2b:E2b",
+    "archil": "checks.archil:Archil",
+    "http_service": "checks.http_service:HttpService",
+    "tunnel": "checks.tunnel:Tunnel",
+    "otlp": "checks.otlp:Otlp",
+    "publish": "checks.publish:Publish",
+    "google": "checks.google:Google",
+}
+"""Every kind of check, in report order, and where its class is. A class is imported when it is needed: offline commands
+need none.
+"""
 
 
-def _all() -> tuple[type[Check], ...]:
-    from checks.archil import Archil
-    from checks.docker import DockerEngine
-    from checks.e2b import E2b
-    from checks.google import Google
-    from checks.http_service import HttpService
-    from checks.object_store import ObjectStore
-    from checks.otlp import Otlp
-    from checks.postgres import Postgres
-    from checks.publish import Publish
-    from checks.smtp import Smtp
-    from checks.tunnel import Tunnel
-    from checks.valkey import Valkey
+def load(kind: str) -> type[Check]:
+    """The class of a kind."""
+    from pkgutil import resolve_name
 
-    return Postgres, Valkey, ObjectStore, Smtp, DockerEngine, E2b, Archil, HttpService, Tunnel, Otlp, Publish, Google
+    check: type[Check] = resolve_name(ALL[kind])
+    return check
 
 
-def __getattr__(name: str) -> object:
-    if name == "ALL":
-        return _all()
-    raise AttributeError(name)
+def load_all() -> tuple[type[Check], ...]:
+    """The classes of all kinds, in report order."""
+    return tuple(map(load, ALL))

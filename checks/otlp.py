@@ -7,9 +7,20 @@ from dataclasses import dataclass, replace
 from typing import ClassVar
 
 from checks.core import unexpected
-from checks.core.check import Cause, Diagnosis, Layer, Recorder, Status
+from checks.core.check import Cause, Diagnosis, Layer, Status, causes_in
+from checks.core.recorder import Recorder
 from checks.core.text import foreign
-from checks.net.http import IMPORTS, EndpointCheck, NotHttp, NotJson, Reply, UnexpectedReply, reach_endpoint, request
+from checks.net.http import (
+    IMPORTS,
+    REPLY_READERS,
+    EndpointCheck,
+    NotHttp,
+    NotJson,
+    Reply,
+    UnexpectedReply,
+    reach_endpoint,
+    request,
+)
 from checks.net.tls import first_bytes
 
 NOT_FOUND = Cause(
@@ -58,8 +69,9 @@ class Otlp(EndpointCheck):
     """
 
     kind = "otlp"
-    causes = (NOT_FOUND, GRPC_PORT, REFUSED, NOT_OTLP, UNEXPECTED_REPLY)
+    causes = causes_in(globals())
     imports: ClassVar[tuple[str, ...]] = IMPORTS
+    reply_readers: ClassVar[tuple[str, ...]] = REPLY_READERS
     above = (Layer.ACCESS,)
 
     signal: str

@@ -8,10 +8,12 @@ import socket
 from dataclasses import dataclass, replace
 from typing import ClassVar
 
-from checks.core.check import Cause, CheckTimeout, Diagnosis, Layer, Recorder, Status
+from checks.core.check import Cause, CheckTimeout, Diagnosis, Layer, Status, causes_in
+from checks.core.recorder import Recorder
 from checks.core.text import foreign
 from checks.net.addresses import ConnectFailed
-from checks.net.tcp import NetworkCheck, NoSuchName, connect_any, resolve
+from checks.net.network_errors import NoSuchName
+from checks.net.tcp import NetworkCheck, connect_any, resolve
 from checks.net.tls import handshake
 
 NO_WILDCARD = Cause(
@@ -40,7 +42,7 @@ class Publish(NetworkCheck):
     """
 
     kind = "publish"
-    causes = (NO_WILDCARD, NO_CERTIFICATE)
+    causes = causes_in(globals())
     address: ClassVar[tuple[str, ...]] = ("domain",)
 
     domain: str

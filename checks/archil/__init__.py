@@ -6,10 +6,21 @@ from dataclasses import dataclass, field, replace
 from typing import ClassVar
 
 from checks.archil import causes
-from checks.core.check import Diagnosed, Diagnosis, Layer, Recorder, Status
+from checks.core.check import Diagnosed, Diagnosis, Layer, Status
+from checks.core.recorder import Recorder
 from checks.core.text import foreign
-from checks.net import tcp
-from checks.net.http import IMPORTS, Endpoint, NotHttp, NotJson, Reply, UnexpectedReply, reach_endpoint, request
+from checks.net import network_errors
+from checks.net.http import (
+    IMPORTS,
+    REPLY_READERS,
+    Endpoint,
+    NotHttp,
+    NotJson,
+    Reply,
+    UnexpectedReply,
+    reach_endpoint,
+    request,
+)
 from checks.net.tcp import NetworkCheck
 
 
@@ -23,6 +34,7 @@ class Archil(NetworkCheck):
     kind = "archil"
     causes = causes.CAUSES
     imports: ClassVar[tuple[str, ...]] = IMPORTS
+    reply_readers: ClassVar[tuple[str, ...]] = REPLY_READERS
     address: ClassVar[tuple[str, ...]] = ("region",)
 
     region: str
@@ -61,7 +73,7 @@ class Archil(NetworkCheck):
             case NotJson() | NotHttp():
                 return causes.UNEXPECTED_REPLY.diagnosis(f"the answer is not Archil's: {foreign(str(error))}")
         diagnosis = super().diagnose(error)
-        if diagnosis and diagnosis.cause in tcp.CAUSES:
+        if diagnosis and diagnosis.cause in network_errors.CAUSES:
             target = "it" if self.endpoint is None else self.endpoint.address
             hint = f"let the data plane's worker reach {target}, the control plane of {{region}}"
             return replace(diagnosis, hint=hint)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from checks.archil.regions import REGIONS
-from checks.core.check import Cause, Layer
+from checks.core.check import Cause, Layer, causes_in
 
 UNKNOWN_REGION = Cause(
     "archil.unknown-region",
@@ -26,4 +26,4 @@ UNEXPECTED_REPLY = Cause(
     "make sure that no proxy answers in Archil's place; otherwise wait for Archil, or use another region in {region}",
     blames=("region",),
 )
-CAUSES = (UNKNOWN_REGION, KEY_REJECTED, UNEXPECTED_REPLY)
+CAUSES = causes_in(globals())

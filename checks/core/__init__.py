@@ -1,1 +1,1 @@
-"""What every check is made of. Imports no kind and no network code."""
+"""What every check is made of. Does not import kinds or network code."""

@@ -1,4 +1,4 @@
-"""An error, and those that it came from, through every driver that wrapped them."""
+"""An error and its causes, through every driver that wrapped them."""
 
 from __future__ import annotations
 
@@ -9,24 +9,24 @@ if TYPE_CHECKING:
 
 
 def chain(error: BaseException | None) -> Iterator[BaseException]:
-    """The error itself first, then its causes, nearest first; those of a group one after the other."""
-    met: set[int] = set()
-    waiting = [error]
-    while waiting:
-        link = waiting.pop()
-        if link is not None and id(link) not in met:
-            met.add(id(link))
+    """The error itself, then its causes, nearest first; the errors of a group one after the other."""
+    seen: set[int] = set()
+    pending = [error]
+    while pending:
+        link = pending.pop()
+        if link is not None and id(link) not in seen:
+            seen.add(id(link))
             yield link
-            waiting += [link.__cause__ or _translated(link), *reversed(_members(link))]
+            pending += [link.__cause__ or _translated(link), *reversed(_members(link))]
 
 
 def _translated(error: BaseException) -> BaseException | None:
-    """The error in whose place a driver raised this one without naming it as the cause.
+    """The error that a driver replaced by this one, without naming it as the cause.
 
-    An exception of Python's own, such as NameError, translates nothing: it is a bug that was met on the way.
+    A built-in exception, such as NameError, replaces no error: it is a bug in the code that handled one.
     """
-    is_pythons = type(error).__module__ == "builtins" and not isinstance(error, OSError | EOFError)
-    return None if is_pythons or error.__suppress_context__ else error.__context__
+    is_builtin = type(error).__module__ == "builtins" and not isinstance(error, OSError | EOFError)
+    return None if is_builtin or error.__suppress_context__ else error.__context__
 
 
 def _members(error: BaseException) -> tuple[BaseException, ...]:

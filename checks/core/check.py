@@ -1,27 +1,47 @@
-"""What every check is made of: layers, statuses, causes, findings, and the recorder of a climb."""
+"""What every check is made of: layers, statuses, causes, findings, and the exceptions that end a check.
+
+The exceptions of ``checks/``::
+
+    Exception
+    ├── StopCheck             a layer failed, and its finding is recorded
+    ├── CheckTimeout          the time limit ended a layer
+    ├── Diagnosed             carries the diagnosis, where the code that raises it knows the cause
+    │   └── UnexpectedReply   net.http: a reply that the service never sends
+    ├── UnreadableFile        core.files: a file that cannot be read, or holds no certificates
+    ├── ConnectFailed         net.addresses: an address does not accept; the cause is the system's error
+    ├── NoSuchName            net.network_errors: the host name does not exist
+    ├── NotTls                net.tls_errors: TLS is configured, the server replies in plaintext
+    ├── TlsOnPlaintext        net.tls_errors: plaintext is configured, the server uses TLS
+    ├── NotHttp, NotJson      net.http: the reply, or its body, cannot be parsed
+    ├── OSError
+    │   └── ResponseTooLarge  core.limits: the server sent more than a check reads
+    └── a kind's own errors   next to the code that raises them; the kind's ``diagnose`` maps them to causes
+"""
 
 from __future__ import annotations
 
-import time
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from enum import IntEnum, StrEnum
 from typing import TYPE_CHECKING, ClassVar
 
-from checks.core.text import told
+from checks.core.text import marked
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Mapping
 
+    from checks.core.recorder import Recorder
     from checks.core.roots import Trust
 
 
-_LONGEST_MESSAGE = 1000  # characters: it may name everything that could stand in place of a wrong word
-_LONGEST_HINT = 2000  # it names places, and there may be many
+_MAX_MESSAGE = 1000  # characters: a message may list all allowed values
+_MAX_HINT = 2000  # characters: a hint may name many keys and their positions
 
 
 class Layer(StrEnum):
-    """The rungs of a climb, lowest first. ``access``: may it do what Mistle does; ``fitness``: is it right for it."""
+    """The layers of a check, lowest first.
+
+    ``access``: the login may do what Mistle does; ``fitness``: the resource suits Mistle.
+    """
 
     CONFIG = "config"
     DNS = "dns"
@@ -33,7 +53,7 @@ class Layer(StrEnum):
 
 
 class Status(IntEnum):
-    """A verdict, ordered so that ``max()`` of a group is the group's."""
+    """A verdict, ordered so that ``max()`` is the verdict of a group."""
 
     OK = 0
     SKIP = 1
@@ -46,10 +66,11 @@ class Status(IntEnum):
 
 @dataclass(frozen=True)
 class Cause:
-    """One thing that can be found: an entry of docs/findings.md.
+    """What can be wrong, as documented in docs/findings.md.
 
-    ``hint`` may hold ``{field}`` for the place where the operator wrote that field of the check, and ``{blamed}`` for
-    the places of all blamed fields. ``blames`` of None means: whatever the failed rung would have proven.
+    In ``hint``, ``{field}`` stands for the position where the operator wrote that field of the check, and ``{blamed}``
+    for the positions of all blamed fields. If ``blames`` is None, the fields that the failed layer would have proven
+    are blamed.
     """
 
     id: str
@@ -67,7 +88,7 @@ class Cause:
         blames: tuple[str, ...] | None = None,
         status: Status | None = None,
     ) -> Diagnosis:
-        """This cause, with what was observed."""
+        """A diagnosis of this cause. ``message`` is what was observed; the other arguments override the cause's."""
         return Diagnosis(
             cause=self,
             message=message,
@@ -77,9 +98,17 @@ class Cause:
         )
 
 
+def causes_in(module: Mapping[str, object]) -> tuple[Cause, ...]:
+    """Every cause among a module's globals, in the order of their definition.
+
+    A cause of another module counts too: a module that needs one imports the other module, not the cause.
+    """
+    return tuple(value for value in module.values() if isinstance(value, Cause))
+
+
 @dataclass(frozen=True)
 class Diagnosis:
-    """A cause met for real: what was observed, what to change, which fields of the check are at fault."""
+    """A cause that occurred: what was observed, what to change, which fields of the check are at fault."""
 
     cause: Cause
     message: str
@@ -92,7 +121,7 @@ class Diagnosis:
 class Finding:
     """One line of a check's report. ``fields`` are the check's fields that it blames or proves.
 
-    Its words may be a server's: they are inert from here on, whoever prints, masks or compares them.
+    ``message`` and ``hint`` may quote a server. They are cleaned here, so that all later code may print them.
     """
 
     id: str
@@ -104,13 +133,13 @@ class Finding:
     seconds: float = 0.0
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "message", told(self.message, _LONGEST_MESSAGE))
-        object.__setattr__(self, "hint", told(self.hint, _LONGEST_HINT))
+        object.__setattr__(self, "message", marked(self.message, _MAX_MESSAGE))
+        object.__setattr__(self, "hint", marked(self.hint, _MAX_HINT))
 
 
 @dataclass(frozen=True)
 class Settings:
-    """What a run tells every check: whom to trust, how long it may take (seconds), whether it may write."""
+    """The settings of a run for every check: trusted certificates, time limit in seconds, whether it may write."""
 
     trust: Trust
     timeout: float = 10.0
@@ -118,7 +147,7 @@ class Settings:
 
 
 class CheckTimeout(Exception):
-    """The check's limit, in seconds, ended the climb on the rung that was open."""
+    """The time limit, in seconds, ended the check during this layer."""
 
     def __init__(self, layer: Layer, limit: float) -> None:
         super().__init__(f"no answer within {limit:.3g} s")
@@ -127,7 +156,7 @@ class CheckTimeout(Exception):
 
 
 class Diagnosed(Exception):
-    """A diagnosis made where the fault was met; ``diagnose`` hands it on."""
+    """Carries a diagnosis, where the code that raises it knows the cause; the recorder notes it as it is."""
 
     def __init__(self, diagnosis: Diagnosis) -> None:
         super().__init__(diagnosis.message)
@@ -135,135 +164,44 @@ class Diagnosed(Exception):
 
 
 class StopCheck(Exception):
-    """A rung could not be climbed, and that was recorded; the rungs above it are not tried."""
+    """A layer failed, and that is recorded. The layers above it are not tried."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Check:
-    """A proof that one resource works. The fields are its target; two checks that are equal are probed once.
+    """A proof that one resource works. The fields are its target; of equal checks only one is run.
 
-    ``name`` and ``sources`` (field → configuration keys) say for whom it is made and do not take part in equality.
+    ``name`` and ``sources`` (field → configuration keys) name who needs the check, and do not count for equality.
     """
 
     kind: ClassVar[str]
-    prefix: ClassVar[str]  # the first part of its finding ids; the kind, where it is not said
+    prefix: ClassVar[str]  # the first part of its finding ids; the default is the kind
     causes: ClassVar[tuple[Cause, ...]] = ()
-    imports: ClassVar[tuple[str, ...]] = ()  # modules that the runner loads before any clock starts
+    imports: ClassVar[tuple[str, ...]] = ()  # modules that the runner imports before time limits start
+    # An error raised in one of these means an unexpected reply: the driver's packages, and our modules that read
+    # replies. Modules that judge replies are not among them: an error there is a bug.
+    reply_readers: ClassVar[tuple[str, ...]] = ()
     name: str = field(compare=False)
     sources: Mapping[str, tuple[str, ...]] = field(compare=False, repr=False)
 
     @property
     def target(self) -> str:
-        """What is probed, in words that hold no secret."""
+        """What is probed, as text without secrets."""
         raise NotImplementedError
 
     @property
     def layers(self) -> tuple[Layer, ...]:
-        """The rungs that this check climbs, lowest first."""
+        """The layers of this check, lowest first."""
         raise NotImplementedError
 
     async def run(self, record: Recorder) -> None:
-        """Climb: one ``with record.layer(...)`` for each rung."""
+        """Probe the resource: one ``with record.layer(...)`` for each layer."""
         raise NotImplementedError
 
     def diagnose(self, error: Exception) -> Diagnosis | None:
-        """The cause of an expected failure; None when the error is a bug in the check."""
+        """The diagnosis of an expected failure; None if the error is a bug in the check."""
         raise NotImplementedError
 
     def __init_subclass__(cls) -> None:
         if "kind" in cls.__dict__ and "prefix" not in cls.__dict__:
             cls.prefix = cls.kind.replace("_", "-")
-
-
-class Recorder:
-    """Collects what one climb finds. ``facts`` are small values for compare()."""
-
-    def __init__(self, check: Check, settings: Settings) -> None:
-        self.check = check
-        self.settings = settings
-        self.findings: list[Finding] = []
-        self.facts: dict[str, object] = {}
-        self._layer = Layer.CONFIG
-        self._is_open = False
-        self._proves: tuple[str, ...] = ()
-        self._started = time.perf_counter()
-        self._ends = self._started + settings.timeout
-
-    @contextmanager
-    def layer(self, layer: Layer, goal: str, proves: tuple[str, ...] = ()) -> Iterator[None]:
-        """One rung. ``goal`` is the sentence that is true on success; ``proves`` the fields that it then proves."""
-        self._layer, self._is_open, self._proves, self._started = layer, True, proves, time.perf_counter()
-        before = len(self.findings)
-        try:
-            yield
-        except StopCheck:
-            raise
-        except Exception as error:
-            from checks.core import machine
-
-            diagnosis = machine.diagnose(error) or self.check.diagnose(error)
-            if diagnosis is None:
-                raise
-            self.note(diagnosis)
-            raise StopCheck from error
-        finally:
-            self._is_open = False
-        self._conclude(goal, self.findings[before:])
-
-    def _conclude(self, goal: str, found: list[Finding]) -> None:
-        """The end of a rung: it proves what no warning blames, and nothing where a part of it was skipped."""
-        met = {finding.status for finding in found}
-        if Status.FAIL in met:
-            raise StopCheck
-        blamed = {name for finding in found if finding.status is Status.WARN for name in finding.fields}
-        proven = tuple(name for name in self._proves if name not in blamed)
-        if Status.SKIP not in met and (proven or not blamed):
-            self._add(f"{self.check.prefix}.{self._layer}", self._layer, Status.OK, goal, "", proven)
-
-    def note(self, diagnosis: Diagnosis) -> None:
-        """Record a diagnosis on the open rung, or on its cause's own rung where that is a higher one."""
-        order = list(Layer)
-        layer = max(self._layer, diagnosis.cause.layer, key=order.index)
-        fields = self._proves if diagnosis.blames is None else diagnosis.blames
-        hint = diagnosis.hint if diagnosis.status >= Status.WARN else ""
-        self._add(diagnosis.cause.id, layer, diagnosis.status, diagnosis.message, hint, fields)
-
-    def skip(self, layer: Layer, reason: str, fields: tuple[str, ...] = ()) -> None:
-        """Say of a rung, or a part of one, that it was not tried, and why."""
-        self._add(f"{self.check.prefix}.{layer}", layer, Status.SKIP, reason, "", fields)
-
-    def out_of_time(self) -> None:
-        """The check's limit ended the climb: blame the rung that was open."""
-        diagnosis = self.check.diagnose(CheckTimeout(self._layer, self.settings.timeout))
-        if diagnosis is not None:
-            self.note(diagnosis)
-
-    def finish(self) -> tuple[Finding, ...]:
-        """All findings, with the rungs that were not reached, in the order of the climb."""
-        met = {finding.layer for finding in self.findings}
-        order = list(Layer)
-        highest = max(map(order.index, met), default=0)
-        for layer in self.check.layers:
-            if layer not in met:
-                self.skip(layer, "not proven" if order.index(layer) < highest else "not reached")
-        return tuple(sorted(self.findings, key=lambda finding: order.index(finding.layer)))
-
-    def share_of_time(self, share: float) -> float:
-        """Seconds: this share of what is left of the check's limit, for a driver's own limit."""
-        return max(0.05, share * (self._ends - time.perf_counter()))
-
-    @property
-    def has_ended(self) -> bool:
-        """Whether a rung has failed and no other is being climbed: what is left is the clean-up."""
-        return not self._is_open and any(finding.status is Status.FAIL for finding in self.findings)
-
-    @property
-    def open_layer(self) -> Layer:
-        """The rung that is being climbed."""
-        return self._layer
-
-    def _add(  # noqa: PLR0913, PLR0917 - a finding's fields
-        self, id_: str, layer: Layer, status: Status, message: str, hint: str, fields: tuple[str, ...]
-    ) -> None:
-        seconds = 0.0 if status is Status.SKIP else round(time.perf_counter() - self._started, 4)
-        self.findings.append(Finding(id_, layer, status, told(message), hint, fields, seconds))

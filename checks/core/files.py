@@ -1,4 +1,4 @@
-"""Files that are read: each within a time and up to a size, whatever its name leads to."""
+"""Reads files within a time limit and a size limit, whatever kind of file a name leads to."""
 
 from __future__ import annotations
 
@@ -10,59 +10,62 @@ import time
 from pathlib import Path
 
 _CHUNK = 1 << 16  # bytes
-_LATE = "could not be read to its end in time"
+_TOO_LATE = "could not be read to its end in time"
 
 
-class Unreadable(Exception):
-    """The message follows the file's name: ``is a directory``. It holds nothing of the file's contents."""
+class UnreadableFile(Exception):
+    """A file cannot be read, or holds no certificates. The message is to follow the file's name: ``is a directory``.
 
-
-def read(source: Path | int, most: int, seconds: float) -> bytes:
-    """The contents of a file or a pipe, at most ``most`` bytes, which come within ``seconds``. Blocks that long.
-
-    A number is an open descriptor, which stays open. Raises Unreadable.
+    It does not quote the file's contents.
     """
-    found: list[bytes | Unreadable] = []
+
+
+def read(source: Path | int, max_bytes: int, seconds: float) -> bytes:
+    """The contents of a file or a pipe, at most ``max_bytes``. Blocks for up to ``seconds``.
+
+    An integer is an open descriptor, which stays open. Raises UnreadableFile.
+    """
+    outcomes: list[bytes | UnreadableFile] = []
     end = time.monotonic() + seconds
 
     def work() -> None:
         try:
-            found.append(_contents(source, most, end))
-        except Unreadable as error:
-            found.append(error)
+            outcomes.append(_contents(source, max_bytes, end))
+        except UnreadableFile as error:
+            outcomes.append(error)
         except (OSError, ValueError) as error:  # ValueError: a name with a NUL character
-            found.append(Unreadable(f"cannot be read: {str(getattr(error, 'strerror', None) or error).lower()}"))
+            outcomes.append(UnreadableFile(f"cannot be read: {str(getattr(error, 'strerror', None) or error).lower()}"))
 
-    # Where the server of a mount is gone, every call blocks for ever: only a thread can be left behind.
+    # If the server of a mount is down, every call blocks for ever; only a daemon thread can be abandoned.
     reader = threading.Thread(target=work, daemon=True)
     reader.start()
     reader.join(max(seconds, 0.0))
-    outcome = found[0] if found else Unreadable(_LATE)
-    if isinstance(outcome, Unreadable):
+    outcome = outcomes[0] if outcomes else UnreadableFile(_TOO_LATE)
+    if isinstance(outcome, UnreadableFile):
         raise outcome
     return outcome
 
 
-def _contents(source: Path | int, most: int, end: float) -> bytes:
-    descriptor = os.dup(source) if isinstance(source, int) else _opened(source)
+def _contents(source: Path | int, max_bytes: int, end: float) -> bytes:
+    descriptor = os.dup(source) if isinstance(source, int) else _open(source)
     try:
         content = bytearray()
         while chunk := _chunk(descriptor, end):
             content += chunk
-            if len(content) > most:
-                raise Unreadable(f"is larger than {_shown(most)}")
+            if len(content) > max_bytes:
+                raise UnreadableFile(f"is larger than {_size_text(max_bytes)}")
         return bytes(content)
     finally:
         os.close(descriptor)
 
 
-def _opened(path: Path) -> int:
-    _expect_file(path.stat().st_mode)  # to open a device may do something
-    # A pipe is opened at once, whether it has a writer or not: for that one, _chunk waits.
+def _open(path: Path) -> int:
+    _expect_file(path.stat().st_mode)  # before the open: opening a device may have effects
+    # O_NONBLOCK: opening a pipe does not wait for a writer; _chunk waits for one.
     descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY)
     try:
-        _expect_file(os.fstat(descriptor).st_mode)  # something else may have taken its place
-    except Unreadable:
+        _expect_file(os.fstat(descriptor).st_mode)  # the name may lead to another file by now
+    except UnreadableFile:
         os.close(descriptor)
         raise
     return descriptor
@@ -70,19 +73,19 @@ def _opened(path: Path) -> int:
 
 def _expect_file(mode: int) -> None:
     if stat.S_ISDIR(mode):
-        raise Unreadable("is a directory")
+        raise UnreadableFile("is a directory")
     if not (stat.S_ISREG(mode) or stat.S_ISFIFO(mode)):
-        raise Unreadable("is neither a file nor a pipe")
+        raise UnreadableFile("is neither a file nor a pipe")
 
 
 def _chunk(descriptor: int, end: float) -> bytes:
-    """What is there to be read, nothing at the end."""
-    waiting = select.poll()
-    waiting.register(descriptor, select.POLLIN)
-    if not waiting.poll(max(0.0, end - time.monotonic()) * 1000):
-        raise Unreadable(_LATE)
+    """The next bytes; none at the end of the file."""
+    poll = select.poll()
+    poll.register(descriptor, select.POLLIN)
+    if not poll.poll(max(0.0, end - time.monotonic()) * 1000):
+        raise UnreadableFile(_TOO_LATE)
     return os.read(descriptor, _CHUNK)
 
 
-def _shown(size: int) -> str:
+def _size_text(size: int) -> str:
     return f"{size >> 20} MiB" if size >> 20 else f"{size >> 10} KiB"

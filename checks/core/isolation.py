@@ -1,4 +1,4 @@
-"""What drivers share with the caller's process: variables that Mistle's processes do not have, and standard error."""
+"""Isolates drivers from the caller's process: from variables that Mistle's processes do not have, and from its log."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from contextlib import contextmanager
 
 PREFIXES = (
     "AWS_",
-    "BOTO",  # also a plug-in to load
+    "BOTO",  # may name a plug-in to load
     "CRYPTOGRAPHY_",
     "CURL_CA_",
     "DATABRICKS_",
@@ -22,7 +22,7 @@ PREFIXES = (
     "OPENSSL_",
     "OTEL_",
     "PG",
-    "PROMETHEUS_",  # also a folder to write to
+    "PROMETHEUS_",  # may name a folder to write to
     "PROTOCOL_BUFFERS_",
     "PSYCOPG_",
     "REQUESTS_CA_",
@@ -36,52 +36,51 @@ PREFIXES = (
 )
 PROXIES = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY")
 
-_ALONE = threading.Lock()
+_LOCK = threading.Lock()
 _users = 0
-_give_back: Callable[[], None]
+_restore: Callable[[], None]
 
 
 def is_the_callers(name: str) -> bool:
-    """Whether a package that checks use would take this variable for its own, which Mistle's processes do not have."""
+    """Whether a package that checks use reads this variable, and Mistle's processes do not have it."""
     upper = name.upper()
     return upper.startswith(PREFIXES) or upper in PROXIES
 
 
 def take(environ: MutableMapping[str, str]) -> dict[str, str]:
-    """Remove those variables. Returns them."""
+    """Remove the variables of ``is_the_callers``. Returns them."""
     return {name: environ.pop(name) for name in tuple(environ) if is_the_callers(name)}
 
 
 @contextmanager
 def isolated() -> Iterator[None]:
-    """Within it the process's environment holds none of them, and what drivers log, which may be what they sent, is
-    not printed where nobody has asked for it.
+    """Inside the block, the environment has none of these variables, and only the caller's handlers print logs.
 
-    Runs may overlap, in any threads: the first takes, the last gives back.
+    Logs may hold what a driver sent. Blocks may overlap, in any threads: the first one isolates, the last one restores.
     """
-    global _users, _give_back  # noqa: PLW0603 - they are the process's, as what they change
-    with _ALONE:
+    global _users, _restore  # noqa: PLW0603 - the environment is the whole process's
+    with _LOCK:
         if not _users:
-            _give_back = _taken()
+            _restore = _isolate()
         _users += 1
     try:
         yield
     finally:
-        with _ALONE:
+        with _LOCK:
             _users -= 1
             if not _users:
-                _give_back()
+                _restore()
 
 
-def _taken() -> Callable[[], None]:
+def _isolate() -> Callable[[], None]:
     import logging
 
     variables, last = take(os.environ), logging.lastResort
     logging.lastResort = logging.NullHandler()
 
-    def give_back() -> None:
+    def restore() -> None:
         for name, value in variables.items():
             os.environ.setdefault(name, value)
         logging.lastResort = last
 
-    return give_back
+    return restore

@@ -1,4 +1,4 @@
-"""How much a server may say: more than any of its kind would, and little beside a machine's memory."""
+"""Limits on what a server may send: more than any server of the kinds here sends, and little for a machine's memory."""
 
 from __future__ import annotations
 
@@ -7,30 +7,30 @@ import socket
 from http.client import BadStatusLine, HTTPResponse, RemoteDisconnected
 from typing import Any
 
-MAX_BYTES = 2**20  # bytes on one connection, or for one answer of HTTP: what a check reads has a quarter of that
-MAX_CHUNKS = 4096  # of one body: each costs time, however small
+MAX_BYTES = 2**20  # on one connection, or in one HTTP reply: what a check reads has a quarter of that
+MAX_CHUNKS = 4096  # of one response body: each costs time, however small
 
 
 class ResponseTooLarge(OSError):
-    """A server sends without end, or as good as that."""
+    """A server sent more than a check reads, perhaps without end."""
 
-    def __init__(self, much: str = f"{MAX_BYTES // 1024} KiB") -> None:
-        super().__init__(f"more than {much} came, and no end")
+    def __init__(self, amount: str = f"{MAX_BYTES // 1024} KiB") -> None:
+        super().__init__(f"the server sent more than {amount}")
 
 
 class BoundedSocket(socket.socket):
-    """Raises Endless."""
+    """A socket whose reads raise ResponseTooLarge after MAX_BYTES."""
 
     _left = MAX_BYTES
 
     def recv(self, size: int, flags: int = 0) -> bytes:
-        """As the socket's."""
-        words = super().recv(size, flags)
-        self._take(len(words))
-        return words
+        """As the base class; raises ResponseTooLarge."""
+        received = super().recv(size, flags)
+        self._take(len(received))
+        return received
 
     def recv_into(self, buffer: Any, size: int = 0, flags: int = 0) -> int:
-        """As the socket's."""
+        """As the base class; raises ResponseTooLarge."""
         count = super().recv_into(buffer, size, flags)
         self._take(count)
         return count
@@ -42,9 +42,10 @@ class BoundedSocket(socket.socket):
 
 
 class BoundedResponse(HTTPResponse):
-    """http.client's, for SDKs that block. It bounds what is said before and after a body, too. Raises Endless.
+    """http.client's reply, for SDKs that block. Raises ResponseTooLarge; status line, headers and trailers count too.
 
-    A reply that ends among its headers is a connection that was closed, as in a body, not a reply with fewer headers.
+    If the connection closes among the headers, that is a closed connection, as in a body, not a reply with fewer
+    headers.
     """
 
     def __init__(self, connection: socket.socket, *options: Any, **more: Any) -> None:
@@ -52,15 +53,15 @@ class BoundedResponse(HTTPResponse):
         self.fp: _Lines = _Lines(_Counted(self.fp))
 
     def begin(self) -> None:
-        """As http.client's. Raises RemoteDisconnected too."""
+        """As the base class; raises RemoteDisconnected for a reply that ends before its body."""
         lines = self.fp
         try:
             super().begin()
         except BadStatusLine as error:
-            if lines.are_cut and b"HTTP/".startswith(lines.last[:5]):
+            if lines.are_incomplete and b"HTTP/".startswith(lines.last[:5]):
                 raise RemoteDisconnected("closed within the status line") from error
             raise
-        if lines.are_cut:
+        if lines.are_incomplete:
             raise RemoteDisconnected("closed among the headers")
 
 
@@ -72,7 +73,7 @@ class _Lines(io.BufferedReader):
         return self.last
 
     @property
-    def are_cut(self) -> bool:
+    def are_incomplete(self) -> bool:
         return not self.last.endswith(b"\n")
 
 

@@ -1,4 +1,4 @@
-"""What this machine, or a limit of this process, may lack while a check runs: file descriptors, memory, threads."""
+"""What this machine or this process may run out of while checks run: file descriptors, memory, threads."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import resource
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from checks.core.check import Cause, Diagnosis, Layer
+from checks.core.check import Cause, Diagnosis, Layer, causes_in
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 NO_DESCRIPTORS = Cause(
     "run.no-descriptors",
     Layer.CONFIG,
-    "this process, or the whole machine, may open no more files and connections; the check could not be made here",
+    "this process, or the whole machine, may open no more files and connections; the check could not run here",
     "raise the limit: ulimit -n 1024 (systemd: LimitNOFILE=1024; Docker: --ulimit nofile=1024), "
     "or for the whole machine: sysctl fs.file-max",
     blames=(),
@@ -24,53 +24,51 @@ NO_DESCRIPTORS = Cause(
 NO_MEMORY = Cause(
     "run.no-memory",
     Layer.CONFIG,
-    "the system gave this process no more memory, or no more threads; the check could not be made here",
+    "the system gave this process no more memory, or no more threads; the check could not run here",
     "give it 512 MiB: raise ulimit -v (address space) and ulimit -u (threads), or the memory limit and the limit of "
     "processes of its container or systemd unit",
     blames=(),
 )
-# What the system's loader says of a library that is there.
-_OF_THE_LOADER = ("failed to map segment", "annot allocate memory", "cannot create shared object descriptor")
+# Errors of the system's loader for a library that exists.
+_LOADER_ERRORS = ("failed to map segment", "annot allocate memory", "cannot create shared object descriptor")
+CAUSES = causes_in(globals())
 
-CAUSES = (NO_DESCRIPTORS, NO_MEMORY)
-
-
-_LEAST = 256  # MiB of addresses: all drivers and all checks at once take 200
-_EACH = 8  # descriptors: a check has open at once, with what its driver opens
+_MIN_MEMORY = 256  # MiB of address space: all drivers and all checks together take 200
+_PER_CHECK = 8  # descriptors that a check and its driver have open at once
 
 
-def turns() -> int:
-    """How many checks can be made at once with the descriptors that this process may still open; at least one."""
+def concurrent_checks() -> int:
+    """How many checks can run at once with the descriptors that this process may still open; at least one."""
     try:
         used = sum(1 for _ in Path("/dev/fd").iterdir())
-    except OSError:  # not one is left
+    except OSError:  # no descriptor is left
         return 1
-    return max(1, (resource.getrlimit(resource.RLIMIT_NOFILE)[0] - used) // _EACH)
+    return max(1, (resource.getrlimit(resource.RLIMIT_NOFILE)[0] - used) // _PER_CHECK)
 
 
-def spare() -> None:
-    """Raises OSError where no descriptor is left. Many C libraries do not say so."""
+def require_descriptor() -> None:
+    """Raises OSError if no descriptor is left. Many C libraries do not report that."""
     os.close(os.open(os.devnull, os.O_RDONLY))
 
 
-def waited(when: str) -> Diagnosis:
-    """What a check lacked that had no turn until ``when``."""
+def never_started(when: str) -> Diagnosis:
+    """For a check that waited for descriptors until ``when``, the text of what ended the run."""
     limit = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
-    few = f"this process may open {limit} files and connections at once (ulimit -n), too few to make all checks at once"
+    few = f"this process may open {limit} files and connections at once (ulimit -n), too few for all checks at once"
     return NO_DESCRIPTORS.diagnosis(f"{few}; this one was {when}")
 
 
 def diagnose(error: BaseException) -> Diagnosis | None:
-    """What the machine lacks, wherever in the error's chain a driver has put it; None: the error is another."""
+    """What the machine lacks, wherever the error is in the chain of causes; None for any other error."""
     return next(filter(None, map(_diagnose, _chain(error))), None)
 
 
-def too_small() -> Diagnosis | None:
-    """Whether this process may use less memory than a run takes: then libraries fail in ways of their own."""
+def too_little_memory() -> Diagnosis | None:
+    """Whether this process may use less memory than a run takes: libraries would then fail in many ways."""
     limit = resource.getrlimit(resource.RLIMIT_AS)[0]
-    if limit == resource.RLIM_INFINITY or limit >= _LEAST * 2**20:
+    if limit == resource.RLIM_INFINITY or limit >= _MIN_MEMORY * 2**20:
         return None
-    return NO_MEMORY.diagnosis(f"{_limit_of_memory()}; the checks need {_LEAST} MiB")
+    return NO_MEMORY.diagnosis(f"{_memory_limit()}; the checks need {_MIN_MEMORY} MiB")
 
 
 def _diagnose(error: BaseException) -> Diagnosis | None:
@@ -81,15 +79,15 @@ def _diagnose(error: BaseException) -> Diagnosis | None:
         case OSError(errno=errno.ENFILE):
             return NO_DESCRIPTORS.diagnosis("too many open files in the whole machine")
         case MemoryError() | OSError(errno=errno.ENOMEM):
-            return NO_MEMORY.diagnosis(f"out of memory: {_limit_of_memory()}")
-        case RuntimeError(args=(str(words), *_)) if words.startswith(("can't start new ", "can't allocate ")):
-            return NO_MEMORY.diagnosis(f"{words}: {_limit_of_memory()}")
-        case ImportError() if any(words in str(error) for words in _OF_THE_LOADER):
-            return NO_MEMORY.diagnosis(f"a library could not be loaded: {_limit_of_memory()}")
+            return NO_MEMORY.diagnosis(f"out of memory: {_memory_limit()}")
+        case RuntimeError(args=(str(message), *_)) if message.startswith(("can't start new ", "can't allocate ")):
+            return NO_MEMORY.diagnosis(f"{message}: {_memory_limit()}")
+        case ImportError() if any(text in str(error) for text in _LOADER_ERRORS):
+            return NO_MEMORY.diagnosis(f"a library could not be loaded: {_memory_limit()}")
     return None
 
 
-def _limit_of_memory() -> str:
+def _memory_limit() -> str:
     limit = resource.getrlimit(resource.RLIMIT_AS)[0]
     if limit == resource.RLIM_INFINITY:
         return "the system gave no more"
@@ -97,9 +95,9 @@ def _limit_of_memory() -> str:
 
 
 def _chain(error: BaseException | None) -> Iterator[BaseException]:
-    """Also through bugs, unlike ``chain.chain``: where memory ends, an error of any class is raised on the way."""
-    met: set[int] = set()
-    while error is not None and id(error) not in met:
+    """Unlike ``chain.chain`` also through bugs: without memory, code that handles an error may raise any other."""
+    seen: set[int] = set()
+    while error is not None and id(error) not in seen:
         yield error
-        met.add(id(error))
+        seen.add(id(error))
         error = error.__cause__ or error.__context__

@@ -1,4 +1,4 @@
-"""The certificates that Mistle's runtime trusts: read once, within a limit of bytes and time, and shared by all."""
+"""The certificates that Mistle's runtime trusts: read once, within limits of size and time, for all checks."""
 
 from __future__ import annotations
 
@@ -14,60 +14,55 @@ import certifi
 
 from checks.core import files
 
-_MOST = 16 * 2**20  # bytes of certificates: Mozilla's list has a quarter of a million
-_AT_ONCE = 50  # certificates: OpenSSL's work for each grows with those that are there
+_MAX_BYTES = 16 * 2**20  # of certificates: Mozilla's list has 250,000
+_BATCH = 50  # certificates: OpenSSL's time for each grows with the number already loaded
 _SECONDS = 10.0
-
-
-class NoCertificates(Exception):
-    """The message follows the file's name."""
 
 
 @dataclass(frozen=True)
 class Trust:
-    """Mozilla's roots and the operator's own, as Node.js takes them; not the system's store.
+    """Mozilla's roots and the operator's, as Node.js trusts them; not the system's store.
 
-    A context is made when it is first asked for, which may take as long as a file takes to be read, unless ``load`` has
-    made it before.
+    A context is made at its first use, which may take as long as reading a file, unless ``load`` has made it before.
     """
 
     extra: Path | None = None
-    only: str = ""  # a file that takes the place of all of them
+    only: str = ""  # a file that replaces all other roots
 
     @cached_property
     def verified(self) -> ssl.SSLContext:
-        """Chain, host name and dates are verified."""
-        return self._verifying(self._own(_SECONDS))
+        """Verifies chain, host name and dates."""
+        return self._verifying(self._operators(_SECONDS))
 
     @cached_property
     def web(self) -> ssl.SSLContext:
-        """The same, for HTTP, which packages write into it (ALPN): no other server is to be told that."""
-        return self._verifying(self._own(_SECONDS))
+        """As ``verified``, for HTTP only: the packages add ALPN to it, and only HTTP servers may be offered HTTP."""
+        return self._verifying(self._operators(_SECONDS))
 
     @cached_property
     def unverified(self) -> ssl.SSLContext:
-        """TLS without a look at the server's certificate."""
+        """Does not verify the server's certificate."""
         context = _context()
         context.check_hostname = False
         context.verify_mode = ssl.CERT_NONE
         return context
 
     def load(self, seconds: float) -> None:
-        """Make both contexts that verify, within so many seconds. Blocks. Raises files.Unreadable, NoCertificates."""
+        """Make both verifying contexts within ``seconds``. Blocks. Raises files.UnreadableFile."""
         ends = time.monotonic() + seconds
-        own = self._own(seconds)
+        operators = self._operators(seconds)
         for name in ("verified", "web"):
-            self.__dict__[name] = self._verifying(own, ends)
+            self.__dict__[name] = self._verifying(operators, ends)
 
-    def _own(self, seconds: float) -> tuple[str, ...]:
+    def _operators(self, seconds: float) -> tuple[str, ...]:
         file = Path(self.only) if self.only else self.extra
-        return tuple(_blocks(files.read(file, _MOST, seconds))) if file else ()
+        return tuple(_blocks(files.read(file, _MAX_BYTES, seconds))) if file else ()
 
-    def _verifying(self, own: tuple[str, ...], ends: float = math.inf) -> ssl.SSLContext:
+    def _verifying(self, operators: tuple[str, ...], ends: float = math.inf) -> ssl.SSLContext:
         context = _context()
         if not self.only:
             context.load_verify_locations(certifi.where())
-        _add(context, own, ends)
+        _add(context, operators, ends)
         return context
 
 
@@ -78,16 +73,16 @@ def _context() -> ssl.SSLContext:
 
 
 def _blocks(pem: bytes) -> Iterator[str]:
-    """Its certificates. Raises NoCertificates."""
-    found = False
+    """The certificates in a PEM file. Raises files.UnreadableFile if there are none."""
+    has_any = False
     for part in pem.split(b"-----BEGIN ")[1:]:
         body, end, _ = part.partition(b"-----END ")
         label, _, data = body.partition(b"-----")
         if end and label.endswith(b"CERTIFICATE"):
-            found = True
+            has_any = True
             yield f"-----BEGIN {_ascii(label)}-----{_ascii(data)}-----END {_ascii(label)}-----\n"
-    if not found:
-        raise NoCertificates("holds no PEM certificates")
+    if not has_any:
+        raise files.UnreadableFile("holds no PEM certificates")
 
 
 def _ascii(text: bytes) -> str:
@@ -96,9 +91,9 @@ def _ascii(text: bytes) -> str:
 
 def _add(context: ssl.SSLContext, blocks: tuple[str, ...], ends: float) -> None:
     try:
-        for start in range(0, len(blocks), _AT_ONCE):
+        for start in range(0, len(blocks), _BATCH):
             if time.monotonic() > ends:
-                raise files.Unreadable(f"holds {len(blocks)} certificates, which take too long to read")
-            context.load_verify_locations(cadata="".join(blocks[start : start + _AT_ONCE]))
+                raise files.UnreadableFile(f"holds {len(blocks)} certificates, which take too long to read")
+            context.load_verify_locations(cadata="".join(blocks[start : start + _BATCH]))
     except (ssl.SSLError, ValueError) as error:
-        raise NoCertificates("holds no PEM certificates") from error
+        raise files.UnreadableFile("holds no PEM certificates") from error

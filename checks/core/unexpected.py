@@ -1,8 +1,7 @@
-"""Errors that a server's reply has caused: a driver, or the module here that reads the replies, cannot take it."""
+"""Errors that mean an unexpected reply: the driver, or our module that reads the replies, cannot parse it."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from traceback import walk_tb
 from typing import TYPE_CHECKING
 
@@ -13,59 +12,37 @@ if TYPE_CHECKING:
 
 NAME = "unexpected-reply"
 
-_HTTP = ("httpx", "httpcore", "h11", "anyio", "checks.net.http")
-READERS: Mapping[str, tuple[str, ...]] = {
-    "postgres": (
-        *("psycopg", "psycopg_binary", "psycopg_c"),
-        *("checks.postgres.session", "checks.postgres.libpq_proxy", "checks.postgres.inspection"),
-    ),
-    "valkey": ("redis", "checks.valkey.commands"),
-    "object_store": (
-        *("boto3", "botocore", "urllib3"),
-        *("checks.object_store.responses", "checks.object_store.store", "checks.object_store.transport"),
-    ),
-    "smtp": ("aiosmtplib", "checks.smtp.replies", "checks.smtp.session"),
-    "docker": ("docker", "requests", "urllib3", "checks.docker.client", "checks.docker.images"),
-    "e2b": (*_HTTP, "e2b", "checks.e2b.api"),
-    "archil": _HTTP,
-    "http_service": (*_HTTP, "checks.http_service.responses"),
-    "tunnel": (*_HTTP, "websockets", "checks.tunnel.responses", "checks.tunnel.upgrade"),
-    "otlp": _HTTP,
-    "google": _HTTP,
-}
-"""By kind, who reads replies: the driver's packages, and our own modules. What judges a reply is not among them."""
-
 _OWN = {"checks", "preflight"}
 _NEVER_A_REPLY = (MemoryError, ImportError, NameError, SyntaxError)
 
 
 def cause(prefix: str, server: str, blames: tuple[str, ...], status: Status = Status.FAIL) -> Cause:
-    """The one of the kind with this prefix, whose ``server`` is called so; ``blames`` is where its address stands."""
+    """The cause for a kind, by its prefix. ``server`` names the server; ``blames`` are the fields of its address."""
     return Cause(
         f"{prefix}.{NAME}",
         Layer.CONNECT,
-        f"a reply has a form that {server} never gives, and that this check's driver cannot read",
+        f"a reply has a form that {server} never sends, and that this check's driver cannot parse",
         f"make sure that {{blamed}} leads to {server}, and that no proxy answers in its place; "
-        "if that is so, report this with what -v shows",
+        "if both are so, report this with the output of -v",
         blames=blames,
         status=status,
     )
 
 
 def diagnose(check: Check, error: BaseException) -> Diagnosis | None:
-    """The kind's cause, where the error is one of reading a reply; None where it is a bug, or the machine's."""
-    found = next((each for each in check.causes if each.id == f"{check.prefix}.{NAME}"), None)
-    if not found or not _is_of_reading(error, READERS.get(check.kind, ())):
+    """A diagnosis, if the error was raised while a reply was read; None for a bug, or for what the machine lacks."""
+    unexpected = next((each for each in check.causes if each.id == f"{check.prefix}.{NAME}"), None)
+    if not unexpected or not _is_of_reading(error, check.reply_readers):
         return None
-    return found.diagnosis(f"the server's reply cannot be read: {_name(type(error))}")
+    return unexpected.diagnosis(f"the server's reply cannot be read: {_name(type(error))}")
 
 
 def _is_of_reading(error: BaseException, readers: tuple[str, ...]) -> bool:
-    """Whether it was raised in a driver, or in a reader of our own or below it: what called them does not matter."""
+    """Whether the innermost frame of ours, or one below it, is in a reader: its callers do not matter."""
     if not isinstance(error, Exception) or isinstance(error, _NEVER_A_REPLY) or getattr(error, "errno", None):
         return False
     frames = [frame for frame, _ in walk_tb(error.__traceback__)]
-    if any(frame.f_code.co_name == "<module>" for frame in frames):  # a driver that cannot even be loaded
+    if any(frame.f_code.co_name == "<module>" for frame in frames):  # raised while a driver was imported
         return False
     modules = [str(frame.f_globals.get("__name__")) for frame in frames]
     last = max((number for number, module in enumerate(modules) if _package(module) in _OWN), default=0)

@@ -6,7 +6,8 @@ import asyncio
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
-from checks.core.check import Check, CheckTimeout, Diagnosed, Diagnosis, Layer, Recorder, StopCheck
+from checks.core.check import Check, CheckTimeout, Diagnosed, Diagnosis, Layer, StopCheck
+from checks.core.recorder import Recorder
 from checks.core.text import foreign
 from checks.core.threads import in_thread
 from checks.docker import causes
@@ -37,6 +38,10 @@ class DockerEngine(Check):
     kind = "docker"
     causes = causes.CAUSES
     imports: ClassVar[tuple[str, ...]] = ("checks.docker.images", "checks.docker.volumes")
+    reply_readers: ClassVar[tuple[str, ...]] = (
+        *("docker", "requests", "urllib3"),
+        *("checks.docker.client", "checks.docker.images"),
+    )
 
     socket_path: str
     default_base_image: str

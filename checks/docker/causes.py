@@ -5,7 +5,7 @@ from __future__ import annotations
 from http import HTTPStatus
 
 from checks.core import unexpected
-from checks.core.check import Cause, Layer, Status
+from checks.core.check import Cause, Layer, Status, causes_in
 
 SOCKET_MISSING = Cause(
     "docker.socket-missing",
@@ -162,32 +162,8 @@ LOW_DISK = Cause(
     blames=("socket_path",),
     status=Status.WARN,
 )
-CAUSES = (
-    SOCKET_MISSING,
-    NOT_A_SOCKET,
-    PERMISSION_DENIED,
-    DAEMON_DOWN,
-    SILENT,
-    NOT_DOCKER,
-    CALL_REFUSED,
-    NETWORK_MISSING,
-    NETWORK_NOT_ATTACHABLE,
-    VOLUME_REFUSED,
-    LEFTOVER,
-    BAD_REFERENCE,
-    IMAGE_MISSING,
-    IMAGE_NEEDS_LOGIN,
-    REGISTRY_UNREACHABLE,
-    REGISTRY_UNTRUSTED,
-    RATE_LIMITED,
-    API_TOO_OLD,
-    CGROUP_V1,
-    WRONG_PLATFORM,
-    NO_TAG,
-    HELPER_IMAGE_MISSING,
-    LOW_DISK,
-    unexpected.cause("docker", "a Docker Engine", ("socket_path",)),
-)
+UNEXPECTED_REPLY = unexpected.cause("docker", "a Docker Engine", ("socket_path",))
+CAUSES = causes_in(globals())
 
 # Parts of the messages that the daemon passes on from a registry, most specific first, in lower case.
 _BY_TEXT = (

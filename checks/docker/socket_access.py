@@ -13,7 +13,7 @@ from pathlib import Path
 from checks.core.check import Diagnosed
 from checks.core.text import foreign
 from checks.docker import causes
-from checks.net.addresses import LACKING
+from checks.net.addresses import MACHINE_LIMITS
 
 _LONGEST = 107  # bytes: sun_path without its final zero
 
@@ -50,7 +50,7 @@ def open_socket(path: str, limit: float) -> None:
     except ValueError as error:  # a zero byte in the path
         raise Diagnosed(causes.SOCKET_MISSING.diagnosis(f"no file can be named so: {foreign(str(error))}")) from error
     except OSError as error:
-        if error.errno in LACKING:
+        if error.errno in MACHINE_LIMITS:
             raise
         raise _diagnosed(path, error) from error
 

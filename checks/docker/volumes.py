@@ -10,7 +10,8 @@ from contextlib import suppress
 from docker.errors import APIError  # type: ignore[import-untyped]
 from requests.exceptions import RequestException
 
-from checks.core.check import Diagnosed, Recorder
+from checks.core.check import Diagnosed
+from checks.core.recorder import Recorder
 from checks.core.threads import in_thread
 from checks.docker import causes
 from checks.docker.client import Client, message_of

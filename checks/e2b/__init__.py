@@ -9,11 +9,13 @@ import json
 from dataclasses import dataclass, field
 from typing import ClassVar
 
-from checks.core.check import Diagnosis, Layer, Recorder
+from checks.core.check import Diagnosis, Layer
+from checks.core.recorder import Recorder
 from checks.core.text import foreign
 from checks.e2b import causes
-from checks.net.http import IMPORTS, Endpoint, NotHttp, reach_endpoint
-from checks.net.tcp import NetworkCheck, NoSuchName, resolve
+from checks.net.http import IMPORTS, REPLY_READERS, Endpoint, NotHttp, reach_endpoint
+from checks.net.network_errors import NoSuchName
+from checks.net.tcp import NetworkCheck, resolve
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,6 +30,7 @@ class E2b(NetworkCheck):
     kind = "e2b"
     causes = causes.CAUSES
     imports: ClassVar[tuple[str, ...]] = ("checks.e2b.api", *IMPORTS)
+    reply_readers: ClassVar[tuple[str, ...]] = (*REPLY_READERS, "e2b", "checks.e2b.api")
     address: ClassVar[tuple[str, ...]] = ("domain",)
 
     endpoint: Endpoint

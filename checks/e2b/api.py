@@ -15,7 +15,7 @@ from e2b.api.client.api.templates import get_templates_aliases_alias
 from e2b.api.client.models import Error, TemplateAliasResponse
 from e2b.api.client.types import Response
 
-from checks.core.check import Recorder
+from checks.core.recorder import Recorder
 from checks.core.text import foreign
 from checks.e2b import causes
 from checks.net import http

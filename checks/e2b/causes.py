@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from checks.core.check import Cause, Layer, Status
+from checks.core.check import Cause, Layer, Status, causes_in
 
 KEY_REJECTED = Cause(
     "e2b.key-rejected",
@@ -64,13 +64,4 @@ GATEWAY_NOT_PUBLIC = Cause(
     blames=("gateway",),
     status=Status.WARN,
 )
-CAUSES = (
-    KEY_REJECTED,
-    TEAM_BLOCKED,
-    RATE_LIMITED,
-    UNEXPECTED_REPLY,
-    TEMPLATE_FOREIGN,
-    TEMPLATE_NOT_BUILT,
-    IMAGE_NOT_PUBLIC,
-    GATEWAY_NOT_PUBLIC,
-)
+CAUSES = causes_in(globals())

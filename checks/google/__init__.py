@@ -6,11 +6,22 @@ from dataclasses import dataclass, field, replace
 from typing import ClassVar
 from urllib.parse import urlencode
 
-from checks.core.check import Diagnosed, Diagnosis, Layer, Recorder, Status
+from checks.core.check import Diagnosed, Diagnosis, Layer, Status
+from checks.core.recorder import Recorder
 from checks.core.text import foreign
 from checks.google import causes
-from checks.net import tcp
-from checks.net.http import IMPORTS, Endpoint, NotHttp, NotJson, Reply, UnexpectedReply, reach_endpoint, request
+from checks.net import network_errors
+from checks.net.http import (
+    IMPORTS,
+    REPLY_READERS,
+    Endpoint,
+    NotHttp,
+    NotJson,
+    Reply,
+    UnexpectedReply,
+    reach_endpoint,
+    request,
+)
 from checks.net.tcp import NetworkCheck
 
 TOKEN = Endpoint("https", "oauth2.googleapis.com", 443, "/token")
@@ -29,6 +40,7 @@ class Google(NetworkCheck):
     kind = "google"
     causes = causes.CAUSES
     imports: ClassVar[tuple[str, ...]] = IMPORTS
+    reply_readers: ClassVar[tuple[str, ...]] = REPLY_READERS
     address: ClassVar[tuple[str, ...]] = ("method",)
 
     client_id: str
@@ -68,7 +80,7 @@ class Google(NetworkCheck):
         if isinstance(error, NotJson | NotHttp):
             return causes.UNEXPECTED_REPLY.diagnosis(f"the answer is not Google's: {foreign(str(error))}")
         diagnosis = super().diagnose(error)
-        if diagnosis and diagnosis.cause in tcp.CAUSES:
+        if diagnosis and diagnosis.cause in network_errors.CAUSES:
             hint = f"let the control plane reach {self.endpoint.address}, or take google out of {{method}}"
             return replace(diagnosis, hint=hint)
         return diagnosis

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from checks.core.check import Cause, Layer
+from checks.core.check import Cause, Layer, causes_in
 
 CLIENT_REJECTED = Cause(
     "google.client-rejected",
@@ -19,7 +19,7 @@ UNEXPECTED_REPLY = Cause(
     "make sure that no proxy answers in Google's place, and run this again; until then {blamed} are unproven",
     blames=("client_id", "client_secret"),
 )
-CAUSES = (CLIENT_REJECTED, UNEXPECTED_REPLY)
+CAUSES = causes_in(globals())
 
 # Error codes of RFC 6749 and of Google that are about the client, not about the authorization code.
 REJECTED = ("invalid_client", "unauthorized_client", "deleted_client", "disabled_client")

@@ -6,12 +6,22 @@ import secrets
 from dataclasses import dataclass, field, replace
 from typing import ClassVar
 
-from checks.core.check import Diagnosis, Layer, Recorder
+from checks.core.check import Diagnosis, Layer
+from checks.core.recorder import Recorder
 from checks.http_service import causes, responses
 from checks.http_service.apps import DASHBOARD, GATEWAY, App
 from checks.http_service.requests import get_all, with_token, without_valid_token
-from checks.net.http import IMPORTS, EndpointCheck, NotHttp, Reply, UnexpectedReply, reach_endpoint, resolve_only
-from checks.net.tcp import REFUSED
+from checks.net.http import (
+    IMPORTS,
+    REPLY_READERS,
+    EndpointCheck,
+    NotHttp,
+    Reply,
+    UnexpectedReply,
+    reach_endpoint,
+    resolve_only,
+)
+from checks.net.network_errors import REFUSED
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,6 +40,7 @@ class HttpService(EndpointCheck):
     prefix = "http"
     causes = causes.CAUSES
     imports: ClassVar[tuple[str, ...]] = IMPORTS
+    reply_readers: ClassVar[tuple[str, ...]] = (*REPLY_READERS, "checks.http_service.responses")
     above = (Layer.AUTH, Layer.ACCESS)
 
     app: App

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from checks.core import unexpected
-from checks.core.check import Cause, Layer, Status
+from checks.core.check import Cause, Layer, Status, causes_in
 
 REDIRECTS = Cause(
     "http.redirects",
@@ -111,21 +111,5 @@ PUBLIC_DIFFERS = Cause(
     "the public and the internal URL lead to different releases of the API, so not to the same deployment",
     "let {blamed} lead to one deployment, or wait until the update that is under way is done",
 )
-CAUSES = (
-    REDIRECTS,
-    BAD_GATEWAY,
-    IS_DASHBOARD,
-    NOT_MISTLE,
-    WRONG_SERVICE,
-    INTERNAL_BLOCKED,
-    TOKEN_REJECTED,
-    TOKEN_NOT_CHECKED,
-    TOKEN_UNSENDABLE,
-    UNHEALTHY,
-    VALKEY_UNREACHABLE,
-    CORS_REFUSED,
-    NOT_THE_DASHBOARD,
-    MIXED_RELEASES,
-    PUBLIC_DIFFERS,
-    unexpected.cause("http", "Mistle's service", ("url",)),
-)
+UNEXPECTED_REPLY = unexpected.cause("http", "Mistle's service", ("url",))
+CAUSES = causes_in(globals())

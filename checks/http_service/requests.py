@@ -11,7 +11,7 @@ from checks.net.http import Endpoint, Reply, request
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from checks.core.check import Recorder
+    from checks.core.recorder import Recorder
 
 _TOKEN = "x-mistle-service-token"  # noqa: S105 - the name of a header
 

@@ -1,4 +1,4 @@
-"""The certificates that Mistle's runtime trusts, and the tls rung."""
+"""The tls layer, and the other TLS handshakes that checks make."""
 
 from __future__ import annotations
 
@@ -10,127 +10,33 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from checks.core.check import Cause, CheckTimeout, Diagnosis, Layer, Recorder, Status
+from checks.core.check import CheckTimeout, Diagnosis, Layer
+from checks.core.recorder import Recorder
 from checks.core.roots import Trust
 from checks.core.text import foreign
+from checks.net.tls_errors import BY_REASON, EXPIRES_SOON, PLAINTEXT_ON_TLS, NotTls
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
     Upgrade = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 
-PLAINTEXT_ON_TLS = Cause(
-    "network.plaintext-on-tls",
-    Layer.TLS,
-    "TLS is asked for, and the server on that port does not speak it",
-    "use the scheme without TLS in {blamed}, name the server's TLS port, or turn TLS on at the server",
-)
-TLS_ON_PLAINTEXT = Cause(
-    "network.tls-on-plaintext",
-    Layer.TLS,
-    "the server on that port speaks TLS, and plaintext is asked for",
-    "use the scheme with TLS in {blamed}",
-)
-UNTRUSTED = Cause(
-    "tls.untrusted",
-    Layer.TLS,
-    "the certificate's issuer is not one that Mistle's runtime trusts (Mozilla's roots and NODE_EXTRA_CA_CERTS)",
-    "put the issuer's certificate into a file and name it in NODE_EXTRA_CA_CERTS for Mistle (here also --ca-file); "
-    "the server must send its intermediate certificates",
-)
-SELF_SIGNED = Cause(
-    "tls.self-signed",
-    Layer.TLS,
-    "the certificate is its own issuer",
-    "use a certificate of a trusted authority, or name this one in NODE_EXTRA_CA_CERTS for Mistle (here: --ca-file)",
-)
-EXPIRED = Cause("tls.expired", Layer.TLS, "the certificate's last day is past", "renew the certificate of {blamed}")
-NOT_YET_VALID = Cause(
-    "tls.not-yet-valid",
-    Layer.TLS,
-    "the certificate's first day is still to come",
-    "correct the clock of this machine, or the certificate of {blamed}",
-)
-WRONG_HOST = Cause(
-    "tls.wrong-host",
-    Layer.TLS,
-    "the certificate is for other names",
-    "use in {blamed} a name that the certificate holds, or issue one for this name",
-)
-EXPIRES_SOON = Cause(
-    "tls.expires-soon",
-    Layer.TLS,
-    "less than 21 days of the certificate's life are left, and less than a third of it: nobody has renewed it in time",
-    "renew the certificate of {blamed}",
-    status=Status.WARN,
-)
-OLD_PROTOCOL = Cause(
-    "tls.old-protocol",
-    Layer.TLS,
-    "the server speaks nothing newer than TLS 1.1, which Mistle's runtime refuses",
-    "turn on TLS 1.2 or newer at the server of {blamed}",
-)
-CLIENT_CERTIFICATE = Cause(
-    "tls.client-certificate-required",
-    Layer.TLS,
-    "the server asks for a client certificate, and Mistle has none to show",
-    "turn client certificates off at the server of {blamed} (for Valkey: tls-auth-clients no)",
-)
-HANDSHAKE_FAILED = Cause(
-    "tls.handshake-failed",
-    Layer.TLS,
-    "both sides speak TLS and cannot agree (ciphers, key, name)",
-    "compare the server's TLS settings with a current default; the words of the error name the part ({blamed})",
-)
-CAUSES = (
-    PLAINTEXT_ON_TLS,
-    TLS_ON_PLAINTEXT,
-    UNTRUSTED,
-    SELF_SIGNED,
-    EXPIRED,
-    NOT_YET_VALID,
-    WRONG_HOST,
-    EXPIRES_SOON,
-    OLD_PROTOCOL,
-    CLIENT_CERTIFICATE,
-    HANDSHAKE_FAILED,
-)
-
-# X509_V_ERR_* of OpenSSL's x509_vfy.h; every other code is a chain that ends nowhere.
-_BY_VERIFY_CODE = {9: NOT_YET_VALID, 10: EXPIRED, 18: SELF_SIGNED, 62: WRONG_HOST, 64: WRONG_HOST}
-_BY_REASON = {
-    "WRONG_VERSION_NUMBER": PLAINTEXT_ON_TLS,
-    "RECORD_LAYER_FAILURE": PLAINTEXT_ON_TLS,
-    "PACKET_LENGTH_TOO_LONG": PLAINTEXT_ON_TLS,
-    "HTTP_REQUEST": TLS_ON_PLAINTEXT,
-    "UNSUPPORTED_PROTOCOL": OLD_PROTOCOL,
-    "TLSV1_ALERT_PROTOCOL_VERSION": OLD_PROTOCOL,
-    "TLSV13_ALERT_CERTIFICATE_REQUIRED": CLIENT_CERTIFICATE,
-}
 _DAY = 86_400.0
 
 
 @dataclass(frozen=True)
 class PlaintextProbe:
-    """How a protocol begins without TLS: a ``request`` that gets a reply, and the ways in which that may begin."""
+    """How a protocol begins without TLS: a ``request``, and the first bytes that a reply to it may have."""
 
     request: bytes
-    answers: tuple[bytes, ...]
+    replies: tuple[bytes, ...]
 
     def matches(self, received: bytes) -> bool:
-        """Whether a server of this protocol may have said that, as far as it goes."""
-        return any(received.startswith(answer[: len(received)]) for answer in self.answers)
+        """Whether these may be the first bytes of a server of this protocol."""
+        return any(received.startswith(reply[: len(received)]) for reply in self.replies)
 
 
-class NotTls(Exception):
-    """The server refused to speak TLS, in its own protocol's words."""
-
-
-class TlsOnPlaintext(Exception):
-    """The server speaks TLS, and was spoken to without."""
-
-
-async def check_tls(  # noqa: PLR0913 - where, as whom, and how
+async def check_tls(  # noqa: PLR0913 - what a handshake depends on
     record: Recorder,
     host: str,
     address: tuple[str, int],
@@ -141,10 +47,10 @@ async def check_tls(  # noqa: PLR0913 - where, as whom, and how
     plaintext: PlaintextProbe | None = None,
     trust: Trust | None = None,
 ) -> None:
-    """The tls rung: a handshake at ``address``, with the certificate held to ``host``.
+    """The tls layer: a handshake at ``address``; the certificate must be valid for ``host``.
 
-    ``upgrade`` speaks the protocol's own words first (SSLRequest, STARTTLS). ``plaintext`` tells a server that waits
-    for more, without TLS, from one that is silent. ``trust`` takes the place of the run's.
+    ``upgrade`` first asks for TLS in the protocol (SSLRequest, STARTTLS). After a time-out, ``plaintext`` distinguishes
+    a server without TLS from a silent one. ``trust`` replaces the trust of the run.
     """
     goal = f"TLS, with a certificate for {host} that Mistle trusts" if verify else "TLS, certificate not verified"
     with record.layer(Layer.TLS, goal, proves=fields):
@@ -157,19 +63,19 @@ async def check_tls(  # noqa: PLR0913 - where, as whom, and how
         except TimeoutError:
             received = await first_bytes(address, plaintext.request, record.share_of_time(0.5)) if plaintext else b""
             if plaintext and received and plaintext.matches(received):
-                raise NotTls("the server speaks its protocol without TLS on that port") from None
+                raise NotTls("the server replies without TLS on that port") from None
             raise CheckTimeout(Layer.TLS, limit) from None
         if verify:
             note_expiry(record, certificate)
 
 
 async def speaks_tls(address: tuple[str, int], limit: float) -> bool:
-    """Whether a server at ``address`` completes, or refuses in its words, a TLS handshake."""
+    """Whether a server at ``address`` completes a TLS handshake, or refuses one with a TLS alert."""
     try:
         async with asyncio.timeout(limit):
             await handshake(Trust(), "localhost", address, verify=False)
     except ssl.SSLError as error:
-        return _BY_REASON.get(error.reason) is not PLAINTEXT_ON_TLS
+        return BY_REASON.get(error.reason) is not PLAINTEXT_ON_TLS
     except OSError:
         return False
     return True
@@ -178,12 +84,12 @@ async def speaks_tls(address: tuple[str, int], limit: float) -> bool:
 async def handshake(
     trust: Trust, host: str, address: tuple[str, int], *, verify: bool = True, upgrade: Upgrade | None = None
 ) -> dict[str, Any]:
-    """One handshake, with the certificate held to ``host``. Returns the certificate, empty when it is not verified."""
+    """One handshake; the certificate must be valid for ``host``. Returns the certificate, empty if not verified."""
     reader, writer = await asyncio.open_connection(*address)
     try:
         if upgrade:
             await upgrade(reader, writer)
-        # Node.js takes a name with the root's dot for the name without it; OpenSSL does not.
+        # Node.js ignores the dot at the end of a name; OpenSSL does not.
         await writer.start_tls(trust.verified if verify else trust.unverified, server_hostname=host.rstrip("."))
         return writer.get_extra_info("peercert") or {}
     finally:
@@ -195,7 +101,8 @@ async def first_bytes(
 ) -> bytes:
     """The first bytes of the reply to ``request`` within ``limit`` seconds, at least ``minimum`` of them if they come.
 
-    A string is the address of a Unix socket. ``tls`` is the host to name in a handshake, unverified; "" for none.
+    If ``address`` is a string, it is the path of a Unix socket. ``tls`` is the host name for a handshake without
+    verification; "" for no TLS.
     """
     received = b""
     with suppress(OSError):
@@ -220,7 +127,7 @@ async def _open(address: tuple[str, int] | str) -> tuple[asyncio.StreamReader, a
 
 
 def note_expiry(record: Recorder, certificate: dict[str, Any], blames: tuple[str, ...] | None = None) -> None:
-    """Keep the last moment of a certificate, as ``getpeercert()`` gives it, as a fact; warn when it is near."""
+    """Record as a fact when a certificate, as of ``getpeercert()``, expires; warn if that is soon."""
     end = datetime.fromtimestamp(ssl.cert_time_to_seconds(certificate["notAfter"]), UTC)
     record.facts["certificate_expires"] = end.strftime("%Y-%m-%dT%H:%M:%SZ")
     if soon := expires_soon(certificate):
@@ -228,27 +135,9 @@ def note_expiry(record: Recorder, certificate: dict[str, Any], blames: tuple[str
 
 
 def expires_soon(certificate: dict[str, Any]) -> Diagnosis | None:
-    """A warning when a certificate, as ``getpeercert()`` gives it, is near its end."""
+    """A warning if a certificate, as of ``getpeercert()``, expires soon."""
     start, end = (ssl.cert_time_to_seconds(certificate[name]) for name in ("notBefore", "notAfter"))
     days = (end - time.time()) / _DAY
-    if days >= min(21, (end - start) / 3 / _DAY):  # who renews by machine does it in the last third
+    if days >= min(21, (end - start) / 3 / _DAY):  # automatic renewal happens in the last third
         return None
     return EXPIRES_SOON.diagnosis(f"the certificate expires in {days:.0f} days, on {foreign(certificate['notAfter'])}")
-
-
-def diagnose(error: BaseException) -> Diagnosis | None:
-    """What an error of a TLS handshake means."""
-    match error:
-        case TlsOnPlaintext():
-            return TLS_ON_PLAINTEXT.diagnosis(str(error))
-        case NotTls():
-            return PLAINTEXT_ON_TLS.diagnosis(str(error))
-        case ssl.SSLCertVerificationError():
-            cause = _BY_VERIFY_CODE.get(error.verify_code, UNTRUSTED)
-            return cause.diagnosis(f"the server's certificate is refused: {foreign(error.verify_message)}")
-        case ssl.SSLError() if not isinstance(error, ssl.SSLEOFError | ssl.SSLZeroReturnError):
-            reason = (error.reason or "no reason given").lower().replace("_", " ")
-            return _BY_REASON.get(error.reason, HANDSHAKE_FAILED).diagnosis(
-                f"the TLS handshake failed: {foreign(reason)}"
-            )
-    return None

@@ -10,11 +10,13 @@ from http.client import HTTPException
 from ipaddress import ip_address
 from typing import TYPE_CHECKING, ClassVar
 
-from checks.core.check import Diagnosis, Layer, Recorder, Status, StopCheck
+from checks.core.check import Diagnosis, Layer, Status, StopCheck
+from checks.core.recorder import Recorder
 from checks.core.text import foreign
 from checks.core.threads import dead_addresses, in_thread
 from checks.net.http import NotHttp, reach_endpoint
-from checks.net.tcp import RESET, NetworkCheck, resolve
+from checks.net.network_errors import RESET
+from checks.net.tcp import NetworkCheck, resolve
 from checks.object_store import causes
 from checks.object_store.addressing import DENIED, StyleRefused, checks_secret, find_bucket, in_other_style
 from checks.object_store.client import Bucket
@@ -45,6 +47,10 @@ class ObjectStore(NetworkCheck):
     kind = "object_store"
     causes = causes.CAUSES
     imports: ClassVar[tuple[str, ...]] = ("boto3", "urllib3", "boto3.s3.inject")
+    reply_readers: ClassVar[tuple[str, ...]] = (
+        *("boto3", "botocore", "urllib3"),
+        *("checks.object_store.responses", "checks.object_store.store", "checks.object_store.transport"),
+    )
     address: ClassVar[tuple[str, ...]] = ("endpoint",)
 
     bucket: Bucket

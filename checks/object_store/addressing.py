@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING
 
 from checks.core.check import Layer
 from checks.core.threads import in_thread
-from checks.net.http import refuse_others, refuse_tls
+from checks.net.http import raise_if_not_http, raise_if_tls
 from checks.object_store.causes import ACCESS_DENIED, WRONG_REGION, cause_of
 from checks.object_store.responses import StoreError
 
 if TYPE_CHECKING:
-    from checks.core.check import Recorder
+    from checks.core.recorder import Recorder
     from checks.object_store.store import Store
 
 ABSENT, DENIED = "NoSuchKey", "AccessDenied"  # the codes of a bucket's reply for an absent object
@@ -81,11 +81,11 @@ async def _get_absent(record: Recorder, store: Store, key: str) -> StoreError:
         async with asyncio.timeout(record.share_of_time(0.5)):
             reply = await in_thread(partial(store.get_absent, key))
     except HTTPError as error:
-        await refuse_tls(record, store.endpoint, error)
+        await raise_if_tls(record, store.endpoint, error)
         raise
     except TimeoutError as error:
-        await refuse_others(record, store.endpoint, error)
+        await raise_if_not_http(record, store.endpoint, error)
         raise
     if reply.status == 400 and not reply.is_s3:
-        await refuse_tls(record, store.endpoint)
+        await raise_if_tls(record, store.endpoint)
     return reply

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from checks.core import unexpected
-from checks.core.check import Cause, Diagnosis, Layer, Status
+from checks.core.check import Cause, Diagnosis, Layer, Status, causes_in
 from checks.core.text import foreign
 
 if TYPE_CHECKING:
@@ -47,19 +47,19 @@ CLOCK_SKEW = Cause(
     "set both clocks by NTP; containers have the clock of their host",
     blames=(),
 )
-BUCKET_NAME_INVALID = Cause(
-    "object-store.bucket-name-invalid",
-    Layer.CONFIG,
-    "no bucket can have this name",
-    "correct {bucket_name}: 3 to 63 lower-case letters, digits and hyphens",
-    blames=("bucket_name",),
-)
 REGION_INVALID = Cause(
     "object-store.region-invalid",
     Layer.CONFIG,
     "the region is not a name that a request can be signed for",
     "correct {region}: letters, digits and hyphens, such as eu-central-1, or us-east-1 where a store has none",
     blames=("region",),
+)
+BUCKET_NAME_INVALID = Cause(
+    "object-store.bucket-name-invalid",
+    Layer.CONFIG,
+    "no bucket can have this name",
+    "correct {bucket_name}: 3 to 63 lower-case letters, digits and hyphens",
+    blames=("bucket_name",),
 )
 BUCKET_MISSING = Cause(
     "object-store.bucket-missing",
@@ -141,27 +141,8 @@ NOT_PUBLIC = Cause(
     "answer than the ones here, --ignore object-store.not-public",
     blames=("endpoint",),
 )
-CAUSES = (
-    UNKNOWN_ACCESS_KEY,
-    ACCOUNT_SUSPENDED,
-    SIGNATURE_MISMATCH,
-    WRONG_REGION,
-    CLOCK_SKEW,
-    REGION_INVALID,
-    BUCKET_NAME_INVALID,
-    BUCKET_MISSING,
-    ACCESS_DENIED,
-    PATH_STYLE_NEEDED,
-    VIRTUAL_HOST_NEEDED,
-    CHECKSUM_REFUSED,
-    NOT_READ_BACK,
-    NOT_S3,
-    SERVER_ERROR,
-    REFUSED,
-    LEFTOVER,
-    NOT_PUBLIC,
-    unexpected.cause("object-store", "an S3 store", ("endpoint",)),
-)
+UNEXPECTED_REPLY = unexpected.cause("object-store", "an S3 store", ("endpoint",))
+CAUSES = causes_in(globals())
 
 _DAY = 86_400.0
 _BY_CODE = {

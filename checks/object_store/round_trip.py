@@ -14,7 +14,7 @@ from checks.object_store import causes
 from checks.object_store.responses import StoreError
 
 if TYPE_CHECKING:
-    from checks.core.check import Recorder
+    from checks.core.recorder import Recorder
     from checks.object_store.store import Store
 
 _GRACE = 0.2  # seconds: less than a cancelled check has for its clean-up

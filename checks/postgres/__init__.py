@@ -9,13 +9,16 @@ from dataclasses import dataclass, field
 from functools import cached_property, partial
 from typing import ClassVar
 
-from checks.core.check import Cause, Diagnosed, Diagnosis, Layer, Recorder
-from checks.core.files import Unreadable
-from checks.core.roots import NoCertificates, Trust
+from checks.core.check import Cause, Diagnosed, Diagnosis, Layer
+from checks.core.files import UnreadableFile
+from checks.core.recorder import Recorder
+from checks.core.roots import Trust
 from checks.core.text import foreign
 from checks.core.threads import in_thread
-from checks.net.tcp import RESET, SILENT, NetworkCheck, reach
-from checks.net.tls import TLS_ON_PLAINTEXT, TlsOnPlaintext, check_tls
+from checks.net.network_errors import RESET, SILENT
+from checks.net.tcp import NetworkCheck, reach
+from checks.net.tls import check_tls
+from checks.net.tls_errors import TLS_ON_PLAINTEXT, TlsOnPlaintext
 from checks.postgres import causes, connections, session
 from checks.postgres.dialects import Tls
 from checks.postgres.inspection import ServerState, read, statements
@@ -40,6 +43,15 @@ class Postgres(NetworkCheck):
     kind = "postgres"
     causes = causes.CAUSES
     imports: ClassVar[tuple[str, ...]] = ("psycopg",)
+    reply_readers: ClassVar[tuple[str, ...]] = (
+        *("psycopg", "psycopg_binary", "psycopg_c"),
+        *(
+            "checks.postgres.session",
+            "checks.postgres.connections",
+            "checks.postgres.libpq_proxy",
+            "checks.postgres.inspection",
+        ),
+    )
 
     use: Use
     host: str
@@ -190,8 +202,6 @@ class Postgres(NetworkCheck):
     def diagnose(self, error: Exception) -> Diagnosis | None:
         """Map the error texts of libpq and the server first; everything else is a network error."""
         match error:
-            case Diagnosed():
-                return error.diagnosis
             case session.LoginTimeout(is_postgres=True):
                 return causes.POOLER_BACKEND_DOWN.diagnosis(f"the port speaks Postgres, but {error}")
             case session.LoginTimeout():
@@ -209,7 +219,7 @@ class Postgres(NetworkCheck):
             case TlsOnPlaintext():
                 hint = "name in {url} the port on which Postgres itself listens, not that of a TLS proxy"
                 return TLS_ON_PLAINTEXT.diagnosis(str(error), hint=hint, blames=self.address)
-            case Unreadable() | NoCertificates():
+            case UnreadableFile():
                 return causes.ROOTS_UNREADABLE.diagnosis(f"sslrootcert: the file {foreign(str(error))}")
         return super().diagnose(error)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from checks.core import unexpected
-from checks.core.check import Cause, Layer, Status
+from checks.core.check import Cause, Layer, Status, causes_in
 
 PASSWORD_REJECTED = Cause(
     "postgres.password-rejected",
@@ -84,17 +84,17 @@ LOGIN_REFUSED = Cause(
     "the server refuses the login for another reason",
     "act on the server's message ({url})",
 )
-ROOTS_UNREADABLE = Cause(
-    "postgres.roots-unreadable",
-    Layer.TLS,
-    "node-postgres reads its trusted roots from the file that sslrootcert names, and the file cannot be read here",
-    "correct sslrootcert in {url}, or run this where that file is, as Mistle does",
-)
 IPV6_LITERAL = Cause(
     "postgres.ipv6-literal",
     Layer.DNS,
     "postgres.js, which Mistle uses on the direct URL, cannot read an IPv6 address in a URL",
     "write a host name instead of the address in {url}",
+)
+ROOTS_UNREADABLE = Cause(
+    "postgres.roots-unreadable",
+    Layer.TLS,
+    "node-postgres reads its trusted roots from the file that sslrootcert names, and the file cannot be read here",
+    "correct sslrootcert in {url}, or run this where that file is, as Mistle does",
 )
 POOLER_BACKEND_DOWN = Cause(
     "postgres.pooler-backend-down",
@@ -219,39 +219,5 @@ SHARED_BY_PLANES = Cause(
     "both planes share one database, which Mistle allows",
     status=Status.OK,
 )
-CAUSES = (
-    PASSWORD_REJECTED,
-    ROLE_MISSING,
-    NO_HBA_ENTRY,
-    TLS_REQUIRED,
-    TLS_REFUSED,
-    UNKNOWN_PARAMETER,
-    DATABASE_MISSING,
-    MAY_NOT_CONNECT,
-    TOO_MANY_CONNECTIONS,
-    STARTING_UP,
-    LOGIN_TOO_COSTLY,
-    NOT_POSTGRES,
-    LOGIN_REFUSED,
-    IPV6_LITERAL,
-    ROOTS_UNREADABLE,
-    POOLER_BACKEND_DOWN,
-    POOL_EXHAUSTED,
-    QUERY_FAILED,
-    MAY_NOT_CREATE,
-    MAY_NOT_USE_SCHEMA,
-    POOLER_ON_DIRECT_URL,
-    RELAYED,
-    DIRECT_ON_POOLED_URL,
-    READ_ONLY,
-    TOO_OLD,
-    HEADROOM,
-    MIGRATIONS_HALF_DONE,
-    MIGRATION_RUNNING,
-    NOT_MIGRATED,
-    MASTER_KEY_MISSING,
-    MASTER_KEY_WRONG,
-    DIFFERENT_DATABASES,
-    SHARED_BY_PLANES,
-    unexpected.cause("postgres", "Postgres", ("url",)),
-)
+UNEXPECTED_REPLY = unexpected.cause("postgres", "Postgres", ("url",))
+CAUSES = causes_in(globals())

@@ -6,7 +6,7 @@ import re
 
 from checks.core.check import Cause, Diagnosis
 from checks.core.text import foreign
-from checks.net.tcp import RESET
+from checks.net.network_errors import RESET
 from checks.postgres import causes
 
 SERVER, LIBPQ = "the server", "libpq"

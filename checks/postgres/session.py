@@ -12,7 +12,7 @@ from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
 from checks.core.check import Diagnosed
-from checks.core.machine import spare
+from checks.core.machine import require_descriptor
 from checks.postgres import causes
 from checks.postgres.libpq_proxy import Connect, LibpqProxy, libpq_proxy
 from checks.postgres.refusals import LIBPQ, SERVER, libpq_text
@@ -161,14 +161,14 @@ async def _login(pgconn: PGconn) -> None:
     from psycopg.pq import ConnStatus, PollingStatus
 
     if pgconn.status == ConnStatus.BAD:
-        spare()
+        require_descriptor()
         raise LoginRefused(pgconn.get_error_message())
     status = PollingStatus.WRITING
     while status is not PollingStatus.OK:
         await _wait_for_socket(pgconn.socket, write=status is PollingStatus.WRITING)
         status = PollingStatus(pgconn.connect_poll())
         if status is PollingStatus.FAILED:
-            spare()
+            require_descriptor()
             raise LoginRefused(pgconn.get_error_message())
 
 

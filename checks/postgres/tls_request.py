@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 
-from checks.net.tls import TlsOnPlaintext, first_bytes, speaks_tls
+from checks.net.tls import first_bytes, speaks_tls
+from checks.net.tls_errors import TlsOnPlaintext
 from checks.postgres.session import NotPostgres
 
 _SSL_REQUEST = b"\x00\x00\x00\x08\x04\xd2\x16\x2f"  # length 8, code 80877103: protocol.html#PROTOCOL-MESSAGE-FORMATS

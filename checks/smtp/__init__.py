@@ -8,9 +8,11 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, ClassVar
 
 from checks.core.chain import chain
-from checks.core.check import Diagnosed, Diagnosis, Layer, Recorder, Status
+from checks.core.check import Diagnosed, Diagnosis, Layer, Status
+from checks.core.recorder import Recorder
 from checks.core.text import foreign
-from checks.net.tcp import RESET, SILENT, NetworkCheck, reach
+from checks.net.network_errors import RESET, SILENT
+from checks.net.tcp import NetworkCheck, reach
 from checks.net.tls import note_expiry
 from checks.smtp import causes, connect, envelope, replies, session
 from checks.smtp.session import NoReply, time_limit
@@ -33,6 +35,7 @@ class Smtp(NetworkCheck):
     kind = "smtp"
     causes = causes.CAUSES
     imports: ClassVar[tuple[str, ...]] = ("aiosmtplib",)
+    reply_readers: ClassVar[tuple[str, ...]] = ("aiosmtplib", "checks.smtp.replies", "checks.smtp.session")
     address: ClassVar[tuple[str, ...]] = ("host", "port")
 
     host: str
@@ -131,8 +134,6 @@ class Smtp(NetworkCheck):
         )
 
         match error:
-            case Diagnosed():
-                return error.diagnosis
             case NoReply():
                 return SILENT.diagnosis(f"connected, then {error}", blames=self.address)
             case SMTPConnectResponseError() | SMTPHeloError():

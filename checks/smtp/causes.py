@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from checks.core import unexpected
-from checks.core.check import Cause, Layer, Status
+from checks.core.check import Cause, Layer, Status, causes_in
 
 NOT_SMTP = Cause(
     "smtp.not-smtp",
@@ -139,24 +139,5 @@ UNAVAILABLE = Cause(
     "act on the server's message (a full disk, a rate limit, maintenance at the server of {host}), then run this again",
     blames=("host",),
 )
-CAUSES = (
-    NOT_SMTP,
-    TLS_FROM_FIRST_BYTE,
-    PLAINTEXT,
-    STARTTLS_NOT_OFFERED,
-    STARTTLS_REFUSED,
-    CREDENTIALS_REJECTED,
-    AUTH_NOT_OFFERED,
-    AUTH_MECHANISM,
-    AUTH_UNAVAILABLE,
-    TLS_REQUIRED,
-    AUTH_REQUIRED,
-    SENDER_MALFORMED,
-    SENDER_REFUSED,
-    GREETING_REFUSED,
-    CLIENT_REFUSED,
-    RELAY_REFUSED,
-    MAIL_REFUSED,
-    UNAVAILABLE,
-    unexpected.cause("smtp", "a mail server", ("host", "port")),
-)
+UNEXPECTED_REPLY = unexpected.cause("smtp", "a mail server", ("host", "port"))
+CAUSES = causes_in(globals())

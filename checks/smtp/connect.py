@@ -13,15 +13,17 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from checks.core.check import Diagnosed
 from checks.core.text import clean, foreign
-from checks.net.tcp import diagnose
-from checks.net.tls import PLAINTEXT_ON_TLS, first_bytes, speaks_tls
+from checks.net.network_errors import diagnose
+from checks.net.tls import first_bytes, speaks_tls
+from checks.net.tls_errors import PLAINTEXT_ON_TLS
 from checks.smtp import causes, replies, session
 from checks.smtp.session import NoReply, time_limit
 
 if TYPE_CHECKING:
     from aiosmtplib import SMTP
 
-    from checks.core.check import Diagnosis, Recorder
+    from checks.core.check import Diagnosis
+    from checks.core.recorder import Recorder
 
 T = TypeVar("T")
 _GREETING_WAIT = (

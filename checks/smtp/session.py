@@ -21,7 +21,7 @@ from checks.smtp import replies
 if TYPE_CHECKING:
     from aiosmtplib import SMTP
 
-    from checks.core.check import Recorder
+    from checks.core.recorder import Recorder
 
 _MECHANISMS = ("plain", "login", "cram-md5")  # nodemailer's order, whatever the server's is
 

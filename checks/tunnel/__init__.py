@@ -8,8 +8,18 @@ import warnings
 from dataclasses import dataclass, field, replace
 from typing import ClassVar
 
-from checks.core.check import Diagnosis, Layer, Recorder
-from checks.net.http import Endpoint, EndpointCheck, NotHttp, Reply, UnexpectedReply, reach_endpoint, resolve_only
+from checks.core.check import Diagnosis, Layer
+from checks.core.recorder import Recorder
+from checks.net.http import (
+    REPLY_READERS,
+    Endpoint,
+    EndpointCheck,
+    NotHttp,
+    Reply,
+    UnexpectedReply,
+    reach_endpoint,
+    resolve_only,
+)
 from checks.tunnel import causes, responses
 
 _PATH = "/tunnel/sandbox"
@@ -30,6 +40,10 @@ class Tunnel(EndpointCheck):
     kind = "tunnel"
     causes = causes.CAUSES
     imports: ClassVar[tuple[str, ...]] = ("checks.tunnel.upgrade", "jwt")
+    reply_readers: ClassVar[tuple[str, ...]] = (
+        *REPLY_READERS,
+        *("websockets", "checks.tunnel.responses", "checks.tunnel.upgrade"),
+    )
     above = (Layer.AUTH,)
 
     secret: str = field(repr=False)

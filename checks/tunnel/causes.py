@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from checks.core import unexpected
-from checks.core.check import Cause, Layer
+from checks.core.check import Cause, Layer, causes_in
 
 NOT_UPGRADED = Cause(
     "tunnel.not-upgraded",
@@ -56,13 +56,5 @@ TOKEN_REJECTED = Cause(
     "and the clocks of both machines must be right",
     blames=("secret", "issuer", "audience"),
 )
-CAUSES = (
-    NOT_UPGRADED,
-    NOT_GATEWAY,
-    PATH_MISSING,
-    REDIRECTS,
-    BAD_GATEWAY,
-    OPEN_TO_ANYONE,
-    TOKEN_REJECTED,
-    unexpected.cause("tunnel", "the gateway", ("url",)),
-)
+UNEXPECTED_REPLY = unexpected.cause("tunnel", "the gateway", ("url",))
+CAUSES = causes_in(globals())

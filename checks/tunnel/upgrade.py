@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 from websockets.asyncio.client import connect
 from websockets.exceptions import InvalidHandshake, InvalidStatus
 
-from checks.net.http import Endpoint, Reply, refuse_others, refuse_tls
+from checks.net.http import Endpoint, Reply, raise_if_not_http, raise_if_tls
 
 if TYPE_CHECKING:
-    from checks.core.check import Recorder
+    from checks.core.recorder import Recorder
 
 _NO_LOG = logging.Logger("tunnel", logging.CRITICAL)  # the URL, which it would log, holds a token
 
@@ -33,14 +33,14 @@ async def upgrade(record: Recorder, endpoint: Endpoint) -> Reply:
     except InvalidStatus as error:
         response = error.response
         if response.status_code == 400:
-            await refuse_tls(record, endpoint, error)
+            await raise_if_tls(record, endpoint, error)
         headers = {name.lower(): value for name, value in response.headers.raw_items()}
         return Reply(response.status_code, headers, bytes(response.body or b""))
     except TimeoutError as error:
-        await refuse_others(record, endpoint, error)
+        await raise_if_not_http(record, endpoint, error)
         raise
     except (InvalidHandshake, ConnectionError) as error:
-        await refuse_tls(record, endpoint, error)
+        await raise_if_tls(record, endpoint, error)
         raise
 
 

@@ -5,9 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from checks.core.check import Diagnosed, Diagnosis, Layer, Recorder, Settings
+from checks.core.check import Diagnosed, Diagnosis, Layer, Settings
+from checks.core.recorder import Recorder
 from checks.core.text import foreign
-from checks.net.tcp import RESET, SILENT, NetworkCheck, reach
+from checks.net.network_errors import RESET, SILENT
+from checks.net.tcp import NetworkCheck, reach
 from checks.net.tls import PlaintextProbe, check_tls, first_bytes, speaks_tls
 from checks.valkey import causes
 from checks.valkey.commands import CommandRefused, ask_permissions, run_commands
@@ -33,6 +35,7 @@ class Valkey(NetworkCheck):
     kind = "valkey"
     causes = causes.CAUSES
     imports: ClassVar[tuple[str, ...]] = ("redis.asyncio", "checks.valkey.secured")
+    reply_readers: ClassVar[tuple[str, ...]] = ("redis", "checks.valkey.commands")
 
     host: str
     port: int
@@ -161,8 +164,6 @@ class Valkey(NetworkCheck):
         from redis.exceptions import TimeoutError as RedisTimeoutError
 
         match error:
-            case Diagnosed():
-                return error.diagnosis
             case CommandRefused():
                 return error.cause.diagnosis(f"the server says: {error}")
             case InvalidResponse():

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from checks.core import unexpected
-from checks.core.check import Cause, Layer, Status
+from checks.core.check import Cause, Layer, Status, causes_in
 
 PASSWORD_REJECTED = Cause(
     "valkey.password-rejected",
@@ -107,25 +107,8 @@ EVICTS_KEYS = Cause(
     blames=("url",),
     status=Status.WARN,
 )
-CAUSES = (
-    PASSWORD_REJECTED,
-    PASSWORD_REQUIRED,
-    PASSWORD_UNEXPECTED,
-    USER_DISABLED,
-    TLS_REQUIRED,
-    NOT_VALKEY,
-    DATABASE_MISSING,
-    TOO_MANY_CLIENTS,
-    NOT_PERMITTED,
-    OUT_OF_MEMORY,
-    LOADING,
-    WRITE_REFUSED,
-    COMMAND_FAILED,
-    REPLICA,
-    CLUSTER_MODE,
-    EVICTS_KEYS,
-    unexpected.cause("valkey", "Valkey", ("url",)),
-)
+UNEXPECTED_REPLY = unexpected.cause("valkey", "Valkey", ("url",))
+CAUSES = causes_in(globals())
 
 # Parts of a server's error, most specific first; a word in capitals is the error's code.
 _BY_ERROR = (

@@ -20,8 +20,8 @@ def choose(options: Options, environ: Mapping[str, str]) -> tuple[Trust, Diagnos
 
     A bad --ca-file raises UsageError; a bad variable is a warning: Node.js goes on without it.
     """
-    from checks.core.files import Unreadable
-    from checks.core.roots import NoCertificates, Trust
+    from checks.core.files import UnreadableFile
+    from checks.core.roots import Trust
 
     variable = environ.get("NODE_EXTRA_CA_CERTS", "")
     file = options.ca_file or (Path(variable) if variable else None)
@@ -29,7 +29,7 @@ def choose(options: Options, environ: Mapping[str, str]) -> tuple[Trust, Diagnos
     try:
         if file:
             trust.load(options.deadline / 2)
-    except (Unreadable, NoCertificates) as error:
+    except UnreadableFile as error:
         if options.ca_file:
             raise UsageError(f"--ca-file: {file} {error}") from error
         return Trust(), EXTRA_CA_UNREADABLE.diagnosis(f"{file} {error}")

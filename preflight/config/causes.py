@@ -6,14 +6,14 @@ mistle.toml:12``, or the name of the variable that won.
 
 from __future__ import annotations
 
-from checks.core.check import Cause, Layer, Status
+from checks.core.check import Cause, Layer, Status, causes_in
 
 
 def _cause(name: str, means: str, hint: str, status: Status = Status.FAIL) -> Cause:
     return Cause(f"config.{name}", Layer.CONFIG, means, hint, status=status)
 
 
-# A key with one of these has no value that could be probed.
+# A key with one of the causes up to BREAKING has no value that could be probed.
 MISSING = _cause("missing", "a key that Mistle requires is not set", "set {blamed}")
 WRONG_TYPE = _cause(
     "wrong-type",
@@ -46,6 +46,7 @@ BLANK_OVERRIDE = _cause(
     "the variable is set but blank; to Mistle that is a value: it replaces the file's and then fails",
     "give {blamed} a value, or unset it",
 )
+BREAKING = causes_in(globals())
 
 # The rest leave the value usable, or blame no value at all.
 UNKNOWN_KEY = _cause(
@@ -131,33 +132,4 @@ IGNORED_SECTION = _cause(
     Status.WARN,
 )
 
-BREAKING = (
-    MISSING,
-    WRONG_TYPE,
-    OUT_OF_RANGE,
-    BLANK,
-    NOT_ALLOWED,
-    MALFORMED_URL,
-    WRONG_SCHEME,
-    PLACEHOLDER,
-    BAD_OVERRIDE,
-    BLANK_OVERRIDE,
-)
-CAUSES = (
-    *BREAKING,
-    UNKNOWN_KEY,
-    ONLY_IN_ENVIRONMENT,
-    UNKNOWN_OVERRIDE,
-    ACTIVE_KEY_MISSING,
-    PROVIDER_STORAGE_MISMATCH,
-    NOT_PUBLIC,
-    ORIGIN_NEVER_MATCHES,
-    ORIGIN_NOT_TRUSTED,
-    ORIGIN_MISMATCH,
-    WEAK_SECRET,
-    SHARED_SECRET,
-    INSECURE_URL,
-    TEST_FAULTS,
-    PREFIX_COLLISION,
-    IGNORED_SECTION,
-)
+CAUSES = causes_in(globals())

@@ -8,7 +8,7 @@ from fnmatch import fnmatchcase
 from functools import partial
 from typing import TYPE_CHECKING, TypeVar
 
-from checks import ALL
+import checks
 from checks.core.check import Finding, Layer, Status
 from preflight.plan.resource import Deployment, Resource
 from preflight.plan.resources import RESOURCES
@@ -23,8 +23,6 @@ if TYPE_CHECKING:
     from preflight.config.loader import Config
 
 T = TypeVar("T")
-
-_PREFIXES = {kind.kind: kind.prefix for kind in ALL}
 
 
 class SelectionError(Exception):
@@ -143,7 +141,7 @@ def _blocked(resource: Resource, config: Config) -> Result:
     keys = _keys(resource, config)
     broken = tuple(key for key in resource.keys + resource.optional if key in config.broken)
     finding = Finding(
-        id=f"{_PREFIXES[resource.kind]}.{Layer.CONFIG}",
+        id=f"{checks.load(resource.kind).prefix}.{Layer.CONFIG}",
         layer=Layer.CONFIG,
         status=Status.SKIP,
         message=f"not checked: {' and '.join(broken)} cannot be used",

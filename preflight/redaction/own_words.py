@@ -7,7 +7,7 @@ from functools import cache, lru_cache
 from pathlib import Path
 
 import checks
-from checks.core.text import Told
+from checks.core.text import MarkedText
 from preflight.redaction.normal_form import solid
 
 _ROOMS = (Path(__file__).parents[1], Path(checks.__file__).parent)
@@ -25,9 +25,9 @@ def are_ours(text: str) -> bool:
     return bool(letters) and letters in _letters()
 
 
-def lines(text: str) -> Told:
+def lines(text: str) -> MarkedText:
     """A traceback: its lines of our sources are our own, all others are foreign."""
-    told, ends = Told(text), [match.span() for match in re.finditer(r"[^\n]+", text)]
+    told, ends = MarkedText(text), [match.span() for match in re.finditer(r"[^\n]+", text)]
     told.foreign = tuple((start, end) for start, end in ends if not are_ours(text[start:end]))
     return told
 

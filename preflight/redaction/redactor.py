@@ -6,7 +6,7 @@ from copy import copy
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
-from checks.core.text import Told
+from checks.core.text import MarkedText
 from preflight.redaction.decodings import readings
 from preflight.redaction.own_words import are_ours
 from preflight.redaction.patterns import SecretMatcher
@@ -47,7 +47,7 @@ class Redactor:
 
     def __call__(self, text: str, public: frozenset[str] = frozenset()) -> str:
         """The text without secrets; more texts may be ``public`` in this one."""
-        foreign = text.foreign if isinstance(text, Told) else ((0, len(text)),)
+        foreign = text.foreign if isinstance(text, MarkedText) else ((0, len(text)),)
         return self._masked(str(text), foreign, public)
 
     def _mask(self, text: str, foreign: tuple[Span, ...], public: frozenset[str]) -> str:

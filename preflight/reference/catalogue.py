@@ -12,14 +12,14 @@ from typing import TYPE_CHECKING
 import checks
 from checks.core import unexpected
 from checks.core.check import Cause, Check, Layer
-from checks.net import tcp, tls
+from checks.net import network_errors, tcp, tls_errors
 from preflight.config import causes
 from preflight.report import run_causes
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-_SHARED = (*tcp.CAUSES, *tls.CAUSES)
+_SHARED = (*network_errors.CAUSES, *tls_errors.CAUSES)
 
 
 @dataclass(frozen=True)
@@ -88,7 +88,7 @@ _PLACES = {"blamed": "the blamed key"}
 def entries() -> Mapping[str, Entry]:
     """Every id that a report can blame something with."""
     found: dict[str, Entry] = {cause.id: Entry(cause) for cause in (*causes.CAUSES, *run_causes.CAUSES)}
-    for kind in checks.ALL:
+    for kind in checks.load_all():
         for cause in causes_of(kind):
             found[cause.id] = Entry(cause, (*found.get(cause.id, Entry(cause)).kinds, kind.kind))
     return found

@@ -43,7 +43,7 @@ def checks_page() -> str:
         "# Checks",
         "A check climbs its rungs, lowest first; the first that fails ends the climb. What each finding means is in "
         "[findings.md](findings.md).",
-        *(part for kind in checks.ALL for part in _kind(kind)),
+        *(part for kind in checks.load_all() for part in _kind(kind)),
     )
 
 

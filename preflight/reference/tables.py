@@ -24,7 +24,7 @@ def with_tables(page: str) -> str:
 
 def _rows(name: str) -> str:
     header, cell = TABLES[name]
-    rows = [f"| [`{kind.kind}`](docs/checks.md#{kind.kind}) | {_escaped(cell(kind))} |\n" for kind in checks.ALL]
+    rows = [f"| [`{kind.kind}`](docs/checks.md#{kind.kind}) | {_escaped(cell(kind))} |\n" for kind in checks.load_all()]
     return "".join((f"| kind | {header} |\n|---|---|\n", *rows))
 
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from checks.core.check import Check, Finding, Status
-from checks.core.text import Told, told
+from checks.core.text import MarkedText, marked
 from preflight.config.sources.origins import place
 
 if TYPE_CHECKING:
@@ -50,11 +50,11 @@ def _attributed(check: Check, finding: Finding, origins: Mapping[str, str]) -> F
         keys = keys_of(check)
     places = {name: _places(check.sources[name], origins) for name in check.sources}
     places["blamed"] = _places(keys or keys_of(check), origins)
-    return replace(finding, fields=keys, hint=_fill(told(finding.hint, len(finding.hint)), places))
+    return replace(finding, fields=keys, hint=_fill(marked(finding.hint, len(finding.hint)), places))
 
 
-def _fill(hint: Told, places: Mapping[str, str]) -> str:
-    return hint.with_own(lambda own: re.sub(r"\{(\w+)\}", lambda brace: places.get(brace[1], brace[0]), own))
+def _fill(hint: MarkedText, places: Mapping[str, str]) -> str:
+    return hint.map_own(lambda own: re.sub(r"\{(\w+)\}", lambda brace: places.get(brace[1], brace[0]), own))
 
 
 def _places(keys: Iterable[str], origins: Mapping[str, str]) -> str:

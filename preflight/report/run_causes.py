@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from checks.core import machine
-from checks.core.check import Cause, Layer, Status
+from checks.core.check import Cause, Layer, Status, causes_in
 
 UNREADABLE = Cause(
     "config.unreadable",
@@ -46,6 +46,7 @@ INTERRUPTED = Cause(
     "run it again to the end",
     status=Status.SKIP,
 )
+NO_DESCRIPTORS, NO_MEMORY = machine.CAUSES
 OTHER_PACKAGE = Cause(
     "run.other-package",
     Layer.CONFIG,
@@ -61,7 +62,7 @@ BUG = Cause(
     "run it again with -v, which prints the traceback (without secrets), and report it",
     blames=(),
 )
-CAUSES = (UNREADABLE, EXTRA_CA_UNREADABLE, USAGE, TIMEOUT, DEADLINE, INTERRUPTED, *machine.CAUSES, OTHER_PACKAGE, BUG)
+CAUSES = causes_in(globals())
 
 _HERE = frozenset(cause.id for cause in (*machine.CAUSES, OTHER_PACKAGE))  # they say nothing of a server
 ON_OPEN_RUNG = frozenset({TIMEOUT.id, DEADLINE.id, INTERRUPTED.id, BUG.id}) | _HERE

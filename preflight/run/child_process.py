@@ -59,7 +59,7 @@ def run(  # noqa: PLR0913 - as for the run itself
     on_end: OnEnd,
 ) -> Run:
     """As ``runner.run``."""
-    if lacking := machine.too_small():
+    if lacking := machine.too_little_memory():
         return Run(tuple(_untold(check, settings, origins, lacking) for check in checks))
     ends = time.monotonic() + deadline - elapsed + _LATE
     other = _Child(

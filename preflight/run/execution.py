@@ -9,7 +9,8 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from checks.core import unexpected
-from checks.core.check import Check, Diagnosis, Finding, Layer, Recorder, Settings, Status
+from checks.core.check import Check, Diagnosis, Finding, Layer, Settings, Status
+from checks.core.recorder import Recorder
 from preflight.report import bugs
 from preflight.report.attribution import attribute, keys_of
 from preflight.report.model import Result, fact

@@ -134,7 +134,7 @@ class _Work:
         self.thread = threading.Thread(target=self._run, daemon=True)
         self.error: BaseException | None = None
         self._loop: Loop | None = None
-        self._turns = asyncio.Semaphore(machine.turns())
+        self._turns = asyncio.Semaphore(machine.concurrent_checks())
         self._tasks: list[asyncio.Task[None]] = []
 
     def cut(self, reason: Diagnosis, tell: Callable[[Execution], None]) -> None:
@@ -147,7 +147,7 @@ class _Work:
     def _why(self, execution: Execution, reason: Diagnosis) -> Diagnosis:
         """A execution that had no turn, when others had, lacked descriptors and not time."""
         waited = self._turns.locked() and not execution.is_begun and reason.cause is DEADLINE
-        return machine.waited(reason.message) if waited else reason
+        return machine.never_started(reason.message) if waited else reason
 
     def settle(self) -> None:
         """End every execution for the error that ended them all, if there was one."""

@@ -58,7 +58,7 @@ def read(path: Path, name: str = "", seconds: float = 10.0) -> SavedReport:
 def _tree(path: Path, seconds: float) -> Any:
     try:
         content = files.read(path, _LIMIT, seconds)
-    except files.Unreadable as error:
+    except files.UnreadableFile as error:
         raise SavedReportError(f"{path} {error}") from None
     try:
         return json.loads(content, parse_float=_finite, parse_constant=_finite)

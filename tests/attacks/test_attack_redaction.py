@@ -15,7 +15,7 @@ import pytest
 import preflight.cli.invocation
 import preflight.redaction.redactor
 from checks.core.check import Finding, Layer, Status
-from checks.core.text import Told, clean, foreign, told
+from checks.core.text import MarkedText, clean, foreign, marked
 from preflight.cli.invocation import Invocation
 from preflight.cli.options import Options
 from preflight.config.loader import load
@@ -117,27 +117,27 @@ def test_what_could_not_be_searched_in_time_is_withheld(
 @pytest.mark.parametrize("word", OWN)
 def test_our_own_words_are_never_masked(word: str) -> None:
     ours = f"the server says: {foreign(f'«{word}»')}; mistle is at the handshake, which is accepted"
-    assert Redactor([word])(told(ours)) == told(ours).replace(f"«{word}»", f"«{MASK}»")
+    assert Redactor([word])(marked(ours)) == marked(ours).replace(f"«{word}»", f"«{MASK}»")
 
 
 def test_foreign_words_of_a_hint_are_masked_and_hold_no_placeholder() -> None:
-    hint = told(f"write {foreign('{url} says')} into {{url}}, it says")
-    filled = told(hint.with_own(lambda own: own.replace("{url}", "a.url (mistle.toml:3)")))
+    hint = marked(f"write {foreign('{url} says')} into {{url}}, it says")
+    filled = marked(hint.map_own(lambda own: own.replace("{url}", "a.url (mistle.toml:3)")))
     assert filled == "write {url} says into a.url (mistle.toml:3), it says"
     assert Redactor(["says"])(filled) == f"write {{url}} {MASK} into a.url (mistle.toml:3), it says"
 
 
 def test_a_secret_that_is_none_of_our_words_is_masked_also_where_nobody_marked_it() -> None:
-    assert Redactor(["Op3n-Sesame!"])(told("no user Op3n-Sesame! here")) == f"no user {MASK} here"
+    assert Redactor(["Op3n-Sesame!"])(marked("no user Op3n-Sesame! here")) == f"no user {MASK} here"
 
 
 def test_marks_cannot_be_forged_and_are_never_shown() -> None:
     forged = foreign("a \ue001says\ue000 b")
-    said = told(f"it says: {forged} says {foreign('c')}")
+    said = marked(f"it says: {forged} says {foreign('c')}")
     assert said == "it says: a says b says c"
     assert [said[start:end] for start, end in said.foreign] == ["a says b", "c"]
-    assert told("x" * 500 + foreign("y"), 100).foreign == ((100, 100),)
-    assert isinstance(replace(Finding("a.b", Layer.DNS, Status.OK, said), fields=("x",)).message, Told)
+    assert marked("x" * 500 + foreign("y"), 100).foreign == ((100, 100),)
+    assert isinstance(replace(Finding("a.b", Layer.DNS, Status.OK, said), fields=("x",)).message, MarkedText)
 
 
 def test_our_own_words_of_a_result_are_never_masked() -> None:

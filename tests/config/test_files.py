@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from checks.core.files import Unreadable, read
+from checks.core.files import UnreadableFile, read
 
 SOON = 0.2  # seconds
 
@@ -60,7 +60,7 @@ def test_pipe_of_an_open_descriptor() -> None:
 
 def test_pipe_that_nobody_writes(pipe: Path) -> None:
     files, threads = open_files(), threading.active_count()
-    with pytest.raises(Unreadable, match=r"^could not be read to its end in time$"):
+    with pytest.raises(UnreadableFile, match=r"^could not be read to its end in time$"):
         read(pipe, 100, SOON)
     expect(lambda: open_files() <= files and threading.active_count() <= threads)
 
@@ -74,14 +74,14 @@ def expect(true: Callable[[], bool]) -> None:
 
 def test_pipe_without_an_end(pipe: Path) -> None:
     with subprocess.Popen(["sh", "-c", f"exec 3>'{pipe}'; echo one >&3; read wait"], stdin=subprocess.PIPE) as writer:
-        with pytest.raises(Unreadable, match="in time"):
+        with pytest.raises(UnreadableFile, match="in time"):
             read(pipe, 100, 1)
         writer.communicate()
 
 
 def test_pipe_that_brings_too_much(pipe: Path) -> None:
     with subprocess.Popen(["cat", "/dev/zero"], stdout=os.open(pipe, os.O_RDWR)) as writer:
-        with pytest.raises(Unreadable, match="is larger than 3 MiB"):
+        with pytest.raises(UnreadableFile, match="is larger than 3 MiB"):
             read(pipe, 3 << 20, 60)
         writer.kill()
 
@@ -101,7 +101,7 @@ def test_what_cannot_be_read(name: str, words: str, tmp_path: Path) -> None:
     (tmp_path / "loop").symlink_to("loop")
     (tmp_path / "large").write_bytes(bytes(1025))
     before = open_files()
-    with pytest.raises(Unreadable, match=f"^{words}$"):
+    with pytest.raises(UnreadableFile, match=f"^{words}$"):
         read(tmp_path / name, 1024, 10)
     assert open_files() == before
 
@@ -115,7 +115,7 @@ def test_file_on_a_mount_whose_server_is_gone(tmp_path: Path, monkeypatch: pytes
         raise OSError(5, "Input/output error")
 
     monkeypatch.setattr(Path, "stat", stat)
-    with pytest.raises(Unreadable, match="in time"):
+    with pytest.raises(UnreadableFile, match="in time"):
         read(tmp_path / "file", 100, SOON)
     answered.set()
     expect(lambda: threading.active_count() <= threads)

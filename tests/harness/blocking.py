@@ -33,7 +33,7 @@ def load_drivers() -> None:
         "cli.invocation",
     ):
         importlib.import_module(f"preflight.{module}")
-    for kind in checks.ALL:
+    for kind in checks.load_all():
         for module in kind.imports:
             importlib.import_module(module)
 

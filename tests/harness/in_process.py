@@ -15,7 +15,8 @@ from urllib.parse import quote
 import pytest
 
 import preflight.plan.plan
-from checks.core.check import Check, Layer, Recorder
+from checks.core.check import Check, Layer
+from checks.core.recorder import Recorder
 from preflight.cli import commands
 from preflight.cli.invocation import Invocation
 from preflight.cli.options import Options

@@ -8,7 +8,8 @@ from functools import lru_cache
 from pathlib import Path
 
 from checks.core import unexpected
-from checks.core.check import Check, Finding, Layer, Recorder, Settings, Status, StopCheck
+from checks.core.check import Check, Finding, Layer, Settings, Status, StopCheck
+from checks.core.recorder import Recorder
 from checks.core.roots import Trust
 from checks.core.threads import Loop
 from preflight.config.loader import Config

@@ -1,4 +1,4 @@
-"""Every error of connecting, as the system gives it for real where it can be made to, and names with many addresses."""
+"""Every error of a connect, from the real system where a test can cause it; and names with many addresses."""
 
 import asyncio
 import errno
@@ -17,7 +17,7 @@ import pytest
 from checks.core.check import Layer
 from checks.core.threads import Loop
 from checks.net.addresses import AT_ONCE, ConnectFailed, connect, faulty
-from checks.net.tcp import diagnose
+from checks.net.network_errors import diagnose
 from tests.harness import faults
 from tests.harness.networks import can_have_own_network, own_network
 from tests.harness.run_check import CheckRun, run_check
@@ -33,7 +33,7 @@ def check(host: str, port: int = 6379, timeout: float = 4.0) -> CheckRun:
 
 @pytest.fixture
 def inside() -> Iterator[Inside]:
-    """A thread with a network of its own, from which no other can be reached."""
+    """A thread with a network of its own, without a route to any other."""
     if not (can_have_own_network() and shutil.which("ip")):
         pytest.skip("needs root and iproute2, for a network of its own")
     with own_network("192.0.2.1") as submit:
@@ -43,13 +43,13 @@ def inside() -> Iterator[Inside]:
 @pytest.mark.parametrize(
     ("route", "finding_id", "hint"),
     [
-        ("prohibit", "network.not-permitted", "let connections from here to there out"),
+        ("prohibit", "network.not-permitted", "allow outgoing connections to the address"),
         ("blackhole", "network.unreachable", "connect this machine"),
         ("unreachable", "network.unreachable", "connect this machine"),
         ("throw", "network.unreachable", "connect this machine"),
     ],
 )
-def test_route_that_leads_nowhere(inside: Inside, route: str, finding_id: str, hint: str) -> None:
+def test_no_route(inside: Inside, route: str, finding_id: str, hint: str) -> None:
     def run() -> CheckRun:
         subprocess.run(["ip", "route", "add", route, AWAY], check=True)
         return check(AWAY)
@@ -100,7 +100,7 @@ def test_error_of_a_drivers_own_connection_has_a_finding(name: str) -> None:
         (socket.EAI_FAIL, "network.dns-timeout"),
     ],
 )
-def test_name_that_has_no_address_of_use(code: int, finding_id: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_name_without_a_usable_address(code: int, finding_id: str, monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(*_: object, **_options: object) -> None:
         raise socket.gaierror(code, "no")
 
@@ -108,10 +108,10 @@ def test_name_that_has_no_address_of_use(code: int, finding_id: str, monkeypatch
     check("name.test").fails(finding_id, Layer.DNS, URL, hint="host name")
 
 
-def test_connection_that_this_end_aborts_is_not_closed_by_the_server() -> None:
+def test_connection_aborted_here_is_not_closed_by_the_server() -> None:
     found = diagnose(ConnectionAbortedError("SSL handshake is taking longer than 60.0 seconds"))
     assert found
-    assert (found.cause.id, found.message) == ("network.reset", "the connection was broken off")
+    assert (found.cause.id, found.message) == ("network.reset", "the connection was aborted")
 
 
 @pytest.mark.parametrize(
@@ -125,11 +125,11 @@ def test_connection_that_this_end_aborts_is_not_closed_by_the_server() -> None:
     ],
     ids=["descriptors", "descriptors of all", "memory", "a file", "a bug"],
 )
-def test_error_of_something_else_is_not_the_networks(error: OSError) -> None:
+def test_error_that_is_not_of_the_network_has_no_diagnosis(error: OSError) -> None:
     assert diagnose(error) is None
 
 
-def test_driver_that_tries_several_addresses_in_vain(several: Callable[[Sequence[str]], None]) -> None:
+def test_driver_that_fails_at_several_addresses(several: Callable[[Sequence[str]], None]) -> None:
     async def connect() -> None:
         await asyncio.open_connection("several.test", port)
 
@@ -137,10 +137,10 @@ def test_driver_that_tries_several_addresses_in_vain(several: Callable[[Sequence
     with (
         faults.refused_port() as port,
         asyncio.Runner(loop_factory=Loop) as runner,
-        pytest.raises(OSError, match="Multiple exceptions") as met,
+        pytest.raises(OSError, match="Multiple exceptions") as raised,
     ):
         runner.run(connect())
-    found = diagnose(met.value)
+    found = diagnose(raised.value)
     assert found
     assert found.cause.id == "network.refused"
 
@@ -165,7 +165,7 @@ def many(count: int) -> list[str]:
 
 @contextmanager
 def descriptors(free: int) -> Iterator[None]:
-    """This process may open so many more files."""
+    """This process may open ``free`` more files."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     opened = [os.dup(0) for _ in range(free + 1)]
     for each in opened:
@@ -177,7 +177,7 @@ def descriptors(free: int) -> Iterator[None]:
         resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
 
 
-def test_lack_of_descriptors_is_no_fault_of_an_address() -> None:
+def test_no_descriptor_is_not_the_fault_of_an_address() -> None:
     async def run() -> None:
         with descriptors(0):
             await connect("127.0.0.1", 9, 4.0)
@@ -196,7 +196,7 @@ def test_lack_of_descriptors_is_no_fault_of_an_address() -> None:
         ({"10.0.0.1": errno.EADDRNOTAVAIL, "::1": None}, ["10.0.0.1"]),
         ({"10.0.0.1": errno.ENETUNREACH, "10.0.0.2": None}, ["10.0.0.1"]),
     ],
-    ids=["no IPv6", "some IPv6", "a way that ends", "no IPv4", "no free port", "a dead address"],
+    ids=["no IPv6", "some IPv6", "no route to the host", "no IPv4", "no free port", "a dead address"],
 )
 def test_which_addresses_are_at_fault(codes: dict[str, int | None], at_fault: list[str]) -> None:
     def failed(address: str, code: int | None) -> ConnectFailed | None:
@@ -220,7 +220,7 @@ def test_name_with_two_thousand_addresses(several: Callable[[Sequence[str]], Non
     assert len(found["valkey.password-required"].message) < 100
 
 
-def test_silent_addresses_take_one_limit_however_many_they_are(several: Callable[[Sequence[str]], None]) -> None:
+def test_many_silent_addresses_share_one_time_limit(several: Callable[[Sequence[str]], None]) -> None:
     addresses = many(3 * AT_ONCE)
     with ExitStack() as holes:
         port = holes.enter_context(faults.black_hole(addresses[0]))
@@ -232,9 +232,7 @@ def test_silent_addresses_take_one_limit_however_many_they_are(several: Callable
     assert "packets are dropped" in finding.message
 
 
-def test_address_of_a_family_that_this_machine_lacks_is_no_defect(
-    inside: Inside, several: Callable[[Sequence[str]], None]
-) -> None:
+def test_address_of_a_missing_family_is_not_at_fault(inside: Inside, several: Callable[[Sequence[str]], None]) -> None:
     def run() -> CheckRun:
         several(["2001:db8::1", "2001:db8::2", "::1", "127.0.0.1"])
         with faults.http_port(b"-NOAUTH no\r\n") as port:
@@ -246,7 +244,7 @@ def test_address_of_a_family_that_this_machine_lacks_is_no_defect(
     assert found["valkey.connect"].fields == (URL,)
 
 
-def test_address_without_a_way_beside_another_of_its_family_is_one(
+def test_address_without_a_route_is_at_fault_beside_one_of_its_family(
     inside: Inside, several: Callable[[Sequence[str]], None]
 ) -> None:
     def run() -> CheckRun:
@@ -257,9 +255,7 @@ def test_address_without_a_way_beside_another_of_its_family_is_one(
     assert "203.0.113.1" in inside(run).result()["network.address-unreachable"].message
 
 
-def test_fault_of_an_address_that_can_be_reached_comes_first(
-    inside: Inside, several: Callable[[Sequence[str]], None]
-) -> None:
+def test_fault_of_a_reachable_address_comes_first(inside: Inside, several: Callable[[Sequence[str]], None]) -> None:
     def run() -> CheckRun:
         several(["2001:db8::1", "127.0.0.1"])
         return check("both.test", 9)
@@ -268,22 +264,22 @@ def test_fault_of_an_address_that_can_be_reached_comes_first(
 
 
 class DriverError(Exception):
-    """A driver's own."""
+    """An error of a driver."""
 
 
 def handled(error: Exception) -> Exception:
-    """Raised while a refused connection was handled, without naming it as the cause."""
+    """The error, raised while a refused connection is handled, without ``from``."""
     try:
         try:
             raise ConnectionRefusedError
         except ConnectionRefusedError:
             raise error  # noqa: B904 - as drivers do
-    except Exception as met:
-        return met
+    except Exception as raised:
+        return raised
 
 
 @pytest.mark.parametrize("error", [NameError("x"), TypeError(), KeyError(), AssertionError(), ValueError()], ids=repr)
-def test_bug_that_is_met_while_an_error_is_handled_stays_a_bug(error: Exception) -> None:
+def test_bug_in_an_error_handler_stays_a_bug(error: Exception) -> None:
     assert diagnose(handled(error)) is None
 
 
@@ -292,13 +288,13 @@ def test_bug_that_is_met_while_an_error_is_handled_stays_a_bug(error: Exception)
     [handled(DriverError()), handled(OSError("x")), ExceptionGroup("x", [DriverError(), ConnectionRefusedError()])],
     ids=["translated", "translated into the system's", "in a group"],
 )
-def test_error_that_a_driver_translated_is_found(error: Exception) -> None:
+def test_error_that_a_driver_replaced_is_diagnosed(error: Exception) -> None:
     found = diagnose(error)
     assert found
     assert found.cause.id == "network.refused"
 
 
-def test_error_that_a_driver_hides_is_not_shown() -> None:
+def test_error_that_a_driver_suppressed_is_not_diagnosed() -> None:
     hidden = handled(DriverError())
     hidden.__suppress_context__ = True
     assert diagnose(hidden) is None

@@ -1,4 +1,4 @@
-"""The rungs below every protocol, with real faults under a real check."""
+"""The layers dns and connect, with real faults and a real check."""
 
 import asyncio
 import socket
@@ -12,7 +12,7 @@ import pytest
 from checks.core.check import CheckTimeout, Layer
 from checks.core.threads import Loop, in_thread
 from checks.net.addresses import ConnectFailed
-from checks.net.tcp import diagnose
+from checks.net.network_errors import diagnose
 from tests.harness import faults
 from tests.harness.run_check import CheckRun, run_check
 
@@ -58,13 +58,13 @@ def test_no_route() -> None:
 def test_reset(fault: Callable[[], AbstractContextManager[int]]) -> None:
     with fault() as port:
         found = check(port)
-    # A reset may overtake the end of the connect, and is then met there.
+    # A reset may arrive before the connect ends, and then fails that layer.
     layer = found["network.reset"].layer
     assert layer in {Layer.CONNECT, Layer.AUTH}
     found.fails("network.reset", layer, URL, hint="server's own log")
 
 
-def test_reset_in_the_middle_of_the_tls_handshake() -> None:
+def test_reset_in_the_tls_handshake() -> None:
     with faults.closing_port() as port:
         check(port, scheme="rediss").fails("network.reset", Layer.TLS, URL, hint="server's own log")
 
@@ -89,7 +89,7 @@ def test_one_of_two_addresses_is_dead(monkeypatch: pytest.MonkeyPatch, valkey) -
     assert "127.0.0.1 works" in finding.message
 
 
-def test_a_dead_address_costs_little_beside_a_living_one(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_dead_address_does_not_delay_a_working_one(monkeypatch: pytest.MonkeyPatch) -> None:
     def two(*_args: object, **_options: object) -> list[tuple[object, ...]]:
         addresses = (("127.0.0.2", port), ("127.0.0.1", port))
         return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", address) for address in addresses]
@@ -103,7 +103,7 @@ def test_a_dead_address_costs_little_beside_a_living_one(monkeypatch: pytest.Mon
     assert found["valkey.password-required"].layer is Layer.AUTH
 
 
-def test_the_name_server_does_not_answer(stuck_lookups: None) -> None:
+def test_name_server_does_not_reply(stuck_lookups: None) -> None:
     started = time.perf_counter()
     found = check(6379, "stuck.test", timeout=1.0)
     assert time.perf_counter() - started < 15
@@ -112,14 +112,14 @@ def test_the_name_server_does_not_answer(stuck_lookups: None) -> None:
 
 @pytest.fixture
 def stuck_lookups(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """The system's resolver blocks, as with a dead name server."""
+    """The system's resolver blocks, as if the name server is down."""
     released = threading.Event()
     monkeypatch.setattr(socket, "getaddrinfo", lambda *_args, **_options: released.wait(30))
     yield
     released.set()
 
 
-def test_stuck_lookups_do_not_hold_up_the_others(stuck_lookups: None) -> None:
+def test_stuck_lookups_do_not_delay_other_threads(stuck_lookups: None) -> None:
     async def look_up() -> float:
         loop = asyncio.get_running_loop()
         stuck = [asyncio.ensure_future(loop.getaddrinfo(f"stuck{n}.test", 1)) for n in range(20)]
@@ -133,7 +133,7 @@ def test_stuck_lookups_do_not_hold_up_the_others(stuck_lookups: None) -> None:
         assert runner.run(look_up()) < 1.0
 
 
-def test_a_threads_error_reaches_whoever_waits() -> None:
+def test_error_in_a_thread_is_raised_by_the_await() -> None:
     async def fail() -> None:
         await in_thread(lambda: 1 // 0)
 
@@ -142,7 +142,7 @@ def test_a_threads_error_reaches_whoever_waits() -> None:
 
 
 def wrapped(error: Exception) -> Exception:
-    outer = RuntimeError("a driver's own words")
+    outer = RuntimeError("an error of a driver")
     outer.__cause__ = error
     return outer
 
@@ -162,16 +162,16 @@ def wrapped(error: Exception) -> Exception:
         (CheckTimeout(Layer.ACCESS, 1), "network.silent"),
     ],
 )
-def test_an_error_is_found_wherever_a_driver_puts_it(error: Exception, finding_id: str) -> None:
+def test_error_is_diagnosed_when_a_driver_wraps_it(error: Exception, finding_id: str) -> None:
     for each in (error, wrapped(error), wrapped(wrapped(error))):
         diagnosis = diagnose(each)
         assert diagnosis is not None
         assert diagnosis.cause.id == finding_id
 
 
-def test_an_unknown_error_is_nobodys() -> None:
+def test_unknown_error_has_no_diagnosis() -> None:
     assert diagnose(ValueError("a bug")) is None
 
 
-def test_an_ipv6_address_is_shown_in_brackets() -> None:
+def test_ipv6_address_is_shown_in_brackets() -> None:
     assert ConnectFailed("::1", 5432).address == "[::1]:5432"

@@ -1,4 +1,4 @@
-"""The tls rung: certificates of every kind, presented by real servers to real checks."""
+"""The tls layer: certificates of every kind, from real servers to real checks; and which roots are trusted."""
 
 import os
 import socket
@@ -11,7 +11,7 @@ import pytest
 from cryptography import x509
 
 from checks.core.check import Layer, Settings, Status
-from checks.core.files import Unreadable
+from checks.core.files import UnreadableFile
 from checks.core.roots import Trust
 from preflight.run.runner import run
 from tests.harness import configs, faults, profiles
@@ -64,7 +64,7 @@ def test_certificate_that_is_renewed_in_time(authority: Authority, starts: float
     assert "tls.expires-soon" not in {finding.id for finding in found.findings}
 
 
-def test_last_moment_of_a_certificate_is_a_fact(authority: Authority) -> None:
+def test_expiry_of_a_certificate_is_a_fact(authority: Authority) -> None:
     leaf = authority.leaf("127.0.0.1")
     with valkey_server(certificate=leaf) as server:
         facts = check(server.port, authority).facts
@@ -77,7 +77,7 @@ def test_only_old_tls(authority: Authority) -> None:
         check(port, authority).fails("tls.old-protocol", Layer.TLS, URL, hint="TLS 1.2")
 
 
-def test_nothing_in_common(authority: Authority) -> None:
+def test_no_cipher_in_common(authority: Authority) -> None:
     context = authority.leaf().context()
     context.maximum_version = ssl.TLSVersion.TLSv1_2
     context.set_ciphers("DHE-RSA-AES128-SHA")
@@ -85,13 +85,13 @@ def test_nothing_in_common(authority: Authority) -> None:
         check(port, authority).fails("tls.handshake-failed", Layer.TLS, URL, hint="current default")
 
 
-def test_plaintext_where_tls_is_asked_for(authority: Authority) -> None:
+def test_plaintext_server_where_tls_is_configured(authority: Authority) -> None:
     with faults.http_port() as port:
         check(port, authority).fails("network.plaintext-on-tls", Layer.TLS, URL, hint="without TLS")
 
 
 @pytest.mark.parametrize("query", ["", "?application_name=x"])
-def test_tls_where_plaintext_is_asked_for(authority: Authority, query: str) -> None:
+def test_tls_server_where_plaintext_is_configured(authority: Authority, query: str) -> None:
     with faults.tls_port(authority.leaf().context()) as port:
         found = run_check(POOLED, {f"{POOLED}_url": f"postgres://u:p@127.0.0.1:{port}/d{query}"})
     found.fails("network.tls-on-plaintext", Layer.AUTH, f"{POOLED}_url", hint="Postgres itself listens")
@@ -99,13 +99,13 @@ def test_tls_where_plaintext_is_asked_for(authority: Authority, query: str) -> N
 
 @pytest.fixture(scope="module")
 def url(authority: Authority) -> Iterator[Callable[..., str]]:
-    """node-postgres verifies where postgres.js does not, and the reverse: a server whose authority nobody knows."""
+    """A server with an untrusted certificate: node-postgres verifies where postgres.js does not, and the reverse."""
     with postgres_server(certificate=authority.leaf("localhost")) as server:
         yield lambda **query: server.url(**query).replace("127.0.0.1", "localhost")
 
 
 @pytest.mark.parametrize(
-    ("word", "direct", "pooled"),
+    ("sslmode", "direct", "pooled"),
     [
         ("disable", None, None),
         ("allow", False, True),
@@ -117,11 +117,11 @@ def url(authority: Authority) -> Iterator[Callable[..., str]]:
         ("nonsense", True, True),
     ],
 )
-def test_tls_word_of_a_postgres_url(
-    url: Callable[..., str], word: str, direct: bool | None, pooled: bool | None
+def test_sslmode_of_a_postgres_url(
+    url: Callable[..., str], sslmode: str, direct: bool | None, pooled: bool | None
 ) -> None:
     for name, verified in ((DIRECT, direct), (POOLED, pooled)):
-        found = run_check(name, {f"{name}_url": url(sslmode=word)}, stage="before-deploy")
+        found = run_check(name, {f"{name}_url": url(sslmode=sslmode)}, stage="before-deploy")
         tls = [finding for finding in found.findings if finding.layer is Layer.TLS]
         assert bool(tls) is (verified is not None), found
         if verified:
@@ -152,7 +152,7 @@ def test_sslrootcert_that_holds_no_certificates(url: Callable[..., str], path: s
     found.fails("postgres.roots-unreadable", Layer.TLS, f"{POOLED}_url", hint="sslrootcert")
 
 
-def test_postgres_js_holds_an_address_to_localhost(url: Callable[..., str], authority: Authority) -> None:
+def test_postgres_js_verifies_localhost_for_an_address(url: Callable[..., str], authority: Authority) -> None:
     address = url(sslmode="verify-full").replace("localhost", "127.0.0.1")
     with authority.trusted() as path:
         values = {f"{DIRECT}_url": address, f"{POOLED}_url": address}
@@ -162,7 +162,7 @@ def test_postgres_js_holds_an_address_to_localhost(url: Callable[..., str], auth
     pooled.fails("tls.wrong-host", Layer.TLS, f"{POOLED}_url", hint="name that the certificate holds")
 
 
-def test_no_server_is_offered_http_but_those_that_speak_it(authority: Authority) -> None:
+def test_alpn_offers_http_to_http_servers_only(authority: Authority) -> None:
     context, offered = authority.leaf().context(), []
     context.set_alpn_protocols(["http/1.1"])
 
@@ -181,14 +181,14 @@ def test_no_server_is_offered_http_but_those_that_speak_it(authority: Authority)
     assert seen == [{None, "http/1.1"}, {None}]
 
 
-# What is trusted
+# The trusted certificates
 
 
 def trusted(context: ssl.SSLContext) -> set[bytes]:
     return set(context.get_ca_certs(binary_form=True))
 
 
-def test_roots_are_mozillas_and_the_operators_and_not_the_systems(tmp_path: Path, authority: Authority) -> None:
+def test_roots_are_mozillas_and_the_operators_not_the_systems(tmp_path: Path, authority: Authority) -> None:
     extra = tmp_path / "extra.pem"
     extra.write_bytes("# Főtanúsítvány\n".encode() + authority.pem)
     mozillas, own = (ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT) for _ in range(2))
@@ -198,7 +198,7 @@ def test_roots_are_mozillas_and_the_operators_and_not_the_systems(tmp_path: Path
         assert trusted(context) == trusted(mozillas) | trusted(own)
 
 
-def test_nothing_stays_open(authority: Authority) -> None:
+def test_no_file_stays_open(authority: Authority) -> None:
     with authority.trusted() as path:
         before = len(list(Path("/dev/fd").iterdir()))
         for _ in range(5):
@@ -206,21 +206,23 @@ def test_nothing_stays_open(authority: Authority) -> None:
         assert len(list(Path("/dev/fd").iterdir())) == before
 
 
-def test_sslrootcert_that_is_a_pipe_holds_nobody_up(url: Callable[..., str], tmp_path: Path, valkey: Valkey) -> None:
-    """The check beside it is made in its own time."""
+def test_sslrootcert_pipe_does_not_delay_other_checks(url: Callable[..., str], tmp_path: Path, valkey: Valkey) -> None:
+    """The other check passes within its own time limit."""
     pipe = tmp_path / "roots.pem"
     os.mkfifo(pipe)
     made = (
         planned(POOLED, {f"{POOLED}_url": url(sslrootcert=pipe)}),
         planned("kv.data_plane", {URL: valkey.url(), PREFIX: "m"}),
     )
-    held, healthy = run(made, Settings(Trust(), 2.0), deadline=20.0, origins={}).results
-    assert [finding.id for finding in held.findings if finding.status is Status.FAIL] == ["postgres.roots-unreadable"]
+    blocked, healthy = run(made, Settings(Trust(), 2.0), deadline=20.0, origins={}).results
+    assert [finding.id for finding in blocked.findings if finding.status is Status.FAIL] == [
+        "postgres.roots-unreadable"
+    ]
     assert healthy.status is Status.OK
 
 
 @pytest.mark.parametrize("flag", ["--ca-file", "NODE_EXTRA_CA_CERTS"])
-def test_certificates_from_a_pipe_that_nobody_writes(flag: str, tmp_path: Path) -> None:
+def test_certificates_from_a_pipe_without_a_writer(flag: str, tmp_path: Path) -> None:
     pipe = tmp_path / "roots.pem"
     os.mkfifo(pipe)
     file = configs.write(tmp_path, {})
@@ -234,16 +236,16 @@ def test_certificates_from_a_pipe_that_nobody_writes(flag: str, tmp_path: Path) 
     assert ended.seconds < 15
 
 
-def test_certificates_have_a_limit_of_time() -> None:
-    with pytest.raises(Unreadable, match="200 certificates, which take too long"):
+def test_certificates_have_a_time_limit() -> None:
+    with pytest.raises(UnreadableFile, match="200 certificates, which take too long"):
         Trust()._verifying(("",) * 200, ends=0.0)
 
 
 @profiles.long
-def test_ten_thousand_certificates_cost_healthy_checks_nothing(
+def test_ten_thousand_certificates_do_not_delay_healthy_checks(
     tmp_path: Path, authority: Authority, valkey: Valkey
 ) -> None:
-    """They are read once, before the first check begins, or left out and named."""
+    """They are read once, before the first check starts, or are reported and not used."""
     many = tmp_path / "many.pem"
     many.write_bytes(b"".join(self_signed(f"authority-{number}").chain for number in range(10_000)) + authority.pem)
     file = configs.write(tmp_path, {URL: valkey.url()})

@@ -91,7 +91,7 @@ def file(valkey: Valkey, store: ObjectStore, engine: Engine, authority: Authorit
     """A configuration with a healthy server of those kinds whose packages are patched most easily, and one that is
     refused.
     """
-    for kind in checks.ALL:
+    for kind in checks.load_all():
         for module in kind.imports:
             import_module(module)
     with faults.refused_port() as port:

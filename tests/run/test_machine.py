@@ -1,4 +1,4 @@
-"""A machine that lacks something: few file descriptors, little memory. It is said, and is no bug of the tool."""
+"""Few file descriptors, little memory: the report names them, and they are not a bug of the tool."""
 
 import errno
 import os
@@ -20,7 +20,7 @@ from tests.testbed import Engine
 
 @contextmanager
 def descriptors(free: int) -> Iterator[None]:
-    """This process may open so many more."""
+    """This process may open ``free`` more files."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     lowest = os.open(os.devnull, os.O_RDONLY)
     os.close(lowest)
@@ -31,10 +31,10 @@ def descriptors(free: int) -> Iterator[None]:
         resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
 
 
-def test_error_names_what_is_lacking() -> None:
-    with descriptors(0), pytest.raises(OSError, match="open files") as met:
+def test_no_descriptor_is_diagnosed() -> None:
+    with descriptors(0), pytest.raises(OSError, match="open files") as raised:
         socket.socket()
-    found = machine.diagnose(met.value)
+    found = machine.diagnose(raised.value)
     assert found
     assert (found.cause.id, found.blames) == ("run.no-descriptors", ())
 
@@ -49,15 +49,15 @@ def test_error_names_what_is_lacking() -> None:
     ],
     ids=str,
 )
-def test_error_is_found_where_a_driver_wrapped_it(error: BaseException, id_: str) -> None:
-    wrapped = ValueError("as a driver has it")
+def test_error_is_diagnosed_when_a_driver_wraps_it(error: BaseException, id_: str) -> None:
+    wrapped = ValueError("an error of a driver")
     wrapped.__cause__ = error
     found = machine.diagnose(wrapped)
     assert found
     assert found.cause.id == id_
 
 
-def test_another_error_is_none_of_these() -> None:
+def test_other_error_has_no_diagnosis() -> None:
     assert machine.diagnose(RuntimeError("can't")) is None
     assert machine.diagnose(OSError(errno.EPERM, "x")) is None
 
@@ -65,13 +65,13 @@ def test_another_error_is_none_of_these() -> None:
 # Whole runs
 
 
-def limited(which: int, most: int) -> Callable[[], None]:
-    """What a process does before it becomes the command."""
-    return lambda: resource.setrlimit(which, (most, most))
+def limited(which: int, maximum: int) -> Callable[[], None]:
+    """For preexec_fn: sets a resource limit."""
+    return lambda: resource.setrlimit(which, (maximum, maximum))
 
 
-def everywhere(port: int, folder: Path) -> list[str]:
-    """A run of fifteen checks, most of which lead to one port."""
+def command_line(port: int, folder: Path) -> list[str]:
+    """The arguments for a run of fifteen checks, most of them with the same port."""
     http, here = f"http://127.0.0.1:{port}", f"127.0.0.1:{port}"
     urls: dict[str, object] = {
         f"postgres.{plane}.{way}_url": f"postgres://u:p@{here}/{plane}-{way}"
@@ -85,61 +85,61 @@ def everywhere(port: int, folder: Path) -> list[str]:
 
 
 def failed(document: dict[str, Any]) -> dict[str, set[str]]:
-    """By the name of each check but the first, what failed."""
+    """The failed findings of each check but the first, by its name."""
     return {
         check["name"]: {each["id"] for each in check["findings"] if each["status"] == "fail"}
         for check in document["checks"][1:]
     }
 
 
-@pytest.mark.parametrize("most", profiles.first(1, [20, 7, 6, 8, 9, 10, 12, 16, 24, 32]))
-def test_few_descriptors(most: int, tmp_path: Path) -> None:
-    """What can be finished is finished: where they are enough for one check at a time, each has its turn."""
+@pytest.mark.parametrize("descriptor_limit", profiles.first(1, [20, 7, 6, 8, 9, 10, 12, 16, 24, 32]))
+def test_few_descriptors(descriptor_limit: int, tmp_path: Path) -> None:
+    """If there are enough descriptors for one check at a time, every check runs."""
     with faults.refused_port() as port:
-        ended = run(*everywhere(port, tmp_path), preexec_fn=limited(resource.RLIMIT_NOFILE, most))
+        ended = run(*command_line(port, tmp_path), preexec_fn=limited(resource.RLIMIT_NOFILE, descriptor_limit))
     assert (ended.code, ended.stderr) == (1, b"")
     found = failed(ended.document)
     assert all(found.values()), found
-    lacking = [name for name, ids in found.items() if ids == {"run.no-descriptors"}]
-    assert lacking if most < 8 else not lacking or most < 12, found
+    without = [name for name, ids in found.items() if ids == {"run.no-descriptors"}]
+    assert without if descriptor_limit < 8 else not without or descriptor_limit < 12, found
     assert not any("run.no-descriptors" in verdict["findings"] for verdict in ended.document["keys"])
 
 
-def test_check_that_had_no_turn_lacked_descriptors_and_not_time(tmp_path: Path) -> None:
+def test_check_that_waited_for_descriptors_lacked_descriptors_not_time(tmp_path: Path) -> None:
     with faults.serving(lambda connection: connection.recv(65536) and time.sleep(60)) as port:
-        arguments = [*everywhere(port, tmp_path), "--deadline=12", "--timeout=8"]  # more than a slow start takes
+        arguments = [*command_line(port, tmp_path), "--deadline=12", "--timeout=8"]  # more than a slow start takes
         ended = run(*arguments, preexec_fn=limited(resource.RLIMIT_NOFILE, 20))
     assert (ended.code, ended.stderr) == (1, b"")
-    met = {each["id"]: each["message"] for check in ended.document["checks"] for each in check["findings"]}
-    assert "may open 20 files and connections at once" in met["run.no-descriptors"]
+    messages = {each["id"]: each["message"] for check in ended.document["checks"] for each in check["findings"]}
+    assert "may open 20 files and connections at once" in messages["run.no-descriptors"]
 
 
 KIB = profiles.first(2, [262_144, 262_143, 400_000, 300_000, 200_000, 100_000, 70_000])
 
 
-@pytest.mark.parametrize("most", KIB)
-def test_little_memory(most: int, tmp_path: Path) -> None:
-    """``most`` is in KiB, as for ulimit -v. What is too little for some check is too little for all."""
+@pytest.mark.parametrize("kib", KIB)
+def test_little_memory(kib: int, tmp_path: Path) -> None:
+    """``kib`` is as for ulimit -v. If it is too little for one check, no check runs."""
     with faults.refused_port() as port:
-        ended = run(*everywhere(port, tmp_path), preexec_fn=limited(resource.RLIMIT_AS, most * 1024))
+        ended = run(*command_line(port, tmp_path), preexec_fn=limited(resource.RLIMIT_AS, kib * 1024))
     assert (ended.code, ended.stderr) == (1, b"")
     found = failed(ended.document)
-    lacking = [name for name, ids in found.items() if ids == {"run.no-memory"}]
-    assert lacking == ([] if most >= 262_144 else list(found)), found
+    without = [name for name, ids in found.items() if ids == {"run.no-memory"}]
+    assert without == ([] if kib >= 262_144 else list(found)), found
 
 
-def test_memory_that_no_report_fits_into(tmp_path: Path) -> None:
+def test_too_little_memory_for_a_report(tmp_path: Path) -> None:
     ended = run("--config", str(tmp_path / "any"), preexec_fn=limited(resource.RLIMIT_AS, 2**25))
-    told = b"this process may use 32 MiB of addresses (ulimit -v); the command needs 64 MiB"
-    assert (ended.code, ended.stdout, ended.stderr) == (2, b"", b"mistle-preflight: " + told + b"\n")
+    message = b"this process may use 32 MiB of addresses (ulimit -v); the command needs 64 MiB"
+    assert (ended.code, ended.stdout, ended.stderr) == (2, b"", b"mistle-preflight: " + message + b"\n")
 
 
-@pytest.mark.parametrize("most", profiles.first(1, [9, 10, 11, 12, 7, 8, 13, 14, 16, 20]))
-def test_few_descriptors_leave_no_volume(most: int, engine: Engine, tmp_path: Path) -> None:
-    """What its removal needs is open before a volume is made."""
+@pytest.mark.parametrize("descriptor_limit", profiles.first(1, [9, 10, 11, 12, 7, 8, 13, 14, 16, 20]))
+def test_few_descriptors_leave_no_volume(descriptor_limit: int, engine: Engine, tmp_path: Path) -> None:
+    """The connection for its removal is open before a volume is created."""
     before = engine.contents()
     file = configs.write(tmp_path, {"sandbox.docker.socket_path": str(engine.socket)})
     command = ("--config", str(file), "--only=docker", "-f", "json")
-    ended = run(*command, preexec_fn=limited(resource.RLIMIT_NOFILE, most))
+    ended = run(*command, preexec_fn=limited(resource.RLIMIT_NOFILE, descriptor_limit))
     assert (ended.code, ended.stderr) == (1, b"")
     assert engine.contents() == before

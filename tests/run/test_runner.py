@@ -14,7 +14,8 @@ from typing import ClassVar
 
 import pytest
 
-from checks.core.check import Cause, Check, CheckTimeout, Diagnosis, Layer, Recorder, Settings, Status
+from checks.core.check import Cause, Check, CheckTimeout, Diagnosis, Layer, Settings, Status
+from checks.core.recorder import Recorder
 from checks.core.roots import Trust
 from checks.core.threads import in_thread
 from preflight.report.model import Result

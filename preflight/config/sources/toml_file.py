@@ -89,7 +89,7 @@ def read(source: Path | int, seconds: float) -> TomlFile:
 def _bytes(source: Path | int, shown: str, seconds: float) -> bytes:
     try:
         return files.read(source, _LIMIT, seconds)
-    except files.Unreadable as error:
+    except files.UnreadableFile as error:
         raise ConfigError(f"{shown} {error}") from None
 
 

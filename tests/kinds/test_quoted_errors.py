@@ -1,4 +1,4 @@
-"""Whose words are quoted: only what came from a server is the server's, and what a library says is the library's."""
+"""Who is quoted: "the server says" stands before text from a server only, and a library's errors name the library."""
 
 import re
 import socket
@@ -32,20 +32,20 @@ def postgres(script: Callable[[socket.socket], object], query: str = "") -> tupl
         return failure(run_check(DIRECT, {f"{DIRECT}_url": url}, stage="before-deploy"))
 
 
-def at_login(words: bytes) -> Callable[[socket.socket], object]:
-    return floods.Flood(floods.at_login(lambda: iter([words])))
+def at_login(reply: bytes) -> Callable[[socket.socket], object]:
+    return floods.Flood(floods.at_login(lambda: iter([reply])))
 
 
-def at_query(words: bytes) -> Callable[[socket.socket], object]:
-    return floods.Flood(floods.at_query(lambda: iter([words])))
+def at_query(reply: bytes) -> Callable[[socket.socket], object]:
+    return floods.Flood(floods.at_query(lambda: iter([reply])))
 
 
-def error(words: bytes, more: bytes = b"") -> bytes:
-    return message(b"E", b"SFATAL\0VFATAL\0C57000\0M" + words + b"\0" + more + b"\0")
+def error(text: bytes, more: bytes = b"") -> bytes:
+    return message(b"E", b"SFATAL\0VFATAL\0C57000\0M" + text + b"\0" + more + b"\0")
 
 
 @pytest.mark.parametrize(
-    ("sent", "said"),
+    ("reply", "quote"),
     [
         (error(b"go away"), "the server says: FATAL: go away"),
         (error(b"connection failed: go away"), "the server says: FATAL: connection failed: go away"),
@@ -58,18 +58,18 @@ def error(words: bytes, more: bytes = b"") -> bytes:
             "the server says: could not fork new process: Cann",
         ),
     ],
-    ids=["short", "that look like libpq's", "long", "Latin-1", "no text", "its memory", "before 7.4"],
+    ids=["short", "like libpq's", "long", "Latin-1", "no text", "out of memory", "before 7.4"],
 )
-def test_words_of_a_postgres_are_its_own(sent: bytes, said: str) -> None:
-    found_id, words = postgres(at_login(sent))
-    assert found_id == "postgres.login-refused"
-    assert words.startswith(said)
+def test_error_of_postgres_at_login_is_quoted(reply: bytes, quote: str) -> None:
+    finding_id, text = postgres(at_login(reply))
+    assert finding_id == "postgres.login-refused"
+    assert text.startswith(quote)
 
 
-@pytest.mark.parametrize("words", [b"go away", b"server closed the connection unexpectedly", b"\xff\xfe"])
-def test_words_for_a_query_are_the_servers(words: bytes) -> None:
-    found_id, said = postgres(at_query(error(words)))
-    assert (found_id, said) == ("postgres.query-failed", f"the server says: FATAL: {words.decode(errors='replace')}")
+@pytest.mark.parametrize("text", [b"go away", b"server closed the connection unexpectedly", b"\xff\xfe"])
+def test_error_of_postgres_at_a_query_is_quoted(text: bytes) -> None:
+    finding = postgres(at_query(error(text)))
+    assert finding == ("postgres.query-failed", f"the server says: FATAL: {text.decode(errors='replace')}")
 
 
 def sasl(challenge: bytes) -> Callable[[socket.socket], object]:
@@ -103,7 +103,7 @@ def sasl(challenge: bytes) -> Callable[[socket.socket], object]:
     ],
     ids=[
         "a short challenge",
-        "a challenge that is none",
+        "an invalid challenge",
         "a challenge without salt",
         "an unknown mechanism",
         "Kerberos",
@@ -113,33 +113,33 @@ def sasl(challenge: bytes) -> Callable[[socket.socket], object]:
         "HTTP",
         "another version",
         "a row without columns",
-        "columns that are cut",
+        "incomplete columns",
         "an unknown message",
         "a row of another size",
     ],
 )
-def test_words_of_libpq_are_not_the_servers(script: Callable[[socket.socket], object]) -> None:
-    _, words = postgres(script)
-    assert "server says" not in words
-    assert "mistle-preflight" not in words
-    assert "@" not in words
-    assert "libpq says" in words or "closed by the server" in words or "answer" in words
+def test_error_of_libpq_is_not_quoted_as_the_servers(script: Callable[[socket.socket], object]) -> None:
+    _, text = postgres(script)
+    assert "server says" not in text
+    assert "mistle-preflight" not in text
+    assert "@" not in text
+    assert "libpq says" in text or "closed by the server" in text or "answer" in text
 
 
 @pytest.mark.parametrize("kind", [b"N", b"v"])
 @pytest.mark.parametrize("length", [2**31 - 1, 2**30, 2**21])
-def test_length_that_a_postgres_announces_is_no_lack_of_memory(kind: bytes, length: int) -> None:
-    found_id, words = postgres(at_login(kind + struct.pack("!I", length) + b"x"))
-    assert found_id == "postgres.not-postgres"
-    assert f"{length - 4} bytes" in words
-    found_id, words = postgres(at_query(kind + struct.pack("!I", length) + b"x"))
-    assert found_id == "postgres.not-postgres"
+def test_announced_message_length_is_not_out_of_memory(kind: bytes, length: int) -> None:
+    finding_id, text = postgres(at_login(kind + struct.pack("!I", length) + b"x"))
+    assert finding_id == "postgres.not-postgres"
+    assert f"{length - 4} bytes" in text
+    finding_id, _ = postgres(at_query(kind + struct.pack("!I", length) + b"x"))
+    assert finding_id == "postgres.not-postgres"
 
 
-def test_libpq_that_lacks_memory_says_so_for_itself() -> None:
-    for words in ("out of memory", "cannot allocate memory for input buffer", "out of memory for query result"):
+def test_libpq_out_of_memory_is_a_memory_error() -> None:
+    for text in ("out of memory", "cannot allocate memory for input buffer", "out of memory for query result"):
         with pytest.raises(MemoryError):
-            libpq_text(f'connection to server on socket "@mistle-preflight-00" failed: {words}')
+            libpq_text(f'connection to server on socket "@mistle-preflight-00" failed: {text}')
 
 
 def test_address_of_the_relay_is_never_shown() -> None:
@@ -150,33 +150,33 @@ def test_address_of_the_relay_is_never_shown() -> None:
     )
 
 
-# TLS, whose records nobody can read any more
+# TLS connections with an invalid record
 
-UNREADABLE = b"\x17\x03\x03\0\x20" + bytes(32)
+INVALID_RECORD = b"\x17\x03\x03\0\x20" + bytes(32)
 
 
-def broken(authority: Authority, moment: bytes, asked: bytes = b"") -> Callable[[socket.socket], object]:
-    """TLS, asked for or from the first byte; then `moment` once something was said, and a record that is none."""
+def broken_tls(authority: Authority, reply: bytes, consent: bytes = b"") -> Callable[[socket.socket], object]:
+    """Sends an invalid TLS record after `reply` to the first request. `consent` is the reply to a request for TLS."""
     context = authority.leaf().context()
 
     def script(connection: socket.socket) -> None:
-        if asked:
+        if consent:
             connection.recv(8)
-            connection.sendall(asked)
+            connection.sendall(consent)
         with connection.dup() as raw, context.wrap_socket(connection, server_side=True) as secured:
             secured.recv(4096)
-            secured.sendall(moment)
-            raw.sendall(UNREADABLE)
+            secured.sendall(reply)
+            raw.sendall(INVALID_RECORD)
             raw.recv(4096)
 
     return script
 
 
-@pytest.mark.parametrize("moment", [b"", ADMITTED], ids=["at the login", "at a query"])
-def test_postgres_that_tls_breaks_is_not_closed_by_the_server(authority: Authority, moment: bytes) -> None:
-    _, words = postgres(broken(authority, moment, b"S"), "?sslmode=require")
-    assert "closed by the server" not in words
-    assert "TLS" in words
+@pytest.mark.parametrize("reply", [b"", ADMITTED], ids=["at the login", "at a query"])
+def test_invalid_tls_record_of_postgres_is_not_closed_by_the_server(authority: Authority, reply: bytes) -> None:
+    _, text = postgres(broken_tls(authority, reply, b"S"), "?sslmode=require")
+    assert "closed by the server" not in text
+    assert "TLS" in text
 
 
 @pytest.mark.parametrize(
@@ -189,15 +189,15 @@ def test_postgres_that_tls_breaks_is_not_closed_by_the_server(authority: Authori
         ),
     ],
 )
-def test_connection_that_tls_breaks_is_not_closed_by_the_server(
+def test_invalid_tls_record_is_not_closed_by_the_server(
     authority: Authority, name: str, values: dict[str, object]
 ) -> None:
-    with authority.trusted() as path, faults.serving(broken(authority, b"")) as port:
-        given = {key: value.format(port) if isinstance(value, str) else value for key, value in values.items()}
-        found = run_check(name, given, extra=Path(path))
-    words = " ".join(finding.message for finding in found.findings if finding.status >= Status.WARN)
-    assert "closed by the server" not in words
-    assert "TLS handshake failed" in words
+    with authority.trusted() as path, faults.serving(broken_tls(authority, b"")) as port:
+        formatted = {key: value.format(port) if isinstance(value, str) else value for key, value in values.items()}
+        found = run_check(name, formatted, extra=Path(path))
+    messages = " ".join(finding.message for finding in found.findings if finding.status >= Status.WARN)
+    assert "closed by the server" not in messages
+    assert "TLS failed: " in messages
 
 
 # Mail
@@ -219,18 +219,18 @@ def mail(port: int) -> CheckRun:
 @pytest.mark.parametrize(
     "challenge", ["PDE+", "!", "a", "PDE+PDE", "", "ü"], ids=["good", "none", "1", "cut", "0", "ü"]
 )
-def test_challenge_that_is_not_base64_is_answered_as_nodemailer_does(challenge: str) -> None:
+def test_invalid_base64_challenge_gets_the_reply_that_nodemailer_sends(challenge: str) -> None:
     replies = {"EHLO": "250-mail.test\n250 AUTH CRAM-MD5", "AUTH": f"334 {challenge}", "": "535 5.7.8 no"}
     with smtp_script(replies) as server:
         found = mail(server.port)
     assert failure(found) == ("smtp.credentials-rejected", "the server says: 535 5.7.8 no")
 
 
-def test_reply_that_is_none_is_not_quoted_as_one() -> None:
+def test_invalid_smtp_reply_is_not_quoted() -> None:
     with smtp_script({"EHLO": "250-mail.test\n250 STARTTLS", "STARTTLS": "who are you"}) as server:
-        found_id, words = failure(mail(server.port))
-    assert found_id == "smtp.not-smtp"
-    assert not re.search("server says|-1", words)
+        finding_id, text = failure(mail(server.port))
+    assert finding_id == "smtp.not-smtp"
+    assert not re.search("server says|-1", text)
 
 
 # Valkey
@@ -249,7 +249,7 @@ def valkey(*replies: bytes) -> tuple[str, str]:
 
 
 @pytest.mark.parametrize(
-    ("replies", "found_id", "said"),
+    ("replies", "finding_id", "quote"),
     [
         ((b"+NO\r\n",), "valkey.not-valkey", "redis-py says: Invalid Username or Password"),
         ((b"+OK\r\n", b"+NO\r\n"), "valkey.not-valkey", "redis-py says: Invalid Database"),
@@ -259,7 +259,9 @@ def valkey(*replies: bytes) -> tuple[str, str]:
     ],
     ids=["another answer to AUTH", "another answer to SELECT", "a code of its own", "no code", "a code"],
 )
-def test_words_of_redis_py_are_not_the_servers(replies: tuple[bytes, ...], found_id: str, said: str) -> None:
+def test_error_of_redis_py_is_not_quoted_as_the_servers(
+    replies: tuple[bytes, ...], finding_id: str, quote: str
+) -> None:
     found = valkey(*replies)
-    assert found[0] == found_id
-    assert said in found[1]
+    assert found[0] == finding_id
+    assert quote in found[1]

@@ -1,0 +1,117 @@
+"""The recorder of one check: its layers, its findings, its facts and its time."""
+
+from __future__ import annotations
+
+import time
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from checks.core import machine
+from checks.core.check import CheckTimeout, Diagnosed, Finding, Layer, Status, StopCheck
+from checks.core.text import marked
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from checks.core.check import Check, Diagnosis, Settings
+
+
+class Recorder:
+    """Collects the findings of one run of a check. ``facts`` are small values for compare()."""
+
+    def __init__(self, check: Check, settings: Settings) -> None:
+        self.check = check
+        self.settings = settings
+        self.findings: list[Finding] = []
+        self.facts: dict[str, object] = {}
+        self._layer = Layer.CONFIG
+        self._is_open = False
+        self._proves: tuple[str, ...] = ()
+        self._started = time.perf_counter()
+        self._ends = self._started + settings.timeout
+
+    @contextmanager
+    def layer(self, layer: Layer, goal: str, proves: tuple[str, ...] = ()) -> Iterator[None]:
+        """One layer. ``goal`` is the sentence that is true on success; ``proves`` the fields that it then proves.
+
+        Raises StopCheck when the layer fails.
+        """
+        self._layer, self._is_open, self._proves, self._started = layer, True, proves, time.perf_counter()
+        before = len(self.findings)
+        try:
+            yield
+        except StopCheck:
+            raise
+        except Exception as error:
+            diagnosis = self._diagnose(error)
+            if diagnosis is None:
+                raise
+            self.note(diagnosis)
+            raise StopCheck from error
+        finally:
+            self._is_open = False
+        self._conclude(goal, self.findings[before:])
+
+    def _diagnose(self, error: Exception) -> Diagnosis | None:
+        """First what the machine lacks, because drivers report that as many other errors."""
+        if diagnosis := machine.diagnose(error):
+            return diagnosis
+        return error.diagnosis if isinstance(error, Diagnosed) else self.check.diagnose(error)
+
+    def _conclude(self, goal: str, findings: list[Finding]) -> None:
+        """Ends a layer: it proves the fields that no warning blames, and none if a part of it was skipped."""
+        statuses = {finding.status for finding in findings}
+        if Status.FAIL in statuses:
+            raise StopCheck
+        blamed = {name for finding in findings if finding.status is Status.WARN for name in finding.fields}
+        proven = tuple(name for name in self._proves if name not in blamed)
+        if Status.SKIP not in statuses and (proven or not blamed):
+            self._add(f"{self.check.prefix}.{self._layer}", self._layer, Status.OK, goal, "", proven)
+
+    def note(self, diagnosis: Diagnosis) -> None:
+        """Record a diagnosis on the open layer, or on the layer of its cause if that is higher."""
+        order = list(Layer)
+        layer = max(self._layer, diagnosis.cause.layer, key=order.index)
+        fields = self._proves if diagnosis.blames is None else diagnosis.blames
+        hint = diagnosis.hint if diagnosis.status >= Status.WARN else ""
+        self._add(diagnosis.cause.id, layer, diagnosis.status, diagnosis.message, hint, fields)
+
+    def skip(self, layer: Layer, reason: str, fields: tuple[str, ...] = ()) -> None:
+        """Record that a layer, or a part of it, was not tried, and why."""
+        self._add(f"{self.check.prefix}.{layer}", layer, Status.SKIP, reason, "", fields)
+
+    def out_of_time(self) -> None:
+        """Blame the open layer: the time limit ended the check."""
+        diagnosis = self.check.diagnose(CheckTimeout(self._layer, self.settings.timeout))
+        if diagnosis is not None:
+            self.note(diagnosis)
+
+    def finish(self) -> tuple[Finding, ...]:
+        """All findings, and one for each layer that was not reached, lowest layer first."""
+        reached = {finding.layer for finding in self.findings}
+        order = list(Layer)
+        highest = max(map(order.index, reached), default=0)
+        for layer in self.check.layers:
+            if layer not in reached:
+                self.skip(layer, "not proven" if order.index(layer) < highest else "not reached")
+        return tuple(sorted(self.findings, key=lambda finding: order.index(finding.layer)))
+
+    def share_of_time(self, share: float) -> float:
+        """Seconds: this share of the remaining time of the check, as a limit for a driver; at least 0.05."""
+        return max(0.05, share * (self._ends - time.perf_counter()))
+
+    @property
+    def has_ended(self) -> bool:
+        """Whether a layer failed and no other is open: only the clean-up remains."""
+        return not self._is_open and any(finding.status is Status.FAIL for finding in self.findings)
+
+    @property
+    def open_layer(self) -> Layer:
+        """The layer that was opened last."""
+        return self._layer
+
+    def _add(  # noqa: PLR0913, PLR0917 - a finding's fields
+        self, id_: str, layer: Layer, status: Status, message: str, hint: str, fields: tuple[str, ...]
+    ) -> None:
+        seconds = 0.0 if status is Status.SKIP else round(time.perf_counter() - self._started, 4)
+        self.findings.append(Finding(id_, layer, status, marked(message), hint, fields, seconds))

@@ -1,0 +1,109 @@
+"""What a TLS error means: the causes ``tls.*``, those of a URL with the wrong scheme, and the diagnosis of an error."""
+
+from __future__ import annotations
+
+import ssl
+
+from checks.core.check import Cause, Diagnosis, Layer, Status, causes_in
+from checks.core.text import foreign
+
+PLAINTEXT_ON_TLS = Cause(
+    "network.plaintext-on-tls",
+    Layer.TLS,
+    "TLS is configured, and the server on that port does not use it",
+    "use the scheme without TLS in {blamed}, name the server's TLS port, or turn TLS on at the server",
+)
+TLS_ON_PLAINTEXT = Cause(
+    "network.tls-on-plaintext",
+    Layer.TLS,
+    "the server on that port uses TLS, and plaintext is configured",
+    "use the scheme with TLS in {blamed}",
+)
+UNTRUSTED = Cause(
+    "tls.untrusted",
+    Layer.TLS,
+    "the certificate's issuer is not one that Mistle's runtime trusts (Mozilla's roots and NODE_EXTRA_CA_CERTS)",
+    "put the issuer's certificate into a file and name it in NODE_EXTRA_CA_CERTS for Mistle (here also --ca-file); "
+    "the server must send its intermediate certificates",
+)
+SELF_SIGNED = Cause(
+    "tls.self-signed",
+    Layer.TLS,
+    "the certificate is its own issuer",
+    "use a certificate of a trusted authority, or name this one in NODE_EXTRA_CA_CERTS for Mistle (here: --ca-file)",
+)
+EXPIRED = Cause("tls.expired", Layer.TLS, "the certificate is no longer valid", "renew the certificate of {blamed}")
+NOT_YET_VALID = Cause(
+    "tls.not-yet-valid",
+    Layer.TLS,
+    "the certificate is not valid yet",
+    "correct the clock of this machine, or the certificate of {blamed}",
+)
+WRONG_HOST = Cause(
+    "tls.wrong-host",
+    Layer.TLS,
+    "the certificate is for other names",
+    "use in {blamed} a name that the certificate holds, or issue one for this name",
+)
+EXPIRES_SOON = Cause(
+    "tls.expires-soon",
+    Layer.TLS,
+    "the certificate expires in less than 21 days and in less than a third of its lifetime: it was not renewed in time",
+    "renew the certificate of {blamed}",
+    status=Status.WARN,
+)
+OLD_PROTOCOL = Cause(
+    "tls.old-protocol",
+    Layer.TLS,
+    "the server supports nothing newer than TLS 1.1, which Mistle's runtime refuses",
+    "turn on TLS 1.2 or newer at the server of {blamed}",
+)
+CLIENT_CERTIFICATE = Cause(
+    "tls.client-certificate-required",
+    Layer.TLS,
+    "the server asks for a client certificate, and Mistle sends none",
+    "turn client certificates off at the server of {blamed} (for Valkey: tls-auth-clients no)",
+)
+HANDSHAKE_FAILED = Cause(
+    "tls.handshake-failed",
+    Layer.TLS,
+    "TLS failed in the handshake or after it: the two sides do not agree (ciphers, key, name), or a record is invalid",
+    "compare the server's TLS settings with a current default; the error names the part that differs ({blamed})",
+)
+CAUSES = causes_in(globals())
+
+# X509_V_ERR_* of OpenSSL's x509_vfy.h; every other code means a chain without a trusted root.
+_BY_VERIFY_CODE = {9: NOT_YET_VALID, 10: EXPIRED, 18: SELF_SIGNED, 62: WRONG_HOST, 64: WRONG_HOST}
+BY_REASON = {
+    "WRONG_VERSION_NUMBER": PLAINTEXT_ON_TLS,
+    "RECORD_LAYER_FAILURE": PLAINTEXT_ON_TLS,
+    "PACKET_LENGTH_TOO_LONG": PLAINTEXT_ON_TLS,
+    "HTTP_REQUEST": TLS_ON_PLAINTEXT,
+    "UNSUPPORTED_PROTOCOL": OLD_PROTOCOL,
+    "TLSV1_ALERT_PROTOCOL_VERSION": OLD_PROTOCOL,
+    "TLSV13_ALERT_CERTIFICATE_REQUIRED": CLIENT_CERTIFICATE,
+}
+
+
+class NotTls(Exception):
+    """TLS is configured, and the server replies in its protocol without TLS."""
+
+
+class TlsOnPlaintext(Exception):
+    """Plaintext is configured, and the server uses TLS."""
+
+
+def diagnose(error: BaseException) -> Diagnosis | None:
+    """The diagnosis of a TLS error, in the handshake or after it; None for any other error."""
+    match error:
+        case TlsOnPlaintext():
+            return TLS_ON_PLAINTEXT.diagnosis(str(error))
+        case NotTls():
+            return PLAINTEXT_ON_TLS.diagnosis(str(error))
+        case ssl.SSLCertVerificationError():
+            cause = _BY_VERIFY_CODE.get(error.verify_code, UNTRUSTED)
+            return cause.diagnosis(f"the server's certificate is refused: {foreign(error.verify_message)}")
+        case ssl.SSLError() if not isinstance(error, ssl.SSLEOFError | ssl.SSLZeroReturnError):
+            reason = (error.reason or "no reason given").lower().replace("_", " ")
+            return BY_REASON.get(error.reason, HANDSHAKE_FAILED).diagnosis(f"TLS failed: {foreign(reason)}")
+    return None
