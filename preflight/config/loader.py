@@ -14,6 +14,7 @@ from preflight.config.sources.origins import DEFAULT, Origins
 from preflight.config.sources.toml_file import ConfigError
 from preflight.config.validation import cross_key
 from preflight.config.validation.against_schema import validate
+from preflight.config.values import Values
 
 if TYPE_CHECKING:
     from checks.core.check import Cause, Finding
@@ -35,7 +36,7 @@ class Config:
     ``secrets``: every secret in every shape it was written in.
     """
 
-    values: Mapping[str, object] = field(repr=False)
+    values: Values
     origins: Mapping[str, str]
     findings: tuple[Finding, ...]
     broken: frozenset[str]
@@ -66,13 +67,13 @@ def _config(file: TomlFile | None, over: Overrides, secrets: tuple[str, ...]) ->
     tree = over.applied(file.tree if file else {})
     merged = validate(tree, origins)
     alone = tuple(_alone(file, over, origins)) if file else ()
-    found = (*over.findings(origins), *merged.findings, *cross_key.check(merged.values, tree, origins))
+    found = (*over.findings(origins), *merged.findings, *cross_key.check(Values(merged.values), tree, origins))
     broken = _blamed(found, causes.BREAKING)
     defaults = {key.path: key.default for key in KEYS if key.default is not None and key.path not in merged.present}
     known = merged.present | _blamed(found, (causes.UNKNOWN_KEY,))
     wanted = merged.present | merged.missing | _blamed(alone, (causes.MISSING,))
     return Config(
-        {path: value for path, value in merged.values.items() if path not in broken} | defaults,
+        Values({path: value for path, value in merged.values.items() if path not in broken} | defaults),
         {path: origins.of(path) for path in known} | dict.fromkeys(defaults, DEFAULT),
         _sorted((*alone, *found)),
         broken,

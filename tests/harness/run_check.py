@@ -12,6 +12,7 @@ from checks.core.check import Check, Finding, Layer, Recorder, Settings, Status,
 from checks.core.roots import Trust
 from checks.core.threads import Loop
 from preflight.config.loader import Config
+from preflight.config.values import Values
 from preflight.plan.plan import plan
 from preflight.report.attribution import attribute
 
@@ -67,7 +68,7 @@ class CheckRun:
 def planned(name: str, values: Mapping[str, object], stage: str = "live") -> Check:
     """The check of this name that these configuration values make."""
     config = Config(
-        values=values,
+        values=Values(values),
         origins={key: f"{FILE}:{number}" for number, key in enumerate(values, 1)},
         findings=(),
         broken=frozenset(),

@@ -23,24 +23,24 @@ _PLACEHOLDER = re.compile(
 _DATABASE_NUMBER = re.compile(r"/?|/[0-9]{1,9}")
 
 
-def placeholders(settings: Context) -> Iterator[Finding]:
+def placeholders(context: Context) -> Iterator[Finding]:
     """Nothing is left from a sample or a template."""
-    for path, value in settings.values.items():
+    for path, value in context.values.items():
         items = value if isinstance(value, tuple) else (value,)
-        if in_use(path, settings.tree) and any(map(_is_placeholder, items)):
+        if in_use(path, context.tree) and any(map(_is_placeholder, items)):
             secret = key_of(path).secrecy is not Secrecy.NONE
             message = "still holds a placeholder" if secret else f"still holds a placeholder: {shown(value)}"
-            yield settings.finding(causes.PLACEHOLDER, path, message=message)
+            yield context.finding(causes.PLACEHOLDER, path, message=message)
 
 
-def urls(settings: Context) -> Iterator[Finding]:
+def urls(context: Context) -> Iterator[Finding]:
     """What is used as a URL is one, and of a scheme that its client speaks."""
     for key in KEYS:
-        text = settings.text(key.path)
-        if isinstance(key.type, Text) and key.url and text and in_use(key.path, settings.tree):
+        text = context.values.text(key.path)
+        if isinstance(key.type, Text) and key.url and text and in_use(key.path, context.tree):
             wrong = None if _is_placeholder(text) else _wrong(key, text, key.type.schemes)
             if wrong:
-                yield settings.finding(wrong.cause, key.path, message=wrong.message)
+                yield context.finding(wrong.cause, key.path, message=wrong.message)
 
 
 SYNTAX: tuple[Rule, ...] = (placeholders, urls)

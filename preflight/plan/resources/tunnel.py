@@ -20,14 +20,14 @@ _SERVICES = {
 
 
 def _make(name: str, deployment: Deployment) -> Tunnel:
-    url = f"{name}_url"
+    url, values = f"{name}_url", deployment.values
     return Tunnel(
         name=name,
         sources={"url": (url,)} | {field: (f"{_CONNECT}.{field}",) for field in _FIELDS},
-        endpoint=endpoint(deployment.text(url)),
-        secret=deployment.text(f"{_CONNECT}.secret"),
-        issuer=deployment.text(f"{_CONNECT}.issuer"),
-        audience=deployment.text(f"{_CONNECT}.audience"),
+        endpoint=endpoint(values.url(url)),
+        secret=values.text(f"{_CONNECT}.secret"),
+        issuer=values.text(f"{_CONNECT}.issuer"),
+        audience=values.text(f"{_CONNECT}.audience"),
         deployed=deployment.deployed,
     )
 
