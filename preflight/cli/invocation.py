@@ -124,7 +124,7 @@ class Invocation:
             started_at=self._started_at,
             seconds=self.seconds,
             results=shown,
-            keys=verdicts(config.keys, shown, config.origins, self.unproven),
+            keys=verdicts(config.keys, shown, config.origins, self.unproven, config.missing),
             fail_level=self.fail_level,
             ignored=ignored,
             signal=signal,

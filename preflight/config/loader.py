@@ -8,9 +8,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from preflight.config import causes, javascript, secrets
+from preflight.config.origin import DEFAULT, InFile, Origin
 from preflight.config.schema.keys import KEYS, VERSION, key_of
 from preflight.config.sources import environment, toml_file
-from preflight.config.sources.origins import DEFAULT, Origins
+from preflight.config.sources.origins import Origins
 from preflight.config.sources.toml_file import ConfigError
 from preflight.config.validation import cross_key
 from preflight.config.validation.against_schema import validate
@@ -30,18 +31,20 @@ _NOTHING = "there is no configuration: name a file with --config or MISTLE_CONFI
 @dataclass(frozen=True)
 class Config:
     """What was read. ``values``: key path → value, trimmed and typed, defaults included, broken ones absent.
-    ``origins``: key path → ``mistle.toml:42``, the variable's name or ``default``; of unknown keys too.
+    ``origins``: key path → origin, of every key that is set, has a default or is unknown.
     ``findings`` blame key paths in their ``fields``. ``broken``: keys whose value may not be used for probing.
     ``keys``: every key that is set or required, in schema order, with its origin, None when missing.
-    ``secrets``: every secret in every shape it was written in.
+    ``missing``: the required keys that are not set, with the line of the file that they belong below; empty without
+    a file. ``secrets``: every secret in every form in which it was written.
     """
 
     values: Values
-    origins: Mapping[str, str]
+    origins: Mapping[str, Origin]
     findings: tuple[Finding, ...]
     broken: frozenset[str]
-    keys: Mapping[str, str | None]
+    keys: Mapping[str, Origin | None]
     secrets: tuple[str, ...] = field(repr=False)
+    missing: Mapping[str, InFile] = field(default_factory=dict)
 
 
 def load(path: Path | None, environ: Mapping[str, str], seconds: float = 10.0) -> Config:
@@ -79,6 +82,7 @@ def _config(file: TomlFile | None, over: Overrides, secrets: tuple[str, ...]) ->
         broken,
         {path: origins.of(path) if path in merged.present else None for path in _in_order(wanted)},
         secrets,
+        {path: position for path in wanted - merged.present if (position := origins.position(path))},
     )
 
 

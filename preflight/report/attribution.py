@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 from checks.core.check import Check, Finding, Status
-from checks.core.text import Told, told
-from preflight.config.sources.origins import place
+from preflight.config.hints import filled, with_origin
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
+
+    from preflight.config.origin import Origin
 
 
 def keys_of(check: Check) -> tuple[str, ...]:
@@ -20,7 +21,7 @@ def keys_of(check: Check) -> tuple[str, ...]:
 
 
 def attribute(
-    check: Check, siblings: tuple[Check, ...], findings: tuple[Finding, ...], origins: Mapping[str, str]
+    check: Check, siblings: tuple[Check, ...], findings: tuple[Finding, ...], origins: Mapping[str, Origin]
 ) -> tuple[Finding, ...]:
     """The findings of a climb as this check's own: fields become keys, hints name places.
 
@@ -44,19 +45,9 @@ def _concerns_others(check: Check, siblings: tuple[Check, ...], finding: Finding
     return not _keys(check, finding.fields) and any(_keys(sibling, finding.fields) for sibling in siblings)
 
 
-def _attributed(check: Check, finding: Finding, origins: Mapping[str, str]) -> Finding:
+def _attributed(check: Check, finding: Finding, origins: Mapping[str, Origin]) -> Finding:
     keys = _keys(check, finding.fields)
     if finding.fields and finding.status >= Status.WARN and not keys:
         keys = keys_of(check)
-    places = {name: _places(check.sources[name], origins) for name in check.sources}
-    places["blamed"] = _places(keys or keys_of(check), origins)
-    return replace(finding, fields=keys, hint=_fill(told(finding.hint, len(finding.hint)), places))
-
-
-def _fill(hint: Told, places: Mapping[str, str]) -> str:
-    return hint.with_own(lambda own: re.sub(r"\{(\w+)\}", lambda brace: places.get(brace[1], brace[0]), own))
-
-
-def _places(keys: Iterable[str], origins: Mapping[str, str]) -> str:
-    *others, last = [place(key, origins) for key in keys] or [""]
-    return f"{', '.join(others)} and {last}" if others else last
+    by_field = {**check.sources, "blamed": keys or keys_of(check)}
+    return replace(finding, fields=keys, hint=filled(finding.hint, by_field, partial(with_origin, origins=origins)))

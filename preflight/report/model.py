@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from datetime import datetime
 
+    from preflight.config.origin import InFile, Origin
 
 Evidence = Literal["probed", "validated", "none"]
 
@@ -57,17 +58,24 @@ class Result:
 
 @dataclass(frozen=True)
 class KeyVerdict:
-    """What is known of one configuration key. ``evidence`` is ``probed`` only where a live rung exercised it."""
+    """The verdict on one configuration key. ``evidence`` is ``probed`` only if a layer of a check tried the value.
+
+    ``origin`` is None if the key is not set; then ``belongs`` is the line of the file that it belongs below, if there
+    is a file.
+    """
 
     key: str
     status: Status
     evidence: Evidence
-    origin: str | None
+    origin: Origin | None
     findings: tuple[str, ...] = ()
     checks: tuple[str, ...] = ()
+    belongs: InFile | None = None
 
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "origin", self.origin and clean(self.origin))
+    @property
+    def origin_text(self) -> str:
+        """The origin as reports show it."""
+        return str(self.origin or "not set")
 
 
 @dataclass(frozen=True, kw_only=True)

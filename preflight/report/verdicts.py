@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, TypeAlias
 
 from checks.core.check import Finding, Layer, Status
@@ -10,18 +11,22 @@ from preflight.report.model import Evidence, KeyVerdict, Result
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
+    from preflight.config.origin import InFile, Origin
+
 Named: TypeAlias = tuple[Result, Finding]  # a finding that names a key, and whose it is
 
 
 def verdicts(
     listed: Iterable[str],
     results: tuple[Result, ...],
-    origins: Mapping[str, str],
+    origins: Mapping[str, Origin],
     unproven: frozenset[str] = frozenset(),
+    missing: Mapping[str, InFile] | None = None,
 ) -> tuple[KeyVerdict, ...]:
     """A verdict for every listed key, in that order, then for every other key that a finding blames.
 
-    ``unproven`` are keys that some check would have proven, had it been selected or made.
+    ``unproven`` are the keys of checks that were not selected or could not be made. ``missing``: where keys that are
+    not set belong.
     """
     naming: dict[str, list[Named]] = {}
     for result in results:
@@ -29,14 +34,15 @@ def verdicts(
             for key in finding.fields:
                 naming.setdefault(key, []).append((result, finding))
     blamed = (key for result in results for finding in result.findings for key in _blames(finding))
-    return tuple(
+    drafts = (
         _verdict(key, naming.get(key, []), results, origins.get(key), key in unproven)
         for key in dict.fromkeys((*listed, *blamed))
     )
+    return tuple(replace(verdict, belongs=(missing or {}).get(verdict.key)) for verdict in drafts)
 
 
 def _verdict(
-    key: str, naming: list[Named], results: tuple[Result, ...], origin: str | None, unproven: bool
+    key: str, naming: list[Named], results: tuple[Result, ...], origin: Origin | None, unproven: bool
 ) -> KeyVerdict:
     noted = [finding for _, finding in naming if finding.status is not Status.OK]
     blames = [finding.status for finding in noted if finding.status >= Status.WARN]

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from checks.core.check import Layer, Status
 from preflight.config.loader import ConfigError, load
+from preflight.config.origin import DEFAULT
 from preflight.config.schema.conditions import OPTIONAL
 from preflight.config.schema.keys import KEYS, key_of
 from preflight.config.schema.types import Boolean, Choice, Integer, ListOf, Text, Versioned
@@ -38,7 +39,8 @@ def _typed(value: object) -> object:
 def test_key_has_its_line_as_origin(tmp_path, key, path):
     file = write(tmp_path, ALL)
     config = load(file, {})
-    assert config.origins[path] == config.keys[path] == line_of(file, path)
+    assert config.origins[path] == config.keys[path]
+    assert str(config.origins[path]) == line_of(file, path)
 
 
 @pytest.mark.parametrize(("key", "path"), ROWS)
@@ -191,6 +193,7 @@ def test_conditional_keys(tmp_path, changes, missing, when):
     assert all(config.keys[path] is None for path in missing)
     assert set(missing) <= config.broken
     assert not set(missing) & set(config.origins)
+    assert [finding.hint for finding in findings] == [f"set {path} in {config.missing[path]}" for path in missing]
 
 
 def test_missing_key_is_hinted_at_its_table(tmp_path):
@@ -238,7 +241,7 @@ def test_unknown_key(tmp_path, changes, path, said):
     assert finding.hint.startswith(f"correct or remove {path} in mistle.toml:")
     assert config.broken == frozenset()
     assert path not in config.keys
-    assert config.origins[path] in finding.hint
+    assert str(config.origins[path]) in finding.hint
 
 
 def test_long_name_leaves_room_for_its_line(tmp_path):
@@ -293,7 +296,7 @@ def test_everything_is_found_at_once_in_schema_order(tmp_path):
 def test_defaults_have_no_verdict(tmp_path):
     config = load(write(tmp_path), {})
     assert config.values[f"{API}.auth.allow_signups"] is True
-    assert config.origins[f"{API}.auth.allow_signups"] == "default"
+    assert config.origins[f"{API}.auth.allow_signups"] == DEFAULT
     assert f"{API}.auth.allow_signups" not in config.keys
 
 

@@ -23,7 +23,7 @@ def check(tmp_path, changes, id_, status, *keys, message="", hint="", env=None):
     assert (finding.status, finding.fields, finding.layer) == (status, keys, Layer.CONFIG)
     assert message in finding.message
     for key in keys:
-        place = config.origins[key] if key_of(key).variable in (env or {}) else f"{key} in {line_of(file, key)}"
+        place = str(config.origins[key]) if key_of(key).variable in (env or {}) else f"{key} in {line_of(file, key)}"
         assert place in finding.hint
     assert hint in finding.hint
     return config

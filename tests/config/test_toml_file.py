@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from preflight.config.loader import ConfigError, load
+from preflight.config.origin import DEFAULT, InFile
 from tests.harness.configs import Raw, environment, write
 
 API = "services.control_plane_api"
@@ -31,7 +32,7 @@ def test_lines_of_every_way_to_write_a_key(tmp_path):
         newline="",
     )
     origins = load(file, {}).origins
-    assert {path: int(origin.removeprefix("odd.toml:")) for path, origin in origins.items() if origin != "default"} == {
+    assert {path: origin.line for path, origin in origins.items() if origin != DEFAULT} == {
         "sandbox.tokens.connect.secret": 1,
         "sandbox.tokens.connect.issuer": 1,
         f"{API}.auth.trusted_origins": 5,
@@ -44,8 +45,8 @@ def test_lines_of_every_way_to_write_a_key(tmp_path):
 def test_lines_of_a_monstrous_file_are_given_up_in_time(tmp_path):
     items = "  'x',\n" * 15000
     config = load(write(tmp_path, {"global.zzz": Raw(f"[\n{items}]")}), {})
-    assert config.origins["global.env"] == "mistle.toml:2"
-    assert config.origins["email.smtp.port"] == "mistle.toml"
+    assert config.origins["global.env"] == InFile("mistle.toml", 2)
+    assert config.origins["email.smtp.port"] == InFile("mistle.toml")
 
 
 def write_bytes(content: bytes):

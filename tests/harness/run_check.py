@@ -12,6 +12,7 @@ from checks.core.check import Check, Finding, Layer, Recorder, Settings, Status,
 from checks.core.roots import Trust
 from checks.core.threads import Loop
 from preflight.config.loader import Config
+from preflight.config.origin import InFile
 from preflight.config.values import Values
 from preflight.plan.plan import plan
 from preflight.report.attribution import attribute
@@ -69,7 +70,7 @@ def planned(name: str, values: Mapping[str, object], stage: str = "live") -> Che
     """The check of this name that these configuration values make."""
     config = Config(
         values=Values(values),
-        origins={key: f"{FILE}:{number}" for number, key in enumerate(values, 1)},
+        origins={key: InFile(FILE, number) for number, key in enumerate(values, 1)},
         findings=(),
         broken=frozenset(),
         keys={},
@@ -94,7 +95,7 @@ def run_check(
     record = Recorder(check, Settings(_loaded(extra), timeout, read_only))
     with asyncio.Runner(loop_factory=Loop) as runner:
         runner.run(_run(check, record))
-    origins = dict.fromkeys(values, FILE)
+    origins = dict.fromkeys(values, InFile(FILE))
     return CheckRun(attribute(check, (check,), record.finish(), origins), record.facts)
 
 

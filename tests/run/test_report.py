@@ -8,12 +8,13 @@ from datetime import UTC, datetime
 import pytest
 
 from checks.core.check import Check, Finding, Layer, Status
+from preflight.config.origin import DEFAULT, InFile, InVariable
 from preflight.formats.shared.documents import to_json
 from preflight.report.attribution import attribute
 from preflight.report.model import Report, Result, fact, ignoring
 from preflight.report.verdicts import verdicts
 
-ORIGINS = {"a.url": "mistle.toml:42", "b.url": "MISTLE_B_URL", "a.key": "default"}
+ORIGINS = {"a.url": InFile("mistle.toml", 42), "b.url": InVariable("MISTLE_B_URL"), "a.key": DEFAULT}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -101,7 +102,7 @@ def test_finding_without_fields_stays():
 
 def test_key_that_a_passed_rung_proves_is_ok_and_probed():
     shown = verdict("a.url", result(finding(Status.OK, ("a.url",), layer=Layer.DNS)))
-    assert (shown.status, shown.evidence, shown.origin) == (Status.OK, "probed", "mistle.toml:42")
+    assert (shown.status, shown.evidence, shown.origin) == (Status.OK, "probed", InFile("mistle.toml", 42))
     assert (shown.checks, shown.findings) == (("toy.a",), ())
 
 
@@ -146,7 +147,7 @@ def test_key_of_a_check_that_was_cut_short_is_not_proven_by_its_lower_rungs(id_:
 def test_key_that_is_blamed_but_not_listed_gets_a_verdict_after_the_others():
     shown = verdicts(("a.url",), (result(finding(fields=("a.nonsense",))),), ORIGINS)
     assert [(each.key, each.status, each.origin) for each in shown] == [
-        ("a.url", Status.SKIP, "mistle.toml:42"),
+        ("a.url", Status.SKIP, InFile("mistle.toml", 42)),
         ("a.nonsense", Status.FAIL, None),
     ]
     assert shown[1].checks == ("toy.a",)

@@ -17,6 +17,7 @@ import pytest
 from checks.core.check import Cause, Check, CheckTimeout, Diagnosis, Layer, Recorder, Settings, Status
 from checks.core.roots import Trust
 from checks.core.threads import in_thread
+from preflight.config.origin import InFile
 from preflight.report.model import Result
 from preflight.report.run_causes import DEADLINE
 from preflight.run.execution import Execution
@@ -157,7 +158,7 @@ class Counts(Toy):
 
 
 SOURCES = {"url": ("a.url",), "key": ("a.key",)}
-ORIGINS = {"a.url": "mistle.toml:1", "a.key": "mistle.toml:2"}
+ORIGINS = {"a.url": InFile("mistle.toml", 1), "a.key": InFile("mistle.toml", 2)}
 
 
 def made(*kinds: type[Toy]) -> tuple[Toy, ...]:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from checks.core import files
 from checks.core.text import clean
+from preflight.config.origin import InFile
 from preflight.config.sources.toml_lines import lines
 
 if TYPE_CHECKING:
@@ -62,11 +63,11 @@ class TomlFile:
     tree: Tree = field(repr=False)
     lines: Mapping[str, int] = field(repr=False)
 
-    def place(self, path: str) -> str:
-        """``mistle.toml:42``: the line of the key, else of the innermost table that it belongs in, else the file."""
+    def position(self, path: str) -> InFile:
+        """The line of the key, else of the innermost table that it belongs in, else the file without a line."""
         while path and path not in self.lines:
             path = path.rpartition(".")[0]
-        return f"{self.name}:{self.lines[path]}" if path else self.name
+        return InFile(self.name, self.lines.get(path))
 
 
 def read(source: Path | int, seconds: float) -> TomlFile:
