@@ -88,7 +88,7 @@ def test_word_that_is_not_one_of_the_few_is_refused(tmp_path, key, path):
         assert finding.fields == (path,)
         assert finding.message == f"is {json.dumps(wrong)}, must be {key.type.expects}"
         assert finding.hint == f"correct {path} in {load(write(tmp_path, ALL), {}).origins[path]}"
-        assert all(word in finding.message for word in key.type.words)
+        assert all(word in finding.message for word in key.type.allowed)
 
 
 def test_integer_limits_are_named():

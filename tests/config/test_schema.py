@@ -114,7 +114,7 @@ def words(key_type: object) -> str:
             return "str"
         case Text(schemes=(scheme, *_)):
             return scheme
-        case Choice(words=words_):
+        case Choice(allowed=words_):
             return " or ".join(words_)
         case Integer(minimum=least, maximum=most):
             return f"int {least}-{most if most < 2**53 - 1 else ''}"

@@ -13,11 +13,14 @@ from checks.core.roots import Trust
 from checks.core.threads import Loop
 from preflight.config.loader import Config
 from preflight.config.origin import InFile
+from preflight.config.schema.keys import KEYS, key_of
+from preflight.config.schema.types import Integer
 from preflight.config.values import Values
 from preflight.plan.plan import plan
 from preflight.report.attribution import attribute
 
 FILE = "mistle.toml"
+DEFAULTS = {key.path: key.default for key in KEYS if key.default is not None}
 
 
 @dataclass(frozen=True)
@@ -67,9 +70,9 @@ class CheckRun:
 
 
 def planned(name: str, values: Mapping[str, object], stage: str = "live") -> Check:
-    """The check of this name that these configuration values make."""
+    """The check of this name that these configuration values and the defaults make."""
     config = Config(
-        values=Values(values),
+        values=Values(DEFAULTS | {path: _typed(path, value) for path, value in values.items()}),
         origins={key: InFile(FILE, number) for number, key in enumerate(values, 1)},
         findings=(),
         broken=frozenset(),
@@ -77,6 +80,12 @@ def planned(name: str, values: Mapping[str, object], stage: str = "live") -> Che
         secrets=(),
     )
     return next(check for check in plan(config, stage=stage).checks if check.name == name)
+
+
+def _typed(path: str, value: object) -> object:
+    """The value; a number that was written as text is converted."""
+    type_ = key_of(path).type
+    return type_.accept(type_.parse(value)) if isinstance(type_, Integer) and isinstance(value, str) else value
 
 
 def run_check(

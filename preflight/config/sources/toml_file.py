@@ -1,4 +1,4 @@
-"""Reads the configuration's file, whatever it turns out to be."""
+"""Reads the configuration's file, which may be any file."""
 
 from __future__ import annotations
 
@@ -18,15 +18,15 @@ if TYPE_CHECKING:
 
     from preflight.config.tree import Tree
 
-STANDARD_INPUT = "standard input"  # what it is called
-_LIMIT = 1 << 17  # bytes: what Linux lets a variable hold, and many times the largest real configuration
+STANDARD_INPUT = "standard input"  # its name in messages
+_LIMIT = 1 << 17  # bytes: the limit of a variable in Linux, and many times the largest real configuration
 _NAME = r"""(?:[\w-]++|"[^"\n]*+"|'[^'\n]*+')[ \t]*+"""
 _DEEP = re.compile(
     rf"(?<![\w-])(?:{_NAME}\.[ \t]*+){{100}}"
 )  # tomllib takes gigabytes for a name of thousands of parts
 _NESTED = "is nested too deeply: no Mistle configuration is"
-_WHERE = re.compile(r" \(at (?:line (\d+), column (\d+)|end of document)\)$")
-_COMPLAINTS = (  # tomllib's words may quote the file, these do not
+_POSITION = re.compile(r" \(at (?:line (\d+), column (\d+)|end of document)\)$")
+_MESSAGES = (  # instead of tomllib's, which may quote the file
     ("Invalid value", "a value is not TOML: text needs quotes"),
     ("Invalid statement", "this line is neither key = value nor [table]"),
     ("Invalid date", "a date or time that does not exist"),
@@ -44,7 +44,7 @@ _COMPLAINTS = (  # tomllib's words may quote the file, these do not
     ("Illegal character", "a control character"),
     ("Found invalid character", "a control character"),
 )
-_MARKS = (
+_BYTE_ORDER_MARKS = (
     (b"\xff\xfe", "is UTF-16: save it as UTF-8 without a byte order mark"),
     (b"\xfe\xff", "is UTF-16: save it as UTF-8 without a byte order mark"),
     (b"\xef\xbb\xbf", "begins with a byte order mark: save it as UTF-8 without one"),
@@ -52,7 +52,7 @@ _MARKS = (
 
 
 class ConfigError(Exception):
-    """The configuration cannot be read at all: one clear line, which holds nothing of the file's contents."""
+    """The configuration cannot be read. The message is one line, and quotes nothing of the file."""
 
 
 @dataclass(frozen=True)
@@ -71,7 +71,7 @@ class TomlFile:
 
 
 def read(source: Path | int, seconds: float) -> TomlFile:
-    """Read a file or a pipe, or standard input where its descriptor is given, within that time. Raises ConfigError."""
+    """Read a file or a pipe; of a descriptor, standard input. Raises ConfigError, also after ``seconds``."""
     shown = STANDARD_INPUT if isinstance(source, int) else clean(str(source), 300)
     text = _text(_bytes(source, shown, seconds), shown)
     if _DEEP.search(text):
@@ -80,7 +80,7 @@ def read(source: Path | int, seconds: float) -> TomlFile:
     try:
         return TomlFile(name, tomllib.loads(text), lines(text))
     except tomllib.TOMLDecodeError as error:
-        raise ConfigError(f"{shown} is not TOML: {_complaint(str(error))}") from None
+        raise ConfigError(f"{shown} is not TOML: {_message(str(error))}") from None
     except RecursionError:
         raise ConfigError(f"{shown} {_NESTED}") from None
     except ValueError:
@@ -95,9 +95,9 @@ def _bytes(source: Path | int, shown: str, seconds: float) -> bytes:
 
 
 def _text(content: bytes, shown: str) -> str:
-    for mark, complaint in _MARKS:
+    for mark, message in _BYTE_ORDER_MARKS:
         if content.startswith(mark):
-            raise ConfigError(f"{shown} {complaint}")
+            raise ConfigError(f"{shown} {message}")
     if b"\0" in content:
         line = content.count(b"\n", 0, content.index(b"\0")) + 1
         raise ConfigError(f"{shown} holds a NUL character (line {line}): it is not a text file")
@@ -107,9 +107,9 @@ def _text(content: bytes, shown: str) -> str:
         raise ConfigError(f"{shown} is not UTF-8 (at byte {error.start}): save it as UTF-8") from None
 
 
-def _complaint(words: str) -> str:
-    where = _WHERE.search(words)
-    said = next((ours for theirs, ours in _COMPLAINTS if words.startswith(theirs)), "it cannot be parsed")
-    if where and where[1]:
-        return f"{said} (line {where[1]}, column {where[2]})"
-    return f"{said} (at the end of the file)" if where else said
+def _message(of_tomllib: str) -> str:
+    position = _POSITION.search(of_tomllib)
+    message = next((ours for theirs, ours in _MESSAGES if of_tomllib.startswith(theirs)), "it cannot be parsed")
+    if position and position[1]:
+        return f"{message} (line {position[1]}, column {position[2]})"
+    return f"{message} (at the end of the file)" if position else message

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Context:
-    """``values`` by key path, as Mistle sees them; ``tree`` holds everything that was configured, wrong or right."""
+    """``values`` by key path, as Mistle sees them; ``tree`` also holds the invalid and unknown ones."""
 
     values: Values
     tree: Tree

@@ -1,4 +1,4 @@
-"""Rules that span keys, or that Mistle itself would only apply when it is too late: pure functions over the values."""
+"""Rules across keys, and rules that Mistle itself applies only at run time: pure functions over the values."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ ACTIVE_KEY = f"{API}.integrations.active_master_encryption_key_version"
 TEST_FAULTS = "sandbox.sandboxd_test_faults_enabled"
 
 _PUBLIC_URLS = (DASHBOARD_URL, API_ORIGIN, API_URL, f"{GATEWAY}.sandbox_ws_public_url")
-_DIALED_FROM_CLOUDS = (
+_REACHED_FROM_CLOUDS = (
     (SANDBOX_WS, ON_E2B, "E2B's cloud, where the sandboxes run"),
     (f"{STORAGE}.endpoint", MOUNTED, "Archil's cloud, which mounts the bucket"),
 )
@@ -78,11 +78,11 @@ def provider_and_storage(context: Context) -> Iterator[Finding]:
 
 
 def public_addresses(context: Context) -> Iterator[Finding]:
-    """What a cloud must reach is public; in production, nothing that browsers must reach is this machine alone."""
-    for path, condition, who in _DIALED_FROM_CLOUDS:
+    """Addresses that a cloud must reach are public; in production, those that browsers must reach are not loopback."""
+    for path, condition, cloud in _REACHED_FROM_CLOUDS:
         url = context.values.url_or_none(path)
         if url and condition.holds(context.tree) and not is_public(url.host):
-            message = f"its host {shown(url.host)} cannot be reached from {who}"
+            message = f"its host {shown(url.host)} cannot be reached from {cloud}"
             yield context.finding(causes.NOT_PUBLIC, path, message=message)
     for path in _PUBLIC_URLS if context.values.production else ():
         url = context.values.url_or_none(path)
@@ -97,8 +97,8 @@ def trusted_origins(context: Context) -> Iterator[Finding]:
     for number, entry in enumerate(trusted, 1):
         origin = _origin(entry)
         if origin != entry:
-            instead = f"; write {shown(origin)}" if origin else ""
-            message = f"item {number} is not an origin as browsers send it{instead}"
+            correction = f"; write {shown(origin)}" if origin else ""
+            message = f"item {number} is not an origin as browsers send it{correction}"
             yield context.finding(causes.ORIGIN_NEVER_MATCHES, TRUSTED, message=message)
     if trusted and dashboard and dashboard.origin not in trusted:
         message = f"does not hold {shown(dashboard.origin)}, the origin of {DASHBOARD_URL}"
@@ -118,7 +118,7 @@ def api_origin(context: Context) -> Iterator[Finding]:
 
 
 def weak_secrets(context: Context) -> Iterator[Finding]:
-    """The secrets that the operator chose for Mistle alone are long enough."""
+    """The secrets that the operator made only for Mistle are long enough."""
     status = Status.FAIL if context.values.production else Status.WARN
     for path, value in context.values.items():
         if key_of(path).secrecy is Secrecy.CHOSEN and len(str(value)) < _STRONG:
@@ -127,7 +127,7 @@ def weak_secrets(context: Context) -> Iterator[Finding]:
 
 
 def shared_secrets(context: Context) -> Iterator[Finding]:
-    """No secret that the operator chose for Mistle serves a second purpose."""
+    """No secret that the operator made for Mistle has a second purpose."""
     holders: dict[str, list[str]] = {}
     for path in context.values:
         if secret := _secret(context, path):
@@ -154,7 +154,7 @@ def test_faults(context: Context) -> Iterator[Finding]:
 
 
 def key_prefixes(context: Context) -> Iterator[Finding]:
-    """The planes do not share a Valkey database and a prefix."""
+    """The planes do not share both a Valkey database and a key prefix."""
     paths = ("kv.control_plane.key_prefix", "kv.data_plane.key_prefix")
     control, data = context.values.url_or_none("kv.control_plane.url"), context.values.url_or_none("kv.data_plane.url")
     prefix, other = map(context.values.text, paths)
@@ -164,7 +164,7 @@ def key_prefixes(context: Context) -> Iterator[Finding]:
 
 
 def ignored_sections(context: Context) -> Iterator[Finding]:
-    """Google sign-in is not configured in vain."""
+    """If Google sign-in is configured, it is enabled."""
     paths = [path for path in context.values if path.startswith(f"{AUTH}.google.")]
     if paths and not GOOGLE_ENABLED.holds(context.tree):
         message = f"Mistle ignores it: {AUTH}.enabled_methods does not hold google"
@@ -194,7 +194,7 @@ def _origin(text: str) -> str:
 
 
 def _secret(context: Context, path: str) -> str:
-    """The secret that a key holds; of a URL, its password."""
+    """The secret in a key's value; of a URL, the password."""
     key = key_of(path)
     if key.secrecy is Secrecy.NONE:
         return ""
