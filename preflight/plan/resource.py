@@ -1,4 +1,4 @@
-"""One resource of a deployment, and who uses it."""
+"""One resource of a deployment: its keys, the services that use it, and the function that makes its check."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""From a check's fields to the configuration's keys: whom a finding blames or proves, and where that is written."""
+"""Translates the fields of a check's findings into the configuration keys that they blame or prove."""
 
 from __future__ import annotations
 
@@ -16,18 +16,18 @@ if TYPE_CHECKING:
 
 
 def keys_of(check: Check) -> tuple[str, ...]:
-    """Every configuration key that the check's fields came from."""
+    """Every configuration key that a field of the check comes from."""
     return _keys(check, (name for name in check.sources if not name.endswith(".*")))
 
 
 def attribute(
     check: Check, siblings: tuple[Check, ...], findings: tuple[Finding, ...], origins: Mapping[str, Origin]
 ) -> tuple[Finding, ...]:
-    """The findings of a climb as this check's own: fields become keys, hints name places.
+    """The findings of one run of equal checks, as they concern this check: fields become keys, hints name origins.
 
-    ``siblings`` are the equal checks that shared the climb; what concerns only their keys is left to them.
+    ``siblings`` are these equal checks; findings that are about none but their keys are left out.
     """
-    own = (finding for finding in findings if not _concerns_others(check, siblings, finding))
+    own = (finding for finding in findings if not _is_about_others(check, siblings, finding))
     return tuple(_attributed(check, finding, origins) for finding in own)
 
 
@@ -36,12 +36,12 @@ def _keys(check: Check, fields: Iterable[str]) -> tuple[str, ...]:
 
 
 def _item(check: Check, name: str) -> tuple[str, ...]:
-    """The keys of one item of a field, such as one version's master key, that the configuration need not hold."""
+    """The keys of one item of a field, such as the master key of one version; it need not be in the configuration."""
     field_name, _, item = name.partition(".")
     return tuple(key.replace("*", item) for key in check.sources.get(f"{field_name}.*", ()))
 
 
-def _concerns_others(check: Check, siblings: tuple[Check, ...], finding: Finding) -> bool:
+def _is_about_others(check: Check, siblings: tuple[Check, ...], finding: Finding) -> bool:
     return not _keys(check, finding.fields) and any(_keys(sibling, finding.fields) for sibling in siblings)
 
 

@@ -11,7 +11,7 @@ _IMAGE, _PREFIX = "sandbox.default_base_image", "sandbox.storage.docker_volume.n
 
 def _make(deployment: Deployment) -> DockerEngine:
     fields = {"socket_path": _SOCKET, "default_base_image": _IMAGE, "network_name": _NETWORK, "name_prefix": _PREFIX}
-    if deployment.service == "data_plane_api":  # the worker alone makes sandboxes, with their network and volumes
+    if deployment.service == "data_plane_api":  # only the worker makes sandboxes, with their network and volumes
         fields = {"socket_path": _SOCKET, "default_base_image": _IMAGE}
     texts = {field: deployment.values.text(key) for field, key in fields.items()}
     return DockerEngine(

@@ -1,4 +1,4 @@
-"""sandbox.e2b, and the image that its template is made from."""
+"""sandbox.e2b, and the image of its template."""
 
 from __future__ import annotations
 

@@ -27,7 +27,7 @@ def _make(section: str, deployment: Deployment) -> ObjectStore:
 
 
 def _make_mounted(section: str, deployment: Deployment) -> ObjectStore:
-    """Archil gets the endpoint, the bucket and the keys, and neither region nor style."""
+    """Mistle passes endpoint, bucket and keys to Archil, but neither region nor style."""
     key = (f"{section}.endpoint",)
     sources = {name: (f"{section}.{name}",) for name in _NAMES}
     return ObjectStore(

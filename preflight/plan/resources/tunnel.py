@@ -10,9 +10,9 @@ from preflight.plan.resource import Deployment, Resource, endpoint
 _CONNECT = "sandbox.tokens.connect"
 _FIELDS = ("secret", "issuer", "audience")
 _SERVICES = {
-    # The worker hands it to the sandboxes; the gateway verifies the tokens.
+    # The worker gives this URL to the sandboxes; the gateway verifies the tokens.
     "services.data_plane_gateway.sandbox_ws_internal": frozenset({"data_plane_worker", "data_plane_gateway"}),
-    # The control-plane API mints the tokens with which the dashboard's pages dial it.
+    # The dashboard's pages connect to this URL, with tokens that the control-plane API signs.
     "services.data_plane_gateway.sandbox_ws_public": frozenset(
         {"control_plane_api", "data_plane_gateway", "dashboard"}
     ),
