@@ -1,4 +1,4 @@
-"""The environment over the file: what wins, how its text is read, and what only looks like an override."""
+"""Variables override the file: how their text is read, and which variables only look like overrides."""
 
 import json
 
@@ -191,7 +191,7 @@ def test_file_is_validated_on_its_own_first(tmp_path):
     assert config.values[PORT] == 8080
 
 
-def test_file_that_is_only_whole_with_the_environment_is_refused(tmp_path):
+def test_file_that_is_complete_only_with_the_environment_is_refused(tmp_path):
     changes = {"sandbox.docker.socket_path": None}
     switched = {key_of(path).variable: str(value) for path, value in E2B.items() if value is not None}
     config = load(write(tmp_path, changes), switched)
@@ -202,7 +202,7 @@ def test_file_that_is_only_whole_with_the_environment_is_refused(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("variable", "said"),
+    ("variable", "expected"),
     [
         ("MISTLE_APPS_CONTROL_PLANE_API_PORT", "older Mistle; the names begin with MISTLE_SERVICES_ now, did you mean"),
         ("MISTLE_GLOBAL_ENV", "did you mean MISTLE_ENV?"),
@@ -214,12 +214,12 @@ def test_file_that_is_only_whole_with_the_environment_is_refused(tmp_path):
         (KEYS_JSON.removesuffix("_JSON"), f"did you mean {KEYS_JSON}?"),
     ],
 )
-def test_unknown_override(tmp_path, variable, said):
+def test_unknown_override(tmp_path, variable, expected):
     config = load(write(tmp_path), {variable: "sesame"})
     finding = found(config, "config.unknown-override")
     assert (finding.fields, finding.status) == ((), Status.WARN)
     assert finding.message.startswith(f"Mistle ignores {variable}")
-    assert said in finding.message
+    assert expected in finding.message
     assert finding.hint == "rename the variable, or unset it"
 
 
@@ -231,5 +231,5 @@ def test_unknown_override(tmp_path, variable, said):
         *("MISTLE_SANDBOX_NETWORK_NAME", "MISTLE_LOCAL_ENV_FILE", "MISTLE_VERSION", "MISTLE_DEPLOY_COLOUR", "PATH"),
     ],
 )
-def test_other_variables_are_none_of_our_business(tmp_path, variable):
+def test_unrelated_variables_are_ignored(tmp_path, variable):
     assert load(write(tmp_path), {variable: "x"}).findings == ()

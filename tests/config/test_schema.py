@@ -6,7 +6,7 @@ from preflight.config.schema.conditions import ALWAYS, OPTIONAL
 from preflight.config.schema.keys import BY_PATH, KEYS, VERSION, Secrecy, in_use, key_of
 from preflight.config.schema.types import Boolean, Choice, Integer, ListOf, Text, Versioned
 
-# key | type | required | secret | variable, where it does not follow from the path
+# key | type | required | secret | variable, if it does not follow from the path
 DOCUMENTED = """
 global.env | development or production | yes | | MISTLE_ENV
 telemetry.enabled | bool | yes
@@ -106,7 +106,7 @@ ROWS = [[*(cell.strip() for cell in line.split("|")), "", ""][:5] for line in DO
 
 
 def words(key_type: object) -> str:
-    """A type in the documentation's words."""
+    """The documentation's text for a type."""
     match key_type:
         case Versioned():
             return "versioned"
