@@ -13,7 +13,7 @@ from checks.core.roots import Trust
 from checks.core.threads import Loop
 from preflight.config.loader import Config
 from preflight.config.origin import InFile
-from preflight.config.schema.keys import KEYS, key_of
+from preflight.config.schema.keys import BY_PATH, KEYS
 from preflight.config.schema.types import Integer
 from preflight.config.values import Values
 from preflight.plan.plan import plan
@@ -84,7 +84,7 @@ def planned(name: str, values: Mapping[str, object], stage: str = "live") -> Che
 
 def _typed(path: str, value: object) -> object:
     """The value; a number that was written as text is converted."""
-    type_ = key_of(path).type
+    type_ = BY_PATH[path].type if path in BY_PATH else None
     return type_.accept(type_.parse(value)) if isinstance(type_, Integer) and isinstance(value, str) else value
 
 
