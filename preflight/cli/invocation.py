@@ -12,6 +12,7 @@ from checks.core.check import Diagnosis, Finding, Layer, Status
 from checks.core.text import clean
 from preflight.config.loader import Config, is_standard_input
 from preflight.config.sources.toml_file import STANDARD_INPUT
+from preflight.config.values import Values
 from preflight.output.workspace import in_repository
 from preflight.redaction import allowlist, own_words
 from preflight.redaction.redactor import Redactor
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
 
 _MOMENT = 0.3  # seconds
 _SHARE = 0.15  # seconds of CPU: many times what an honest report takes, and little beside a deadline
-_NOTHING = Config(values={}, origins={}, findings=(), broken=frozenset(), keys={}, secrets=())
+_NOTHING = Config(values=Values(), origins={}, findings=(), broken=frozenset(), keys={}, secrets=())
 
 
 @dataclass
@@ -123,7 +124,7 @@ class Invocation:
             started_at=self._started_at,
             seconds=self.seconds,
             results=shown,
-            keys=verdicts(config.keys, shown, config.origins, self.unproven),
+            keys=verdicts(config.keys, shown, config.origins, self.unproven, config.missing),
             fail_level=self.fail_level,
             ignored=ignored,
             signal=signal,

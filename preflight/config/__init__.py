@@ -1,1 +1,1 @@
-"""The configuration: read, validated, with the origin of every value."""
+"""Reads and validates the configuration, and records the origin of every value."""

@@ -1,7 +1,7 @@
-"""Everything that can be wrong with a configuration by itself: the causes of layer ``config``.
+"""The causes of the findings about a configuration.
 
-In a hint, ``{blamed}`` stands for the places of the blamed keys, as the operator wrote them: ``sandbox.provider in
-mistle.toml:12``, or the name of the variable that won.
+In a hint, ``{blamed}`` stands for the blamed keys, each with its origin: ``sandbox.provider in mistle.toml:12``, or the
+name of the variable that overrides the file.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ def _cause(name: str, means: str, hint: str, status: Status = Status.FAIL) -> Ca
     return Cause(f"config.{name}", Layer.CONFIG, means, hint, status=status)
 
 
-# A key with one of the causes up to BREAKING has no value that could be probed.
+# No check is made with the value of a key that one of these blames.
 MISSING = _cause("missing", "a key that Mistle requires is not set", "set {blamed}")
 WRONG_TYPE = _cause(
     "wrong-type",
@@ -24,16 +24,18 @@ OUT_OF_RANGE = _cause(
     "out-of-range", "the number, or the length of the list, is outside its limits", "correct {blamed}"
 )
 BLANK = _cause("blank", "the text is empty, or holds nothing but spaces", "give {blamed} a value, or remove it")
-NOT_ALLOWED = _cause("not-allowed", "the value is not one of the words that Mistle knows", "correct {blamed}")
+NOT_ALLOWED = _cause("not-allowed", "the value is not one of those that Mistle accepts", "correct {blamed}")
 MALFORMED_URL = _cause(
     "malformed-url",
-    "the value cannot be read as the URL that it should be; Mistle itself would only notice when it uses it",
+    "the value is not a valid URL; Mistle itself would only notice when it uses it",
     "correct {blamed}",
 )
-WRONG_SCHEME = _cause("wrong-scheme", "the URL begins with a scheme that its client does not speak", "correct {blamed}")
+WRONG_SCHEME = _cause(
+    "wrong-scheme", "the URL begins with a scheme that its client does not support", "correct {blamed}"
+)
 PLACEHOLDER = _cause(
     "placeholder",
-    "a placeholder from a sample or a template was left in place",
+    "the value is still a placeholder from a sample or a template",
     "put the real value into {blamed}",
 )
 BAD_OVERRIDE = _cause(
@@ -43,12 +45,12 @@ BAD_OVERRIDE = _cause(
 )
 BLANK_OVERRIDE = _cause(
     "blank-override",
-    "the variable is set but blank; to Mistle that is a value: it replaces the file's and then fails",
+    "the variable is set but blank; Mistle takes that as a value, which replaces the file's and is not valid",
     "give {blamed} a value, or unset it",
 )
 BREAKING = causes_in(globals())
 
-# The rest leave the value usable, or blame no value at all.
+# Checks are made in spite of the others.
 UNKNOWN_KEY = _cause(
     "unknown-key",
     "Mistle has no such key, and refuses a file that holds one",
@@ -78,7 +80,7 @@ PROVIDER_STORAGE_MISMATCH = _cause(
 )
 NOT_PUBLIC = _cause(
     "not-public",
-    "others must reach this address from outside, and it is loopback, private or a name of the local network",
+    "this address must be reachable from outside, and it is loopback, private or a name of the local network",
     "put an address that is reachable from the internet into {blamed}",
 )
 ORIGIN_NEVER_MATCHES = _cause(
@@ -93,7 +95,7 @@ ORIGIN_NOT_TRUSTED = _cause(
 )
 ORIGIN_MISMATCH = _cause(
     "origin-mismatch",
-    "the dashboard is told to call another origin than the one that serves the control-plane API",
+    "the dashboard is configured to call another origin than the one that serves the control-plane API",
     "set {blamed} to the origin of services.control_plane_api.public_url, or of the dashboard behind one proxy",
     Status.WARN,
 )
@@ -105,19 +107,19 @@ WEAK_SECRET = _cause(
 )
 SHARED_SECRET = _cause(
     "shared-secret",
-    "one secret serves two purposes: whoever learns it for the one has the other",
+    "one secret serves two purposes: if it leaks from one, the other is open too",
     "generate a secret of its own for each of {blamed}",
     Status.WARN,
 )
 INSECURE_URL = _cause(
     "insecure-url",
-    "in production, a public URL without TLS: sessions and tokens cross the network in the clear",
+    "in production, a public URL without TLS: sessions and tokens cross the network unencrypted",
     "use https (or wss) in {blamed}",
     Status.WARN,
 )
 TEST_FAULTS = _cause(
     "test-faults",
-    "in production, sandboxes may be told to fail on purpose",
+    "in production, the injection of faults into sandboxes is enabled",
     "set {blamed} to false, or remove it",
 )
 PREFIX_COLLISION = _cause(

@@ -1,4 +1,4 @@
-"""JavaScript's own reading of text: Mistle trims and converts with it, and it differs from Python's in the corners."""
+"""``trim`` and ``Number`` as JavaScript defines them: Mistle uses them, and Python differs in rare cases."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def trim(text: str) -> str:
 
 
 def number(text: str) -> float:
-    """``Number(text)``: blank is 0. Raises ValueError where JavaScript answers NaN."""
+    """``Number(text)``: blank is 0. Raises ValueError where JavaScript returns NaN."""
     text = trim(text)
     if not text:
         return 0

@@ -1,4 +1,4 @@
-"""A configuration as Mistle would see it: file, then environment, each value with its origin, every error at once."""
+"""Loads a configuration as Mistle does, with the origin of each value and all findings."""
 
 from __future__ import annotations
 
@@ -8,12 +8,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from preflight.config import causes, javascript, secrets
+from preflight.config.origin import DEFAULT, InFile, Origin
 from preflight.config.schema.keys import KEYS, VERSION, key_of
 from preflight.config.sources import environment, toml_file
-from preflight.config.sources.origins import DEFAULT, Origins
+from preflight.config.sources.origins import Origins
 from preflight.config.sources.toml_file import ConfigError
 from preflight.config.validation import cross_key
 from preflight.config.validation.against_schema import validate
+from preflight.config.values import Values
 
 if TYPE_CHECKING:
     from checks.core.check import Cause, Finding
@@ -22,30 +24,32 @@ if TYPE_CHECKING:
 
 __all__ = ["Config", "ConfigError", "load"]
 
-_STDIN = 0  # the descriptor
+_STDIN = 0  # its file descriptor
 _NOTHING = "there is no configuration: name a file with --config or MISTLE_CONFIG_PATH, or set the MISTLE_* variables"
 
 
 @dataclass(frozen=True)
 class Config:
-    """What was read. ``values``: key path → value, trimmed and typed, defaults included, broken ones absent.
-    ``origins``: key path → ``mistle.toml:42``, the variable's name or ``default``; of unknown keys too.
+    """A configuration. ``values``: key path → value, trimmed and typed, with defaults, without those that are broken.
+    ``origins``: key path → origin, of every key that is set, has a default or is unknown.
     ``findings`` blame key paths in their ``fields``. ``broken``: keys whose value may not be used for probing.
     ``keys``: every key that is set or required, in schema order, with its origin, None when missing.
-    ``secrets``: every secret in every shape it was written in.
+    ``missing``: the required keys that are not set, with the line of the file that they belong below; empty without
+    a file. ``secrets``: every secret in every form in which it was written.
     """
 
-    values: Mapping[str, object] = field(repr=False)
-    origins: Mapping[str, str]
+    values: Values
+    origins: Mapping[str, Origin]
     findings: tuple[Finding, ...]
     broken: frozenset[str]
-    keys: Mapping[str, str | None]
+    keys: Mapping[str, Origin | None]
     secrets: tuple[str, ...] = field(repr=False)
+    missing: Mapping[str, InFile] = field(default_factory=dict)
 
 
 def load(path: Path | None, environ: Mapping[str, str], seconds: float = 10.0) -> Config:
-    """Read a file (``-``: standard input; None: what $MISTLE_CONFIG_PATH names, else none), which comes within
-    ``seconds``, and the environment over it. Raises ConfigError.
+    """Read a file (``-``: standard input; None: the one that $MISTLE_CONFIG_PATH names, if any) within ``seconds``, and
+    the environment over it. Raises ConfigError.
     """
     source = _STDIN if is_standard_input(path) else path or _path(environ)
     file = None if source is None else toml_file.read(source, seconds)
@@ -57,7 +61,7 @@ def load(path: Path | None, environ: Mapping[str, str], seconds: float = 10.0) -
 
 
 def is_standard_input(path: Path | None) -> bool:
-    """Whether that is what a path on the command line stands for. (In a variable, Mistle itself would read a file.)"""
+    """Whether a path on the command line means standard input. (In the variable, Mistle reads a file of this name.)"""
     return path == Path("-")
 
 
@@ -65,19 +69,20 @@ def _config(file: TomlFile | None, over: Overrides, secrets: tuple[str, ...]) ->
     origins = Origins(file, over.variables)
     tree = over.applied(file.tree if file else {})
     merged = validate(tree, origins)
-    alone = tuple(_alone(file, over, origins)) if file else ()
-    found = (*over.findings(origins), *merged.findings, *cross_key.check(merged.values, tree, origins))
-    broken = _blamed(found, causes.BREAKING)
+    of_file = tuple(_findings_of_file(file, over, origins)) if file else ()
+    findings = (*over.findings(origins), *merged.findings, *cross_key.check(Values(merged.values), tree, origins))
+    broken = _blamed(findings, causes.BREAKING)
     defaults = {key.path: key.default for key in KEYS if key.default is not None and key.path not in merged.present}
-    known = merged.present | _blamed(found, (causes.UNKNOWN_KEY,))
-    wanted = merged.present | merged.missing | _blamed(alone, (causes.MISSING,))
+    written = merged.present | _blamed(findings, (causes.UNKNOWN_KEY,))
+    missing = (merged.missing | _blamed(of_file, (causes.MISSING,))) - merged.present
     return Config(
-        {path: value for path, value in merged.values.items() if path not in broken} | defaults,
-        {path: origins.of(path) for path in known} | dict.fromkeys(defaults, DEFAULT),
-        _sorted((*alone, *found)),
+        Values({path: value for path, value in merged.values.items() if path not in broken} | defaults),
+        {path: origins.of(path) for path in written} | dict.fromkeys(defaults, DEFAULT),
+        _sorted((*of_file, *findings)),
         broken,
-        {path: origins.of(path) if path in merged.present else None for path in _in_order(wanted)},
+        {path: origins.of(path) if path in merged.present else None for path in _in_order(merged.present | missing)},
         secrets,
+        {path: position for path in missing if (position := origins.position(path))},
     )
 
 
@@ -100,12 +105,12 @@ def _path(environ: Mapping[str, str]) -> Path | None:
 
 
 def _as_node_reads(text: str) -> str:
-    """A variable that is not UTF-8: Node puts a replacement character wherever it cannot decode."""
+    """The text as Node decodes it: with a replacement character for each byte that is not UTF-8."""
     return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
 
 
-def _alone(file: TomlFile, over: Overrides, origins: Origins) -> Iterator[Finding]:
-    """What Mistle says of the file on its own, before it reads the environment."""
+def _findings_of_file(file: TomlFile, over: Overrides, origins: Origins) -> Iterator[Finding]:
+    """Mistle validates the file on its own before it reads the environment."""
     supplied = set(over.variables.values())
     for finding in validate(file.tree, Origins(file)).findings:
         path = finding.fields[0]
@@ -120,15 +125,16 @@ def _alone(file: TomlFile, over: Overrides, origins: Origins) -> Iterator[Findin
 
 
 def _sorted(findings: tuple[Finding, ...]) -> tuple[Finding, ...]:
-    """Each once, in schema order; what blames no key of the schema comes last."""
-    order = {path: number for number, path in enumerate(_in_order({path for f in findings for path in f.fields}))}
+    """Each finding once, in schema order; those that blame no key of the schema come last."""
+    blamed = {path for finding in findings for path in finding.fields}
+    order = {path: number for number, path in enumerate(_in_order(blamed))}
     return tuple(
         sorted(dict.fromkeys(findings), key=lambda finding: order.get(next(iter(finding.fields), ""), len(order)))
     )
 
 
 def _in_order(paths: Set[str]) -> Iterator[str]:
-    """Those of the paths that are keys, in schema order, versions by number."""
+    """The paths that are keys, in schema order, versions by number."""
     for key in KEYS:
         if key.path in paths:
             yield key.path

@@ -1,4 +1,4 @@
-"""Every secret of a configuration, in every shape that it was written in, so that it can be masked anywhere."""
+"""Collects every secret of a configuration, in each form in which it was written, so that every text can be masked."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _PASSWORDS = (
     re.compile(r"[?&](?:ssl)?password=([^&#]*)"),
 )
 _USER = re.compile(r"://[^:@]*:")
-_TOKENS = (  # of a web address: an API key, perhaps
+_TOKENS = (  # of http and ws URLs: each may be an API key
     re.compile(r"[?&][^?=&#]*=([^&#]*)"),
     re.compile(r"[?&]([^?=&#]+)(?=[&#]|$)"),
     re.compile(r"://([^:@/?#]*)(?::[^/?#]*)?@"),
@@ -30,15 +30,15 @@ _TOKENS = (  # of a web address: an API key, perhaps
 
 def collect(tree: Tree, environ: Mapping[str, str]) -> tuple[str, ...]:
     """The secrets of a file's tree and of the overriding variables, longest first."""
-    found = {
-        shape
+    secrets = {
+        form
         for key in KEYS
         for text in _texts(key, tree, environ)
         for secret in _secrets(key, text)
-        for shape in (secret, trim(secret))
-        if shape
+        for form in (secret, trim(secret))
+        if form
     }
-    return tuple(sorted(found, key=lambda secret: (-len(secret), secret)))
+    return tuple(sorted(secrets, key=lambda secret: (-len(secret), secret)))
 
 
 def _texts(key: Key, tree: Tree, environ: Mapping[str, str]) -> Iterator[str]:
@@ -52,7 +52,7 @@ def _texts(key: Key, tree: Tree, environ: Mapping[str, str]) -> Iterator[str]:
 
 
 def _strings(value: object) -> Iterator[str]:
-    """A value's text; of a number, list or table where a string belongs, every text in it."""
+    """The text of a value. If it is a number, list or table where a string belongs, every text in it."""
     pending = [value]
     while pending:
         match pending.pop():
@@ -67,7 +67,7 @@ def _strings(value: object) -> Iterator[str]:
 
 
 def _json_strings(key: Key, text: str) -> Iterator[str]:
-    """The keys in the one variable that holds all versions."""
+    """The master keys of the one variable that holds all versions."""
     if key.path.endswith(VERSION):
         try:
             yield from _strings(json.loads(text))
@@ -84,11 +84,11 @@ def _secrets(key: Key, text: str) -> Iterator[str]:
         yield text
         return
     patterns = (*_PASSWORDS, *_TOKENS) if _is_web(text) else _PASSWORDS
-    for password in {*(found for pattern in patterns for found in pattern.findall(text)), _longest(text)}:
+    for password in {*(part for pattern in patterns for part in pattern.findall(text)), _longest(text)}:
         yield from (password, unquote(password), quote(unquote(password), safe=""))
 
 
 def _longest(text: str) -> str:
-    """In a malformed URL only the operator knows which @ ends the password: up to the last."""
+    """The text up to the last @: in a malformed URL, any @ may end the password."""
     user = _USER.search(text)
     return text[user.end() :].rpartition("@")[0] if user else ""

@@ -1,4 +1,4 @@
-"""What an unknown name was probably meant to be: another spelling, or another Mistle's shape."""
+"""Suggestions for an unknown name: a similar one, or the Mistle release that has it."""
 
 from __future__ import annotations
 
@@ -39,30 +39,30 @@ _NO_OVERRIDES = frozenset(  # read by Mistle's launchers, not by its configurati
         "LOCAL_ENV_FILE",
     )
 )
-_NEAR = 0.88  # of 1: a slip or a missing word in a long name, not another name with the same beginning
+_NEAR = 0.88  # of 1: finds a typing error or a missing word in a long name, not another name with the same beginning
 
 
 def unknown(path: Path, siblings: tuple[str, ...]) -> str:
-    """What to say of a key that the schema does not have; ``siblings`` are the names that its table may hold."""
+    """The message for a key that the schema does not have; ``siblings`` are the names that its table may hold."""
     if dotted(path) in _SHAPES:
         return f"is unknown to Mistle: {_SHAPES[dotted(path)]}"
     if VERSION in siblings:
         return 'is unknown to Mistle: a version is a whole number from 1, like "1"'
     sibling = _closest(path[-1], siblings, 0.6)
-    meant = dotted((*path[:-1], sibling)) if sibling else _closest(dotted(path), _paths(), 0.75)
-    return f"is unknown to Mistle, did you mean {meant}?" if meant else "is unknown to Mistle"
+    similar = dotted((*path[:-1], sibling)) if sibling else _closest(dotted(path), _paths(), 0.75)
+    return f"is unknown to Mistle, did you mean {similar}?" if similar else "is unknown to Mistle"
 
 
 def override(variable: str) -> str | None:
-    """What to say of a variable that is no override; None when it is not worth a word."""
+    """The message for a variable that is no override; None if it looks like none."""
     if variable in _NO_OVERRIDES:
         return None
-    said = next((words for prefix, words in _STALE.items() if variable.startswith(prefix)), None)
-    near = _closest(variable, tuple(key.variable for key in KEYS), 0.7 if said else _NEAR)
-    if not said and not near:
+    stale = next((text for prefix, text in _STALE.items() if variable.startswith(prefix)), None)
+    similar = _closest(variable, tuple(key.variable for key in KEYS), 0.7 if stale else _NEAR)
+    if not stale and not similar:
         return None
-    meant = f", did you mean {near}?" if near else ""
-    return f"Mistle ignores {foreign(variable, 120)}{f': a name {said}' if said else ''}{meant}"
+    question = f", did you mean {similar}?" if similar else ""
+    return f"Mistle ignores {foreign(variable, 120)}{f': a name {stale}' if stale else ''}{question}"
 
 
 def _paths() -> tuple[str, ...]:
@@ -70,6 +70,6 @@ def _paths() -> tuple[str, ...]:
 
 
 def _closest(name: str, names: tuple[str, ...], likeness: float) -> str | None:
-    from difflib import get_close_matches  # not at the top: it costs more than all the rest, and is seldom needed
+    from difflib import get_close_matches  # not at the top: its import is slow, and seldom needed
 
     return next(iter(get_close_matches(name[:200], names, 1, likeness)), None)

@@ -1,4 +1,4 @@
-"""Configurations as TOML reads them, tables within tables, and the paths of what is in them."""
+"""A configuration as nested tables, and the paths of its keys."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def dotted(path: Path) -> str:
 
 
 def lookup(tree: Tree, path: str) -> object:
-    """What stands at a dotted path of bare names; None when nothing does."""
+    """The value at a dotted path of bare names; None if there is none."""
     node: object = tree
     for name in path.split("."):
         if not isinstance(node, dict):
@@ -28,7 +28,7 @@ def lookup(tree: Tree, path: str) -> object:
 
 
 def put(tree: object, path: Path, value: object) -> Tree:
-    """A copy with this value at this path. What stands in the way of a table gives way, as it does in Mistle."""
+    """A copy with this value at this path. A value where a table is needed is replaced by a table, as in Mistle."""
     name, *below = path
     table = tree if isinstance(tree, dict) else {}
     return {**table, name: put(table.get(name), tuple(below), value) if below else value}

@@ -1,4 +1,4 @@
-"""URLs as Mistle's runtime reads them: Node's ``new URL``, and what its clients then make of the parts."""
+"""URLs as Mistle reads them: Node's ``new URL``, and then its clients."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ DEFAULT_PORTS = {
 _WEB = ("http", "https", "ws", "wss")  # `new URL` normalises these, and leaves the host of the others as it is
 
 _PARTS = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*):(//)?([^/?#]*)([^?#]*)(?:\?([^#]*))?(?:#(.*))?", re.DOTALL)
-_HOST = re.compile(r"[A-Za-z0-9_.~-]+")  # the characters of real host names; `new URL` takes more, a resolver does not
-_LONGEST = 255  # characters of a host: what DNS can hold
+_HOST = re.compile(r"[A-Za-z0-9_.~-]+")  # the characters that resolvers accept; `new URL` accepts more
+_LONGEST = 255  # characters of a host: the limit of DNS
 _PORT = re.compile(r"[0-9]+")
-_WORDY_PORT = re.compile(r":[0-9]*[^0-9:\]][^:\]]*$")
+_PORT_WITH_LETTERS = re.compile(r":[0-9]*[^0-9:\]][^:\]]*$")
 _STRAY_PERCENT = re.compile(r"%(?![0-9A-Fa-f]{2})")
 _UNSAFE = re.compile(r"[\x00-\x20\x7f]")
 
@@ -34,7 +34,7 @@ _ENCODE = (
 
 
 class BadUrl(Exception):
-    """The text is no URL that Mistle can use. ``reason`` says why, and holds no part of the text."""
+    """Mistle cannot use the text as a URL. ``reason`` holds no part of the text."""
 
     def __init__(self, reason: str) -> None:
         super().__init__(reason)
@@ -43,9 +43,9 @@ class BadUrl(Exception):
 
 @dataclass(frozen=True)
 class Url:
-    """A URL's parts. ``username``, ``password`` are decoded, "" when absent; ``host`` is without brackets; ``port`` is
-    the scheme's own when none is written, 0 when it has none; ``path`` and ``query`` are as written, the latter also as
-    decoded pairs.
+    """A URL's parts. ``username``, ``password`` are decoded, "" if absent; ``host`` is without brackets; ``port`` is
+    the scheme's default if none is written, 0 if it has none; ``path`` and ``query`` are as written; ``pairs`` is the
+    query decoded.
     """
 
     scheme: str
@@ -59,20 +59,23 @@ class Url:
 
     @property
     def authority(self) -> str:
-        """``host:port``, with brackets around an IPv6 address; the port only where it is not the scheme's own."""
-        host = f"[{self.host}]" if ":" in self.host else self.host
+        """``host:port``, with brackets around an IPv6 address; without the port if it is the scheme's default."""
+        host = self._bracketed
         return host if self.port == DEFAULT_PORTS.get(self.scheme, 0) else f"{host}:{self.port}"
 
     @property
     def origin(self) -> str:
-        """What a browser sends as ``Origin`` from a page at this URL."""
+        """The ``Origin`` header that a browser sends from a page at this URL."""
         return f"{self.scheme}://{self.authority}"
 
     @property
     def address(self) -> str:
-        """``host:port``, the port always."""
-        host = f"[{self.host}]" if ":" in self.host else self.host
-        return f"{host}:{self.port}"
+        """``host:port``, always with the port."""
+        return f"{self._bracketed}:{self.port}"
+
+    @property
+    def _bracketed(self) -> str:
+        return f"[{self.host}]" if ":" in self.host else self.host
 
 
 def parse(text: str) -> Url:
@@ -126,8 +129,8 @@ _LOCAL = ("localhost", "local", "localdomain", "internal", "lan", "intranet", "p
 
 
 def _refuse_split_password(scheme: str, server: str, rest: str) -> None:
-    """An unescaped / ? or # in a password ends the host early, and leaves the @ behind it."""
-    if "@" in rest and (scheme not in _WEB or _WORDY_PORT.search(server)):
+    """An unescaped / ? or # in a password ends the host early, so that the @ follows it."""
+    if "@" in rest and (scheme not in _WEB or _PORT_WITH_LETTERS.search(server)):
         raise BadUrl(f"an @ follows a /, ? or #, which ended the host: {_ENCODE}")
 
 
@@ -175,13 +178,13 @@ def _plain(host: str) -> str:
 
 
 def _ascii(host: str) -> str:
-    """The name as DNS holds it; Python's own codec follows an older standard than Node."""
+    """The name as DNS has it; Python's codec follows an older standard than Node."""
     labels = normalize("NFKC", host.lower()).replace("。", ".").split(".")
     return ".".join(label if label.isascii() else f"xn--{label.encode('punycode').decode()}" for label in labels)
 
 
 def _ipv4(host: str) -> str:
-    """A host whose last label is a number is an IPv4 address to `new URL`, or an error."""
+    """`new URL` takes a host whose last label is a number as an IPv4 address, or refuses it."""
     try:
         return str(ipaddress.IPv4Address(host.removesuffix(".")))
     except ValueError:

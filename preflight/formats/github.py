@@ -7,11 +7,11 @@ the step's log. Its summary is the markdown report, which preflight.output.ci ad
 from __future__ import annotations
 
 import re
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from checks.core.check import Status
 from checks.core.text import clean
+from preflight.config.origin import InFile
 from preflight.formats.shared.phrases import explained, outcome
 from preflight.report.run_causes import UNREADABLE
 
@@ -54,24 +54,19 @@ def _annotation(level: str, report: Report, result: Result, finding: Finding) ->
 
 
 def _position(report: Report, finding: Finding) -> Mapping[str, str]:
-    """File and line of the first key that stands in the file; nothing where variables hold them all."""
+    """File and line of the first key that the file holds or, if it is missing, should hold; empty if there is none."""
     if not report.file:
         return {}
     if finding.id == UNREADABLE.id:
-        return _at(report.file, _LINE.search(finding.message))
-    in_file = re.compile(re.escape(clean(Path(report.file).name, 80)) + r"(?::(\d+))?(?!\w)")
-    places = (match for place in _places(report, finding) if (match := in_file.search(place)))
-    return next((_at(report.file, match) for match in places), {})
+        line = _LINE.search(finding.message)
+        return _at(report.file, line and line[1])
+    verdicts = {verdict.key: verdict for verdict in report.keys if verdict.key in finding.fields}
+    origins = (verdicts[key].origin or verdicts[key].belongs for key in finding.fields if key in verdicts)
+    return next((_at(report.file, origin.line) for origin in origins if isinstance(origin, InFile)), {})
 
 
-def _places(report: Report, finding: Finding) -> Iterator[str]:
-    """Where each key was written; of a missing one, the hint, which says where it belongs."""
-    origins = {verdict.key: verdict.origin for verdict in report.keys}
-    return (origins.get(key) or finding.hint for key in finding.fields)
-
-
-def _at(file: str, match: re.Match[str] | None) -> Mapping[str, str]:
-    return {"file": file, "line": match[1]} if match and match[1] else {"file": file}
+def _at(file: str, line: str | int | None) -> Mapping[str, str]:
+    return {"file": file, "line": str(line)} if line else {"file": file}
 
 
 def _command(name: str, lines: Iterable[str], **properties: str) -> str:

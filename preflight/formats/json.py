@@ -49,7 +49,7 @@ def _key(verdict: KeyVerdict) -> dict[str, object]:
         "key": verdict.key,
         "status": str(verdict.status),
         "evidence": verdict.evidence,
-        "origin": verdict.origin,
+        "origin": verdict.origin and str(verdict.origin),
         "findings": verdict.findings,
         "checks": verdict.checks,
     }

@@ -68,7 +68,7 @@ def _key(report: Report, verdict: KeyVerdict) -> TestCase:
     naming = [(result, finding) for result, finding in report.pairs if verdict.key in finding.fields]
     _end(report, case, verdict.status, naming)
     rungs = (f"{result.name} {_rung(finding)}" for result, finding in naming)
-    case.system_out = _lines((f"{verdict.evidence}: {verdict.origin or 'not set'}", *rungs))
+    case.system_out = _lines((f"{verdict.evidence}: {verdict.origin_text}", *rungs))
     return case
 
 

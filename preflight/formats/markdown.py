@@ -43,11 +43,11 @@ def _problems(report: Report, status: Status) -> str:
 
 
 def _problem(report: Report, result: Result, finding: Finding) -> str:
-    origins = {verdict.key: verdict.origin for verdict in report.keys}
+    origins = {verdict.key: verdict.origin_text for verdict in report.keys}
     ignored = ", ignored" if finding.id in report.ignored else ""
     lines = (
         f"{MARKS[finding.status]} {code(finding.id)} in {code(result.name)}, {finding.layer}{ignored}",
-        *(f"{code(key)} {code(origins.get(key) or 'not set')}" for key in finding.fields),
+        *(f"{code(key)} {code(origins.get(key, 'not set'))}" for key in finding.fields),
         code(finding.message),
         f"→ {code(finding.hint)}" if finding.hint else "",
     )
@@ -68,7 +68,7 @@ def _keys(report: Report) -> str:
             marked(verdict.status),
             code(verdict.key),
             verdict.evidence,
-            code(verdict.origin or "not set"),
+            code(verdict.origin_text),
             " ".join(map(code, verdict.findings)),
         )
         for verdict in report.keys

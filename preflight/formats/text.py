@@ -70,13 +70,13 @@ def _keys(verdicts: tuple[KeyVerdict, ...]) -> list[str]:
         lines += ["", color("1", f"[{section}]")]
         names = _width(verdict.key for verdict in members)
         for verdict in members:
-            line = f"{verdict.key:{names}}  {verdict.evidence:{evidence}}  {verdict.origin or 'not set'}"
+            line = f"{verdict.key:{names}}  {verdict.evidence:{evidence}}  {verdict.origin_text}"
             lines.append(marked(verdict.status, line))
     return lines[1:]
 
 
 def _problems(report: Report, level: Status) -> list[str]:
-    origins = {verdict.key: verdict.origin for verdict in report.keys}
+    origins = {verdict.key: verdict.origin_text for verdict in report.keys}
     lines: list[str] = []
     for status, title in ((Status.WARN, "warnings"), (Status.FAIL, "failures")):
         found = [pair for pair in report.pairs if pair[1].status is status]
@@ -86,13 +86,11 @@ def _problems(report: Report, level: Status) -> list[str]:
     return lines[1:]
 
 
-def _problem(
-    result: Result, finding: Finding, origins: dict[str, str | None], ignored: frozenset[str]
-) -> Iterator[str]:
+def _problem(result: Result, finding: Finding, origins: dict[str, str], ignored: frozenset[str]) -> Iterator[str]:
     about = [result.name, finding.layer, *(["ignored"] if finding.id in ignored else [])]
     yield marked(finding.status, f"{finding.id}  ({', '.join(about)})")
     for key in finding.fields:
-        yield f"      {key}  {color('2', origins.get(key) or 'not set')}"
+        yield f"      {key}  {color('2', origins.get(key, 'not set'))}"
     yield f"      {finding.message}"
     if finding.hint:
         yield f"      → {finding.hint}"

@@ -1,1 +1,1 @@
-"""Which resources a configuration names, and which checks prove them."""
+"""The resources that a configuration names, and the checks that prove them."""

@@ -1,4 +1,4 @@
-"""From a configuration to the checks that prove it."""
+"""Makes the checks that prove a configuration."""
 
 from __future__ import annotations
 
@@ -26,13 +26,13 @@ T = TypeVar("T")
 
 
 class SelectionError(Exception):
-    """The selection leaves nothing to check, or names nothing that exists: one clear line."""
+    """The selection leaves nothing to check, or names nothing that exists. The message is one line."""
 
 
 @dataclass(frozen=True)
 class Plan:
-    """The checks to make; those that cannot be made, for a key of theirs is broken or their family has a bug; the keys
-    that nobody asked for; the traceback of every bug met.
+    """The checks to run. ``blocked``: results of the checks that cannot be made, because a key is broken or their
+    resource's code has a bug. ``unselected``: the keys of the checks that were not selected. ``bugs``: tracebacks.
     """
 
     checks: tuple[Check, ...]
@@ -43,14 +43,14 @@ class Plan:
 
 @dataclass
 class _Attempts:
-    """What is asked of the families; a bug in one hides no other. ``errors`` are by the resource's name."""
+    """Calls functions of resources, so that a bug in one hides no other. ``errors``: resource name → its exception."""
 
     errors: dict[str, BaseException] = field(default_factory=dict)
 
-    def __call__(self, resource: Resource, question: Callable[[], T]) -> T | None:
+    def __call__(self, resource: Resource, function: Callable[[], T]) -> T | None:
         try:
-            return question()
-        except KeyboardInterrupt:  # also a signal's
+            return function()
+        except KeyboardInterrupt:  # also raised by the signal handler
             raise
         except BaseException as error:
             self.errors.setdefault(resource.name, error)
@@ -68,31 +68,26 @@ def plan(
     """``only`` and ``skip`` are globs over the names, kinds and keys of checks. Raises SelectionError."""
     attempt = _Attempts()
     named = [each for each in RESOURCES if attempt(each, partial(_is_named, each, config)) is not False]
-    only, skip = tuple(only), tuple(skip)
-    _raise_on_unknown((*only, *skip))
-    wanted = _select(named, service, only, skip)
-    if (only or skip) and not wanted:
-        names = ", ".join(resource.name for resource in named)
-        raise SelectionError(f"the selection leaves nothing to check; this configuration names {names}")
-    blocked = [resource for resource in wanted if config.broken.intersection(resource.keys + resource.optional)]
-    sound = [resource for resource in wanted if resource not in blocked and resource.name not in attempt.errors]
-    names_of_sound = frozenset(resource.name for resource in sound)
-    deployment = Deployment(config.values, config.broken, stage, names_of_sound, service)
-    made = [attempt(resource, partial(resource.make, deployment)) for resource in sound]
-    broken = [resource for resource in wanted if resource not in blocked and resource.name in attempt.errors]
+    selected = _select(named, service, tuple(only), tuple(skip))
+    blocked = [each for each in selected if config.broken.intersection(each.keys + each.optional)]
+    usable = [each for each in selected if each not in blocked and each.name not in attempt.errors]
+    wanted = frozenset(resource.name for resource in usable)
+    deployment = Deployment(config.values, config.broken, stage, wanted, service)
+    checks = [attempt(resource, partial(resource.make, deployment)) for resource in usable]
+    failed = [each for each in selected if each not in blocked and each.name in attempt.errors]
     return Plan(
-        checks=tuple(check for check in made if check is not None),
+        checks=tuple(check for check in checks if check is not None),
         blocked=(
             *(_blocked(resource, config) for resource in blocked),
-            *(_broken(resource, config, attempt.errors[resource.name]) for resource in broken),
+            *(_failed(resource, config, attempt.errors[resource.name]) for resource in failed),
         ),
-        unselected=frozenset(key for resource in named if resource not in wanted for key in _keys(resource, config)),
-        bugs=tuple(bugs.trace(*met) for met in attempt.errors.items()),
+        unselected=frozenset(key for resource in named if resource not in selected for key in _keys(resource, config)),
+        bugs=tuple(bugs.trace(name, error) for name, error in attempt.errors.items()),
     )
 
 
 def with_services(results: Iterable[Result]) -> tuple[Result, ...]:
-    """The results, each with the services that use its target."""
+    """The results, each with the services that use its resource."""
     users = {resource.name: resource.services for resource in RESOURCES}
     return tuple(
         replace(result, services=tuple(name for name in SERVICES if name in users.get(result.name, ())))
@@ -101,26 +96,32 @@ def with_services(results: Iterable[Result]) -> tuple[Result, ...]:
 
 
 def _is_named(resource: Resource, config: Config) -> bool:
-    known = {*config.values, *config.broken}
-    return known.issuperset(resource.keys) and resource.applies(config.values)
-
-
-def _raise_on_unknown(patterns: tuple[str, ...]) -> None:
-    """A pattern that no configuration could ever match is a slip of the pen."""
-    for pattern in patterns:
-        if not any(_matches(resource, pattern) for resource in RESOURCES):
-            names = ", ".join(resource.name for resource in RESOURCES)
-            raise SelectionError(f"{pattern!r} matches no check, kind or key; the checks are {names}")
+    """Whether the configuration names the resource: all its keys are set, valid or not, and Mistle uses it."""
+    return {*config.values, *config.broken}.issuperset(resource.keys) and resource.applies(config.values)
 
 
 def _select(named: list[Resource], service: str | None, only: tuple[str, ...], skip: tuple[str, ...]) -> list[Resource]:
-    return [
+    """The selected resources. Raises SelectionError if a pattern matches nothing, or if they leave nothing."""
+    _raise_on_unknown((*only, *skip))
+    selected = [
         resource
         for resource in named
         if (service is None or service in resource.services)
         and (not only or any(_matches(resource, pattern) for pattern in only))
         and not any(_matches(resource, pattern) for pattern in skip)
     ]
+    if (only or skip) and not selected:
+        names = ", ".join(resource.name for resource in named)
+        raise SelectionError(f"the selection leaves nothing to check; this configuration names {names}")
+    return selected
+
+
+def _raise_on_unknown(patterns: tuple[str, ...]) -> None:
+    """A pattern that matches no check of any configuration is a typing error."""
+    for pattern in patterns:
+        if not any(_matches(resource, pattern) for resource in RESOURCES):
+            names = ", ".join(resource.name for resource in RESOURCES)
+            raise SelectionError(f"{pattern!r} matches no check, kind or key; the checks are {names}")
 
 
 def _matches(resource: Resource, pattern: str) -> bool:
@@ -129,26 +130,25 @@ def _matches(resource: Resource, pattern: str) -> bool:
 
 
 def _keys(resource: Resource, config: Config) -> tuple[str, ...]:
-    """Its keys, with those that stand for many, such as every version's master key, as the configuration holds them."""
-    return tuple(key for name in resource.all_keys for key in _held(name, config))
+    """The resource's keys. A pattern, such as that of all master keys, becomes the keys of the configuration."""
+    return tuple(key for pattern in resource.all_keys for key in _expanded(pattern, config))
 
 
-def _held(name: str, config: Config) -> Iterable[str]:
-    return (key for key in config.values if fnmatchcase(key, name)) if "*" in name else (name,)
+def _expanded(pattern: str, config: Config) -> Iterable[str]:
+    return (key for key in config.values if fnmatchcase(key, pattern)) if "*" in pattern else (pattern,)
 
 
 def _blocked(resource: Resource, config: Config) -> Result:
-    keys = _keys(resource, config)
-    broken = tuple(key for key in resource.keys + resource.optional if key in config.broken)
+    broken = [key for key in resource.keys + resource.optional if key in config.broken]
     finding = Finding(
         id=f"{checks.load(resource.kind).prefix}.{Layer.CONFIG}",
         layer=Layer.CONFIG,
         status=Status.SKIP,
         message=f"not checked: {' and '.join(broken)} cannot be used",
-        fields=keys,
+        fields=_keys(resource, config),
     )
-    return Result(resource.name, resource.kind, "", keys, (finding,))
+    return Result(resource.name, resource.kind, "", finding.fields, (finding,))
 
 
-def _broken(resource: Resource, config: Config, error: BaseException) -> Result:
+def _failed(resource: Resource, config: Config, error: BaseException) -> Result:
     return bugs.result(resource.name, resource.kind, _keys(resource, config), error)

@@ -1,55 +1,47 @@
-"""One resource of a deployment, and who uses it."""
+"""One resource of a deployment: its keys, the services that use it, and the function that makes its check."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from checks.net.http import Endpoint
-from preflight.config import urls
 
 if TYPE_CHECKING:
     from checks.core.check import Check
+    from preflight.config.urls import Url
+    from preflight.config.values import Values
 
 
 @dataclass(frozen=True)
 class Deployment:
-    """What a check is made from: the configuration's values, the keys whose value is wrong, the stage, the names of all
-    checks that are wanted, and the one service that is asked about, if any.
+    """The input of ``make``. ``broken``: the keys whose value may not be used. ``wanted``: the names of all checks that
+    are selected. ``service``: the one that was named with --service, if any.
     """
 
-    values: Mapping[str, object]
+    values: Values
     broken: frozenset[str]
     stage: str
     wanted: frozenset[str]
     service: str | None = None
 
     @property
-    def production(self) -> bool:
-        """Whether the configuration says so."""
-        return self.values.get("global.env") == "production"
-
-    @property
     def deployed(self) -> bool:
-        """Whether Mistle is up already."""
+        """Whether Mistle itself is up already."""
         return self.stage == "live"
 
-    def text(self, key: str) -> str:
-        """The value of a key whose type is text."""
-        return str(self.values[key])
 
-
-def _always(_values: Mapping[str, object]) -> bool:
+def _always(_values: Values) -> bool:
     return True
 
 
 @dataclass(frozen=True)
 class Resource:
-    """``keys`` must be there and right for the check to be made, ``optional`` ones right where they are set.
+    """The check is made only if all ``keys`` are set and valid, and those of ``optional`` that are set are valid.
 
-    What is found may be about ``extra`` keys too, which do not have to be right. ``services`` use it; ``applies`` says
-    of the configuration's values whether Mistle uses it at all.
+    Its findings may also blame or prove ``extra`` keys, which need not be valid. ``services`` are those that use the
+    resource; ``applies`` returns whether Mistle uses it at all with these values.
     """
 
     name: str
@@ -59,16 +51,15 @@ class Resource:
     make: Callable[[Deployment], Check]
     optional: tuple[str, ...] = ()
     extra: tuple[str, ...] = ()
-    applies: Callable[[Mapping[str, object]], bool] = _always
+    applies: Callable[[Values], bool] = _always
 
     @property
     def all_keys(self) -> tuple[str, ...]:
-        """Every key that a finding of its check may be about."""
+        """Every key that a finding of its check may blame or prove."""
         return (*self.keys, *self.optional, *self.extra)
 
 
-def endpoint(url: str) -> Endpoint:
-    """Where a URL of the configuration leads."""
-    parsed = urls.parse(url)
-    query = f"?{parsed.query}" if parsed.query else ""
-    return Endpoint(parsed.scheme, parsed.host, parsed.port, (parsed.path or "/") + query)
+def endpoint(url: Url) -> Endpoint:
+    """The endpoint that a URL of the configuration names."""
+    query = f"?{url.query}" if url.query else ""
+    return Endpoint(url.scheme, url.host, url.port, (url.path or "/") + query)

@@ -4,20 +4,23 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from preflight.config.hints import with_origin
+from preflight.config.origin import DEFAULT
 from preflight.config.schema.keys import KEYS, Key, Secrecy, key_of
-from preflight.config.sources.origins import DEFAULT, place
 from preflight.config.urls import BadUrl, parse
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
+    from preflight.config.origin import Origin
+
 _OTHER = ("http", "ws")  # the paths of these may hold an @, and with it a part of a password
 
 
-def names(origins: Mapping[str, str]) -> frozenset[str]:
+def names(origins: Mapping[str, Origin]) -> frozenset[str]:
     """Of every key and variable, which are Mistle's own, and the places where they were written: in any text."""
-    places = (text for key, origin in origins.items() for text in (key, origin, place(key, origins)))
-    return frozenset((*(key.path for key in KEYS), *(key.variable for key in KEYS), *places)) - {DEFAULT}
+    places = (text for key, origin in origins.items() for text in (key, str(origin), with_origin(key, origins)))
+    return frozenset((*(key.path for key in KEYS), *(key.variable for key in KEYS), *places)) - {str(DEFAULT)}
 
 
 def targets(values: Mapping[str, object]) -> frozenset[str]:

@@ -32,7 +32,7 @@ class Entry:
     @property
     def rung(self) -> str:
         """Where it is found, in words."""
-        is_on_any = self.cause.id in run_causes.ON_OPEN_RUNG or self.cause.id.endswith(f".{unexpected.NAME}")
+        is_on_any = self.cause.id in run_causes.ON_OPEN_LAYER or self.cause.id.endswith(f".{unexpected.NAME}")
         return "the one that was open" if is_on_any else f"`{self.cause.layer}`"
 
     @property

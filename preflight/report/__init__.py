@@ -1,1 +1,1 @@
-"""The report: its model, its verdicts, and what they are derived from."""
+"""The report: its model, its verdicts, and the keys that each finding is about."""

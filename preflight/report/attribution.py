@@ -1,32 +1,33 @@
-"""From a check's fields to the configuration's keys: whom a finding blames or proves, and where that is written."""
+"""Translates the fields of a check's findings into the configuration keys that they blame or prove."""
 
 from __future__ import annotations
 
-import re
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 from checks.core.check import Check, Finding, Status
-from checks.core.text import MarkedText, marked
-from preflight.config.sources.origins import place
+from preflight.config.hints import filled, with_origin
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
+    from preflight.config.origin import Origin
+
 
 def keys_of(check: Check) -> tuple[str, ...]:
-    """Every configuration key that the check's fields came from."""
+    """Every configuration key that a field of the check comes from."""
     return _keys(check, (name for name in check.sources if not name.endswith(".*")))
 
 
 def attribute(
-    check: Check, siblings: tuple[Check, ...], findings: tuple[Finding, ...], origins: Mapping[str, str]
+    check: Check, siblings: tuple[Check, ...], findings: tuple[Finding, ...], origins: Mapping[str, Origin]
 ) -> tuple[Finding, ...]:
-    """The findings of a climb as this check's own: fields become keys, hints name places.
+    """The findings of one run of equal checks, as they concern this check: fields become keys, hints name origins.
 
-    ``siblings`` are the equal checks that shared the climb; what concerns only their keys is left to them.
+    ``siblings`` are these equal checks; findings that are about none but their keys are left out.
     """
-    own = (finding for finding in findings if not _concerns_others(check, siblings, finding))
+    own = (finding for finding in findings if not _is_about_others(check, siblings, finding))
     return tuple(_attributed(check, finding, origins) for finding in own)
 
 
@@ -35,28 +36,18 @@ def _keys(check: Check, fields: Iterable[str]) -> tuple[str, ...]:
 
 
 def _item(check: Check, name: str) -> tuple[str, ...]:
-    """The keys of one item of a field, such as one version's master key, that the configuration need not hold."""
+    """The keys of one item of a field, such as the master key of one version; it need not be in the configuration."""
     field_name, _, item = name.partition(".")
     return tuple(key.replace("*", item) for key in check.sources.get(f"{field_name}.*", ()))
 
 
-def _concerns_others(check: Check, siblings: tuple[Check, ...], finding: Finding) -> bool:
+def _is_about_others(check: Check, siblings: tuple[Check, ...], finding: Finding) -> bool:
     return not _keys(check, finding.fields) and any(_keys(sibling, finding.fields) for sibling in siblings)
 
 
-def _attributed(check: Check, finding: Finding, origins: Mapping[str, str]) -> Finding:
+def _attributed(check: Check, finding: Finding, origins: Mapping[str, Origin]) -> Finding:
     keys = _keys(check, finding.fields)
     if finding.fields and finding.status >= Status.WARN and not keys:
         keys = keys_of(check)
-    places = {name: _places(check.sources[name], origins) for name in check.sources}
-    places["blamed"] = _places(keys or keys_of(check), origins)
-    return replace(finding, fields=keys, hint=_fill(marked(finding.hint, len(finding.hint)), places))
-
-
-def _fill(hint: MarkedText, places: Mapping[str, str]) -> str:
-    return hint.map_own(lambda own: re.sub(r"\{(\w+)\}", lambda brace: places.get(brace[1], brace[0]), own))
-
-
-def _places(keys: Iterable[str], origins: Mapping[str, str]) -> str:
-    *others, last = [place(key, origins) for key in keys] or [""]
-    return f"{', '.join(others)} and {last}" if others else last
+    by_field = {**check.sources, "blamed": keys or keys_of(check)}
+    return replace(finding, fields=keys, hint=filled(finding.hint, by_field, partial(with_origin, origins=origins)))

@@ -1,4 +1,4 @@
-"""What may be said of an unexpected exception: its class and place, never its words, which may hold a secret."""
+"""Reports unexpected exceptions by class and line, without their message, which may hold a secret."""
 
 from __future__ import annotations
 
@@ -17,23 +17,24 @@ _CHECKS = Path(checks.__file__).parent
 
 
 def diagnose(error: BaseException) -> Diagnosis:
-    """The finding of an unexpected exception: what the machine lacks is no bug, nor is another package than ours."""
+    """The diagnosis of an unexpected exception. A lack of the machine or a wrong package version is no bug."""
     return machine.diagnose(error) or packages.other() or BUG.diagnosis(f"{type(error).__name__} at {_where(error)}")
 
 
 def result(name: str, kind: str, keys: tuple[str, ...], error: BaseException, seconds: float = 0.0) -> Result:
-    """What is known of a check that is itself broken: which, and how."""
-    met = diagnose(error)
-    finding = Finding(met.cause.id, met.cause.layer, met.status, met.message, met.hint)
+    """The result of a check whose code has a bug."""
+    diagnosis = diagnose(error)
+    cause = diagnosis.cause
+    finding = Finding(cause.id, cause.layer, diagnosis.status, diagnosis.message, diagnosis.hint)
     return Result(name, kind, "", keys, (finding,), seconds)
 
 
 def trace(name: str, error: BaseException, *, words: bool = True) -> str:
-    """The traceback of what ``name`` did, inert. Its ``words`` may hold secrets; else it is class and places."""
+    """The traceback of an error in ``name``, inert. Without ``words`` it has no message: that may hold secrets."""
     if words:
         return f"{name}: {_inert(traceback.format_exception(error))}"
-    places = _inert(traceback.format_tb(error.__traceback__))
-    return f"{name}: Traceback (most recent call last):\n{places}{type(error).__name__}\n"
+    lines = _inert(traceback.format_tb(error.__traceback__))
+    return f"{name}: Traceback (most recent call last):\n{lines}{type(error).__name__}\n"
 
 
 def _inert(parts: list[str]) -> str:
@@ -42,7 +43,7 @@ def _inert(parts: list[str]) -> str:
 
 
 def _where(error: BaseException) -> str:
-    """The last line of a check that it came through, or else the last line."""
+    """The last frame in the code of a check; if there is none, the last frame."""
     frames = traceback.extract_tb(error.__traceback__)
     if not frames:
         return "an unknown place"

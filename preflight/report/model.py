@@ -1,4 +1,4 @@
-"""What a run found: a result for every check, a verdict for every key, and the exit code that follows."""
+"""The report of a run: a result for every check, a verdict for every key, and the exit code."""
 
 from __future__ import annotations
 
@@ -15,16 +15,17 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from datetime import datetime
 
+    from preflight.config.origin import InFile, Origin
 
 Evidence = Literal["probed", "validated", "none"]
 
 
 @dataclass(frozen=True)
 class Result:
-    """What one check found. In its findings, ``fields`` are configuration keys. ``facts`` are what was seen of the
-    target, small values by name; ``services`` use the target.
+    """The result of one check. In its findings, ``fields`` are configuration keys. ``facts``: name → a small value that
+    the check read from its target; ``services`` use the target.
 
-    The words of a result, a verdict and a report are inert, as a finding's are: a format minds its own markup alone.
+    All texts of a result, a verdict and a report are inert, as a finding's are: a format escapes only its own markup.
     """
 
     name: str
@@ -46,37 +47,43 @@ class Result:
 
     @property
     def is_complete(self) -> bool:
-        """Whether every rung was climbed."""
+        """Whether every layer was reached and none failed."""
         return not {Status.SKIP, Status.FAIL} & {finding.status for finding in self.findings}
 
     @property
     def is_cut_short(self) -> bool:
-        """Whether it ended for a reason that says nothing of its target."""
+        """Whether it ended for a reason that has nothing to do with its target."""
         return any(finding.id in CUT_SHORT for finding in self.findings)
 
 
 @dataclass(frozen=True)
 class KeyVerdict:
-    """What is known of one configuration key. ``evidence`` is ``probed`` only where a live rung exercised it."""
+    """The verdict on one configuration key. ``evidence`` is ``probed`` only if a layer of a check tried the value.
+
+    ``origin`` is None if the key is not set; then ``belongs`` is the line of the file that it belongs below, if there
+    is a file.
+    """
 
     key: str
     status: Status
     evidence: Evidence
-    origin: str | None
+    origin: Origin | None
     findings: tuple[str, ...] = ()
     checks: tuple[str, ...] = ()
+    belongs: InFile | None = None
 
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "origin", self.origin and clean(self.origin))
+    @property
+    def origin_text(self) -> str:
+        """The origin as reports show it."""
+        return str(self.origin or "not set")
 
 
 @dataclass(frozen=True, kw_only=True)
 class Report:
-    """Everything that a format shows. ``detail``: -1 failures only, 0 the usual, 1 every rung.
+    """The input of a format. ``detail``: -1 failures only, 0 the default, 1 every layer.
 
-    ``config`` is what was read, a path as it was given or ``environment``; ``file`` the same file as its repository
-    knows it, None where there is none.
-    ``tracebacks`` of bugs are for whoever mends them, and in no format.
+    ``config`` is the path of the configuration as it was given, or ``environment``; ``file`` is its path in its
+    repository, None if there is no file. No format shows the ``tracebacks`` of bugs: they are for developers.
     """
 
     version: str
@@ -105,12 +112,12 @@ class Report:
 
     @property
     def findings(self) -> tuple[Finding, ...]:
-        """Those of all checks."""
+        """The findings of all checks."""
         return tuple(finding for _, finding in self.pairs)
 
     @property
     def ready(self) -> bool:
-        """Whether the run came to its end, with nothing at the fail level that is not ignored."""
+        """Whether the run was complete, and found nothing at the fail level that is not ignored."""
         return self.exit_code == 0
 
     @property
@@ -118,9 +125,9 @@ class Report:
         """0 ready, 1 not ready, 2 could not start, 3 a bug, 130 and 143 interrupted."""
         if self.signal:
             return 128 + self.signal
-        met = {finding.id for finding in self.findings}
+        ids = {finding.id for finding in self.findings}
         verdict = int(any(map(self.blocks, self.findings)))
-        return next((code for id_, code in EXIT_CODES.items() if id_ in met), verdict)
+        return next((code for id_, code in EXIT_CODES.items() if id_ in ids), verdict)
 
     def blocks(self, finding: Finding) -> bool:
         """Whether this finding alone makes the run not ready."""
@@ -130,15 +137,15 @@ class Report:
     @property
     def counts(self) -> dict[str, dict[str, int]]:
         """How many checks and keys have each status."""
-        tallies = {
+        counters = {
             "checks": Counter(result.status for result in self.results),
             "keys": Counter(verdict.status for verdict in self.keys),
         }
-        return {name: {str(status): tally[status] for status in Status} for name, tally in tallies.items()}
+        return {name: {str(status): counter[status] for status in Status} for name, counter in counters.items()}
 
 
 def fact(value: object, limit: int = 300) -> str | float | None:
-    """What was seen, as every document can hold it: no number that JSON does not know, else at most so many words."""
+    """A fact that every format can hold: a number that JSON can hold, else text of at most ``limit`` characters."""
     match value:
         case None | bool():
             return value
@@ -159,5 +166,5 @@ def _softened(finding: Finding) -> Finding:
 
 
 def each_finding(results: tuple[Result, ...], change: Callable[[Finding], Finding]) -> tuple[Result, ...]:
-    """The results with every finding changed so."""
+    """The results with ``change`` applied to every finding."""
     return tuple(replace(result, findings=tuple(map(change, result.findings))) for result in results)

@@ -1,4 +1,4 @@
-"""The packages that this program needs, and those that are there: another may come first on the path."""
+"""Finds installed packages of a wrong version: another installation may come first on the path."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ if TYPE_CHECKING:
 
 @cache
 def other() -> Diagnosis | None:
-    """What is there in another version than pyproject.toml allows; None where all are right, or nothing is known."""
+    """The packages whose version pyproject.toml does not allow; None if there are none, or metadata is missing."""
     with suppress(Exception):  # it explains a bug, and may not hide it
-        if found := "; ".join(_others()):
-            return OTHER_PACKAGE.diagnosis(found)
+        if packages := "; ".join(_others()):
+            return OTHER_PACKAGE.diagnosis(packages)
     return None
 
 
@@ -30,7 +30,7 @@ def _others() -> Iterator[str]:
 
     for requirement in map(Requirement, requires("mistle-preflight") or ()):
         if not requirement.marker or requirement.marker.evaluate({"extra": ""}):
-            there = distribution(requirement.name)
-            if not requirement.specifier.contains(there.version, prereleases=True):
-                name, place = requirement.name, there.locate_file("")
-                yield f"{name} {there.version} is in {place}, and {name}{requirement.specifier} is needed"
+            installed = distribution(requirement.name)
+            if not requirement.specifier.contains(installed.version, prereleases=True):
+                name, folder = requirement.name, installed.locate_file("")
+                yield f"{name} {installed.version} is in {folder}, and {name}{requirement.specifier} is needed"

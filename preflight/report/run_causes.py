@@ -1,4 +1,4 @@
-"""The causes of a run that its checks did not end: a start that failed, a limit, a signal, a bug."""
+"""The causes of findings about the run itself: a failed start, a limit, a signal, a bug."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ EXTRA_CA_UNREADABLE = Cause(
     "config.extra-ca-unreadable",
     Layer.CONFIG,
     "NODE_EXTRA_CA_CERTS names a file that holds no readable certificates; Node.js, and so Mistle, goes on without it",
-    "let NODE_EXTRA_CA_CERTS name a readable PEM file, for Mistle too, or unset it",
+    "set NODE_EXTRA_CA_CERTS to a readable PEM file, for Mistle too, or unset it",
     blames=(),
     status=Status.WARN,
 )
@@ -30,13 +30,13 @@ USAGE = Cause(
 TIMEOUT = Cause(
     "run.timeout",
     Layer.CONFIG,
-    "the check did not end within --timeout, on a rung that has no better explanation",
+    "the check did not end within --timeout, at a layer that has no better explanation",
     "look at the server of {blamed}; give the check more time with --timeout",
 )
 DEADLINE = Cause(
     "run.deadline",
     Layer.CONFIG,
-    "the run's --deadline came before the check's end; what it had not shown by then is not proven",
+    "the run's --deadline ended the check; the layers that it had not reached by then are not proven",
     "give the run more time with --deadline, or each check less with --timeout",
 )
 INTERRUPTED = Cause(
@@ -50,7 +50,7 @@ NO_DESCRIPTORS, NO_MEMORY = machine.CAUSES
 OTHER_PACKAGE = Cause(
     "run.other-package",
     Layer.CONFIG,
-    "a package that mistle-preflight needs is there in another version than it needs, and a check failed with it",
+    "a package that mistle-preflight needs is installed in a version that it does not support, and a check failed",
     "install mistle-preflight into an environment of its own (pipx, uv tool, its container image), "
     "or remove that place from PYTHONPATH",
     blames=(),
@@ -58,14 +58,14 @@ OTHER_PACKAGE = Cause(
 BUG = Cause(
     "internal.bug",
     Layer.CONFIG,
-    "mistle-preflight itself failed; nothing is known of what it was about to check (exit code 3)",
+    "mistle-preflight itself failed; the result of the check is unknown (exit code 3)",
     "run it again with -v, which prints the traceback (without secrets), and report it",
     blames=(),
 )
 CAUSES = causes_in(globals())
 
-_HERE = frozenset(cause.id for cause in (*machine.CAUSES, OTHER_PACKAGE))  # they say nothing of a server
-ON_OPEN_RUNG = frozenset({TIMEOUT.id, DEADLINE.id, INTERRUPTED.id, BUG.id}) | _HERE
+_HERE = frozenset(cause.id for cause in (*machine.CAUSES, OTHER_PACKAGE))  # they are not about a server
+ON_OPEN_LAYER = frozenset({TIMEOUT.id, DEADLINE.id, INTERRUPTED.id, BUG.id}) | _HERE
 NOT_STARTED = frozenset({USAGE.id, UNREADABLE.id})
 CUT_SHORT = frozenset({INTERRUPTED.id, BUG.id}) | _HERE
 EXIT_CODES = {BUG.id: 3, USAGE.id: 2, UNREADABLE.id: 2}

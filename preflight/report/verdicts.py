@@ -1,7 +1,8 @@
-"""What is known of each key: never more than a live rung has shown."""
+"""Derives a verdict for each key from the findings. A key is proven only if a layer of a check passed with it."""
 
 from __future__ import annotations
 
+from collections import defaultdict
 from typing import TYPE_CHECKING, TypeAlias
 
 from checks.core.check import Finding, Layer, Status
@@ -10,47 +11,59 @@ from preflight.report.model import Evidence, KeyVerdict, Result
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-Named: TypeAlias = tuple[Result, Finding]  # a finding that names a key, and whose it is
+    from preflight.config.origin import InFile, Origin
+
+Named: TypeAlias = tuple[Result, Finding]  # a finding that names a key, with the result that it belongs to
 
 
 def verdicts(
     listed: Iterable[str],
     results: tuple[Result, ...],
-    origins: Mapping[str, str],
+    origins: Mapping[str, Origin],
     unproven: frozenset[str] = frozenset(),
+    missing: Mapping[str, InFile] | None = None,
 ) -> tuple[KeyVerdict, ...]:
     """A verdict for every listed key, in that order, then for every other key that a finding blames.
 
-    ``unproven`` are keys that some check would have proven, had it been selected or made.
+    ``unproven`` are the keys of checks that were not selected or could not be made. ``missing``: where keys that are
+    not set belong.
     """
-    naming: dict[str, list[Named]] = {}
+    naming: defaultdict[str, list[Named]] = defaultdict(list)
     for result in results:
         for finding in result.findings:
             for key in finding.fields:
-                naming.setdefault(key, []).append((result, finding))
+                naming[key].append((result, finding))
     blamed = (key for result in results for finding in result.findings for key in _blames(finding))
     return tuple(
-        _verdict(key, naming.get(key, []), results, origins.get(key), key in unproven)
+        KeyVerdict(
+            key=key,
+            status=_status(key, naming[key], results, key in unproven),
+            evidence=_evidence([finding for _, finding in naming[key]]),
+            origin=origins.get(key),
+            findings=tuple(dict.fromkeys(finding.id for _, finding in _not_ok(naming[key]))),
+            checks=_checks(key, naming[key], results),
+            belongs=(missing or {}).get(key),
+        )
         for key in dict.fromkeys((*listed, *blamed))
     )
 
 
-def _verdict(
-    key: str, naming: list[Named], results: tuple[Result, ...], origin: str | None, unproven: bool
-) -> KeyVerdict:
-    noted = [finding for _, finding in naming if finding.status is not Status.OK]
-    blames = [finding.status for finding in noted if finding.status >= Status.WARN]
+def _status(key: str, naming: list[Named], results: tuple[Result, ...], unproven: bool) -> Status:
+    not_ok = _not_ok(naming)
+    blames = [finding.status for _, finding in not_ok if finding.status >= Status.WARN]
     proven = any(finding.status is Status.OK and not result.is_cut_short for result, finding in naming)
-    missed = unproven or bool(noted) or any(key in result.keys and not result.is_complete for result in results)
-    named_by = {result.name for result, finding in naming if finding.status is not Status.OK}
-    return KeyVerdict(
-        key=key,
-        status=max(blames, default=Status.SKIP if missed and not proven else Status.OK),
-        evidence=_evidence([finding for _, finding in naming]),
-        origin=origin,
-        findings=tuple(dict.fromkeys(finding.id for finding in noted)),
-        checks=tuple(result.name for result in results if key in result.keys or result.name in named_by),
-    )
+    missed = unproven or bool(not_ok) or any(key in result.keys and not result.is_complete for result in results)
+    return max(blames, default=Status.SKIP if missed and not proven else Status.OK)
+
+
+def _checks(key: str, naming: list[Named], results: tuple[Result, ...]) -> tuple[str, ...]:
+    """The checks of the key, and those with a finding about it that is not ok."""
+    names = {result.name for result, _ in _not_ok(naming)}
+    return tuple(result.name for result in results if key in result.keys or result.name in names)
+
+
+def _not_ok(naming: list[Named]) -> list[Named]:
+    return [(result, finding) for result, finding in naming if finding.status is not Status.OK]
 
 
 def _evidence(naming: list[Finding]) -> Evidence:

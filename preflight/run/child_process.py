@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from checks.core.check import Check, Settings
+    from preflight.config.origin import Origin
     from preflight.run.runner import OnEnd
     from preflight.run.signals import Signals
 
@@ -54,7 +55,7 @@ def run(  # noqa: PLR0913 - as for the run itself
     *,
     deadline: float,
     elapsed: float,
-    origins: Mapping[str, str],
+    origins: Mapping[str, Origin],
     signals: Signals,
     on_end: OnEnd,
 ) -> Run:
@@ -78,7 +79,7 @@ def run(  # noqa: PLR0913 - as for the run itself
     return Run(tuple(results), other.bugs, signals.received)
 
 
-def _untold(check: Check, settings: Settings, origins: Mapping[str, str], reason: Diagnosis) -> Result:
+def _untold(check: Check, settings: Settings, origins: Mapping[str, Origin], reason: Diagnosis) -> Result:
     execution = Execution((check,), settings)
     execution.abort(reason)
     return next(result for _, result in execution.results(origins))

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
-from typing import NoReturn
+from functools import partial
+from typing import TYPE_CHECKING, NoReturn
 
 from checks.core.check import Cause, Finding
 from checks.core.text import foreign
 from checks.http_service.causes import MIXED_RELEASES, PUBLIC_DIFFERS
 from checks.postgres.causes import DIFFERENT_DATABASES, SHARED_BY_PLANES
-from preflight.config.sources.origins import place
+from preflight.config.hints import filled, with_origin
 from preflight.report.model import Result
+
+if TYPE_CHECKING:
+    from preflight.config.origin import Origin
 
 Found = tuple[str, Finding]  # the name of the check that it is added to
 Results = Mapping[str, Result]
@@ -23,7 +27,7 @@ def _raise(error: BaseException) -> NoReturn:
 
 
 def compare(
-    results: tuple[Result, ...], origins: Mapping[str, str], on_bug: Callable[[BaseException], object] = _raise
+    results: tuple[Result, ...], origins: Mapping[str, Origin], on_bug: Callable[[BaseException], object] = _raise
 ) -> tuple[Result, ...]:
     """The same results, with what comparing them found; a bug in one comparison is told to ``on_bug``."""
     by_name = {result.name: result for result in results}
@@ -41,7 +45,7 @@ def compare(
     )
 
 
-def different_databases(results: Results, origins: Mapping[str, str]) -> Iterator[Found]:
+def different_databases(results: Results, origins: Mapping[str, Origin]) -> Iterator[Found]:
     """The direct and the pooled URL of one plane lead to one database."""
     for plane in ("control_plane", "data_plane"):
         pair = _pair(results, f"postgres.{plane}.direct", f"postgres.{plane}.pooled", "database")
@@ -51,14 +55,14 @@ def different_databases(results: Results, origins: Mapping[str, str]) -> Iterato
             yield pooled.name, _finding(DIFFERENT_DATABASES, message, pair, origins)
 
 
-def shared_by_planes(results: Results, origins: Mapping[str, str]) -> Iterator[Found]:
+def shared_by_planes(results: Results, origins: Mapping[str, Origin]) -> Iterator[Found]:
     """Both planes in one database: allowed, and good to know."""
     pair = _pair(results, "postgres.control_plane.direct", "postgres.data_plane.direct", "database")
     if pair and _is_one_database(*pair):
         yield pair[1].name, _finding(SHARED_BY_PLANES, f"both planes share {_words(pair[0])}", pair, origins)
 
 
-def mixed_releases(results: Results, origins: Mapping[str, str]) -> Iterator[Found]:
+def mixed_releases(results: Results, origins: Mapping[str, Origin]) -> Iterator[Found]:
     """Both APIs are of one release."""
     pair = _pair(results, f"{_API}.internal", "services.data_plane_api.internal", "release") or _pair(
         results, f"{_API}.public", "services.data_plane_api.internal", "release"
@@ -71,7 +75,7 @@ def mixed_releases(results: Results, origins: Mapping[str, str]) -> Iterator[Fou
         yield pair[1].name, _finding(MIXED_RELEASES, message, pair, origins)
 
 
-def public_differs(results: Results, origins: Mapping[str, str]) -> Iterator[Found]:
+def public_differs(results: Results, origins: Mapping[str, Origin]) -> Iterator[Found]:
     """The public URL of the API leads to the release that the internal one leads to."""
     pair = _pair(results, f"{_API}.internal", f"{_API}.public", "release")
     if pair and _release(pair[0]) != _release(pair[1]):
@@ -82,7 +86,7 @@ def public_differs(results: Results, origins: Mapping[str, str]) -> Iterator[Fou
         yield pair[1].name, _finding(PUBLIC_DIFFERS, message, pair, origins)
 
 
-COMPARISONS: tuple[Callable[[Results, Mapping[str, str]], Iterator[Found]], ...] = (
+COMPARISONS: tuple[Callable[[Results, Mapping[str, Origin]], Iterator[Found]], ...] = (
     different_databases,
     shared_by_planes,
     mixed_releases,
@@ -115,7 +119,7 @@ def _words(result: Result) -> str:
     return f"database {foreign(str(result.facts['database_name']))} ({result.target})"
 
 
-def _finding(cause: Cause, message: str, pair: tuple[Result, Result], origins: Mapping[str, str]) -> Finding:
+def _finding(cause: Cause, message: str, pair: tuple[Result, Result], origins: Mapping[str, Origin]) -> Finding:
     keys = tuple(result.keys[0] for result in pair)  # the URL: every kind names it first
-    hint = cause.hint.replace("{blamed}", " and ".join(place(key, origins) for key in keys))
+    hint = filled(cause.hint, {"blamed": keys}, partial(with_origin, origins=origins))
     return Finding(cause.id, cause.layer, cause.status, message, hint, keys)

@@ -19,6 +19,8 @@ from preflight.report.run_causes import TIMEOUT
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from preflight.config.origin import Origin
+
 
 class Execution:
     """A climb shared by equal ``checks``. It is over once, by its own end or by a cut, whichever comes first.
@@ -60,14 +62,14 @@ class Execution:
                     self._note_error(error)
                 self._close()
 
-    def results(self, origins: Mapping[str, str]) -> tuple[tuple[Check, Result], ...]:
+    def results(self, origins: Mapping[str, Origin]) -> tuple[tuple[Check, Result], ...]:
         """What is found so far, for each of the checks. A climb that nobody ended is a bug."""
         self.finish(None if self.is_over else RuntimeError("the climb was lost"))
         record = copy(self.record)
         record.findings = self._kept()
         return tuple((check, self._result(check, copy(record), origins)) for check in self.checks)
 
-    def _result(self, check: Check, record: Recorder, origins: Mapping[str, str]) -> Result:
+    def _result(self, check: Check, record: Recorder, origins: Mapping[str, Origin]) -> Result:
         seconds = round(self._ended - self._started, 4)
         try:
             own = attribute(check, self.checks, record.finish(), origins)

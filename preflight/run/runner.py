@@ -26,6 +26,7 @@ from preflight.run.signals import Signals
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
+    from preflight.config.origin import Origin
     from preflight.report.model import Result
 
     OnEnd = Callable[[tuple[Result, ...]], object]
@@ -49,7 +50,7 @@ def run(  # noqa: PLR0913 - what, within which limits, and whom to tell
     *,
     deadline: float,
     elapsed: float = 0.0,
-    origins: Mapping[str, str],
+    origins: Mapping[str, Origin],
     signals: Signals | None = None,
     on_end: OnEnd | None = None,
 ) -> Run:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from checks.core import files
 from checks.core.check import Finding, Layer, Status
 from checks.core.text import clean
+from preflight.config.origin import InReport
 from preflight.report.model import KeyVerdict, Result, fact
 
 if TYPE_CHECKING:
@@ -132,7 +133,7 @@ def _verdict(tree: dict[str, Any]) -> KeyVerdict:
         key=_text(tree["key"]),
         status=_status(tree["status"]),
         evidence=tree["evidence"],
-        origin=None if tree["origin"] is None else _text(tree["origin"]),
+        origin=None if tree["origin"] is None else InReport(_text(tree["origin"])),
         findings=tuple(tree["findings"]),
         checks=_texts(tree["checks"]),
     )

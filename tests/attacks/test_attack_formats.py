@@ -19,6 +19,7 @@ import pytest
 from checks.core.check import Status
 from checks.core.text import clean
 from preflight.config.loader import load
+from preflight.config.origin import InFile, InReport
 from preflight.formats import FORMATS
 from preflight.redaction.redactor import MASK
 from preflight.report.model import KeyVerdict, Report
@@ -36,11 +37,11 @@ MIXTURES = {True: 100, False: 5}
 
 def saying(words: str) -> Report:
     """A report with these words in every place that is not ours alone."""
-    at = replace(REPORT.keys[0], origin="x.toml:42")
+    at = replace(REPORT.keys[0], origin=InFile("x.toml", 42))
     rejected = replace(REJECTED, message=words, hint=words, fields=(words, at.key))
     broken = replace(DIRECT, name=words, target=words, facts={"seen": words}, findings=(rejected,))
     warned = replace(DIRECT, findings=(replace(EVICTS, message=words, fields=()),))
-    keys = (KeyVerdict(words, Status.FAIL, "probed", words, (REJECTED.id,), (words,)), at)
+    keys = (KeyVerdict(words, Status.FAIL, "probed", InReport(words), (REJECTED.id,), (words,)), at)
     return of(CONFIG, broken, warned, keys=keys, config=words, file=f"{words}/x.toml", detail=1)
 
 

@@ -1,4 +1,4 @@
-"""Files that are read: nothing that a name leads to is waited for without a limit, or fills the memory."""
+"""Reading a file, a pipe or a device takes limited time and memory."""
 
 import os
 import subprocess
@@ -29,7 +29,7 @@ def test_file(tmp_path: Path) -> None:
     assert read(tmp_path / "file", 200_000, 10) == b"x" * 200_000
 
 
-def test_file_that_knows_no_size() -> None:
+def test_file_without_a_size() -> None:
     assert read(Path("/proc/self/status"), 1 << 20, 10).startswith(b"Name:")
 
 
@@ -58,7 +58,7 @@ def test_pipe_of_an_open_descriptor() -> None:
     os.close(reader)
 
 
-def test_pipe_that_nobody_writes(pipe: Path) -> None:
+def test_pipe_without_a_writer(pipe: Path) -> None:
     files, threads = open_files(), threading.active_count()
     with pytest.raises(UnreadableFile, match=r"^could not be read to its end in time$"):
         read(pipe, 100, SOON)
@@ -79,7 +79,7 @@ def test_pipe_without_an_end(pipe: Path) -> None:
         writer.communicate()
 
 
-def test_pipe_that_brings_too_much(pipe: Path) -> None:
+def test_pipe_over_the_limit(pipe: Path) -> None:
     with subprocess.Popen(["cat", "/dev/zero"], stdout=os.open(pipe, os.O_RDWR)) as writer:
         with pytest.raises(UnreadableFile, match="is larger than 3 MiB"):
             read(pipe, 3 << 20, 60)
@@ -107,7 +107,7 @@ def test_what_cannot_be_read(name: str, words: str, tmp_path: Path) -> None:
 
 
 def test_file_on_a_mount_whose_server_is_gone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """There every call blocks, also the first."""
+    """Every call to such a mount blocks, also the first."""
     answered, threads = threading.Event(), threading.active_count()
 
     def stat(self: Path) -> None:

@@ -1,4 +1,4 @@
-"""The environment over the file: what wins, how its text is read, and what only looks like an override."""
+"""Variables override the file: how their text is read, and which variables only look like overrides."""
 
 import json
 
@@ -6,6 +6,7 @@ import pytest
 
 from checks.core.check import Status
 from preflight.config.loader import load
+from preflight.config.origin import DEFAULT, InVariable
 from preflight.config.schema.keys import key_of
 from tests.harness.configs import ALL, E2B, MASTER_KEYS, PATHS, environment, found, line_of, write
 
@@ -29,9 +30,9 @@ def test_named_file_wins_over_the_environment(tmp_path):
 def test_environment_alone():
     config = load(None, environment())
     assert config.findings == ()
-    assert config.origins[TOKEN] == "MISTLE_INTERNAL_AUTH_SHARED_TOKEN"
-    assert config.origins[f"{MASTER_KEYS}.1"].endswith("_MASTER_ENCRYPTION_KEYS_JSON")
-    assert config.origins["sandbox.e2b.domain"] == "default"
+    assert config.origins[TOKEN] == InVariable("MISTLE_INTERNAL_AUTH_SHARED_TOKEN")
+    assert config.origins[f"{MASTER_KEYS}.1"] == InVariable(KEYS_JSON)
+    assert config.origins["sandbox.e2b.domain"] == DEFAULT
     assert config.values["sandbox.e2b.domain"] == "e2b.app"
 
 
@@ -40,7 +41,7 @@ def test_variable_wins(tmp_path, key, path):
     file = write(tmp_path, ALL)
     variables = environment(ALL)
     config = load(file, {key.variable: variables[key.variable]})
-    assert config.origins[path] == config.keys[path] == key.variable
+    assert config.origins[path] == config.keys[path] == InVariable(key.variable)
     assert config.values[path] == (tuple(ALL[path]) if isinstance(ALL[path], list) else ALL[path])
     assert config.findings == ()
 
@@ -138,8 +139,8 @@ def test_master_keys_merge_into_the_file(tmp_path):
     config = load(file, {KEYS_JSON: json.dumps({"2": strong, "10": strong + "!"})})
     assert config.findings == ()
     assert [path for path in config.keys if MASTER_KEYS in path] == [f"{MASTER_KEYS}.{n}" for n in (1, 2, 10)]
-    assert config.origins[f"{MASTER_KEYS}.1"] == line_of(file, f"{MASTER_KEYS}.1")
-    assert config.origins[f"{MASTER_KEYS}.2"] == KEYS_JSON
+    assert str(config.origins[f"{MASTER_KEYS}.1"]) == line_of(file, f"{MASTER_KEYS}.1")
+    assert config.origins[f"{MASTER_KEYS}.2"] == InVariable(KEYS_JSON)
 
 
 @pytest.mark.parametrize(
@@ -172,7 +173,7 @@ def test_required_key_only_in_the_environment(tmp_path, path):
     assert variable in finding.hint or "<version>" in finding.fields[0]
     assert [finding.id for finding in config.findings] == ["config.only-in-environment"]
     assert config.broken == frozenset()
-    assert config.keys[path] == variable
+    assert config.keys[path] == InVariable(variable)
 
 
 def test_optional_key_only_in_the_environment_is_fine(tmp_path):
@@ -190,7 +191,7 @@ def test_file_is_validated_on_its_own_first(tmp_path):
     assert config.values[PORT] == 8080
 
 
-def test_file_that_is_only_whole_with_the_environment_is_refused(tmp_path):
+def test_file_that_is_complete_only_with_the_environment_is_refused(tmp_path):
     changes = {"sandbox.docker.socket_path": None}
     switched = {key_of(path).variable: str(value) for path, value in E2B.items() if value is not None}
     config = load(write(tmp_path, changes), switched)
@@ -201,7 +202,7 @@ def test_file_that_is_only_whole_with_the_environment_is_refused(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("variable", "said"),
+    ("variable", "expected"),
     [
         ("MISTLE_APPS_CONTROL_PLANE_API_PORT", "older Mistle; the names begin with MISTLE_SERVICES_ now, did you mean"),
         ("MISTLE_GLOBAL_ENV", "did you mean MISTLE_ENV?"),
@@ -213,12 +214,12 @@ def test_file_that_is_only_whole_with_the_environment_is_refused(tmp_path):
         (KEYS_JSON.removesuffix("_JSON"), f"did you mean {KEYS_JSON}?"),
     ],
 )
-def test_unknown_override(tmp_path, variable, said):
+def test_unknown_override(tmp_path, variable, expected):
     config = load(write(tmp_path), {variable: "sesame"})
     finding = found(config, "config.unknown-override")
     assert (finding.fields, finding.status) == ((), Status.WARN)
     assert finding.message.startswith(f"Mistle ignores {variable}")
-    assert said in finding.message
+    assert expected in finding.message
     assert finding.hint == "rename the variable, or unset it"
 
 
@@ -230,5 +231,5 @@ def test_unknown_override(tmp_path, variable, said):
         *("MISTLE_SANDBOX_NETWORK_NAME", "MISTLE_LOCAL_ENV_FILE", "MISTLE_VERSION", "MISTLE_DEPLOY_COLOUR", "PATH"),
     ],
 )
-def test_other_variables_are_none_of_our_business(tmp_path, variable):
+def test_unrelated_variables_are_ignored(tmp_path, variable):
     assert load(write(tmp_path), {variable: "x"}).findings == ()

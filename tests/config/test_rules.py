@@ -1,4 +1,4 @@
-"""Each rule that spans keys, broken by a real configuration: id, key, status, hint."""
+"""A real configuration breaks each rule: id, key, status, hint."""
 
 from pathlib import Path
 
@@ -16,15 +16,15 @@ STRONG = "0123456789abcdef0123456789abcdef"
 
 
 def check(tmp_path, changes, id_, status, *keys, message="", hint="", env=None):
-    """The one finding of an id: its status, keys, words, and the places in its hint."""
+    """Assert the one finding of an id: status, keys, message, and the origins in its hint."""
     file = write(tmp_path, changes)
     config = load(file, env or {})
     (finding,) = (finding for finding in config.findings if finding.id == id_)
     assert (finding.status, finding.fields, finding.layer) == (status, keys, Layer.CONFIG)
     assert message in finding.message
     for key in keys:
-        place = config.origins[key] if key_of(key).variable in (env or {}) else f"{key} in {line_of(file, key)}"
-        assert place in finding.hint
+        origin = str(config.origins[key]) if key_of(key).variable in (env or {}) else f"{key} in {line_of(file, key)}"
+        assert origin in finding.hint
     assert hint in finding.hint
     return config
 
@@ -35,7 +35,7 @@ def clean(tmp_path, changes):
 
 @pytest.mark.parametrize("changes", [{}, E2B, MOUNTED, GOOGLE, TELEMETRY, CONTROL_KV])
 @pytest.mark.parametrize("env", ["development", "production"])
-def test_sound_configurations_pass_all_rules(tmp_path, changes, env):
+def test_valid_configurations_pass_all_rules(tmp_path, changes, env):
     clean(tmp_path, {**changes, "global.env": env})
 
 
@@ -43,7 +43,7 @@ def test_sound_configurations_pass_all_rules(tmp_path, changes, env):
 
 
 @pytest.mark.parametrize(
-    ("path", "url", "said"),
+    ("path", "url", "expected"),
     [
         ("postgres.control_plane.direct_url", "postgres:5432/mistle", "scheme and //"),
         ("postgres.control_plane.pooled_url", "postgres://u:p@/mistle", "no host"),
@@ -65,8 +65,8 @@ def test_sound_configurations_pass_all_rules(tmp_path, changes, env):
         ("object_store.assets.endpoint", "s3.example.com", "scheme and //"),
     ],
 )
-def test_malformed_url(tmp_path, path, url, said):
-    config = check(tmp_path, {path: url}, "config.malformed-url", Status.FAIL, path, message=said, hint="correct ")
+def test_malformed_url(tmp_path, path, url, expected):
+    config = check(tmp_path, {path: url}, "config.malformed-url", Status.FAIL, path, message=expected, hint="correct ")
     assert config.broken == {path}
     assert path not in config.values
 
@@ -106,7 +106,7 @@ def test_valkey_url(tmp_path, url):
     clean(tmp_path, {"kv.data_plane.url": url})
 
 
-# Rules that span keys
+# Rules across keys
 
 
 @pytest.mark.parametrize(("provider", "backend"), [("docker", "archil"), ("e2b", "docker_volume")])
@@ -169,7 +169,7 @@ def test_localhost_in_a_public_url_in_production(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("entry", "said"),
+    ("entry", "text"),
     [
         ("https://app.mistle.example/", 'write "https://app.mistle.example"'),
         ("https://app.mistle.example/login", 'write "https://app.mistle.example"'),
@@ -181,23 +181,23 @@ def test_localhost_in_a_public_url_in_production(tmp_path):
         ("null", "item 2 is not an origin"),
     ],
 )
-def test_origin_that_never_matches(tmp_path, entry, said):
+def test_origin_that_never_matches(tmp_path, entry, text):
     path = f"{AUTH}.trusted_origins"
     changes = {path: ["https://app.mistle.example", entry]}
-    check(tmp_path, changes, "config.origin-never-matches", Status.FAIL, path, message=said, hint="no trailing slash")
+    check(tmp_path, changes, "config.origin-never-matches", Status.FAIL, path, message=text, hint="no trailing slash")
 
 
 def test_origin_not_trusted(tmp_path):
     path = f"{AUTH}.trusted_origins"
     changes = {path: ["https://other.mistle.example"]}
-    said = 'does not hold "https://app.mistle.example"'
+    expected = 'does not hold "https://app.mistle.example"'
     check(
         tmp_path,
         changes,
         "config.origin-not-trusted",
         Status.FAIL,
         path,
-        message=said,
+        message=expected,
         hint="add the dashboard's origin",
     )
 
@@ -239,7 +239,7 @@ def test_placeholder(tmp_path, path, value):
     assert config.broken == {path}
 
 
-def test_placeholder_in_what_mistle_does_not_read(tmp_path):
+def test_placeholder_in_a_section_that_mistle_ignores(tmp_path):
     clean(tmp_path, {"sandbox.e2b.api_key": "replace-with-e2b-api-key"})
 
 
@@ -272,8 +272,8 @@ def test_shared_secret(tmp_path, other):
         [path, other], key=lambda name: (name.startswith(("internal", "sandbox")), name.startswith("sandbox"))
     )
     changes = {path: f"same-{STRONG}", other: f"same-{STRONG}"}
-    said = " and ".join(names)
-    check(tmp_path, changes, "config.shared-secret", Status.WARN, *names, message=said, hint="of its own")
+    expected = " and ".join(names)
+    check(tmp_path, changes, "config.shared-secret", Status.WARN, *names, message=expected, hint="of its own")
 
 
 def test_shared_secret_with_a_password_in_a_url(tmp_path):
@@ -292,8 +292,8 @@ def test_shared_secret_with_a_password_in_a_url(tmp_path):
 def test_insecure_url(tmp_path, path):
     scheme = "ws" if "_ws_" in path else "http"
     changes = {path: f"{scheme}://app.mistle.example"}
-    said = f"begins with {scheme}://"
-    check(tmp_path, {**PRODUCTION, **changes}, "config.insecure-url", Status.WARN, path, message=said, hint="use https")
+    text = f"begins with {scheme}://"
+    check(tmp_path, {**PRODUCTION, **changes}, "config.insecure-url", Status.WARN, path, message=text, hint="use https")
     assert "config.insecure-url" not in [finding.id for finding in load(write(tmp_path, changes), {}).findings]
 
 
@@ -310,8 +310,8 @@ def test_test_faults(tmp_path):
 def test_prefix_collision(tmp_path, url):
     keys = ("kv.control_plane.key_prefix", "kv.data_plane.key_prefix")
     changes = {**CONTROL_KV, "kv.control_plane.key_prefix": "mistle", "kv.control_plane.url": url}
-    said = 'under "mistle" in one database at valkey:6379'
-    check(tmp_path, changes, "config.prefix-collision", Status.FAIL, *keys, message=said, hint="its own prefix")
+    expected = 'under "mistle" in one database at valkey:6379'
+    check(tmp_path, changes, "config.prefix-collision", Status.FAIL, *keys, message=expected, hint="its own prefix")
     clean(tmp_path, {**changes, "kv.control_plane.url": "redis://valkey/1"})
     clean(tmp_path, {**changes, "kv.control_plane.key_prefix": "other"})
 
@@ -340,7 +340,7 @@ def test_hint_names_the_variable_that_won(tmp_path):
 # The catalogue
 
 
-def test_every_cause_is_met_in_a_test():
+def test_every_cause_has_a_test():
     tests = "".join(
         Path(__file__).with_name(name).read_text() for name in ("test_config.py", "test_overrides.py", "test_rules.py")
     )

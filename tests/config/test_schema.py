@@ -6,7 +6,7 @@ from preflight.config.schema.conditions import ALWAYS, OPTIONAL
 from preflight.config.schema.keys import BY_PATH, KEYS, VERSION, Secrecy, in_use, key_of
 from preflight.config.schema.types import Boolean, Choice, Integer, ListOf, Text, Versioned
 
-# key | type | required | secret | variable, where it does not follow from the path
+# key | type | required | secret | variable, if it does not follow from the path
 DOCUMENTED = """
 global.env | development or production | yes | | MISTLE_ENV
 telemetry.enabled | bool | yes
@@ -106,7 +106,7 @@ ROWS = [[*(cell.strip() for cell in line.split("|")), "", ""][:5] for line in DO
 
 
 def words(key_type: object) -> str:
-    """A type in the documentation's words."""
+    """The documentation's text for a type."""
     match key_type:
         case Versioned():
             return "versioned"
@@ -114,7 +114,7 @@ def words(key_type: object) -> str:
             return "str"
         case Text(schemes=(scheme, *_)):
             return scheme
-        case Choice(words=words_):
+        case Choice(allowed=words_):
             return " or ".join(words_)
         case Integer(minimum=least, maximum=most):
             return f"int {least}-{most if most < 2**53 - 1 else ''}"

@@ -1,4 +1,4 @@
-"""The line of each key, and whatever a path may name that is no configuration."""
+"""The line of each key, and files that are no configuration."""
 
 import os
 from collections.abc import Iterator
@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from preflight.config.loader import ConfigError, load
+from preflight.config.origin import DEFAULT, InFile
 from tests.harness.configs import Raw, environment, write
 
 API = "services.control_plane_api"
@@ -31,7 +32,7 @@ def test_lines_of_every_way_to_write_a_key(tmp_path):
         newline="",
     )
     origins = load(file, {}).origins
-    assert {path: int(origin.removeprefix("odd.toml:")) for path, origin in origins.items() if origin != "default"} == {
+    assert {path: origin.line for path, origin in origins.items() if origin != DEFAULT} == {
         "sandbox.tokens.connect.secret": 1,
         "sandbox.tokens.connect.issuer": 1,
         f"{API}.auth.trusted_origins": 5,
@@ -41,11 +42,11 @@ def test_lines_of_every_way_to_write_a_key(tmp_path):
     }
 
 
-def test_lines_of_a_monstrous_file_are_given_up_in_time(tmp_path):
+def test_lines_of_a_huge_file_are_limited(tmp_path):
     items = "  'x',\n" * 15000
     config = load(write(tmp_path, {"global.zzz": Raw(f"[\n{items}]")}), {})
-    assert config.origins["global.env"] == "mistle.toml:2"
-    assert config.origins["email.smtp.port"] == "mistle.toml"
+    assert config.origins["global.env"] == InFile("mistle.toml", 2)
+    assert config.origins["email.smtp.port"] == InFile("mistle.toml")
 
 
 def write_bytes(content: bytes):
@@ -79,7 +80,7 @@ def make_loop(directory: Path) -> Path:
 
 
 @pytest.mark.parametrize(
-    ("make", "said"),
+    ("make", "expected"),
     [
         (write_bytes(b"a = '\xff'"), "is not UTF-8 (at byte 5)"),
         (write_bytes("a = 1".encode("utf-16")), "is UTF-16"),
@@ -112,12 +113,12 @@ def make_loop(directory: Path) -> Path:
         (lambda directory: Path("a\0b"), "cannot be read: embedded null byte"),
     ],
 )
-def test_bad_file_is_one_clear_line(tmp_path, make, said):
+def test_bad_file_is_one_clear_line(tmp_path, make, expected):
     path = make(tmp_path)
     with pytest.raises(ConfigError) as caught:
         load(path, {}, 0.5)
     message = str(caught.value)
-    assert said in message
+    assert expected in message
     assert message.startswith(str(path)[:200]) or "null" in message
     assert "\n" not in message
     assert "sesame" not in message
@@ -145,7 +146,7 @@ def test_blank_config_path_is_an_error(blank):
         load(None, {"MISTLE_CONFIG_PATH": blank, **environment()})
 
 
-def test_nothing_at_all_is_an_error():
+def test_no_configuration_is_an_error():
     with pytest.raises(ConfigError, match=r"^there is no configuration: name a file"):
         load(None, {"PATH": "/bin"})
 

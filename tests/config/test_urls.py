@@ -1,4 +1,4 @@
-"""URLs are read as Node reads them, and a refusal says why without a word of the URL."""
+"""URLs are parsed as Node parses them; the reason of a refusal holds no part of the URL."""
 
 import pytest
 from hypothesis import given
@@ -80,11 +80,11 @@ BAD = [
 ]
 
 
-@pytest.mark.parametrize(("text", "said"), BAD)
-def test_bad_url_is_refused_with_a_reason(text, said):
+@pytest.mark.parametrize(("text", "expected"), BAD)
+def test_bad_url_is_refused_with_a_reason(text, expected):
     with pytest.raises(BadUrl) as caught:
         parse(text)
-    assert said in caught.value.reason
+    assert expected in caught.value.reason
     assert "ame" not in caught.value.reason.replace("name", "")
 
 

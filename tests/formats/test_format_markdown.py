@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from checks.core.check import Status
 from checks.core.text import clean
+from preflight.config.origin import InReport
 from preflight.formats import FORMATS
 from preflight.report.model import KeyVerdict, Report
 from tests.harness.format_readers import markdown, markdown_tokens
@@ -117,7 +118,7 @@ def hostile(words: str) -> Report:
         DIRECT, name=words, target=words, findings=(replace(REJECTED, message=words, hint=words, fields=(words,)),)
     )
     evicting = replace(DIRECT, findings=(replace(EVICTS, message=words, fields=()),))
-    keys = (KeyVerdict(words, Status.FAIL, "probed", words, (words,)), REPORT.keys[0])
+    keys = (KeyVerdict(words, Status.FAIL, "probed", InReport(words), (words,)), REPORT.keys[0])
     return of(CONFIG, broken, evicting, keys=keys, config=words, detail=1)
 
 

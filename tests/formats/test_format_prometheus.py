@@ -10,6 +10,7 @@ from prometheus_client.metrics_core import Metric
 
 from checks.core.check import Status
 from checks.core.text import clean
+from preflight.config.origin import InFile
 from preflight.formats import FORMATS
 from preflight.formats.prometheus import METRICS
 from preflight.report.model import KeyVerdict, Report
@@ -111,7 +112,7 @@ def labels(report: Report) -> set[tuple[tuple[str, str], ...]]:
 def test_a_series_stays_the_same_whatever_is_seen():
     """An alert on one would otherwise end because the words changed."""
     words = replace(REJECTED, message="10.0.0.7:5432 says 17", hint="at 12:00", layer=EVICTS.layer, seconds=3.0)
-    keys = tuple(replace(verdict, evidence="none", origin="other.toml:9") for verdict in REPORT.keys)
+    keys = tuple(replace(verdict, evidence="none", origin=InFile("other.toml", 9)) for verdict in REPORT.keys)
     changed = tuple(
         replace(result, target="other:1", seconds=9.0, findings=(words,)) if result is DIRECT else result
         for result in REPORT.results

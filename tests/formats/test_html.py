@@ -89,7 +89,7 @@ def test_every_key_check_and_finding_is_there():
     for verdict in report.keys:
         assert f"{verdict.key} " in text
         assert verdict.origin
-        assert verdict.origin in text
+        assert str(verdict.origin) in text
     for result, finding in report.pairs:
         assert result.name in text
         assert result.target in text

@@ -73,7 +73,7 @@ def _words(type_: Type) -> Iterator[str]:
     match type_:
         case Text(schemes=schemes):
             yield from (f"{scheme}://" for scheme in schemes)
-        case Choice(words=words):
+        case Choice(allowed=words):
             yield from words
         case ListOf(item=item):
             yield from _words(item)

@@ -81,7 +81,7 @@ def _of(type_: Type, word: str) -> Values:
             return TEXTS
         case Text(schemes=schemes):
             return urls(word, st.sampled_from(schemes))
-        case Choice(words=words):
+        case Choice(allowed=words):
             return st.sampled_from(words)
         case Boolean():
             return st.booleans()

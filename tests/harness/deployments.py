@@ -5,6 +5,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 
 from checks.core.check import Finding, Layer, Status
+from preflight.config.origin import InFile, InReport
 from preflight.plan.resource import Resource
 from preflight.plan.resources import RESOURCES
 from preflight.report.model import Report, Result
@@ -59,7 +60,7 @@ UNKNOWN = Finding(
 def report(results: Sequence[Result], **about: object) -> Report:
     """Of a run, with the keys that the results name."""
     keys = dict.fromkeys((*UNPROBED, *(key for result in results for key in result.keys)))
-    origins = {key: f"mistle.toml:{number}" for number, key in enumerate(keys, 5)}
+    origins = {key: InFile("mistle.toml", number) for number, key in enumerate(keys, 5)}
     base = Report(
         version="1.2.3",
         command="run",
@@ -92,7 +93,7 @@ def relabelled(text: str, shape: Report | None = None) -> Report:
     shown = shape or deployment(BROKEN, service=None)
     results = tuple(_relabelled(text, result) for result in shown.results)
     keys = tuple(
-        replace(verdict, key=f"{text}{number}", origin=text, findings=(text,), checks=(text,))
+        replace(verdict, key=f"{text}{number}", origin=InReport(text), findings=(text,), checks=(text,))
         for number, verdict in enumerate(shown.keys)
     )
     about = {"version": text, "command": text, "config": text, "stage": text}

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 
 from checks.core.check import Finding, Layer, Status
+from preflight.config.origin import InReport
 from preflight.report.model import KeyVerdict, Report, Result
 
 MARK = "Zq7"  # in every word: what of it must still be seen
@@ -85,7 +86,7 @@ def report(word: str) -> Report:
         started_at=datetime(2026, 11, 23, 10, tzinfo=UTC),
         seconds=0.5,
         results=(Result(NAME, "postgres", word, (KEY,), findings, 0.1),),
-        keys=(KeyVerdict(KEY, Status.FAIL, "probed", word, ("postgres.fail",), (NAME,)),),
+        keys=(KeyVerdict(KEY, Status.FAIL, "probed", InReport(word), ("postgres.fail",), (NAME,)),),
         detail=1,
     )
 

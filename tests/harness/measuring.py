@@ -22,6 +22,7 @@ from checks.core.check import Finding, Layer, Settings, Status
 from checks.core.roots import Trust
 from checks.net.http import Endpoint
 from checks.object_store.client import Bucket, client
+from preflight.config.origin import InFile
 from preflight.run.runner import run
 from tests.harness.run_check import CheckRun, planned
 
@@ -108,7 +109,7 @@ def _measure(
         check = replace(check, endpoint=Endpoint(*place))  # type: ignore[call-arg]
     settings = Settings(Trust(extra and Path(extra)), timeout)
     started, before = time.perf_counter(), time.process_time()
-    done = run((check,), settings, deadline=timeout + 5, origins=dict.fromkeys(values, "mistle.toml"))
+    done = run((check,), settings, deadline=timeout + 5, origins=dict.fromkeys(values, InFile("mistle.toml")))
     seconds, busy = time.perf_counter() - started, time.process_time() - before
     findings = [asdict(finding) for finding in done.results[0].findings]
     return {"findings": findings, "seconds": seconds, "busy": busy, "peak": _peak()}

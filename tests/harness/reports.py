@@ -5,6 +5,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 
 from checks.core.check import Finding, Layer, Status
+from preflight.config.origin import DEFAULT, InFile, InVariable
 from preflight.report.model import KeyVerdict, Report, Result
 
 URL, POOLED, PREFIX = (
@@ -53,10 +54,12 @@ REPORT = Report(
         Result("kv.data_plane", "valkey", "kv:6379", (PREFIX,), (EVICTS,), 12.5),
     ),
     keys=(
-        KeyVerdict("global.env", Status.OK, "validated", "MISTLE_ENV"),
-        KeyVerdict(URL, Status.FAIL, "probed", "mistle.toml:42", (REJECTED.id,), ("postgres.control_plane.direct",)),
+        KeyVerdict("global.env", Status.OK, "validated", InVariable("MISTLE_ENV")),
+        KeyVerdict(
+            URL, Status.FAIL, "probed", InFile("mistle.toml", 42), (REJECTED.id,), ("postgres.control_plane.direct",)
+        ),
         KeyVerdict(POOLED, Status.SKIP, "validated", None, (), ("postgres.control_plane.pooled",)),
-        KeyVerdict(PREFIX, Status.WARN, "probed", "default", (EVICTS.id,), ("kv.data_plane",)),
+        KeyVerdict(PREFIX, Status.WARN, "probed", DEFAULT, (EVICTS.id,), ("kv.data_plane",)),
     ),
 )
 

@@ -13,10 +13,15 @@ from checks.core.recorder import Recorder
 from checks.core.roots import Trust
 from checks.core.threads import Loop
 from preflight.config.loader import Config
+from preflight.config.origin import InFile
+from preflight.config.schema.keys import BY_PATH, KEYS
+from preflight.config.schema.types import Integer
+from preflight.config.values import Values
 from preflight.plan.plan import plan
 from preflight.report.attribution import attribute
 
 FILE = "mistle.toml"
+DEFAULTS = {key.path: key.default for key in KEYS if key.default is not None}
 
 
 @dataclass(frozen=True)
@@ -66,16 +71,22 @@ class CheckRun:
 
 
 def planned(name: str, values: Mapping[str, object], stage: str = "live") -> Check:
-    """The check of this name that these configuration values make."""
+    """The check of this name that these configuration values and the defaults make."""
     config = Config(
-        values=values,
-        origins={key: f"{FILE}:{number}" for number, key in enumerate(values, 1)},
+        values=Values(DEFAULTS | {path: _typed(path, value) for path, value in values.items()}),
+        origins={key: InFile(FILE, number) for number, key in enumerate(values, 1)},
         findings=(),
         broken=frozenset(),
         keys={},
         secrets=(),
     )
     return next(check for check in plan(config, stage=stage).checks if check.name == name)
+
+
+def _typed(path: str, value: object) -> object:
+    """The value; a number that was written as text is converted."""
+    type_ = BY_PATH[path].type if path in BY_PATH else None
+    return type_.accept(type_.parse(value)) if isinstance(type_, Integer) and isinstance(value, str) else value
 
 
 def run_check(
@@ -94,7 +105,7 @@ def run_check(
     record = Recorder(check, Settings(_loaded(extra), timeout, read_only))
     with asyncio.Runner(loop_factory=Loop) as runner:
         runner.run(_run(check, record))
-    origins = dict.fromkeys(values, FILE)
+    origins = dict.fromkeys(values, InFile(FILE))
     return CheckRun(attribute(check, (check,), record.finish(), origins), record.facts)
 
 

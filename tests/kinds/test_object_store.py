@@ -17,6 +17,7 @@ from checks.net.http import Endpoint
 from checks.object_store.client import Bucket
 from checks.object_store.store import Store
 from preflight.config.loader import Config
+from preflight.config.values import Values
 from preflight.plan.plan import plan
 from preflight.run.runner import run
 from tests.harness import faults, profiles
@@ -763,7 +764,7 @@ def test_region_of_a_mounted_bucket_is_found(swift: ObjectStore) -> None:
 )
 def test_services_that_use_each_store(changes: dict[str, object], service: str | None, names: list[str]) -> None:
     both = values("http://s3.example") | mounted("http://s3.example") | changes
-    config = Config(values=both, origins={}, findings=(), broken=frozenset(), keys={}, secrets=())
+    config = Config(values=Values(both), origins={}, findings=(), broken=frozenset(), keys={}, secrets=())
     assert [check.name for check in plan(config, service=service).checks] == names
 
 

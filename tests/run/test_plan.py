@@ -1,4 +1,4 @@
-"""From a configuration to checks: what is planned, for whom, and what is not."""
+"""The checks that a configuration, a service and a selection make, and those that they do not."""
 
 from fnmatch import fnmatch
 from pathlib import Path
@@ -66,7 +66,7 @@ def test_valkey_database_is_the_first_where_none_is_named(tmp_path: Path, path: 
     assert planned.database == database
 
 
-def test_what_is_named_is_planned(config: Config) -> None:
+def test_named_resources_are_planned(config: Config) -> None:
     assert set(names(config)) == SELF_HOSTED
 
 
@@ -105,7 +105,7 @@ def test_names_below_localhost_are_not_looked_up(tmp_path: Path, domain: str) ->
     assert "sandbox.publish_base_domain" not in names(config)
 
 
-def test_a_broken_key_blocks_its_own_family_alone(tmp_path: Path) -> None:
+def test_broken_key_blocks_only_its_own_checks(tmp_path: Path) -> None:
     config = load(configs.write(tmp_path, {"kv.data_plane.url": "redis://"}), {})
     made = plan(config)
     assert {check.name for check in made.checks} == SELF_HOSTED - {"kv.data_plane"}
@@ -173,7 +173,7 @@ def test_selection(config: Config, selection: dict[str, list[str]], expected: li
     assert names(config, **selection) == expected
 
 
-def test_what_is_left_out_is_remembered(config: Config) -> None:
+def test_keys_of_unselected_checks(config: Config) -> None:
     assert f"{configs.MASTER_KEYS}.1" in plan(config, only=["*.direct"]).unselected
     assert "kv.data_plane.url" in plan(config, only=["postgres"]).unselected
 
@@ -198,7 +198,7 @@ def test_planes_that_share_a_url_are_one_target(tmp_path: Path) -> None:
     assert control.connections == 40
 
 
-def test_a_plane_that_nobody_asked_for_is_not_looked_at(tmp_path: Path) -> None:
+def test_unselected_plane_is_not_checked(tmp_path: Path) -> None:
     (control,) = shared(tmp_path, service="control_plane_migrations")
     assert control.planes == ("control_plane",)
 

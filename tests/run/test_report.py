@@ -1,4 +1,4 @@
-"""What is said of each key, and the exit code that follows."""
+"""The verdict on each key, and the exit code of the report."""
 
 import json
 from collections.abc import Mapping
@@ -8,12 +8,13 @@ from datetime import UTC, datetime
 import pytest
 
 from checks.core.check import Check, Finding, Layer, Status
+from preflight.config.origin import DEFAULT, InFile, InVariable
 from preflight.formats.shared.documents import to_json
 from preflight.report.attribution import attribute
 from preflight.report.model import Report, Result, fact, ignoring
 from preflight.report.verdicts import verdicts
 
-ORIGINS = {"a.url": "mistle.toml:42", "b.url": "MISTLE_B_URL", "a.key": "default"}
+ORIGINS = {"a.url": InFile("mistle.toml", 42), "b.url": InVariable("MISTLE_B_URL"), "a.key": DEFAULT}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -72,25 +73,25 @@ def test_fields_become_the_keys_they_came_from():
         ('say {"json": 1}', 'say {"json": 1}'),
     ],
 )
-def test_hint_names_the_places_to_edit(hint: str, filled: str):
+def test_hint_names_the_origins_of_keys(hint: str, filled: str):
     check = toy(url=("a.url",), other=("b.url", "c.key"))
     (found,) = attributed(check, replace(finding(fields=("other",)), hint=hint))
     assert found.hint == filled
 
 
-def test_finding_of_a_siblings_key_is_left_to_the_sibling():
+def test_finding_about_a_siblings_key_is_the_siblings():
     direct, pooled = toy("direct", direct=("a.url",)), toy("pooled", pooled=("b.url",))
     found = finding(fields=("pooled",))
     assert attributed(direct, found, siblings=(direct, pooled)) == ()
     assert attributed(pooled, found, siblings=(direct, pooled))[0].fields == ("b.url",)
 
 
-def test_failure_of_fields_that_nobody_maps_blames_every_key_of_the_check():
+def test_failure_of_unmapped_fields_blames_every_key_of_the_check():
     (found,) = attributed(toy(url=("a.url",), key=("a.key",)), finding(fields=("port",)))
     assert found.fields == ("a.url", "a.key")
 
 
-def test_passed_rung_of_fields_that_nobody_maps_proves_nothing():
+def test_passed_layer_of_unmapped_fields_proves_nothing():
     (found,) = attributed(toy(), finding(Status.OK, ("port",)))
     assert found.fields == ()
 
@@ -99,9 +100,9 @@ def test_finding_without_fields_stays():
     assert attributed(toy(), finding(Status.SKIP))[0].fields == ()
 
 
-def test_key_that_a_passed_rung_proves_is_ok_and_probed():
+def test_key_that_a_passed_layer_proves_is_ok_and_probed():
     shown = verdict("a.url", result(finding(Status.OK, ("a.url",), layer=Layer.DNS)))
-    assert (shown.status, shown.evidence, shown.origin) == (Status.OK, "probed", "mistle.toml:42")
+    assert (shown.status, shown.evidence, shown.origin) == (Status.OK, "probed", InFile("mistle.toml", 42))
     assert (shown.checks, shown.findings) == (("toy.a",), ())
 
 
@@ -117,7 +118,7 @@ def test_key_with_nothing_to_probe_is_ok_and_only_validated():
     assert (shown.status, shown.evidence, shown.checks) == (Status.OK, "validated", ())
 
 
-def test_key_whose_rung_was_not_reached_is_skipped():
+def test_key_whose_layer_was_not_reached_is_skipped():
     refused = finding(fields=("a.url",), layer=Layer.CONNECT)
     shown = verdict("a.key", result(refused, finding(Status.SKIP), keys=("a.url", "a.key")), listed=("a.key",))
     assert (shown.status, shown.evidence) == (Status.SKIP, "validated")
@@ -138,7 +139,7 @@ def test_key_that_is_broken_fails_without_evidence():
 
 
 @pytest.mark.parametrize("id_", ["run.interrupted", "internal.bug"])
-def test_key_of_a_check_that_was_cut_short_is_not_proven_by_its_lower_rungs(id_: str):
+def test_key_of_a_check_that_was_cut_short_is_not_proven_by_its_lower_layers(id_: str):
     cut = result(finding(Status.OK, ("a.url",), layer=Layer.DNS), finding(Status.SKIP, id_=id_))
     assert verdict("a.url", cut).status is Status.SKIP
 
@@ -146,7 +147,7 @@ def test_key_of_a_check_that_was_cut_short_is_not_proven_by_its_lower_rungs(id_:
 def test_key_that_is_blamed_but_not_listed_gets_a_verdict_after_the_others():
     shown = verdicts(("a.url",), (result(finding(fields=("a.nonsense",))),), ORIGINS)
     assert [(each.key, each.status, each.origin) for each in shown] == [
-        ("a.url", Status.SKIP, "mistle.toml:42"),
+        ("a.url", Status.SKIP, InFile("mistle.toml", 42)),
         ("a.nonsense", Status.FAIL, None),
     ]
     assert shown[1].checks == ("toy.a",)
@@ -205,6 +206,6 @@ def test_fact_is_what_every_document_can_hold(case: str) -> None:
 
 
 @pytest.mark.parametrize("number", [float("inf"), float("nan")])
-def test_document_that_would_be_no_json_is_none(number: float) -> None:
+def test_number_that_json_cannot_hold(number: float) -> None:
     with pytest.raises(ValueError, match="not JSON compliant"):
         to_json({"number": number})

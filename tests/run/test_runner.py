@@ -18,6 +18,7 @@ from checks.core.check import Cause, Check, CheckTimeout, Diagnosis, Layer, Sett
 from checks.core.recorder import Recorder
 from checks.core.roots import Trust
 from checks.core.threads import in_thread
+from preflight.config.origin import InFile
 from preflight.report.model import Result
 from preflight.report.run_causes import DEADLINE
 from preflight.run.execution import Execution
@@ -158,7 +159,7 @@ class Counts(Toy):
 
 
 SOURCES = {"url": ("a.url",), "key": ("a.key",)}
-ORIGINS = {"a.url": "mistle.toml:1", "a.key": "mistle.toml:2"}
+ORIGINS = {"a.url": InFile("mistle.toml", 1), "a.key": InFile("mistle.toml", 2)}
 
 
 def made(*kinds: type[Toy]) -> tuple[Toy, ...]:

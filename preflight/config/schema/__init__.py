@@ -1,1 +1,1 @@
-"""Every key of the configuration, its type, and when it is required."""
+"""Every key of the configuration, its type, and when Mistle requires it."""

@@ -1,4 +1,4 @@
-"""When Mistle requires a key, or reads it at all: conditions over a configuration, as named data."""
+"""The conditions under which Mistle requires a key or reads it, each with its text."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ from preflight.config.tree import Tree, lookup
 
 @dataclass(frozen=True)
 class Requirement:
-    """``words`` continues the sentence "required …"."""
+    """A condition. ``text`` continues the sentence "required …"."""
 
-    words: str
+    text: str
     holds: Callable[[Tree], bool]
 
     def __or__(self, other: Requirement) -> Requirement:
-        return Requirement(f"{self.words}, or {other.words}", lambda tree: self.holds(tree) or other.holds(tree))
+        return Requirement(f"{self.text}, or {other.text}", lambda tree: self.holds(tree) or other.holds(tree))
 
     def __and__(self, other: Requirement) -> Requirement:
-        return Requirement(f"{self.words} and {other.words}", lambda tree: self.holds(tree) and other.holds(tree))
+        return Requirement(f"{self.text} and {other.text}", lambda tree: self.holds(tree) and other.holds(tree))
 
 
 ALWAYS = Requirement("always", lambda _: True)
@@ -28,24 +28,24 @@ OPTIONAL = Requirement("never", lambda _: False)
 
 def when(path: str, value: str | bool) -> Requirement:
     """When another key has this value."""
-    word = str(value).lower() if isinstance(value, bool) else f'"{value}"'
-    return Requirement(f"when {path} is {word}", lambda tree: _is(lookup(tree, path), value))
+    literal = str(value).lower() if isinstance(value, bool) else f'"{value}"'
+    return Requirement(f"when {path} is {literal}", lambda tree: _is(lookup(tree, path), value))
 
 
 def when_holds(path: str, item: str) -> Requirement:
-    """When another key's list holds this item."""
+    """When the list of another key contains this item."""
     return Requirement(f'when {path} holds "{item}"', lambda tree: _holds(lookup(tree, path), item))
 
 
 def with_section(path: str) -> Requirement:
-    """When its section exists."""
+    """When the section exists."""
     return Requirement(f"when [{path}] exists", lambda tree: isinstance(lookup(tree, path), dict))
 
 
 def unless_section(path: str, condition: Requirement) -> Requirement:
-    """On a condition, but then an empty section does as well."""
+    """On a condition; but an empty section satisfies it too."""
     return Requirement(
-        f"{condition.words} (an empty [{path}] is enough)",
+        f"{condition.text} (an empty [{path}] is enough)",
         lambda tree: condition.holds(tree) and not isinstance(lookup(tree, path), dict),
     )
 

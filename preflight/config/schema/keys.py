@@ -1,4 +1,4 @@
-"""The one table: every key of a Mistle configuration, its type, when it is required, how secret it is, its variable."""
+"""The table of all keys: type, variable, secrecy, default, and the condition under which the key is required."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ VERSION = "<version>"  # a path's last part that stands for any version number
 
 
 class Secrecy(Enum):
-    """Who made the secret: only one that the operator chose for Mistle alone can be too weak."""
+    """Who made the secret. Only those that the operator made for Mistle (CHOSEN) are checked for strength."""
 
     NONE = "none"
     ISSUED = "issued"
@@ -31,7 +31,7 @@ class Secrecy(Enum):
 
 @dataclass(frozen=True)
 class Key:
-    """One key. ``variable`` overrides it; ``default`` applies when it is not set."""
+    """One key. ``variable`` overrides the file; ``default`` applies if the key is not set."""
 
     path: str
     type: Type = TEXT
@@ -189,7 +189,7 @@ KEYS: tuple[Key, ...] = (
 )
 BY_PATH = {key.path: key for key in KEYS}
 
-# Where Mistle reads a key only on a condition; it ignores the rest, whatever they hold.
+# Mistle reads the keys of these sections only under a condition; otherwise it ignores whatever they hold.
 SWITCHES = (
     ("telemetry.", TELEMETRY_ENABLED),
     (f"{AUTH}.google.", GOOGLE_ENABLED),
@@ -202,10 +202,10 @@ SWITCHES = (
 
 
 def in_use(path: str, tree: Tree) -> bool:
-    """Whether Mistle reads this key, as the others stand."""
+    """Whether Mistle reads this key, given the values of the others."""
     return all(condition.holds(tree) for prefix, condition in SWITCHES if path.startswith(prefix))
 
 
 def key_of(path: str) -> Key:
-    """The row of a key's path; one row serves every version. Raises KeyError."""
+    """The row of a key's path; all versions share one row. Raises KeyError."""
     return BY_PATH.get(path) or BY_PATH[f"{path.rpartition('.')[0]}.{VERSION}"]

@@ -1,4 +1,4 @@
-"""The types of Mistle's keys: what each accepts from TOML, and how it reads an environment variable."""
+"""The types of Mistle's keys: which TOML values each accepts, and how it reads an environment variable."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _NAMES = {bool: "a boolean", int: "an integer", float: "a float", str: "a string
 
 
 class InvalidValue(Exception):
-    """A value that Mistle refuses: which cause, and what was observed (never a secret)."""
+    """Mistle refuses the value. ``message`` holds no secret."""
 
     def __init__(self, cause: Cause, message: str) -> None:
         super().__init__(message)
@@ -25,24 +25,24 @@ class InvalidValue(Exception):
 
 
 class UnreadableOverride:
-    """Stands in a tree for an override whose text could not be read."""
+    """The value in a tree of an override whose text could not be read."""
 
 
 def name_of(value: object) -> str:
-    """The value's type, in TOML's words."""
+    """TOML's name of the value's type."""
     if isinstance(value, list) and value and all(isinstance(item, dict) for item in value):
         return "an array of tables"
     return _NAMES.get(type(value), "a date or time")
 
 
 def shown(value: object) -> str:
-    """A value that is no secret, bounded and inert, for a message."""
+    """A value as text for a message: short, without control characters. Not for secrets."""
     return foreign(json.dumps(value, ensure_ascii=False, default=str), 80)
 
 
 @dataclass(frozen=True)
 class Text:
-    """A string that is not blank. ``schemes``: it is used as a URL of one of these schemes."""
+    """A string that is not blank. ``schemes``: Mistle uses it as a URL with one of these schemes."""
 
     schemes: tuple[str, ...] = ()
     expects: ClassVar[str] = "a string in quotes"
@@ -52,7 +52,7 @@ class Text:
         return text
 
     def accept(self, value: object) -> object:
-        """The value as Mistle sees it. Raises Wrong."""
+        """The value as Mistle sees it. Raises InvalidValue."""
         if not isinstance(value, str):
             raise InvalidValue(causes.WRONG_TYPE, f"is {name_of(value)}, must be {self.expects}")
         if not javascript.trim(value):
@@ -62,24 +62,24 @@ class Text:
 
 @dataclass(frozen=True)
 class Choice:
-    """One of a few words, letter for letter."""
+    """One of a few strings, case-sensitive."""
 
-    words: tuple[str, ...]
+    allowed: tuple[str, ...]
 
     @property
     def expects(self) -> str:
-        """What to write."""
-        return " or ".join(f'"{word}"' for word in self.words)
+        """The text that follows "must be"."""
+        return " or ".join(f'"{value}"' for value in self.allowed)
 
     def parse(self, text: str) -> object:
         """An override's value."""
         return text
 
     def accept(self, value: object) -> object:
-        """The value as Mistle sees it. Raises Wrong."""
+        """The value as Mistle sees it. Raises InvalidValue."""
         if not isinstance(value, str):
             raise InvalidValue(causes.WRONG_TYPE, f"is {name_of(value)}, must be {self.expects}")
-        if value not in self.words:
+        if value not in self.allowed:
             cause = causes.NOT_ALLOWED if javascript.trim(value) else causes.BLANK
             raise InvalidValue(cause, f"is {shown(value)}, must be {self.expects}")
         return value
@@ -94,7 +94,7 @@ class Integer:
 
     @property
     def expects(self) -> str:
-        """What to write."""
+        """The text that follows "must be"."""
         limits = (
             f"from {self.minimum}"
             if self.maximum == javascript.SAFE_INTEGER
@@ -110,7 +110,7 @@ class Integer:
             raise InvalidValue(causes.BAD_OVERRIDE, f"is {shown(text)}, must be {self.expects}") from None
 
     def accept(self, value: object) -> object:
-        """The value as Mistle sees it. Raises Wrong."""
+        """The value as Mistle sees it. Raises InvalidValue."""
         if isinstance(value, bool) or not isinstance(value, int | float):
             raise InvalidValue(causes.WRONG_TYPE, f"is {name_of(value)}, must be {self.expects}")
         if not self.minimum <= value <= self.maximum:  # true for nan as well
@@ -121,7 +121,7 @@ class Integer:
 
 
 def _brief(value: float) -> str:
-    """A number in a few characters, however long it is written."""
+    """A short text of a number, whatever its size."""
     return f"{value:.16g}" if abs(value) <= javascript.SAFE_INTEGER else "beyond any limit"
 
 
@@ -138,7 +138,7 @@ class Boolean:
         return text == "true"
 
     def accept(self, value: object) -> object:
-        """The value as Mistle sees it. Raises Wrong."""
+        """The value as Mistle sees it. Raises InvalidValue."""
         if not isinstance(value, bool):
             raise InvalidValue(causes.WRONG_TYPE, f"is {name_of(value)}, must be {self.expects}")
         return value
@@ -146,14 +146,14 @@ class Boolean:
 
 @dataclass(frozen=True)
 class ListOf:
-    """A list of at least one item, each of type ``item``; ``must_contain`` names the one that may not be left out."""
+    """A list of at least one item, each of type ``item``; one item must be ``must_contain``, unless that is blank."""
 
     item: Text | Choice
     must_contain: str = ""
 
     @property
     def expects(self) -> str:
-        """What to write."""
+        """The text that follows "must be"."""
         return "a list of strings" if isinstance(self.item, Text) else f"a list of {self.item.expects}"
 
     def parse(self, text: str) -> object:
@@ -161,7 +161,7 @@ class ListOf:
         return [item for item in map(javascript.trim, text.split(",")) if item]
 
     def accept(self, value: object) -> object:
-        """The value as Mistle sees it, a tuple. Raises Wrong."""
+        """The value as Mistle sees it, a tuple. Raises InvalidValue."""
         if not isinstance(value, list):
             raise InvalidValue(causes.WRONG_TYPE, f"is {name_of(value)}, must be {self.expects}")
         if not value:
@@ -174,13 +174,13 @@ class ListOf:
     def _item(self, number: int, item: object) -> object:
         try:
             return self.item.accept(item)
-        except InvalidValue as wrong:
-            raise InvalidValue(wrong.cause, f"item {number} {wrong.message}") from None
+        except InvalidValue as invalid:
+            raise InvalidValue(invalid.cause, f"item {number} {invalid.message}") from None
 
 
 @dataclass(frozen=True)
 class Versioned(Text):
-    """A string under a version number. One override holds all versions as a JSON object; it merges into the file's."""
+    """A string for each version number. One variable holds all as a JSON object, merged into the file's."""
 
     def parse(self, text: str) -> object:
         """An override's value: version → string."""

@@ -1,1 +1,1 @@
-"""Where values come from: the TOML file and the environment."""
+"""Reads values from the TOML file and the environment."""

@@ -1,4 +1,4 @@
-"""Reads the MISTLE_* variables, and lays them over a file's tree as Mistle does."""
+"""Reads the MISTLE_* variables, and overrides a file's tree with them as Mistle does."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ _VARIABLES = frozenset(key.variable for key in KEYS)
 
 @dataclass(frozen=True)
 class Overrides:
-    """``values``: path → value, or Wrong where the text could not be read. ``variables``: dotted path → variable.
-    ``unknown``: what to say of names that only look like overrides.
+    """``values``: path → value, or InvalidValue if the text could not be read. ``variables``: dotted path → variable.
+    ``unknown``: a message for each variable that only looks like an override.
     """
 
     values: Mapping[Path, object]
@@ -29,7 +29,7 @@ class Overrides:
     unknown: tuple[str, ...]
 
     def findings(self, origins: Origins) -> tuple[Finding, ...]:
-        """The variables that could not be read, and those that look like overrides but are none."""
+        """Blame the variables that could not be read, and those that only look like overrides."""
         return (
             *(
                 origins.finding(value.cause, dotted(path), message=value.message)
@@ -55,11 +55,11 @@ def read(environ: Mapping[str, str]) -> Overrides:
             parsed = _entries(key, _value(key, environ[key.variable]))
             values.update(parsed)
             variables.update(dict.fromkeys(map(dotted, parsed), key.variable))
-    unknown = filter(None, map(suggestions.override, _strangers(environ)))
+    unknown = filter(None, map(suggestions.override, _unknown_names(environ)))
     return Overrides(values, variables, tuple(unknown))
 
 
-def _strangers(environ: Mapping[str, str]) -> list[str]:
+def _unknown_names(environ: Mapping[str, str]) -> list[str]:
     return sorted(name for name in environ if name.startswith("MISTLE_") and name not in _VARIABLES)
 
 
@@ -68,8 +68,8 @@ def _value(key: Key, text: str) -> object:
         return InvalidValue(causes.BLANK_OVERRIDE, "is set but blank: to Mistle that is a value, and a wrong one")
     try:
         return key.type.parse(text)
-    except InvalidValue as wrong:
-        return wrong
+    except InvalidValue as invalid:
+        return invalid
 
 
 def _entries(key: Key, value: object) -> dict[Path, object]:

@@ -1,4 +1,4 @@
-"""Where each value comes from, and findings that say so as the operator would."""
+"""The origin of each value, and findings whose hints name it."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 
 from checks.core.check import Finding, Status
 from checks.core.text import clean
+from preflight.config import hints
+from preflight.config.origin import DEFAULT, InFile, InVariable, Origin
 from preflight.config.schema.keys import BY_PATH
 
 if TYPE_CHECKING:
@@ -15,7 +17,6 @@ if TYPE_CHECKING:
     from preflight.config.sources.toml_file import TomlFile
 
 _NAME = 200  # characters of a name that came from the operator's file
-DEFAULT = "default"
 
 
 @dataclass(frozen=True)
@@ -25,25 +26,26 @@ class Origins:
     file: TomlFile | None
     variables: Mapping[str, str] = field(default_factory=dict)
 
-    def of(self, path: str) -> str:
-        """For a key that is set: ``mistle.toml:42``, or the variable's name."""
-        return self.variables.get(path) or (self.file.place(path) if self.file else DEFAULT)
-
-    def place(self, path: str) -> str:
-        """What to edit: ``sandbox.provider in mistle.toml:12``, or the variable; of a missing key, where it belongs."""
+    def of(self, path: str) -> Origin:
+        """The origin of a key that is set."""
         if path in self.variables:
-            return self.variables[path]
-        if self.file:
-            return f"{clean(path, _NAME)} in {self.file.place(path)}"
-        return BY_PATH[path].variable if path in BY_PATH else clean(path, _NAME)
+            return InVariable(self.variables[path])
+        return self.position(path) or DEFAULT
+
+    def position(self, path: str) -> InFile | None:
+        """The line of the file that holds the key or, if it is missing, its section. None if there is no file."""
+        return self.file.position(path) if self.file else None
 
     def finding(self, cause: Cause, *paths: str, message: str, status: Status | None = None) -> Finding:
         """A finding that blames these keys."""
-        hint = cause.hint.format(blamed=" and ".join(map(self.place, paths)))
+        hint = hints.filled(cause.hint, {"blamed": paths}, self._to_edit)
         fields = tuple(clean(path, _NAME) for path in paths)
         return Finding(cause.id, cause.layer, cause.status if status is None else status, message, hint, fields)
 
-
-def place(key: str, origins: Mapping[str, str]) -> str:
-    """Where the operator wrote a key: ``email.smtp.port (mistle.toml:42)``."""
-    return f"{key} ({origins[key]})" if key in origins else key
+    def _to_edit(self, path: str) -> str:
+        """``sandbox.provider in mistle.toml:12``, or the variable."""
+        if path in self.variables:
+            return self.variables[path]
+        if position := self.position(path):
+            return f"{clean(path, _NAME)} in {position}"
+        return BY_PATH[path].variable if path in BY_PATH else clean(path, _NAME)

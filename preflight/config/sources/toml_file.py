@@ -1,4 +1,4 @@
-"""Reads the configuration's file, whatever it turns out to be."""
+"""Reads the configuration's file, which may be any file."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from checks.core import files
 from checks.core.text import clean
+from preflight.config.origin import InFile
 from preflight.config.sources.toml_lines import lines
 
 if TYPE_CHECKING:
@@ -17,15 +18,15 @@ if TYPE_CHECKING:
 
     from preflight.config.tree import Tree
 
-STANDARD_INPUT = "standard input"  # what it is called
-_LIMIT = 1 << 17  # bytes: what Linux lets a variable hold, and many times the largest real configuration
+STANDARD_INPUT = "standard input"  # its name in messages
+_LIMIT = 1 << 17  # bytes: the limit of a variable in Linux, and many times the largest real configuration
 _NAME = r"""(?:[\w-]++|"[^"\n]*+"|'[^'\n]*+')[ \t]*+"""
 _DEEP = re.compile(
     rf"(?<![\w-])(?:{_NAME}\.[ \t]*+){{100}}"
 )  # tomllib takes gigabytes for a name of thousands of parts
 _NESTED = "is nested too deeply: no Mistle configuration is"
-_WHERE = re.compile(r" \(at (?:line (\d+), column (\d+)|end of document)\)$")
-_COMPLAINTS = (  # tomllib's words may quote the file, these do not
+_POSITION = re.compile(r" \(at (?:line (\d+), column (\d+)|end of document)\)$")
+_MESSAGES = (  # instead of tomllib's, which may quote the file
     ("Invalid value", "a value is not TOML: text needs quotes"),
     ("Invalid statement", "this line is neither key = value nor [table]"),
     ("Invalid date", "a date or time that does not exist"),
@@ -43,7 +44,7 @@ _COMPLAINTS = (  # tomllib's words may quote the file, these do not
     ("Illegal character", "a control character"),
     ("Found invalid character", "a control character"),
 )
-_MARKS = (
+_BYTE_ORDER_MARKS = (
     (b"\xff\xfe", "is UTF-16: save it as UTF-8 without a byte order mark"),
     (b"\xfe\xff", "is UTF-16: save it as UTF-8 without a byte order mark"),
     (b"\xef\xbb\xbf", "begins with a byte order mark: save it as UTF-8 without one"),
@@ -51,7 +52,7 @@ _MARKS = (
 
 
 class ConfigError(Exception):
-    """The configuration cannot be read at all: one clear line, which holds nothing of the file's contents."""
+    """The configuration cannot be read. The message is one line, and quotes nothing of the file."""
 
 
 @dataclass(frozen=True)
@@ -62,15 +63,15 @@ class TomlFile:
     tree: Tree = field(repr=False)
     lines: Mapping[str, int] = field(repr=False)
 
-    def place(self, path: str) -> str:
-        """``mistle.toml:42``: the line of the key, else of the innermost table that it belongs in, else the file."""
+    def position(self, path: str) -> InFile:
+        """The line of the key, else of the innermost table that it belongs in, else the file without a line."""
         while path and path not in self.lines:
             path = path.rpartition(".")[0]
-        return f"{self.name}:{self.lines[path]}" if path else self.name
+        return InFile(self.name, self.lines.get(path))
 
 
 def read(source: Path | int, seconds: float) -> TomlFile:
-    """Read a file or a pipe, or standard input where its descriptor is given, within that time. Raises ConfigError."""
+    """Read a file or a pipe; of a descriptor, standard input. Raises ConfigError, also after ``seconds``."""
     shown = STANDARD_INPUT if isinstance(source, int) else clean(str(source), 300)
     text = _text(_bytes(source, shown, seconds), shown)
     if _DEEP.search(text):
@@ -79,7 +80,7 @@ def read(source: Path | int, seconds: float) -> TomlFile:
     try:
         return TomlFile(name, tomllib.loads(text), lines(text))
     except tomllib.TOMLDecodeError as error:
-        raise ConfigError(f"{shown} is not TOML: {_complaint(str(error))}") from None
+        raise ConfigError(f"{shown} is not TOML: {_message(str(error))}") from None
     except RecursionError:
         raise ConfigError(f"{shown} {_NESTED}") from None
     except ValueError:
@@ -94,9 +95,9 @@ def _bytes(source: Path | int, shown: str, seconds: float) -> bytes:
 
 
 def _text(content: bytes, shown: str) -> str:
-    for mark, complaint in _MARKS:
+    for mark, message in _BYTE_ORDER_MARKS:
         if content.startswith(mark):
-            raise ConfigError(f"{shown} {complaint}")
+            raise ConfigError(f"{shown} {message}")
     if b"\0" in content:
         line = content.count(b"\n", 0, content.index(b"\0")) + 1
         raise ConfigError(f"{shown} holds a NUL character (line {line}): it is not a text file")
@@ -106,9 +107,9 @@ def _text(content: bytes, shown: str) -> str:
         raise ConfigError(f"{shown} is not UTF-8 (at byte {error.start}): save it as UTF-8") from None
 
 
-def _complaint(words: str) -> str:
-    where = _WHERE.search(words)
-    said = next((ours for theirs, ours in _COMPLAINTS if words.startswith(theirs)), "it cannot be parsed")
-    if where and where[1]:
-        return f"{said} (line {where[1]}, column {where[2]})"
-    return f"{said} (at the end of the file)" if where else said
+def _message(of_tomllib: str) -> str:
+    position = _POSITION.search(of_tomllib)
+    message = next((ours for theirs, ours in _MESSAGES if of_tomllib.startswith(theirs)), "it cannot be parsed")
+    if position and position[1]:
+        return f"{message} (line {position[1]}, column {position[2]})"
+    return f"{message} (at the end of the file)" if position else message

@@ -1,4 +1,4 @@
-"""The line of each key in a TOML document. tomllib does not tell, so each statement is parsed once more, by itself."""
+"""The line of each key in a TOML document. tomllib does not return it, so each statement is parsed again, alone."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from preflight.config.tree import Path, Tree, dotted
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-_PATIENCE = 1 << 21  # characters parsed in all: a value of many lines is tried again at each of them
+_MAX_PARSED = 1 << 21  # characters in all: a value of many lines is parsed again at each of them
 
 
 def lines(document: str) -> dict[str, int]:
-    """The first line of each key and table of a valid document, by dotted path; of a monstrous one, not of all."""
-    found: dict[str, int] = {}
+    """The first line of each key and table of a valid document, by dotted path; if it is huge, only of the first."""
+    by_path: dict[str, int] = {}
     header: Path = ()
     for number, statement, tree in _statements(document.replace("\r\n", "\n").split("\n")):
         names = list(_paths(tree))
@@ -25,21 +25,21 @@ def lines(document: str) -> dict[str, int]:
         else:
             names = [header + path for path in names]
         for path in names:
-            found.setdefault(dotted(path), number)
-    return found
+            by_path.setdefault(dotted(path), number)
+    return by_path
 
 
 def _statements(document: list[str]) -> Iterator[tuple[int, str, Tree]]:
     """Each statement: the number of its first line, its text, its tree."""
-    statement, first, work = "", 1, 0
+    statement, first, parsed = "", 1, 0
     for number, line in enumerate(document, 1):
         if not statement:
             first = number
             if line.strip()[:1] in ("", "#"):
                 continue
         statement += line + "\n"
-        work += len(statement)
-        if work > _PATIENCE:
+        parsed += len(statement)
+        if parsed > _MAX_PARSED:
             return
         tree = _parsed(statement)
         if tree is not None:

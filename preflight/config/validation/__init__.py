@@ -1,1 +1,1 @@
-"""What makes a configuration invalid."""
+"""Validates a configuration: its schema, single values, and rules across keys."""

@@ -1,4 +1,4 @@
-"""Holds a tree to the schema: types, limits, unknown and missing keys, all at once."""
+"""Validates a tree against the schema: types, limits, unknown and missing keys, all in one pass."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ if TYPE_CHECKING:
 
 Shape: TypeAlias = "dict[str, Key | Shape]"
 
-_MANY = 100  # unknown keys are named, enough to see that it is another program's file
-_LONG = 8  # characters: what stands in the place of a version may be the secret itself
+_MAX_UNKNOWN = 100  # findings of unknown keys: enough to see that it is the file of another program
+_MAX_VERSION = 8  # characters: a longer name in a version's place may be the secret itself
 _VERSION = re.compile(r"[1-9][0-9]*")
 
 
 @dataclass(frozen=True)
 class Validated:
-    """A tree's good values by path, the keys that are set, the required ones that are not, and all that is wrong."""
+    """The valid values of a tree by path, the keys that are set, the required keys that are not, and the findings."""
 
     values: Mapping[str, object]
     present: frozenset[str]
@@ -37,7 +37,7 @@ class Validated:
 
 @dataclass(frozen=True)
 class _Entry:
-    """What stands where the schema has keys: a value, or why it is wrong; None where a variable was refused."""
+    """A value at a path where the schema has keys, or why it is invalid; None if it is an unreadable override."""
 
     path: str
     value: object
@@ -45,14 +45,14 @@ class _Entry:
 
 
 def validate(tree: Tree, origins: Origins) -> Validated:
-    """Hold a tree to the schema."""
+    """Validate a tree against the schema."""
     entries = tuple(_entries(tree, _SHAPE, ()))
     present = frozenset(path for entry in entries for path in entry.keys)
     missing = [key for key in KEYS if key.required.holds(tree) and not _is_set(key, present)]
     findings = (
         *(_finding(entry, entry.value, origins) for entry in entries if isinstance(entry.value, InvalidValue)),
         *(origins.finding(causes.MISSING, key.path, message=_missing(key)) for key in missing),
-        *(_unknown(*stranger, origins) for stranger in islice(_strangers(tree, _SHAPE, ()), _MANY)),
+        *(_unknown(*unknown, origins) for unknown in islice(_unknown_keys(tree, _SHAPE, ()), _MAX_UNKNOWN)),
     )
     values = {entry.path: entry.value for entry in entries if not isinstance(entry.value, InvalidValue | None)}
     return Validated(values, present, frozenset(key.path for key in missing), findings)
@@ -67,19 +67,19 @@ def _entries(table: Tree, shape: Shape, above: Path) -> Iterator[_Entry]:
         elif expected and isinstance(value, dict):
             yield from _entries(value, expected, (*above, name))
         elif expected:
-            wrong = InvalidValue(causes.WRONG_TYPE, f"is {name_of(value)}, must be a table: [{path}]")
-            yield _Entry(path, wrong, tuple(_required_below(expected)))
+            invalid = InvalidValue(causes.WRONG_TYPE, f"is {name_of(value)}, must be a table: [{path}]")
+            yield _Entry(path, invalid, tuple(_required_below(expected)))
 
 
-def _strangers(table: Tree, shape: Shape, above: Path) -> Iterator[tuple[Path, tuple[str, ...]]]:
+def _unknown_keys(table: Tree, shape: Shape, above: Path) -> Iterator[tuple[Path, tuple[str, ...]]]:
     """The path of each key that the schema does not have, and the names that its table may hold."""
     for name, value in table.items():
         expected = _expected(name, value, shape)
         if expected is None:
-            hidden = VERSION in shape and len(name) > _LONG
+            hidden = VERSION in shape and len(name) > _MAX_VERSION
             yield (*above, VERSION if hidden else name), tuple(shape)
         elif isinstance(expected, dict) and isinstance(value, dict):
-            yield from _strangers(value, expected, (*above, name))
+            yield from _unknown_keys(value, expected, (*above, name))
 
 
 def _expected(name: str, value: object, shape: Shape) -> Key | Shape | None:
@@ -93,12 +93,12 @@ def _accepted(key: Key, value: object) -> object:
         return None
     try:
         return key.type.accept(value)
-    except InvalidValue as wrong:
-        return wrong
+    except InvalidValue as invalid:
+        return invalid
 
 
-def _finding(entry: _Entry, wrong: InvalidValue, origins: Origins) -> Finding:
-    return replace(origins.finding(wrong.cause, entry.path, message=wrong.message), fields=entry.keys)
+def _finding(entry: _Entry, invalid: InvalidValue, origins: Origins) -> Finding:
+    return replace(origins.finding(invalid.cause, entry.path, message=invalid.message), fields=entry.keys)
 
 
 def _unknown(path: Path, siblings: tuple[str, ...], origins: Origins) -> Finding:
@@ -112,11 +112,11 @@ def _is_set(key: Key, present: frozenset[str]) -> bool:
 
 
 def _missing(key: Key) -> str:
-    return "is missing" if key.required is ALWAYS else f"is missing, required {key.required.words}"
+    return "is missing" if key.required is ALWAYS else f"is missing, required {key.required.text}"
 
 
 def _shape() -> Shape:
-    """The schema as the tables that a file has."""
+    """The schema as nested tables, like a file's."""
     root: Shape = {}
     for key in KEYS:
         table = root

@@ -1,4 +1,4 @@
-"""Rules that span keys, or that Mistle itself would only apply when it is too late: pure functions over the values."""
+"""Rules across keys, and rules that Mistle itself applies only at run time: pure functions over the values."""
 
 from __future__ import annotations
 
@@ -24,9 +24,10 @@ from preflight.config.tree import lookup
 from preflight.config.urls import BadUrl, Url, is_loopback, is_public, parse
 from preflight.config.validation.context import Context, Rule
 from preflight.config.validation.single_values import SYNTAX
+from preflight.config.values import Values
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator
 
     from checks.core.check import Finding
     from preflight.config.sources.origins import Origins
@@ -40,7 +41,7 @@ ACTIVE_KEY = f"{API}.integrations.active_master_encryption_key_version"
 TEST_FAULTS = "sandbox.sandboxd_test_faults_enabled"
 
 _PUBLIC_URLS = (DASHBOARD_URL, API_ORIGIN, API_URL, f"{GATEWAY}.sandbox_ws_public_url")
-_DIALED_FROM_CLOUDS = (
+_REACHED_FROM_CLOUDS = (
     (SANDBOX_WS, ON_E2B, "E2B's cloud, where the sandboxes run"),
     (f"{STORAGE}.endpoint", MOUNTED, "Archil's cloud, which mounts the bucket"),
 )
@@ -48,129 +49,126 @@ _STORAGE_OF = {"docker": "docker_volume", "e2b": "archil"}
 _STRONG = 32  # characters
 
 
-def check(values: Mapping[str, object], tree: Tree, origins: Origins) -> tuple[Finding, ...]:
-    """Apply all rules; what a rule of SYNTAX refuses is kept from the others."""
-    settings = Context(values, tree, origins)
-    refused = [finding for rule in SYNTAX for finding in rule(settings)]
+def check(values: Values, tree: Tree, origins: Origins) -> tuple[Finding, ...]:
+    """Apply all rules. The rules of RULES do not see the values that a rule of SYNTAX refuses."""
+    context = Context(values, tree, origins)
+    refused = [finding for rule in SYNTAX for finding in rule(context)]
     blamed = {path for finding in refused for path in finding.fields}
-    settings = replace(settings, values={path: value for path, value in values.items() if path not in blamed})
-    return (*refused, *(finding for rule in RULES for finding in rule(settings)))
+    accepted = Values({path: value for path, value in values.items() if path not in blamed})
+    return (*refused, *(finding for rule in RULES for finding in rule(replace(context, values=accepted))))
 
 
-def active_key(settings: Context) -> Iterator[Finding]:
+def active_key(context: Context) -> Iterator[Finding]:
     """The active master key version is one of the keys."""
-    active, keys = settings.values.get(ACTIVE_KEY), lookup(settings.tree, MASTER_KEYS)
+    active, keys = context.values.get(ACTIVE_KEY), lookup(context.tree, MASTER_KEYS)
     versions = [name for name in keys if name.isdecimal()] if isinstance(keys, dict) and VERSION not in keys else []
     if active and versions and str(active) not in versions:
         message = f"is {active}, and the configured versions are {', '.join(versions)}"
-        yield settings.finding(causes.ACTIVE_KEY_MISSING, ACTIVE_KEY, message=message)
+        yield context.finding(causes.ACTIVE_KEY_MISSING, ACTIVE_KEY, message=message)
 
 
-def provider_and_storage(settings: Context) -> Iterator[Finding]:
+def provider_and_storage(context: Context) -> Iterator[Finding]:
     """The sandbox provider can use the storage."""
-    provider, backend = settings.text("sandbox.provider"), settings.text("sandbox.storage.backend")
+    provider, backend = context.values.text("sandbox.provider"), context.values.text("sandbox.storage.backend")
     if provider and backend and _STORAGE_OF[provider] != backend:
         message = (
             f'is "{backend}", and sandbox.provider is "{provider}", which works only with "{_STORAGE_OF[provider]}"'
         )
-        yield settings.finding(causes.PROVIDER_STORAGE_MISMATCH, "sandbox.storage.backend", message=message)
+        yield context.finding(causes.PROVIDER_STORAGE_MISMATCH, "sandbox.storage.backend", message=message)
 
 
-def public_addresses(settings: Context) -> Iterator[Finding]:
-    """What a cloud must reach is public; in production, nothing that browsers must reach is this machine alone."""
-    for path, condition, who in _DIALED_FROM_CLOUDS:
-        url = settings.url(path)
-        if url and condition.holds(settings.tree) and not is_public(url.host):
-            message = f"its host {shown(url.host)} cannot be reached from {who}"
-            yield settings.finding(causes.NOT_PUBLIC, path, message=message)
-    for path in _PUBLIC_URLS if settings.production else ():
-        url = settings.url(path)
+def public_addresses(context: Context) -> Iterator[Finding]:
+    """Addresses that a cloud must reach are public; in production, those that browsers must reach are not loopback."""
+    for path, condition, cloud in _REACHED_FROM_CLOUDS:
+        url = context.values.url_or_none(path)
+        if url and condition.holds(context.tree) and not is_public(url.host):
+            message = f"its host {shown(url.host)} cannot be reached from {cloud}"
+            yield context.finding(causes.NOT_PUBLIC, path, message=message)
+    for path in _PUBLIC_URLS if context.values.production else ():
+        url = context.values.url_or_none(path)
         if url and is_loopback(url.host):
             message = f"its host {shown(url.host)} is each browser's own machine, not this deployment"
-            yield settings.finding(causes.NOT_PUBLIC, path, message=message, status=Status.WARN)
+            yield context.finding(causes.NOT_PUBLIC, path, message=message, status=Status.WARN)
 
 
-def trusted_origins(settings: Context) -> Iterator[Finding]:
+def trusted_origins(context: Context) -> Iterator[Finding]:
     """Each trusted origin can match, and the dashboard's is among them."""
-    trusted, dashboard = settings.values.get(TRUSTED), settings.url(DASHBOARD_URL)
-    if not isinstance(trusted, tuple):
-        return
+    trusted, dashboard = context.values.texts(TRUSTED), context.values.url_or_none(DASHBOARD_URL)
     for number, entry in enumerate(trusted, 1):
         origin = _origin(entry)
         if origin != entry:
-            instead = f"; write {shown(origin)}" if origin else ""
-            message = f"item {number} is not an origin as browsers send it{instead}"
-            yield settings.finding(causes.ORIGIN_NEVER_MATCHES, TRUSTED, message=message)
-    if dashboard and dashboard.origin not in trusted:
+            correction = f"; write {shown(origin)}" if origin else ""
+            message = f"item {number} is not an origin as browsers send it{correction}"
+            yield context.finding(causes.ORIGIN_NEVER_MATCHES, TRUSTED, message=message)
+    if trusted and dashboard and dashboard.origin not in trusted:
         message = f"does not hold {shown(dashboard.origin)}, the origin of {DASHBOARD_URL}"
-        yield settings.finding(causes.ORIGIN_NOT_TRUSTED, TRUSTED, message=message)
+        yield context.finding(causes.ORIGIN_NOT_TRUSTED, TRUSTED, message=message)
 
 
-def api_origin(settings: Context) -> Iterator[Finding]:
+def api_origin(context: Context) -> Iterator[Finding]:
     """The dashboard calls the origin that serves the API."""
-    told, api, dashboard = map(settings.url, (API_ORIGIN, API_URL, DASHBOARD_URL))
-    if not (told and api and dashboard):
+    called, api, dashboard = map(context.values.url_or_none, (API_ORIGIN, API_URL, DASHBOARD_URL))
+    if not (called and api and dashboard):
         return
-    if told.origin not in (api.origin, dashboard.origin):
-        message = f"is {shown(told.origin)}, and the API is served at {shown(api.origin)}"
-        yield settings.finding(causes.ORIGIN_MISMATCH, API_ORIGIN, message=message)
-    elif told.path != "/" or told.query:
-        yield settings.finding(causes.ORIGIN_MISMATCH, API_ORIGIN, message=f"has a path, must be {shown(told.origin)}")
+    if called.origin not in (api.origin, dashboard.origin):
+        message = f"is {shown(called.origin)}, and the API is served at {shown(api.origin)}"
+        yield context.finding(causes.ORIGIN_MISMATCH, API_ORIGIN, message=message)
+    elif called.path != "/" or called.query:
+        yield context.finding(causes.ORIGIN_MISMATCH, API_ORIGIN, message=f"has a path, must be {shown(called.origin)}")
 
 
-def weak_secrets(settings: Context) -> Iterator[Finding]:
-    """The secrets that the operator chose for Mistle alone are long enough."""
-    status = Status.FAIL if settings.production else Status.WARN
-    for path, value in settings.values.items():
+def weak_secrets(context: Context) -> Iterator[Finding]:
+    """The secrets that the operator made only for Mistle are long enough."""
+    status = Status.FAIL if context.values.production else Status.WARN
+    for path, value in context.values.items():
         if key_of(path).secrecy is Secrecy.CHOSEN and len(str(value)) < _STRONG:
             message = f"has {len(str(value))} characters, should have {_STRONG} or more"
-            yield settings.finding(causes.WEAK_SECRET, path, message=message, status=status)
+            yield context.finding(causes.WEAK_SECRET, path, message=message, status=status)
 
 
-def shared_secrets(settings: Context) -> Iterator[Finding]:
-    """No secret that the operator chose for Mistle serves a second purpose."""
+def shared_secrets(context: Context) -> Iterator[Finding]:
+    """No secret that the operator made for Mistle has a second purpose."""
     holders: dict[str, list[str]] = {}
-    for path in settings.values:
-        if secret := _secret(settings, path):
+    for path in context.values:
+        if secret := _secret(context, path):
             holders.setdefault(secret, []).append(path)
     for paths in holders.values():
         if len(paths) > 1 and any(key_of(path).secrecy is Secrecy.CHOSEN for path in paths):
             message = f"the same secret is in {', '.join(paths[:-1])} and {paths[-1]}"
-            yield settings.finding(causes.SHARED_SECRET, *paths, message=message)
+            yield context.finding(causes.SHARED_SECRET, *paths, message=message)
 
 
-def insecure_urls(settings: Context) -> Iterator[Finding]:
+def insecure_urls(context: Context) -> Iterator[Finding]:
     """In production, public URLs use TLS."""
-    for path in _PUBLIC_URLS if settings.production else ():
-        url = settings.url(path)
+    for path in _PUBLIC_URLS if context.values.production else ():
+        url = context.values.url_or_none(path)
         if url and url.scheme in ("http", "ws"):
             message = f"begins with {url.scheme}://, in production"
-            yield settings.finding(causes.INSECURE_URL, path, message=message)
+            yield context.finding(causes.INSECURE_URL, path, message=message)
 
 
-def test_faults(settings: Context) -> Iterator[Finding]:
+def test_faults(context: Context) -> Iterator[Finding]:
     """In production, no faults are injected."""
-    if settings.production and settings.values.get(TEST_FAULTS):
-        yield settings.finding(causes.TEST_FAULTS, TEST_FAULTS, message="is true, in production")
+    if context.values.production and context.values.boolean(TEST_FAULTS):
+        yield context.finding(causes.TEST_FAULTS, TEST_FAULTS, message="is true, in production")
 
 
-def key_prefixes(settings: Context) -> Iterator[Finding]:
-    """The planes do not share a Valkey database and a prefix."""
+def key_prefixes(context: Context) -> Iterator[Finding]:
+    """The planes do not share both a Valkey database and a key prefix."""
     paths = ("kv.control_plane.key_prefix", "kv.data_plane.key_prefix")
-    control, data = settings.url("kv.control_plane.url"), settings.url("kv.data_plane.url")
-    if control and data and _database(control) == _database(data) and len(set(map(settings.text, paths))) == 1:
-        message = (
-            f"both planes keep their keys under {shown(settings.text(paths[0]))} in one database at {data.address}"
-        )
-        yield settings.finding(causes.PREFIX_COLLISION, *paths, message=message)
+    control, data = context.values.url_or_none("kv.control_plane.url"), context.values.url_or_none("kv.data_plane.url")
+    prefix, other = map(context.values.text, paths)
+    if control and data and _database(control) == _database(data) and prefix == other:
+        message = f"both planes keep their keys under {shown(prefix)} in one database at {data.address}"
+        yield context.finding(causes.PREFIX_COLLISION, *paths, message=message)
 
 
-def ignored_sections(settings: Context) -> Iterator[Finding]:
-    """Google sign-in is not configured in vain."""
-    paths = [path for path in settings.values if path.startswith(f"{AUTH}.google.")]
-    if paths and not GOOGLE_ENABLED.holds(settings.tree):
+def ignored_sections(context: Context) -> Iterator[Finding]:
+    """If Google sign-in is configured, it is enabled."""
+    paths = [path for path in context.values if path.startswith(f"{AUTH}.google.")]
+    if paths and not GOOGLE_ENABLED.holds(context.tree):
         message = f"Mistle ignores it: {AUTH}.enabled_methods does not hold google"
-        yield settings.finding(causes.IGNORED_SECTION, *paths, message=message)
+        yield context.finding(causes.IGNORED_SECTION, *paths, message=message)
 
 
 RULES: tuple[Rule, ...] = (
@@ -195,14 +193,14 @@ def _origin(text: str) -> str:
         return ""
 
 
-def _secret(settings: Context, path: str) -> str:
-    """The secret that a key holds; of a URL, its password."""
+def _secret(context: Context, path: str) -> str:
+    """The secret in a key's value; of a URL, the password."""
     key = key_of(path)
     if key.secrecy is Secrecy.NONE:
         return ""
     if not key.url:
-        return settings.text(path)
-    url = settings.url(path)
+        return context.values.text(path)
+    url = context.values.url_or_none(path)
     return url.password if url else ""
 
 

@@ -1,4 +1,4 @@
-"""Rules for single values that Mistle's own schema lets pass: placeholders, and texts that should be URLs."""
+"""Rules for single values that Mistle's own schema accepts: placeholders, and malformed URLs."""
 
 from __future__ import annotations
 
@@ -23,24 +23,24 @@ _PLACEHOLDER = re.compile(
 _DATABASE_NUMBER = re.compile(r"/?|/[0-9]{1,9}")
 
 
-def placeholders(settings: Context) -> Iterator[Finding]:
-    """Nothing is left from a sample or a template."""
-    for path, value in settings.values.items():
+def placeholders(context: Context) -> Iterator[Finding]:
+    """No value is a placeholder from a sample or a template."""
+    for path, value in context.values.items():
         items = value if isinstance(value, tuple) else (value,)
-        if in_use(path, settings.tree) and any(map(_is_placeholder, items)):
+        if in_use(path, context.tree) and any(map(_is_placeholder, items)):
             secret = key_of(path).secrecy is not Secrecy.NONE
             message = "still holds a placeholder" if secret else f"still holds a placeholder: {shown(value)}"
-            yield settings.finding(causes.PLACEHOLDER, path, message=message)
+            yield context.finding(causes.PLACEHOLDER, path, message=message)
 
 
-def urls(settings: Context) -> Iterator[Finding]:
-    """What is used as a URL is one, and of a scheme that its client speaks."""
+def urls(context: Context) -> Iterator[Finding]:
+    """Each value that Mistle uses as a URL is one, with a scheme that its client supports."""
     for key in KEYS:
-        text = settings.text(key.path)
-        if isinstance(key.type, Text) and key.url and text and in_use(key.path, settings.tree):
-            wrong = None if _is_placeholder(text) else _wrong(key, text, key.type.schemes)
-            if wrong:
-                yield settings.finding(wrong.cause, key.path, message=wrong.message)
+        text = context.values.text(key.path)
+        if isinstance(key.type, Text) and key.url and text and in_use(key.path, context.tree):
+            invalid = None if _is_placeholder(text) else _invalid(key, text, key.type.schemes)
+            if invalid:
+                yield context.finding(invalid.cause, key.path, message=invalid.message)
 
 
 SYNTAX: tuple[Rule, ...] = (placeholders, urls)
@@ -50,7 +50,7 @@ def _is_placeholder(value: object) -> bool:
     return isinstance(value, str) and bool(_PLACEHOLDER.search(value))
 
 
-def _wrong(key: Key, text: str, schemes: tuple[str, ...]) -> InvalidValue | None:
+def _invalid(key: Key, text: str, schemes: tuple[str, ...]) -> InvalidValue | None:
     try:
         url = parse(text)
     except BadUrl as error:
@@ -60,19 +60,19 @@ def _wrong(key: Key, text: str, schemes: tuple[str, ...]) -> InvalidValue | None
         return InvalidValue(
             causes.WRONG_SCHEME, f"begins with {foreign(url.scheme, 20)}://, must begin with {expected}"
         )
-    lacking = _lacking(url) or (_excess(url) if key.path.startswith("services.") else "")
-    return InvalidValue(causes.MALFORMED_URL, lacking) if lacking else None
+    message = _misses(url) or (_exceeds(url) if key.path.startswith("services.") else "")
+    return InvalidValue(causes.MALFORMED_URL, message) if message else None
 
 
-def _excess(url: Url) -> str:
-    """What a service's URL may not hold: Mistle appends to it, and its client takes no user name."""
+def _exceeds(url: Url) -> str:
+    """A service's URL holds a part that it may not hold: Mistle appends a path, and its client refuses a user name."""
     if url.username or url.password:
         return "holds a user name or password, which Mistle's client refuses in a URL"
     return "holds a query, and Mistle appends paths of its own" if url.query else ""
 
 
-def _lacking(url: Url) -> str:
-    """What the client of this scheme needs of a URL, and does not find."""
+def _misses(url: Url) -> str:
+    """The URL has no database, or an invalid one, for the client of its scheme."""
     if url.scheme.startswith("postgres") and url.path in ("", "/"):
         return "names no database: append / and the database's name"
     if url.scheme.startswith("redis") and not _DATABASE_NUMBER.fullmatch(url.path):

@@ -124,7 +124,7 @@ class Page:
     @cached_property
     def origins(self) -> Mapping[str, str]:
         """Where each key was written."""
-        return {verdict.key: verdict.origin or "not set" for verdict in self.report.keys}
+        return {verdict.key: verdict.origin_text for verdict in self.report.keys}
 
     @cached_property
     def key_numbers(self) -> Mapping[str, int]:

@@ -40,7 +40,7 @@ class Vantage:
     @cached_property
     def origins(self) -> Mapping[str, str]:
         """Where each key was written."""
-        return {verdict.key: verdict.origin or "not set" for verdict in self.report.keys}
+        return {verdict.key: verdict.origin_text for verdict in self.report.keys}
 
 
 @dataclass(frozen=True)

@@ -49,7 +49,7 @@ def _cell(cell: Cell) -> dict[str, object]:
     return {
         "status": str(verdict.status),
         "evidence": verdict.evidence,
-        "origin": verdict.origin,
+        "origin": verdict.origin and str(verdict.origin),
         "findings": verdict.findings,
         "counts": cell.counts,
     }

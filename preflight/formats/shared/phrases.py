@@ -71,8 +71,8 @@ def reason(result: Result) -> str:
 
 def explained(report: Report, finding: Finding) -> Iterator[str]:
     """What was seen, the keys at fault with the place of each, and what to change: a line each."""
-    origins = {verdict.key: verdict.origin for verdict in report.keys}
+    origins = {verdict.key: verdict.origin_text for verdict in report.keys}
     yield finding.message
-    yield from (f"{key} ({origins.get(key) or 'not set'})" for key in finding.fields)
+    yield from (f"{key} ({origins.get(key, 'not set')})" for key in finding.fields)
     if finding.hint:
         yield f"→ {finding.hint}"

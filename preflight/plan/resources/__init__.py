@@ -1,4 +1,4 @@
-"""What a Mistle configuration names: one module for each family of resources."""
+"""The resources that a Mistle configuration can name: one module for each kind of check."""
 
 from __future__ import annotations
 

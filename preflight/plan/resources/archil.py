@@ -11,13 +11,13 @@ _KEYS = {name: (f"{_SECTION}.{name}",) for name in ("api_key", "region")}
 
 
 def _make(deployment: Deployment) -> Archil:
-    region = deployment.text(f"{_SECTION}.region")
+    api_key, region = (deployment.values.text(key) for (key,) in _KEYS.values())
     return Archil(
         name=_SECTION,
         sources=_KEYS,
         region=region,
         endpoint=REGIONS.get(region),
-        api_key=deployment.text(f"{_SECTION}.api_key"),
+        api_key=api_key,
     )
 
 
@@ -28,6 +28,6 @@ RESOURCES = (
         tuple(key for (key,) in _KEYS.values()),
         frozenset({"data_plane_worker"}),
         _make,
-        applies=lambda values: values.get("sandbox.storage.backend") == "archil",
+        applies=lambda values: values.text("sandbox.storage.backend") == "archil",
     ),
 )

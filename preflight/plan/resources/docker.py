@@ -11,14 +11,14 @@ _IMAGE, _PREFIX = "sandbox.default_base_image", "sandbox.storage.docker_volume.n
 
 def _make(deployment: Deployment) -> DockerEngine:
     fields = {"socket_path": _SOCKET, "default_base_image": _IMAGE, "network_name": _NETWORK, "name_prefix": _PREFIX}
-    if deployment.service == "data_plane_api":  # the worker alone makes sandboxes, with their network and volumes
+    if deployment.service == "data_plane_api":  # only the worker makes sandboxes, with their network and volumes
         fields = {"socket_path": _SOCKET, "default_base_image": _IMAGE}
-    written = {field: str(deployment.values.get(key) or "") for field, key in fields.items()}
+    texts = {field: deployment.values.text(key) for field, key in fields.items()}
     return DockerEngine(
         name="sandbox.docker",
-        sources={field: (key,) for field, key in fields.items() if deployment.values.get(key)},
+        sources={field: (key,) for field, key in fields.items() if texts[field]},
         volumes="name_prefix" in fields,
-        **({"network_name": "", "name_prefix": ""} | written),
+        **({"network_name": "", "name_prefix": ""} | texts),
     )
 
 
@@ -30,6 +30,6 @@ RESOURCES = (
         frozenset({"data_plane_api", "data_plane_worker"}),
         _make,
         optional=(_NETWORK, _PREFIX),
-        applies=lambda values: values.get("sandbox.provider") == "docker",
+        applies=lambda values: values.text("sandbox.provider") == "docker",
     ),
 )

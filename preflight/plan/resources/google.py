@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 from checks.google import Google
 from preflight.plan.resource import Deployment, Resource
 
@@ -13,17 +11,13 @@ _KEYS = {name: (f"{_SECTION}.{name}",) for name in ("client_id", "client_secret"
 
 
 def _make(deployment: Deployment) -> Google:
+    client_id, client_secret = (deployment.values.text(key) for (key,) in _KEYS.values())
     return Google(
         name=_SECTION,
         sources=_KEYS | {"method": (_METHODS,)},
-        client_id=deployment.text(f"{_SECTION}.client_id"),
-        client_secret=deployment.text(f"{_SECTION}.client_secret"),
+        client_id=client_id,
+        client_secret=client_secret,
     )
-
-
-def _is_enabled(values: Mapping[str, object]) -> bool:
-    methods = values.get(_METHODS)
-    return isinstance(methods, tuple | list) and "google" in methods
 
 
 RESOURCES = (
@@ -33,6 +27,6 @@ RESOURCES = (
         tuple(key for (key,) in _KEYS.values()),
         frozenset({"control_plane_api"}),
         _make,
-        applies=_is_enabled,
+        applies=lambda values: "google" in values.texts(_METHODS),
     ),
 )

@@ -7,7 +7,7 @@ from functools import partial
 
 from checks.http_service import HttpService
 from checks.http_service.apps import CONTROL_PLANE_API, DASHBOARD, DATA_PLANE_API, GATEWAY, App
-from preflight.config import urls
+from preflight.config.values import Values
 from preflight.plan.resource import Deployment, Resource, endpoint
 
 _TOKEN = "internal_auth.shared_token.token"  # noqa: S105 - a key
@@ -64,20 +64,21 @@ _ROWS = (
 
 
 def _make(row: _Row, deployment: Deployment) -> HttpService:
+    values = deployment.values
     return HttpService(
         name=row.name,
-        sources={"url": (row.key,)} | {name: (key,) for name, key in row.extra if _is_about(key, row, deployment)},
-        endpoint=endpoint(deployment.text(row.key)),
+        sources={"url": (row.key,)} | {name: (key,) for name, key in row.extra if _is_about(key, row, values)},
+        endpoint=endpoint(values.url(row.key)),
         app=row.app,
-        token=deployment.text(_TOKEN) if _TOKEN in row.needs else "",
-        origin=urls.parse(deployment.text(_PAGES)).origin if _PAGES in row.needs else "",
+        token=values.text(_TOKEN) if _TOKEN in row.needs else "",
+        origin=values.url(_PAGES).origin if _PAGES in row.needs else "",
         deployed=deployment.deployed,
     )
 
 
-def _is_about(key: str, row: _Row, deployment: Deployment) -> bool:
-    """Whether what the check finds holds for this key too: the dashboard may be told another way to the API."""
-    return key != _API_ORIGIN or deployment.values.get(key) == urls.parse(deployment.text(row.key)).origin
+def _is_about(key: str, row: _Row, values: Values) -> bool:
+    """Whether the findings hold for this key too: the dashboard may be configured with another origin of the API."""
+    return key != _API_ORIGIN or values.text(key) == values.url(row.key).origin
 
 
 RESOURCES = tuple(

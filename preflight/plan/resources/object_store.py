@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import replace
 from functools import partial
 
 from checks.object_store import ObjectStore
 from checks.object_store.client import Bucket
+from preflight.config.values import Values
 from preflight.plan.resource import Deployment, Resource, endpoint
 
 _ASSETS, _STORAGE = "object_store.assets", "object_store.sandbox_storage"
@@ -16,37 +16,34 @@ _NAMES = ("bucket_name", "access_key_id", "secret_access_key")
 
 def _make(section: str, deployment: Deployment) -> ObjectStore:
     """Mistle's own client: a store without an endpoint is AWS's, and its address depends on the region."""
-    url = deployment.values.get(f"{section}.endpoint")
-    bucket = _bucket(section, deployment, str(deployment.values["object_store.assets.region"]))
-    bucket = replace(bucket, path_style=bool(deployment.values.get(f"{section}.force_path_style")))
-    fields = (*_NAMES, "region", "force_path_style")
-    sources = {name: (f"{section}.{name}",) for name in fields}
+    values = deployment.values
+    bucket = _bucket(section, values, values.text(f"{section}.region"))
+    sources = {name: (f"{section}.{name}",) for name in (*_NAMES, "region", "force_path_style")}
     return ObjectStore(
         name=section,
-        sources=sources | {"endpoint": (f"{section}.{'endpoint' if url else 'region'}",)},
-        bucket=bucket,
+        sources=sources | {"endpoint": (f"{section}.{'endpoint' if bucket.endpoint else 'region'}",)},
+        bucket=replace(bucket, path_style=values.boolean(f"{section}.force_path_style")),
     )
 
 
 def _make_mounted(section: str, deployment: Deployment) -> ObjectStore:
-    """Archil gets the endpoint, the bucket and the keys, and neither region nor style."""
+    """Mistle passes endpoint, bucket and keys to Archil, but neither region nor style."""
     key = (f"{section}.endpoint",)
     sources = {name: (f"{section}.{name}",) for name in _NAMES}
     return ObjectStore(
         name=section,
         sources=sources | {"endpoint": key, "region": key, "force_path_style": key},
-        bucket=_bucket(section, deployment, region=""),
+        bucket=_bucket(section, deployment.values, region=""),
         public=True,
     )
 
 
-def _bucket(section: str, deployment: Deployment, region: str) -> Bucket:
-    url = deployment.values.get(f"{section}.endpoint")
-    name, access_key_id, secret = (deployment.text(f"{section}.{key}") for key in _NAMES)
-    place = endpoint(str(url)) if url else None
+def _bucket(section: str, values: Values, region: str) -> Bucket:
+    url = values.url_or_none(f"{section}.endpoint")
+    name, access_key_id, secret = (values.text(f"{section}.{key}") for key in _NAMES)
     return Bucket(
         name=name,
-        endpoint=place and replace(place, path=place.path.partition("?")[0]),
+        endpoint=endpoint(replace(url, query="")) if url else None,
         region=region,
         path_style=True,
         access_key_id=access_key_id,
@@ -54,9 +51,9 @@ def _bucket(section: str, deployment: Deployment, region: str) -> Bucket:
     )
 
 
-def _is_mounted(values: Mapping[str, object]) -> bool:
-    mounted = values.get("sandbox.storage.archil.mount_object_store") == "sandbox_storage"
-    return mounted and values.get("sandbox.storage.backend") == "archil"
+def _is_mounted(values: Values) -> bool:
+    mounted = values.text("sandbox.storage.archil.mount_object_store") == "sandbox_storage"
+    return mounted and values.text("sandbox.storage.backend") == "archil"
 
 
 def _keys(section: str, *names: str) -> tuple[str, ...]:

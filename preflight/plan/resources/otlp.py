@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from functools import partial
 
 from checks.otlp import Otlp
@@ -15,13 +14,9 @@ def _make(signal: str, deployment: Deployment) -> Otlp:
     return Otlp(
         name=f"telemetry.{signal}",
         sources={"url": (key,)},
-        endpoint=endpoint(deployment.text(key)),
+        endpoint=endpoint(deployment.values.url(key)),
         signal=signal,
     )
-
-
-def _is_enabled(values: Mapping[str, object]) -> bool:
-    return values.get("telemetry.enabled") is True
 
 
 RESOURCES = tuple(
@@ -31,7 +26,7 @@ RESOURCES = tuple(
         keys=(f"telemetry.{signal}.endpoint",),
         services=frozenset(SERVICES) - {"dashboard"},
         make=partial(_make, signal),
-        applies=_is_enabled,
+        applies=lambda values: values.boolean("telemetry.enabled"),
     )
     for signal in ("traces", "logs", "metrics")
 )

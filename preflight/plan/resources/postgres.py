@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import partial
 
 from checks.postgres import Postgres
 from checks.postgres.uses import DIRECT, POOLED, Use
-from preflight.config import urls
+from preflight.config.urls import Url
+from preflight.config.values import Values
 from preflight.plan.resource import Deployment, Resource
 
 _MASTER_KEYS = "services.control_plane_api.integrations.master_encryption_keys"
@@ -16,14 +18,14 @@ _MASTER_KEYS = "services.control_plane_api.integrations.master_encryption_keys"
 @dataclass(frozen=True)
 class _Row:
     plane: str
-    way: str
+    route: str  # direct or pooled
     use: Use
     services: frozenset[str]
     connections: int  # ten for each process that has a pool on it
 
     @property
     def name(self) -> str:
-        return f"postgres.{self.plane}.{self.way}"
+        return f"postgres.{self.plane}.{self.route}"
 
     @property
     def key(self) -> str:
@@ -57,15 +59,12 @@ _ROWS = (
 
 
 def _make(row: _Row, deployment: Deployment) -> Postgres:
-    url = urls.parse(deployment.text(row.key))
-    planes = _planes(row, deployment)
-    keys = _master_keys(deployment) if row.use is POOLED and "control_plane" in planes else {}
-    by_version = {f"master_keys.{key.rpartition('.')[2]}": (key,) for key in keys}
-    any_version = {"master_keys.*": (f"{_MASTER_KEYS}.*",)}
+    values, planes = deployment.values, _planes(row, deployment)
+    url = values.url(row.key)
+    master_keys = _master_keys(values) if row.use is POOLED and "control_plane" in planes else {}
     return Postgres(
         name=row.name,
-        sources={"url": (row.key,), row.plane: (row.key,)}
-        | (by_version | any_version if row.plane == "control_plane" else {}),
+        sources={"url": (row.key,), row.plane: (row.key,)} | _sources_of_master_keys(row, master_keys),
         use=row.use,
         host=url.host,
         port=url.port,
@@ -74,35 +73,44 @@ def _make(row: _Row, deployment: Deployment) -> Postgres:
         database=url.path.removeprefix("/"),
         query=url.pairs,
         planes=planes,
-        connections=_connections(url, deployment),
-        production=deployment.production,
+        connections=_connections(url, values),
+        production=values.production,
         deployed=deployment.deployed,
-        unusable_master_keys=tuple(key.rpartition(".")[2] for key in deployment.broken if key.startswith(_MASTER_KEYS)),
-        master_keys=tuple((key.rpartition(".")[2], str(value)) for key, value in keys.items()),
+        unusable_master_keys=tuple(map(_version, filter(_is_master_key, deployment.broken))),
+        master_keys=tuple(master_keys.items()),
     )
 
 
 def _planes(row: _Row, deployment: Deployment) -> tuple[str, ...]:
-    """The planes whose wanted check has the same target: one connection asks for all of them."""
+    """The planes whose selected check has the same target: one connection serves all of them."""
+    values = deployment.values
     same = (other for other in _ROWS if other.use is row.use and other.name in deployment.wanted)
-    return tuple(other.plane for other in same if deployment.values[other.key] == deployment.values[row.key])
+    return tuple(other.plane for other in same if values.text(other.key) == values.text(row.key))
 
 
-def _connections(url: urls.Url, deployment: Deployment) -> int:
-    """What all of Mistle's processes together open at this server."""
-    urls_of = ((row, deployment.values.get(row.key)) for row in _ROWS)
-    return sum(row.connections for row, text in urls_of if isinstance(text, str) and _address(text) == url.address)
+def _connections(url: Url, values: Values) -> int:
+    """How many connections all of Mistle's processes together open to this server."""
+    urls = ((row, values.url_or_none(row.key)) for row in _ROWS)
+    return sum(row.connections for row, other in urls if other and other.address == url.address)
 
 
-def _address(text: str) -> str:
-    try:
-        return urls.parse(text).address
-    except urls.BadUrl:
-        return ""
+def _master_keys(values: Values) -> dict[str, str]:
+    """Version → key."""
+    return {_version(path): values.text(path) for path in values if _is_master_key(path)}
 
 
-def _master_keys(deployment: Deployment) -> dict[str, object]:
-    return {key: value for key, value in deployment.values.items() if key.startswith(f"{_MASTER_KEYS}.")}
+def _sources_of_master_keys(row: _Row, versions: Iterable[str]) -> dict[str, tuple[str, ...]]:
+    if row.plane != "control_plane":
+        return {}
+    return {f"master_keys.{version}": (f"{_MASTER_KEYS}.{version}",) for version in (*versions, "*")}
+
+
+def _is_master_key(path: str) -> bool:
+    return path.startswith(f"{_MASTER_KEYS}.")
+
+
+def _version(path: str) -> str:
+    return path.rpartition(".")[2]
 
 
 RESOURCES = tuple(

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 from checks.publish import Publish
 from preflight.config.urls import is_loopback
+from preflight.config.values import Values
 from preflight.plan.resource import Deployment, Resource
 
 _KEY = "sandbox.publish_base_domain"
@@ -15,14 +14,14 @@ def _make(deployment: Deployment) -> Publish:
     return Publish(
         name=_KEY,
         sources={"domain": (_KEY,)},
-        domain=deployment.text(_KEY),
-        tls=deployment.production and deployment.deployed,
+        domain=deployment.values.text(_KEY),
+        tls=deployment.values.production and deployment.deployed,
     )
 
 
-def _is_looked_up(values: Mapping[str, object]) -> bool:
-    """Every name below localhost is the browser's own machine (RFC 6761), without asking anyone."""
-    return not is_loopback(str(values.get(_KEY, "")))
+def _is_looked_up(values: Values) -> bool:
+    """Browsers look up no name below localhost: it is always their own machine (RFC 6761)."""
+    return not is_loopback(values.text(_KEY))
 
 
 RESOURCES = (

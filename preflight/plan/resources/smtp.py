@@ -10,16 +10,17 @@ _FIELDS = ("host", "port", "secure", "username", "password", "from_address")
 
 
 def _make(deployment: Deployment) -> Smtp:
+    values = deployment.values
     return Smtp(
         name=_SECTION,
         sources={field: (f"{_SECTION}.{field}",) for field in _FIELDS},
-        host=deployment.text(f"{_SECTION}.host"),
-        port=int(deployment.text(f"{_SECTION}.port")),
-        secure=deployment.values[f"{_SECTION}.secure"] is True,
-        username=deployment.text(f"{_SECTION}.username"),
-        password=deployment.text(f"{_SECTION}.password"),
-        from_address=deployment.text(f"{_SECTION}.from_address"),
-        production=deployment.production,
+        host=values.text(f"{_SECTION}.host"),
+        port=values.integer(f"{_SECTION}.port"),
+        secure=values.boolean(f"{_SECTION}.secure"),
+        username=values.text(f"{_SECTION}.username"),
+        password=values.text(f"{_SECTION}.password"),
+        from_address=values.text(f"{_SECTION}.from_address"),
+        production=values.production,
     )
 
 

@@ -10,9 +10,9 @@ from preflight.plan.resource import Deployment, Resource, endpoint
 _CONNECT = "sandbox.tokens.connect"
 _FIELDS = ("secret", "issuer", "audience")
 _SERVICES = {
-    # The worker hands it to the sandboxes; the gateway verifies the tokens.
+    # The worker gives this URL to the sandboxes; the gateway verifies the tokens.
     "services.data_plane_gateway.sandbox_ws_internal": frozenset({"data_plane_worker", "data_plane_gateway"}),
-    # The control-plane API mints the tokens with which the dashboard's pages dial it.
+    # The dashboard's pages connect to this URL, with tokens that the control-plane API signs.
     "services.data_plane_gateway.sandbox_ws_public": frozenset(
         {"control_plane_api", "data_plane_gateway", "dashboard"}
     ),
@@ -20,14 +20,14 @@ _SERVICES = {
 
 
 def _make(name: str, deployment: Deployment) -> Tunnel:
-    url = f"{name}_url"
+    url, values = f"{name}_url", deployment.values
     return Tunnel(
         name=name,
         sources={"url": (url,)} | {field: (f"{_CONNECT}.{field}",) for field in _FIELDS},
-        endpoint=endpoint(deployment.text(url)),
-        secret=deployment.text(f"{_CONNECT}.secret"),
-        issuer=deployment.text(f"{_CONNECT}.issuer"),
-        audience=deployment.text(f"{_CONNECT}.audience"),
+        endpoint=endpoint(values.url(url)),
+        secret=values.text(f"{_CONNECT}.secret"),
+        issuer=values.text(f"{_CONNECT}.issuer"),
+        audience=values.text(f"{_CONNECT}.audience"),
         deployed=deployment.deployed,
     )
 

@@ -5,14 +5,13 @@ from __future__ import annotations
 from functools import partial
 
 from checks.valkey import Valkey
-from preflight.config import urls
 from preflight.plan.resource import Deployment, Resource
 
 _SERVICES = {"data_plane": frozenset({"data_plane_gateway"}), "control_plane": frozenset[str]()}
 
 
 def _make(section: str, deployment: Deployment) -> Valkey:
-    url = urls.parse(deployment.text(f"{section}.url"))
+    url = deployment.values.url(f"{section}.url")
     return Valkey(
         name=section,
         sources={"url": (f"{section}.url",), "key_prefix": (f"{section}.key_prefix",)},
@@ -22,7 +21,7 @@ def _make(section: str, deployment: Deployment) -> Valkey:
         username=url.username,
         password=url.password,
         database=int(url.path.removeprefix("/") or 0),
-        key_prefix=deployment.text(f"{section}.key_prefix"),
+        key_prefix=deployment.values.text(f"{section}.key_prefix"),
     )
 
 

@@ -1,0 +1,57 @@
+"""The origin of a value: a line of the file, a variable, or the default. ``str()`` is the text that is shown."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TypeAlias
+
+from checks.core.text import clean
+
+
+@dataclass(frozen=True)
+class InFile:
+    """A line of the file: ``mistle.toml:42``. ``path`` is without directories; ``line`` is None if it is not known."""
+
+    path: str
+    line: int | None = None
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "path", clean(self.path))
+
+    def __str__(self) -> str:
+        return f"{self.path}:{self.line}" if self.line else self.path
+
+
+@dataclass(frozen=True)
+class InVariable:
+    """An environment variable: ``MISTLE_ENV``."""
+
+    name: str
+
+    def __str__(self) -> str:
+        return self.name
+
+
+@dataclass(frozen=True)
+class Default:
+    """Mistle's own default: the key is not set."""
+
+    def __str__(self) -> str:
+        return "default"
+
+
+@dataclass(frozen=True)
+class InReport:
+    """The text of an origin in a report that was read back."""
+
+    text: str
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "text", clean(self.text))
+
+    def __str__(self) -> str:
+        return self.text
+
+
+DEFAULT = Default()
+Origin: TypeAlias = InFile | InVariable | Default | InReport
