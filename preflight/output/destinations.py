@@ -101,12 +101,17 @@ def _pour(file: Path, content: bytes, end: float) -> None:
     """To open a pipe that nobody reads would wait for ever: without waiting, that is an error."""
     descriptor = os.open(file, os.O_WRONLY | os.O_NONBLOCK | os.O_NOCTTY)
     try:
-        ready, left = select.poll(), memoryview(content)
-        ready.register(descriptor, select.POLLOUT)
-        while left:
-            if not ready.poll(max(0.0, end - time.monotonic()) * 1000):
-                raise OSError(errno.ETIMEDOUT, "its reader does not take it in time")
-            with suppress(BlockingIOError):  # another writer was faster
-                left = left[os.write(descriptor, left[: select.PIPE_BUF]) :]  # so much never blocks
+        write_until(descriptor, content, end)
     finally:
         os.close(descriptor)
+
+
+def write_until(descriptor: int, content: bytes, end: float) -> None:
+    """Write all of it before ``end`` (monotonic), also where a write would wait for the reader. Raises OSError."""
+    ready, left = select.poll(), memoryview(content)
+    ready.register(descriptor, select.POLLOUT)
+    while left:
+        if not ready.poll(max(0.0, end - time.monotonic()) * 1000):
+            raise OSError(errno.ETIMEDOUT, "its reader does not take it in time")
+        with suppress(BlockingIOError):  # another writer was faster
+            left = left[os.write(descriptor, left[: select.PIPE_BUF]) :]  # a pipe that is ready takes that much at once

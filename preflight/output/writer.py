@@ -9,11 +9,11 @@ import re
 import shutil
 import sys
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TextIO
 
 from preflight.formats.shared.ansi import ASCII
 from preflight.output import ci
-from preflight.output.destinations import PRIVATE, put
+from preflight.output.destinations import PRIVATE, put, write_until
 from preflight.output.wrapping import folded
 
 if TYPE_CHECKING:
@@ -42,7 +42,7 @@ def write_texts(texts: Iterable[tuple[Target, str]], *, color: bool = True, seco
                 put(file, ci.inert(plain(text), name).encode(errors="replace"), mode=_MODES.get(name, PRIVATE), end=end)
             else:
                 encoding = None if name == "text" else "utf-8"
-                write_stdout(text, name, color=color, encoding=encoding)
+                write_stdout(text, name, color=color, encoding=encoding, seconds=end - time.monotonic())
         except OSError as error:
             failures.append(f"the {name} report cannot be written to {file}: {_reason(error)}")
         except OutputError as error:
@@ -56,22 +56,37 @@ def plain(text: str) -> str:
     return _SGR.sub("", text)
 
 
-def write_stdout(text: str, name: str = "", *, color: bool = True, encoding: str | None = None) -> None:
-    """All at once; colours only to a terminal, and no longer lines than it has, except in ``encoding``, which is for
-    machines; plain marks where the encoding (default: its own) has no others. ``name`` is the format.
+def write_stdout(
+    text: str, name: str = "", *, color: bool = True, encoding: str | None = None, seconds: float = 10.0
+) -> None:
+    """Write the whole text; ``name`` is its format, ``seconds`` is how long a pipe's reader may take.
 
-    Raises OutputError.
+    A terminal gets colours, and no longer lines than it has columns, unless ``encoding``, which is for machines, is
+    given. An encoding (default: the stream's) that lacks our marks gets plain ones. Raises OutputError.
     """
     try:
         terminal = sys.stdout.isatty()
         colored = color and terminal and not os.environ.get("NO_COLOR") and not _is_dumb()
         fitted = folded(text, _columns()) if terminal and not encoding else text
         shown = fitted if colored else plain(fitted)
-        sys.stdout.buffer.write(_encoded(ci.inert(shown, name), encoding or sys.stdout.encoding))
-        sys.stdout.flush()
+        _write(sys.stdout, _encoded(ci.inert(shown, name), encoding or sys.stdout.encoding), seconds)
     except (OSError, AttributeError) as error:  # AttributeError: the process was started without standard output
         reason = getattr(error, "strerror", None) or "it is closed"
         raise OutputError(f"standard output cannot be written to: {reason}") from error
+
+
+def _write(stream: TextIO, content: bytes, seconds: float) -> None:
+    """A terminal has no limit: who reads there may stop it (Ctrl-S). A stream without a descriptor is in memory."""
+    stream.flush()
+    try:
+        descriptor = stream.fileno()
+    except OSError:
+        descriptor = None
+    if descriptor is None or stream.isatty():
+        stream.buffer.write(content)
+        stream.flush()
+    else:
+        write_until(descriptor, content, time.monotonic() + seconds)
 
 
 def _columns() -> int:

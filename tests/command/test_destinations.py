@@ -162,6 +162,18 @@ def test_pipe_that_is_not_read_any_more(tmp_path: Path) -> None:
     assert ended.stderr.decode().endswith("written to /dev/stdout: its reader does not take it in time\n")
 
 
+@pytest.mark.parametrize("name", ["json", "text"])
+def test_standard_output_that_is_not_read(name: str) -> None:
+    """The command ends at its deadline, and not when a signal comes."""
+    with unread_pipe() as (_, writer):
+        running = Command(*RIGHT, "-f", name, "-v", "--deadline", "1", stdout=writer)
+        os.close(writer)
+        ended = running.end(30)
+    assert ended.code == 2
+    message = "mistle-preflight: standard output cannot be written to: its reader does not take it in time\n"
+    assert ended.stderr.decode() == message
+
+
 def test_descriptor_that_was_passed(tmp_path: Path) -> None:
     program = f"exec 3>&1 >/dev/null; '{ROOT}/.venv/bin/python' -m preflight {' '.join(RIGHT)} -f json=/dev/fd/3"
     done = subprocess.run(["bash", "-c", program], capture_output=True, check=True, cwd=ROOT)
