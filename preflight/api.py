@@ -40,6 +40,7 @@ def check(  # noqa: PLR0913 - a flag of the command each
     from preflight.cli import commands
     from preflight.cli.invocation import Invocation
     from preflight.cli.options import parse
+    from preflight.cli.so_far import SoFar
 
     flags = _flags(
         config=config,
@@ -54,7 +55,8 @@ def check(  # noqa: PLR0913 - a flag of the command each
         read_only=read_only,
         ca_file=ca_file,
     )
-    return commands.run(Invocation(parse([*flags]), environ=os.environ if environ is None else environ))
+    options = parse([*flags])
+    return commands.run(Invocation(options, environ=os.environ if environ is None else environ), SoFar())
 
 
 def render(report: Report, name: str = "text") -> str:

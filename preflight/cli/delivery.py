@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from preflight import formats
 from preflight.cli.options import UsageError
+from preflight.cli.so_far import report as make_report
 from preflight.formats import FORMATS
 from preflight.output import ci
 from preflight.output.destinations import is_writable
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 
     from preflight.cli.commands import Document
     from preflight.cli.invocation import Invocation
+    from preflight.cli.so_far import SoFar
     from preflight.formats import Target
 
 
@@ -30,20 +32,20 @@ def prepare(targets: Iterable[Target]) -> None:
             raise UsageError(f"--format: {file} cannot be written")
 
 
-def deliver(session: Invocation, document: Document) -> int:
+def deliver(invocation: Invocation, so_far: SoFar, document: Document) -> int:
     """Print it, and give the exit code. A report that is lost leaves no run ready."""
     code = 0 if isinstance(document, str) else document.exit_code
-    color, seconds = session.options.color, session.left
+    color, seconds = invocation.options.color, invocation.seconds_left
     try:
         if isinstance(document, Report):
-            report, texts = _rendered(session, document)
+            report, texts = _rendered(invocation, so_far, document)
             code = report.exit_code
             for line in _asides(report, texts):
                 write_stderr(line)
             write_all(report, texts, color=color, seconds=seconds)
         else:
-            known = formats.of(session.options.command)
-            texts = {target: known[target[0]](document) for target in session.options.format}
+            known = formats.of(invocation.options.command)
+            texts = {target: known[target[0]](document) for target in invocation.options.format}
             write(texts.items(), color=color, seconds=seconds)
     except OutputError as error:
         write_stderr(f"mistle-preflight: {error}")
@@ -68,25 +70,25 @@ def _summarize(report: Report, name: str) -> None:
         write_stderr(f"mistle-preflight: the step's summary cannot be written to: {error.strerror or error}")
 
 
-def _rendered(session: Invocation, report: Report) -> tuple[Report, dict[Target, str]]:
+def _rendered(invocation: Invocation, so_far: SoFar, report: Report) -> tuple[Report, dict[Target, str]]:
     """The report, with every bug met in a format, and its texts; a format that has one shows that alone, if it can."""
-    targets = _targets(session, report)
-    texts = _texts(session, report, targets)
+    targets = _targets(invocation, report)
+    texts = _texts(so_far, report, targets)
     if len(texts) == len(targets):
         return report, texts
-    report = session.report()
-    texts = _texts(session, report, targets)
+    report = make_report(invocation, so_far)
+    texts = _texts(so_far, report, targets)
     lost = [target for target in targets if target not in texts]
-    return report, texts | _texts(session, _only_bugs(report), lost)
+    return report, texts | _texts(so_far, _only_bugs(report), lost)
 
 
-def _texts(session: Invocation, report: Report, targets: Iterable[Target]) -> dict[Target, str]:
+def _texts(so_far: SoFar, report: Report, targets: Iterable[Target]) -> dict[Target, str]:
     texts = {}
     for target in targets:
         try:
             texts[target] = FORMATS[target[0]](report)
         except BaseException as error:
-            session.note_bug(error, f"the {target[0]} report")
+            so_far.note_bug(error, f"the {target[0]} report")
     return texts
 
 
@@ -103,9 +105,9 @@ def _asides(report: Report, texts: Collection[Target]) -> Iterator[str]:
     yield from report.tracebacks if report.detail > 0 else ()
 
 
-def _targets(session: Invocation, report: Report) -> tuple[Target, ...]:
+def _targets(invocation: Invocation, report: Report) -> tuple[Target, ...]:
     """Where nothing was checked, a line on standard error says it to people, and a report only to machines."""
-    wanted = session.options.format
+    wanted = invocation.options.format
     if report.exit_code != 2:
         return wanted
     return tuple((name, file) for name, file in wanted if name != "text" and (file is None or is_writable(file)))

@@ -234,7 +234,7 @@ CRASHES = {
         "whole, m.finding_members = m.finding_members, fail"
     ),
     "while judging": (
-        "import preflight.cli.invocation as m\n"
+        "import preflight.cli.so_far as m\n"
         "def fail(keys, *_):\n"
         "    if keys: raise RuntimeError(SECRET)\n"
         "    return ()\n"
