@@ -30,7 +30,7 @@ def answer() -> None:
         return
     import argcomplete
 
-    from preflight.cli.options import parser
+    from preflight.cli.parser import parser
 
     asked = parser()
     for action in asked._actions:
@@ -44,11 +44,11 @@ def _is_asked(environ: Mapping[str, str]) -> bool:
     return "COMP_LINE" in environ and all(number.isdecimal() for number in numbers)
 
 
-def _words(parsed_args: argparse.Namespace, prefix: str = "", **_: object) -> Iterable[str]:
+def _positionals(parsed_args: argparse.Namespace, prefix: str = "", **_: object) -> Iterable[str]:
     """A command first; then what that command takes."""
     from preflight.cli.options import COMMANDS
 
-    given = getattr(parsed_args, "words", None) or []
+    given = getattr(parsed_args, "positionals", None) or []
     if given:
         return _ARGUMENTS.get(given[0], _nothing)(prefix=prefix)
     return {name: command.about for name, command in COMMANDS.items()}
@@ -89,7 +89,7 @@ _ARGUMENTS: Mapping[str, Completer] = {
     "merge": _files,
 }
 _COMPLETERS: Mapping[str, Completer] = {
-    "words": _words,
+    "positionals": _positionals,
     "only": _checks,
     "skip": _checks,
     "ignore": _ids,

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 
 from preflight.cli.delivery import deliver, prepare
 from preflight.cli.invocation import Invocation
-from preflight.cli.options import HelpPrinted, Options, parse, targets
+from preflight.cli.options import Options
+from preflight.cli.parser import HelpPrinted, parse, targets
 from preflight.cli.so_far import SoFar, report
 from preflight.output.writer import OutputError, write_stderr, write_stdout
 from preflight.report import bugs

@@ -370,7 +370,7 @@ def test_format_that_a_command_does_not_have(command: str, name: str, tmp_path: 
 
 
 def test_arguments_are_parsed_without_the_formats():
-    program = "import sys, preflight.cli.options; preflight.cli.options.parse(['-fjson', '-fhtml=x', '-fjunit=y']); "
+    program = "import sys, preflight.cli.parser; preflight.cli.parser.parse(['-fjson', '-fhtml=x', '-fjunit=y']); "
     program += "print({'jinja2', 'junitparser', 'preflight.formats.html'} & {*sys.modules})"
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, cwd=ROOT)
     assert done.stdout == "set()\n"
