@@ -70,7 +70,7 @@ def _report_error(invocation: Invocation, so_far: SoFar, error: BaseException) -
 def _print(invocation: Invocation, so_far: SoFar, document: Document) -> int:
     """Return the document's own exit code, also if a signal came after the document was made."""
     try:
-        with invocation.signals.hurrying():
+        with invocation.signals.while_writing():
             return deliver(invocation, so_far, document)
     except Interrupted:  # its reader did not take it in time
         return 128 + (invocation.signals.received or 0)

@@ -151,7 +151,7 @@ def test_our_own_words_of_a_result_are_never_masked() -> None:
 def test_our_own_lines_of_a_traceback_are_never_masked(tmp_path: Path) -> None:
     so_far = SoFar(config=load(configs.write(tmp_path, {"email.smtp.password": "listener"}), {}))
     try:
-        with Signals().told_to(lambda _: None):
+        with Signals().passed_to(lambda _: None):
             raise ValueError("bad listener")
     except ValueError as error:
         so_far.note_bug(error, "a test")
