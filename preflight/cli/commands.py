@@ -60,23 +60,23 @@ def plan(invocation: Invocation, so_far: SoFar) -> Report:
 
 
 def explain(invocation: Invocation, _: SoFar) -> Explanation:
-    """Say what a finding means, or which there are."""
+    """Explain a finding, or list all findings."""
     from preflight.reference.catalogue import Explanation, entries
 
-    known, asked = entries(), next(iter(invocation.options.arguments), "")
-    if invocation.options.list or any(id_.startswith(f"{asked}.") for id_ in known):
-        found = tuple(entry for id_, entry in known.items() if id_.startswith(asked))
-        if not found:
-            raise UsageError(f"no finding begins with {asked!r}; see mistle-preflight explain --list")
-        return Explanation(found, listed=True)
-    if not asked:
+    known, named = entries(), next(iter(invocation.options.arguments), "")
+    if invocation.options.list or any(id_.startswith(f"{named}.") for id_ in known):
+        listed = tuple(entry for id_, entry in known.items() if id_.startswith(named))
+        if not listed:
+            raise UsageError(f"no finding begins with {named!r}; see mistle-preflight explain --list")
+        return Explanation(listed, listed=True)
+    if not named:
         raise UsageError("name the finding, as in mistle-preflight explain network.refused; --list names them all")
-    _require_known([asked])
-    return Explanation((known[asked],))
+    _require_known([named])
+    return Explanation((known[named],))
 
 
 def completion(invocation: Invocation, _: SoFar) -> str:
-    """Give a shell what it needs to complete this command."""
+    """The completion script for a shell."""
     from preflight.cli import completion
 
     (shell,) = invocation.options.arguments
@@ -86,7 +86,7 @@ def completion(invocation: Invocation, _: SoFar) -> str:
 
 
 def diff(invocation: Invocation, _: SoFar) -> Difference:
-    """Say what changed between two reports."""
+    """Compare two reports."""
     from preflight.saved.diff import diff
 
     before, after = (_read(invocation, Path(argument)) for argument in invocation.options.arguments)
@@ -94,14 +94,14 @@ def diff(invocation: Invocation, _: SoFar) -> Difference:
 
 
 def merge(invocation: Invocation, _: SoFar) -> MergedReport:
-    """Make one verdict for every key from several reports."""
+    """Merge several reports into one verdict for every key."""
     from preflight.saved.merge import merge
 
-    vantages = tuple(_vantage(invocation, argument) for argument in invocation.options.arguments)
-    names = [vantage.name for vantage in vantages]
+    reports = tuple(_named_report(invocation, argument) for argument in invocation.options.arguments)
+    names = [saved.name for saved in reports]
     if twice := next((name for name in names if names.count(name) > 1), ""):
         raise UsageError(f"two reports are called {twice!r}: name them, as in node-a={twice}.json")
-    return merge(vantages, invocation.fail_level)
+    return merge(reports, invocation.fail_level)
 
 
 COMMANDS: Mapping[str, Callable[[Invocation, SoFar], Document]] = {
@@ -171,13 +171,13 @@ def _compare(config: Config, so_far: SoFar) -> tuple[Result, ...]:
     return compare(so_far.results, config.origins, lambda error: so_far.note_bug(error, "comparing the results"))
 
 
-def _vantage(invocation: Invocation, argument: str) -> SavedReport:
-    """A report and its name: the one given, else the service's, else the file's."""
+def _named_report(invocation: Invocation, argument: str) -> SavedReport:
+    """A report and its name: the one in the argument, else its service, else its file name."""
     name, equals, file = argument.partition("=")
     if not equals or Path(argument).exists():
         name, file = "", argument
-    found = _read(invocation, Path(file), name)
-    return found if name else replace(found, name=found.service or found.name.removesuffix(".json"))
+    saved = _read(invocation, Path(file), name)
+    return saved if name else replace(saved, name=saved.service or saved.name.removesuffix(".json"))
 
 
 def _read(invocation: Invocation, file: Path, name: str = "") -> SavedReport:
@@ -212,5 +212,5 @@ _WOULD = {
 
 
 def _planned(check: Check) -> Result:
-    rungs = [Finding(f"{check.prefix}.{layer}", layer, Status.SKIP, _WOULD[layer]) for layer in check.layers]
-    return Result(check.name, check.kind, check.target, keys_of(check), tuple(rungs))
+    layers = [Finding(f"{check.prefix}.{layer}", layer, Status.SKIP, _WOULD[layer]) for layer in check.layers]
+    return Result(check.name, check.kind, check.target, keys_of(check), tuple(layers))

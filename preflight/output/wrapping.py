@@ -1,4 +1,4 @@
-"""Long lines on a terminal: broken between words, and indented as what they belong to."""
+"""Wraps long lines for a terminal: between words, and with the indent of the line."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ _SGR = re.compile(r"\x1b\[[0-9;]*m")
 
 
 def folded(text: str, columns: int) -> str:
-    """The text in lines of at most so many columns, where a word is not longer than that. Colours take no room."""
+    """The text in lines of at most ``columns``, unless a word is longer. Colours have no width."""
     return "\n".join(_folded(line, columns) for line in text.split("\n"))
 
 

@@ -1,4 +1,4 @@
-"""Reports on their way out: to standard output, or to files that appear whole or not at all."""
+"""Writes reports to standard output, and to files that appear whole or not at all."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from preflight.formats import Target
 
-_MODES = {"prometheus": 0o644}  # for node_exporter, a user of its own; it holds no target and no server's words
+_MODES = {"prometheus": 0o644}  # for node_exporter, which runs as another user; it holds no target and no server's text
 _SGR = re.compile(r"\x1b\[[0-9;]*m")
 
 
@@ -34,9 +34,12 @@ class OutputError(Exception):
 
 
 def write_texts(texts: Iterable[tuple[Target, str]], *, color: bool = True, seconds: float = 10.0) -> None:
-    """Write each text to its place, files first; a pipe may take as long. Raises OutputError, after trying them all."""
+    """Write each text to its destination, files first; ``seconds`` is how long readers of pipes may take.
+
+    Raises OutputError after it has tried all.
+    """
     failures, end = [], time.monotonic() + seconds
-    for (name, file), text in sorted(texts, key=lambda entry: entry[0][1] is None):  # a reader may keep us waiting
+    for (name, file), text in sorted(texts, key=lambda entry: entry[0][1] is None):  # a reader may be slow
         try:
             if file:
                 put(file, ci.inert(plain(text), name).encode(errors="replace"), mode=_MODES.get(name, PRIVATE), end=end)
@@ -76,7 +79,7 @@ def write_stdout(
 
 
 def _write(stream: TextIO, content: bytes, seconds: float) -> None:
-    """A terminal has no limit: who reads there may stop it (Ctrl-S). A stream without a descriptor is in memory."""
+    """A terminal has no limit: its reader may pause it (Ctrl-S). A stream without a descriptor is in memory."""
     stream.flush()
     try:
         descriptor = stream.fileno()
@@ -94,8 +97,8 @@ def _columns() -> int:
 
 
 def write_stderr(line: str) -> None:
-    """One line, to whoever watches."""
-    with contextlib.suppress(OSError, ValueError, AttributeError):  # nobody does
+    """Write one line; ignore that standard error is closed."""
+    with contextlib.suppress(OSError, ValueError, AttributeError):
         fitted = folded(line, _columns()) if sys.stderr.isatty() else line
         sys.stderr.write(f"{ci.inert(fitted)}\n")
         sys.stderr.flush()
