@@ -1,4 +1,4 @@
-"""What is said of each key, and the exit code that follows."""
+"""The verdict of each key, and the exit code."""
 
 import json
 from collections.abc import Mapping
@@ -85,12 +85,12 @@ def test_finding_of_a_siblings_key_is_left_to_the_sibling():
     assert attributed(pooled, found, siblings=(direct, pooled))[0].fields == ("b.url",)
 
 
-def test_failure_of_fields_that_nobody_maps_blames_every_key_of_the_check():
+def test_failure_of_unmapped_fields_blames_every_key_of_the_check():
     (found,) = attributed(toy(url=("a.url",), key=("a.key",)), finding(fields=("port",)))
     assert found.fields == ("a.url", "a.key")
 
 
-def test_passed_rung_of_fields_that_nobody_maps_proves_nothing():
+def test_passed_layer_of_unmapped_fields_proves_nothing():
     (found,) = attributed(toy(), finding(Status.OK, ("port",)))
     assert found.fields == ()
 
@@ -99,7 +99,7 @@ def test_finding_without_fields_stays():
     assert attributed(toy(), finding(Status.SKIP))[0].fields == ()
 
 
-def test_key_that_a_passed_rung_proves_is_ok_and_probed():
+def test_key_proven_by_a_passed_layer_is_ok_and_probed():
     shown = verdict("a.url", result(finding(Status.OK, ("a.url",), layer=Layer.DNS)))
     assert (shown.status, shown.evidence, shown.origin) == (Status.OK, "probed", "mistle.toml:42")
     assert (shown.checks, shown.findings) == (("toy.a",), ())
@@ -117,7 +117,7 @@ def test_key_with_nothing_to_probe_is_ok_and_only_validated():
     assert (shown.status, shown.evidence, shown.checks) == (Status.OK, "validated", ())
 
 
-def test_key_whose_rung_was_not_reached_is_skipped():
+def test_key_of_an_unreached_layer_is_skipped():
     refused = finding(fields=("a.url",), layer=Layer.CONNECT)
     shown = verdict("a.key", result(refused, finding(Status.SKIP), keys=("a.url", "a.key")), listed=("a.key",))
     assert (shown.status, shown.evidence) == (Status.SKIP, "validated")
@@ -138,7 +138,7 @@ def test_key_that_is_broken_fails_without_evidence():
 
 
 @pytest.mark.parametrize("id_", ["run.interrupted", "internal.bug"])
-def test_key_of_a_check_that_was_cut_short_is_not_proven_by_its_lower_rungs(id_: str):
+def test_key_of_an_aborted_check_is_not_proven_by_its_lower_layers(id_: str):
     cut = result(finding(Status.OK, ("a.url",), layer=Layer.DNS), finding(Status.SKIP, id_=id_))
     assert verdict("a.url", cut).status is Status.SKIP
 
@@ -197,7 +197,7 @@ FACTS = {
 
 
 @pytest.mark.parametrize("case", FACTS)
-def test_fact_is_what_every_document_can_hold(case: str) -> None:
+def test_fact_fits_every_format(case: str) -> None:
     seen, kept = FACTS[case]
     assert fact(seen) == kept
     assert type(fact(seen)) is type(kept)
@@ -205,6 +205,6 @@ def test_fact_is_what_every_document_can_hold(case: str) -> None:
 
 
 @pytest.mark.parametrize("number", [float("inf"), float("nan")])
-def test_document_that_would_be_no_json_is_none(number: float) -> None:
+def test_number_outside_json_is_refused(number: float) -> None:
     with pytest.raises(ValueError, match="not JSON compliant"):
         to_json({"number": number})
