@@ -95,8 +95,8 @@ def _texts(so_far: SoFar, report: Report, targets: Iterable[Target]) -> dict[Tar
 
 def _only_bugs(report: Report) -> Report:
     config = report.results[0]
-    found = tuple(finding for finding in config.findings if finding.id == BUG.id)
-    return replace(report, results=(replace(config, keys=(), findings=found),), keys=())
+    bugs = tuple(finding for finding in config.findings if finding.id == BUG.id)
+    return replace(report, results=(replace(config, keys=(), findings=bugs),), keys=())
 
 
 def _stderr_lines(report: Report, texts: Collection[Target]) -> Iterator[str]:

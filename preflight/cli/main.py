@@ -1,7 +1,7 @@
 """The console script, and the command as a function.
 
 Python may get a signal at any moment. Until ``entry`` blocks them, one ends the process without a report. So nothing is
-imported before that: not even ``signal`` or ``typing``, which take longer to import than everything up to that line.
+imported before that, not even ``signal`` (15 ms) or ``typing`` (17 ms): that would be most of the time up to that line.
 """
 
 from __future__ import annotations

@@ -104,8 +104,8 @@ def raise_on_misuse(options: Options) -> None:
     if not expected.minimum <= len(options.arguments) <= expected.maximum:
         raise UsageError(f"the command is: mistle-preflight {options.command} {expected.arguments}".rstrip())
     for name, _ in options.format:
-        if name not in (known := formats.of(options.command)):
-            raise UsageError(f"--format: {options.command} has no format {name!r}; it has: {', '.join(known)}")
+        if name not in (offered := formats.of(options.command)):
+            raise UsageError(f"--format: {options.command} has no format {name!r}; it has: {', '.join(offered)}")
     files = [file for _, file in options.format]
     if len(set(files)) < len(files):
         raise UsageError("--format: two reports for one place; give one a file, as in --format json=report.json")

@@ -17,9 +17,9 @@ def folded(text: str, columns: int) -> str:
 def _folded(line: str, columns: int) -> str:
     if _width(line) <= columns:
         return line
-    found, parts = _INDENT.match(line), _PARTS.findall(line)
+    start, parts = _INDENT.match(line), _PARTS.findall(line)
     longest = max((_width(part) for part in parts if not part.isspace() and _width(part) <= columns), default=0)
-    indent = " " * min(_width(found[0]) if found else 0, columns // 2, columns - longest)
+    indent = " " * min(_width(start[0]) if start else 0, columns // 2, columns - longest)
     lines, width = [""], 0
     for part in parts:
         if width + _width(part) > columns and width > len(indent):
