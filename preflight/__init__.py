@@ -1,10 +1,10 @@
-"""What a Mistle configuration names, and how to say what was found.
+"""Checks everything that a Mistle configuration names, and reports what it found.
 
-``check`` is the whole tool for Python; the rest are its nouns. Each is imported when it is asked for: the command's
-start must not pay for them, and nothing may be imported before it has held the signals back.
+``check`` is the whole tool for Python; the other names are its types. Each is imported when it is used: the command
+imports this package first, and must import nothing before it has blocked the signals.
 """
 
-TYPE_CHECKING = False  # typing has one too, and would have to be imported
+TYPE_CHECKING = False  # that of typing would have to be imported
 if TYPE_CHECKING:
     from checks.core.check import Finding, Layer, Status
     from preflight.api import check, render
@@ -29,7 +29,7 @@ __all__ = [
     "render",
 ]
 
-_HOMES = {
+_MODULES = {
     "checks.core.check": ("Finding", "Layer", "Status"),
     "preflight.config.loader": ("ConfigError",),
     "preflight.formats": ("FORMATS",),
@@ -43,7 +43,7 @@ _HOMES = {
 def __getattr__(name: str) -> object:
     from importlib import import_module
 
-    home = next((home for home, names in _HOMES.items() if name in names), None)
-    if home is None:
+    module = next((module for module, names in _MODULES.items() if name in names), None)
+    if module is None:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(home), name)
+    return getattr(import_module(module), name)

@@ -1,19 +1,18 @@
-"""The same line from Python: no output, no signal handlers, no exit."""
+"""The command from Python: no output, no signal handlers, no exit."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterable, Mapping
     from pathlib import Path
 
     from preflight.report.model import Report
 
 
-def check(  # noqa: PLR0913 - a flag of the command each
+def check(  # noqa: PLR0913 - each is a flag of the command
     config: Path | str | None = None,
     *,
     environ: Mapping[str, str] | None = None,
@@ -28,20 +27,21 @@ def check(  # noqa: PLR0913 - a flag of the command each
     read_only: bool = False,
     ca_file: Path | str | None = None,
 ) -> Report:
-    """Prove everything that a configuration names, as ``mistle-preflight`` with the flags of these names does.
+    """Check everything that a configuration names, like ``mistle-preflight`` with the flags of the same names.
 
-    ``config`` is a file; None: what MISTLE_CONFIG_PATH names, else the MISTLE_* variables alone. ``environ`` takes the
-    place of the process's own variables. Times are in seconds. While it runs, the process's environment is without the
-    variables that drivers would read (PG*, AWS_*, proxies).
+    ``config`` is a file; None: the file that MISTLE_CONFIG_PATH names, else only the MISTLE_* variables. ``environ``
+    replaces the variables of the process. Times are in seconds. During the run, variables that drivers would read
+    (PG*, AWS_*, proxies) are removed from the environment of the process.
 
-    Raises UsageError for an argument that cannot be, ConfigError for a configuration that cannot be read. What is wrong
-    with a deployment is no exception: it is in the report.
+    Raises UsageError for a wrong argument, ConfigError for a configuration that cannot be read. Problems of the
+    deployment raise nothing: they are in the report.
     """
     from preflight.cli import commands
     from preflight.cli.invocation import Invocation
-    from preflight.cli.options import parse
+    from preflight.cli.options import from_values
+    from preflight.cli.so_far import SoFar
 
-    flags = _flags(
+    options = from_values(
         config=config,
         stage=stage,
         service=service,
@@ -54,7 +54,7 @@ def check(  # noqa: PLR0913 - a flag of the command each
         read_only=read_only,
         ca_file=ca_file,
     )
-    return commands.run(Invocation(parse([*flags]), environ=os.environ if environ is None else environ))
+    return commands.run(Invocation(options, environ=os.environ if environ is None else environ), SoFar())
 
 
 def render(report: Report, name: str = "text") -> str:
@@ -64,14 +64,3 @@ def render(report: Report, name: str = "text") -> str:
     from preflight.output.writer import plain
 
     return ci.inert(plain(FORMATS[name](report)), name)
-
-
-def _flags(**given: object) -> Iterator[str]:
-    for name, value in given.items():
-        flag = "--" + name.replace("_", "-")
-        if value is True:
-            yield flag
-        elif isinstance(value, Iterable) and not isinstance(value, str):
-            yield from (f"{flag}={each}" for each in value)
-        elif value is not None and value is not False:
-            yield f"{flag}={value}"

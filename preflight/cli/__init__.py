@@ -1,1 +1,1 @@
-"""The command line: flags, commands, and where their documents go."""
+"""The command line: flags, commands, and where their output goes."""

@@ -1,4 +1,4 @@
-"""The certificates that are trusted besides Mozilla's: --ca-file, or what NODE_EXTRA_CA_CERTS names."""
+"""The certificates that are trusted besides Mozilla's: from --ca-file, or from NODE_EXTRA_CA_CERTS."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ if TYPE_CHECKING:
 
 
 def choose(options: Options, environ: Mapping[str, str]) -> tuple[Trust, Diagnosis | None]:
-    """The certificates to trust, loaded before the checks start. A file has half of the deadline.
+    """Load the certificates to trust before the checks start. To read the file may take half of the deadline.
 
-    A bad --ca-file raises UsageError; a bad variable is a warning: Node.js goes on without it.
+    A bad --ca-file raises UsageError; a bad variable is a warning, since Node.js continues without it.
     """
     from checks.core.files import UnreadableFile
     from checks.core.roots import Trust

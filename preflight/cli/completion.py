@@ -1,6 +1,6 @@
-"""What a shell offers at the tab key: commands, flags, check names, finding ids, files.
+"""Completion in a shell: commands, flags, check names, finding ids, files.
 
-argcomplete asks this program anew at each tab, so that what is offered is what this version has.
+The shell runs this program at each tab key, so that it always offers what the installed version has.
 """
 
 from __future__ import annotations
@@ -18,37 +18,38 @@ SHELLS = ("bash", "zsh", "fish")
 
 
 def script(shell: str) -> str:
-    """What the shell has to read, once."""
+    """The script that the shell reads once."""
     from argcomplete.shell_integration import shellcode
 
     return str(shellcode(["mistle-preflight"], shell=shell))
 
 
 def answer() -> None:
-    """Say to the shell that asks what may follow, and end the process. A variable alone is no shell that asks."""
-    if not _is_asked(os.environ):
+    """If a shell asks for completions, send them and end the process."""
+    if not _is_completing(os.environ):
         return
     import argcomplete
 
-    from preflight.cli.options import parser
+    from preflight.cli.parser import parser
 
-    asked = parser()
-    for action in asked._actions:
+    completed = parser()
+    for action in completed._actions:
         if action.dest in _COMPLETERS:
             action.completer = _COMPLETERS[action.dest]  # type: ignore[attr-defined]
-    argcomplete.autocomplete(asked, always_complete_options=False)
+    argcomplete.autocomplete(completed, always_complete_options=False)
 
 
-def _is_asked(environ: Mapping[str, str]) -> bool:
+def _is_completing(environ: Mapping[str, str]) -> bool:
+    """One of the variables alone may be left over: argcomplete would fail."""
     numbers = (environ.get("_ARGCOMPLETE", ""), environ.get("COMP_POINT", ""))
     return "COMP_LINE" in environ and all(number.isdecimal() for number in numbers)
 
 
-def _words(parsed_args: argparse.Namespace, prefix: str = "", **_: object) -> Iterable[str]:
-    """A command first; then what that command takes."""
+def _positionals(parsed_args: argparse.Namespace, prefix: str = "", **_: object) -> Iterable[str]:
+    """First a command, then its arguments."""
     from preflight.cli.options import COMMANDS
 
-    given = getattr(parsed_args, "words", None) or []
+    given = getattr(parsed_args, "positionals", None) or []
     if given:
         return _ARGUMENTS.get(given[0], _nothing)(prefix=prefix)
     return {name: command.about for name, command in COMMANDS.items()}
@@ -89,7 +90,7 @@ _ARGUMENTS: Mapping[str, Completer] = {
     "merge": _files,
 }
 _COMPLETERS: Mapping[str, Completer] = {
-    "words": _words,
+    "positionals": _positionals,
     "only": _checks,
     "skip": _checks,
     "ignore": _ids,

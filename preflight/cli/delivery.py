@@ -1,4 +1,4 @@
-"""From a document to its readers. A bug in one format is told in the others, and costs no verdict."""
+"""Renders a document and writes it to its destinations. A bug in one format is reported in the others."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from preflight import formats
 from preflight.cli.options import UsageError
+from preflight.cli.so_far import report as make_report
 from preflight.formats import FORMATS
 from preflight.output import ci
 from preflight.output.destinations import is_writable
@@ -20,30 +21,31 @@ if TYPE_CHECKING:
 
     from preflight.cli.commands import Document
     from preflight.cli.invocation import Invocation
+    from preflight.cli.so_far import SoFar
     from preflight.formats import Target
 
 
 def prepare(targets: Iterable[Target]) -> None:
-    """Raises UsageError for a file that could not be written, before anything is checked."""
+    """Raises UsageError for a file that cannot be written, before anything is checked."""
     for _, file in targets:
         if file and not is_writable(file):
             raise UsageError(f"--format: {file} cannot be written")
 
 
-def deliver(session: Invocation, document: Document) -> int:
-    """Print it, and give the exit code. A report that is lost leaves no run ready."""
+def deliver(invocation: Invocation, so_far: SoFar, document: Document) -> int:
+    """Print the document, and return the exit code. A run whose report cannot be written is not ready."""
     code = 0 if isinstance(document, str) else document.exit_code
-    color, seconds = session.options.color, session.left
+    color, seconds = invocation.options.color, invocation.seconds_left
     try:
         if isinstance(document, Report):
-            report, texts = _rendered(session, document)
+            report, texts = _rendered(invocation, so_far, document)
             code = report.exit_code
-            for line in _asides(report, texts):
+            for line in _stderr_lines(report, texts):
                 write_stderr(line)
             write_all(report, texts, color=color, seconds=seconds)
         else:
-            known = formats.of(session.options.command)
-            texts = {target: known[target[0]](document) for target in session.options.format}
+            of_command = formats.of(invocation.options.command)
+            texts = {target: of_command[target[0]](document) for target in invocation.options.format}
             write(texts.items(), color=color, seconds=seconds)
     except OutputError as error:
         write_stderr(f"mistle-preflight: {error}")
@@ -61,51 +63,52 @@ def write_all(report: Report, texts: Mapping[Target, str], *, color: bool = True
 
 
 def _summarize(report: Report, name: str) -> None:
-    """Beside a report, and no report itself: a run whose step has no summary may be ready."""
+    """The summary is no report: a run may be ready without it."""
     try:
         ci.summarize(report, name)
     except OSError as error:
         write_stderr(f"mistle-preflight: the step's summary cannot be written to: {error.strerror or error}")
 
 
-def _rendered(session: Invocation, report: Report) -> tuple[Report, dict[Target, str]]:
-    """The report, with every bug met in a format, and its texts; a format that has one shows that alone, if it can."""
-    targets = _targets(session, report)
-    texts = _texts(session, report, targets)
+def _rendered(invocation: Invocation, so_far: SoFar, report: Report) -> tuple[Report, dict[Target, str]]:
+    """The report with the bugs of all formats, and its texts. A format that has a bug renders that alone, if it can."""
+    targets = _targets(invocation, report)
+    texts = _texts(so_far, report, targets)
     if len(texts) == len(targets):
         return report, texts
-    report = session.report()
-    texts = _texts(session, report, targets)
-    lost = [target for target in targets if target not in texts]
-    return report, texts | _texts(session, _only_bugs(report), lost)
+    report = make_report(invocation, so_far)
+    texts = _texts(so_far, report, targets)
+    missing = [target for target in targets if target not in texts]
+    return report, texts | _texts(so_far, _only_bugs(report), missing)
 
 
-def _texts(session: Invocation, report: Report, targets: Iterable[Target]) -> dict[Target, str]:
+def _texts(so_far: SoFar, report: Report, targets: Iterable[Target]) -> dict[Target, str]:
+    """Bugs are caught here as well as in ``execute``: the formats without a bug must render the results."""
     texts = {}
     for target in targets:
         try:
             texts[target] = FORMATS[target[0]](report)
         except BaseException as error:
-            session.note_bug(error, f"the {target[0]} report")
+            so_far.note_bug(error, f"the {target[0]} report")
     return texts
 
 
 def _only_bugs(report: Report) -> Report:
     config = report.results[0]
-    met = tuple(finding for finding in config.findings if finding.id == BUG.id)
-    return replace(report, results=(replace(config, keys=(), findings=met),), keys=())
+    bugs = tuple(finding for finding in config.findings if finding.id == BUG.id)
+    return replace(report, results=(replace(config, keys=(), findings=bugs),), keys=())
 
 
-def _asides(report: Report, texts: Collection[Target]) -> Iterator[str]:
-    """What goes to standard error: why nothing was checked, a bug that no report tells, and tracebacks on demand."""
-    told = NOT_STARTED if texts else NOT_STARTED | {BUG.id}
-    yield from (f"mistle-preflight: {finding.message}" for finding in report.findings if finding.id in told)
+def _stderr_lines(report: Report, texts: Collection[Target]) -> Iterator[str]:
+    """Why nothing was checked; a bug that is in no report; tracebacks, with -v."""
+    shown = NOT_STARTED if texts else NOT_STARTED | {BUG.id}
+    yield from (f"mistle-preflight: {finding.message}" for finding in report.findings if finding.id in shown)
     yield from report.tracebacks if report.detail > 0 else ()
 
 
-def _targets(session: Invocation, report: Report) -> tuple[Target, ...]:
-    """Where nothing was checked, a line on standard error says it to people, and a report only to machines."""
-    wanted = session.options.format
+def _targets(invocation: Invocation, report: Report) -> tuple[Target, ...]:
+    """If nothing was checked, a line on standard error replaces the text report; machines still get theirs."""
+    targets = invocation.options.format
     if report.exit_code != 2:
-        return wanted
-    return tuple((name, file) for name, file in wanted if name != "text" and (file is None or is_writable(file)))
+        return targets
+    return tuple((name, file) for name, file in targets if name != "text" and (file is None or is_writable(file)))

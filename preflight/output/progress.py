@@ -1,4 +1,4 @@
-"""What a run waits for, and what each check found, as it comes: a live table where there is a terminal."""
+"""The progress of a run on a terminal: which checks run, and what each has found."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ if TYPE_CHECKING:
     from checks.core.check import Check
     from preflight.report.model import Result
 
-_DELAY = 0.2  # seconds: what is over by then needs no table, and none flashes up
+_DELAY = 0.2  # seconds: a shorter run shows no table
 
 
 class Progress:
-    """Draws on ``stream`` if that is a terminal that can; else does nothing. A context: the table goes when it ends."""
+    """Draws a live table on ``stream`` if that is a capable terminal. A context: its end removes the table."""
 
     def __init__(self, stream: TextIO | None, checks: tuple[Check, ...], *, color: bool = True) -> None:
         self._stream = stream if stream and stream.isatty() and os.environ.get("TERM") != "dumb" else None
@@ -43,19 +43,19 @@ class Progress:
         with self._lock:
             self._is_over = True
             if self._live:
-                with suppress(OSError, ValueError):  # the terminal is gone: nobody watches any more
+                with suppress(OSError, ValueError):  # the terminal is closed
                     self._live.stop()
 
     def ended(self, results: tuple[Result, ...]) -> None:
-        """These are there."""
+        """Show the results of checks that have ended."""
         for result in (each for each in results if each.name in self._rows.rows):
             row, worst = self._rows.rows[result.name], max(result.findings, key=lambda finding: finding.status)
             row.status = result.status
-            row.found = worst.id if worst.status >= Status.WARN else ""
+            row.finding = worst.id if worst.status >= Status.WARN else ""
             row.seconds = self._rows.seconds
 
     def _begin(self) -> None:
-        """In the timer's thread: the library takes a while to come, and no check waits for it."""
+        """In the timer's thread: no check waits for the import of the library."""
         from preflight.output import progress_table
 
         with self._lock:
@@ -64,8 +64,6 @@ class Progress:
 
 
 def _target(check: Check) -> str:
-    """Nothing of a check that cannot even say what it is: its result will tell of that."""
-    try:
+    with suppress(Exception):  # a bug in ``target`` is reported with the result
         return check.target
-    except Exception:
-        return ""
+    return ""

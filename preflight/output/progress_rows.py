@@ -1,4 +1,4 @@
-"""What the table of progress shows."""
+"""The content of the progress table."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from checks.core.check import Status
 
 @dataclass
 class ProgressRow:
-    """One check. ``seconds`` is how long it took, None while it has not ended; ``found`` the id of what is wrong."""
+    """One check. ``seconds`` is how long it took, None while it runs; ``finding`` is the id of what is wrong."""
 
     name: str
     target: str
     status: Status = Status.OK
-    found: str = ""
+    finding: str = ""
     seconds: float | None = None
 
 
@@ -28,5 +28,5 @@ class ProgressRows:
 
     @property
     def seconds(self) -> float:
-        """How long it has been going."""
+        """The time since the start of the run."""
         return time.perf_counter() - self.started

@@ -1,4 +1,4 @@
-"""The table that a terminal shows while a run goes on: spinners that turn into marks, in as many lines as there are."""
+"""The table that a terminal shows during a run, in no more lines than it has: a spinner, then a mark, per check."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ if TYPE_CHECKING:
 
 _PER_SECOND = 10
 _COLORS = {Status.OK: "green", Status.SKIP: "dim", Status.WARN: "yellow", Status.FAIL: "red"}
-_WIDE = 100  # columns: from here on there is room for targets too
+_WIDE = 100  # columns: a terminal of this width has room for targets
 
 
 def start(stream: TextIO, rows: ProgressRows, *, color: bool) -> Live:
-    """Draw on the terminal until it is stopped; then nothing of it stays."""
+    """Draw on the terminal; to stop it removes the table."""
     console = Console(file=stream, force_terminal=True, no_color=not color or None, highlight=False, emoji=False)
     live = Live(
         _LiveTable(rows),
@@ -38,7 +38,7 @@ def start(stream: TextIO, rows: ProgressRows, *, color: bool) -> Live:
 
 
 class _LiveTable:
-    """Rendered anew for each picture."""
+    """Renders the rows as they are at each refresh."""
 
     def __init__(self, rows: ProgressRows) -> None:
         self._rows = rows
@@ -64,11 +64,11 @@ class _LiveTable:
             return self._spinners.setdefault(row.name, Spinner(name)), Text(row.name), target, Text(), Text()
         color, mark = _COLORS[row.status], STYLES[row.status].mark
         took = Text(f"{row.seconds:.1f} s", style="dim", justify="right")
-        return Text(_in(mark, plain), style=color), Text(row.name), target, took, Text(row.found, style=color)
+        return Text(_in(mark, plain), style=color), Text(row.name), target, took, Text(row.finding, style=color)
 
 
 def _fitting(rows: list[ProgressRow], height: int) -> list[ProgressRow]:
-    """All of them or, in a low terminal, what is still waited for and what is wrong."""
+    """All rows or, on a low terminal, those of checks that run or that found a problem."""
     if len(rows) <= height:
         return rows
     return [row for row in rows if row.seconds is None or row.status >= Status.WARN][: max(height, 1)]

@@ -1,4 +1,4 @@
-"""Long lines on a terminal: broken between words, and indented as what they belong to."""
+"""Wraps long lines for a terminal: between words, and with the indent of the line."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ _SGR = re.compile(r"\x1b\[[0-9;]*m")
 
 
 def folded(text: str, columns: int) -> str:
-    """The text in lines of at most so many columns, where a word is not longer than that. Colours take no room."""
+    """The text in lines of at most ``columns``, unless a word is longer. Colours have no width."""
     return "\n".join(_folded(line, columns) for line in text.split("\n"))
 
 
 def _folded(line: str, columns: int) -> str:
     if _width(line) <= columns:
         return line
-    found, parts = _INDENT.match(line), _PARTS.findall(line)
+    start, parts = _INDENT.match(line), _PARTS.findall(line)
     longest = max((_width(part) for part in parts if not part.isspace() and _width(part) <= columns), default=0)
-    indent = " " * min(_width(found[0]) if found else 0, columns // 2, columns - longest)
+    indent = " " * min(_width(start[0]) if start else 0, columns // 2, columns - longest)
     lines, width = [""], 0
     for part in parts:
         if width + _width(part) > columns and width > len(indent):

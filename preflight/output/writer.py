@@ -1,4 +1,4 @@
-"""Reports on their way out: to standard output, or to files that appear whole or not at all."""
+"""Writes reports to standard output, and to files that appear whole or not at all."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ import re
 import shutil
 import sys
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TextIO
 
 from preflight.formats.shared.ansi import ASCII
 from preflight.output import ci
-from preflight.output.destinations import PRIVATE, put
+from preflight.output.destinations import PRIVATE, put, write_until
 from preflight.output.wrapping import folded
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from preflight.formats import Target
 
-_MODES = {"prometheus": 0o644}  # for node_exporter, a user of its own; it holds no target and no server's words
+_MODES = {"prometheus": 0o644}  # for node_exporter, which runs as another user; it holds no target and no server's text
 _SGR = re.compile(r"\x1b\[[0-9;]*m")
 
 
@@ -34,15 +34,18 @@ class OutputError(Exception):
 
 
 def write_texts(texts: Iterable[tuple[Target, str]], *, color: bool = True, seconds: float = 10.0) -> None:
-    """Write each text to its place, files first; a pipe may take as long. Raises OutputError, after trying them all."""
+    """Write each text to its destination, files first; ``seconds`` is how long readers of pipes may take.
+
+    Raises OutputError after it has tried all.
+    """
     failures, end = [], time.monotonic() + seconds
-    for (name, file), text in sorted(texts, key=lambda entry: entry[0][1] is None):  # a reader may keep us waiting
+    for (name, file), text in sorted(texts, key=lambda entry: entry[0][1] is None):  # a reader may be slow
         try:
             if file:
                 put(file, ci.inert(plain(text), name).encode(errors="replace"), mode=_MODES.get(name, PRIVATE), end=end)
             else:
                 encoding = None if name == "text" else "utf-8"
-                write_stdout(text, name, color=color, encoding=encoding)
+                write_stdout(text, name, color=color, encoding=encoding, seconds=end - time.monotonic())
         except OSError as error:
             failures.append(f"the {name} report cannot be written to {file}: {_reason(error)}")
         except OutputError as error:
@@ -56,22 +59,37 @@ def plain(text: str) -> str:
     return _SGR.sub("", text)
 
 
-def write_stdout(text: str, name: str = "", *, color: bool = True, encoding: str | None = None) -> None:
-    """All at once; colours only to a terminal, and no longer lines than it has, except in ``encoding``, which is for
-    machines; plain marks where the encoding (default: its own) has no others. ``name`` is the format.
+def write_stdout(
+    text: str, name: str = "", *, color: bool = True, encoding: str | None = None, seconds: float = 10.0
+) -> None:
+    """Write the whole text; ``name`` is its format, ``seconds`` is how long a pipe's reader may take.
 
-    Raises OutputError.
+    A terminal gets colours, and no longer lines than it has columns, unless ``encoding``, which is for machines, is
+    given. An encoding (default: the stream's) that lacks our marks gets plain ones. Raises OutputError.
     """
     try:
         terminal = sys.stdout.isatty()
         colored = color and terminal and not os.environ.get("NO_COLOR") and not _is_dumb()
         fitted = folded(text, _columns()) if terminal and not encoding else text
         shown = fitted if colored else plain(fitted)
-        sys.stdout.buffer.write(_encoded(ci.inert(shown, name), encoding or sys.stdout.encoding))
-        sys.stdout.flush()
+        _write(sys.stdout, _encoded(ci.inert(shown, name), encoding or sys.stdout.encoding), seconds)
     except (OSError, AttributeError) as error:  # AttributeError: the process was started without standard output
         reason = getattr(error, "strerror", None) or "it is closed"
         raise OutputError(f"standard output cannot be written to: {reason}") from error
+
+
+def _write(stream: TextIO, content: bytes, seconds: float) -> None:
+    """A terminal has no limit: its reader may pause it (Ctrl-S). A stream without a descriptor is in memory."""
+    stream.flush()
+    try:
+        descriptor = stream.fileno()
+    except OSError:
+        descriptor = None
+    if descriptor is None or stream.isatty():
+        stream.buffer.write(content)
+        stream.flush()
+    else:
+        write_until(descriptor, content, time.monotonic() + seconds)
 
 
 def _columns() -> int:
@@ -79,8 +97,8 @@ def _columns() -> int:
 
 
 def write_stderr(line: str) -> None:
-    """One line, to whoever watches."""
-    with contextlib.suppress(OSError, ValueError, AttributeError):  # nobody does
+    """Write one line; ignore that standard error is closed."""
+    with contextlib.suppress(OSError, ValueError, AttributeError):
         fitted = folded(line, _columns()) if sys.stderr.isatty() else line
         sys.stderr.write(f"{ci.inert(fitted)}\n")
         sys.stderr.flush()

@@ -1,7 +1,7 @@
-"""A run in a process of its own: nothing that a driver does to the interpreter can keep the report from its deadline.
+"""Runs the checks in a child process.
 
-Code in C that does not let go of Python's lock, a crash, a want of memory end that process, and what it had told by
-then is reported. It never outlives this one: left alone, it cleans up and ends.
+If the child crashes, runs out of memory or holds the interpreter's lock past the deadline, the parent kills it and
+reports the results received so far. If the parent exits, the child cleans up and exits too.
 """
 
 from __future__ import annotations
@@ -36,20 +36,20 @@ if TYPE_CHECKING:
     Work = Callable[[OnEnd], Run]
     Events = queue.SimpleQueue["Run | tuple[Result, ...] | int | Failure | None"]
 
-_LATE = GRACE + 0.05  # seconds after a deadline or a signal: a process that has said nothing since then hangs
-_LATEST = GRACE + 0.15  # and since it has said something: it may be slow
-_GONE = 0.1  # seconds for a killed process to be gone; one that waits for a dead disk never is
+_LATE = GRACE + 0.05  # seconds after a deadline or a signal: a child that has sent nothing since then hangs
+_LATEST = GRACE + 0.15  # seconds after its last result: it may be slow
+_GONE = 0.1  # seconds until a killed process has exited; one that waits for a dead disk never does
 
 
 @dataclass(frozen=True)
 class Failure:
-    """What ended the other process, or the reading of what it sent, and the traceback."""
+    """What ended the child, or the reading of its results, and the traceback."""
 
     diagnosis: Diagnosis
     traceback: str
 
 
-def run(  # noqa: PLR0913 - as for the run itself
+def run(  # noqa: PLR0913 - as runner.run
     checks: tuple[Check, ...],
     settings: Settings,
     *,
@@ -61,54 +61,54 @@ def run(  # noqa: PLR0913 - as for the run itself
 ) -> Run:
     """As ``runner.run``."""
     if lacking := machine.too_little_memory():
-        return Run(tuple(_untold(check, settings, origins, lacking) for check in checks))
+        return Run(tuple(_without_result(check, settings, origins, lacking) for check in checks))
     ends = time.monotonic() + deadline - elapsed + _LATE
-    other = _Child(
-        lambda tell: runner.run(
-            checks, settings, deadline=deadline, elapsed=elapsed, origins=origins, signals=signals, on_end=tell
+    child = _Child(
+        lambda send: runner.run(
+            checks, settings, deadline=deadline, elapsed=elapsed, origins=origins, signals=signals, on_end=send
         )
     )
-    with signals.told_to(other.interrupt):
-        done = other.wait(ends, on_end)
-    death = other.end()
+    with signals.passed_to(child.interrupt):
+        done = child.wait(ends, on_end)
+    death = child.end()
     if done:
         signals.received = signals.received or done.signal
         return done
     reason = death or (interrupted() if signals.received else too_late(deadline))
-    results = (other.told.get(check.name) or _untold(check, settings, origins, reason) for check in checks)
-    return Run(tuple(results), other.bugs, signals.received)
+    results = (child.results.get(check.name) or _without_result(check, settings, origins, reason) for check in checks)
+    return Run(tuple(results), child.bugs, signals.received)
 
 
-def _untold(check: Check, settings: Settings, origins: Mapping[str, Origin], reason: Diagnosis) -> Result:
+def _without_result(check: Check, settings: Settings, origins: Mapping[str, Origin], reason: Diagnosis) -> Result:
     execution = Execution((check,), settings)
     execution.abort(reason)
     return next(result for _, result in execution.results(origins))
 
 
 class _Child:
-    """The other process. ``told`` is what it has told so far, by the names of checks."""
+    """The child process. ``results`` are those that it has sent so far, by the names of checks."""
 
     def __init__(self, work: Work) -> None:
-        self.told: dict[str, Result] = {}
+        self.results: dict[str, Result] = {}
         self.bugs: tuple[str, ...] = ()
         self._events: Events = queue.SimpleQueue()
         self._is_dead = False
         self._failure: Diagnosis | None = None
-        self._line, line = Pipe()
+        self._pipe, pipe = Pipe()
         self._process = _fork()
         if not self._process:
-            self._line.close()
-            _serve(line, work)
-        line.close()
-        threading.Thread(target=self._hear, daemon=True).start()
+            self._pipe.close()
+            _serve(pipe, work)
+        pipe.close()
+        threading.Thread(target=self._receive, daemon=True).start()
 
     def interrupt(self, number: int) -> None:
-        """Pass a signal on."""
+        """Send the child a signal."""
         os.kill(self._process, number)
         self._events.put(number)
 
     def wait(self, ends: float, on_end: OnEnd) -> Run | None:
-        """The whole run; None where it is dead, or still silent at the time ``ends``."""
+        """The whole run; None if the child is dead, or has sent nothing by the time ``ends`` (monotonic)."""
         while True:
             try:
                 event = self._events.get(timeout=max(0.0, ends - time.monotonic()))
@@ -127,19 +127,19 @@ class _Child:
                     ends = min(ends, time.monotonic() + _LATE)
                 case results:
                     ends = max(ends, time.monotonic() + _LATEST)
-                    self.told |= {result.name: result for result in results}
+                    self.results |= {result.name: result for result in results}
                     on_end(results)
 
     def end(self) -> Diagnosis | None:
-        """It is over. Returns what it died of, if it had died."""
+        """Kill it. Returns why it had died, if it had."""
         with suppress(ProcessLookupError):
             os.kill(self._process, signal.SIGKILL)
         code = self._exit_code()
-        self._line.close()
+        self._pipe.close()
         return self._failure or (_death(code) if self._is_dead else None)
 
     def _exit_code(self) -> int | None:
-        """None where it is not known: it waits in the kernel, or the system keeps no children (SIGCHLD is ignored)."""
+        """None if unknown: the child waits in the kernel, or the system keeps no exit codes (SIGCHLD is ignored)."""
         ends = time.monotonic() + _GONE
         with suppress(ChildProcessError):
             while time.monotonic() < ends:
@@ -149,13 +149,13 @@ class _Child:
                 time.sleep(0.001)
         return None
 
-    def _hear(self) -> None:
+    def _receive(self) -> None:
         try:
             while True:
-                self._events.put(self._line.recv())
+                self._events.put(self._pipe.recv())
         except (EOFError, OSError):
             self._events.put(None)
-        except BaseException as error:  # what came cannot be read, or there is no memory for it
+        except BaseException as error:  # in a thread; the message cannot be read, or there is no memory for it
             self._events.put(_failure("reading the results", error))
 
 
@@ -178,33 +178,33 @@ def _failure(doing: str, error: BaseException) -> Failure:
     return Failure(bugs.diagnose(error), bugs.trace(doing, error))
 
 
-def _serve(line: Connection, work: Work) -> NoReturn:
-    """In the other process: work, and tell of it."""
+def _serve(pipe: Connection, work: Work) -> NoReturn:
+    """In the child: run the checks, and send their results."""
 
-    def tell(message: object) -> None:
-        with suppress(OSError):  # nobody listens: there is still something to clean up
-            line.send(message)
+    def send(message: object) -> None:
+        with suppress(OSError):  # the parent has exited: the checks must still clean up
+            pipe.send(message)
 
     try:
-        for number in (signal.SIGHUP, signal.SIGQUIT):  # what they end is the process that is waited for
+        for number in (signal.SIGHUP, signal.SIGQUIT):  # they end the parent, and this process after it
             signal.signal(number, signal.SIG_IGN)
-        threading.Thread(target=_exit_with_parent, args=(line,), daemon=True).start()
-        tell(_done(work, tell))
+        threading.Thread(target=_exit_with_parent, args=(pipe,), daemon=True).start()
+        send(_outcome(work, send))
     finally:
         os._exit(0)
 
 
-def _done(work: Work, tell: OnEnd) -> Run | Failure:
+def _outcome(work: Work, send: OnEnd) -> Run | Failure:
     try:
-        return work(tell)
-    except BaseException as error:
+        return work(send)
+    except BaseException as error:  # an exception does not leave its process
         return _failure("the run", error)
 
 
-def _exit_with_parent(line: Connection) -> None:
-    """The line is only ever cut when nobody waits any more."""
+def _exit_with_parent(pipe: Connection) -> None:
+    """The pipe closes only when the parent has exited: then stop too."""
     with suppress(EOFError, OSError):
-        line.recv()
+        pipe.recv()
     os.kill(os.getpid(), signal.SIGTERM)
     time.sleep(2 * GRACE)
     os._exit(1)

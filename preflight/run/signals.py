@@ -1,4 +1,4 @@
-"""SIGINT and SIGTERM, from the first moment of a run to its last."""
+"""What SIGINT and SIGTERM do, from the start of the command to its end."""
 
 from __future__ import annotations
 
@@ -13,18 +13,17 @@ if TYPE_CHECKING:
     Listener = Callable[[int], object]
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
-_PATIENCE = 1.0  # seconds for a report that is being written when a signal comes: whoever reads it may have stopped
+_PATIENCE = 1.0  # seconds for a report that is being written when a signal comes: its reader may have stopped
 
 
 class Interrupted(KeyboardInterrupt):
-    """A signal, SIGTERM too, ended what the main thread was waiting for."""
+    """A signal (also SIGTERM) ended what the main thread was waiting for."""
 
 
 class Signals:
-    """The first signal is kept in ``received``; every one is told to whoever listens at the time.
+    """Keeps the first signal in ``received``, and passes every signal to the listener of that time.
 
-    It raises Interrupted only where the main thread may wait for long: an import that is broken off, or a report,
-    would be lost.
+    It raises Interrupted only where the main thread may wait long. Elsewhere that would break an import or a report.
     """
 
     def __init__(self) -> None:
@@ -33,14 +32,14 @@ class Signals:
 
     @contextmanager
     def caught(self) -> Iterator[Signals]:
-        """Take over both signals, and give them back. Only the main thread can; elsewhere they stay as they are.
+        """Handle both signals until the end of the block. Only in the main thread: Python allows it nowhere else.
 
-        A signal that the caller has this process ignore, as nohup and shells do, stays ignored.
+        A signal that this process was started to ignore, as by nohup and by shells, stays ignored.
         """
-        mine = threading.current_thread() is threading.main_thread()
-        heeded = [number for number in SIGNALS if mine and signal.getsignal(number) is not signal.SIG_IGN]
-        before = {number: signal.signal(number, self._receive) for number in heeded}
-        signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS if mine else ())  # the console script holds them back
+        is_main = threading.current_thread() is threading.main_thread()
+        handled = [number for number in SIGNALS if is_main and signal.getsignal(number) is not signal.SIG_IGN]
+        before = {number: signal.signal(number, self._receive) for number in handled}
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS if is_main else ())  # the console script blocks them
         try:
             yield self
         finally:
@@ -48,8 +47,8 @@ class Signals:
                 signal.signal(number, handler)
 
     @contextmanager
-    def told_to(self, listener: Listener) -> Iterator[None]:
-        """Until the end of the block, call the listener; at once for a signal that came before."""
+    def passed_to(self, listener: Listener) -> Iterator[None]:
+        """Call the listener for every signal in the block, and at once if one came before."""
         before, self._listener = self._listener, listener
         try:
             if self.received:
@@ -61,14 +60,14 @@ class Signals:
     @contextmanager
     def interrupting(self) -> Iterator[None]:
         """A signal before or within the block raises Interrupted."""
-        with self.told_to(self._interrupt):
+        with self.passed_to(self._interrupt):
             yield
-        if self.received:  # it was raised where Python lets nothing through, as in a finalizer
+        if self.received:  # Interrupted was raised where Python ignores exceptions, as in a finalizer
             raise Interrupted
 
     @contextmanager
-    def hurrying(self) -> Iterator[None]:
-        """While a report is written, a signal only limits the time for that, and then raises Interrupted."""
+    def while_writing(self) -> Iterator[None]:
+        """In this block, which writes a report, a signal only limits the time; after that, Interrupted is raised."""
         self._listener = self._set_limit
         try:
             yield
@@ -82,7 +81,7 @@ class Signals:
             self._listener(number)
 
     def _interrupt(self, *_: object) -> None:
-        self._listener = None  # once: a second one would break off what the first one led to
+        self._listener = None  # once: a second Interrupted would break what the first one led to
         raise Interrupted
 
     def _set_limit(self, _: int) -> None:

@@ -12,12 +12,13 @@ from pathlib import Path
 
 import pytest
 
-import preflight.cli.invocation
+import preflight.cli.so_far
 import preflight.redaction.redactor
 from checks.core.check import Finding, Layer, Status
 from checks.core.text import MarkedText, clean, foreign, marked
 from preflight.cli.invocation import Invocation
 from preflight.cli.options import Options
+from preflight.cli.so_far import SoFar, report
 from preflight.config.loader import load
 from preflight.redaction import own_words
 from preflight.redaction.redactor import MASK, WITHHELD, Redactor
@@ -95,23 +96,22 @@ def test_a_run_of_many_keys_ends_in_time(count: int, stage: Stage, tmp_path: Pat
 def test_what_could_not_be_searched_in_time_is_withheld(
     reason: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(preflight.cli.invocation, "_SHARE", 0.0)
+    monkeypatch.setattr(preflight.cli.so_far, "_SHARE", 0.0)
     signals = Signals()
-    session = Invocation(Options(deadline=0.0 if reason == "deadline" else 60.0), signals)
-    session.read(load(configs.write(tmp_path, {"email.smtp.password": "Op3n-Sesame!"}), {}))
+    invocation = Invocation(Options(deadline=0.0 if reason == "deadline" else 60.0), signals)
+    config = load(configs.write(tmp_path, {"email.smtp.password": "Op3n-Sesame!"}), {})
     found = Finding("smtp.auth", Layer.AUTH, Status.FAIL, "the server says: Op3n-Sesame!", "write Op3n-Sesame!")
-    session.results = (Result("smtp", "smtp", "Op3n-Sesame!", ("email.smtp.password",), (found,), facts={"x": "Op3n"}),)
-    session.tracebacks.append("Op3n-Sesame!")
+    results = (Result("smtp", "smtp", "Op3n-Sesame!", ("email.smtp.password",), (found,), facts={"x": "Op3n"}),)
     if reason == "signal":
         signals.received = 15
-    report = session.report()
-    (result,) = report.results[1:]
-    assert "Sesame" not in repr(report)
-    assert {result.target, result.facts["x"], *report.tracebacks} == {WITHHELD}
+    made = report(invocation, SoFar(config=config, results=results, tracebacks=["Op3n-Sesame!"]))
+    (result,) = made.results[1:]
+    assert "Sesame" not in repr(made)
+    assert {result.target, result.facts["x"], *made.tracebacks} == {WITHHELD}
     assert [(each.id, each.status, each.message, each.hint) for each in result.findings] == [
         ("smtp.auth", Status.FAIL, WITHHELD, WITHHELD)
     ]
-    assert report.exit_code == (143 if reason == "signal" else 1)
+    assert made.exit_code == (143 if reason == "signal" else 1)
 
 
 @pytest.mark.parametrize("word", OWN)
@@ -149,14 +149,13 @@ def test_our_own_words_of_a_result_are_never_masked() -> None:
 
 
 def test_our_own_lines_of_a_traceback_are_never_masked(tmp_path: Path) -> None:
-    session = Invocation(Options())
-    session.read(load(configs.write(tmp_path, {"email.smtp.password": "listener"}), {}))
+    so_far = SoFar(config=load(configs.write(tmp_path, {"email.smtp.password": "listener"}), {}))
     try:
-        with Signals().told_to(lambda _: None):
+        with Signals().passed_to(lambda _: None):
             raise ValueError("bad listener")
     except ValueError as error:
-        session.note_bug(error, "a test")
-    (shown,) = session.report().tracebacks
+        so_far.note_bug(error, "a test")
+    (shown,) = report(Invocation(Options()), so_far).tracebacks
     assert "ValueError: bad ***" in shown
     line = "    self._listener = listener"
     assert Redactor(["listener"])(own_words.lines(f"{line}\nx = listener")) == f"{line}\nx = {MASK}"

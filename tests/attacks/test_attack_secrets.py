@@ -34,6 +34,7 @@ from preflight.cli import commands
 from preflight.cli.invocation import Invocation
 from preflight.cli.main import main
 from preflight.cli.options import Options
+from preflight.cli.so_far import SoFar, report
 from preflight.formats import FORMATS
 from preflight.redaction.redactor import MASK, Redactor
 from preflight.report.model import Report
@@ -236,10 +237,10 @@ def skeleton(report: Report) -> object:
     return document | {"seconds": 0}
 
 
-def unmasked(session: Invocation) -> Report:
+def unmasked(invocation: Invocation, so_far: SoFar) -> Report:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(session, "mask", Unmasked())
-        return session.report()
+        patch.setattr("preflight.cli.so_far.Redactor", lambda *_: Unmasked())
+        return report(invocation, so_far)
 
 
 @pytest.mark.parametrize("word", profiles.first(3, COINCIDENCES))
@@ -250,8 +251,8 @@ def test_a_secret_that_is_also_something_else(word: str, stage: Stage) -> None:
     printed = in_process.run(stage, in_process.values(stage, dict.fromkeys(PLACES, word)))
     assert f"«{MASK}»" in printed.texts["text", "-v"]
     assert not [place for place, text in printed.texts.items() if f"«{word}»" in text]
-    assert f"«{word}»" in str(unmasked(printed.session).findings)
-    assert skeleton(printed.report) == skeleton(unmasked(printed.session))
+    assert f"«{word}»" in str(unmasked(printed.invocation, printed.so_far).findings)
+    assert skeleton(printed.report) == skeleton(unmasked(printed.invocation, printed.so_far))
 
 
 @profiles.covering
@@ -263,11 +264,11 @@ def test_masked_report_stays_readable(command: str, word: str, tmp_path: Path) -
     changes = {path: _everywhere(path, word, host) for path in (*SECRET_KEYS, "object_store.assets.bucket_name")}
     more: dict[str, object] = {"email.smtp.host": host, "kv.data_plane.key_prefix": word}
     file = configs.write(tmp_path, {**configs.ALL, **changes, **more})
-    session = Invocation(Options(config=file, detail=1), Signals())
-    report = commands.COMMANDS[command](session)
-    assert isinstance(report, Report)
-    assert skeleton(report) == skeleton(unmasked(session))
-    text = FORMATS["text"](report)
+    invocation, so_far = Invocation(Options(config=file, detail=1), Signals()), SoFar()
+    made = commands.COMMANDS[command](invocation, so_far)
+    assert isinstance(made, Report)
+    assert skeleton(made) == skeleton(unmasked(invocation, so_far))
+    text = FORMATS["text"](made)
     for path in configs.PATHS:
         assert path in text
         assert "." not in path or configs.line_of(file, path) in text

@@ -254,7 +254,7 @@ NOTHING_CHECKED = {
     "while drivers are imported": ("preflight.run.runner", "_import_drivers"),
 }
 REPORT_MADE = {
-    "while keys are judged": ("preflight.cli.invocation", "verdicts"),
+    "while keys are judged": ("preflight.cli.so_far", "verdicts"),
     "while the report is rendered": ("preflight.formats.json", "_check"),
     "while it is written": ("preflight.output.writer", "_encoded"),
 }

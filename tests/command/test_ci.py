@@ -1,4 +1,4 @@
-"""What a CI service reads in the tool's output, and where it shows it."""
+"""What CI services obey in the tool's output, and the summary that they show."""
 
 import json
 import re
@@ -43,12 +43,12 @@ def deliver(report: Report, targets: list[Target]) -> None:
 
 
 def obeyed(text: str) -> list[str]:
-    """The lines that some CI service would take for a command to itself."""
+    """The lines that a CI service would obey as a command."""
     return [line for line in re.split(r"\r\n|\r|\n", text) if runner_command(line, KNOWN) or OF_OTHERS.search(line)]
 
 
 @pytest.mark.parametrize("words", COMMANDS)
-def test_commands_are_what_a_ci_service_obeys_and_inert_is_what_it_does_not(words: str):
+def test_ci_commands_are_recognized_and_made_inert(words: str):
     assert obeyed(f"before\n{words}\nafter")
     assert obeyed(ci.inert(f"before\n{words}\nafter")) == []
 
@@ -57,7 +57,7 @@ def test_commands_are_what_a_ci_service_obeys_and_inert_is_what_it_does_not(word
     "text",
     ["::1 refused the connection", "at [::1]:5432", "fe80::1::2", "## Title", "a: b", "# HELP x", "##", "::x", ""],
 )
-def test_what_is_no_command_is_left_as_it_is(text: str):
+def test_text_without_commands_is_unchanged(text: str):
     assert ci.inert(text) == text
 
 
@@ -65,13 +65,13 @@ PARTS = st.sampled_from([":", "::", "#", "##", "[", "]", "\n", " ", "error", "gr
 
 
 @given(text=st.lists(PARTS | st.text(max_size=3), max_size=12).map("".join))
-def test_nothing_is_obeyed_in_any_text(text: str):
+def test_no_text_holds_a_ci_command(text: str):
     assert obeyed(ci.inert(text)) == []
 
 
 @pytest.mark.parametrize("name", FORMATS)
-def test_what_is_printed_later_is_inert_too(name: str, tmp_path: Path):
-    """A file that a step shows, what a program prints of the library."""
+def test_report_printed_by_a_later_step_is_inert(name: str, tmp_path: Path):
+    """From a report file, or from a program that uses the library."""
     words = " ".join(COMMANDS)
     report = of(CONFIG, replace(DIRECT, target=words, findings=(replace(REJECTED, message="::error::x", hint=words),)))
     deliver(report, [(name, tmp_path / "file")])
@@ -81,13 +81,13 @@ def test_what_is_printed_later_is_inert_too(name: str, tmp_path: Path):
 
 
 @pytest.mark.parametrize("name", FORMATS)
-def test_nothing_is_changed_where_nothing_is_a_command(name: str):
+def test_report_without_commands_is_unchanged(name: str):
     assert ci.inert(render(REPORT, name)) == FORMATS[name](REPORT) or name in {"github", "text"}
 
 
 @pytest.mark.parametrize("words", COMMANDS)
 @pytest.mark.parametrize("name", FORMATS)
-def test_no_format_passes_a_command_on(name: str, words: str, capfd: pytest.CaptureFixture[str]):
+def test_no_format_prints_a_servers_ci_command(name: str, words: str, capfd: pytest.CaptureFixture[str]):
     rejected = replace(REJECTED, message=words.strip(), hint=words.strip())
     report = of(CONFIG, replace(DIRECT, target=words.strip(), findings=(rejected,)))
     deliver(report, [(name, None)])
@@ -98,7 +98,7 @@ def test_no_format_passes_a_command_on(name: str, words: str, capfd: pytest.Capt
 
 
 @pytest.mark.parametrize("arguments", [("-v",), ("-f", "json"), ("-f", "markdown", "-v"), ("-f", "junit")])
-def test_mail_server_cannot_speak_to_the_ci_service(arguments: tuple[str, ...], tmp_path: Path):
+def test_mail_servers_ci_command_is_inert(arguments: tuple[str, ...], tmp_path: Path):
     greeting = b"554 ##[set-output name=url]http://evil.test ##vso[task.complete result=Succeeded]\r\n"
     with faults.serving(lambda connection: connection.sendall(greeting)) as port:
         host = {"email.smtp.host": "127.0.0.1", "email.smtp.port": port, "email.smtp.secure": False}
@@ -108,7 +108,7 @@ def test_mail_server_cannot_speak_to_the_ci_service(arguments: tuple[str, ...], 
     assert obeyed(done.stdout + done.stderr) == []
 
 
-def test_what_was_misunderstood_is_no_command_either():
+def test_usage_error_holds_no_ci_command():
     done = preflight("--stage", "##[set-output name=x]y", "-f", "json")
     assert done.code == 2
     assert "set-output name=x" in done.stderr
@@ -126,7 +126,7 @@ def delivered(summary: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return summary
 
 
-def test_summary_of_the_step_is_the_markdown_report_added_to_what_is_there(summary: Path):
+def test_step_summary_gets_the_markdown_report_appended(summary: Path):
     summary.write_text("<details>\nof another tool\n")
     flags = ("-f", "github", "-f", "text=/dev/null")
     done = preflight("config", "--config", EXAMPLE, *flags, env={"GITHUB_STEP_SUMMARY": str(summary)})
@@ -139,24 +139,24 @@ def test_summary_of_the_step_is_the_markdown_report_added_to_what_is_there(summa
 
 
 @pytest.mark.parametrize("name", [name for name in FORMATS if name != "github"])
-def test_only_the_format_for_github_adds_to_the_summary(name: str, delivered: Path):
+def test_only_the_github_format_writes_the_step_summary(name: str, delivered: Path):
     deliver(REPORT, [(name, None)])
     assert not delivered.exists()
 
 
-def test_summary_is_added_too_where_annotations_go_to_a_file(delivered: Path, tmp_path: Path):
+def test_step_summary_is_written_if_annotations_go_to_a_file(delivered: Path, tmp_path: Path):
     deliver(REPORT, [("github", tmp_path / "annotations"), ("json", None)])
     assert delivered.read_text() == FORMATS["markdown"](REPORT)
 
 
 @pytest.mark.parametrize("value", [None, ""])
-def test_without_a_summary_there_is_none(value: str | None, tmp_path: Path):
+def test_no_step_summary_without_its_variable(value: str | None, tmp_path: Path):
     env = {} if value is None else {"GITHUB_STEP_SUMMARY": value}
     done = preflight("config", "--config", EXAMPLE, "-f", "github", env=env, cwd=tmp_path)
     assert (done.code, done.stderr, list(tmp_path.iterdir())) == (0, "", [])
 
 
-def test_summary_that_cannot_be_written_is_told_and_no_reason_not_to_be_ready(tmp_path: Path):
+def test_unwritable_step_summary_is_reported_and_the_run_is_ready(tmp_path: Path):
     env = {"GITHUB_STEP_SUMMARY": str(tmp_path / "nowhere" / "summary")}
     done = preflight("config", "--config", EXAMPLE, "-f", "github", env=env)
     assert (done.code, done.stdout.count("\n")) == (0, 1)
@@ -172,7 +172,7 @@ VERSIONS = [
 
 
 @pytest.mark.parametrize(("version", "spare"), [(version, spare) for version in range(3) for spare in (0, 1)])
-def test_summary_is_as_long_as_there_is_room_for(version: int, spare: int, delivered: Path):
+def test_step_summary_fits_the_size_limit(version: int, spare: int, delivered: Path):
     limit = ci.SUMMARIES["github"].limit
     room = len(VERSIONS[version].encode()) - spare
     delivered.write_bytes(b"x" * (limit - room))
@@ -182,7 +182,7 @@ def test_summary_is_as_long_as_there_is_room_for(version: int, spare: int, deliv
     assert delivered.stat().st_size <= limit == 1024 * 1024
 
 
-PLACES = {
+PATHS = {
     "in the repository": ("deploy/mistle.toml", ".", "deploy/mistle.toml"),
     "from a folder of it": ("mistle.toml", "deploy", "deploy/mistle.toml"),
     "from another folder": ("../deploy/mistle.toml", "other", "deploy/mistle.toml"),
@@ -191,13 +191,13 @@ PLACES = {
     "a link to a file elsewhere": ("linked.toml", "deploy", "deploy/linked.toml"),
     "outside": ("{workspace}/../outside.toml", ".", "{workspace}/../outside.toml"),
     "nowhere": ("no/such/mistle.toml", ".", "no/such/mistle.toml"),
-    "a circle of links": ("circle/mistle.toml", ".", "circle/mistle.toml"),
+    "a loop of links": ("circle/mistle.toml", ".", "circle/mistle.toml"),
     "no name of a file": ("a\0b", ".", "a\0b"),
 }
 
 
-@pytest.mark.parametrize("case", PLACES)
-def test_file_is_named_as_the_repository_knows_it(case: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+@pytest.mark.parametrize("case", PATHS)
+def test_file_path_is_relative_to_the_workspace(case: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     workspace = tmp_path / "workspace"
     for folder in ("deploy", "other"):
         (workspace / folder).mkdir(parents=True)
@@ -205,17 +205,17 @@ def test_file_is_named_as_the_repository_knows_it(case: str, tmp_path: Path, mon
     (workspace / "link").symlink_to("deploy")
     (workspace / "circle").symlink_to("circle")
     (workspace / "deploy/linked.toml").symlink_to(tmp_path / "outside.toml")
-    named, folder, known = PLACES[case]
+    given, folder, expected = PATHS[case]
     monkeypatch.chdir(workspace / folder)
-    found = in_repository(named.format(workspace=workspace), {"GITHUB_WORKSPACE": str(workspace)})
-    assert found == known.format(workspace=workspace)
+    shown = in_repository(given.format(workspace=workspace), {"GITHUB_WORKSPACE": str(workspace)})
+    assert shown == expected.format(workspace=workspace)
 
 
-def test_without_a_workspace_a_file_has_the_name_that_it_was_given():
+def test_file_path_is_unchanged_without_a_workspace():
     assert in_repository("deploy/mistle.toml", {}) == "deploy/mistle.toml"
 
 
-def test_annotations_name_the_file_from_the_top_of_the_repository(tmp_path: Path):
+def test_annotations_have_the_path_in_the_repository(tmp_path: Path):
     (tmp_path / "deploy").mkdir()
     file = configs.write(tmp_path / "deploy", {"sandbox.provider": "nobody"})
     env = {"GITHUB_WORKSPACE": str(tmp_path)}

@@ -1,4 +1,4 @@
-"""The command from outside: what it prints where, and the code that it ends with."""
+"""The command from outside: its output and its exit code."""
 
 import json
 import os
@@ -56,7 +56,7 @@ def silent() -> Iterator[dict[str, str]]:
 def started(
     *arguments: str, env: Mapping[str, str] | None = None, code: str = "", **streams: object
 ) -> "subprocess.Popen[bytes]":
-    """The command, or ``code`` that breaks something and then calls it."""
+    """The command; ``code`` runs before it and breaks something."""
     program = ["-c", f"{code}\nfrom preflight.cli.main import entry; entry()"] if code else ["-m", "preflight.cli.main"]
     return subprocess.Popen(
         [sys.executable, *program, *arguments],
@@ -66,7 +66,7 @@ def started(
 
 
 def ended(*arguments: str, env: Mapping[str, str] | None = None, code: str = "") -> tuple[int, str, str]:
-    """Exit code, standard output, standard error. Only what breaks something needs a process of its own."""
+    """Exit code, standard output, standard error. Only ``code`` needs a process of its own."""
     if not code:
         return astuple(call(*arguments, environ=block({**CLEAN, **(env or {})})))
     process = started(*arguments, env=env, code=code)
@@ -118,13 +118,13 @@ def test_plan_for_people_lists_the_keys_of_each_check():
 
 @pytest.mark.parametrize("flags", [("-f", "json"), ("-v",)])
 @pytest.mark.parametrize("name", ["EMAIL_SMTP_FROM_ADDRESS", "SANDBOX_DEFAULT_BASE_IMAGE"])
-def test_target_is_a_line_of_print_whatever_a_value_holds(name: str, flags: tuple[str, ...]):
+def test_target_with_control_characters_is_one_printable_line(name: str, flags: tuple[str, ...]):
     _, stdout, _ = ended("plan", "--config", str(EXAMPLE), *flags, env={f"MISTLE_{name}": "a\x1b[31m\n\u202eb"})
     assert "a b" in stdout
     assert all(line.isprintable() for line in stdout.split("\n"))
 
 
-def test_certificates_with_an_odd_name_are_a_line_of_print():
+def test_certificate_path_with_control_characters_is_one_printable_line():
     _, stdout, _ = ended("config", "--config", str(EXAMPLE), env={"NODE_EXTRA_CA_CERTS": "/a\x1b[31m\nb"})
     assert "/a b cannot be read: no such file or directory\n" in stdout
 
@@ -199,7 +199,7 @@ MISUSE = {
 
 
 @pytest.mark.parametrize("case", MISUSE)
-def test_misuse_is_one_clear_line_and_exit_2(case: str):
+def test_usage_error_is_one_line_and_exit_2(case: str):
     arguments, words = MISUSE[case]
     code, stdout, stderr = ended(*arguments)
     assert (code, stdout) == (2, "")
@@ -210,14 +210,14 @@ def test_misuse_is_one_clear_line_and_exit_2(case: str):
 
 @pytest.mark.parametrize("flags", [("--format", "json"), ("--format=json",), ("-fjson",)])
 @pytest.mark.parametrize("case", MISUSE)
-def test_misuse_is_told_in_json_too(case: str, flags: tuple[str, ...]):
+def test_usage_error_is_reported_in_json(case: str, flags: tuple[str, ...]):
     code, stdout, stderr = ended(*MISUSE[case][0], *flags)
     found = document(stdout)
     assert (code, found["ready"], stderr.count("\n")) == (2, False, 1)
     assert ids(found) & {"run.usage", "config.unreadable"}
 
 
-def test_two_reports_for_one_place_are_refused_in_json():
+def test_two_reports_to_standard_output_are_a_usage_error():
     code, stdout, _ = ended("-f", "json", "-f", "text")
     assert (code, ids(document(stdout))) == (2, {"run.usage"})
 
@@ -233,8 +233,8 @@ CRASHES = {
         "def fail(_): m.finding_members = whole; raise RuntimeError(SECRET)\n"
         "whole, m.finding_members = m.finding_members, fail"
     ),
-    "while judging": (
-        "import preflight.cli.invocation as m\n"
+    "while making the verdicts": (
+        "import preflight.cli.so_far as m\n"
         "def fail(keys, *_):\n"
         "    if keys: raise RuntimeError(SECRET)\n"
         "    return ()\n"
@@ -244,7 +244,7 @@ CRASHES = {
 
 
 @pytest.mark.parametrize("when", CRASHES)
-def test_crash_is_told_in_json_and_exit_3(when: str, closed: dict[str, str]):
+def test_bug_is_reported_in_json_and_exit_3(when: str, closed: dict[str, str]):
     code, stdout, stderr = ended(
         "--config", str(EXAMPLE), "-f", "json", env=closed, code=f"SECRET = {PASSWORD!r}\n{CRASHES[when]}"
     )
@@ -254,19 +254,19 @@ def test_crash_is_told_in_json_and_exit_3(when: str, closed: dict[str, str]):
     assert PASSWORD not in stdout
 
 
-def test_crash_of_one_step_keeps_what_the_checks_found(closed: dict[str, str]):
+def test_bug_after_the_checks_keeps_their_findings(closed: dict[str, str]):
     code = f"SECRET = ''\n{CRASHES['while comparing']}"
     _, stdout, _ = ended("--config", str(EXAMPLE), "-f", "json", env=closed, code=code)
     assert "network.refused" in ids(document(stdout))
 
 
-def test_crash_before_the_checks_claims_no_key(closed: dict[str, str]):
+def test_bug_before_the_checks_leaves_all_keys_unproven(closed: dict[str, str]):
     code = f"SECRET = ''\n{CRASHES['while planning']}"
     _, stdout, _ = ended("--config", str(EXAMPLE), "-f", "json", env=closed, code=code)
     assert {key["status"] for key in document(stdout)["keys"]} == {"skip"}
 
 
-def test_traceback_is_printed_on_request_and_without_secrets(closed: dict[str, str]):
+def test_traceback_is_printed_with_v_and_without_secrets(closed: dict[str, str]):
     code = f"SECRET = {PASSWORD!r}\n{CRASHES['while comparing']}"
     _, stdout, stderr = ended("--config", str(EXAMPLE), "-v", env=closed, code=code)
     assert "Traceback (most recent call last):" in stderr
@@ -281,7 +281,7 @@ def test_password_is_in_no_output(flags: list[str], closed: dict[str, str]):
     assert ENCODED not in stdout + stderr
 
 
-def test_file_appears_whole_private_and_in_the_place_of_a_link(tmp_path: Path):
+def test_report_file_is_whole_and_private_and_replaces_a_links_target(tmp_path: Path):
     (tmp_path / "old.json").write_text("old")
     (tmp_path / "report.json").symlink_to("old.json")
     code, stdout, _ = ended("config", "--config", str(EXAMPLE), "-f", f"json={tmp_path / 'report.json'}", "-f", "text")
@@ -297,14 +297,14 @@ def test_report_in_a_file_only_leaves_standard_output_empty(tmp_path: Path):
     assert "\x1b" not in (tmp_path / "report").read_text()
 
 
-def test_output_without_the_marks_gets_others():
+def test_ascii_output_has_ascii_marks():
     code, stdout, _ = ended("config", "--config", str(EXAMPLE), env={"PYTHONIOENCODING": "ascii"}, code="pass")
     assert code == 0
     assert "  + global.env " in stdout
     assert stdout.isascii()
 
 
-def test_json_is_utf8_whatever_the_terminal_speaks():
+def test_json_is_utf8_with_another_terminal_encoding():
     env = {"PYTHONIOENCODING": "ascii", "MISTLE_CONFIG_PATH": "/no/such/dätei"}
     _, stdout, _ = ended("config", "-f", "json", env=env)
     assert "dätei" in document(stdout)["checks"][0]["target"]
@@ -355,7 +355,7 @@ PRINTED = {
 
 
 @pytest.mark.parametrize("what", PRINTED)
-def test_what_is_no_report_goes_to_files_too(what: str, tmp_path: Path):
+def test_other_documents_can_be_written_to_files(what: str, tmp_path: Path):
     words = PRINTED[what] if "-f" in PRINTED[what] else (*PRINTED[what], "-f", "text")
     code, stdout, stderr = ended(*words[:-1], f"{words[-1]}={tmp_path / 'file'}")
     assert (code, stdout, stderr) == (0, "", "")
@@ -370,7 +370,7 @@ def test_format_that_a_command_does_not_have(command: str, name: str, tmp_path: 
 
 
 def test_arguments_are_parsed_without_the_formats():
-    program = "import sys, preflight.cli.options; preflight.cli.options.parse(['-fjson', '-fhtml=x', '-fjunit=y']); "
+    program = "import sys, preflight.cli.parser; preflight.cli.parser.parse(['-fjson', '-fhtml=x', '-fjunit=y']); "
     program += "print({'jinja2', 'junitparser', 'preflight.formats.html'} & {*sys.modules})"
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, cwd=ROOT)
     assert done.stdout == "set()\n"
@@ -391,7 +391,7 @@ def test_version():
     assert ended("--version") == (0, f"mistle-preflight {__version__}\n", "")
 
 
-def test_help_is_the_readmes(capsys: pytest.CaptureFixture[str]):
+def test_readme_quotes_the_help(capsys: pytest.CaptureFixture[str]):
     assert main(["--help"]) == 0
     shown = capsys.readouterr().out
     assert "examples:\n" in shown
@@ -399,7 +399,7 @@ def test_help_is_the_readmes(capsys: pytest.CaptureFixture[str]):
 
 
 def test_check_of_a_configuration_starts_fast(tmp_path: Path):
-    """150 ms of the processor's time where Python itself takes 12."""
+    """150 ms of CPU time; Python alone takes 12."""
     env = {**CLEAN, "PYTHONPYCACHEPREFIX": str(tmp_path)}
 
     def busy() -> float:
@@ -417,7 +417,7 @@ def test_check_of_a_configuration_starts_fast(tmp_path: Path):
     assert fastest("-m", "preflight.cli.main", "config", "--config", str(EXAMPLE)) < 12 * fastest("-c", "pass")
 
 
-def test_explanation_for_programs():
+def test_explanation_in_json_has_id_layer_and_status():
     code, stdout, _ = ended("explain", "network.refused", "-f", "json")
     told = json.loads(stdout)
     assert (code, told["id"], told["layer"], told["status"]) == (0, "network.refused", "connect", "fail")
@@ -448,14 +448,14 @@ def test_configuration_comes_through_a_pipe(named: str):
     assert done.document["checks"][0]["target"] == {"-": "standard input"}.get(named, named)
 
 
-def test_standard_input_is_no_file_to_annotate():
+def test_standard_input_has_no_file_in_annotations():
     with subprocess.Popen(["echo", "[global]\nenv = 1"], stdout=subprocess.PIPE) as sender:
         done = run("config", "--config", "-", "-f", "github", stdin=sender.stdout)
     assert done.code == 1
     assert b"::error title=config.wrong-type" in done.stdout
 
 
-def test_variable_names_a_file_and_never_standard_input(tmp_path: Path):
+def test_dash_in_the_variable_is_a_file_name(tmp_path: Path):
     done = run("config", env={"MISTLE_CONFIG_PATH": "-"}, stdin=subprocess.DEVNULL)
     assert (done.code, done.stderr) == (2, b"mistle-preflight: - cannot be read: no such file or directory\n")
 

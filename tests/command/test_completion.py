@@ -1,4 +1,4 @@
-"""The tab key, in real shells."""
+"""Completion in real shells."""
 
 import os
 import subprocess
@@ -42,7 +42,7 @@ def test_shell_completes(prompt: Shells, shell: str) -> None:
 
 
 def offered(line: str) -> set[str]:
-    """What any shell is told may follow; it asks through variables, and reads file descriptor 8."""
+    """The completions of a line. The shell sends it in variables, and reads file descriptor 8."""
     read, write = os.pipe()
     environ = {"_ARGCOMPLETE": "1", "_ARGCOMPLETE_IFS": "\n", "COMP_LINE": line, "COMP_POINT": str(len(line))}
     command = f'exec "{sys.executable}" -m preflight.cli.main 8>&{write}'
@@ -64,9 +64,9 @@ def offered(line: str) -> set[str]:
         ("mistle-preflight config ", set()),
     ],
 )
-def test_everything_is_offered(line: str, expected: set[str]) -> None:
+def test_completions_of_a_line(line: str, expected: set[str]) -> None:
     assert offered(line) == expected
 
 
-def test_every_flag_is_offered() -> None:
+def test_every_flag_is_completed() -> None:
     assert {"--config", "--only", "--deadline", "--format", "--list", "--help"} <= offered("mistle-preflight --")

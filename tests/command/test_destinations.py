@@ -1,4 +1,4 @@
-"""Where a report is put: whole, in place, or into a pipe; and never where another user leads it."""
+"""Where a report is written: to a whole file, in place, or to a pipe; never through another user's link."""
 
 import json
 import os
@@ -39,7 +39,7 @@ def shared(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def precious(tmp_path: Path) -> Path:
-    """What must stay as it is."""
+    """A file that must not change."""
     file = tmp_path / "folder" / "precious"
     file.parent.mkdir()
     file.write_text("precious")
@@ -95,7 +95,7 @@ def test_link_that_is_trusted(owner: str, shared: Path, precious: Path) -> None:
     assert link.is_symlink()
 
 
-def test_links_that_lead_in_a_circle(tmp_path: Path) -> None:
+def test_loop_of_links(tmp_path: Path) -> None:
     linked(tmp_path / "a", tmp_path / "b")
     linked(tmp_path / "b", tmp_path / "a")
     for name in ("a", "a/report"):
@@ -105,8 +105,8 @@ def test_links_that_lead_in_a_circle(tmp_path: Path) -> None:
 
 
 @needs_root
-def test_file_in_a_folder_that_takes_no_other() -> None:
-    """As /dev/termination-log is for a container that is not root's."""
+def test_file_in_a_folder_without_write_permission() -> None:
+    """Like /dev/termination-log in a container that runs without root."""
     call(*RIGHT, "-f", "json")  # what is imported late is not to be read without permission
     with TemporaryDirectory() as folder:
         log = given(Path(folder, "log"), OTHER)
@@ -123,7 +123,7 @@ def test_file_in_a_folder_that_takes_no_other() -> None:
 
 
 @needs_root
-def test_what_may_be_written_is_known_before_the_run() -> None:
+def test_is_writable_before_the_run() -> None:
     with TemporaryDirectory() as folder:
         Path(folder).chmod(0o755)
         log, mine, new = given(Path(folder, "log"), OTHER), given(Path(folder, "root's"), 0), Path(folder, "new")
@@ -139,7 +139,7 @@ def test_what_may_be_written_is_known_before_the_run() -> None:
 
 @pytest.mark.skipif(not can_change_names(), reason="only root on Linux can mount a file")
 def test_file_that_is_a_mount(tmp_path: Path, precious: Path) -> None:
-    """As /dev/termination-log is for root in a container."""
+    """Like /dev/termination-log for root in a container."""
     log = tmp_path / "log"
     log.touch()
     subprocess.run(["mount", "--bind", str(precious), str(log)], check=True)
@@ -162,7 +162,19 @@ def test_pipe_that_is_not_read_any_more(tmp_path: Path) -> None:
     assert ended.stderr.decode().endswith("written to /dev/stdout: its reader does not take it in time\n")
 
 
-def test_descriptor_that_was_passed(tmp_path: Path) -> None:
+@pytest.mark.parametrize("name", ["json", "text"])
+def test_standard_output_that_is_not_read(name: str) -> None:
+    """The command ends at its deadline, and not when a signal comes."""
+    with unread_pipe() as (_, writer):
+        running = Command(*RIGHT, "-f", name, "-v", "--deadline", "1", stdout=writer)
+        os.close(writer)
+        ended = running.end(30)
+    assert ended.code == 2
+    message = "mistle-preflight: standard output cannot be written to: its reader does not take it in time\n"
+    assert ended.stderr.decode() == message
+
+
+def test_inherited_file_descriptor(tmp_path: Path) -> None:
     program = f"exec 3>&1 >/dev/null; '{ROOT}/.venv/bin/python' -m preflight {' '.join(RIGHT)} -f json=/dev/fd/3"
     done = subprocess.run(["bash", "-c", program], capture_output=True, check=True, cwd=ROOT)
     assert is_report(done.stdout)
@@ -170,7 +182,7 @@ def test_descriptor_that_was_passed(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("read", [False, True])
-def test_pipe_in_the_place_of_the_steps_summary(tmp_path: Path, read: bool) -> None:
+def test_step_summary_that_is_a_pipe(tmp_path: Path, read: bool) -> None:
     pipe = tmp_path / "pipe"
     os.mkfifo(pipe)
     reader = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK) if read else None

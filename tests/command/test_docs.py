@@ -17,7 +17,7 @@ TESTS = "\n".join(file.read_text() for file in sorted((ROOT / "tests").rglob("te
 
 
 @pytest.mark.parametrize("name", generate.PAGES)
-def test_page_is_fresh(name: str):
+def test_generated_page_is_up_to_date(name: str):
     written = (generate.FOLDER / name).read_text()
     assert written == generate.PAGES[name](), "run python -m preflight.reference.generate"
 
@@ -55,7 +55,7 @@ def test_failure_has_a_remedy(id_: str):
 
 
 @pytest.mark.parametrize("kind", checks.load_all(), ids=lambda kind: kind.kind)
-def test_kind_has_a_manual(kind: type[checks.core.check.Check]):
+def test_kind_has_a_docstring(kind: type[checks.core.check.Check]):
     page = generate.checks_page()
     assert f"## {kind.kind}\n" in page
     assert kind.__doc__
@@ -67,13 +67,13 @@ def test_kind_has_a_manual(kind: type[checks.core.check.Check]):
 
 
 def anchors(page: str) -> set[str]:
-    """The anchors of the headings, as Markdown sites make them."""
+    """The anchor of every heading, as Markdown sites make it."""
     titles = re.findall(r"^#+ (.*)$", page, re.MULTILINE)
     return {re.sub(r"[^\w -]", "", title).replace(" ", "-").lower() for title in titles}
 
 
 @pytest.mark.parametrize("page", DOCUMENTS, ids=lambda page: page.name)
-def test_links_lead_somewhere(page: Path):
+def test_links_have_targets(page: Path):
     for link in re.findall(r"\]\(([^)\s]+)\)", page.read_text()):
         file, _, place = link.partition("#")
         if not link.startswith("https://"):

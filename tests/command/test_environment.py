@@ -1,4 +1,4 @@
-"""What packages read from the environment: none of it changes a verdict, and none is unknown here."""
+"""The variables that packages read: none changes a verdict, and all are listed here."""
 
 import os
 import re
@@ -23,32 +23,32 @@ HARMLESS = {
     "COLORTERM": "how many colours a terminal has",
     "COLUMNS": "how wide a terminal is",
     "LINES": "how high a terminal is",
-    "NO_COLOR": "of the report, and ours too",
-    "TERM": "of the live table, and ours too",
-    "COMP_LINE": "of a shell that completes",
-    "COMP_POINT": "of a shell that completes",
-    "BASH_COMPLETION_COMPAT_DIR": "of a shell that completes",
-    "SHELL": "of argcomplete's own installation",
-    "ZDOTDIR": "of argcomplete's own installation",
+    "NO_COLOR": "for the report; we read it too",
+    "TERM": "for the live table; we read it too",
+    "COMP_LINE": "for completion in a shell",
+    "COMP_POINT": "for completion in a shell",
+    "BASH_COMPLETION_COMPAT_DIR": "for completion in a shell",
+    "SHELL": "for the installation of argcomplete",
+    "ZDOTDIR": "for the installation of argcomplete",
     "HOME": "nothing is read there: tests/attacks/test_attack_contacts.py",
-    "USERPROFILE": "of another system",
-    "APPDATA": "of another system",
-    "_ARC_DEBUG": "of a shell that completes",
-    "PROCESSOR_ARCHITEW6432": "of another system",
-    "CFFI_TMPDIR": "of a compiler",
-    "SPHINX_BUILD": "of documentation",
-    "REFERENCING_SUITE": "of tests",
+    "USERPROFILE": "on another system",
+    "APPDATA": "on another system",
+    "_ARC_DEBUG": "for completion in a shell",
+    "PROCESSOR_ARCHITEW6432": "on another system",
+    "CFFI_TMPDIR": "for a compiler",
+    "SPHINX_BUILD": "for documentation",
+    "REFERENCING_SUITE": "for tests",
     "TZ": "times are in UTC",
     "FOO": "in a docstring",
 }
-"""Of what packages read and no run is without: why it changes nothing."""
+"""Variables that packages read and that a run keeps: why they change nothing."""
 SERVERS = {"CONTENT_LENGTH", "CONTENT_TYPE", "PATH_INFO", "QUERY_STRING", "REMOTE_ADDR", "REMOTE_PORT", "SCRIPT_NAME"}
 SERVERS |= {"SERVER_PROTOCOL"}
-"""What a web server hands to a program (WSGI), which is no environment."""
+"""Variables that a web server sets for a program (WSGI); they are not in the environment."""
 
 
 def needed(name: str, met: set[str]) -> set[str]:
-    """The distributions that this one needs, with itself."""
+    """This distribution and all that it needs."""
     if name not in met:
         met.add(name)
         for line in distribution(name).requires or ():
@@ -60,7 +60,7 @@ def needed(name: str, met: set[str]) -> set[str]:
 
 
 def read_by(name: str) -> Iterator[tuple[str, str]]:
-    """The variables that a distribution reads, and where."""
+    """The variables that a distribution reads, and the files that read them."""
     for file in distribution(name).files or ():
         if file.suffix == ".py" and "tests" not in file.parts:
             text = Path(str(file.locate())).read_text(encoding="utf-8", errors="replace")
@@ -122,13 +122,13 @@ def test_no_variable_changes_a_verdict(variables: dict[str, str], valkey: Valkey
 
 
 @pytest.mark.parametrize("variables", [{"_ARGCOMPLETE": value} for value in ("", "1", "x")], ids=str)
-def test_variable_alone_is_no_shell_that_completes(variables: dict[str, str]) -> None:
+def test_argcomplete_variable_alone_does_not_complete(variables: dict[str, str]) -> None:
     ended = run("--version", env=variables)
     assert (ended.code, ended.stderr) == (0, b"")
     assert ended.stdout.startswith(b"mistle-preflight ")
 
 
-def test_environment_is_given_back_by_the_last_of_overlapping_runs(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_environment_is_restored_by_the_last_of_overlapping_runs(monkeypatch: pytest.MonkeyPatch) -> None:
     import logging
 
     monkeypatch.setenv("PGHOST", "x")
@@ -144,8 +144,8 @@ def test_environment_is_given_back_by_the_last_of_overlapping_runs(monkeypatch: 
     assert logging.lastResort is before
 
 
-def test_old_package_that_comes_first_is_named(tmp_path: Path) -> None:
-    """As PYTHONPATH of another program brings it: redis 6 knows no ``driver_info``."""
+def test_outdated_package_on_the_path_is_named(tmp_path: Path) -> None:
+    """PYTHONPATH may lead to an old package: redis 6 has no ``driver_info``."""
     (tmp_path / "redis/asyncio").mkdir(parents=True)
     (tmp_path / "redis/__init__.py").touch()
     (tmp_path / "redis/asyncio/__init__.py").write_text("class Redis: pass\n")

@@ -1,4 +1,4 @@
-"""What a run imports, and when: an import blocks every check that is under way."""
+"""What a run imports, and when: an import blocks every check that runs."""
 
 import subprocess
 import sys
@@ -27,5 +27,5 @@ with faults.http_port() as port:
 def test_drivers_are_imported_before_any_clock_starts() -> None:
     root = Path(__file__).parents[2]
     done = subprocess.run([sys.executable, "-c", ON_THE_CLOCK], cwd=root, capture_output=True, text=True, check=True)
-    # Which of its backends anyio takes, it finds out when it runs.
+    # anyio imports its backend when it runs.
     assert {*done.stdout.split()} <= {"anyio", "sniffio"}

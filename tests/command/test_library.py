@@ -1,4 +1,4 @@
-"""The line from Python: typed, silent, and the same as the command's."""
+"""The library: typed, without output, and with the same results as the command."""
 
 import os
 import re
@@ -58,14 +58,14 @@ def test_report_is_rendered_without_colours(refused: Path, name: str) -> None:
     assert "\x1b" not in text
 
 
-def test_given_variables_take_the_place_of_the_processes(ready: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_environ_replaces_the_process_environment(ready: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MISTLE_KV_DATA_PLANE_URL", "redis://nowhere.invalid")
     given = {"MISTLE_CONFIG_PATH": str(ready)}
     assert check(environ=given, only=["kv.*"]).ready
     assert not check(ready, only=["kv.*"]).ready
 
 
-def test_variables_are_back_afterwards(ready: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_environment_is_restored_after_a_run(ready: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PGHOST", "nowhere.invalid")
     before = dict(os.environ)
     check(ready, only=["kv.*"])
@@ -78,12 +78,15 @@ def test_variables_are_back_afterwards(ready: Path, monkeypatch: pytest.MonkeyPa
         ({"stage": "lve"}, "--stage"),
         ({"service": "api"}, "--service"),
         ({"timeout": 0}, "--timeout"),
+        ({"deadline": "soon"}, "--deadline"),
+        ({"fail_level": "never"}, "choose from 'fail', 'warn'"),
+        ({"skip": "x" * 300}, "--skip"),
         ({"only": ["nothing-like-it"]}, "nothing-like-it"),
         ({"ignore": ["network.refuse"]}, "did you mean network.refused"),
         ({"ca_file": "/nowhere.pem"}, "--ca-file"),
     ],
 )
-def test_argument_that_cannot_be(ready: Path, arguments: dict[str, object], words: str) -> None:
+def test_wrong_argument_is_a_usage_error(ready: Path, arguments: dict[str, object], words: str) -> None:
     with pytest.raises(UsageError, match=re.escape(words)):
         check(ready, environ={}, **arguments)  # type: ignore[arg-type]
 
@@ -101,14 +104,14 @@ def test_any_thread_may_call(ready: Path) -> None:
     assert found[0].ready
 
 
-def test_every_name_is_there_and_no_other() -> None:
+def test_public_names_exist() -> None:
     for name in preflight.__all__:
         assert getattr(preflight, name)
     with pytest.raises(AttributeError, match="nonsense"):
         preflight.nonsense  # noqa: B018
 
 
-def test_first_example_of_the_page(tmp_path: Path, refused: Path) -> None:
+def test_first_example_of_the_docs(tmp_path: Path, refused: Path) -> None:
     done = subprocess.run(
         [sys.executable, "-c", EXAMPLES[0].replace("5)", "5, skip=['postgres'])")],
         cwd=refused.parent,
@@ -123,7 +126,7 @@ def test_first_example_of_the_page(tmp_path: Path, refused: Path) -> None:
     assert f"{URL} fail probed {configs.line_of(refused, URL)} network.refused" in done.stdout
 
 
-def test_smoke_test_of_the_page(tmp_path: Path, postgres: Postgres, pgbouncer: PgBouncer) -> None:
+def test_smoke_test_of_the_docs(tmp_path: Path, postgres: Postgres, pgbouncer: PgBouncer) -> None:
     urls = {f"postgres.{plane}.direct_url": postgres.url() for plane in ("control_plane", "data_plane")}
     urls |= {f"postgres.{plane}.pooled_url": pgbouncer.url() for plane in ("control_plane", "data_plane")}
     file = configs.write(tmp_path, urls)

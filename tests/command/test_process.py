@@ -1,4 +1,4 @@
-"""What the command changes in its own process, and what a caller's process hands down to it."""
+"""What the command changes in its process, and what it inherits from its caller."""
 
 import resource
 import signal
@@ -22,7 +22,7 @@ WAITS = {
     "plan": ("preflight.plan.plan", "plan", ["plan", "--config", str(processes.EXAMPLE)]),
     "config": ("preflight.cli.commands", "load", ["config", "--config", str(processes.EXAMPLE)]),
 }
-"""For each command that does not check, a function in which it may be held up."""
+"""For each command but ``run``, a function that may take long."""
 
 
 SENDS = """
@@ -30,7 +30,7 @@ import os, preflight.cli.commands as m
 load = m.load
 m.load = lambda *given: (os.kill(os.getpid(), {}), load(*given))[1]
 """
-"""Code for a command that sends itself a signal when it has begun."""
+"""Code for a command that sends itself a signal when it loads the configuration."""
 
 
 @pytest.fixture
@@ -53,8 +53,8 @@ def test_signal_ends_every_command(command: str, number: signal.Signals) -> None
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=lambda number: number.name)
-def test_signal_that_the_caller_has_it_ignore_stays_ignored(number: signal.Signals, refused: list[str]) -> None:
-    """As nohup, and shells that start something in the background, have it."""
+def test_signal_ignored_by_the_caller_stays_ignored(number: signal.Signals, refused: list[str]) -> None:
+    """By nohup, and by shells for programs in the background."""
     program = f"import signal; signal.signal({int(number)}, signal.SIG_IGN)\n{SENDS.format(int(number))}\n{ENTRY}"
     done = subprocess.run(
         [sys.executable, "-c", program, *refused], env=CLEAN, capture_output=True, timeout=60, check=False
@@ -64,15 +64,15 @@ def test_signal_that_the_caller_has_it_ignore_stays_ignored(number: signal.Signa
 
 
 def test_core_dumps_are_off_and_files_as_many_as_may_be(refused: list[str], tmp_path: Path) -> None:
-    """A core dump would hold every secret. The limit is the soft one: it needs no privilege."""
+    """A core dump would hold every secret. Only the soft limit changes: that needs no privilege."""
     code = """
 import atexit, os, resource, preflight.cli.commands as m
 load = m.load
-def told(*given):
+def load_and_print(*given):
     for which in (resource.RLIMIT_CORE, resource.RLIMIT_NOFILE):
         os.write(2, b"%d/%d " % resource.getrlimit(which))
     return load(*given)
-m.load = told
+m.load = load_and_print
 """
 
     def limits() -> None:
@@ -83,7 +83,7 @@ m.load = told
     assert (ended.code, ended.stderr) == (1, b"0/65536 512/512 ")
 
 
-def test_library_leaves_the_limits_of_its_host(tmp_path: Path) -> None:
+def test_library_does_not_change_resource_limits(tmp_path: Path) -> None:
     from preflight import check
 
     with faults.refused_port() as port:
@@ -93,14 +93,14 @@ def test_library_leaves_the_limits_of_its_host(tmp_path: Path) -> None:
     assert before == [resource.getrlimit(which) for which in (resource.RLIMIT_CORE, resource.RLIMIT_NOFILE)]
 
 
-def test_children_that_the_caller_has_it_ignore(refused: list[str]) -> None:
-    """Without SIGCHLD, the system keeps no exit code of the process that makes the checks."""
+def test_sigchld_ignored_by_the_caller(refused: list[str]) -> None:
+    """Then the system keeps no exit code of the child process."""
     ended = run(*refused, code="import signal; signal.signal(signal.SIGCHLD, signal.SIG_IGN)")
     assert (ended.code, ended.stderr) == (1, b"")
     assert b"network.refused" in ended.stdout
 
 
-# The process that makes the checks
+# The child process that runs the checks
 
 
 def bug(document: dict[str, Any], id_: str = "internal.bug") -> str:
@@ -108,7 +108,7 @@ def bug(document: dict[str, Any], id_: str = "internal.bug") -> str:
     return str(found)
 
 
-def test_traceback_of_the_other_process_is_told(refused: list[str]) -> None:
+def test_traceback_of_the_child_process_is_printed(refused: list[str]) -> None:
     code = "import preflight.run.runner as m\ndef broken(*_, **__): raise LookupError('words')\nm._distinct = broken"
     ended = run(*refused, "-v", code=code)
     assert ended.code == 3
@@ -116,7 +116,7 @@ def test_traceback_of_the_other_process_is_told(refused: list[str]) -> None:
     assert b"in broken" in ended.stderr
 
 
-def test_message_that_cannot_be_read_is_no_deadline(refused: list[str]) -> None:
+def test_unreadable_result_of_the_child_is_a_bug(refused: list[str]) -> None:
     code = "import multiprocessing.connection as m\ndef broken(*_): raise LookupError('x')\nm.Connection.recv = broken"
     ended = run(*refused, "-v", "--deadline=30", code=code)
     assert ended.code == 3
@@ -125,21 +125,21 @@ def test_message_that_cannot_be_read_is_no_deadline(refused: list[str]) -> None:
     assert ended.seconds < 25
 
 
-def test_process_that_the_system_kills_lacked_memory(refused: list[str]) -> None:
+def test_killed_child_process_is_reported_as_no_memory(refused: list[str]) -> None:
     code = "import os, preflight.run.runner as m\nm._distinct = lambda *_: os.kill(os.getpid(), 9)"
     ended = run(*refused, code=code)
     assert (ended.code, ended.stderr) == (1, b"")
     assert "was killed" in bug(ended.document, "run.no-memory")
 
 
-def test_process_that_cannot_be_made(refused: list[str]) -> None:
+def test_fork_that_fails(refused: list[str]) -> None:
     code = "import os\ndef broken(): raise BlockingIOError(11, 'Resource temporarily unavailable')\nos.fork = broken"
     ended = run(*refused, code=code)
     assert (ended.code, ended.stderr) == (1, b"")
     assert "can't start new process" in bug(ended.document, "run.no-memory")
 
 
-def test_process_that_is_never_gone_is_not_waited_for(refused: list[str]) -> None:
+def test_child_process_that_never_exits(refused: list[str]) -> None:
     code = "import os, preflight.run.runner as m\nos.waitpid = lambda *_: (0, 0)\nm._distinct = lambda *_: os._exit(7)"
     ended = run(*refused, "--deadline=30", code=code)
     assert ended.code == 3

@@ -1,4 +1,4 @@
-"""What a terminal shows: a live table that goes again, and a report that fits; read by an emulator of one."""
+"""What a terminal shows: a live table that disappears, then a report that fits. A terminal emulator reads it."""
 
 import signal
 from collections.abc import Iterator
@@ -28,7 +28,7 @@ def mixed(tmp_path: Path, valkey: Valkey) -> Iterator[Path]:
 
 
 def picture(seen: terminal.Terminal, *words: str) -> list[str]:
-    """The first picture in which all of these words stand."""
+    """The first screen that shows all of these texts."""
     return next(lines for lines in seen.pictures if all(any(word in line for line in lines) for word in words))
 
 

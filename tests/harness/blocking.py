@@ -30,7 +30,7 @@ def load_drivers() -> None:
         "output.writer",
         "run.consistency",
         "output.progress",
-        "cli.invocation",
+        "cli.execute",
     ):
         importlib.import_module(f"preflight.{module}")
     for kind in checks.load_all():

@@ -20,6 +20,7 @@ from checks.core.recorder import Recorder
 from preflight.cli import commands
 from preflight.cli.invocation import Invocation
 from preflight.cli.options import Options
+from preflight.cli.so_far import SoFar
 from preflight.config.schema.keys import KEYS, VERSION, Secrecy, key_of
 from preflight.formats import FORMATS
 from preflight.plan.plan import Plan
@@ -131,7 +132,8 @@ class Printed:
 
     report: Report
     texts: Mapping[tuple[str, str], str]
-    session: Invocation = field(repr=False)
+    invocation: Invocation = field(repr=False)
+    so_far: SoFar = field(repr=False)
 
 
 def run(here: Stage, told: Mapping[str, object], variables: Collection[str] = (), timeout: float = 8.0) -> Printed:
@@ -143,11 +145,13 @@ def run(here: Stage, told: Mapping[str, object], variables: Collection[str] = ()
         for path in variables:
             patch.setenv(key_of(path).variable, _variable(path, str(told[path])))
         patch.setattr(preflight.plan.plan, "plan", partial(_pointed, preflight.plan.plan.plan, here, told))
-        session = Invocation(Options(config=file, ca_file=here.trusted, timeout=timeout, detail=1), Signals())
-        report = commands.run(session)
+        options = Options(config=file, ca_file=here.trusted, timeout=timeout, detail=1)
+        invocation, so_far = Invocation(options, Signals()), SoFar()
+        report = commands.run(invocation, so_far)
     with warnings.catch_warnings(action="ignore", category=ResourceWarning):
         gc.collect()  # anyio loses a connection that is cancelled just when it is made
-    return Printed(report, texts(report) | {("tracebacks", "-v"): "\n".join(report.tracebacks)}, session)
+    every = texts(report) | {("tracebacks", "-v"): "\n".join(report.tracebacks)}
+    return Printed(report, every, invocation, so_far)
 
 
 @contextmanager

@@ -1,4 +1,4 @@
-"""What only two results together show, on real servers."""
+"""Findings that need two results, on real servers."""
 
 import pytest
 
@@ -13,7 +13,7 @@ CONTROL, DATA = "postgres.control_plane", "postgres.data_plane"
 
 
 def found(**urls: str) -> dict[str, Finding]:
-    """What comparing the results of these URLs adds, by id. Keywords: control_direct, data_pooled…"""
+    """The findings of a comparison of these URLs' results, by id. Keywords: control_direct, data_pooled…"""
     results = []
     for name, url in urls.items():
         plane, way = name.split("_")

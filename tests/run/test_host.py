@@ -1,6 +1,4 @@
-"""A program that calls the library is afterwards as it was before, also when it is interrupted or calls it at once
-from several threads.
-"""
+"""The library leaves no change in the program that calls it, also after an interrupt or from several threads."""
 
 import logging
 import os
@@ -36,11 +34,11 @@ PATCHED = {
     "redis.asyncio.connection": ("SSLConnection.__init__", "RedisSSLContext.get"),
     "botocore.httpsession": ("URLLib3Session.send",),
 }
-"""What a check would have to patch in a package that its host may use as well."""
+"""What a check might patch in a package that its host uses too."""
 
 
 def state() -> dict[str, Any]:
-    """What the process has that a library could leave changed."""
+    """The state of the process that a library could change."""
     loggers = [logging.getLogger(), *map(logging.getLogger, sorted(logging.root.manager.loggerDict))]
     return {
         "threads": {thread.name for thread in threading.enumerate() if thread is not threading.current_thread()},
@@ -65,8 +63,8 @@ def _attribute(module: str, path: str) -> object:
 
 
 def settled(now: Callable[[], Any], before: Any) -> Any:
-    """What is there now, once nothing is new: a thread that has handed over its result needs a moment to end, and one
-    from before may have ended.
+    """The state when nothing in it is new: a thread that has returned its result needs a moment to end, and one from
+    before may have ended.
     """
     ends = time.monotonic() + 20
     while (seen := _with(before, now())) != before and time.monotonic() < ends:
@@ -81,7 +79,7 @@ def _with(before: Any, seen: Any) -> Any:
 
 
 def open_files() -> set[str]:
-    """What every descriptor leads to."""
+    """The target of every file descriptor."""
     links = [Path("/proc/self/fd") / name for name in os.listdir("/proc/self/fd")]  # noqa: PTH208 - names alone
     return {f"{link.name} {os.readlink(link)}" for link in links if link.exists()}  # noqa: PTH115
 
@@ -110,7 +108,7 @@ def checked(file: Path, **options: object) -> Report:
 
 def test_host_is_as_it_was(file: Path, authority: Authority, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PGHOST", "nowhere.invalid")
-    checked(file)  # what packages keep, such as an open file of random bytes, they keep from the first time on
+    checked(file)  # packages may keep something from the first run on, such as an open /dev/urandom
     with authority.trusted() as path:
         before, opened = state(), open_files()
         for _ in range(3):
@@ -155,12 +153,12 @@ except KeyboardInterrupt:
 def test_interrupt_reaches_the_host_and_ends_its_probes(tmp_path: Path) -> None:
     asked, closed = threading.Event(), threading.Event()
 
-    def hear(connection: socket.socket) -> None:
+    def read_all(connection: socket.socket) -> None:
         while connection.recv(65536):
             asked.set()
         closed.set()
 
-    with faults.serving(hear) as port:
+    with faults.serving(read_all) as port:
         file = configs.write(tmp_path, {"kv.data_plane.url": f"redis://127.0.0.1:{port}"})
         host = subprocess.Popen(
             [sys.executable, "-c", INTERRUPTED, str(file)],
@@ -170,9 +168,9 @@ def test_interrupt_reaches_the_host_and_ends_its_probes(tmp_path: Path) -> None:
             text=True,
         )
         assert asked.wait(30)
-        said, _ = host.communicate("now\n", timeout=30)
+        output, _ = host.communicate("now\n", timeout=30)
         assert closed.wait(10)
-    assert (host.returncode, said) == (0, "interrupted 0\n")
+    assert (host.returncode, output) == (0, "interrupted 0\n")
 
 
 @pytest.mark.parametrize("place", ["preflight.plan.plan._is_named", "preflight.run.consistency._pair"])

@@ -1,4 +1,4 @@
-"""The checks that a configuration, a service and a selection make, and those that they do not."""
+"""From a configuration to checks: which are planned, for which service, and which are not."""
 
 from fnmatch import fnmatch
 from pathlib import Path
@@ -86,7 +86,7 @@ def test_services_are_those_that_exist() -> None:
 
 
 @pytest.mark.parametrize("domain", ["notlocalhost", "localhost.example"])
-def test_other_names_are_looked_up(tmp_path: Path, domain: str) -> None:
+def test_other_domains_are_looked_up(tmp_path: Path, domain: str) -> None:
     config = load(configs.write(tmp_path, {"sandbox.publish_base_domain": domain}), {})
     assert "sandbox.publish_base_domain" in names(config)
 
@@ -173,7 +173,7 @@ def test_selection(config: Config, selection: dict[str, list[str]], expected: li
     assert names(config, **selection) == expected
 
 
-def test_keys_of_unselected_checks(config: Config) -> None:
+def test_unselected_keys_are_in_the_plan(config: Config) -> None:
     assert f"{configs.MASTER_KEYS}.1" in plan(config, only=["*.direct"]).unselected
     assert "kv.data_plane.url" in plan(config, only=["postgres"]).unselected
 
@@ -198,7 +198,7 @@ def test_planes_that_share_a_url_are_one_target(tmp_path: Path) -> None:
     assert control.connections == 40
 
 
-def test_unselected_plane_is_not_checked(tmp_path: Path) -> None:
+def test_unselected_plane_is_not_planned(tmp_path: Path) -> None:
     (control,) = shared(tmp_path, service="control_plane_migrations")
     assert control.planes == ("control_plane",)
 

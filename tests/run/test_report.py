@@ -1,4 +1,4 @@
-"""The verdict on each key, and the exit code of the report."""
+"""The verdict of each key, and the exit code."""
 
 import json
 from collections.abc import Mapping
@@ -100,7 +100,7 @@ def test_finding_without_fields_stays():
     assert attributed(toy(), finding(Status.SKIP))[0].fields == ()
 
 
-def test_key_that_a_passed_layer_proves_is_ok_and_probed():
+def test_key_proven_by_a_passed_layer_is_ok_and_probed():
     shown = verdict("a.url", result(finding(Status.OK, ("a.url",), layer=Layer.DNS)))
     assert (shown.status, shown.evidence, shown.origin) == (Status.OK, "probed", InFile("mistle.toml", 42))
     assert (shown.checks, shown.findings) == (("toy.a",), ())
@@ -118,7 +118,7 @@ def test_key_with_nothing_to_probe_is_ok_and_only_validated():
     assert (shown.status, shown.evidence, shown.checks) == (Status.OK, "validated", ())
 
 
-def test_key_whose_layer_was_not_reached_is_skipped():
+def test_key_of_an_unreached_layer_is_skipped():
     refused = finding(fields=("a.url",), layer=Layer.CONNECT)
     shown = verdict("a.key", result(refused, finding(Status.SKIP), keys=("a.url", "a.key")), listed=("a.key",))
     assert (shown.status, shown.evidence) == (Status.SKIP, "validated")
@@ -139,7 +139,7 @@ def test_key_that_is_broken_fails_without_evidence():
 
 
 @pytest.mark.parametrize("id_", ["run.interrupted", "internal.bug"])
-def test_key_of_a_check_that_was_cut_short_is_not_proven_by_its_lower_layers(id_: str):
+def test_key_of_an_aborted_check_is_not_proven_by_its_lower_layers(id_: str):
     cut = result(finding(Status.OK, ("a.url",), layer=Layer.DNS), finding(Status.SKIP, id_=id_))
     assert verdict("a.url", cut).status is Status.SKIP
 
@@ -198,7 +198,7 @@ FACTS = {
 
 
 @pytest.mark.parametrize("case", FACTS)
-def test_fact_is_what_every_document_can_hold(case: str) -> None:
+def test_fact_fits_every_format(case: str) -> None:
     seen, kept = FACTS[case]
     assert fact(seen) == kept
     assert type(fact(seen)) is type(kept)
@@ -206,6 +206,6 @@ def test_fact_is_what_every_document_can_hold(case: str) -> None:
 
 
 @pytest.mark.parametrize("number", [float("inf"), float("nan")])
-def test_number_that_json_cannot_hold(number: float) -> None:
+def test_number_outside_json_is_refused(number: float) -> None:
     with pytest.raises(ValueError, match="not JSON compliant"):
         to_json({"number": number})

@@ -1,4 +1,4 @@
-"""All at once, each within its limit, all within the deadline; and nothing that one check does hides another."""
+"""All checks at once, each within its limit, all within the deadline; no check hides another."""
 
 import asyncio
 import json
@@ -47,11 +47,11 @@ class Toy(Check):
         with record.layer(Layer.DNS, "resolves", proves=("url",)):
             pass
         with record.layer(Layer.AUTH, "login accepted", proves=("key",)):
-            await self.climb(record)
+            await self.act(record)
         with record.layer(Layer.ACCESS, "may write", proves=("key",)):
             pass
 
-    async def climb(self, record: Recorder) -> None:
+    async def act(self, record: Recorder) -> None:
         pass
 
     def diagnose(self, error: Exception) -> Diagnosis | None:
@@ -59,17 +59,17 @@ class Toy(Check):
 
 
 class Hangs(Toy):
-    async def climb(self, record: Recorder) -> None:
+    async def act(self, record: Recorder) -> None:
         await asyncio.sleep(60)
 
 
 class HangsInThread(Toy):
-    async def climb(self, record: Recorder) -> None:
+    async def act(self, record: Recorder) -> None:
         await in_thread(lambda: time.sleep(60))
 
 
 class IgnoresCancellation(Toy):
-    async def climb(self, record: Recorder) -> None:
+    async def act(self, record: Recorder) -> None:
         while True:
             try:
                 await asyncio.sleep(60)
@@ -78,20 +78,20 @@ class IgnoresCancellation(Toy):
 
 
 class TurnsCancellationIntoFailure(Toy):
-    async def climb(self, record: Recorder) -> None:
+    async def act(self, record: Recorder) -> None:
         try:
             await asyncio.sleep(60)
         except asyncio.CancelledError:
-            record.note(SILENT.diagnosis("an echo of the cancellation"))
+            record.note(SILENT.diagnosis("caused by the cancellation"))
 
 
 class BlocksTheLoop(Toy):
-    async def climb(self, record: Recorder) -> None:
+    async def act(self, record: Recorder) -> None:
         time.sleep(3)  # noqa: ASYNC251
 
 
 class CleansUp(Toy):
-    async def climb(self, record: Recorder) -> None:
+    async def act(self, record: Recorder) -> None:
         try:
             await asyncio.sleep(60)
         finally:
@@ -106,12 +106,12 @@ class FailsThenCleansUp(Toy):
         finally:
             await asyncio.sleep(60)
 
-    async def climb(self, record: Recorder) -> None:
+    async def act(self, record: Recorder) -> None:
         record.note(SILENT.diagnosis("no answer"))
 
 
-class SaysWhatNoDocumentHolds(Toy):
-    async def climb(self, record: Recorder) -> None:
+class HasFactsOutsideJson(Toy):
+    async def act(self, record: Recorder) -> None:
         record.facts |= {"beyond": float("inf"), "none": float("nan"), "kept": 1.5, "nothing": None}
 
 
@@ -121,17 +121,17 @@ class Unexplained(Hangs):
 
 
 class Bug(Toy):
-    async def climb(self, record: Recorder) -> None:
+    async def act(self, record: Recorder) -> None:
         raise KeyError("hunter2")
 
 
 class Exits(Toy):
-    async def climb(self, record: Recorder) -> None:
+    async def act(self, record: Recorder) -> None:
         sys.exit(1)
 
 
 class CancelsItself(Toy):
-    async def climb(self, record: Recorder) -> None:
+    async def act(self, record: Recorder) -> None:
         raise asyncio.CancelledError
 
 
@@ -153,7 +153,7 @@ class Counts(Toy):
     runs: ClassVar[list[str]] = []
     secret: str = field(default="", repr=False)
 
-    async def climb(self, record: Recorder) -> None:
+    async def act(self, record: Recorder) -> None:
         self.runs.append(self.name)
         record.facts["version"] = 1
 
@@ -176,7 +176,7 @@ def seen(result: Result) -> list[tuple[str, Layer, Status]]:
 
 @pytest.fixture(autouse=True)
 def clock() -> Iterator[None]:
-    """Nothing here may take as long as what hangs."""
+    """No test may wait for the end of a check that hangs."""
     started = time.monotonic()
     yield
     assert time.monotonic() - started < 20
@@ -205,7 +205,7 @@ def test_checks_run_at_once_and_each_limit_counts_once():
 
 
 @pytest.mark.parametrize("kind", [Hangs, HangsInThread, IgnoresCancellation, TurnsCancellationIntoFailure])
-def test_limit_ends_the_climb_on_its_open_rung(kind: type[Toy]):
+def test_timeout_fails_the_open_layer(kind: type[Toy]):
     result, other = ran(*made(kind, Toy), timeout=0.2).results
     assert seen(result) == [
         ("toy.dns", Layer.DNS, Status.OK),
@@ -218,29 +218,29 @@ def test_limit_ends_the_climb_on_its_open_rung(kind: type[Toy]):
     assert other.status is Status.OK
 
 
-def test_limit_that_the_check_cannot_explain_is_a_failure_all_the_same():
+def test_timeout_without_a_diagnosis_is_a_failure():
     (result,) = ran(*made(Unexplained), timeout=0.1).results
     assert ("run.timeout", Layer.AUTH, Status.FAIL) in seen(result)
 
 
 @pytest.mark.parametrize("limits", [(0.2, 5.0), (5.0, 0.2)], ids=["its limit", "the deadline"])
-def test_limit_after_a_failure_adds_none(limits: tuple[float, float]):
+def test_timeout_after_a_failure_adds_no_finding(limits: tuple[float, float]):
     (result,) = ran(*made(FailsThenCleansUp), timeout=limits[0], deadline=limits[1]).results
     assert [id_ for id_, _, status in seen(result) if status is Status.FAIL] == ["toy.silent"]
 
 
 def test_facts_are_what_a_document_can_hold():
-    (result,) = ran(*made(SaysWhatNoDocumentHolds)).results
+    (result,) = ran(*made(HasFactsOutsideJson)).results
     assert result.facts == {"beyond": "inf", "none": "nan", "kept": 1.5, "nothing": None}
 
 
-def test_what_the_clean_up_says_is_kept():
+def test_warning_of_the_clean_up_is_kept():
     (result,) = ran(*made(CleansUp), timeout=0.1).results
     assert ("toy.left-behind", Layer.ACCESS, Status.WARN) in seen(result)
 
 
 @pytest.mark.parametrize("kind", [Hangs, HangsInThread, IgnoresCancellation, BlocksTheLoop])
-def test_deadline_fails_what_is_not_done(kind: type[Toy]):
+def test_deadline_fails_unfinished_checks(kind: type[Toy]):
     started = time.monotonic()
     ended, hung = ran(*made(Toy, kind), deadline=0.4).results
     assert time.monotonic() - started < 2.5
@@ -249,7 +249,7 @@ def test_deadline_fails_what_is_not_done(kind: type[Toy]):
     assert (failure.id, failure.layer, failure.fields) == ("run.deadline", Layer.AUTH, ("a.key",))
 
 
-def test_deadline_during_the_imports_fails_the_first_rung_and_blames_every_key(
+def test_deadline_during_the_imports_fails_the_first_layer_and_blames_every_key(
     tmp_path: "os.PathLike[str]", monkeypatch: pytest.MonkeyPatch
 ):
     (tmp_path / "slow_driver.py").write_text("import time; time.sleep(1)")  # type: ignore[operator]
@@ -260,7 +260,7 @@ def test_deadline_during_the_imports_fails_the_first_rung_and_blames_every_key(
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_signal_gives_what_was_found_so_far(number: signal.Signals):
+def test_signal_returns_the_results_so_far(number: signal.Signals):
     with Signals().caught() as signals:
         threading.Timer(0.2, os.kill, (os.getpid(), number)).start()
         done = ran(*made(Toy, CleansUp), signals=signals)
@@ -271,16 +271,16 @@ def test_signal_gives_what_was_found_so_far(number: signal.Signals):
     assert ("toy.left-behind", Layer.ACCESS, Status.WARN) in seen(cut)
 
 
-def test_check_that_was_cut_before_it_began_does_not_begin():
-    climb = Execution(made(Counts), Settings(Trust()))
-    climb.abort(DEADLINE.diagnosis("too late"))
-    assert not climb.start()
-    ((_, result),) = climb.results(ORIGINS)
+def test_check_aborted_before_its_start_does_not_start():
+    execution = Execution(made(Counts), Settings(Trust()))
+    execution.abort(DEADLINE.diagnosis("too late"))
+    assert not execution.start()
+    ((_, result),) = execution.results(ORIGINS)
     assert seen(result)[0] == ("run.deadline", Layer.DNS, Status.FAIL)
 
 
-def test_check_that_was_cut_during_the_imports_is_not_made_after_them(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    """It could write something that nobody would remove."""
+def test_check_aborted_during_imports_does_not_start_after_them(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """It could write something that nothing would remove."""
 
     class Late(Counts):
         imports: ClassVar[tuple[str, ...]] = ("later_driver",)
@@ -295,7 +295,7 @@ def test_check_that_was_cut_during_the_imports_is_not_made_after_them(tmp_path: 
     assert Counts.runs == []
 
 
-def test_after_a_signal_nothing_is_begun():
+def test_no_check_starts_after_a_signal():
     Counts.runs.clear()
     with Signals().caught() as signals:
         os.kill(os.getpid(), signal.SIGTERM)
@@ -304,7 +304,7 @@ def test_after_a_signal_nothing_is_begun():
     assert Counts.runs == []
 
 
-def test_what_went_before_is_a_part_of_the_deadline():
+def test_elapsed_time_counts_toward_the_deadline():
     Counts.runs.clear()
     (result,) = run(made(Counts), Settings(Trust()), deadline=60, elapsed=60, origins=ORIGINS).results
     assert seen(result)[0] == ("run.deadline", Layer.DNS, Status.FAIL)
@@ -322,7 +322,7 @@ def test_bug_in_one_check_hides_no_other(kind: type[Toy]):
     assert len(done.bugs) == 1
 
 
-def test_bug_is_told_by_class_and_place_and_only_the_traceback_has_its_words():
+def test_bug_is_reported_by_class_and_position_and_its_message_only_in_the_traceback():
     done = ran(*made(Bug))
     message = next(finding.message for finding in done.results[0].findings if finding.id == "internal.bug")
     assert message.startswith("KeyError at run/test_runner.py:")
@@ -330,7 +330,7 @@ def test_bug_is_told_by_class_and_place_and_only_the_traceback_has_its_words():
     assert "hunter2" in done.bugs[0]
 
 
-def test_equal_checks_are_probed_once_and_reported_for_each():
+def test_equal_checks_run_once_and_are_reported_for_each():
     Counts.runs.clear()
     first = Counts(name="toy.first", sources=SOURCES)
     second = Counts(name="toy.second", sources={"url": ("b.url",), "key": ("b.key",)})
@@ -342,28 +342,28 @@ def test_equal_checks_are_probed_once_and_reported_for_each():
     assert {result.facts["version"] for result in results} == {1}
 
 
-def test_each_end_is_told_as_it_comes():
-    told: list[tuple[str, str]] = []
+def test_on_end_gets_each_result_when_its_check_ends():
+    received: list[tuple[str, str]] = []
     checks = made(Toy, Hangs)
     run(
         checks,
         Settings(Trust(), 0.2),
         deadline=5,
         origins={},
-        on_end=lambda ended: told.extend((result.name, str(result.status)) for result in ended),
+        on_end=lambda ended: received.extend((result.name, str(result.status)) for result in ended),
     )
-    assert told == [("toy.Toy", "ok"), ("toy.Hangs", "fail")]
+    assert received == [("toy.Toy", "ok"), ("toy.Hangs", "fail")]
 
 
-def test_no_checks_is_no_wait():
+def test_run_without_checks_returns_at_once():
     assert ran().results == ()
 
 
 class Endless(Toy):
-    async def climb(self, record: Recorder) -> None:
-        record.facts["version"] = json.loads("1e999")  # as a server says it
+    async def act(self, record: Recorder) -> None:
+        record.facts["version"] = json.loads("1e999")  # as a server sends it
 
 
-def test_number_that_json_does_not_know_is_words() -> None:
+def test_fact_that_json_cannot_hold_becomes_text() -> None:
     (result,) = ran(*made(Endless)).results
     assert result.facts == {"version": "inf"}
