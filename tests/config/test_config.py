@@ -96,7 +96,7 @@ def test_integer_limits_are_named():
 
 @pytest.mark.parametrize(("key", "path"), [row for row in ROWS if isinstance(row.values[0].type, Integer)])
 def test_integer_limits(tmp_path, key, path):
-    least, most = key.type.least, key.type.most
+    least, most = key.type.minimum, key.type.maximum
     for good in (least, most, Raw(f"{least}.0")):
         if "active_master" not in path:
             assert load(write(tmp_path, {**ALL, path: good}), {}).findings == ()

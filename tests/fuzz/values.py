@@ -85,7 +85,7 @@ def _of(type_: Type, word: str) -> Values:
             return st.sampled_from(words)
         case Boolean():
             return st.booleans()
-        case Integer(least=least, most=most):
+        case Integer(minimum=least, maximum=most):
             return st.integers(least, most)
         case ListOf(item=item):
             return st.lists(_of(item, word) | urls(word, st.sampled_from(["http", "https"])), max_size=4)

@@ -54,7 +54,7 @@ class Postgres(Endpoint):
         return name
 
     @contextmanager
-    def share_of_time(self, name: str) -> "Iterator[Postgres]":
+    def part(self, name: str) -> "Iterator[Postgres]":
         """The same server, with a role and a database of this name instead of `mistle`; at the end, without them."""
         part = replace(self, name=name)
         part.remove_part()
