@@ -59,11 +59,11 @@ def check(  # noqa: PLR0913 - a flag of the command each
 
 def render(report: Report, name: str = "text") -> str:
     """The report in one of FORMATS, without colours."""
-    from preflight.formats import FORMATS
+    from preflight.formats import renderer
     from preflight.output import ci
     from preflight.output.writer import plain
 
-    return ci.inert(plain(FORMATS[name](report)), name)
+    return ci.inert(plain(renderer(name)(report)), name)
 
 
 def _flags(**given: object) -> Iterator[str]:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from preflight import formats
 from preflight.cli.options import UsageError
-from preflight.formats import FORMATS
+from preflight.formats import renderer
 from preflight.output import ci
 from preflight.output.destinations import is_writable
 from preflight.output.writer import OutputError, write_stderr
@@ -43,7 +43,7 @@ def deliver(session: Invocation, document: Document) -> int:
             write_all(report, texts, color=color, seconds=seconds)
         else:
             known = formats.of(session.options.command)
-            texts = {target: known[target[0]](document) for target in session.options.format}
+            texts = {target: renderer(target[0], known)(document) for target in session.options.format}
             write(texts.items(), color=color, seconds=seconds)
     except OutputError as error:
         write_stderr(f"mistle-preflight: {error}")
@@ -84,7 +84,7 @@ def _texts(session: Invocation, report: Report, targets: Iterable[Target]) -> di
     texts = {}
     for target in targets:
         try:
-            texts[target] = FORMATS[target[0]](report)
+            texts[target] = renderer(target[0])(report)
         except BaseException as error:
             session.note_bug(error, f"the {target[0]} report")
     return texts

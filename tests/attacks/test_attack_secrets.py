@@ -34,7 +34,7 @@ from preflight.cli import commands
 from preflight.cli.invocation import Invocation
 from preflight.cli.main import main
 from preflight.cli.options import Options
-from preflight.formats import FORMATS
+from preflight.formats import FORMATS, renderer
 from preflight.redaction.redactor import MASK, Redactor
 from preflight.report.model import Report
 from preflight.run.signals import Signals
@@ -227,7 +227,7 @@ class Unmasked(Redactor):
 
 def skeleton(report: Report) -> object:
     """The document, but for words that may come from elsewhere and the time that the report itself took."""
-    document = json.loads(FORMATS["json"](report))
+    document = json.loads(renderer("json")(report))
     SCHEMA.validate(document)
     for finding in (finding for check in document["checks"] for finding in check["findings"]):
         del finding["message"], finding["hint"]
@@ -267,7 +267,7 @@ def test_masked_report_stays_readable(command: str, word: str, tmp_path: Path) -
     report = commands.COMMANDS[command](session)
     assert isinstance(report, Report)
     assert skeleton(report) == skeleton(unmasked(session))
-    text = FORMATS["text"](report)
+    text = renderer("text")(report)
     for path in configs.PATHS:
         assert path in text
         assert "." not in path or configs.line_of(file, path) in text

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from checks.core.check import Finding, Layer, Status
 from checks.core.text import clean
-from preflight.formats import FORMATS
+from preflight.formats import renderer
 from preflight.report.model import KeyVerdict, Report
 from tests.harness.format_readers import Command, github
 from tests.harness.reports import CONFIG, DIRECT, ENDINGS, EVICTS, REJECTED, REPORT, URL, VALKEY, of
@@ -18,7 +18,7 @@ FILE = "/etc/mistle/mistle.toml"
 
 
 def commands(report: Report) -> list[Command]:
-    return github(FORMATS["github"](report))
+    return github(renderer("github")(report))
 
 
 def levels(report: Report) -> list[str]:

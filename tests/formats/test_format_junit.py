@@ -6,14 +6,14 @@ from dataclasses import replace
 import pytest
 from junitparser import Error, Failure, JUnitXml, Skipped, TestCase, TestSuite
 
-from preflight.formats import FORMATS
+from preflight.formats import renderer
 from preflight.report.model import Report
 from tests.harness.format_readers import junit
 from tests.harness.reports import CONFIG, DIRECT, ENDINGS, REJECTED, REPORT, URL, VALKEY, of
 
 
 def rendered(report: Report) -> JUnitXml:
-    return junit(FORMATS["junit"](report))
+    return junit(renderer("junit")(report))
 
 
 def cases(report: Report) -> list[TestCase]:
@@ -146,7 +146,7 @@ def test_times_date_and_properties():
 
 
 def test_time_of_a_very_short_check_is_a_plain_number():
-    text = FORMATS["junit"](of(replace(CONFIG, seconds=0.00001)))
+    text = renderer("junit")(of(replace(CONFIG, seconds=0.00001)))
     assert re.findall(r'<testcase name="config" classname="checks.config" time="([^"]*)"', text) == ["0.0"]
 
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from checks.core.check import Status
 from checks.core.text import clean
-from preflight.formats import FORMATS
+from preflight.formats import renderer
 from preflight.report.model import KeyVerdict, Report
 from tests.harness.format_readers import markdown, markdown_tokens
 from tests.harness.reports import CONFIG, DIRECT, ENDINGS, EVICTS, REJECTED, REPORT, of
@@ -59,7 +59,7 @@ mistle-preflight `1.2.3` · `live` · `/etc/mistle/mistle.toml`
 
 
 def rendered(report: Report = REPORT, **changes: object) -> str:
-    return FORMATS["markdown"](replace(report, **changes))  # type: ignore[arg-type]
+    return renderer("markdown")(replace(report, **changes))  # type: ignore[arg-type]
 
 
 def table(head: tuple[str, ...], rows: int) -> list[str]:

@@ -10,7 +10,7 @@ from prometheus_client.metrics_core import Metric
 
 from checks.core.check import Status
 from checks.core.text import clean
-from preflight.formats import FORMATS
+from preflight.formats import renderer
 from preflight.formats.prometheus import METRICS
 from preflight.report.model import KeyVerdict, Report
 from tests.harness.format_readers import prometheus
@@ -20,7 +20,7 @@ PREFIX = "mistle_preflight_"
 
 
 def families(report: Report) -> dict[str, Metric]:
-    return {name.removeprefix(PREFIX): family for name, family in prometheus(FORMATS["prometheus"](report)).items()}
+    return {name.removeprefix(PREFIX): family for name, family in prometheus(renderer("prometheus")(report)).items()}
 
 
 def values(name: str, *labels: str, report: Report = REPORT) -> dict[tuple[str, ...], float]:
@@ -87,7 +87,7 @@ def test_help_says_what_the_numbers_mean():
 @pytest.mark.parametrize("ending", ENDINGS)
 def test_linter_has_nothing_to_say(ending: str):
     """Names in snake case with their unit at the end, help and type once for each, no suffix of another type."""
-    lines = FORMATS["prometheus"](ENDINGS[ending]).splitlines()
+    lines = renderer("prometheus")(ENDINGS[ending]).splitlines()
     helped = [line.split()[2] for line in lines if line.startswith("# HELP ")]
     typed = [line.split()[2:] for line in lines if line.startswith("# TYPE ")]
     sampled = [re.split(r"[{ ]", line)[0] for line in lines if not line.startswith("#")]

@@ -16,7 +16,7 @@ import pytest
 from justhtml import JustHTML, Node
 
 from checks.core.check import Layer
-from preflight.formats import FORMATS
+from preflight.formats import renderer
 from preflight.formats.html.text import duration, fit_end, fit_middle
 from preflight.report.model import Report
 from tests.harness import deployments, profiles
@@ -26,7 +26,7 @@ MAPS = ("map wide", "map narrow")
 
 
 def parsed(report: Report) -> JustHTML:
-    return JustHTML(FORMATS["html"](report), sanitize=False)
+    return JustHTML(renderer("html")(report), sanitize=False)
 
 
 @cache
@@ -44,7 +44,7 @@ def words(node: Node) -> str:
 
 @pytest.mark.parametrize("name", profiles.first(4, reversed(deployments.SHAPES)))
 def test_parser_has_nothing_to_mend(name: str):
-    html5lib.HTMLParser(strict=True).parse(FORMATS["html"](deployments.SHAPES[name]))
+    html5lib.HTMLParser(strict=True).parse(renderer("html")(deployments.SHAPES[name]))
 
 
 @pytest.mark.parametrize("name", profiles.first(4, reversed(deployments.SHAPES)))
@@ -61,7 +61,7 @@ def test_links_lead_somewhere(name: str):
 @pytest.mark.parametrize("name", deployments.SHAPES)
 def test_page_holds_nothing_but_itself(name: str):
     page = shown(name)
-    text = FORMATS["html"](deployments.SHAPES[name])
+    text = renderer("html")(deployments.SHAPES[name])
     for node in every(page, "*"):
         assert not {name for name in node.attrs if name.startswith("on") or name in ("style", "src", "xlink:href")}
         assert node.attrs.get("href", "#").startswith("#")
@@ -79,7 +79,7 @@ def test_page_holds_nothing_but_itself(name: str):
 
 
 def test_page_is_the_same_for_the_same_report():
-    assert FORMATS["html"](deployments.deployment(deployments.BROKEN)) == FORMATS["html"](
+    assert renderer("html")(deployments.deployment(deployments.BROKEN)) == renderer("html")(
         deployments.deployment(deployments.BROKEN)
     )
 
@@ -258,8 +258,8 @@ def test_command_writes_the_page(tmp_path: Path):
 def test_template_engine_is_imported_for_this_format_alone():
     code = (
         "import sys, preflight.cli.main, preflight.output.writer\n"
-        "from preflight.formats import FORMATS\n"
-        "FORMATS['json'], FORMATS['text']\n"
+        "from preflight.formats import renderer\n"
+        "renderer('json'), renderer('text')\n"
         "assert 'jinja2' not in sys.modules and 'preflight.reference.catalogue' not in sys.modules"
     )
     subprocess.run([sys.executable, "-c", code], env={"PYTHONPATH": str(ROOT)}, check=True)

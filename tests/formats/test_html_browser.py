@@ -10,7 +10,7 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page, expect
 
 from checks.core.text import clean
-from preflight.formats import FORMATS
+from preflight.formats import renderer
 from preflight.report.model import Report
 from tests.harness import deployments, profiles
 from tests.harness.screens import NARROW, WIDE, Screen, lines
@@ -25,7 +25,7 @@ def show(screen: Screen) -> Show:
 
     def shown(report: Report | str, **options: Any) -> AbstractContextManager[Page]:
         return screen.shows(
-            FORMATS["html"](deployments.SHAPES[report] if isinstance(report, str) else report), **options
+            renderer("html")(deployments.SHAPES[report] if isinstance(report, str) else report), **options
         )
 
     return shown

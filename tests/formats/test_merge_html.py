@@ -13,14 +13,16 @@ import html5lib
 import pytest
 from justhtml import JustHTML, Node
 
-from preflight.formats import FORMATS, MATRIX
+from preflight.formats import BY_COMMAND, renderer
 from preflight.saved.merge import MergedReport, merge
 from tests.harness import deployments, vantages
+
+RENDER = renderer("html", BY_COMMAND["merge"])
 
 
 @cache
 def document(name: str) -> str:
-    return MATRIX["html"](vantages.SHAPES[name])
+    return RENDER(vantages.SHAPES[name])
 
 
 @cache
@@ -146,19 +148,20 @@ def test_table_has_headers():
 
 def test_matrix_of_no_keys_has_no_table():
     page = JustHTML(
-        MATRIX["html"](MergedReport(vantages=(), rows=(), troubles=(), unseen=(), incomplete=())), sanitize=False
+        RENDER(MergedReport(vantages=(), rows=(), troubles=(), unseen=(), incomplete=())),
+        sanitize=False,
     )
     assert not page.query("#keys, .filter")
 
 
 def test_same_reports_give_the_same_page():
     reports = vantages.SHAPES["broken"].vantages
-    assert MATRIX["html"](merge(reports)) == MATRIX["html"](merge(reports))
+    assert RENDER(merge(reports)) == RENDER(merge(reports))
 
 
 def test_command_writes_the_page(tmp_path: Path):
     report, page = tmp_path / "a.json", tmp_path / "matrix.html"
-    report.write_text(FORMATS["json"](deployments.SHAPES["one check"]))
+    report.write_text(renderer("json")(deployments.SHAPES["one check"]))
     command = [sys.executable, "-m", "preflight.cli.main", "merge", report, f"node-a={report}", "-f", f"html={page}"]
     done = subprocess.run([*map(str, command), "-f", "text"], capture_output=True, text=True, timeout=60, check=False)
     assert (done.returncode, done.stderr) == (1, "")

@@ -8,7 +8,7 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Locator, Page, expect
 
-from preflight.formats import MATRIX
+from preflight.formats import BY_COMMAND, renderer
 from tests.harness import profiles, vantages
 from tests.harness.screens import NARROW, Screen, lines
 
@@ -20,7 +20,7 @@ def show(screen: Screen) -> Show:
     """A matrix, as its reader opens it."""
 
     def shown(name: str, **options: Any) -> AbstractContextManager[Page]:
-        return screen.shows(MATRIX["html"](vantages.SHAPES[name]), **options)
+        return screen.shows(renderer("html", BY_COMMAND["merge"])(vantages.SHAPES[name]), **options)
 
     return shown
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from checks.core.check import Status
-from preflight.formats import FORMATS, MATRIX
+from preflight.formats import BY_COMMAND, renderer
 from preflight.saved.merge import MergedKey, MergedReport, merge
 from preflight.saved.reader import read
 from tests.harness import profiles
@@ -209,7 +209,7 @@ def test_file_whose_name_has_an_equals_sign(tmp_path: Path, right: Path) -> None
 @pytest.fixture
 def many(tmp_path: Path) -> list[str]:
     """The names of 200 reports of 100 keys."""
-    document = json.loads(FORMATS["json"](deployment(BROKEN)))
+    document = json.loads(renderer("json")(deployment(BROKEN)))
     key = document["keys"][0]
     document["keys"] += [key | {"key": f"global.{n}"} for n in range(100 - len(document["keys"]))]
     files = [tmp_path / f"{n}.json" for n in range(200)]
@@ -218,7 +218,7 @@ def many(tmp_path: Path) -> list[str]:
     return [str(file) for file in files]
 
 
-@pytest.mark.parametrize("name", profiles.first(1, MATRIX))
+@pytest.mark.parametrize("name", profiles.first(1, BY_COMMAND["merge"]))
 def test_many_reports_are_merged_in_little_memory(many: list[str], name: str) -> None:
     ended = run("merge", *many, "-f", name, code=LEAN)
     assert (ended.code, ended.stderr) == (1, b"")
@@ -244,7 +244,7 @@ def grows_as_expected(work: Callable[[int], object], small: int) -> bool:
 
 def test_time_grows_with_the_number_of_reports(many: list[str]) -> None:
     def work(count: int) -> None:
-        MATRIX["json"](merge(tuple(read(Path(file), file) for file in many[:count])))
+        renderer("json", BY_COMMAND["merge"])(merge(tuple(read(Path(file), file) for file in many[:count])))
 
     assert grows_as_expected(work, 25)
 
