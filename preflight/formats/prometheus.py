@@ -1,7 +1,7 @@
-"""Metrics for the textfile collector of node_exporter: one series for each check and key, whatever their status.
+"""Metrics for the textfile collector of node_exporter: one series for each check and each key, in any status.
 
-Labels hold names alone, never what was seen, so their number is that of the configuration's. ``stage`` and ``service``
-are on all of them: the files of several runs of one deployment can lie side by side.
+Labels hold names, never messages: so the number of series depends on the configuration alone. All series have the
+labels ``stage`` and ``service``: the files of several runs of one deployment can be in one folder.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ _STATUSES = ", ".join(f"{status.value} {status}" for status in Status)
 
 
 class Metric(NamedTuple):
-    """A gauge: its name without the prefix, its help, its own labels, and its samples of a report."""
+    """A gauge. ``name`` has no prefix; ``labels`` are its own; ``samples`` are made from a report."""
 
     name: str
     help: str
@@ -37,8 +37,9 @@ class Metric(NamedTuple):
 
 
 def _findings(report: Report) -> Samples:
-    worse = Counter((finding.id, str(finding.status)) for finding in report.findings if finding.status >= Status.WARN)
-    return worse.items()
+    return Counter(
+        (finding.id, str(finding.status)) for finding in report.findings if finding.status >= Status.WARN
+    ).items()
 
 
 METRICS = (
@@ -72,7 +73,7 @@ METRICS = (
     ),
     Metric(
         "key_probed",
-        "Whether a live rung exercised the value of a configuration key.",
+        "Whether a probe used the value of a configuration key.",
         ("key",),
         lambda report: [((verdict.key,), verdict.evidence == "probed") for verdict in report.keys],
     ),
@@ -85,7 +86,7 @@ class _Metrics(Collector):
         self._report = report
 
     def collect(self) -> Iterator[GaugeMetricFamily]:
-        """Each metric with its samples; of names that cleaning made equal, the worst."""
+        """Each metric with its samples. If cleaning makes the labels of two samples equal, the worse one is kept."""
         common = {"stage": self._report.stage, "service": self._report.service or ""}
         for name, help_, labels, samples in METRICS:
             family = GaugeMetricFamily(f"mistle_preflight_{name}", help_, labels=(*labels, *common))
@@ -95,15 +96,15 @@ class _Metrics(Collector):
 
 
 def _distinct(samples: Samples) -> Mapping[Labels, float]:
-    found: dict[Labels, float] = {}
+    distinct: dict[Labels, float] = {}
     for values, value in samples:
-        shown = tuple(map(clean, values))
-        found[shown] = max(float(value), found.get(shown, 0.0))
-    return found
+        labels = tuple(map(clean, values))
+        distinct[labels] = max(float(value), distinct.get(labels, 0.0))
+    return distinct
 
 
 def render(report: Report) -> str:
-    """The text exposition format."""
+    """Metrics in Prometheus's text format."""
     registry = CollectorRegistry()
     registry.register(_Metrics(report))
     return generate_latest(registry).decode()

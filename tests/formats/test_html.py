@@ -43,7 +43,7 @@ def words(node: Node) -> str:
 
 
 @pytest.mark.parametrize("name", profiles.first(4, reversed(deployments.SHAPES)))
-def test_parser_has_nothing_to_mend(name: str):
+def test_parser_reports_no_error(name: str):
     html5lib.HTMLParser(strict=True).parse(renderer("html")(deployments.SHAPES[name]))
 
 
@@ -119,30 +119,30 @@ def test_problem_says_what_to_do_and_what_it_means():
     assert "Means The server refuses the user name or the password." in text
 
 
-def test_ladder_shows_where_the_climb_stopped():
+def test_layers_show_where_the_check_stopped():
     page = shown("broken")
-    rungs = [(words(each), each.attrs["class"]) for each in every(page, "#finding-2 .rung")]
-    assert rungs == [
-        ("dns ok · 4.0 ms", "rung ok"),
-        ("connect ok · 4.0 ms", "rung ok"),
-        ("auth failed · 13 ms", "rung fail"),
-        ("access not reached", "rung skip"),
-        ("fitness not reached", "rung skip"),
+    layers = [(words(each), each.attrs["class"]) for each in every(page, "#finding-2 .layer")]
+    assert layers == [
+        ("dns ok · 4.0 ms", "layer ok"),
+        ("connect ok · 4.0 ms", "layer ok"),
+        ("auth failed · 13 ms", "layer fail"),
+        ("access not reached", "layer skip"),
+        ("fitness not reached", "layer skip"),
     ]
 
 
 @pytest.mark.parametrize("which", MAPS)
-def test_map_has_every_service_every_resource_and_a_wire_for_each_use(which: str):
+def test_map_has_every_service_every_resource_and_a_connection_for_each_use(which: str):
     report, page = deployments.SHAPES["broken"], shown("broken")
     (drawn,) = (each for each in every(page, ".map") if each.attrs["class"] == which)
     resources = [words(each.query("title")[0]) for each in drawn.query(".resource")]
     assert [each.partition(",")[0] for each in resources] == [result.name for result in report.results[1:]]
     assert "kv.data_plane, valkey, failed, 72 ms, connect 4.0 ms: valkey.example.internal:1028" in resources
-    wires = [words(each.query("title")[0]).partition(":")[0] for each in drawn.query(".use")]
-    assert Counter(wires) == Counter(
+    connections = [words(each.query("title")[0]).partition(":")[0] for each in drawn.query(".connection")]
+    assert Counter(connections) == Counter(
         f"{service} uses {result.name}" for result in report.results for service in result.services
     )
-    statuses = [each.attrs["class"].removeprefix("use ") for each in drawn.query(".use")]
+    statuses = [each.attrs["class"].removeprefix("connection ") for each in drawn.query(".connection")]
     assert statuses == sorted(statuses, key=["ok", "skip", "warn", "fail"].index), "the worst on top"
     assert words(drawn.query(".service")[0].query("title")[0]).startswith("control_plane_api: 1 warned, ")
 
@@ -165,8 +165,8 @@ def test_one_service_sees_its_own_connections_alone():
 def test_table_says_what_the_map_shows():
     page = shown("broken")
     rows = [words(each) for each in every(page, "#map tbody tr")]
-    wires = every(page, ".map")[0].query(".use")
-    assert len(rows) == len(wires)
+    connections = every(page, ".map")[0].query(".connection")
+    assert len(rows) == len(connections)
     assert "data_plane_gateway kv.data_plane failed 4.0 ms 72 ms" in rows
 
 
@@ -177,7 +177,7 @@ def test_nothing_is_mapped_where_nothing_was_planned(name: str):
 
 def test_quiet_page_is_what_decides():
     page = shown("quiet")
-    assert [words(each) for each in every(page, "h2")] == ["What to mend"]
+    assert [words(each) for each in every(page, "h2")] == ["What to fix"]
     assert len(every(page, ".problem")) == 2
     assert "Warnings, not shown: network.refused" in words(page.root)
 
@@ -193,9 +193,9 @@ def test_verbose_page_unfolds_every_check():
 @pytest.mark.parametrize(
     ("name", "verdict", "no_problems_text"),
     [
-        ("ready", "READY", "Every rung that was tried held."),
-        ("plan", "VALID, nothing was probed", "Nothing shows without probing."),
-        ("interrupted", "NOT READY", "Nothing yet: the run was interrupted,"),
+        ("ready", "READY", "Every layer that was tried passed."),
+        ("plan", "VALID, nothing was probed", "Nothing was found without probing."),
+        ("interrupted", "NOT READY", "Nothing yet: the run was interrupted."),
         ("configuration errors", "NOT VALID, nothing was probed", ""),
     ],
 )
@@ -212,9 +212,9 @@ def test_ignored_failure_says_so():
     assert "warned, ignored · auth" in words(ignored)
 
 
-def test_rungs_come_in_the_order_of_the_climb():
-    climb = [words(each).partition(" ")[0] for each in every(shown("ready"), "#check-2 .rung")]
-    assert climb == [layer for layer in Layer if layer in deployments.RUNGS]
+def test_layers_come_in_their_order():
+    layers = [words(each).partition(" ")[0] for each in every(shown("ready"), "#check-2 .layer")]
+    assert layers == [layer for layer in Layer if layer in deployments.RUNGS]
 
 
 @pytest.mark.parametrize(

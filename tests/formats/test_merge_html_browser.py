@@ -42,7 +42,7 @@ def test_page_fits_every_screen_and_does_nothing_else(show: Show, name: str) -> 
 def test_filter_by_typing_and_clicking(show: Show) -> None:
     with show("broken") as page:
         rows, matches = page.locator(".keys [data-status]:visible"), page.get_by_role("status")
-        every = len(vantages.SHAPES["broken"].rows)
+        every = len(vantages.SHAPES["broken"].keys)
         expect(matches).to_have_text(f"{every} of {every} keys")
         page.get_by_label("failed", exact=False).check()
         assert [row.split()[0] for row in lines(rows)] == ["postgres.data_plane.direct_url", "kv.data_plane.url"]
@@ -63,7 +63,7 @@ def test_link_to_a_filtered_key_shows_it(show: Show) -> None:
         header = page.get_by_role("rowheader", name="kv.data_plane.url")
         expect(header).to_be_in_viewport()
         assert (
-            box(header)["y"] >= box(page.locator(".matrix thead"))["y"] + box(page.locator(".matrix thead"))["height"]
+            box(header)["y"] >= box(page.locator(".merged thead"))["y"] + box(page.locator(".merged thead"))["height"]
         )
 
 
@@ -73,7 +73,7 @@ def test_heads_stay_in_sight_while_the_table_scrolls(show: Show, viewport: dict[
         pane = page.get_by_role("region", name="Keys by vantage")
         pane.focus()
         corner, head, key = (
-            page.locator(f".matrix {each}") for each in ("thead th >> nth=0", "thead th >> nth=-2", "#key-40 th")
+            page.locator(f".merged {each}") for each in ("thead th >> nth=0", "thead th >> nth=-2", "#key-40 th")
         )
         expect(head).not_to_be_in_viewport()
         page.keyboard.press("ArrowRight")
@@ -98,20 +98,21 @@ cells => cells.every(cell => {
 @profiles.long
 def test_what_sticks_covers_what_passes_below(show: Show) -> None:
     with show("broken") as page:
-        assert page.locator(".matrix thead th, .matrix th[scope=row]").evaluate_all(OPAQUE)
+        assert page.locator(".merged thead th, .merged th[scope=row]").evaluate_all(OPAQUE)
 
 
 @profiles.long
 def test_cell_that_does_not_count_is_muted(show: Show) -> None:
     with show("broken") as page:
-        row = page.locator(".matrix tr", has_text="kv.data_plane.url")
-        aside, counts = row.locator(".aside"), row.locator(".cell.fail:not(.aside)").first
+        row = page.locator(".merged tr", has_text="kv.data_plane.url")
+        aside, counts = row.locator(".not-counting"), row.locator(".cell.fail:not(.not-counting)").first
         color = "each => getComputedStyle(each.querySelector('.marked')).color"
         paper = "each => getComputedStyle(each).backgroundColor"
         assert aside.evaluate(color) != counts.evaluate(color)
         assert (aside.evaluate(paper), counts.evaluate(paper)) == ("rgb(255, 255, 255)", "rgb(253, 234, 236)")
-        assert aside.locator(".said").evaluate("each => getComputedStyle(each, '::before').content").startswith('"("')
-        expect(page.locator(".aside .unseen").first).to_have_text("there, does not count")
+        bracket = aside.locator(".cell-verdict").evaluate("each => getComputedStyle(each, '::before').content")
+        assert bracket.startswith('"("')
+        expect(page.locator(".not-counting .visually-hidden").first).to_have_text("there, does not count")
 
 
 @pytest.mark.parametrize("script", profiles.first(1, [True, False]))
@@ -125,7 +126,7 @@ def test_paper_shows_everything_and_no_controls(show: Show, script: bool) -> Non
             assert page.locator(everything).count() == page.locator(f"{everything}:visible").count() > 0
         for control in ("nav", "button", ".filter"):
             assert page.locator(f"{control}:visible").count() == 0
-        pane, table = box(page.locator(".pane")), box(page.locator(".matrix"))
+        pane, table = box(page.locator(".pane")), box(page.locator(".merged"))
         assert table["width"] <= pane["width"]
         assert table["height"] <= pane["height"]
 
@@ -150,12 +151,12 @@ TREE = """
         - row:
           - rowheader "laptop"
           - cell "not ready"
-  - region "What to mend":
+  - region "What to fix":
     - article "valkey.password-rejected"
   - region "Every key, from every vantage":
     - search "Filter the keys"
     - region "Keys by vantage":
-      - table "What each vantage says of each configuration key":
+      - table "The verdict of each vantage on each configuration key":
         - rowgroup:
           - row:
             - columnheader "Key"

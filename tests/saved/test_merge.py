@@ -50,8 +50,8 @@ def merged(*files: Path, level: Status = Status.FAIL) -> MergedReport:
     return merge(tuple(read(file, file.stem) for file in files), level)
 
 
-def row(matrix: MergedReport, key: str = URL) -> MergedKey:
-    return next(row for row in matrix.rows if row.key == key)
+def row(report: MergedReport, key: str = URL) -> MergedKey:
+    return next(row for row in report.keys if row.key == key)
 
 
 def preflight(*arguments: object) -> subprocess.CompletedProcess[str]:
@@ -60,52 +60,52 @@ def preflight(*arguments: object) -> subprocess.CompletedProcess[str]:
 
 
 def test_every_key_has_a_row_and_every_vantage_a_cell(right: Path, refused: Path) -> None:
-    matrix = merged(right, refused)
-    assert [each.key for each in matrix.rows] == [verdict.key for verdict in read(right).keys]
-    assert {len(each.cells) for each in matrix.rows} == {2}
-    assert row(matrix).services == (API, GATEWAY)
+    report = merged(right, refused)
+    assert [each.key for each in report.keys] == [verdict.key for verdict in read(right).keys]
+    assert {len(each.cells) for each in report.keys} == {2}
+    assert row(report).services == (API, GATEWAY)
 
 
 def test_failure_where_nobody_needs_the_key_does_not_count(right: Path, refused: Path) -> None:
-    matrix = merged(right, refused, changed(right, "api", service=API))
-    assert [cell.counts for cell in row(matrix).cells if cell][:2] == [True, False]
-    assert (row(matrix).status, matrix.ready, matrix.troubles) == (Status.OK, True, ())
+    report = merged(right, refused, changed(right, "api", service=API))
+    assert [cell.counts for cell in row(report).cells if cell][:2] == [True, False]
+    assert (row(report).status, report.ready, report.problems) == (Status.OK, True, ())
 
 
 def test_whole_deployment_counts_for_services_without_a_report(right: Path, refused: Path) -> None:
-    matrix = merged(right, refused)  # the data-plane API needs Valkey too, and has no report of its own
-    assert API in row(matrix).services
-    assert (row(matrix).status, matrix.exit_code) == (Status.FAIL, 1)
-    (trouble,) = matrix.troubles
-    assert (trouble.finding.id, trouble.finding.fields, trouble.vantages) == ("network.refused", (URL,), ("laptop",))
+    report = merged(right, refused)  # the data-plane API needs Valkey too, and has no report of its own
+    assert API in row(report).services
+    assert (row(report).status, report.exit_code) == (Status.FAIL, 1)
+    (problem,) = report.problems
+    assert (problem.finding.id, problem.finding.fields, problem.vantages) == ("network.refused", (URL,), ("laptop",))
 
 
 def test_failure_where_the_service_runs_counts(tmp_path: Path, valkey: Valkey) -> None:
     (port,) = closed_ports(1)
     here = kept(tmp_path, "laptop", {URL: valkey.url()}, only="kv.*")
     there = kept(tmp_path, "gateway", {URL: f"redis://127.0.0.1:{port}"}, only="kv.*", service=GATEWAY)
-    matrix = merged(here, there)
-    assert (row(matrix).status, matrix.ready) == (Status.FAIL, False)
-    assert matrix.troubles[0].vantages == ("gateway",)
+    report = merged(here, there)
+    assert (row(report).status, report.ready) == (Status.FAIL, False)
+    assert report.problems[0].vantages == ("gateway",)
 
 
 def test_one_of_two_nodes_fails(right: Path, refused: Path) -> None:
     node = changed(refused, "node-b", service=GATEWAY)
-    matrix = merged(right, node)
-    assert row(matrix).status is Status.FAIL
-    assert matrix.troubles[0].vantages == ("node-b",)
+    report = merged(right, node)
+    assert row(report).status is Status.FAIL
+    assert report.problems[0].vantages == ("node-b",)
 
 
 def test_service_that_does_not_need_the_key_is_not_heard(right: Path, refused: Path) -> None:
     other = changed(refused, "other", service="dashboard")
-    matrix = merged(right, other)
-    assert (row(matrix).status, matrix.troubles) == (Status.OK, ())
+    report = merged(right, other)
+    assert (row(report).status, report.problems) == (Status.OK, ())
 
 
 def test_same_failure_of_several_vantages_is_told_once(refused: Path) -> None:
     nodes = [changed(refused, f"node-{name}", service=GATEWAY) for name in "abc"]
-    (trouble,) = merged(*nodes).troubles
-    assert trouble.vantages == ("node-a", "node-b", "node-c")
+    (problem,) = merged(*nodes).problems
+    assert problem.vantages == ("node-a", "node-b", "node-c")
 
 
 def test_services_without_a_report_are_named(right: Path, refused: Path) -> None:
@@ -118,9 +118,9 @@ def test_proof_at_one_vantage_is_enough(tmp_path: Path, right: Path, valkey: Val
     (port,) = closed_ports(1)
     changes = {URL: valkey.url(), MAIL: "127.0.0.1", "email.smtp.port": port}
     worker = kept(tmp_path, "worker", changes, only=["smtp"], service=WORKER)
-    matrix = merged(right, worker)
-    assert row(matrix).status is Status.OK
-    assert row(matrix, MAIL).status is Status.FAIL
+    report = merged(right, worker)
+    assert row(report).status is Status.OK
+    assert row(report, MAIL).status is Status.FAIL
 
 
 def test_error_of_the_configuration_counts_wherever_it_is_read(tmp_path: Path, right: Path, valkey: Valkey) -> None:
@@ -131,9 +131,9 @@ def test_error_of_the_configuration_counts_wherever_it_is_read(tmp_path: Path, r
         only="services.dashboard",
         service="dashboard",
     )
-    matrix = merged(right, broken)
-    assert row(matrix, "global.env").status is Status.FAIL
-    assert not matrix.ready
+    report = merged(right, broken)
+    assert row(report, "global.env").status is Status.FAIL
+    assert not report.ready
 
 
 def test_interrupted_vantage_leaves_nothing_ready(right: Path) -> None:
@@ -141,8 +141,8 @@ def test_interrupted_vantage_leaves_nothing_ready(right: Path) -> None:
     document["checks"][0]["findings"] = [
         document["checks"][0]["findings"][0] | {"id": "run.interrupted", "status": "skip", "keys": []}
     ]
-    matrix = merged(right, changed(right, "cut", ready=False, checks=document["checks"]))
-    assert (matrix.incomplete, matrix.exit_code) == (("cut",), 1)
+    report = merged(right, changed(right, "cut", ready=False, checks=document["checks"]))
+    assert (report.incomplete, report.exit_code) == (("cut",), 1)
 
 
 def test_warnings_count_where_they_are_asked_for(tmp_path: Path) -> None:
