@@ -119,7 +119,7 @@ def test_address_of_a_key_leads_there(show: Show) -> None:
         expect(page.locator("h1")).to_be_attached()
 
 
-def test_map_is_one_stop_and_arrows_follow_the_wires(show: Show) -> None:
+def test_map_is_one_stop_and_arrows_follow_the_connections(show: Show) -> None:
     with show("broken") as page:
         page.locator(".summary a").last.focus()
         page.keyboard.press("Tab")
@@ -185,10 +185,10 @@ def test_pointing_at_a_service_highlights_what_it_uses(show: Show) -> None:
         page.locator(".map.wide .service", has_text="data_plane_gateway").hover()
         used = [each.name for each in deployments.SHAPES["broken"].results if "data_plane_gateway" in each.services]
         assert page.locator(".map.wide .resource.highlighted .name").all_text_contents() == used
-        dim = page.locator(".map.wide .resource:not(.lit)").first
+        dim = page.locator(".map.wide .resource:not(.highlighted)").first
         assert float(dim.evaluate("each => getComputedStyle(each).opacity")) < 0.5
         page.mouse.move(2, 2)
-        expect(page.locator(".map.wide.lit")).to_have_count(0)
+        expect(page.locator(".map.wide.highlighted")).to_have_count(0)
 
 
 @profiles.long
