@@ -13,7 +13,7 @@ from checks.core.text import clean
 from preflight.config.loader import Config, is_standard_input
 from preflight.config.sources.toml_file import STANDARD_INPUT
 from preflight.output.workspace import in_repository
-from preflight.redaction import allowlist, own_words
+from preflight.redaction import allowlist, own_text
 from preflight.redaction.redactor import Redactor
 from preflight.redaction.results import masked
 from preflight.report import bugs
@@ -110,7 +110,7 @@ class Invocation:
     def report(self) -> Report:
         """What is known, the configuration first, with no secret in any of it."""
         config, options, signal = self.config, self.options, self.signals.received
-        mask = self.mask.until(self._search_end())
+        mask = self.mask.with_limit(self._search_end())
         ignored = frozenset(options.ignore)
         targets = allowlist.targets(config.values) | {self.source}
         shown = ignoring(masked((self._configuration(signal), *self.results), mask, targets), ignored)
@@ -129,7 +129,7 @@ class Invocation:
             signal=signal,
             detail=options.detail,
             file=self._file,
-            tracebacks=tuple(mask(own_words.lines(each)) for each in self.tracebacks),
+            tracebacks=tuple(mask(own_text.mark_foreign_lines(each)) for each in self.tracebacks),
         )
 
     def _search_end(self) -> Callable[[], bool]:

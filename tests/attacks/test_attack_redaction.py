@@ -19,7 +19,7 @@ from checks.core.text import Told, clean, foreign, told
 from preflight.cli.invocation import Invocation
 from preflight.cli.options import Options
 from preflight.config.loader import load
-from preflight.redaction import own_words
+from preflight.redaction import own_text
 from preflight.redaction.redactor import MASK, WITHHELD, Redactor
 from preflight.redaction.results import masked
 from preflight.report.model import Result
@@ -66,10 +66,10 @@ def test_time_of_the_search_is_linear_in_the_text_and_independent_of_the_secrets
     figures.add("time of four times the keys and the text", f"{four_times / once:.1f} times")
 
 
-def test_a_text_of_too_many_readings_is_withheld(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_text_of_too_many_decodings_is_withheld(monkeypatch: pytest.MonkeyPatch) -> None:
     """Encodings in encodings multiply; the other texts keep their time."""
-    monkeypatch.setattr(preflight.redaction.redactor, "_MOST", 100)
-    monkeypatch.setattr(preflight.redaction.redactor, "_TIMES", 1)
+    monkeypatch.setattr(preflight.redaction.redactor, "_MIN_LIMIT", 100)
+    monkeypatch.setattr(preflight.redaction.redactor, "_LIMIT_FACTOR", 1)
     redact = Redactor(["Op3n-Sesame!"])
     assert redact(" ".join(["%C3=A9%253D\\x41"] * 5)) == WITHHELD
     assert redact("no Op3n-Sesame! here") == f"no {MASK} here"
@@ -159,7 +159,7 @@ def test_our_own_lines_of_a_traceback_are_never_masked(tmp_path: Path) -> None:
     (shown,) = session.report().tracebacks
     assert "ValueError: bad ***" in shown
     line = "    self._listener = listener"
-    assert Redactor(["listener"])(own_words.lines(f"{line}\nx = listener")) == f"{line}\nx = {MASK}"
+    assert Redactor(["listener"])(own_text.mark_foreign_lines(f"{line}\nx = listener")) == f"{line}\nx = {MASK}"
 
 
 @pytest.mark.parametrize("word", profiles.first(1, OWN))
