@@ -77,5 +77,5 @@ def _at(file: str, match: re.Match[str] | None) -> Mapping[str, str]:
 def _command(name: str, lines: Iterable[str], **properties: str) -> str:
     shown = {key: clean(value, _MAX_LINE).translate(_IN_PROPERTY) for key, value in properties.items()}
     joined = ",".join(f"{key}={value}" for key, value in shown.items() if value)
-    message = "\n".join(filter(None, (clean(line, _MAX_LINE) for line in lines))) or "no words"
+    message = "\n".join(filter(None, (clean(line, _MAX_LINE) for line in lines))) or "no message"
     return f"::{name} {joined}::{message.translate(_IN_DATA)}"

@@ -55,7 +55,7 @@ METRICS = (
     Metric("run_duration_seconds", "How long the run took.", (), lambda report: [((), report.seconds)]),
     Metric(
         "check_status",
-        f"What a check found: {_STATUSES}.",
+        f"The status of a check: {_STATUSES}.",
         ("check", "kind"),
         lambda report: [((result.name, result.kind), result.status) for result in report.results],
     ),
@@ -67,7 +67,7 @@ METRICS = (
     ),
     Metric(
         "key_status",
-        f"What is known of a configuration key: {_STATUSES}.",
+        f"The verdict on a configuration key: {_STATUSES}.",
         ("key",),
         lambda report: [((verdict.key,), verdict.status) for verdict in report.keys],
     ),
@@ -77,7 +77,7 @@ METRICS = (
         ("key",),
         lambda report: [((verdict.key,), verdict.evidence == "probed") for verdict in report.keys],
     ),
-    Metric("findings", "How often a warning or a failure was found.", ("id", "status"), _findings),
+    Metric("findings", "The number of warnings and failures with this id.", ("id", "status"), _findings),
 )
 
 

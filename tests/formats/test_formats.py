@@ -63,12 +63,12 @@ NOT READY · checks: 1 failed, 1 warned, 1 skipped, 1 ok · keys: 1 failed, 1 wa
 """
 
 
-def test_text_ends_with_what_failed():
+def test_text_ends_with_the_failures():
     assert shown() == TEXT
 
 
 def test_each_kind_and_each_section_has_one_heading():
-    """Also where checks that were blocked come after all others, and one report names keys that others do not."""
+    """Also if skipped checks come after all others, and a report has keys that others do not have."""
     results = (*REPORT.results, replace(REPORT.results[2], name="postgres.data_plane.direct"))
     keys = (*REPORT.keys, replace(REPORT.keys[1], key="postgres.data_plane.direct_url"))
     lines = renderer("text")(replace(REPORT, results=results, keys=keys)).splitlines()
@@ -89,7 +89,7 @@ def test_quiet_text_of_a_ready_run_is_one_line():
     )
 
 
-def test_verbose_text_has_every_rung_with_its_time():
+def test_verbose_text_has_every_layer_with_its_time():
     lines = [" ".join(line.split()) for line in shown(detail=1).splitlines()]
     assert "for postgres.control_plane.direct_url" in lines
     assert "✓ dns 1.2 ms db resolves" in lines
@@ -97,17 +97,17 @@ def test_verbose_text_has_every_rung_with_its_time():
 
 
 @pytest.mark.parametrize("command", ["config", "plan"])
-def test_offline_text_does_not_say_ready(command: str):
+def test_offline_verdict_is_not_ready_or_not_ready(command: str):
     text = shown(command=command, results=REPORT.results[:1])
     assert "READY" not in text
     assert "VALID, nothing was probed" in text
 
 
-def test_ignored_finding_says_so():
+def test_ignored_finding_is_marked():
     assert "  ! valkey.evicts-keys  (kv.data_plane, fitness, ignored)\n" in shown(ignored=frozenset({EVICTS.id}))
 
 
-def test_interrupted_text_says_so():
+def test_interrupted_text_is_marked():
     assert "NOT READY · interrupted · " in shown(signal=2)
 
 
@@ -172,7 +172,7 @@ def test_json_is_version_1():
 ADDED = {"services", "facts"}  # later than the first documents of version 1, which stay valid
 
 
-def test_schema_is_itself_valid():
+def test_schema_is_valid():
     Draft202012Validator.check_schema(SCHEMA.schema)
 
 

@@ -1,4 +1,4 @@
-"""The page as a document: what is in it, that it is well formed, and that it holds nothing but itself."""
+"""The page as a document: its content, that it is well formed, and that it needs no other file."""
 
 import base64
 import hashlib
@@ -48,7 +48,7 @@ def test_parser_reports_no_error(name: str):
 
 
 @pytest.mark.parametrize("name", profiles.first(4, reversed(deployments.SHAPES)))
-def test_links_lead_somewhere(name: str):
+def test_links_have_targets(name: str):
     page = shown(name)
     ids = Counter(node.attrs["id"] for node in every(page, "[id]"))
     assert max(ids.values()) == 1
@@ -59,7 +59,7 @@ def test_links_lead_somewhere(name: str):
 
 
 @pytest.mark.parametrize("name", deployments.SHAPES)
-def test_page_holds_nothing_but_itself(name: str):
+def test_page_needs_no_other_file(name: str):
     page = shown(name)
     text = renderer("html")(deployments.SHAPES[name])
     for node in every(page, "*"):
@@ -107,7 +107,7 @@ def test_every_key_check_and_finding_is_there():
         assert word in text
 
 
-def test_problem_says_what_to_do_and_what_it_means():
+def test_problem_has_its_hint_and_its_meaning():
     page = shown("broken")
     ids = [words(each) for each in every(page, ".problem h3")]
     assert ids == ["postgres.pooler-on-direct-url", "valkey.password-rejected", "network.refused"], "failures first"
@@ -148,7 +148,7 @@ def test_map_has_every_service_every_resource_and_a_connection_for_each_use(whic
 
 
 def test_map_and_checks_keep_a_kind_together():
-    """Checks that could not be made come last, whatever their kind."""
+    """In a report, skipped checks come last, whatever their kind."""
     report = deployments.SHAPES["ready"]
     mixed = deployments.report([*report.results[2:], report.results[1]])
     kinds = [words(each) for each in every(parsed(mixed), "#checks h3")]
@@ -162,7 +162,7 @@ def test_one_service_sees_its_own_connections_alone():
     assert "Seen from data_plane_gateway" in words(page.root)
 
 
-def test_table_says_what_the_map_shows():
+def test_table_has_the_content_of_the_map():
     page = shown("broken")
     rows = [words(each) for each in every(page, "#map tbody tr")]
     connections = every(page, ".map")[0].query(".connection")
@@ -175,7 +175,7 @@ def test_nothing_is_mapped_where_nothing_was_planned(name: str):
     assert not every(shown(name), ".map, #map, [href='#map']")
 
 
-def test_quiet_page_is_what_decides():
+def test_quiet_page_shows_only_failures():
     page = shown("quiet")
     assert [words(each) for each in every(page, "h2")] == ["What to fix"]
     assert len(every(page, ".problem")) == 2
@@ -206,7 +206,7 @@ def test_verdict(name: str, verdict: str, no_problems_text: str):
     assert every(page, "title")[0].to_text().startswith(f"{verdict} · ")
 
 
-def test_ignored_failure_says_so():
+def test_ignored_failure_is_marked():
     page = shown("ignored")
     (ignored,) = (each for each in every(page, ".problem") if "valkey.password-rejected" in words(each))
     assert "warned, ignored · auth" in words(ignored)
@@ -233,11 +233,11 @@ def test_names_fit_their_column(text: str, columns: int, end: str, middle: str):
 
 
 @pytest.mark.parametrize(
-    ("seconds", "said"),
+    ("seconds", "text"),
     [(0.00004, "0.0 ms"), (0.0042, "4.2 ms"), (0.35, "350 ms"), (1.2, "1.20 s"), (60.0, "60.0 s"), (100.4, "100 s")],
 )
-def test_durations(seconds: float, said: str):
-    assert duration(seconds) == said
+def test_durations(seconds: float, text: str):
+    assert duration(seconds) == text
 
 
 def test_command_writes_the_page(tmp_path: Path):

@@ -1,4 +1,4 @@
-"""The page in a real browser: what is seen, pressed, typed, printed and read out, and that nothing else happens."""
+"""The page in a real browser: its layout, its controls, its print and its accessibility tree; it makes no request."""
 
 import re
 from collections.abc import Callable
@@ -21,7 +21,7 @@ BROKEN = "as one service sees it"
 
 @pytest.fixture
 def show(screen: Screen) -> Show:
-    """A report, as its reader opens it."""
+    """A report, opened in the browser."""
 
     def shown(report: Report | str, **options: Any) -> AbstractContextManager[Page]:
         return screen.shows(
@@ -32,7 +32,7 @@ def show(screen: Screen) -> Show:
 
 
 def focused(page: Page) -> str:
-    """The accessible name of what has the focus, or its text."""
+    """The accessible name of the focused element, or its text."""
     script = "e => e.querySelector?.('title')?.textContent ?? e.innerText ?? ''"
     return " ".join(page.evaluate_handle("document.activeElement").evaluate(script).split())
 
@@ -42,7 +42,7 @@ def unfold(page: Page) -> None:
 
 
 @pytest.mark.parametrize("name", profiles.first(2, reversed(deployments.SHAPES)))
-def test_page_fits_every_screen_and_does_nothing_else(show: Show, name: str) -> None:
+def test_page_fits_every_screen_and_makes_no_request(show: Show, name: str) -> None:
     with show(name) as page:
         unfold(page)
         for width in (320, 768, 1280):
@@ -50,7 +50,7 @@ def test_page_fits_every_screen_and_does_nothing_else(show: Show, name: str) -> 
             assert page.evaluate("document.documentElement.scrollWidth") == width
 
 
-def test_every_key_and_finding_is_seen(show: Show) -> None:
+def test_every_key_and_finding_is_visible(show: Show) -> None:
     report = deployments.SHAPES["verbose"]
     with show(report) as page:
         text = " ".join(page.locator("main").inner_text().split())
@@ -111,7 +111,7 @@ def test_link_to_a_filtered_key_shows_it_every_time(show: Show) -> None:
 
 
 @profiles.long
-def test_address_of_a_key_leads_there(show: Show) -> None:
+def test_url_of_a_key_scrolls_to_it(show: Show) -> None:
     with show("broken") as page:
         page.goto(f"{page.url}#key-30")
         expect(page.locator("#key-30")).to_be_in_viewport()
@@ -148,7 +148,7 @@ def test_map_is_one_stop_and_arrows_follow_the_connections(show: Show) -> None:
 @pytest.mark.parametrize(
     ("key", "name"), profiles.first(1, [("ArrowRight", "connection"), ("ArrowRight ArrowRight", "resource")])
 )
-def test_enter_on_the_map_leads_to_the_check(show: Show, key: str, name: str) -> None:
+def test_enter_on_the_map_opens_the_check(show: Show, key: str, name: str) -> None:
     with show("broken") as page:
         page.locator(".map.wide .service").nth(1).focus()
         for each in key.split():
@@ -164,7 +164,7 @@ def test_enter_on_the_map_leads_to_the_check(show: Show, key: str, name: str) ->
 
 
 @pytest.mark.parametrize("which", profiles.first(1, ["wide", "narrow"]))
-def test_click_on_the_map_leads_to_the_check(show: Show, which: str) -> None:
+def test_click_on_the_map_opens_the_check(show: Show, which: str) -> None:
     with show("broken", viewport=WIDE if which == "wide" else NARROW) as page:
         page.locator(f".map.{which} .resource", has_text="kv.data_plane").first.click()
         expect(page.get_by_text("the server says: invalid").last).to_be_in_viewport()
@@ -271,7 +271,7 @@ here => parseFloat(here.closest(".map")
 """
 
 
-def test_tab_goes_through_the_page_in_its_order_and_is_always_seen(show: Show) -> None:
+def test_tab_follows_the_order_of_the_page_and_the_focus_is_visible(show: Show) -> None:
     with show(BROKEN) as page:
         stops = []
         while not stops or stops[-1] != "Unfold all":
@@ -379,7 +379,7 @@ TREE = """
 
 
 @pytest.mark.parametrize("viewport", profiles.first(1, [WIDE, NARROW]))
-def test_page_reads_out_in_order(show: Show, viewport: dict[str, int]) -> None:
+def test_accessibility_tree(show: Show, viewport: dict[str, int]) -> None:
     with show("one check", viewport=viewport) as page:
         expect(page.locator("body")).to_match_aria_snapshot(TREE)
 

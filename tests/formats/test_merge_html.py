@@ -1,4 +1,4 @@
-"""The page of merged reports: what is in it, that it is well formed, and that it holds nothing but itself."""
+"""The page of merged reports: its content, that it is well formed, and that it needs no other file."""
 
 import base64
 import hashlib
@@ -49,7 +49,7 @@ def test_parser_reports_no_error(name: str):
 
 
 @pytest.mark.parametrize("name", vantages.SHAPES)
-def test_links_lead_somewhere(name: str):
+def test_links_have_targets(name: str):
     ids = Counter(node.attrs["id"] for node in shown(name).query("[id]"))
     assert max(ids.values()) == 1
     references = {node.attrs["href"] for node in shown(name).query("[href]")}
@@ -58,7 +58,7 @@ def test_links_lead_somewhere(name: str):
 
 
 @pytest.mark.parametrize("name", vantages.SHAPES)
-def test_page_holds_nothing_but_itself(name: str):
+def test_page_needs_no_other_file(name: str):
     text = document(name)
     for node in shown(name).query("*"):
         assert not {each for each in node.attrs if each.startswith("on") or each in ("style", "src", "xlink:href")}
@@ -79,7 +79,7 @@ def test_verdict_and_numbers():
     assert texts("ready", "h1, #problems") == ["READY", "Nothing to fix Nothing that counts."]
 
 
-def test_vantages_say_what_they_are():
+def test_vantages_have_service_stage_and_start():
     assert texts("broken", ".vantages tbody tr") == [
         "laptop not ready the whole deployment live 2026-11-23 10:00:00 UTC 1 failed, 1 warned, 35 ok",
         "control_plane_api ready control_plane_api live 2026-11-23 10:00:00 UTC 1 warned, 21 ok",
@@ -88,20 +88,20 @@ def test_vantages_say_what_they_are():
     ]
 
 
-def test_interrupted_vantage_says_so():
+def test_interrupted_vantage_is_marked():
     assert "cut not ready interrupted data_plane_gateway" in texts("interrupted", ".vantages tbody tr")[1]
     assert texts("interrupted", ".headline p") == ["interrupted: cut"]
     assert "Nothing yet: a run was interrupted." in texts("interrupted", "#problems")[0]
 
 
 def test_services_without_a_report_are_named():
-    (said,) = texts("services alone", ".omitted")
-    assert said.startswith("No report of control_plane_worker, data_plane_api, data_plane_gateway, dashboard, ")
-    assert said.endswith(": what only they need is not judged.")
+    (text,) = texts("services alone", ".omitted")
+    assert text.startswith("No report of control_plane_worker, data_plane_api, data_plane_gateway, dashboard, ")
+    assert text.endswith(": what only they need is not judged.")
     assert texts("broken", ".omitted") == []
 
 
-def test_problem_says_where_it_was_seen_and_what_to_do():
+def test_problem_has_its_vantages_and_its_hint():
     assert texts("broken", ".problem h3") == [
         "postgres.pooler-on-direct-url",
         "valkey.password-rejected",
@@ -130,7 +130,7 @@ def test_every_vantage_has_its_cell():
     assert row("broken", "global.env")[1:] == ["ok", *["ok validated"] * 4, "any service that reads it"]
 
 
-def test_cell_that_does_not_count_says_so():
+def test_cell_that_does_not_count_is_marked():
     cells = row("broken", "kv.data_plane.url")
     assert cells[2] == "failed there, does not count probed valkey.password-rejected"
     assert cells[4:6] == ["failed probed valkey.password-rejected"] * 2

@@ -1,4 +1,4 @@
-"""The matrix in a real browser: what is seen, typed, scrolled, printed and read out."""
+"""The page of merged reports in a real browser: its layout, its controls, its print and its accessibility tree."""
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager
@@ -17,7 +17,7 @@ Show = Callable[..., AbstractContextManager[Page]]
 
 @pytest.fixture
 def show(screen: Screen) -> Show:
-    """A matrix, as its reader opens it."""
+    """Merged reports, opened in the browser."""
 
     def shown(name: str, **options: Any) -> AbstractContextManager[Page]:
         return screen.shows(renderer("html", BY_COMMAND["merge"])(vantages.SHAPES[name]), **options)
@@ -30,7 +30,7 @@ def box(locator: Locator) -> dict[str, float]:
 
 
 @pytest.mark.parametrize("name", profiles.first(1, ["long", "few", "interrupted", "ready", "eight"]))
-def test_page_fits_every_screen_and_does_nothing_else(show: Show, name: str) -> None:
+def test_page_fits_every_screen_and_makes_no_request(show: Show, name: str) -> None:
     with show(name) as page:
         for width in (320, 768, 1280):
             page.set_viewport_size({"width": width, "height": 800})
@@ -68,7 +68,7 @@ def test_link_to_a_filtered_key_shows_it(show: Show) -> None:
 
 
 @pytest.mark.parametrize("viewport", profiles.first(1, [NARROW, {"width": 1000, "height": 700}]))
-def test_heads_stay_in_sight_while_the_table_scrolls(show: Show, viewport: dict[str, int]) -> None:
+def test_headers_stay_visible_while_the_table_scrolls(show: Show, viewport: dict[str, int]) -> None:
     with show("eight", viewport=viewport) as page:
         pane = page.get_by_role("region", name="Keys by vantage")
         pane.focus()
@@ -96,7 +96,7 @@ cells => cells.every(cell => {
 
 
 @profiles.long
-def test_what_sticks_covers_what_passes_below(show: Show) -> None:
+def test_sticky_headers_are_opaque(show: Show) -> None:
     with show("broken") as page:
         assert page.locator(".merged thead th, .merged th[scope=row]").evaluate_all(OPAQUE)
 
@@ -174,7 +174,7 @@ TREE = """
 
 
 @pytest.mark.parametrize("viewport", profiles.first(1, [{"width": 1280, "height": 900}, NARROW]))
-def test_page_reads_out_in_order(show: Show, viewport: dict[str, int]) -> None:
+def test_accessibility_tree(show: Show, viewport: dict[str, int]) -> None:
     with show("few", viewport=viewport) as page:
         expect(page.locator("body")).to_match_aria_snapshot(TREE)
 

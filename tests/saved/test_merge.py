@@ -28,19 +28,19 @@ MAIL = "email.smtp.host"
 
 @pytest.fixture
 def right(tmp_path: Path, valkey: Valkey) -> Path:
-    """The gateway's own report, in which its Valkey answers."""
+    """The gateway's own report: it reaches its Valkey."""
     return needed_by_two(kept(tmp_path, "right", {URL: valkey.url()}, only="kv.*", service=GATEWAY))
 
 
 @pytest.fixture
 def refused(tmp_path: Path) -> Path:
-    """The operator's report: from here no Valkey can be reached."""
+    """The operator's report: Valkey cannot be reached from this vantage."""
     (port,) = closed_ports(1)
     return needed_by_two(kept(tmp_path, "laptop", {URL: f"redis://127.0.0.1:{port}"}, only="kv.*"))
 
 
 def needed_by_two(file: Path) -> Path:
-    """The same report of a Mistle whose data-plane API needs Valkey too."""
+    """The same report, with a data-plane API that needs Valkey too."""
     document = json.loads(file.read_text())
     document["checks"][-1]["services"] = [API, GATEWAY]
     return changed(file, file.stem, checks=document["checks"])
@@ -66,7 +66,7 @@ def test_every_key_has_a_row_and_every_vantage_a_cell(right: Path, refused: Path
     assert row(report).services == (API, GATEWAY)
 
 
-def test_failure_where_nobody_needs_the_key_does_not_count(right: Path, refused: Path) -> None:
+def test_failure_of_a_key_that_is_not_needed_there_does_not_count(right: Path, refused: Path) -> None:
     report = merged(right, refused, changed(right, "api", service=API))
     assert [cell.counts for cell in row(report).cells if cell][:2] == [True, False]
     assert (row(report).status, report.ready, report.problems) == (Status.OK, True, ())
@@ -96,13 +96,13 @@ def test_one_of_two_nodes_fails(right: Path, refused: Path) -> None:
     assert report.problems[0].vantages == ("node-b",)
 
 
-def test_service_that_does_not_need_the_key_is_not_heard(right: Path, refused: Path) -> None:
+def test_report_of_a_service_that_does_not_need_the_key_does_not_count(right: Path, refused: Path) -> None:
     other = changed(refused, "other", service="dashboard")
     report = merged(right, other)
     assert (row(report).status, report.problems) == (Status.OK, ())
 
 
-def test_same_failure_of_several_vantages_is_told_once(refused: Path) -> None:
+def test_same_failure_at_several_vantages_is_reported_once(refused: Path) -> None:
     nodes = [changed(refused, f"node-{name}", service=GATEWAY) for name in "abc"]
     (problem,) = merged(*nodes).problems
     assert problem.vantages == ("node-a", "node-b", "node-c")
@@ -136,7 +136,7 @@ def test_error_of_the_configuration_counts_wherever_it_is_read(tmp_path: Path, r
     assert not report.ready
 
 
-def test_interrupted_vantage_leaves_nothing_ready(right: Path) -> None:
+def test_interrupted_vantage_is_not_ready(right: Path) -> None:
     document = json.loads(right.read_text())
     document["checks"][0]["findings"] = [
         document["checks"][0]["findings"][0] | {"id": "run.interrupted", "status": "skip", "keys": []}
@@ -145,7 +145,7 @@ def test_interrupted_vantage_leaves_nothing_ready(right: Path) -> None:
     assert (report.incomplete, report.exit_code) == (("cut",), 1)
 
 
-def test_warnings_count_where_they_are_asked_for(tmp_path: Path) -> None:
+def test_warnings_count_with_level_warn(tmp_path: Path) -> None:
     with valkey_server(maxmemory="100mb", maxmemory_policy="allkeys-lru") as server:
         evicting = kept(tmp_path, "evicting", {URL: server.url()}, only="kv.*", service=GATEWAY)
     assert merged(evicting).ready
@@ -226,18 +226,18 @@ def test_many_reports_are_merged_in_little_memory(many: list[str], name: str) ->
 
 
 def grows_as_expected(work: Callable[[int], object], small: int) -> bool:
-    """Whether four times as much takes at most five times the processor time; other processes may disturb once."""
+    """True if four times the input takes at most five times the processor time, in one of five attempts."""
 
-    def took(size: int) -> float:
+    def seconds(size: int) -> float:
         gc.collect()
-        begun = time.process_time()
+        start = time.process_time()
         work(size)
-        return time.process_time() - begun
+        return time.process_time() - start
 
-    gc.disable()  # it would look through all that other tests have left
+    gc.disable()  # it would also search the objects of other tests
     try:
         work(2)
-        return any(took(4 * small) <= 5 * took(small) for _ in range(5))
+        return any(seconds(4 * small) <= 5 * seconds(small) for _ in range(5))
     finally:
         gc.enable()
 
