@@ -1,4 +1,4 @@
-"""The time of the search for secrets.
+"""The search for secrets.
 
 Texts that take longest to search, and configurations of very many secrets, do not delay a run beyond its deadline. A
 text that was not searched in time is withheld.
