@@ -65,7 +65,6 @@ class Difference:
 
     @property
     def exit_code(self) -> int:
-        """1 if the later report is worse, else 0."""
         return int(self.worse)
 
 

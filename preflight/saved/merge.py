@@ -72,7 +72,6 @@ class MergedReport:
 
     @property
     def exit_code(self) -> int:
-        """1 if the deployment is not ready, else 0."""
         return int(not self.ready)
 
 

@@ -24,17 +24,14 @@ class LayerView:
 
     @property
     def status(self) -> Status:
-        """The worst status of the findings."""
         return max(finding.status for finding in self.findings)
 
     @property
     def seconds(self) -> float:
-        """How long the layer took."""
         return max(finding.seconds for finding in self.findings)
 
     @property
     def reason(self) -> str:
-        """Why the layer was skipped."""
         return next(finding.message for finding in self.findings if finding.status is Status.SKIP)
 
 

@@ -58,7 +58,6 @@ class Service:
 
     @property
     def status(self) -> Status:
-        """The worst status of its resources."""
         return self.counts[0][0]
 
 
@@ -85,7 +84,6 @@ class Connection:
 
     @property
     def status(self) -> Status:
-        """The status of the check."""
         return self.resource.result.status
 
 

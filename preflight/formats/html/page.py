@@ -33,7 +33,6 @@ class PageProblem:
 
     @property
     def name(self) -> str:
-        """The name of the check."""
         return self.check.result.name
 
     @property
@@ -43,7 +42,6 @@ class PageProblem:
 
     @property
     def means(self) -> str:
-        """The meaning of the finding's id."""
         return meaning(self.finding.id)
 
 
@@ -55,7 +53,6 @@ class Page:
 
     @property
     def version(self) -> str:
-        """The version of the tool that made the report."""
         return self.report.version
 
     @property
@@ -80,7 +77,6 @@ class Page:
 
     @cached_property
     def checks(self) -> tuple[CheckView, ...]:
-        """In the order of the report."""
         return tuple(CheckView(number, result) for number, result in enumerate(self.report.results, 1))
 
     @cached_property

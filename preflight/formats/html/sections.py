@@ -14,8 +14,7 @@ class Keyed(Protocol):
     """A verdict on a key, of one report or of merged reports."""
 
     @property
-    def key(self) -> str:
-        """The name of the key."""
+    def key(self) -> str: ...
 
 
 KeyedItem = TypeVar("KeyedItem", bound=Keyed)

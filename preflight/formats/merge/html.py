@@ -39,7 +39,6 @@ class Vantage:
 
     @cached_property
     def origins(self) -> Mapping[str, str]:
-        """The origin of each key."""
         return {each.key: each.origin or "not set" for each in self.report.keys}
 
 
@@ -53,17 +52,14 @@ class PageProblem:
 
     @property
     def finding(self) -> Finding:
-        """The finding, without its time."""
         return self.merged.finding
 
     @property
     def name(self) -> str:
-        """The name of the check."""
         return self.merged.check
 
     @property
     def means(self) -> str:
-        """The meaning of the finding's id."""
         return meaning(self.finding.id)
 
     @property
@@ -102,7 +98,6 @@ class Page:
 
     @cached_property
     def vantages(self) -> tuple[Vantage, ...]:
-        """In the order of the columns."""
         return tuple(
             Vantage(number, report, report.name not in self.report.incomplete, self._counts(number - 1))
             for number, report in enumerate(self.report.vantages, 1)
@@ -114,7 +109,6 @@ class Page:
 
     @property
     def counts(self) -> Counts:
-        """The number of keys of each status."""
         return Counter(key.status.name.lower() for key in self.report.keys)
 
     @cached_property
