@@ -133,11 +133,11 @@ def test_secret_that_is_no_own_word_is_masked_without_a_mark_of_foreign_text() -
 
 def test_marks_of_foreign_text_cannot_be_forged_and_are_not_shown() -> None:
     forged = foreign("a \ue001says\ue000 b")
-    said = told(f"it says: {forged} says {foreign('c')}")
-    assert said == "it says: a says b says c"
-    assert [said[start:end] for start, end in said.foreign] == ["a says b", "c"]
+    text = told(f"it says: {forged} says {foreign('c')}")
+    assert text == "it says: a says b says c"
+    assert [text[start:end] for start, end in text.foreign] == ["a says b", "c"]
     assert told("x" * 500 + foreign("y"), 100).foreign == ((100, 100),)
-    assert isinstance(replace(Finding("a.b", Layer.DNS, Status.OK, said), fields=("x",)).message, Told)
+    assert isinstance(replace(Finding("a.b", Layer.DNS, Status.OK, text), fields=("x",)).message, Told)
 
 
 def test_our_own_words_of_a_result_are_never_masked() -> None:
@@ -184,8 +184,8 @@ SEQUENCES = {
 @pytest.mark.parametrize("name", SEQUENCES)
 def test_escape_sequence_inside_a_secret(name: str) -> None:
     secret, inside = "hunter2-secret", f"hunte{SEQUENCES[name]}r2-secret"
-    for said in (inside, inside.encode("unicode_escape").decode(), repr({"password": inside})):
-        shown = Redactor([secret])(clean(f"no {said}"))
+    for text in (inside, inside.encode("unicode_escape").decode(), repr({"password": inside})):
+        shown = Redactor([secret])(clean(f"no {text}"))
         assert "hunte" not in shown
         assert "r2-secret" not in shown
     assert Redactor([inside])(clean(f"no {secret}, no {inside}")) == f"no {MASK}, no {MASK}"

@@ -1,4 +1,4 @@
-"""The documentation is the code's own, and everything in it was once met in a test."""
+"""The generated documentation is up to date, and a test expects each finding in it."""
 
 import re
 from pathlib import Path
@@ -17,7 +17,7 @@ TESTS = "\n".join(file.read_text() for file in sorted((ROOT / "tests").rglob("te
 
 
 @pytest.mark.parametrize("name", generate.PAGES)
-def test_page_is_fresh(name: str):
+def test_page_is_up_to_date(name: str):
     written = (generate.FOLDER / name).read_text()
     assert written == generate.PAGES[name](), "run python -m preflight.reference.generate"
 
@@ -60,19 +60,19 @@ def test_kind_has_a_manual(kind: type[checks.core.check.Check]):
 
 
 def anchors(page: str) -> set[str]:
-    """Of every heading, as Markdown sites make them."""
+    """The anchors of all headings, as GitHub makes them."""
     titles = re.findall(r"^#+ (.*)$", page, re.MULTILINE)
     return {re.sub(r"[^\w -]", "", title).replace(" ", "-").lower() for title in titles}
 
 
 @pytest.mark.parametrize("page", DOCUMENTS, ids=lambda page: page.name)
-def test_links_lead_somewhere(page: Path):
+def test_links_have_targets(page: Path):
     for link in re.findall(r"\]\(([^)\s]+)\)", page.read_text()):
-        file, _, place = link.partition("#")
+        file, _, heading = link.partition("#")
         if not link.startswith("https://"):
             target = page.parent / file if file else page
             assert target.exists(), link
-            assert not place or place in anchors(target.read_text()), link
+            assert not heading or heading in anchors(target.read_text()), link
 
 
 def test_index_names_every_page():

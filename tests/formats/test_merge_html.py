@@ -113,7 +113,7 @@ def test_problem_has_its_vantages_and_its_hint():
     assert vantages.REJECTED.message in text
     assert "Key at fault kv.data_plane.url mistle.toml:8 Seen from node-a, node-b" in text
     assert "Means The server refuses the user name or the password." in text
-    assert "from laptop" not in texts("broken", ".problem .layer-list")[0], "one vantage needs no name beside its climb"
+    assert "from laptop" not in texts("broken", ".problem .layer-list")[0], "one vantage needs no name above its layers"
 
 
 def test_every_vantage_has_its_cell():

@@ -136,16 +136,16 @@ def test_short_secret_is_masked_in_a_traceback():
 @pytest.mark.parametrize("limit", range(24, 60))
 def test_secret_that_was_cut_off_before_other_text_is_masked(limit: int):
     secret = "zwölf Böxkämpfer " * 10
-    said = clean(f"no password {quote(secret)}", limit)
-    shown = Redactor([secret])(f"{said} (HTTP 403)")
+    text = clean(f"no password {quote(secret)}", limit)
+    shown = Redactor([secret])(f"{text} (HTTP 403)")
     assert re.fullmatch(r"no password \*{3}(%20|%\w?)?… \(HTTP 403\)", shown), shown
 
 
 @pytest.mark.parametrize("limit", range(30, 60))
 def test_secret_in_base64_that_was_cut_off_is_masked(limit: int):
     secret = "пароль-из-букв-" * 5
-    said = clean(f"no password {base64.b64encode(secret.encode()).decode()}", limit)
-    assert Redactor([secret])(f"{said} (HTTP 403)") == f"no password {MASK} (HTTP 403)"
+    text = clean(f"no password {base64.b64encode(secret.encode()).decode()}", limit)
+    assert Redactor([secret])(f"{text} (HTTP 403)") == f"no password {MASK} (HTTP 403)"
 
 
 def test_part_of_a_long_secret_is_masked():
