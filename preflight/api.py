@@ -59,8 +59,8 @@ def check(  # noqa: PLR0913 - each is a flag of the command
 
 def render(report: Report, name: str = "text") -> str:
     """The report in one of FORMATS, without colours."""
-    from preflight.formats import FORMATS
+    from preflight.formats import renderer
     from preflight.output import ci
     from preflight.output.writer import plain
 
-    return ci.inert(plain(FORMATS[name](report)), name)
+    return ci.inert(plain(renderer(name)(report)), name)

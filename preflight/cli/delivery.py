@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from preflight import formats
 from preflight.cli.options import UsageError
 from preflight.cli.so_far import report as make_report
-from preflight.formats import FORMATS
+from preflight.formats import renderer
 from preflight.output import ci
 from preflight.output.destinations import is_writable
 from preflight.output.writer import OutputError, write_stderr
@@ -44,8 +44,8 @@ def deliver(invocation: Invocation, so_far: SoFar, document: Document) -> int:
                 write_stderr(line)
             write_all(report, texts, color=color, seconds=seconds)
         else:
-            of_command = formats.of(invocation.options.command)
-            texts = {target: of_command[target[0]](document) for target in invocation.options.format}
+            known = formats.of(invocation.options.command)
+            texts = {target: renderer(target[0], known)(document) for target in invocation.options.format}
             write(texts.items(), color=color, seconds=seconds)
     except OutputError as error:
         write_stderr(f"mistle-preflight: {error}")
@@ -87,7 +87,7 @@ def _texts(so_far: SoFar, report: Report, targets: Iterable[Target]) -> dict[Tar
     texts = {}
     for target in targets:
         try:
-            texts[target] = FORMATS[target[0]](report)
+            texts[target] = renderer(target[0])(report)
         except BaseException as error:
             so_far.note_bug(error, f"the {target[0]} report")
     return texts

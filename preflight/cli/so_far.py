@@ -10,7 +10,7 @@ from checks.core.check import Diagnosis, Finding, Layer, Status
 from preflight.cli.options import UsageError
 from preflight.config.loader import Config, ConfigError
 from preflight.config.values import Values
-from preflight.redaction import allowlist, own_words
+from preflight.redaction import allowlist, own_text
 from preflight.redaction.redactor import Redactor
 from preflight.redaction.results import masked
 from preflight.report import bugs
@@ -69,7 +69,7 @@ class SoFar:
 def report(invocation: Invocation, so_far: SoFar) -> Report:
     """The report of what was found so far, the configuration first, without secrets."""
     config, options, signal = so_far.config, invocation.options, invocation.signals.received
-    mask = Redactor(config.secrets, allowlist.names(config.origins)).until(_search_end(invocation))
+    mask = Redactor(config.secrets, allowlist.names(config.origins)).with_limit(_search_end(invocation))
     ignored = frozenset(options.ignore)
     targets = allowlist.targets(config.values) | {invocation.source}
     results = (_configuration(invocation, so_far), *so_far.results)
@@ -89,7 +89,7 @@ def report(invocation: Invocation, so_far: SoFar) -> Report:
         signal=signal,
         detail=invocation.detail,
         file=invocation.file_in_repository,
-        tracebacks=tuple(mask(own_words.lines(traceback)) for traceback in so_far.tracebacks),
+        tracebacks=tuple(mask(own_text.mark_foreign_lines(traceback)) for traceback in so_far.tracebacks),
     )
 
 

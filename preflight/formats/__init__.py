@@ -1,65 +1,50 @@
-"""One module for each format of what can be printed: ``render(it) -> str``, pure, imported when it is used."""
+"""The formats of everything that a command prints: one module for each, with ``render(document) -> str``, pure."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
 from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from typing import Any
 
-if TYPE_CHECKING:
-    from preflight.reference.catalogue import Explanation
-    from preflight.report.model import Report
-    from preflight.saved.diff import Difference
-    from preflight.saved.merge import MergedReport
-
-Printable = TypeVar("Printable")
 Target = tuple[str, Path | None]  # a format, and its file or standard output
 
-
-@dataclass(frozen=True)
-class Formats(Mapping[str, Callable[[Printable], str]], Generic[Printable]):
-    """By name, in the order in which they are listed; the first is the default. Each is a module of ``package``."""
-
-    package: str
-    names: tuple[str, ...]
-
-    def __getitem__(self, name: str) -> Callable[[Printable], str]:
-        if name not in self.names:
-            raise KeyError(name)
-        module: Any = import_module(f"{self.package}.{name}")
-        render: Callable[[Printable], str] = module.render
-        return render
-
-    def __contains__(self, name: object) -> bool:
-        return name in self.names  # without the import of its module
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self.names)
-
-    def __len__(self) -> int:
-        return len(self.names)
-
-
-FORMATS: Formats[Report] = Formats(
-    "preflight.formats", ("text", "json", "junit", "github", "markdown", "prometheus", "html")
-)
-DIFFERENCE: Formats[Difference] = Formats("preflight.formats.diff", ("text", "json", "markdown"))
-MATRIX: Formats[MergedReport] = Formats("preflight.formats.merge", ("text", "json", "markdown", "html"))
-
-EXPLANATION: Formats[Explanation] = Formats("preflight.formats.explanation", ("text", "json"))
-SCRIPT: Formats[str] = Formats("preflight.formats.script", ("text",))
-
-BY_COMMAND: Mapping[str, Formats[Any]] = {
-    "explain": EXPLANATION,
-    "diff": DIFFERENCE,
-    "merge": MATRIX,
-    "completion": SCRIPT,
+FORMATS = {
+    "text": "preflight.formats.text",
+    "json": "preflight.formats.json",
+    "junit": "preflight.formats.junit",
+    "github": "preflight.formats.github",
+    "markdown": "preflight.formats.markdown",
+    "prometheus": "preflight.formats.prometheus",
+    "html": "preflight.formats.html",
 }
-"""What a command prints where that is no report."""
+"""The formats of a report: names and modules. The first is the default."""
+
+BY_COMMAND: Mapping[str, Mapping[str, str]] = {
+    "explain": {"text": "preflight.formats.explanation.text", "json": "preflight.formats.explanation.json"},
+    "diff": {
+        "text": "preflight.formats.diff.text",
+        "json": "preflight.formats.diff.json",
+        "markdown": "preflight.formats.diff.markdown",
+    },
+    "merge": {
+        "text": "preflight.formats.merge.text",
+        "json": "preflight.formats.merge.json",
+        "markdown": "preflight.formats.merge.markdown",
+        "html": "preflight.formats.merge.html",
+    },
+    "completion": {"text": "preflight.formats.script"},
+}
+"""The formats of the commands that do not print a report."""
 
 
-def of(command: str) -> Formats[Any]:
-    """The formats that a command has."""
+def of(command: str) -> Mapping[str, str]:
+    """The formats of a command."""
     return BY_COMMAND.get(command, FORMATS)
+
+
+def renderer(name: str, formats: Mapping[str, str] = FORMATS) -> Callable[[Any], str]:
+    """The function that renders a format. Its module, and the library that it uses, are imported only now."""
+    module: Any = import_module(formats[name])
+    render: Callable[[Any], str] = module.render
+    return render

@@ -1,7 +1,7 @@
-"""Workflow commands: what GitHub Actions shows as annotations of the configuration's lines.
+"""Workflow commands, which GitHub Actions shows as annotations on the lines of the configuration.
 
-GitHub shows ten errors and ten warnings of a step: where there are more, the tenth says how many, and the others are in
-the step's log. Its summary is the markdown report, which preflight.output.ci adds.
+GitHub shows ten errors and ten warnings of a step. If there are more, the tenth annotation gives their number, and they
+are in the log of the step. Its summary is the markdown report, which preflight.output.ci adds.
 """
 
 from __future__ import annotations
@@ -21,15 +21,15 @@ if TYPE_CHECKING:
     from checks.core.check import Finding
     from preflight.report.model import Report, Result
 
-_SHOWN = 10
-_LIMIT = 4000  # characters of a line: a message and a hint with the places of many keys
+_MAX_SHOWN = 10
+_MAX_LINE = 4000  # characters: a hint may name the origins of many keys
 _IN_DATA = str.maketrans({"%": "%25", "\r": "%0D", "\n": "%0A"})
 _IN_PROPERTY = str.maketrans({"%": "%25", "\r": "%0D", "\n": "%0A", ":": "%3A", ",": "%2C"})
 _LINE = re.compile(r"\(line (\d+)\b")  # where a file stopped being TOML
 
 
 def render(report: Report) -> str:
-    """A line for each error and each warning, and one for the verdict."""
+    """A line for each error, each warning and the verdict."""
     worse = [pair for pair in report.pairs if pair[1].status >= Status.WARN or report.blocks(pair[1])]
     errors = [_annotation("error", report, *pair) for pair in worse if report.blocks(pair[1])]
     warnings = [_annotation("warning", report, *pair) for pair in worse if not report.blocks(pair[1])]
@@ -39,13 +39,13 @@ def render(report: Report) -> str:
 
 
 def _counted(level: str, annotations: list[str]) -> Iterator[str]:
-    """The annotations; among them, where GitHub stops to show them, one that says so."""
-    fits = len(annotations) <= _SHOWN
-    yield from annotations[: _SHOWN if fits else _SHOWN - 1]
+    """All annotations. The last one that GitHub shows gives the number of those that it does not show."""
+    fits = len(annotations) <= _MAX_SHOWN
+    yield from annotations[: _MAX_SHOWN if fits else _MAX_SHOWN - 1]
     if not fits:
-        rest = annotations[_SHOWN - 1 :]
-        words = f"and {len(rest)} more {level}s, in the log and the summary of this step"
-        yield from (_command(level, [words], title="mistle-preflight"), *rest)
+        rest = annotations[_MAX_SHOWN - 1 :]
+        message = f"and {len(rest)} more {level}s, in the log and the summary of this step"
+        yield from (_command(level, [message], title="mistle-preflight"), *rest)
 
 
 def _annotation(level: str, report: Report, result: Result, finding: Finding) -> str:
@@ -70,7 +70,7 @@ def _at(file: str, line: str | int | None) -> Mapping[str, str]:
 
 
 def _command(name: str, lines: Iterable[str], **properties: str) -> str:
-    shown = {key: clean(value, _LIMIT).translate(_IN_PROPERTY) for key, value in properties.items()}
-    given = ",".join(f"{key}={value}" for key, value in shown.items() if value)
-    message = "\n".join(filter(None, (clean(line, _LIMIT) for line in lines))) or "no words"
-    return f"::{name} {given}::{message.translate(_IN_DATA)}"
+    shown = {key: clean(value, _MAX_LINE).translate(_IN_PROPERTY) for key, value in properties.items()}
+    joined = ",".join(f"{key}={value}" for key, value in shown.items() if value)
+    message = "\n".join(filter(None, (clean(line, _MAX_LINE) for line in lines))) or "no message"
+    return f"::{name} {joined}::{message.translate(_IN_DATA)}"

@@ -1,14 +1,14 @@
-"""Version 1 of the report for machines, as report.schema.json describes it. Keys and origins, never values."""
+"""The report as JSON, version 1, as report.schema.json describes it. It holds keys and origins, never values."""
 
 from __future__ import annotations
 
 from datetime import UTC
 from typing import TYPE_CHECKING
 
-from preflight.formats.shared.documents import finding_members, to_json
+from preflight.formats.shared.documents import finding_members, to_json, verdict_members
 
 if TYPE_CHECKING:
-    from preflight.report.model import KeyVerdict, Report, Result
+    from preflight.report.model import Report, Result
 
 SCHEMA = "mistle-preflight/1"
 
@@ -25,7 +25,7 @@ def render(report: Report) -> str:
         "seconds": report.seconds,
         "counts": report.counts,
         "checks": [_check(result) for result in report.results],
-        "keys": [_key(verdict) for verdict in report.keys],
+        "keys": [{"key": verdict.key, **verdict_members(verdict), "checks": verdict.checks} for verdict in report.keys],
     }
     return to_json(document)
 
@@ -41,15 +41,4 @@ def _check(result: Result) -> dict[str, object]:
         "services": result.services,
         "facts": dict(result.facts),
         "findings": [finding_members(finding) | {"seconds": finding.seconds} for finding in result.findings],
-    }
-
-
-def _key(verdict: KeyVerdict) -> dict[str, object]:
-    return {
-        "key": verdict.key,
-        "status": str(verdict.status),
-        "evidence": verdict.evidence,
-        "origin": verdict.origin and str(verdict.origin),
-        "findings": verdict.findings,
-        "checks": verdict.checks,
     }

@@ -1,8 +1,8 @@
-"""A test report for CI: a test case for each check and one for each key, which fails where the exit code counts it.
+"""A test report for CI: a test case for each check and each key. It fails if the exit code counts the finding.
 
-Viewers differ in what they show: some only the text of a failure, some only its message, most only the first. So each
-test case has at most one result, and its text says everything. The elements and attributes are those of the Jenkins
-xUnit plugin's schema.
+Viewers differ: some show only the text of a failure, some only its message, most only the first failure. So each test
+case has at most one result, whose text is complete. The elements and attributes are those of the schema of Jenkins's
+xUnit plugin.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     Pair = tuple[Result, Finding]
 
-_LIMIT = 4000  # characters of a line: a message and a hint with the places of many keys
+_MAX_LINE = 4000  # characters: a hint may name the origins of many keys
 
 
 def render(report: Report) -> str:
@@ -48,7 +48,7 @@ def _suite(report: Report, name: str, cases: list[TestCase]) -> TestSuite:
     suite = TestSuite(name)
     about = {"version": report.version, "stage": report.stage, "service": report.service, "config": report.config}
     for fact, value in {**about, "outcome": " · ".join(outcome(report))}.items():
-        suite.add_property(fact, clean(value or "", _LIMIT))
+        suite.add_property(fact, clean(value or "", _MAX_LINE))
     suite.add_testcases(cases)
     suite.time = round(report.seconds, 3) if name == "checks" else 0.0
     suite.timestamp = report.started_at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S")
@@ -57,22 +57,22 @@ def _suite(report: Report, name: str, cases: list[TestCase]) -> TestSuite:
 
 def _check(report: Report, result: Result) -> TestCase:
     case = TestCase(clean(result.name), f"checks.{clean(result.kind)}", round(result.seconds, 3))
-    _end(report, case, result.status, [(result, finding) for finding in result.findings])
+    _set_result(report, case, result.status, [(result, finding) for finding in result.findings])
     facts = (f"{name}: {value}" for name, value in result.facts.items())
-    case.system_out = _lines((result.target, *facts, *map(_rung, result.findings)))
+    case.system_out = _lines((result.target, *facts, *map(_layer, result.findings)))
     return case
 
 
 def _key(report: Report, verdict: KeyVerdict) -> TestCase:
     case = TestCase(clean(verdict.key), f"keys.{clean(verdict.key.partition('.')[0])}", 0.0)
-    naming = [(result, finding) for result, finding in report.pairs if verdict.key in finding.fields]
-    _end(report, case, verdict.status, naming)
-    rungs = (f"{result.name} {_rung(finding)}" for result, finding in naming)
-    case.system_out = _lines((f"{verdict.evidence}: {verdict.origin_text}", *rungs))
+    pairs = [(result, finding) for result, finding in report.pairs if verdict.key in finding.fields]
+    _set_result(report, case, verdict.status, pairs)
+    layers = (f"{result.name} {_layer(finding)}" for result, finding in pairs)
+    case.system_out = _lines((f"{verdict.evidence}: {verdict.origin_text}", *layers))
     return case
 
 
-def _rung(finding: Finding) -> str:
+def _layer(finding: Finding) -> str:
     hint = f" → {finding.hint}" if finding.hint else ""
     return f"{finding.layer} {finding.status} {duration(finding.seconds)} {finding.id}: {finding.message}{hint}"
 
@@ -83,14 +83,14 @@ def _interrupted() -> TestCase:
     return case
 
 
-def _end(report: Report, case: TestCase, status: Status, pairs: Iterable[Pair]) -> None:
-    """Give the case its result: an error where the tool gave up, a failure where the run is not ready for it."""
+def _set_result(report: Report, case: TestCase, status: Status, pairs: Iterable[Pair]) -> None:
+    """An error if the tool could not finish the check, else a failure if the finding makes the run not ready."""
     if blocking := [pair for pair in pairs if report.blocks(pair[1])]:
         gave_up = any(finding.id in EXIT_CODES for _, finding in blocking)
         case.result = _result(report, Error if gave_up else Failure, blocking)
     elif status is Status.SKIP:
-        why = (finding.message for _, finding in pairs if finding.status is status)
-        case.result = Skipped(clean(next(why, "not reached, or not selected")))
+        reasons = (finding.message for _, finding in pairs if finding.status is status)
+        case.result = Skipped(clean(next(reasons, "not reached, or not selected")))
 
 
 def _result(report: Report, kind: type[FinalResult], blocking: list[Pair]) -> FinalResult:
@@ -104,5 +104,5 @@ def _result(report: Report, kind: type[FinalResult], blocking: list[Pair]) -> Fi
 
 
 def _lines(lines: Iterable[str]) -> str:
-    """What ``clean`` takes out holds every character that XML cannot."""
-    return "".join(f"{clean(line, _LIMIT)}\n" for line in lines if line)
+    """``clean`` removes every character that XML does not allow."""
+    return "".join(f"{clean(line, _MAX_LINE)}\n" for line in lines if line)

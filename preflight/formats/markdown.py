@@ -1,7 +1,6 @@
-"""The report for a summary, a comment or a page: GitHub's Markdown, the verdict first, the keys folded away.
+"""The report for a summary, a comment or a page, in GitHub's Markdown: the verdict first, the keys folded.
 
-Whatever is not ours stands in a code span. There no link, mention, image or markup exists: what a server says stays
-what it says, whatever it is.
+Foreign text is in code spans, where GitHub makes no link, mention, image or other markup of it.
 """
 
 from __future__ import annotations
@@ -9,7 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from checks.core.check import Status
-from preflight.formats.shared.gfm import MARKS, code, folded, marked, table
+from preflight.formats.shared.gfm import MARKS, code, folded, marked, problem, problem_title, section, table
 from preflight.formats.shared.phrases import counts_text, duration, outcome, reason
 
 if TYPE_CHECKING:
@@ -20,38 +19,32 @@ _TITLES = {Status.FAIL: "Failures", Status.WARN: "Warnings"}
 
 
 def render(report: Report) -> str:
-    """One document; with detail -1 only what failed and the verdict, with detail 1 every rung."""
-    told = [status for status in _TITLES if report.detail >= 0 or status >= report.fail_level]
-    parts = [_verdict(report), *(_problems(report, status) for status in told)]
+    """One document; with detail -1 only failures and the verdict, with detail 1 every layer of every check."""
+    statuses = [status for status in _TITLES if report.detail >= 0 or status >= report.fail_level]
+    parts = [_verdict(report), *(_problems(report, status) for status in statuses)]
     if report.detail >= 0:
         parts += [_checks(report), _keys(report)]
     if report.detail > 0:
-        parts.append(_rungs(report))
+        parts.append(_layers(report))
     return "\n\n".join(filter(None, parts)) + "\n"
 
 
 def _verdict(report: Report) -> str:
-    word, *rest = outcome(report)
+    verdict, *rest = outcome(report)
     about = (report.version, report.stage, report.service or "", report.config or "")
-    title = f"## {MARKS[Status.OK if report.ready else Status.FAIL]} {word}"
+    title = f"## {MARKS[Status.OK if report.ready else Status.FAIL]} {verdict}"
     return f"{title}\n\n{' · '.join(rest)}\n\nmistle-preflight {' · '.join(filter(None, map(code, about)))}"
 
 
 def _problems(report: Report, status: Status) -> str:
-    items = [_problem(report, *pair) for pair in report.pairs if pair[1].status is status]
-    return "\n".join((f"### {_TITLES[status]}\n", *items)) if items else ""
+    return section(_TITLES[status], (_problem(report, *pair) for pair in report.pairs if pair[1].status is status))
 
 
 def _problem(report: Report, result: Result, finding: Finding) -> str:
     origins = {verdict.key: verdict.origin_text for verdict in report.keys}
     ignored = ", ignored" if finding.id in report.ignored else ""
-    lines = (
-        f"{MARKS[finding.status]} {code(finding.id)} in {code(result.name)}, {finding.layer}{ignored}",
-        *(f"{code(key)} {code(origins.get(key, 'not set'))}" for key in finding.fields),
-        code(finding.message),
-        f"→ {code(finding.hint)}" if finding.hint else "",
-    )
-    return "- " + "\\\n  ".join(filter(None, lines))
+    keys = (f"{code(key)} {code(origins.get(key) or 'not set')}" for key in finding.fields)
+    return problem(finding, problem_title(finding, result.name) + ignored, keys)
 
 
 def _checks(report: Report) -> str:
@@ -78,9 +71,9 @@ def _keys(report: Report) -> str:
     )
 
 
-def _rungs(report: Report) -> str:
+def _layers(report: Report) -> str:
     rows = (
         (marked(finding.status), code(result.name), finding.layer, duration(finding.seconds), code(finding.message))
         for result, finding in report.pairs
     )
-    return folded("Every rung", table(("", "check", "rung", "time", "seen"), rows))
+    return folded("Every layer", table(("", "check", "layer", "time", "message"), rows))

@@ -1,7 +1,7 @@
-"""Metrics for the textfile collector of node_exporter: one series for each check and key, whatever their status.
+"""Metrics for the textfile collector of node_exporter: one series for each check and each key, in any status.
 
-Labels hold names alone, never what was seen, so their number is that of the configuration's. ``stage`` and ``service``
-are on all of them: the files of several runs of one deployment can lie side by side.
+Labels hold names, never messages: so the number of series depends on the configuration alone. All series have the
+labels ``stage`` and ``service``: the files of several runs of one deployment can be in one folder.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ _STATUSES = ", ".join(f"{status.value} {status}" for status in Status)
 
 
 class Metric(NamedTuple):
-    """A gauge: its name without the prefix, its help, its own labels, and its samples of a report."""
+    """A gauge. ``name`` has no prefix; ``labels`` are its own; ``samples`` are made from a report."""
 
     name: str
     help: str
@@ -37,8 +37,9 @@ class Metric(NamedTuple):
 
 
 def _findings(report: Report) -> Samples:
-    worse = Counter((finding.id, str(finding.status)) for finding in report.findings if finding.status >= Status.WARN)
-    return worse.items()
+    return Counter(
+        (finding.id, str(finding.status)) for finding in report.findings if finding.status >= Status.WARN
+    ).items()
 
 
 METRICS = (
@@ -54,7 +55,7 @@ METRICS = (
     Metric("run_duration_seconds", "How long the run took.", (), lambda report: [((), report.seconds)]),
     Metric(
         "check_status",
-        f"What a check found: {_STATUSES}.",
+        f"The status of a check: {_STATUSES}.",
         ("check", "kind"),
         lambda report: [((result.name, result.kind), result.status) for result in report.results],
     ),
@@ -66,17 +67,17 @@ METRICS = (
     ),
     Metric(
         "key_status",
-        f"What is known of a configuration key: {_STATUSES}.",
+        f"The verdict on a configuration key: {_STATUSES}.",
         ("key",),
         lambda report: [((verdict.key,), verdict.status) for verdict in report.keys],
     ),
     Metric(
         "key_probed",
-        "Whether a live rung exercised the value of a configuration key.",
+        "Whether a probe used the value of a configuration key.",
         ("key",),
         lambda report: [((verdict.key,), verdict.evidence == "probed") for verdict in report.keys],
     ),
-    Metric("findings", "How often a warning or a failure was found.", ("id", "status"), _findings),
+    Metric("findings", "The number of warnings and failures with this id.", ("id", "status"), _findings),
 )
 
 
@@ -85,7 +86,7 @@ class _Metrics(Collector):
         self._report = report
 
     def collect(self) -> Iterator[GaugeMetricFamily]:
-        """Each metric with its samples; of names that cleaning made equal, the worst."""
+        """Each metric with its samples. If cleaning makes the labels of two samples equal, the worse one is kept."""
         common = {"stage": self._report.stage, "service": self._report.service or ""}
         for name, help_, labels, samples in METRICS:
             family = GaugeMetricFamily(f"mistle_preflight_{name}", help_, labels=(*labels, *common))
@@ -95,15 +96,15 @@ class _Metrics(Collector):
 
 
 def _distinct(samples: Samples) -> Mapping[Labels, float]:
-    found: dict[Labels, float] = {}
+    distinct: dict[Labels, float] = {}
     for values, value in samples:
-        shown = tuple(map(clean, values))
-        found[shown] = max(float(value), found.get(shown, 0.0))
-    return found
+        labels = tuple(map(clean, values))
+        distinct[labels] = max(float(value), distinct.get(labels, 0.0))
+    return distinct
 
 
 def render(report: Report) -> str:
-    """The text exposition format."""
+    """Metrics in Prometheus's text format."""
     registry = CollectorRegistry()
     registry.register(_Metrics(report))
     return generate_latest(registry).decode()

@@ -1,11 +1,11 @@
-"""The report for whoever is on call: aligned, coloured, and the failures last, where the eye is."""
+"""The report for a terminal: aligned and coloured. Failures come last, where they stay on the screen."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
 from checks.core.check import Finding, Status
-from preflight.formats.shared.ansi import color, marked
+from preflight.formats.shared.ansi import color, marked, problem_lines
 from preflight.formats.shared.phrases import duration, grouped, outcome, reason
 
 if TYPE_CHECKING:
@@ -15,13 +15,13 @@ if TYPE_CHECKING:
 
 
 def render(report: Report) -> str:
-    """The usual report; with detail -1 only what failed and the verdict, with detail 1 every rung."""
-    parts = [_problems(report, report.fail_level), _unsaid(report)] if report.detail < 0 else list(_full(report))
+    """The report; with detail -1 only failures and the verdict, with detail 1 every layer of every check."""
+    parts = [_problems(report, report.fail_level), _omitted(report)] if report.detail < 0 else list(_full(report))
     return "\n\n".join("\n".join(part) for part in (*parts, [_verdict(report)]) if part) + "\n"
 
 
-def _unsaid(report: Report) -> list[str]:
-    """The ids of warnings that are not shown: one of them may explain a failure."""
+def _omitted(report: Report) -> list[str]:
+    """The ids of warnings that are left out: one of them may explain a failure."""
     ids = [finding.id for finding in report.findings if finding.status is Status.WARN]
     if not ids or report.fail_level <= Status.WARN:
         return []
@@ -49,17 +49,17 @@ def _checks(report: Report) -> list[str]:
         for result in results:
             line = f"{result.name:{names}}  {result.target:{targets}}  {_time(result.seconds)}  {reason(result)}"
             lines.append(marked(result.status, line))
-            lines += _climb(result) if report.detail > 0 else []
+            lines += _layers(result) if report.detail > 0 else []
     return lines[1:]
 
 
-def _climb(result: Result) -> Iterator[str]:
+def _layers(result: Result) -> Iterator[str]:
     if result.keys:
         yield color("2", f"      for {', '.join(result.keys)}")
     layers = _width(finding.layer for finding in result.findings)
     for finding in result.findings:
-        took = _time(finding.seconds) if finding.status is not Status.SKIP else ""
-        line = f"{finding.layer:{layers}}  {took:10}  {finding.message}"
+        time = _time(finding.seconds) if finding.status is not Status.SKIP else ""
+        line = f"{finding.layer:{layers}}  {time:10}  {finding.message}"
         yield "    " + marked(finding.status, line)
 
 
@@ -79,26 +79,22 @@ def _problems(report: Report, level: Status) -> list[str]:
     origins = {verdict.key: verdict.origin_text for verdict in report.keys}
     lines: list[str] = []
     for status, title in ((Status.WARN, "warnings"), (Status.FAIL, "failures")):
-        found = [pair for pair in report.pairs if pair[1].status is status]
-        if found and status >= level:
+        pairs = [pair for pair in report.pairs if pair[1].status is status]
+        if pairs and status >= level:
             lines += ["", color("1", title)]
-            lines += [line for pair in found for line in _problem(*pair, origins, report.ignored)]
+            lines += [line for pair in pairs for line in _problem(*pair, origins, report.ignored)]
     return lines[1:]
 
 
 def _problem(result: Result, finding: Finding, origins: dict[str, str], ignored: frozenset[str]) -> Iterator[str]:
     about = [result.name, finding.layer, *(["ignored"] if finding.id in ignored else [])]
-    yield marked(finding.status, f"{finding.id}  ({', '.join(about)})")
-    for key in finding.fields:
-        yield f"      {key}  {color('2', origins.get(key, 'not set'))}"
-    yield f"      {finding.message}"
-    if finding.hint:
-        yield f"      → {finding.hint}"
+    keys = (f"{key}  {color('2', origins.get(key) or 'not set')}" for key in finding.fields)
+    return problem_lines(finding, about, keys)
 
 
 def _verdict(report: Report) -> str:
-    word, *rest = outcome(report)
-    return " · ".join((color("1;32" if report.ready else "1;31", word), *rest))
+    verdict, *rest = outcome(report)
+    return " · ".join((color("1;32" if report.ready else "1;31", verdict), *rest))
 
 
 def _time(seconds: float) -> str:

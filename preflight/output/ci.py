@@ -9,7 +9,7 @@ import stat
 from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple
 
-from preflight.formats import FORMATS
+from preflight.formats import renderer
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -44,7 +44,7 @@ def summarize(report: Report, name: str) -> None:
     if summary and (file := os.environ.get(summary.variable)):
         with open(file, "ab", opener=_open) as stream:
             before = b"\n" if stream.tell() else b""
-            versions = (before + version for version in _versions(report, FORMATS[summary.format]))
+            versions = (before + version for version in _versions(report, renderer(summary.format)))
             room = summary.limit - stream.tell()
             stream.write(next((version for version in versions if len(version) <= room), b""))
 

@@ -1,4 +1,7 @@
-"""Wraps long lines for a terminal: between words, and with the indent of the line."""
+"""Long lines on a terminal: broken between words, and indented as what they belong to.
+
+Not by rich: it cannot indent the rest of a line below its first word, and it repeats the colour codes on each line.
+"""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""Removes secrets from every text."""
+"""Removes the secrets of the configuration from every text."""

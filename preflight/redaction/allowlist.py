@@ -1,4 +1,4 @@
-"""What may be shown of a configuration, though one of its secrets be the same: names, places, and where checks go."""
+"""Texts that are never masked, even if a secret has the same value: key names, file positions, check targets."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ if TYPE_CHECKING:
 
     from preflight.config.origin import Origin
 
-_OTHER = ("http", "ws")  # the paths of these may hold an @, and with it a part of a password
+_WEB = ("http", "ws")  # a path of these schemes may contain an @, and before it a part of a password
 
 
 def names(origins: Mapping[str, Origin]) -> frozenset[str]:
-    """Of every key and variable, which are Mistle's own, and the places where they were written: in any text."""
+    """The names of Mistle's keys and variables, and the origins of this configuration. Shown in every text."""
     places = (text for key, origin in origins.items() for text in (key, str(origin), with_origin(key, origins)))
     return frozenset((*(key.path for key in KEYS), *(key.variable for key in KEYS), *places)) - {str(DEFAULT)}
 
 
 def targets(values: Mapping[str, object]) -> frozenset[str]:
-    """What the operator wrote where no secret belongs: where the target of a check is told, and nowhere else."""
+    """The values of keys that are no secrets, and the addresses in URLs. Shown only in the target of a check."""
     return frozenset(text for path, value in values.items() for text in _shown(key_of(path), value))
 
 
@@ -41,5 +41,5 @@ def _parts(text: str) -> Iterator[str]:
     except BadUrl:
         return
     yield from (url.host, url.address, f"{url.scheme}://{url.address}")
-    if not url.scheme.startswith(_OTHER):
+    if not url.scheme.startswith(_WEB):
         yield url.address + url.path

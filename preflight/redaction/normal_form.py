@@ -1,4 +1,4 @@
-"""The normal form of a text, in which a secret is looked for: without case, white space and control characters."""
+"""The normal form of a text, which is searched for secrets: without case, white space and control characters."""
 
 from __future__ import annotations
 
@@ -8,59 +8,59 @@ from typing import TYPE_CHECKING, NamedTuple
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-CUT = "…"  # where text.clean has cut a long text
-_APART = f"*{CUT}"  # what stands on the two sides of a mask or a cut does not stand together
+CUT = "…"  # text.clean ends a shortened text with it
+_SEPARATORS = f"*{CUT}"  # kept: the texts before and after a mask or a cut are not adjacent
 
 
-class Normal(NamedTuple):
-    """Characters of a text in normal form, and the place in the text that each is from."""
+class NormalForm(NamedTuple):
+    """A text in normal form, and the position in the original text of each of its characters."""
 
     text: str
-    places: Sequence[int]
+    positions: Sequence[int]
 
     @property
-    def letters(self) -> Normal:
-        """Letters and digits alone: separators and signs may have been changed."""
-        pairs = [pair for pair in zip(*self, strict=True) if pair[0].isalnum() or pair[0] in _APART]
+    def alphanumerics(self) -> NormalForm:
+        """Only letters and digits: a server may have changed all others."""
+        pairs = [pair for pair in zip(*self, strict=True) if pair[0].isalnum() or pair[0] in _SEPARATORS]
         return _joined(pairs)
 
 
-def solid(text: str) -> Normal:
-    """Without any white space."""
-    return _joined([(part, place) for place, each in enumerate(text) for part in _SOLID[each]])
+def without_spaces(text: str) -> NormalForm:
+    """The normal form without white space."""
+    return _joined([(part, position) for position, each in enumerate(text) for part in _WITHOUT_SPACES[each]])
 
 
-def spaced(text: str) -> Normal:
-    """With a space for each white space, which separates words."""
-    return _joined([(part, place) for place, each in enumerate(text) for part in _SPACED[each]])
+def with_spaces(text: str) -> NormalForm:
+    """The normal form with a space for each white space, so that words are separate."""
+    return _joined([(part, position) for position, each in enumerate(text) for part in _WITH_SPACES[each]])
 
 
-def ascii_letters(text: str) -> Normal:
-    """The letters and digits that are ASCII: a text that was read in a wrong charset still has them."""
-    pairs = [(each.lower(), place) for place, each in enumerate(text) if each.isascii() or each in _APART]
-    return _joined(pairs).letters
+def ascii_alphanumerics(text: str) -> NormalForm:
+    """Only ASCII letters and digits, which stay the same if a text is decoded with the wrong charset."""
+    pairs = [(each.lower(), position) for position, each in enumerate(text) if each.isascii() or each in _SEPARATORS]
+    return _joined(pairs).alphanumerics
 
 
-def _joined(pairs: list[tuple[str, int]]) -> Normal:
-    return Normal("".join([each for each, _ in pairs]), [place for _, place in pairs])
+def _joined(pairs: list[tuple[str, int]]) -> NormalForm:
+    return NormalForm("".join([each for each, _ in pairs]), [position for _, position in pairs])
 
 
-class _Folded(dict[str, str]):
-    """What a character is in normal form, worked out when it is first met."""
+class _NormalCharacters(dict[str, str]):
+    """The normal form of each character, computed at its first use."""
 
     def __init__(self, space: str) -> None:
-        super().__init__({each: each for each in _APART})
+        super().__init__({each: each for each in _SEPARATORS})
         self._space = space
 
     def __missing__(self, character: str) -> str:
-        self[character] = folded = self._fold(character)
-        return folded
+        self[character] = normal = self._normal(character)
+        return normal
 
-    def _fold(self, character: str) -> str:
+    def _normal(self, character: str) -> str:
         if character.isspace() or unicodedata.category(character) == "Cc":
             return self._space
         plain = unicodedata.normalize("NFKD", unicodedata.normalize("NFKD", character).casefold())
         return plain.replace(" ", "")
 
 
-_SOLID, _SPACED = _Folded(""), _Folded(" ")
+_WITHOUT_SPACES, _WITH_SPACES = _NormalCharacters(""), _NormalCharacters(" ")

@@ -1,4 +1,4 @@
-"""The results of a run without secrets."""
+"""Masks the secrets in the results of a run."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def masked(results: tuple[Result, ...], mask: Redactor, targets: frozenset[str] = frozenset()) -> tuple[Result, ...]:
-    """The results with every text that came from elsewhere masked; ``targets`` are left alone where one is told."""
+    """The results, with all their texts masked. ``targets`` (as from the allowlist) are not masked in a target."""
     shown = tuple(
         replace(result, target=mask(clean(result.target), targets), facts=_masked_facts(result.facts, mask))
         for result in results

@@ -1,1 +1,1 @@
-"""The catalogue of findings, and the documentation that is made from it."""
+"""The catalogue of findings, and the documentation that is generated from it."""

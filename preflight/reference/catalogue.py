@@ -1,4 +1,4 @@
-"""Every id that a report can blame something with, and what it means."""
+"""The catalogue: every id of a finding that is not ok, and what it means."""
 
 from __future__ import annotations
 
@@ -24,45 +24,44 @@ _SHARED = (*network_errors.CAUSES, *tls_errors.CAUSES)
 
 @dataclass(frozen=True)
 class Entry:
-    """A cause, and the kinds of checks that can find it; none where it is found without a check."""
+    """A cause, and the kinds of checks that can report it; none for a cause that the run itself reports."""
 
     cause: Cause
     kinds: tuple[str, ...] = ()
 
     @property
-    def rung(self) -> str:
-        """Where it is found, in words."""
+    def layer(self) -> str:
+        """The layer of the finding, as Markdown."""
         is_on_any = self.cause.id in run_causes.ON_OPEN_LAYER or self.cause.id.endswith(f".{unexpected.NAME}")
-        return "the one that was open" if is_on_any else f"`{self.cause.layer}`"
+        return "the one that was running" if is_on_any else f"`{self.cause.layer}`"
 
     @property
     def blames(self) -> str:
-        """Which keys, in words."""
+        """The keys that the finding blames, as a text."""
         if self.cause.blames is None:
-            return (
-                "the key that is wrong" if self.rung == f"`{Layer.CONFIG}`" else "whatever the rung would have proven"
-            )
+            is_config = self.layer == f"`{Layer.CONFIG}`"
+            return "the key that is wrong" if is_config else "the keys that the layer would have proven"
         return " and ".join(f"the key of {name}" for name in self.cause.blames) or "no key"
 
     @property
     def hint(self) -> str:
-        """The remedy, with words where a report names the place."""
+        """The remedy, with a general text where a report names the origin of a key."""
         return re.sub(r"\{(\w+)\}", lambda brace: _PLACES.get(brace[1], f"the key of {brace[1]}"), self.cause.hint)
 
     @property
     def link(self) -> str:
-        """Where the documentation has it."""
+        """The file and the heading of its documentation."""
         return f"docs/findings.md#{anchor(self.cause.id)}"
 
     @property
     def example(self) -> str:
-        """What was observed once, on a real server; ports and addresses are those of that run."""
+        """The message of one real run, with the ports and addresses of that run; empty if there is none."""
         return _examples().get(self.cause.id, "")
 
 
 @dataclass(frozen=True)
 class Explanation:
-    """What was asked for: one entry, or those that are ``listed``."""
+    """What ``explain`` prints: one entry, or several if they are ``listed``."""
 
     entries: tuple[Entry, ...]
     listed: bool = False
@@ -72,12 +71,12 @@ class Explanation:
 @cache
 def _examples() -> Mapping[str, str]:
     file = files("preflight.reference").joinpath("examples.json")
-    found: Mapping[str, str] = json.loads(file.read_text(encoding="utf-8"))
-    return found
+    examples: Mapping[str, str] = json.loads(file.read_text(encoding="utf-8"))
+    return examples
 
 
 def anchor(id_: str) -> str:
-    """Its heading's, as Markdown sites make it."""
+    """The anchor of an id's heading, as GitHub makes it."""
     return id_.replace(".", "")
 
 
@@ -86,19 +85,19 @@ _PLACES = {"blamed": "the blamed key"}
 
 @cache
 def entries() -> Mapping[str, Entry]:
-    """Every id that a report can blame something with."""
-    found: dict[str, Entry] = {cause.id: Entry(cause) for cause in (*causes.CAUSES, *run_causes.CAUSES)}
+    """The entries by id: those of the configuration and the run, then those of each kind."""
+    by_id: dict[str, Entry] = {cause.id: Entry(cause) for cause in (*causes.CAUSES, *run_causes.CAUSES)}
     for kind in checks.load_all():
         for cause in causes_of(kind):
-            found[cause.id] = Entry(cause, (*found.get(cause.id, Entry(cause)).kinds, kind.kind))
-    return found
+            by_id[cause.id] = Entry(cause, (*by_id.get(cause.id, Entry(cause)).kinds, kind.kind))
+    return by_id
 
 
 def causes_of(kind: type[Check]) -> tuple[Cause, ...]:
-    """What checks of a kind can find, with what every check of the network can."""
+    """The causes that checks of a kind can report; for a check of the network, also the shared ones."""
     return (*(_SHARED if issubclass(kind, tcp.NetworkCheck) else ()), *kind.causes)
 
 
 def sentence(text: str) -> str:
-    """Words as one."""
+    """The text with a capital letter and a full stop."""
     return text[:1].upper() + text[1:] + ("" if text.endswith(".") else ".")

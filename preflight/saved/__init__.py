@@ -1,1 +1,1 @@
-"""Reads saved reports; compares and merges them."""
+"""Reads saved reports, compares two and merges several."""

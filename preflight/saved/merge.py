@@ -1,4 +1,4 @@
-"""Several reports, each from its own vantage, as one verdict for every key."""
+"""Merges reports, each from its own vantage, into one verdict for every key."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ if TYPE_CHECKING:
     from preflight.report.model import KeyVerdict
     from preflight.saved.reader import SavedReport
 
-# What several vantages say together: one failure is a failure, and one proof is enough where nothing is wrong.
+# The highest decides: one failure is a failure; where nothing is wrong, one proof is enough.
 _WEIGHT = {Status.SKIP: 0, Status.OK: 1, Status.WARN: 2, Status.FAIL: 3}
 
 
 @dataclass(frozen=True)
 class Cell:
-    """One key at one vantage. It ``counts`` where a service that needs the key runs."""
+    """The verdict on a key at one vantage. It ``counts`` if a service that needs the key runs there."""
 
     verdict: KeyVerdict
     counts: bool
@@ -29,7 +29,7 @@ class Cell:
 
 @dataclass(frozen=True)
 class MergedKey:
-    """One key: the services that need it, and what each vantage says, None where it says nothing."""
+    """One key: the services that need it, and a cell for each vantage; None if its report does not have the key."""
 
     key: str
     services: tuple[str, ...]
@@ -37,14 +37,14 @@ class MergedKey:
 
     @property
     def status(self) -> Status:
-        """The worst of the cells that count; proven somewhere is better than skipped elsewhere."""
+        """The worst of the cells that count; a key that one vantage proved and another skipped is ok."""
         counting = [cell.verdict.status for cell in self.cells if cell and cell.counts]
         return max(counting, key=_WEIGHT.__getitem__, default=Status.SKIP)
 
 
 @dataclass(frozen=True)
 class MergedProblem:
-    """A finding that counts, the check that made it, and the vantages that saw it."""
+    """A finding that counts, its check, and the names of the vantages that reported it."""
 
     vantages: tuple[str, ...]
     check: str
@@ -53,96 +53,93 @@ class MergedProblem:
 
 @dataclass(frozen=True, kw_only=True)
 class MergedReport:
-    """``unseen`` are services that need a key and have no vantage; ``incomplete`` vantages ended before their time."""
+    """``unseen``: services that need a key and have no report. ``incomplete``: vantages whose run ended early.
+
+    Findings of ``level`` and above make the deployment not ready.
+    """
 
     vantages: tuple[SavedReport, ...]
-    rows: tuple[MergedKey, ...]
-    troubles: tuple[MergedProblem, ...]
+    keys: tuple[MergedKey, ...]
+    problems: tuple[MergedProblem, ...]
     unseen: tuple[str, ...]
     incomplete: tuple[str, ...]
     level: Status = Status.FAIL
 
     @property
     def ready(self) -> bool:
-        """Whether nothing fails where it is needed, and every vantage came to its end."""
-        return not self.incomplete and all(each.finding.status < self.level for each in self.troubles)
+        """True if nothing fails where it is needed, and every run was complete."""
+        return not self.incomplete and all(each.finding.status < self.level for each in self.problems)
 
     @property
     def exit_code(self) -> int:
-        """1 when the deployment is not ready."""
         return int(not self.ready)
 
 
 def merge(vantages: tuple[SavedReport, ...], level: Status = Status.FAIL) -> MergedReport:
-    """One row for every key of any report, in their order.
+    """Every key of any report, in the order of the reports.
 
-    A report counts for the keys that its service needs; one of no service for what the services without a report need.
+    The report of a service counts for the keys that this service needs. The report of the whole deployment counts for
+    the keys that services without a report need.
     """
     users = _users(vantages)
-    seen = frozenset(document.service for document in vantages)
-    verdicts = [{verdict.key: verdict for verdict in document.keys} for document in vantages]
-    services = [document.service for document in vantages]
-    rows = tuple(
-        _row(key, users.get(key, frozenset()), seen, services, [found.get(key) for found in verdicts])
-        for key in dict.fromkeys(key for found in verdicts for key in found)
+    services = [report.service for report in vantages]
+    seen = frozenset(services)
+    verdicts = [{verdict.key: verdict for verdict in report.keys} for report in vantages]
+    keys = tuple(
+        _key(key, users.get(key, frozenset()), services, [by_key.get(key) for by_key in verdicts])
+        for key in dict.fromkeys(key for by_key in verdicts for key in by_key)
     )
     needed = frozenset(name for names in set(users.values()) for name in names)
     return MergedReport(
         vantages=vantages,
-        rows=rows,
-        troubles=tuple(_troubles(vantages, rows)),
+        keys=keys,
+        problems=tuple(_problems(vantages, keys)),
         unseen=() if None in seen else tuple(name for name in SERVICES if name in needed - seen),
-        incomplete=tuple(document.name for document in vantages if _is_incomplete(document)),
+        incomplete=tuple(report.name for report in vantages if _is_incomplete(report)),
         level=level,
     )
 
 
 def _users(vantages: tuple[SavedReport, ...]) -> Mapping[str, frozenset[str]]:
-    """The services that need each key, of those that there are."""
+    """The services that need each key. Names that this version does not have are left out."""
     users: dict[str, frozenset[str]] = {}
-    for result in (result for document in vantages for result in document.results):
+    for result in (result for report in vantages for result in report.results):
         services = frozenset(SERVICES).intersection(result.services)
         for key in result.keys:
             users[key] = users.get(key, frozenset()) | services
     return users
 
 
-def _row(
-    key: str,
-    users: frozenset[str],
-    seen: frozenset[str | None],
-    services: list[str | None],
-    verdicts: list[KeyVerdict | None],
-) -> MergedKey:
+def _key(key: str, users: frozenset[str], services: list[str | None], verdicts: list[KeyVerdict | None]) -> MergedKey:
+    unseen = users.difference(services)
     cells = tuple(
-        Cell(verdict, _counts(service, users, seen)) if verdict else None
+        Cell(verdict, _counts(service, users, unseen)) if verdict else None
         for service, verdict in zip(services, verdicts, strict=True)
     )
     return MergedKey(key, tuple(name for name in SERVICES if name in users), cells)
 
 
-def _counts(service: str | None, users: frozenset[str], seen: frozenset[str | None]) -> bool:
-    if not users:  # a key that nothing probes is right or wrong wherever it is read
+def _counts(service: str | None, users: frozenset[str], unseen: frozenset[str]) -> bool:
+    if not users:  # no check uses the key: it is validated only, which gives the same result at every vantage
         return True
-    return bool(users - seen) if service is None else service in users
+    return bool(unseen) if service is None else service in users
 
 
-def _troubles(vantages: tuple[SavedReport, ...], rows: tuple[MergedKey, ...]) -> Iterator[MergedProblem]:
-    """Every warning and failure that counts, once for all the vantages that saw it."""
+def _problems(vantages: tuple[SavedReport, ...], merged: tuple[MergedKey, ...]) -> Iterator[MergedProblem]:
+    """Every warning and failure that counts, once for all vantages that reported it."""
     counting = {
-        (document.name, row.key)
-        for row in rows
-        for document, cell in zip(vantages, row.cells, strict=True)
+        (report.name, key.key)
+        for key in merged
+        for report, cell in zip(vantages, key.cells, strict=True)
         if cell and cell.counts
     }
-    seen: dict[tuple[str, Finding], list[str]] = {}
-    for document in vantages:
-        for result in document.results:
-            for finding in result.findings:
-                keys = tuple(key for key in finding.fields if (document.name, key) in counting)
-                if finding.status >= Status.WARN and (keys or not finding.fields):
-                    seen.setdefault((result.name, _timeless(finding, keys)), []).append(document.name)
-    for (check, finding), names in seen.items():
+    names_of: dict[tuple[str, Finding], list[str]] = {}
+    for report in vantages:
+        for check, finding in ((result.name, finding) for result in report.results for finding in result.findings):
+            keys = tuple(key for key in finding.fields if (report.name, key) in counting)
+            if finding.status >= Status.WARN and (keys or not finding.fields):
+                names_of.setdefault((check, _timeless(finding, keys)), []).append(report.name)
+    for (check, finding), names in names_of.items():
         yield MergedProblem(tuple(dict.fromkeys(names)), check, finding)
 
 
@@ -150,5 +147,5 @@ def _timeless(finding: Finding, keys: tuple[str, ...]) -> Finding:
     return Finding(finding.id, finding.layer, finding.status, finding.message, finding.hint, keys)
 
 
-def _is_incomplete(document: SavedReport) -> bool:
-    return any(finding.id in CUT_SHORT | NOT_STARTED for result in document.results for finding in result.findings)
+def _is_incomplete(report: SavedReport) -> bool:
+    return any(finding.id in CUT_SHORT | NOT_STARTED for result in report.results for finding in result.findings)

@@ -1,4 +1,4 @@
-"""Reports that were kept as JSON, read back. They may come from anywhere: nothing in them is trusted."""
+"""Reads reports that were saved as JSON. A file may come from anywhere, so nothing in it is trusted."""
 
 from __future__ import annotations
 
@@ -17,18 +17,18 @@ from preflight.report.model import KeyVerdict, Result, fact
 if TYPE_CHECKING:
     from pathlib import Path
 
-_LIMIT = 4 << 20  # bytes: many times the report of the largest deployment
-_CLIMB = 1000  # findings of a check, which has a few rungs; of a configuration every line may be wrong
-_WORDS = 4096  # characters of one text
+_MAX_BYTES = 4 << 20  # many times the report of the largest deployment
+_MAX_FINDINGS = 1000  # of one check, which has a few layers; in a configuration every line may be wrong
+_MAX_TEXT = 4096  # characters
 
 
 class SavedReportError(Exception):
-    """A file is not a report; the message is one line."""
+    """A file is no report. The message is one line."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class SavedReport:
-    """What a report for machines says. ``started_at`` is UTC, as it is written there; ``facts`` are small values."""
+    """A report that was read. ``started_at`` is UTC, as the file has it; ``seconds`` is the duration of its run."""
 
     name: str
     version: str
@@ -42,14 +42,14 @@ class SavedReport:
 
 
 def read(path: Path, name: str = "", seconds: float = 10.0) -> SavedReport:
-    """The report in a file or a pipe, of version 1, called ``name`` (default: the file's), which comes in that time.
+    """Read a report of version 1 from a file or a pipe, within ``seconds``. ``name`` (default: the file's) labels it.
 
     Raises SavedReportError.
     """
     tree = _tree(path, seconds)
     try:
         _validate(tree)
-        return _document(tree, clean(name or path.name, 100))
+        return _report(tree, clean(name or path.name, 100))
     except ValueError as error:
         raise SavedReportError(
             f"{path} is not a report of mistle-preflight (--format json): {clean(str(error))}"
@@ -58,7 +58,7 @@ def read(path: Path, name: str = "", seconds: float = 10.0) -> SavedReport:
 
 def _tree(path: Path, seconds: float) -> Any:
     try:
-        content = files.read(path, _LIMIT, seconds)
+        content = files.read(path, _MAX_BYTES, seconds)
     except files.UnreadableFile as error:
         raise SavedReportError(f"{path} {error}") from None
     try:
@@ -68,7 +68,7 @@ def _tree(path: Path, seconds: float) -> Any:
 
 
 def _finite(text: str) -> float:
-    """A number that JSON can hold, and Python: not NaN, and not one beyond all."""
+    """The number. Raises ValueError for NaN, infinity and numbers that are too large for a float."""
     number = float(text)
     if not math.isfinite(number):
         raise ValueError
@@ -76,7 +76,7 @@ def _finite(text: str) -> float:
 
 
 def _validate(tree: Any) -> None:
-    """Against the schema, up to the first error. Raises ValueError."""
+    """Validate against report.schema.json. Raises ValueError for the first error."""
     from jsonschema_rs import Draft202012Validator, ValidationError
 
     schema = json.loads(resources.files("preflight").joinpath("report.schema.json").read_text(encoding="utf-8"))
@@ -87,7 +87,7 @@ def _validate(tree: Any) -> None:
         raise ValueError(f"${''.join(steps)}: {error.message}") from None
 
 
-def _document(tree: dict[str, Any], name: str) -> SavedReport:
+def _report(tree: dict[str, Any], name: str) -> SavedReport:
     return SavedReport(
         name=name,
         version=_text(tree["version"]),
@@ -102,8 +102,8 @@ def _document(tree: dict[str, Any], name: str) -> SavedReport:
 
 
 def _result(tree: dict[str, Any]) -> Result:
-    if tree["kind"] != "config" and len(tree["findings"]) > _CLIMB:
-        raise ValueError(f"check {tree['name']} has more than {_CLIMB} findings")
+    if tree["kind"] != "config" and len(tree["findings"]) > _MAX_FINDINGS:
+        raise ValueError(f"check {tree['name']} has more than {_MAX_FINDINGS} findings")
     return Result(
         name=_text(tree["name"]),
         kind=tree["kind"],
@@ -111,7 +111,7 @@ def _result(tree: dict[str, Any]) -> Result:
         keys=_texts(tree["keys"]),
         findings=tuple(map(_finding, tree["findings"])),
         seconds=tree["seconds"],
-        facts={_text(name): fact(value, _WORDS) for name, value in tree.get("facts", {}).items()},
+        facts={_text(name): fact(value, _MAX_TEXT) for name, value in tree.get("facts", {}).items()},
         services=_texts(tree.get("services", ())),
     )
 
@@ -144,7 +144,7 @@ def _status(name: str) -> Status:
 
 
 def _text(value: object) -> str:
-    return clean(str(value), _WORDS)
+    return clean(str(value), _MAX_TEXT)
 
 
 def _texts(values: list[object] | tuple[object, ...]) -> tuple[str, ...]:

@@ -21,7 +21,7 @@ from checks.core.recorder import Recorder
 from checks.core.roots import Trust
 from checks.core.threads import in_thread
 from preflight.cli.main import main
-from preflight.formats import FORMATS
+from preflight.formats import FORMATS, renderer
 from preflight.plan import plan, resources
 from preflight.report.model import Report, Result
 from preflight.run import consistency
@@ -388,7 +388,7 @@ def test_bug_in_a_comparison(number: int, monkeypatch: pytest.MonkeyPatch, figur
 
 def broken_format(monkeypatch: pytest.MonkeyPatch, name: str, bug: str, least: int) -> None:
     """It cannot show more than so many results."""
-    render = FORMATS[name]
+    render = renderer(name)
 
     def fail(report: Report) -> str:
         if len(report.findings) >= least:

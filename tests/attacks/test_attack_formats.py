@@ -20,7 +20,7 @@ from checks.core.check import Status
 from checks.core.text import clean
 from preflight.config.loader import load
 from preflight.config.origin import InFile, InReport
-from preflight.formats import FORMATS
+from preflight.formats import FORMATS, renderer
 from preflight.redaction.redactor import MASK
 from preflight.report.model import KeyVerdict, Report
 from tests.harness import configs, faults
@@ -51,7 +51,7 @@ def is_live(character: str) -> bool:
 
 
 def shape(name: str, words: str) -> list[object]:
-    text = FORMATS[name](saying(words))
+    text = renderer(name)(saying(words))
     document = READERS[name](text)
     assert not any(map(is_live, "".join(document.texts)))
     return document.shape

@@ -1,7 +1,7 @@
 """The search for secrets.
 
-Servers that say what takes longest to search, and configurations of very many secrets, hold no run beyond its deadline;
-what there was no time to search is withheld.
+Texts that take longest to search, and configurations of very many secrets, do not delay a run beyond its deadline. A
+text that was not searched in time is withheld.
 """
 
 import resource
@@ -20,7 +20,7 @@ from preflight.cli.invocation import Invocation
 from preflight.cli.options import Options
 from preflight.cli.so_far import SoFar, report
 from preflight.config.loader import load
-from preflight.redaction import own_words
+from preflight.redaction import own_text
 from preflight.redaction.redactor import MASK, WITHHELD, Redactor
 from preflight.redaction.results import masked
 from preflight.report.model import Result
@@ -33,7 +33,7 @@ from tests.testbed import Authority
 
 DEADLINE = 4.0
 LEEWAY = 3.0  # seconds: other tests have the machine as well
-WORDS = "aaaa…" * 76  # each of its cuts may be where a secret was cut off
+WORDS = "aaaa…" * 76  # a secret may end at each …
 MASTER_KEYS = "services.control_plane_api.integrations.master_encryption_keys"
 SECRET = "Op3n-Sesame-of-all"
 OWN = ["says", "handshake", "the server says", "accepted", "is", "mistle"]
@@ -67,10 +67,10 @@ def test_time_of_the_search_is_linear_in_the_text_and_independent_of_the_secrets
     figures.add("time of four times the keys and the text", f"{four_times / once:.1f} times")
 
 
-def test_a_text_of_too_many_readings_is_withheld(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Encodings in encodings multiply; the other texts keep their time."""
-    monkeypatch.setattr(preflight.redaction.redactor, "_MOST", 100)
-    monkeypatch.setattr(preflight.redaction.redactor, "_TIMES", 1)
+def test_a_text_of_too_many_decodings_is_withheld(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The number of decodings multiplies with each nested encoding. Other texts are still searched."""
+    monkeypatch.setattr(preflight.redaction.redactor, "_MIN_LIMIT", 100)
+    monkeypatch.setattr(preflight.redaction.redactor, "_LIMIT_FACTOR", 1)
     redact = Redactor(["Op3n-Sesame!"])
     assert redact(" ".join(["%C3=A9%253D\\x41"] * 5)) == WITHHELD
     assert redact("no Op3n-Sesame! here") == f"no {MASK} here"
@@ -120,24 +120,24 @@ def test_our_own_words_are_never_masked(word: str) -> None:
     assert Redactor([word])(marked(ours)) == marked(ours).replace(f"«{word}»", f"«{MASK}»")
 
 
-def test_foreign_words_of_a_hint_are_masked_and_hold_no_placeholder() -> None:
+def test_foreign_text_in_a_hint_is_masked_and_its_placeholders_stay() -> None:
     hint = marked(f"write {foreign('{url} says')} into {{url}}, it says")
     filled = marked(hint.map_own(lambda own: own.replace("{url}", "a.url (mistle.toml:3)")))
     assert filled == "write {url} says into a.url (mistle.toml:3), it says"
     assert Redactor(["says"])(filled) == f"write {{url}} {MASK} into a.url (mistle.toml:3), it says"
 
 
-def test_a_secret_that_is_none_of_our_words_is_masked_also_where_nobody_marked_it() -> None:
+def test_secret_that_is_no_own_word_is_masked_without_a_mark_of_foreign_text() -> None:
     assert Redactor(["Op3n-Sesame!"])(marked("no user Op3n-Sesame! here")) == f"no user {MASK} here"
 
 
-def test_marks_cannot_be_forged_and_are_never_shown() -> None:
+def test_marks_of_foreign_text_cannot_be_forged_and_are_not_shown() -> None:
     forged = foreign("a \ue001says\ue000 b")
-    said = marked(f"it says: {forged} says {foreign('c')}")
-    assert said == "it says: a says b says c"
-    assert [said[start:end] for start, end in said.foreign] == ["a says b", "c"]
+    text = marked(f"it says: {forged} says {foreign('c')}")
+    assert text == "it says: a says b says c"
+    assert [text[start:end] for start, end in text.foreign] == ["a says b", "c"]
     assert marked("x" * 500 + foreign("y"), 100).foreign == ((100, 100),)
-    assert isinstance(replace(Finding("a.b", Layer.DNS, Status.OK, said), fields=("x",)).message, MarkedText)
+    assert isinstance(replace(Finding("a.b", Layer.DNS, Status.OK, text), fields=("x",)).message, MarkedText)
 
 
 def test_our_own_words_of_a_result_are_never_masked() -> None:
@@ -158,12 +158,12 @@ def test_our_own_lines_of_a_traceback_are_never_masked(tmp_path: Path) -> None:
     (shown,) = report(Invocation(Options()), so_far).tracebacks
     assert "ValueError: bad ***" in shown
     line = "    self._listener = listener"
-    assert Redactor(["listener"])(own_words.lines(f"{line}\nx = listener")) == f"{line}\nx = {MASK}"
+    assert Redactor(["listener"])(own_text.mark_foreign_lines(f"{line}\nx = listener")) == f"{line}\nx = {MASK}"
 
 
 @pytest.mark.parametrize("word", profiles.first(1, OWN))
 def test_a_report_of_a_password_that_is_our_own_word(word: str, stage: Stage) -> None:
-    """Where no server says it, nothing that this program says shows that it is one."""
+    """If no server sends the password, no text of this program shows that its word is one."""
     stage.play({family: scenes[0] for family, scenes in SCENES.items()}, lambda *_: "calm", word)
     printed = in_process.run(stage, in_process.values(stage, dict.fromkeys((*SECRET_KEYS, *IN_ADDRESSES), word)))
     assert not [each for each in printed.report.findings if MASK in each.message + each.hint]
@@ -183,12 +183,12 @@ SEQUENCES = {
 @pytest.mark.parametrize("name", SEQUENCES)
 def test_escape_sequence_inside_a_secret(name: str) -> None:
     secret, inside = "hunter2-secret", f"hunte{SEQUENCES[name]}r2-secret"
-    for said in (inside, inside.encode("unicode_escape").decode(), repr({"password": inside})):
-        shown = Redactor([secret])(clean(f"no {said}"))
+    for text in (inside, inside.encode("unicode_escape").decode(), repr({"password": inside})):
+        shown = Redactor([secret])(clean(f"no {text}"))
         assert "hunte" not in shown
         assert "r2-secret" not in shown
     assert Redactor([inside])(clean(f"no {secret}, no {inside}")) == f"no {MASK}, no {MASK}"
 
 
-def test_escape_sequence_that_lost_its_first_octet_inside_a_secret() -> None:
+def test_escape_sequence_without_its_first_byte_inside_a_secret() -> None:
     assert Redactor(["hunter2-secret"])("no hunte[31mr2-secret") == f"no {MASK}"

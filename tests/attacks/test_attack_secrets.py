@@ -35,7 +35,7 @@ from preflight.cli.invocation import Invocation
 from preflight.cli.main import main
 from preflight.cli.options import Options
 from preflight.cli.so_far import SoFar, report
-from preflight.formats import FORMATS
+from preflight.formats import FORMATS, renderer
 from preflight.redaction.redactor import MASK, Redactor
 from preflight.report.model import Report
 from preflight.run.signals import Signals
@@ -228,7 +228,7 @@ class Unmasked(Redactor):
 
 def skeleton(report: Report) -> object:
     """The document, but for words that may come from elsewhere and the time that the report itself took."""
-    document = json.loads(FORMATS["json"](report))
+    document = json.loads(renderer("json")(report))
     SCHEMA.validate(document)
     for finding in (finding for check in document["checks"] for finding in check["findings"]):
         del finding["message"], finding["hint"]
@@ -268,7 +268,7 @@ def test_masked_report_stays_readable(command: str, word: str, tmp_path: Path) -
     made = commands.COMMANDS[command](invocation, so_far)
     assert isinstance(made, Report)
     assert skeleton(made) == skeleton(unmasked(invocation, so_far))
-    text = FORMATS["text"](made)
+    text = renderer("text")(made)
     for path in configs.PATHS:
         assert path in text
         assert "." not in path or configs.line_of(file, path) in text

@@ -18,7 +18,7 @@ from pathlib import Path
 import pytest
 
 from checks.core.check import Layer
-from preflight.formats import FORMATS
+from preflight.formats import FORMATS, renderer
 from preflight.output import ci
 from preflight.report import bugs
 from preflight.report.model import Report, Result
@@ -45,7 +45,7 @@ Place = Callable[[str], Behaviour]
 @pytest.mark.parametrize("name", FORMATS)
 @pytest.mark.parametrize("what", WORDS)
 def test_a_report_of_hostile_words(name: str, what: str, figures: Section) -> None:
-    render, word = FORMATS[name], WORDS[what]
+    render, word = renderer(name), WORDS[what]
     shown, calm = render(hostile_words.report(word)), render(hostile_words.report("calm"))
     assert stray(shown) == set()
     assert name in OBEYED or commands(ci.inert(shown, name)) == []
@@ -210,8 +210,8 @@ def test_a_server_of_hostile_words(kind: str, where: str, figures: Section) -> N
     for words in (EVERYTHING, COMMANDS):
         with aimed(kind, PLACES[kind, where](words)) as aim:
             found = climbed(aim)
-        for name, render in FORMATS.items():
-            shown = render(reported(kind, found))
+        for name in FORMATS:
+            shown = renderer(name)(reported(kind, found))
             assert name in WORDLESS or MARK in shown, "the words are not where they were thought to be"
             assert stray(shown) == set()
             assert name in OBEYED or commands(ci.inert(shown, name)) == []
@@ -262,8 +262,8 @@ def test_a_certificate_of_hostile_names() -> None:
     with tls_serving(leaf, lambda _: None) as port:
         found = run_check(TARGETS["api"].name, {**values, TARGETS["api"].key: f"https://localhost:{port}"})
     found.fails("tls.self-signed", Layer.TLS, TARGETS["api"].key, hint="NODE_EXTRA_CA_CERTS")
-    for render in FORMATS.values():
-        assert stray(render(reported("api", found))) == set()
+    for name in FORMATS:
+        assert stray(renderer(name)(reported("api", found))) == set()
 
 
 def test_a_traceback_of_hostile_words() -> None:

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from preflight import render
 from preflight.cli.delivery import write_all
-from preflight.formats import FORMATS, Target
+from preflight.formats import FORMATS, Target, renderer
 from preflight.output import ci
 from preflight.output.workspace import in_repository
 from preflight.report.model import Report
@@ -39,7 +39,7 @@ COMMANDS = [
 
 
 def deliver(report: Report, targets: list[Target]) -> None:
-    write_all(report, {target: FORMATS[target[0]](report) for target in targets})
+    write_all(report, {target: renderer(target[0])(report) for target in targets})
 
 
 def obeyed(text: str) -> list[str]:
@@ -81,8 +81,8 @@ def test_report_printed_by_a_later_step_is_inert(name: str, tmp_path: Path):
 
 
 @pytest.mark.parametrize("name", FORMATS)
-def test_report_without_commands_is_unchanged(name: str):
-    assert ci.inert(render(REPORT, name)) == FORMATS[name](REPORT) or name in {"github", "text"}
+def test_nothing_is_changed_where_nothing_is_a_command(name: str):
+    assert ci.inert(render(REPORT, name)) == renderer(name)(REPORT) or name in {"github", "text"}
 
 
 @pytest.mark.parametrize("words", COMMANDS)
@@ -146,7 +146,7 @@ def test_only_the_github_format_writes_the_step_summary(name: str, delivered: Pa
 
 def test_step_summary_is_written_if_annotations_go_to_a_file(delivered: Path, tmp_path: Path):
     deliver(REPORT, [("github", tmp_path / "annotations"), ("json", None)])
-    assert delivered.read_text() == FORMATS["markdown"](REPORT)
+    assert delivered.read_text() == renderer("markdown")(REPORT)
 
 
 @pytest.mark.parametrize("value", [None, ""])
@@ -164,8 +164,8 @@ def test_unwritable_step_summary_is_reported_and_the_run_is_ready(tmp_path: Path
 
 
 VERSIONS = [
-    "\n" + FORMATS["markdown"](REPORT),
-    "\n" + FORMATS["markdown"](replace(REPORT, detail=-1)),
+    "\n" + renderer("markdown")(REPORT),
+    "\n" + renderer("markdown")(replace(REPORT, detail=-1)),
     "\n## ❌ NOT READY\n",
     "",
 ]

@@ -75,11 +75,11 @@ def anchors(page: str) -> set[str]:
 @pytest.mark.parametrize("page", DOCUMENTS, ids=lambda page: page.name)
 def test_links_have_targets(page: Path):
     for link in re.findall(r"\]\(([^)\s]+)\)", page.read_text()):
-        file, _, place = link.partition("#")
+        file, _, heading = link.partition("#")
         if not link.startswith("https://"):
             target = page.parent / file if file else page
             assert target.exists(), link
-            assert not place or place in anchors(target.read_text()), link
+            assert not heading or heading in anchors(target.read_text()), link
 
 
 def test_index_names_every_page():

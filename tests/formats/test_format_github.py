@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from checks.core.check import Finding, Layer, Status
 from checks.core.text import clean
 from preflight.config.origin import DEFAULT, InFile, InVariable, Origin
-from preflight.formats import FORMATS
+from preflight.formats import renderer
 from preflight.report.model import KeyVerdict, Report
 from tests.harness.format_readers import Command, github
 from tests.harness.reports import CONFIG, DIRECT, ENDINGS, EVICTS, REJECTED, REPORT, URL, VALKEY, of
@@ -19,7 +19,7 @@ FILE = "/etc/mistle/mistle.toml"
 
 
 def commands(report: Report) -> list[Command]:
-    return github(FORMATS["github"](report))
+    return github(renderer("github")(report))
 
 
 def levels(report: Report) -> list[str]:
@@ -47,7 +47,7 @@ def test_failure_is_an_error_on_the_line_of_its_key():
     )
 
 
-def test_warning_is_a_warning_and_what_is_not_in_the_file_has_no_line():
+def test_warning_of_a_key_from_a_variable_has_no_line():
     assert commands(REPORT)[1] == Command(
         "warning",
         {"title": "valkey.evicts-keys (kv.data_plane)"},
@@ -55,7 +55,7 @@ def test_warning_is_a_warning_and_what_is_not_in_the_file_has_no_line():
     )
 
 
-def test_verdict_comes_last_and_is_the_only_notice():
+def test_verdict_is_last_and_is_the_only_notice():
     assert levels(REPORT) == ["error", "warning", "notice"]
     assert commands(REPORT)[-1].data.startswith("NOT READY · checks: 1 failed, 1 warned, 1 skipped, 1 ok · ")
     assert levels(ENDINGS["ready"]) == ["notice"]
@@ -63,11 +63,11 @@ def test_verdict_comes_last_and_is_the_only_notice():
 
 
 @pytest.mark.parametrize("ending", ENDINGS)
-def test_an_error_exactly_where_the_run_is_not_ready(ending: str):
+def test_errors_if_and_only_if_the_run_is_not_ready(ending: str):
     assert ("error" in levels(ENDINGS[ending])) is not ENDINGS[ending].ready
 
 
-def test_interruption_is_an_error_though_nothing_failed():
+def test_interruption_without_a_failure_is_an_error():
     assert [command.name for command in commands(ENDINGS["interrupted"])] == ["error"]
     assert commands(ENDINGS["interrupted"])[0].data.startswith("NOT READY · interrupted · ")
 
@@ -75,7 +75,7 @@ def test_interruption_is_an_error_though_nothing_failed():
 @pytest.mark.parametrize(
     ("ending", "level"), [("warned", "warning"), ("warned, strict", "error"), ("ignored", "warning")]
 )
-def test_level_is_what_the_exit_code_makes_of_it(ending: str, level: str):
+def test_level_follows_the_exit_code(ending: str, level: str):
     assert levels(ENDINGS[ending]) == [level, "notice"]
 
 
@@ -89,7 +89,7 @@ def test_first_key_that_stands_in_the_file_is_annotated():
     assert (found.properties["file"], found.properties["line"]) == (FILE, "7")
 
 
-def test_missing_key_is_annotated_where_it_belongs():
+def test_missing_key_is_annotated_on_the_line_of_its_section():
     missing = Finding("config.missing", Layer.CONFIG, Status.FAIL, "is missing", "set a.b in mistle.toml:12")
     found = annotated(missing, ("a.b", None), belongs=InFile("mistle.toml", 12))
     assert found.properties["line"] == "12"
@@ -97,7 +97,7 @@ def test_missing_key_is_annotated_where_it_belongs():
     assert found.properties == {"file": FILE, "title": f"config.missing ({DIRECT.name})"}
 
 
-def test_file_that_is_no_toml_is_annotated_where_it_stops_being_one():
+def test_invalid_toml_is_annotated_on_the_line_of_the_error():
     (error, _) = commands(ENDINGS["unreadable"])
     assert error.properties == {"file": FILE, "line": "7", "title": "config.unreadable (config)"}
 
@@ -114,13 +114,13 @@ def test_any_path_comes_out_as_it_is(file: str):
 
 
 @pytest.mark.parametrize(("finding", "level"), [(REJECTED, "error"), (EVICTS, "warning")])
-def test_ten_of_a_level_are_all_shown(finding: Finding, level: str):
+def test_ten_annotations_of_a_level_are_all_shown(finding: Finding, level: str):
     assert levels(many(10, finding)) == [level] * 10 + ["notice"]
     assert not [command for command in commands(many(10, finding)) if "more" in command.data]
 
 
 @pytest.mark.parametrize(("finding", "level"), [(REJECTED, "error"), (EVICTS, "warning")])
-def test_tenth_of_more_says_how_many_and_the_rest_follow(finding: Finding, level: str):
+def test_tenth_of_more_annotations_gives_their_number_and_the_others_follow(finding: Finding, level: str):
     found = commands(many(25, finding))
     assert [command.name for command in found] == [level] * 26 + ["notice"]
     assert found[9].data == f"and 16 more {level}s, in the log and the summary of this step"
@@ -128,9 +128,9 @@ def test_tenth_of_more_says_how_many_and_the_rest_follow(finding: Finding, level
     assert titles == [f"{finding.id} (check.{number})" for number in range(25)]
 
 
-def test_finding_without_a_word_is_an_annotation_all_the_same():
+def test_finding_without_a_message_is_an_annotation():
     silent = replace(REJECTED, message="\x00", hint="", fields=())
-    assert commands(of(replace(DIRECT, findings=(silent,)), keys=()))[0].data == "no words"
+    assert commands(of(replace(DIRECT, findings=(silent,)), keys=()))[0].data == "no message"
 
 
 def test_errors_come_before_warnings():
@@ -141,7 +141,7 @@ WORDS = st.text(st.sampled_from(string.printable + "%:,=\r\n\x85\u2028é–\x1b"
 
 
 @given(words=WORDS, name=WORDS, file=WORDS.map(lambda text: f"{text}/mistle.toml"))
-def test_every_text_comes_out_as_it_went_in(words: str, name: str, file: str):
+def test_texts_are_unchanged(words: str, name: str, file: str):
     rejected = replace(REJECTED, message=words, fields=(URL,))
     report = of(replace(DIRECT, name=name, findings=(rejected,)), keys=REPORT.keys[1:2], file=file)
     error, verdict = commands(report)

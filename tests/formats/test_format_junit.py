@@ -1,4 +1,4 @@
-"""The report as a test report: valid, read back, and red exactly where the exit code is."""
+"""The report as a test report: valid, and failed if and only if the exit code is not 0."""
 
 import re
 from dataclasses import replace
@@ -6,14 +6,14 @@ from dataclasses import replace
 import pytest
 from junitparser import Error, Failure, JUnitXml, Skipped, TestCase, TestSuite
 
-from preflight.formats import FORMATS
+from preflight.formats import renderer
 from preflight.report.model import Report
 from tests.harness.format_readers import junit
 from tests.harness.reports import CONFIG, DIRECT, ENDINGS, REJECTED, REPORT, URL, VALKEY, of
 
 
 def rendered(report: Report) -> JUnitXml:
-    return junit(FORMATS["junit"](report))
+    return junit(renderer("junit")(report))
 
 
 def cases(report: Report) -> list[TestCase]:
@@ -30,7 +30,7 @@ def counts(suite: TestSuite | JUnitXml) -> tuple[int, int, int]:
 
 
 @pytest.mark.parametrize("ending", ENDINGS)
-def test_red_exactly_where_the_run_is_not_ready(ending: str):
+def test_cases_fail_if_and_only_if_the_run_is_not_ready(ending: str):
     report = ENDINGS[ending]
     red = [case for case in cases(report) if case.is_failure or case.is_error]
     assert (not red) is report.ready
@@ -38,7 +38,7 @@ def test_red_exactly_where_the_run_is_not_ready(ending: str):
 
 
 @pytest.mark.parametrize("ending", ENDINGS)
-def test_totals_are_those_of_the_cases_and_each_case_ends_once(ending: str):
+def test_totals_match_the_cases_and_each_case_has_one_result(ending: str):
     document = rendered(ENDINGS[ending])
     before = {suite.name: (*counts(suite), suite.skipped) for suite in document}
     assert counts(document) == tuple(map(sum, zip(*map(counts, document), strict=True)))
@@ -62,7 +62,7 @@ def test_a_case_for_every_check_and_every_key():
 
 
 @pytest.mark.parametrize("name", [DIRECT.name, URL])
-def test_failure_says_everything_in_its_text(name: str):
+def test_text_of_a_failure_is_complete(name: str):
     (failure,) = case(name).result
     assert isinstance(failure, Failure)
     assert (failure.type, failure.message) == ("postgres.password-rejected", "the server refused the password")
@@ -74,7 +74,7 @@ def test_failure_says_everything_in_its_text(name: str):
     )
 
 
-def test_every_failure_of_a_check_is_told_in_its_one_element():
+def test_failure_element_of_a_check_holds_all_its_failures():
     second = replace(REJECTED, id="postgres.tls-required", message="TLS is required")
     report = of(CONFIG, replace(DIRECT, findings=(REJECTED, second)))
     (failure,) = case(DIRECT.name, report).result
@@ -83,7 +83,7 @@ def test_every_failure_of_a_check_is_told_in_its_one_element():
     assert [head.split()[0] for head in heads] == [REJECTED.id, "postgres.tls-required"]
 
 
-def test_skip_says_why():
+def test_skipped_check_has_a_reason():
     (skipped,) = case("postgres.control_plane.pooled").result
     assert isinstance(skipped, Skipped)
     assert skipped.message == "not checked: the URL cannot be used"
@@ -102,7 +102,7 @@ def test_warning_is_output_unless_it_counts(ending: str, kind: type):
         assert "fitness warn 2.0 ms valkey.evicts-keys: policy is allkeys-lru" in warned.system_out
 
 
-def test_output_of_a_check_is_what_it_saw_and_its_climb():
+def test_output_of_a_check_is_its_facts_and_layers():
     assert case(DIRECT.name).system_out.splitlines()[:5] == [
         "db:5432/mistle",
         "version: 170002",
@@ -124,7 +124,7 @@ def test_output_of_a_check_is_what_it_saw_and_its_climb():
         ("interrupted at the end", "run", "run.interrupted"),
     ],
 )
-def test_what_the_tool_could_not_do_is_an_error(ending: str, name: str, type_: str):
+def test_unfinished_check_is_an_error(ending: str, name: str, type_: str):
     (error,) = case(name, ENDINGS[ending]).result
     assert isinstance(error, Error)
     assert error.type == type_
@@ -146,7 +146,7 @@ def test_times_date_and_properties():
 
 
 def test_time_of_a_very_short_check_is_a_plain_number():
-    text = FORMATS["junit"](of(replace(CONFIG, seconds=0.00001)))
+    text = renderer("junit")(of(replace(CONFIG, seconds=0.00001)))
     assert re.findall(r'<testcase name="config" classname="checks.config" time="([^"]*)"', text) == ["0.0"]
 
 

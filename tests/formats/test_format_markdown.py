@@ -1,4 +1,4 @@
-"""The report as GitHub's own parser renders it, and as CommonMark has it: our tables, and no markup of anyone else."""
+"""The report as GitHub's own parser and a CommonMark parser render it: our tables, and no markup from foreign text."""
 
 import re
 import string
@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from checks.core.check import Status
 from checks.core.text import clean
 from preflight.config.origin import InReport
-from preflight.formats import FORMATS
+from preflight.formats import renderer
 from preflight.report.model import KeyVerdict, Report
 from tests.harness.format_readers import markdown, markdown_tokens
 from tests.harness.reports import CONFIG, DIRECT, ENDINGS, EVICTS, REJECTED, REPORT, of
@@ -60,7 +60,7 @@ mistle-preflight `1.2.3` · `live` · `/etc/mistle/mistle.toml`
 
 
 def rendered(report: Report = REPORT, **changes: object) -> str:
-    return FORMATS["markdown"](replace(report, **changes))  # type: ignore[arg-type]
+    return renderer("markdown")(replace(report, **changes))  # type: ignore[arg-type]
 
 
 def table(head: tuple[str, ...], rows: int) -> list[str]:
@@ -70,16 +70,16 @@ def table(head: tuple[str, ...], rows: int) -> list[str]:
 
 
 def tags(text: str) -> list[str]:
-    """Block by block: what stands in a line is left out."""
+    """The blocks of the document, without the text of their lines."""
     names = (tag if isinstance(tag, str) else tag[0] for tag in markdown(text).tags)
     return [name for name in names if name.removeprefix("/") not in {"code", "br", "p"}]
 
 
-def test_verdict_failures_warnings_tables_and_the_keys_folded_away():
+def test_verdict_failures_warnings_tables_and_folded_keys():
     assert rendered() == MARKDOWN
 
 
-def test_document_is_the_headings_lists_and_tables_that_we_wrote():
+def test_document_has_only_our_headings_lists_and_tables():
     heading, title, listed = ["h2", "/h2"], ["h3", "/h3"], ["ul", "li", "/li", "/ul"]
     folded = ["details", "summary", "/summary", *table(("",) * 5, 4), "/details"]
     assert tags(rendered()) == [*heading, *title, *listed, *title, *listed, *title, *table(("",) * 5, 4), *folded]
@@ -93,7 +93,7 @@ def test_quiet_is_the_verdict_and_the_failures():
     assert "Warnings" in rendered(detail=-1, fail_level=Status.WARN)
 
 
-def test_verbose_has_every_rung():
+def test_verbose_has_every_layer():
     assert rendered(detail=1).startswith(MARKDOWN)
     assert "| ✅ ok | `postgres.control_plane.direct` | dns | 1.2 ms | `db resolves` |\n" in rendered(detail=1)
 
@@ -106,14 +106,14 @@ def test_verdict_comes_first(ending: str):
     assert ("interrupted" in rendered(report).split("\n")[2]) is bool(report.signal)
 
 
-def test_ignored_failure_says_so():
+def test_ignored_failure_is_marked():
     assert "⚠️ `postgres.password-rejected` in `postgres.control_plane.direct`, auth, ignored\\\n" in rendered(
         ENDINGS["ignored"]
     )
 
 
 def hostile(words: str) -> Report:
-    """Wherever a text of a server, or of the operator, can stand."""
+    """A report with this text in every place that a text of a server or of the operator can reach."""
     broken = replace(
         DIRECT, name=words, target=words, findings=(replace(REJECTED, message=words, hint=words, fields=(words,)),)
     )
@@ -145,19 +145,19 @@ def test_no_text_changes_the_document(words: str):
 
 @settings(max_examples=150)
 @given(words=TEXTS.map("".join).filter(clean))
-def test_every_text_stands_in_code_and_nowhere_else(words: str):
-    said = clean(words)
+def test_every_text_is_in_a_code_span(words: str):
+    cleaned = clean(words)
     page = markdown(rendered(hostile(f"said {words}")))
     others = [text for tag, text in page.texts if tag != "code"]
     benign = [text for tag, text in markdown(rendered(hostile("x"))).texts if tag != "code"]
     assert others == benign
-    if "`" * 10 not in said:
-        assert f"said {said}" in "".join(text for tag, text in page.texts if tag == "code")
+    if "`" * 10 not in cleaned:
+        assert f"said {cleaned}" in "".join(text for tag, text in page.texts if tag == "code")
 
 
 @pytest.mark.parametrize("words", ["\\|", "\\\\|", "\\\\\\||", "|\\", "\\", "`\\`|"])
-def test_parsers_that_disagree_on_backslashes_find_the_same_cells(words: str):
-    """Some take a pipe for escaped after any backslash, some only after an odd number of them."""
+def test_parsers_that_differ_on_backslashes_read_the_same_cells(words: str):
+    """For some a pipe is escaped after any backslash, for others only after an odd number of them."""
     rows = [line for line in rendered(hostile(f"x{words}y")).splitlines() if line.startswith("|")]
     assert rows
     for row in rows:

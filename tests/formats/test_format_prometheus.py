@@ -1,4 +1,4 @@
-"""The report as metrics: read by Prometheus' own client, and held to what promtool's linter asks."""
+"""The report as metrics: read by Prometheus's own client, and checked by the rules of promtool's linter."""
 
 import re
 from dataclasses import replace
@@ -11,7 +11,7 @@ from prometheus_client.metrics_core import Metric
 from checks.core.check import Status
 from checks.core.text import clean
 from preflight.config.origin import InFile
-from preflight.formats import FORMATS
+from preflight.formats import renderer
 from preflight.formats.prometheus import METRICS
 from preflight.report.model import KeyVerdict, Report
 from tests.harness.format_readers import prometheus
@@ -21,7 +21,7 @@ PREFIX = "mistle_preflight_"
 
 
 def families(report: Report) -> dict[str, Metric]:
-    return {name.removeprefix(PREFIX): family for name, family in prometheus(FORMATS["prometheus"](report)).items()}
+    return {name.removeprefix(PREFIX): family for name, family in prometheus(renderer("prometheus")(report)).items()}
 
 
 def values(name: str, *labels: str, report: Report = REPORT) -> dict[tuple[str, ...], float]:
@@ -41,7 +41,7 @@ def test_run():
 
 
 @pytest.mark.parametrize("ending", ENDINGS)
-def test_ready_and_the_exit_code_are_the_runs(ending: str):
+def test_ready_and_exit_code_match_the_run(ending: str):
     report = ENDINGS[ending]
     assert values("ready", report=report) == {(): report.ready}
     assert values("exit_code", report=report) == {(): report.exit_code}
@@ -80,15 +80,15 @@ def test_runs_of_other_stages_and_services_are_other_series(name: str):
     }
 
 
-def test_help_says_what_the_numbers_mean():
+def test_help_explains_the_numbers():
     assert "0 ok, 1 skip, 2 warn, 3 fail" in families(REPORT)["key_status"].documentation
     assert "0 ok, 1 skip, 2 warn, 3 fail" in families(REPORT)["check_status"].documentation
 
 
 @pytest.mark.parametrize("ending", ENDINGS)
-def test_linter_has_nothing_to_say(ending: str):
+def test_linter_reports_nothing(ending: str):
     """Names in snake case with their unit at the end, help and type once for each, no suffix of another type."""
-    lines = FORMATS["prometheus"](ENDINGS[ending]).splitlines()
+    lines = renderer("prometheus")(ENDINGS[ending]).splitlines()
     helped = [line.split()[2] for line in lines if line.startswith("# HELP ")]
     typed = [line.split()[2:] for line in lines if line.startswith("# TYPE ")]
     sampled = [re.split(r"[{ ]", line)[0] for line in lines if not line.startswith("#")]
@@ -104,13 +104,13 @@ def test_linter_has_nothing_to_say(ending: str):
 
 
 def labels(report: Report) -> set[tuple[tuple[str, str], ...]]:
-    """Every series of a report, whatever its value."""
+    """Every series of a report, without its value."""
     found = families(report).values()
     return {(("", sample.name), *sample.labels.items()) for family in found for sample in family.samples}
 
 
-def test_a_series_stays_the_same_whatever_is_seen():
-    """An alert on one would otherwise end because the words changed."""
+def test_series_do_not_depend_on_messages():
+    """Otherwise an alert on a series would end because a message changed."""
     words = replace(REJECTED, message="10.0.0.7:5432 says 17", hint="at 12:00", layer=EVICTS.layer, seconds=3.0)
     keys = tuple(replace(verdict, evidence="none", origin=InFile("other.toml", 9)) for verdict in REPORT.keys)
     changed = tuple(
@@ -120,7 +120,7 @@ def test_a_series_stays_the_same_whatever_is_seen():
     assert labels(replace(REPORT, results=changed, keys=keys, seconds=7.0)) == labels(REPORT)
 
 
-def test_series_are_no_more_than_checks_keys_and_causes_found():
+def test_number_of_series_is_limited_by_checks_keys_and_causes():
     found = {finding.id for finding in REPORT.findings if finding.status >= Status.WARN}
     assert len(labels(REPORT)) == 5 + 2 * len(REPORT.results) + 2 * len(REPORT.keys) + len(found)
 
@@ -129,7 +129,7 @@ WORDS = st.text(st.sampled_from('a"\\\n{}= #,é\x85\u2028\ud800') | st.character
 
 
 @given(name=WORDS, kind=WORDS, key=WORDS, id_=WORDS)
-def test_every_name_comes_out_as_it_went_in(name: str, kind: str, key: str, id_: str):
+def test_names_are_unchanged(name: str, kind: str, key: str, id_: str):
     result = replace(DIRECT, name=name, kind=kind, findings=(replace(REJECTED, id=id_),))
     report = of(result, keys=(KeyVerdict(key, Status.FAIL, "none", None),))
     assert values("check_status", "check", "kind", report=report) == {(clean(name), clean(kind)): 3.0}

@@ -10,7 +10,7 @@ from importlib.resources import files
 import pytest
 from jsonschema import Draft202012Validator, ValidationError
 
-from preflight.formats import FORMATS
+from preflight.formats import FORMATS, renderer
 from preflight.formats.shared.ansi import ASCII
 from tests.harness.reports import EVICTS, REPORT, URL
 
@@ -22,7 +22,7 @@ def plain(text: str) -> str:
 
 
 def shown(**changes: object) -> str:
-    return plain(FORMATS["text"](replace(REPORT, **changes)))  # type: ignore[arg-type]
+    return plain(renderer("text")(replace(REPORT, **changes)))  # type: ignore[arg-type]
 
 
 TEXT = """\
@@ -63,15 +63,15 @@ NOT READY · checks: 1 failed, 1 warned, 1 skipped, 1 ok · keys: 1 failed, 1 wa
 """
 
 
-def test_text_ends_with_what_failed():
+def test_text_ends_with_the_failures():
     assert shown() == TEXT
 
 
 def test_each_kind_and_each_section_has_one_heading():
-    """Also where checks that were blocked come after all others, and one report names keys that others do not."""
+    """Also if skipped checks come after all others, and a report has keys that others do not have."""
     results = (*REPORT.results, replace(REPORT.results[2], name="postgres.data_plane.direct"))
     keys = (*REPORT.keys, replace(REPORT.keys[1], key="postgres.data_plane.direct_url"))
-    lines = FORMATS["text"](replace(REPORT, results=results, keys=keys)).splitlines()
+    lines = renderer("text")(replace(REPORT, results=results, keys=keys)).splitlines()
     headings = [line for line in lines if re.fullmatch(r"\x1b\[1m\[?\w+\]?\x1b\[0m", line)]
     assert len(headings) == len(set(headings))
     assert {"\x1b[1mpostgres\x1b[0m", "\x1b[1m[postgres]\x1b[0m"} <= {*headings}
@@ -89,7 +89,7 @@ def test_quiet_text_of_a_ready_run_is_one_line():
     )
 
 
-def test_verbose_text_has_every_rung_with_its_time():
+def test_verbose_text_has_every_layer_with_its_time():
     lines = [" ".join(line.split()) for line in shown(detail=1).splitlines()]
     assert "for postgres.control_plane.direct_url" in lines
     assert "✓ dns 1.2 ms db resolves" in lines
@@ -97,17 +97,17 @@ def test_verbose_text_has_every_rung_with_its_time():
 
 
 @pytest.mark.parametrize("command", ["config", "plan"])
-def test_offline_text_does_not_say_ready(command: str):
+def test_offline_verdict_is_not_ready_or_not_ready(command: str):
     text = shown(command=command, results=REPORT.results[:1])
     assert "READY" not in text
     assert "VALID, nothing was probed" in text
 
 
-def test_ignored_finding_says_so():
+def test_ignored_finding_is_marked():
     assert "  ! valkey.evicts-keys  (kv.data_plane, fitness, ignored)\n" in shown(ignored=frozenset({EVICTS.id}))
 
 
-def test_interrupted_text_says_so():
+def test_interrupted_text_is_marked():
     assert "NOT READY · interrupted · " in shown(signal=2)
 
 
@@ -116,13 +116,13 @@ def test_text_has_marks_for_every_encoding():
 
 
 def test_text_colours_whole_lines_and_nothing_else():
-    text = FORMATS["text"](REPORT)
+    text = renderer("text")(REPORT)
     assert "\x1b[31m✗ postgres.control_plane.direct " in text
     assert text.count("\x1b[0m") == len(re.findall(r"\x1b\[[1-9]", text))
 
 
 def test_json_is_version_1():
-    document = json.loads(FORMATS["json"](REPORT))
+    document = json.loads(renderer("json")(REPORT))
     SCHEMA.validate(document)
     assert document | {"checks": [], "keys": []} == {
         "schema": "mistle-preflight/1",
@@ -172,7 +172,7 @@ def test_json_is_version_1():
 ADDED = {"services", "facts"}  # later than the first documents of version 1, which stay valid
 
 
-def test_schema_is_itself_valid():
+def test_schema_is_valid():
     Draft202012Validator.check_schema(SCHEMA.schema)
 
 
@@ -186,17 +186,17 @@ def test_schema_requires_every_member_and_admits_new_ones(where: tuple[str | int
             document = document[step]
         return document
 
-    for member in part(json.loads(FORMATS["json"](REPORT))).keys() - ADDED:
-        document = json.loads(FORMATS["json"](REPORT))
+    for member in part(json.loads(renderer("json")(REPORT))).keys() - ADDED:
+        document = json.loads(renderer("json")(REPORT))
         del part(document)[member]
         with pytest.raises(ValidationError):
             SCHEMA.validate(document)
-    part(document := json.loads(FORMATS["json"](REPORT)))["added_later"] = 1
+    part(document := json.loads(renderer("json")(REPORT)))["added_later"] = 1
     SCHEMA.validate(document)
 
 
 @pytest.mark.parametrize("name", FORMATS)
 def test_format_ends_with_one_newline(name: str):
-    text = FORMATS[name](REPORT)
+    text = renderer(name)(REPORT)
     assert text.endswith("\n")
     assert not text.endswith("\n\n")

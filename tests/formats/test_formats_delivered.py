@@ -1,4 +1,4 @@
-"""Every format on its way out of the process: one exit code, whole and private files, nothing loaded in vain."""
+"""How every format is written: the same exit code, complete and private files, and no module that is not used."""
 
 import re
 import stat
@@ -35,7 +35,7 @@ def ran(ending: str, *flags: object) -> Ended:
 
 @pytest.fixture(scope="module", params=RUNS)
 def everywhere(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> tuple[str, Ended, Path]:
-    """A run that writes every format but one to a file, over an older one that everybody may read."""
+    """A run that writes every format to a file, in place of an older file that every user can read."""
     folder = tmp_path_factory.mktemp("reports")
     for name in FORMATS:
         (folder / name).write_text("older")
@@ -50,9 +50,11 @@ def test_exit_code_is_that_of_the_run(everywhere: tuple[str, Ended, Path]):
     READERS["json"](done.stdout)
 
 
-def test_files_are_whole_and_private_and_alone(everywhere: tuple[str, Ended, Path]):
+def test_files_are_complete_and_private_and_alone(everywhere: tuple[str, Ended, Path]):
     _, done, folder = everywhere
-    written = [name for name in FORMATS if name != "text" or done.code != 2]  # then standard error says it to people
+    written = [
+        name for name in FORMATS if name != "text" or done.code != 2
+    ]  # with exit code 2 the message is on standard error
     for name in written:
         READERS[name]((folder / name).read_text())
         assert stat.S_IMODE((folder / name).stat().st_mode) == (0o644 if name == "prometheus" else 0o600)
@@ -67,7 +69,7 @@ def test_exit_code_is_the_same_in_every_format_on_standard_output(name: str, end
     READERS[name](done.stdout)
 
 
-def test_files_that_cannot_be_replaced_are_left_as_they_were(tmp_path: Path):
+def test_files_that_cannot_be_replaced_are_unchanged(tmp_path: Path):
     for name in FORMATS:
         (tmp_path / name).write_text("older")
     full = "import os\ndef fail(*_): raise OSError(28, 'No space left on device')\nos.fsync = fail"

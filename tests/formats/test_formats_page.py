@@ -1,4 +1,4 @@
-"""docs/formats.md says of every format what it is, by an example that is the format's own."""
+"""docs/formats.md describes every format, with an example that the format itself made."""
 
 import re
 from pathlib import Path
@@ -37,7 +37,7 @@ def test_every_metric_is_described(name: str):
     assert re.search(rf"`(mistle_preflight|…)_{name}[`{{]", described[0])
 
 
-def test_alert_rules_name_metrics_that_there_are():
+def test_alert_rules_name_existing_metrics():
     rules = PAGE.read_text().split("<!-- rules -->")[1].split("```")[1]
     named = set(re.findall(r"mistle_preflight_(\w+)", rules))
     assert len(named) == rules.count("expr:")

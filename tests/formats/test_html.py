@@ -1,4 +1,4 @@
-"""The page as a document: what is in it, that it is well formed, and that it holds nothing but itself."""
+"""The page as a document: its content, that it is well formed, and that it needs no other file."""
 
 import base64
 import hashlib
@@ -16,7 +16,7 @@ import pytest
 from justhtml import JustHTML, Node
 
 from checks.core.check import Layer
-from preflight.formats import FORMATS
+from preflight.formats import renderer
 from preflight.formats.html.text import duration, fit_end, fit_middle
 from preflight.report.model import Report
 from tests.harness import deployments, profiles
@@ -26,7 +26,7 @@ MAPS = ("map wide", "map narrow")
 
 
 def parsed(report: Report) -> JustHTML:
-    return JustHTML(FORMATS["html"](report), sanitize=False)
+    return JustHTML(renderer("html")(report), sanitize=False)
 
 
 @cache
@@ -43,12 +43,12 @@ def words(node: Node) -> str:
 
 
 @pytest.mark.parametrize("name", profiles.first(4, reversed(deployments.SHAPES)))
-def test_parser_has_nothing_to_mend(name: str):
-    html5lib.HTMLParser(strict=True).parse(FORMATS["html"](deployments.SHAPES[name]))
+def test_parser_reports_no_error(name: str):
+    html5lib.HTMLParser(strict=True).parse(renderer("html")(deployments.SHAPES[name]))
 
 
 @pytest.mark.parametrize("name", profiles.first(4, reversed(deployments.SHAPES)))
-def test_links_lead_somewhere(name: str):
+def test_links_have_targets(name: str):
     page = shown(name)
     ids = Counter(node.attrs["id"] for node in every(page, "[id]"))
     assert max(ids.values()) == 1
@@ -59,9 +59,9 @@ def test_links_lead_somewhere(name: str):
 
 
 @pytest.mark.parametrize("name", deployments.SHAPES)
-def test_page_holds_nothing_but_itself(name: str):
+def test_page_needs_no_other_file(name: str):
     page = shown(name)
-    text = FORMATS["html"](deployments.SHAPES[name])
+    text = renderer("html")(deployments.SHAPES[name])
     for node in every(page, "*"):
         assert not {name for name in node.attrs if name.startswith("on") or name in ("style", "src", "xlink:href")}
         assert node.attrs.get("href", "#").startswith("#")
@@ -79,7 +79,7 @@ def test_page_holds_nothing_but_itself(name: str):
 
 
 def test_page_is_the_same_for_the_same_report():
-    assert FORMATS["html"](deployments.deployment(deployments.BROKEN)) == FORMATS["html"](
+    assert renderer("html")(deployments.deployment(deployments.BROKEN)) == renderer("html")(
         deployments.deployment(deployments.BROKEN)
     )
 
@@ -107,7 +107,7 @@ def test_every_key_check_and_finding_is_there():
         assert word in text
 
 
-def test_problem_says_what_to_do_and_what_it_means():
+def test_problem_has_its_hint_and_its_meaning():
     page = shown("broken")
     ids = [words(each) for each in every(page, ".problem h3")]
     assert ids == ["postgres.pooler-on-direct-url", "valkey.password-rejected", "network.refused"], "failures first"
@@ -119,36 +119,36 @@ def test_problem_says_what_to_do_and_what_it_means():
     assert "Means The server refuses the user name or the password." in text
 
 
-def test_ladder_shows_where_the_climb_stopped():
+def test_layers_show_where_the_check_stopped():
     page = shown("broken")
-    rungs = [(words(each), each.attrs["class"]) for each in every(page, "#finding-2 .rung")]
-    assert rungs == [
-        ("dns ok · 4.0 ms", "rung ok"),
-        ("connect ok · 4.0 ms", "rung ok"),
-        ("auth failed · 13 ms", "rung fail"),
-        ("access not reached", "rung skip"),
-        ("fitness not reached", "rung skip"),
+    layers = [(words(each), each.attrs["class"]) for each in every(page, "#finding-2 .layer")]
+    assert layers == [
+        ("dns ok · 4.0 ms", "layer ok"),
+        ("connect ok · 4.0 ms", "layer ok"),
+        ("auth failed · 13 ms", "layer fail"),
+        ("access not reached", "layer skip"),
+        ("fitness not reached", "layer skip"),
     ]
 
 
 @pytest.mark.parametrize("which", MAPS)
-def test_map_has_every_service_every_resource_and_a_wire_for_each_use(which: str):
+def test_map_has_every_service_every_resource_and_a_connection_for_each_use(which: str):
     report, page = deployments.SHAPES["broken"], shown("broken")
     (drawn,) = (each for each in every(page, ".map") if each.attrs["class"] == which)
     resources = [words(each.query("title")[0]) for each in drawn.query(".resource")]
     assert [each.partition(",")[0] for each in resources] == [result.name for result in report.results[1:]]
     assert "kv.data_plane, valkey, failed, 72 ms, connect 4.0 ms: valkey.example.internal:1028" in resources
-    wires = [words(each.query("title")[0]).partition(":")[0] for each in drawn.query(".use")]
-    assert Counter(wires) == Counter(
+    connections = [words(each.query("title")[0]).partition(":")[0] for each in drawn.query(".connection")]
+    assert Counter(connections) == Counter(
         f"{service} uses {result.name}" for result in report.results for service in result.services
     )
-    statuses = [each.attrs["class"].removeprefix("use ") for each in drawn.query(".use")]
+    statuses = [each.attrs["class"].removeprefix("connection ") for each in drawn.query(".connection")]
     assert statuses == sorted(statuses, key=["ok", "skip", "warn", "fail"].index), "the worst on top"
     assert words(drawn.query(".service")[0].query("title")[0]).startswith("control_plane_api: 1 warned, ")
 
 
 def test_map_and_checks_keep_a_kind_together():
-    """Checks that could not be made come last, whatever their kind."""
+    """In a report, skipped checks come last, whatever their kind."""
     report = deployments.SHAPES["ready"]
     mixed = deployments.report([*report.results[2:], report.results[1]])
     kinds = [words(each) for each in every(parsed(mixed), "#checks h3")]
@@ -162,11 +162,11 @@ def test_one_service_sees_its_own_connections_alone():
     assert "Seen from data_plane_gateway" in words(page.root)
 
 
-def test_table_says_what_the_map_shows():
+def test_table_has_the_content_of_the_map():
     page = shown("broken")
     rows = [words(each) for each in every(page, "#map tbody tr")]
-    wires = every(page, ".map")[0].query(".use")
-    assert len(rows) == len(wires)
+    connections = every(page, ".map")[0].query(".connection")
+    assert len(rows) == len(connections)
     assert "data_plane_gateway kv.data_plane failed 4.0 ms 72 ms" in rows
 
 
@@ -175,9 +175,9 @@ def test_nothing_is_mapped_where_nothing_was_planned(name: str):
     assert not every(shown(name), ".map, #map, [href='#map']")
 
 
-def test_quiet_page_is_what_decides():
+def test_quiet_page_shows_only_failures():
     page = shown("quiet")
-    assert [words(each) for each in every(page, "h2")] == ["What to mend"]
+    assert [words(each) for each in every(page, "h2")] == ["What to fix"]
     assert len(every(page, ".problem")) == 2
     assert "Warnings, not shown: network.refused" in words(page.root)
 
@@ -193,9 +193,9 @@ def test_verbose_page_unfolds_every_check():
 @pytest.mark.parametrize(
     ("name", "verdict", "no_problems_text"),
     [
-        ("ready", "READY", "Every rung that was tried held."),
-        ("plan", "VALID, nothing was probed", "Nothing shows without probing."),
-        ("interrupted", "NOT READY", "Nothing yet: the run was interrupted,"),
+        ("ready", "READY", "Every layer that was tried passed."),
+        ("plan", "VALID, nothing was probed", "Nothing was found without probing."),
+        ("interrupted", "NOT READY", "Nothing yet: the run was interrupted."),
         ("configuration errors", "NOT VALID, nothing was probed", ""),
     ],
 )
@@ -206,15 +206,15 @@ def test_verdict(name: str, verdict: str, no_problems_text: str):
     assert every(page, "title")[0].to_text().startswith(f"{verdict} · ")
 
 
-def test_ignored_failure_says_so():
+def test_ignored_failure_is_marked():
     page = shown("ignored")
     (ignored,) = (each for each in every(page, ".problem") if "valkey.password-rejected" in words(each))
     assert "warned, ignored · auth" in words(ignored)
 
 
-def test_rungs_come_in_the_order_of_the_climb():
-    climb = [words(each).partition(" ")[0] for each in every(shown("ready"), "#check-2 .rung")]
-    assert climb == [layer for layer in Layer if layer in deployments.RUNGS]
+def test_layers_come_in_their_order():
+    layers = [words(each).partition(" ")[0] for each in every(shown("ready"), "#check-2 .layer")]
+    assert layers == [layer for layer in Layer if layer in deployments.RUNGS]
 
 
 @pytest.mark.parametrize(
@@ -233,11 +233,11 @@ def test_names_fit_their_column(text: str, columns: int, end: str, middle: str):
 
 
 @pytest.mark.parametrize(
-    ("seconds", "said"),
+    ("seconds", "text"),
     [(0.00004, "0.0 ms"), (0.0042, "4.2 ms"), (0.35, "350 ms"), (1.2, "1.20 s"), (60.0, "60.0 s"), (100.4, "100 s")],
 )
-def test_durations(seconds: float, said: str):
-    assert duration(seconds) == said
+def test_durations(seconds: float, text: str):
+    assert duration(seconds) == text
 
 
 def test_command_writes_the_page(tmp_path: Path):
@@ -258,8 +258,8 @@ def test_command_writes_the_page(tmp_path: Path):
 def test_template_engine_is_imported_for_this_format_alone():
     code = (
         "import sys, preflight.cli.main, preflight.output.writer\n"
-        "from preflight.formats import FORMATS\n"
-        "FORMATS['json'], FORMATS['text']\n"
+        "from preflight.formats import renderer\n"
+        "renderer('json'), renderer('text')\n"
         "assert 'jinja2' not in sys.modules and 'preflight.reference.catalogue' not in sys.modules"
     )
     subprocess.run([sys.executable, "-c", code], env={"PYTHONPATH": str(ROOT)}, check=True)

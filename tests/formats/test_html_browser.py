@@ -1,4 +1,4 @@
-"""The page in a real browser: what is seen, pressed, typed, printed and read out, and that nothing else happens."""
+"""The page in a real browser: its layout, its controls, its print and its accessibility tree; it makes no request."""
 
 import re
 from collections.abc import Callable
@@ -10,7 +10,7 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page, expect
 
 from checks.core.text import clean
-from preflight.formats import FORMATS
+from preflight.formats import renderer
 from preflight.report.model import Report
 from tests.harness import deployments, profiles
 from tests.harness.screens import NARROW, WIDE, Screen, lines
@@ -21,18 +21,18 @@ BROKEN = "as one service sees it"
 
 @pytest.fixture
 def show(screen: Screen) -> Show:
-    """A report, as its reader opens it."""
+    """A report, opened in the browser."""
 
     def shown(report: Report | str, **options: Any) -> AbstractContextManager[Page]:
         return screen.shows(
-            FORMATS["html"](deployments.SHAPES[report] if isinstance(report, str) else report), **options
+            renderer("html")(deployments.SHAPES[report] if isinstance(report, str) else report), **options
         )
 
     return shown
 
 
 def focused(page: Page) -> str:
-    """The accessible name of what has the focus, or its text."""
+    """The accessible name of the focused element, or its text."""
     script = "e => e.querySelector?.('title')?.textContent ?? e.innerText ?? ''"
     return " ".join(page.evaluate_handle("document.activeElement").evaluate(script).split())
 
@@ -42,7 +42,7 @@ def unfold(page: Page) -> None:
 
 
 @pytest.mark.parametrize("name", profiles.first(2, reversed(deployments.SHAPES)))
-def test_page_fits_every_screen_and_does_nothing_else(show: Show, name: str) -> None:
+def test_page_fits_every_screen_and_makes_no_request(show: Show, name: str) -> None:
     with show(name) as page:
         unfold(page)
         for width in (320, 768, 1280):
@@ -50,7 +50,7 @@ def test_page_fits_every_screen_and_does_nothing_else(show: Show, name: str) -> 
             assert page.evaluate("document.documentElement.scrollWidth") == width
 
 
-def test_every_key_and_finding_is_seen(show: Show) -> None:
+def test_every_key_and_finding_is_visible(show: Show) -> None:
     report = deployments.SHAPES["verbose"]
     with show(report) as page:
         text = " ".join(page.locator("main").inner_text().split())
@@ -111,7 +111,7 @@ def test_link_to_a_filtered_key_shows_it_every_time(show: Show) -> None:
 
 
 @profiles.long
-def test_address_of_a_key_leads_there(show: Show) -> None:
+def test_url_of_a_key_scrolls_to_it(show: Show) -> None:
     with show("broken") as page:
         page.goto(f"{page.url}#key-30")
         expect(page.locator("#key-30")).to_be_in_viewport()
@@ -119,9 +119,9 @@ def test_address_of_a_key_leads_there(show: Show) -> None:
         expect(page.locator("h1")).to_be_attached()
 
 
-def test_map_is_one_stop_and_arrows_follow_the_wires(show: Show) -> None:
+def test_map_is_one_stop_and_arrows_follow_the_connections(show: Show) -> None:
     with show("broken") as page:
-        page.locator(".gist a").last.focus()
+        page.locator(".summary a").last.focus()
         page.keyboard.press("Tab")
         assert focused(page).startswith("control_plane_api: ")
         for keys, name in (
@@ -146,9 +146,9 @@ def test_map_is_one_stop_and_arrows_follow_the_wires(show: Show) -> None:
 
 
 @pytest.mark.parametrize(
-    ("key", "name"), profiles.first(1, [("ArrowRight", "use"), ("ArrowRight ArrowRight", "resource")])
+    ("key", "name"), profiles.first(1, [("ArrowRight", "connection"), ("ArrowRight ArrowRight", "resource")])
 )
-def test_enter_on_the_map_leads_to_the_check(show: Show, key: str, name: str) -> None:
+def test_enter_on_the_map_opens_the_check(show: Show, key: str, name: str) -> None:
     with show("broken") as page:
         page.locator(".map.wide .service").nth(1).focus()
         for each in key.split():
@@ -164,47 +164,47 @@ def test_enter_on_the_map_leads_to_the_check(show: Show, key: str, name: str) ->
 
 
 @pytest.mark.parametrize("which", profiles.first(1, ["wide", "narrow"]))
-def test_click_on_the_map_leads_to_the_check(show: Show, which: str) -> None:
+def test_click_on_the_map_opens_the_check(show: Show, which: str) -> None:
     with show("broken", viewport=WIDE if which == "wide" else NARROW) as page:
         page.locator(f".map.{which} .resource", has_text="kv.data_plane").first.click()
         expect(page.get_by_text("the server says: invalid").last).to_be_in_viewport()
         page.go_back()
-        wire = page.locator(f".map.{which} .use.fail .wire").last
-        box = wire.evaluate(
+        connection = page.locator(f".map.{which} .connection.fail .line").last
+        box = connection.evaluate(
             "(e, at) => { const p = e.getPointAtLength(e.getTotalLength() * at);"
             " const {x, y} = p.matrixTransform(e.getScreenCTM()); return {x, y} }",
             0.9,
         )
         page.mouse.click(box["x"], box["y"])
-        assert page.evaluate("location.hash") == wire.evaluate("e => e.parentNode.getAttribute('href')")
+        assert page.evaluate("location.hash") == connection.evaluate("e => e.parentNode.getAttribute('href')")
 
 
 @profiles.long
-def test_pointing_at_a_service_lights_what_it_uses(show: Show) -> None:
+def test_pointing_at_a_service_highlights_what_it_uses(show: Show) -> None:
     with show("broken") as page:
         page.locator(".map.wide .service", has_text="data_plane_gateway").hover()
         used = [each.name for each in deployments.SHAPES["broken"].results if "data_plane_gateway" in each.services]
-        assert page.locator(".map.wide .resource.lit .name").all_text_contents() == used
-        dim = page.locator(".map.wide .resource:not(.lit)").first
+        assert page.locator(".map.wide .resource.highlighted .name").all_text_contents() == used
+        dim = page.locator(".map.wide .resource:not(.highlighted)").first
         assert float(dim.evaluate("each => getComputedStyle(each).opacity")) < 0.5
         page.mouse.move(2, 2)
-        expect(page.locator(".map.wide.lit")).to_have_count(0)
+        expect(page.locator(".map.wide.highlighted")).to_have_count(0)
 
 
 @profiles.long
 def test_checks_fold(show: Show) -> None:
     with show("broken") as page:
         check = page.locator(".check", has_text="object_store.assets")
-        rungs = check.locator(".rung")
-        expect(rungs.first).to_be_hidden()
+        layers = check.locator(".layer")
+        expect(layers.first).to_be_hidden()
         check.locator("summary").click()
-        expect(rungs.first).to_be_visible()
+        expect(layers.first).to_be_visible()
         fold = page.get_by_role("button", name="Unfold all")
         fold.click()
         expect(fold).to_have_attribute("aria-pressed", "true")
-        assert page.locator("#checks .rung:visible").count() == page.locator("#checks .rung").count()
+        assert page.locator("#checks .layer:visible").count() == page.locator("#checks .layer").count()
         fold.press("Enter")
-        assert page.locator("#checks .rung:visible").count() == 0
+        assert page.locator("#checks .layer:visible").count() == 0
 
 
 def background(page: Page) -> str:
@@ -234,7 +234,7 @@ def test_paper_shows_everything_and_no_controls(show: Show, script: bool) -> Non
             page.get_by_label("Search").fill("nothing like it")
         page.emulate_media(media="print")
         assert background(page) == "rgb(255, 255, 255)"
-        for everything in (".rung", ".keys tr", "#map tbody tr", ".problem"):
+        for everything in (".layer", ".keys tr", "#map tbody tr", ".problem"):
             assert page.locator(everything).count() == page.locator(f"{everything}:visible").count() > 0
         for control in ("nav", "button", ".filter", ".jump", ".map.narrow"):
             assert page.locator(f"{control}:visible").count() == 0
@@ -253,7 +253,7 @@ def test_without_script_everything_is_there(show: Show) -> None:
     with show("broken", java_script_enabled=False) as page:
         assert lines(page.get_by_role("heading", level=2)) == [
             "The deployment",
-            "What to mend",
+            "What to fix",
             "Every key",
             "Every check",
         ]
@@ -261,7 +261,7 @@ def test_without_script_everything_is_there(show: Show) -> None:
         for scripted in (".filter", "#theme", "#fold", ".scripted"):
             expect(page.locator(scripted)).to_be_hidden()
         page.locator(".map.wide .resource", has_text="email.smtp").click()
-        expect(page.locator(".check", has_text="email.smtp").locator(".rung").first).to_be_visible()
+        expect(page.locator(".check", has_text="email.smtp").locator(".layer").first).to_be_visible()
 
 
 RING = """
@@ -271,7 +271,7 @@ here => parseFloat(here.closest(".map")
 """
 
 
-def test_tab_goes_through_the_page_in_its_order_and_is_always_seen(show: Show) -> None:
+def test_tab_follows_the_order_of_the_page_and_the_focus_is_visible(show: Show) -> None:
     with show(BROKEN) as page:
         stops = []
         while not stops or stops[-1] != "Unfold all":
@@ -330,8 +330,8 @@ TREE = """
     - list "Legend":
       - listitem: failed
     - group: The same as a table
-  - region "What to mend":
-    - heading "What to mend" [level=2]
+  - region "What to fix":
+    - heading "What to fix" [level=2]
     - article "valkey.password-rejected":
       - heading "valkey.password-rejected" [level=3]
       - paragraph:
@@ -359,8 +359,8 @@ TREE = """
         - checkbox "probed 2"
       - button "Show all"
       - status: 4 of 4 keys
-    - table "What is known of each configuration key":
-      - caption: What is known of each configuration key
+    - table "The verdict on each configuration key":
+      - caption: The verdict on each configuration key
       - rowgroup:
         - row "Key Verdict Evidence Origin Findings and checks":
           - columnheader "Key"
@@ -379,7 +379,7 @@ TREE = """
 
 
 @pytest.mark.parametrize("viewport", profiles.first(1, [WIDE, NARROW]))
-def test_page_reads_out_in_order(show: Show, viewport: dict[str, int]) -> None:
+def test_accessibility_tree(show: Show, viewport: dict[str, int]) -> None:
     with show("one check", viewport=viewport) as page:
         expect(page.locator("body")).to_match_aria_snapshot(TREE)
 

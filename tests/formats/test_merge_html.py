@@ -1,4 +1,4 @@
-"""The matrix as a page: what is in it, that it is well formed, and that it holds nothing but itself."""
+"""The page of merged reports: its content, that it is well formed, and that it needs no other file."""
 
 import base64
 import hashlib
@@ -13,14 +13,16 @@ import html5lib
 import pytest
 from justhtml import JustHTML, Node
 
-from preflight.formats import FORMATS, MATRIX
+from preflight.formats import BY_COMMAND, renderer
 from preflight.saved.merge import MergedReport, merge
 from tests.harness import deployments, vantages
+
+RENDER = renderer("html", BY_COMMAND["merge"])
 
 
 @cache
 def document(name: str) -> str:
-    return MATRIX["html"](vantages.SHAPES[name])
+    return RENDER(vantages.SHAPES[name])
 
 
 @cache
@@ -37,17 +39,17 @@ def texts(name: str, selector: str) -> list[str]:
 
 
 def row(name: str, key: str) -> list[str]:
-    (found,) = (each for each in shown(name).query(".matrix tbody tr") if words(each).startswith(f"{key} "))
+    (found,) = (each for each in shown(name).query(".merged tbody tr") if words(each).startswith(f"{key} "))
     return [words(each) for each in found.query("th, td")]
 
 
 @pytest.mark.parametrize("name", vantages.SHAPES)
-def test_parser_has_nothing_to_mend(name: str):
+def test_parser_reports_no_error(name: str):
     html5lib.HTMLParser(strict=True).parse(document(name))
 
 
 @pytest.mark.parametrize("name", vantages.SHAPES)
-def test_links_lead_somewhere(name: str):
+def test_links_have_targets(name: str):
     ids = Counter(node.attrs["id"] for node in shown(name).query("[id]"))
     assert max(ids.values()) == 1
     references = {node.attrs["href"] for node in shown(name).query("[href]")}
@@ -56,7 +58,7 @@ def test_links_lead_somewhere(name: str):
 
 
 @pytest.mark.parametrize("name", vantages.SHAPES)
-def test_page_holds_nothing_but_itself(name: str):
+def test_page_needs_no_other_file(name: str):
     text = document(name)
     for node in shown(name).query("*"):
         assert not {each for each in node.attrs if each.startswith("on") or each in ("style", "src", "xlink:href")}
@@ -73,11 +75,11 @@ def test_page_holds_nothing_but_itself(name: str):
 def test_verdict_and_numbers():
     assert texts("broken", "h1") == ["NOT READY"]
     assert texts("broken", ".about") == ["Vantages 4 Without a report none Exit code 1"]
-    assert texts("broken", ".tally p") == ["Keys 2 failed, 1 warned, 43 ok"]
-    assert texts("ready", "h1, #problems") == ["READY", "Nothing to mend Nothing that counts."]
+    assert texts("broken", ".counts p") == ["Keys 2 failed, 1 warned, 43 ok"]
+    assert texts("ready", "h1, #problems") == ["READY", "Nothing to fix Nothing that counts."]
 
 
-def test_vantages_say_what_they_are():
+def test_vantages_have_service_stage_and_start():
     assert texts("broken", ".vantages tbody tr") == [
         "laptop not ready the whole deployment live 2026-11-23 10:00:00 UTC 1 failed, 1 warned, 35 ok",
         "control_plane_api ready control_plane_api live 2026-11-23 10:00:00 UTC 1 warned, 21 ok",
@@ -86,20 +88,20 @@ def test_vantages_say_what_they_are():
     ]
 
 
-def test_interrupted_vantage_says_so():
+def test_interrupted_vantage_is_marked():
     assert "cut not ready interrupted data_plane_gateway" in texts("interrupted", ".vantages tbody tr")[1]
     assert texts("interrupted", ".headline p") == ["interrupted: cut"]
-    assert "Nothing yet: nothing is known" in texts("interrupted", "#problems")[0]
+    assert "Nothing yet: a run was interrupted." in texts("interrupted", "#problems")[0]
 
 
 def test_services_without_a_report_are_named():
-    (said,) = texts("services alone", ".unsaid")
-    assert said.startswith("No report of control_plane_worker, data_plane_api, data_plane_gateway, dashboard, ")
-    assert said.endswith(": what only they need is not judged.")
-    assert texts("broken", ".unsaid") == []
+    (text,) = texts("services alone", ".omitted")
+    assert text.startswith("No report of control_plane_worker, data_plane_api, data_plane_gateway, dashboard, ")
+    assert text.endswith(": what only they need is not judged.")
+    assert texts("broken", ".omitted") == []
 
 
-def test_problem_says_where_it_was_seen_and_what_to_do():
+def test_problem_has_its_vantages_and_its_hint():
     assert texts("broken", ".problem h3") == [
         "postgres.pooler-on-direct-url",
         "valkey.password-rejected",
@@ -109,9 +111,9 @@ def test_problem_says_where_it_was_seen_and_what_to_do():
     assert "failed · auth · kv.data_plane from node-a dns ok" in text
     assert f"Do: {vantages.REJECTED.hint}" in text
     assert vantages.REJECTED.message in text
-    assert "Seen from node-a, node-b Key at fault kv.data_plane.url mistle.toml:8" in text
+    assert "Key at fault kv.data_plane.url mistle.toml:8 Seen from node-a, node-b" in text
     assert "Means The server refuses the user name or the password." in text
-    assert "from laptop" not in texts("broken", ".problem .climb")[0], "one vantage needs no name beside its climb"
+    assert "from laptop" not in texts("broken", ".problem .layer-list")[0], "one vantage needs no name above its layers"
 
 
 def test_every_vantage_has_its_cell():
@@ -125,10 +127,10 @@ def test_every_vantage_has_its_cell():
         *["not set"] * 3,
         "data_plane_api, data_plane_worker, data_plane_migrations",
     ]
-    assert row("broken", "global.env")[1:] == ["ok", *["ok validated"] * 4, "whoever reads it"]
+    assert row("broken", "global.env")[1:] == ["ok", *["ok validated"] * 4, "any service that reads it"]
 
 
-def test_cell_that_does_not_count_says_so():
+def test_cell_that_does_not_count_is_marked():
     cells = row("broken", "kv.data_plane.url")
     assert cells[2] == "failed there, does not count probed valkey.password-rejected"
     assert cells[4:6] == ["failed probed valkey.password-rejected"] * 2
@@ -137,28 +139,29 @@ def test_cell_that_does_not_count_says_so():
 
 
 def test_table_has_headers():
-    heads = shown("broken").query(".matrix thead th")
+    heads = shown("broken").query(".merged thead th")
     assert [words(each) for each in heads][2:-1] == ["laptop", "control_plane_api", "node-a", "node-b"]
     assert {each.attrs["scope"] for each in heads} == {"col"}
-    keys = [words(each) for each in shown("broken").query(".matrix th[scope=row]")]
-    assert sorted(keys) == sorted(each.key for each in vantages.SHAPES["broken"].rows)
+    keys = [words(each) for each in shown("broken").query(".merged th[scope=row]")]
+    assert sorted(keys) == sorted(each.key for each in vantages.SHAPES["broken"].keys)
 
 
-def test_matrix_of_no_keys_has_no_table():
+def test_page_of_no_keys_has_no_table():
     page = JustHTML(
-        MATRIX["html"](MergedReport(vantages=(), rows=(), troubles=(), unseen=(), incomplete=())), sanitize=False
+        RENDER(MergedReport(vantages=(), keys=(), problems=(), unseen=(), incomplete=())),
+        sanitize=False,
     )
     assert not page.query("#keys, .filter")
 
 
 def test_same_reports_give_the_same_page():
     reports = vantages.SHAPES["broken"].vantages
-    assert MATRIX["html"](merge(reports)) == MATRIX["html"](merge(reports))
+    assert RENDER(merge(reports)) == RENDER(merge(reports))
 
 
 def test_command_writes_the_page(tmp_path: Path):
-    report, page = tmp_path / "a.json", tmp_path / "matrix.html"
-    report.write_text(FORMATS["json"](deployments.SHAPES["one check"]))
+    report, page = tmp_path / "a.json", tmp_path / "merged.html"
+    report.write_text(renderer("json")(deployments.SHAPES["one check"]))
     command = [sys.executable, "-m", "preflight.cli.main", "merge", report, f"node-a={report}", "-f", f"html={page}"]
     done = subprocess.run([*map(str, command), "-f", "text"], capture_output=True, text=True, timeout=60, check=False)
     assert (done.returncode, done.stderr) == (1, "")

@@ -1,4 +1,4 @@
-"""The matrix in a real browser: what is seen, typed, scrolled, printed and read out."""
+"""The page of merged reports in a real browser: its layout, its controls, its print and its accessibility tree."""
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager
@@ -8,7 +8,7 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Locator, Page, expect
 
-from preflight.formats import MATRIX
+from preflight.formats import BY_COMMAND, renderer
 from tests.harness import profiles, vantages
 from tests.harness.screens import NARROW, Screen, lines
 
@@ -17,10 +17,10 @@ Show = Callable[..., AbstractContextManager[Page]]
 
 @pytest.fixture
 def show(screen: Screen) -> Show:
-    """A matrix, as its reader opens it."""
+    """Merged reports, opened in the browser."""
 
     def shown(name: str, **options: Any) -> AbstractContextManager[Page]:
-        return screen.shows(MATRIX["html"](vantages.SHAPES[name]), **options)
+        return screen.shows(renderer("html", BY_COMMAND["merge"])(vantages.SHAPES[name]), **options)
 
     return shown
 
@@ -30,7 +30,7 @@ def box(locator: Locator) -> dict[str, float]:
 
 
 @pytest.mark.parametrize("name", profiles.first(1, ["long", "few", "interrupted", "ready", "eight"]))
-def test_page_fits_every_screen_and_does_nothing_else(show: Show, name: str) -> None:
+def test_page_fits_every_screen_and_makes_no_request(show: Show, name: str) -> None:
     with show(name) as page:
         for width in (320, 768, 1280):
             page.set_viewport_size({"width": width, "height": 800})
@@ -42,7 +42,7 @@ def test_page_fits_every_screen_and_does_nothing_else(show: Show, name: str) -> 
 def test_filter_by_typing_and_clicking(show: Show) -> None:
     with show("broken") as page:
         rows, matches = page.locator(".keys [data-status]:visible"), page.get_by_role("status")
-        every = len(vantages.SHAPES["broken"].rows)
+        every = len(vantages.SHAPES["broken"].keys)
         expect(matches).to_have_text(f"{every} of {every} keys")
         page.get_by_label("failed", exact=False).check()
         assert [row.split()[0] for row in lines(rows)] == ["postgres.data_plane.direct_url", "kv.data_plane.url"]
@@ -63,17 +63,17 @@ def test_link_to_a_filtered_key_shows_it(show: Show) -> None:
         header = page.get_by_role("rowheader", name="kv.data_plane.url")
         expect(header).to_be_in_viewport()
         assert (
-            box(header)["y"] >= box(page.locator(".matrix thead"))["y"] + box(page.locator(".matrix thead"))["height"]
+            box(header)["y"] >= box(page.locator(".merged thead"))["y"] + box(page.locator(".merged thead"))["height"]
         )
 
 
 @pytest.mark.parametrize("viewport", profiles.first(1, [NARROW, {"width": 1000, "height": 700}]))
-def test_heads_stay_in_sight_while_the_table_scrolls(show: Show, viewport: dict[str, int]) -> None:
+def test_headers_stay_visible_while_the_table_scrolls(show: Show, viewport: dict[str, int]) -> None:
     with show("eight", viewport=viewport) as page:
         pane = page.get_by_role("region", name="Keys by vantage")
         pane.focus()
         corner, head, key = (
-            page.locator(f".matrix {each}") for each in ("thead th >> nth=0", "thead th >> nth=-2", "#key-40 th")
+            page.locator(f".merged {each}") for each in ("thead th >> nth=0", "thead th >> nth=-2", "#key-40 th")
         )
         expect(head).not_to_be_in_viewport()
         page.keyboard.press("ArrowRight")
@@ -96,22 +96,23 @@ cells => cells.every(cell => {
 
 
 @profiles.long
-def test_what_sticks_covers_what_passes_below(show: Show) -> None:
+def test_sticky_headers_are_opaque(show: Show) -> None:
     with show("broken") as page:
-        assert page.locator(".matrix thead th, .matrix th[scope=row]").evaluate_all(OPAQUE)
+        assert page.locator(".merged thead th, .merged th[scope=row]").evaluate_all(OPAQUE)
 
 
 @profiles.long
 def test_cell_that_does_not_count_is_muted(show: Show) -> None:
     with show("broken") as page:
-        row = page.locator(".matrix tr", has_text="kv.data_plane.url")
-        aside, counts = row.locator(".aside"), row.locator(".cell.fail:not(.aside)").first
+        row = page.locator(".merged tr", has_text="kv.data_plane.url")
+        aside, counts = row.locator(".not-counting"), row.locator(".cell.fail:not(.not-counting)").first
         color = "each => getComputedStyle(each.querySelector('.marked')).color"
         paper = "each => getComputedStyle(each).backgroundColor"
         assert aside.evaluate(color) != counts.evaluate(color)
         assert (aside.evaluate(paper), counts.evaluate(paper)) == ("rgb(255, 255, 255)", "rgb(253, 234, 236)")
-        assert aside.locator(".said").evaluate("each => getComputedStyle(each, '::before').content").startswith('"("')
-        expect(page.locator(".aside .unseen").first).to_have_text("there, does not count")
+        bracket = aside.locator(".cell-verdict").evaluate("each => getComputedStyle(each, '::before').content")
+        assert bracket.startswith('"("')
+        expect(page.locator(".not-counting .visually-hidden").first).to_have_text("there, does not count")
 
 
 @pytest.mark.parametrize("script", profiles.first(1, [True, False]))
@@ -125,7 +126,7 @@ def test_paper_shows_everything_and_no_controls(show: Show, script: bool) -> Non
             assert page.locator(everything).count() == page.locator(f"{everything}:visible").count() > 0
         for control in ("nav", "button", ".filter"):
             assert page.locator(f"{control}:visible").count() == 0
-        pane, table = box(page.locator(".pane")), box(page.locator(".matrix"))
+        pane, table = box(page.locator(".pane")), box(page.locator(".merged"))
         assert table["width"] <= pane["width"]
         assert table["height"] <= pane["height"]
 
@@ -150,12 +151,12 @@ TREE = """
         - row:
           - rowheader "laptop"
           - cell "not ready"
-  - region "What to mend":
+  - region "What to fix":
     - article "valkey.password-rejected"
   - region "Every key, from every vantage":
     - search "Filter the keys"
     - region "Keys by vantage":
-      - table "What each vantage says of each configuration key":
+      - table "The verdict of each vantage on each configuration key":
         - rowgroup:
           - row:
             - columnheader "Key"
@@ -173,7 +174,7 @@ TREE = """
 
 
 @pytest.mark.parametrize("viewport", profiles.first(1, [{"width": 1280, "height": 900}, NARROW]))
-def test_page_reads_out_in_order(show: Show, viewport: dict[str, int]) -> None:
+def test_accessibility_tree(show: Show, viewport: dict[str, int]) -> None:
     with show("few", viewport=viewport) as page:
         expect(page.locator("body")).to_match_aria_snapshot(TREE)
 

@@ -1,4 +1,4 @@
-"""The pictures of docs/images: taken by `scripts/screenshots`, small, shown, and of what they say."""
+"""The pictures of docs/images: `scripts/screenshots` makes them; they are small, used, and show the report."""
 
 import io
 from pathlib import Path
@@ -23,7 +23,7 @@ def test_picture_is_small(name: str) -> None:
     assert (pictures.FOLDER / name).stat().st_size < 300_000
 
 
-def test_pictures_are_of_the_report(browser: Browser) -> None:
+def test_pictures_show_the_report(browser: Browser) -> None:
     with browser.driven() as chromium:
         for name, red in FAILED.items():
             image = Image.open(
@@ -38,7 +38,7 @@ def test_pictures_are_of_the_report(browser: Browser) -> None:
             assert near > 300
 
 
-def test_mistakes_are_made_where_the_stack_is() -> None:
+def test_wrong_values_keep_the_addresses_of_the_stack() -> None:
     right = {
         "MISTLE_KV_DATA_PLANE_URL": "redis://:right@127.0.0.1:16379",
         "MISTLE_POSTGRES_DATA_PLANE_POOLED_URL": "postgres://a:b@127.0.0.1:16432/mistle",

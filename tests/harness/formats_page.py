@@ -9,7 +9,7 @@ from pathlib import Path
 
 from checks.core.check import Status
 from preflight.cli.options import parser
-from preflight.formats import DIFFERENCE, FORMATS, MATRIX
+from preflight.formats import BY_COMMAND, FORMATS, renderer
 from preflight.plan.resources import RESOURCES
 from preflight.saved.diff import diff
 from tests.harness.deployments import POOLER, REFUSED, REJECTED, deployment
@@ -45,13 +45,14 @@ def _diff() -> str:
         replace(each, facts=dict(each.facts) | {"version": 180001}) if each.kind == "postgres" else each
         for each in after.results
     )
-    return DIFFERENCE["text"](diff(kept("monday.json", before), kept("tuesday.json", replace(after, results=upgraded))))
+    change = diff(kept("monday.json", before), kept("tuesday.json", replace(after, results=upgraded)))
+    return renderer("text", BY_COMMAND["diff"])(change)
 
 
 EXAMPLES: Mapping[str, Callable[[], str]] = {
-    **{name: partial(FORMATS[name], EXAMPLE) for name in FORMATS},
+    **{name: partial(renderer(name), EXAMPLE) for name in FORMATS},
     "diff": _diff,
-    "merge": lambda: MATRIX["text"](SHAPES["few"]),
+    "merge": lambda: renderer("text", BY_COMMAND["merge"])(SHAPES["few"]),
     "help": parser().format_help,
 }
 

@@ -22,7 +22,7 @@ from preflight.cli.invocation import Invocation
 from preflight.cli.options import Options
 from preflight.cli.so_far import SoFar
 from preflight.config.schema.keys import KEYS, VERSION, Secrecy, key_of
-from preflight.formats import FORMATS
+from preflight.formats import FORMATS, renderer
 from preflight.plan.plan import Plan
 from preflight.report.model import Report
 from preflight.run.signals import Signals
@@ -177,7 +177,7 @@ def broken(places: Mapping[str, tuple[Layer, Callable[[], BaseException]]], *, a
 def texts(report: Report) -> dict[tuple[str, str], str]:
     """The report in every format and detail."""
     by_detail = {flag: replace(report, detail=detail) for flag, detail in DETAILS.items()}
-    return {(name, flag): FORMATS[name](shown) for name in FORMATS for flag, shown in by_detail.items()}
+    return {(name, flag): renderer(name)(shown) for name in FORMATS for flag, shown in by_detail.items()}
 
 
 def _variable(path: str, value: str) -> str:

@@ -23,7 +23,8 @@ from rich.terminal_theme import TerminalTheme
 from rich.text import Text
 
 import preflight
-from preflight import FORMATS, Report
+from preflight import Report
+from preflight.formats import renderer
 from preflight.output.wrapping import folded
 from tests.testbed.browser import Browser, browser_server
 
@@ -81,7 +82,7 @@ def page(report: Report, screen: Screen, scheme: Literal["light", "dark"]) -> by
 def terminal(report: Report, screen: Screen) -> bytes:
     """What `mistle-preflight -q` shows on a dark terminal of a hundred columns."""
     command = "$ mistle-preflight -q"
-    text = folded(FORMATS["text"](replace(report, detail=-1)), COLUMNS)
+    text = folded(renderer("text")(replace(report, detail=-1)), COLUMNS)
     console = Console(record=True, width=COLUMNS, file=io.StringIO(), force_terminal=True, color_system="truecolor")
     console.print(Text.from_ansi(f"{command}\n{text}"))
     inner = console.export_html(theme=DARK, inline_styles=True, code_format="<pre>{code}</pre>")
@@ -90,7 +91,7 @@ def terminal(report: Report, screen: Screen) -> bytes:
 
 def summary(report: Report, screen: Screen) -> bytes:
     """What GitHub shows below a step: the Markdown report, as GitHub's own parser renders it."""
-    shown = cmarkgfm.github_flavored_markdown_to_html(FORMATS["markdown"](report), Options.CMARK_OPT_UNSAFE)
+    shown = cmarkgfm.github_flavored_markdown_to_html(renderer("markdown")(report), Options.CMARK_OPT_UNSAFE)
     return _whole(screen, f"<body><article>{shown}</article></body>", GITHUB)
 
 

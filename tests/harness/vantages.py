@@ -5,7 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from preflight.formats import FORMATS
+from preflight.formats import renderer
 from preflight.plan.resources import RESOURCES
 from preflight.report.model import Report
 from preflight.saved.merge import MergedReport, merge
@@ -18,7 +18,7 @@ def kept(name: str, report: Report, *, infix: str = "") -> SavedReport:
     """The report as it is read back from the file in which it was kept; with names that are longer by the infix."""
     with TemporaryDirectory() as folder:
         file = Path(folder) / "report.json"
-        text = FORMATS["json"](report).replace("_plane.", f"_plane.{infix}")
+        text = renderer("json")(report).replace("_plane.", f"_plane.{infix}")
         file.write_text(text.replace(" the ", f" {infix}the "))
         return read(file, name)
 

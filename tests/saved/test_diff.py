@@ -1,4 +1,4 @@
-"""What changed between two reports of real runs, and whether the later one is worse."""
+"""The difference between two reports of real runs, and whether the later one is worse."""
 
 import json
 import subprocess
@@ -60,7 +60,7 @@ def test_fixed_failure_is_not_worse(right: Path, refused: Path) -> None:
     assert (found.new, found.still, found.exit_code) == ((), (), 0)
 
 
-def test_failure_that_moved_up_is_still_one(tmp_path: Path, refused: Path) -> None:
+def test_failure_on_a_higher_layer_is_still_failing(tmp_path: Path, refused: Path) -> None:
     with valkey_server(requirepass="secret") as server:
         rejected = kept(tmp_path, "rejected", {URL: server.url("nonsense")}, only="kv.*")
     found = compared(refused, rejected)
@@ -74,7 +74,7 @@ def test_same_failure_has_no_past(refused: Path) -> None:
     assert problem.was == ()
 
 
-def test_what_was_not_checked_again_is_not_fixed(tmp_path: Path, refused: Path, valkey: Valkey) -> None:
+def test_problem_that_was_not_checked_again_is_not_fixed(tmp_path: Path, refused: Path, valkey: Valkey) -> None:
     (port,) = closed_ports(1)
     changes = {URL: valkey.url(), "email.smtp.host": "127.0.0.1", "email.smtp.port": port}
     mail = kept(tmp_path, "mail", changes, only=["smtp"])
@@ -104,7 +104,7 @@ def test_changed_facts(tmp_path: Path, right: Path) -> None:
     )
 
 
-def test_warnings_count_where_they_are_asked_for(tmp_path: Path, right: Path) -> None:
+def test_warnings_count_with_level_warn(tmp_path: Path, right: Path) -> None:
     with valkey_server(maxmemory="100mb", maxmemory_policy="allkeys-lru") as server:
         evicting = kept(tmp_path, "evicting", {URL: server.url()}, only="kv.*")
     assert compared(right, evicting).new == ()

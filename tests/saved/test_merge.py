@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from checks.core.check import Status
-from preflight.formats import FORMATS, MATRIX
+from preflight.formats import BY_COMMAND, renderer
 from preflight.saved.merge import MergedKey, MergedReport, merge
 from preflight.saved.reader import read
 from tests.harness import profiles
@@ -28,19 +28,19 @@ MAIL = "email.smtp.host"
 
 @pytest.fixture
 def right(tmp_path: Path, valkey: Valkey) -> Path:
-    """The gateway's own report, in which its Valkey answers."""
+    """The gateway's own report: it reaches its Valkey."""
     return needed_by_two(kept(tmp_path, "right", {URL: valkey.url()}, only="kv.*", service=GATEWAY))
 
 
 @pytest.fixture
 def refused(tmp_path: Path) -> Path:
-    """The operator's report: from here no Valkey can be reached."""
+    """The operator's report: Valkey cannot be reached from this vantage."""
     (port,) = closed_ports(1)
     return needed_by_two(kept(tmp_path, "laptop", {URL: f"redis://127.0.0.1:{port}"}, only="kv.*"))
 
 
 def needed_by_two(file: Path) -> Path:
-    """The same report of a Mistle whose data-plane API needs Valkey too."""
+    """The same report, with a data-plane API that needs Valkey too."""
     document = json.loads(file.read_text())
     document["checks"][-1]["services"] = [API, GATEWAY]
     return changed(file, file.stem, checks=document["checks"])
@@ -50,8 +50,8 @@ def merged(*files: Path, level: Status = Status.FAIL) -> MergedReport:
     return merge(tuple(read(file, file.stem) for file in files), level)
 
 
-def row(matrix: MergedReport, key: str = URL) -> MergedKey:
-    return next(row for row in matrix.rows if row.key == key)
+def row(report: MergedReport, key: str = URL) -> MergedKey:
+    return next(row for row in report.keys if row.key == key)
 
 
 def preflight(*arguments: object) -> subprocess.CompletedProcess[str]:
@@ -60,52 +60,52 @@ def preflight(*arguments: object) -> subprocess.CompletedProcess[str]:
 
 
 def test_every_key_has_a_row_and_every_vantage_a_cell(right: Path, refused: Path) -> None:
-    matrix = merged(right, refused)
-    assert [each.key for each in matrix.rows] == [verdict.key for verdict in read(right).keys]
-    assert {len(each.cells) for each in matrix.rows} == {2}
-    assert row(matrix).services == (API, GATEWAY)
+    report = merged(right, refused)
+    assert [each.key for each in report.keys] == [verdict.key for verdict in read(right).keys]
+    assert {len(each.cells) for each in report.keys} == {2}
+    assert row(report).services == (API, GATEWAY)
 
 
-def test_failure_where_nobody_needs_the_key_does_not_count(right: Path, refused: Path) -> None:
-    matrix = merged(right, refused, changed(right, "api", service=API))
-    assert [cell.counts for cell in row(matrix).cells if cell][:2] == [True, False]
-    assert (row(matrix).status, matrix.ready, matrix.troubles) == (Status.OK, True, ())
+def test_failure_of_a_key_that_is_not_needed_there_does_not_count(right: Path, refused: Path) -> None:
+    report = merged(right, refused, changed(right, "api", service=API))
+    assert [cell.counts for cell in row(report).cells if cell][:2] == [True, False]
+    assert (row(report).status, report.ready, report.problems) == (Status.OK, True, ())
 
 
 def test_whole_deployment_counts_for_services_without_a_report(right: Path, refused: Path) -> None:
-    matrix = merged(right, refused)  # the data-plane API needs Valkey too, and has no report of its own
-    assert API in row(matrix).services
-    assert (row(matrix).status, matrix.exit_code) == (Status.FAIL, 1)
-    (trouble,) = matrix.troubles
-    assert (trouble.finding.id, trouble.finding.fields, trouble.vantages) == ("network.refused", (URL,), ("laptop",))
+    report = merged(right, refused)  # the data-plane API needs Valkey too, and has no report of its own
+    assert API in row(report).services
+    assert (row(report).status, report.exit_code) == (Status.FAIL, 1)
+    (problem,) = report.problems
+    assert (problem.finding.id, problem.finding.fields, problem.vantages) == ("network.refused", (URL,), ("laptop",))
 
 
 def test_failure_where_the_service_runs_counts(tmp_path: Path, valkey: Valkey) -> None:
     (port,) = closed_ports(1)
     here = kept(tmp_path, "laptop", {URL: valkey.url()}, only="kv.*")
     there = kept(tmp_path, "gateway", {URL: f"redis://127.0.0.1:{port}"}, only="kv.*", service=GATEWAY)
-    matrix = merged(here, there)
-    assert (row(matrix).status, matrix.ready) == (Status.FAIL, False)
-    assert matrix.troubles[0].vantages == ("gateway",)
+    report = merged(here, there)
+    assert (row(report).status, report.ready) == (Status.FAIL, False)
+    assert report.problems[0].vantages == ("gateway",)
 
 
 def test_one_of_two_nodes_fails(right: Path, refused: Path) -> None:
     node = changed(refused, "node-b", service=GATEWAY)
-    matrix = merged(right, node)
-    assert row(matrix).status is Status.FAIL
-    assert matrix.troubles[0].vantages == ("node-b",)
+    report = merged(right, node)
+    assert row(report).status is Status.FAIL
+    assert report.problems[0].vantages == ("node-b",)
 
 
-def test_service_that_does_not_need_the_key_is_not_heard(right: Path, refused: Path) -> None:
+def test_report_of_a_service_that_does_not_need_the_key_does_not_count(right: Path, refused: Path) -> None:
     other = changed(refused, "other", service="dashboard")
-    matrix = merged(right, other)
-    assert (row(matrix).status, matrix.troubles) == (Status.OK, ())
+    report = merged(right, other)
+    assert (row(report).status, report.problems) == (Status.OK, ())
 
 
-def test_same_failure_of_several_vantages_is_told_once(refused: Path) -> None:
+def test_same_failure_at_several_vantages_is_reported_once(refused: Path) -> None:
     nodes = [changed(refused, f"node-{name}", service=GATEWAY) for name in "abc"]
-    (trouble,) = merged(*nodes).troubles
-    assert trouble.vantages == ("node-a", "node-b", "node-c")
+    (problem,) = merged(*nodes).problems
+    assert problem.vantages == ("node-a", "node-b", "node-c")
 
 
 def test_services_without_a_report_are_named(right: Path, refused: Path) -> None:
@@ -118,9 +118,9 @@ def test_proof_at_one_vantage_is_enough(tmp_path: Path, right: Path, valkey: Val
     (port,) = closed_ports(1)
     changes = {URL: valkey.url(), MAIL: "127.0.0.1", "email.smtp.port": port}
     worker = kept(tmp_path, "worker", changes, only=["smtp"], service=WORKER)
-    matrix = merged(right, worker)
-    assert row(matrix).status is Status.OK
-    assert row(matrix, MAIL).status is Status.FAIL
+    report = merged(right, worker)
+    assert row(report).status is Status.OK
+    assert row(report, MAIL).status is Status.FAIL
 
 
 def test_error_of_the_configuration_counts_wherever_it_is_read(tmp_path: Path, right: Path, valkey: Valkey) -> None:
@@ -131,21 +131,21 @@ def test_error_of_the_configuration_counts_wherever_it_is_read(tmp_path: Path, r
         only="services.dashboard",
         service="dashboard",
     )
-    matrix = merged(right, broken)
-    assert row(matrix, "global.env").status is Status.FAIL
-    assert not matrix.ready
+    report = merged(right, broken)
+    assert row(report, "global.env").status is Status.FAIL
+    assert not report.ready
 
 
-def test_interrupted_vantage_leaves_nothing_ready(right: Path) -> None:
+def test_interrupted_vantage_is_not_ready(right: Path) -> None:
     document = json.loads(right.read_text())
     document["checks"][0]["findings"] = [
         document["checks"][0]["findings"][0] | {"id": "run.interrupted", "status": "skip", "keys": []}
     ]
-    matrix = merged(right, changed(right, "cut", ready=False, checks=document["checks"]))
-    assert (matrix.incomplete, matrix.exit_code) == (("cut",), 1)
+    report = merged(right, changed(right, "cut", ready=False, checks=document["checks"]))
+    assert (report.incomplete, report.exit_code) == (("cut",), 1)
 
 
-def test_warnings_count_where_they_are_asked_for(tmp_path: Path) -> None:
+def test_warnings_count_with_level_warn(tmp_path: Path) -> None:
     with valkey_server(maxmemory="100mb", maxmemory_policy="allkeys-lru") as server:
         evicting = kept(tmp_path, "evicting", {URL: server.url()}, only="kv.*", service=GATEWAY)
     assert merged(evicting).ready
@@ -209,7 +209,7 @@ def test_file_whose_name_has_an_equals_sign(tmp_path: Path, right: Path) -> None
 @pytest.fixture
 def many(tmp_path: Path) -> list[str]:
     """The names of 200 reports of 100 keys."""
-    document = json.loads(FORMATS["json"](deployment(BROKEN)))
+    document = json.loads(renderer("json")(deployment(BROKEN)))
     key = document["keys"][0]
     document["keys"] += [key | {"key": f"global.{n}"} for n in range(100 - len(document["keys"]))]
     files = [tmp_path / f"{n}.json" for n in range(200)]
@@ -218,7 +218,7 @@ def many(tmp_path: Path) -> list[str]:
     return [str(file) for file in files]
 
 
-@pytest.mark.parametrize("name", profiles.first(1, MATRIX))
+@pytest.mark.parametrize("name", profiles.first(1, BY_COMMAND["merge"]))
 def test_many_reports_are_merged_in_little_memory(many: list[str], name: str) -> None:
     ended = run("merge", *many, "-f", name, code=LEAN)
     assert (ended.code, ended.stderr) == (1, b"")
@@ -226,25 +226,25 @@ def test_many_reports_are_merged_in_little_memory(many: list[str], name: str) ->
 
 
 def grows_as_expected(work: Callable[[int], object], small: int) -> bool:
-    """Whether four times as much takes at most five times the processor time; other processes may disturb once."""
+    """True if four times the input takes at most five times the processor time, in one of five attempts."""
 
-    def took(size: int) -> float:
+    def seconds(size: int) -> float:
         gc.collect()
-        begun = time.process_time()
+        start = time.process_time()
         work(size)
-        return time.process_time() - begun
+        return time.process_time() - start
 
-    gc.disable()  # it would look through all that other tests have left
+    gc.disable()  # it would also search the objects of other tests
     try:
         work(2)
-        return any(took(4 * small) <= 5 * took(small) for _ in range(5))
+        return any(seconds(4 * small) <= 5 * seconds(small) for _ in range(5))
     finally:
         gc.enable()
 
 
 def test_time_grows_with_the_number_of_reports(many: list[str]) -> None:
     def work(count: int) -> None:
-        MATRIX["json"](merge(tuple(read(Path(file), file) for file in many[:count])))
+        renderer("json", BY_COMMAND["merge"])(merge(tuple(read(Path(file), file) for file in many[:count])))
 
     assert grows_as_expected(work, 25)
 

@@ -1,4 +1,4 @@
-"""Reports read back: what is not one is one clear line, and what is in one is not trusted."""
+"""How saved reports are read: an invalid file gives one clear line, and the content of a report is not trusted."""
 
 import json
 import os
@@ -30,7 +30,7 @@ def test_everything_is_read_back(saved: Path) -> None:
     assert [finding.id for finding in report.results[1].findings if finding.hint] == ["network.refused"]
 
 
-def test_report_of_before_facts_and_services(saved: Path) -> None:
+def test_report_of_a_version_without_facts_and_services(saved: Path) -> None:
     document = json.loads(saved.read_text())
     for check in document["checks"]:
         del check["facts"], check["services"]
@@ -51,7 +51,7 @@ def test_report_of_before_facts_and_services(saved: Path) -> None:
         (b'{"schema": "\x1b[31m"}', "is not"),
     ],
 )
-def test_what_is_no_report_is_one_clear_line(tmp_path: Path, content: bytes, words: str) -> None:
+def test_invalid_file_gives_one_clear_line(tmp_path: Path, content: bytes, words: str) -> None:
     file = tmp_path / "other.json"
     file.write_bytes(content)
     with pytest.raises(SavedReportError, match=r"other\.json") as raised:
@@ -61,7 +61,7 @@ def test_what_is_no_report_is_one_clear_line(tmp_path: Path, content: bytes, wor
     assert "\x1b" not in str(raised.value)
 
 
-def test_member_that_is_wrong_is_named(saved: Path) -> None:
+def test_invalid_member_is_named(saved: Path) -> None:
     document = json.loads(saved.read_text())
     document["checks"][1]["findings"][0]["layer"] = "roof"
     saved.write_text(json.dumps(document))
@@ -70,12 +70,12 @@ def test_member_that_is_wrong_is_named(saved: Path) -> None:
 
 
 @pytest.mark.parametrize("place", ["/nowhere/at/all.json", "/", "/dev/zero", "a\0b"])
-def test_place_that_cannot_be_read(place: str) -> None:
+def test_unreadable_file(place: str) -> None:
     with pytest.raises(SavedReportError):
         read(Path(place))
 
 
-def test_words_of_a_report_are_made_inert(saved: Path) -> None:
+def test_texts_of_a_report_are_cleaned(saved: Path) -> None:
     document = json.loads(saved.read_text())
     document["checks"][1]["findings"][0]["message"] = "\x1b]52;c;aGk=\x07 \u202eevil\n::error::x"
     saved.write_text(json.dumps(document))
@@ -83,7 +83,7 @@ def test_words_of_a_report_are_made_inert(saved: Path) -> None:
     assert message == "evil ::error::x"
 
 
-def test_cli_says_what_is_wrong_and_2(tmp_path: Path) -> None:
+def test_cli_reports_the_error_and_exits_with_2(tmp_path: Path) -> None:
     (tmp_path / "no.json").write_text("{}")
     command = [
         sys.executable,
@@ -104,7 +104,7 @@ NUMBERS = ("1e999", "-1e999", "NaN", "Infinity", "1e300", "1" * 400, "-1")
 
 @pytest.mark.parametrize("number", NUMBERS)
 @pytest.mark.parametrize("place", ["run", "check", "finding"])
-def test_number_of_seconds_that_is_none(saved: Path, place: str, number: str) -> None:
+def test_invalid_number_of_seconds(saved: Path, place: str, number: str) -> None:
     document = json.loads(saved.read_text())
     where = {"run": document, "check": document["checks"][1], "finding": document["checks"][1]["findings"][0]}
     where[place]["seconds"] = "HERE"
@@ -114,7 +114,7 @@ def test_number_of_seconds_that_is_none(saved: Path, place: str, number: str) ->
 
 
 @pytest.mark.parametrize("number", ["1e999", "NaN"])
-def test_fact_that_is_no_json(saved: Path, number: str) -> None:
+def test_fact_that_json_does_not_allow(saved: Path, number: str) -> None:
     document = json.loads(saved.read_text())
     document["checks"][1]["facts"] = {"here": "HERE"}
     saved.write_text(json.dumps(document).replace('"HERE"', number))
@@ -146,8 +146,8 @@ WRONG = {
 
 
 @pytest.mark.parametrize("case", WRONG)
-def test_pattern_ends_where_the_text_ends_for_every_reader(saved: Path, case: str) -> None:
-    """Python lets ``$`` match before a line break, JavaScript does not."""
+def test_patterns_match_to_the_end_of_the_text(saved: Path, case: str) -> None:
+    """In Python ``$`` matches before a line break, in JavaScript it does not."""
     document = json.loads(saved.read_text())
     SCHEMA.validate(document)
     WRONG[case](document)

@@ -1,1 +1,1 @@
-"""What changed between two reports."""
+"""The difference between two reports."""

@@ -1,14 +1,15 @@
-"""The difference for machines. Additions are compatible, renames are not."""
+"""The difference as JSON. A new version may add members, and renames none."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from preflight.formats.shared.documents import finding_members, to_json
+from preflight.formats.shared.documents import finding_members, report_members, to_json
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from preflight.saved.diff import ChangedProblem, Difference
-    from preflight.saved.reader import SavedReport
 
 SCHEMA = "mistle-preflight-diff/1"
 
@@ -18,12 +19,12 @@ def render(difference: Difference) -> str:
     document = {
         "schema": SCHEMA,
         "worse": difference.worse,
-        "before": _report(difference.before),
-        "after": _report(difference.after),
-        "new": [_problem(each) for each in difference.new],
-        "fixed": [_problem(each) for each in difference.fixed],
-        "still": [_problem(each) for each in difference.still],
-        "unchecked": [_problem(each) for each in difference.unchecked],
+        "before": report_members(difference.before),
+        "after": report_members(difference.after),
+        "new": _problems(difference.new),
+        "fixed": _problems(difference.fixed),
+        "still": _problems(difference.still),
+        "unchecked": _problems(difference.unchecked),
         "unproven": difference.unproven,
         "facts": [
             {"check": change.check, "fact": change.fact, "before": change.before, "after": change.after}
@@ -33,19 +34,5 @@ def render(difference: Difference) -> str:
     return to_json(document)
 
 
-def _report(document: SavedReport) -> dict[str, object]:
-    return {
-        "name": document.name,
-        "ready": document.ready,
-        "stage": document.stage,
-        "service": document.service,
-        "started_at": document.started_at,
-    }
-
-
-def _problem(problem: ChangedProblem) -> dict[str, object]:
-    return {
-        "check": problem.check,
-        **finding_members(problem.finding),
-        "was": problem.was,
-    }
+def _problems(problems: Iterable[ChangedProblem]) -> list[dict[str, object]]:
+    return [{"check": each.check, **finding_members(each.finding), "was": each.was} for each in problems]

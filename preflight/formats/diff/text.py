@@ -1,11 +1,11 @@
-"""The difference for whoever compares two runs: what got worse comes last, where the eye is."""
+"""The difference for a terminal. What is worse comes last, where it stays on the screen."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
 from checks.core.check import Status
-from preflight.formats.shared.ansi import color, marked
+from preflight.formats.shared.ansi import color, marked, problem_lines
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def render(difference: Difference) -> str:
-    """Both reports, what changed, and the verdict."""
+    """Both reports, the differences, and the verdict."""
     parts = [
         [_report("before", difference.before), _report("after ", difference.after)],
         _section("changed", _facts(difference)),
@@ -28,24 +28,23 @@ def render(difference: Difference) -> str:
     return "\n\n".join("\n".join(part) for part in parts if part) + "\n"
 
 
-def _report(role: str, document: SavedReport) -> str:
-    ready = "ready" if document.ready else "not ready"
-    return " · ".join(
-        filter(None, (f"{role}  {document.name}", document.started_at, document.stage, document.service, ready))
-    )
+def _report(role: str, report: SavedReport) -> str:
+    ready = "ready" if report.ready else "not ready"
+    parts = (f"{role}  {report.name}", report.started_at, report.stage, report.service, ready)
+    return " · ".join(filter(None, parts))
 
 
 def _section(title: str, lines: Iterator[str]) -> list[str]:
-    found = list(lines)
-    return [color("1", title), *found] if found else []
+    listed = list(lines)
+    return [color("1", title), *listed] if listed else []
 
 
 def _facts(difference: Difference) -> Iterator[str]:
     for change in difference.facts:
-        yield f"  {change.check}  {change.fact}: {_known(change.before)} → {_known(change.after)}"
+        yield f"  {change.check}  {change.fact}: {_value(change.before)} → {_value(change.after)}"
 
 
-def _known(value: object) -> str:
+def _value(value: object) -> str:
     return "not known" if value is None else str(value)
 
 
@@ -57,13 +56,9 @@ def _unproven(difference: Difference) -> Iterator[str]:
 
 
 def _problem(problem: ChangedProblem) -> Iterator[str]:
-    yield marked(problem.finding.status, _title(problem))
-    if problem.was:
-        yield f"      was {', '.join(problem.was)}"
-    yield from (f"      {key}" for key in problem.finding.fields)
-    yield f"      {problem.finding.message}"
-    if problem.finding.hint:
-        yield f"      → {problem.finding.hint}"
+    finding = problem.finding
+    was = (f"was {', '.join(problem.was)}",) if problem.was else ()
+    return problem_lines(finding, (problem.check, finding.layer), (*was, *finding.fields))
 
 
 def _title(problem: ChangedProblem) -> str:
@@ -71,6 +66,6 @@ def _title(problem: ChangedProblem) -> str:
 
 
 def _verdict(difference: Difference) -> str:
-    word = color("1;31", "WORSE") if difference.worse else color("1;32", "NOT WORSE")
+    verdict = color("1;31", "WORSE") if difference.worse else color("1;32", "NOT WORSE")
     counts = f"{len(difference.new)} new, {len(difference.still)} still failing, {len(difference.fixed)} fixed"
-    return f"{word} · {counts}"
+    return f"{verdict} · {counts}"

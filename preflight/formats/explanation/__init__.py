@@ -1,1 +1,1 @@
-"""What findings mean."""
+"""Entries of the catalogue of findings."""

@@ -1,4 +1,4 @@
-"""Entries of the catalogue for machines: one, or a list. Additions are compatible, renames are not."""
+"""Entries of the catalogue as JSON: one, or a list. A new version may add members, and renames none."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a finding means, for a terminal."""
+"""Entries of the catalogue for a terminal."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ if TYPE_CHECKING:
 
 
 def render(explanation: Explanation) -> str:
-    """One entry in full, or one line each."""
+    """One entry in full, or a list with a line for each."""
     return _listing(explanation.entries) if explanation.listed else paragraph(explanation.entries[0])
 
 
 def paragraph(entry: Entry) -> str:
-    """What it means, what it looked like once, and the remedy."""
+    """One entry: its meaning, an example and the remedy."""
     return "\n".join(_lines(entry)) + "\n"
 
 
@@ -32,7 +32,7 @@ def _lines(entry: Entry) -> Iterator[str]:
     yield cause.id
     yield f"  {cause.means}"
     yield ""
-    yield f"  rung      {entry.rung.strip('`')}"
+    yield f"  layer     {entry.layer.strip('`')}"
     yield f"  verdict   {cause.status}"
     yield f"  blames    {entry.blames}"
     yield f"  found by  {', '.join(entry.kinds) or 'the run itself'}"

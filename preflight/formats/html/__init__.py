@@ -1,4 +1,4 @@
-"""One page that needs nothing else: the deployment as a map, what to mend, and every key. For people."""
+"""The report as one HTML page, for people: a map of the deployment, what to fix, and every key."""
 
 from __future__ import annotations
 

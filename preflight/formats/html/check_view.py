@@ -1,4 +1,4 @@
-"""The climb of a check as the page shows it: rungs, each with all that was found on it."""
+"""The layers of a check as the page shows them, each with all its findings."""
 
 from __future__ import annotations
 
@@ -16,40 +16,37 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class RungView:
-    """One rung of a climb."""
+class LayerView:
+    """One layer of a check, with its findings."""
 
-    layer: Layer
+    name: Layer
     findings: tuple[Finding, ...]
 
     @property
     def status(self) -> Status:
-        """The worst of its findings."""
         return max(finding.status for finding in self.findings)
 
     @property
     def seconds(self) -> float:
-        """How long it took."""
         return max(finding.seconds for finding in self.findings)
 
     @property
     def reason(self) -> str:
-        """Why it was not tried."""
         return next(finding.message for finding in self.findings if finding.status is Status.SKIP)
 
 
 @dataclass(frozen=True)
 class CheckView:
-    """One result, by its number."""
+    """One result, with its number on the page."""
 
     number: int
     result: Result
 
     @property
-    def rungs(self) -> tuple[RungView, ...]:
-        """The lowest first."""
-        found = {layer: [each for each in self.result.findings if each.layer == layer] for layer in Layer}
-        return tuple(RungView(layer, tuple(findings)) for layer, findings in found.items() if findings)
+    def layers(self) -> tuple[LayerView, ...]:
+        """The layers that have findings, the lowest first."""
+        by_layer = {layer: [each for each in self.result.findings if each.layer == layer] for layer in Layer}
+        return tuple(LayerView(layer, tuple(findings)) for layer, findings in by_layer.items() if findings)
 
 
 def by_kind(checks: Iterable[CheckView]) -> Mapping[str, list[CheckView]]:

@@ -1,4 +1,4 @@
-"""A page as one document that needs nothing else: its template, with its style and its script in it."""
+"""Renders a page as one document, with its style and its script in it: it needs no other file."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _FOLDER = Path(__file__).parent
 
 
 def document(template: str, page: object, *styles: str) -> str:
-    """One HTML document, of what the template asks the page for. It fetches nothing and runs no script but its own."""
+    """Render the template with ``page``. The document fetches nothing, and its policy allows only its own script."""
     style, script = "".join(map(_text, styles)), _text("page.js")
     policy = (
         "default-src 'none'",
@@ -26,8 +26,8 @@ def document(template: str, page: object, *styles: str) -> str:
         "base-uri 'none'",
         "form-action 'none'",
     )
-    found = _environment().get_template(template)
-    return found.render(page=page, style=style, script=script, policy="; ".join(policy)) + "\n"
+    loaded = _environment().get_template(template)
+    return loaded.render(page=page, style=style, script=script, policy="; ".join(policy)) + "\n"
 
 
 @cache
@@ -40,12 +40,12 @@ def _environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {"breakable": breakable, "duration": duration, "word": _word}
+    environment.filters |= {"breakable": breakable, "duration": duration, "status_name": _status_name}
     return environment
 
 
-def _word(status: Status | str) -> str:
-    """What a status is called in the report for the terminal."""
+def _status_name(status: Status | str) -> str:
+    """The name of a status, as in the report for a terminal."""
     return STYLES[status if isinstance(status, Status) else Status[status.upper()]].counted
 
 
@@ -55,5 +55,5 @@ def _text(name: str) -> str:
 
 
 def _hash(text: str) -> str:
-    """The source expression that lets one inline text through."""
+    """The source expression of the policy that allows this inline text."""
     return f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}'"

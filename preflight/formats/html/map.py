@@ -1,4 +1,4 @@
-"""What the map is drawn from: the deployment's services, what they use, and a wire for each use, each in its place.
+"""The parts of the map: the services of the deployment, its resources, and the connections between them.
 
 Lengths are in units of the SVG's view box.
 """
@@ -15,17 +15,17 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Shape:
-    """The measures of a picture. ``kinds``: the width of the column for their names; 0: they stand above their rows."""
+    """The measures of a map. ``kinds``: the width of the column for their names; 0: the names are above the rows."""
 
     name: str
     width: int
     service: int  # the width of a service
-    resources: int  # where they begin
+    resources: int  # the left edge of the resources
     kinds: int
-    names: int  # how many characters of a resource's name there is room for
-    targets: int  # the same of its target; 0: it is not shown
-    services: int  # the same of a service's name, whose plane is said above it
-    pitch: int  # from one resource to the next
+    names: int  # the longest name of a resource, in characters
+    targets: int  # the longest target of a resource, in characters; 0: targets are not shown
+    services: int  # the longest name of a service, in characters
+    pitch: int  # the distance from one resource to the next
     card: int  # the height of a service
 
 
@@ -37,7 +37,7 @@ PAD, HEAD, GAP = 10, 26, 8
 
 @dataclass(frozen=True)
 class Panel:
-    """What belongs together: a plane, or a kind."""
+    """The background of a group: of a plane's services, or of a kind's resources."""
 
     label: str
     x: float
@@ -48,23 +48,22 @@ class Panel:
 
 @dataclass(frozen=True)
 class Service:
-    """A service, and how many of what it uses has which status."""
+    """A service. ``counts``: the number of its resources of each status, the worst first."""
 
     number: int
     name: str
     label: str
     y: float
-    tally: tuple[tuple[Status, int], ...]
+    counts: tuple[tuple[Status, int], ...]
 
     @property
     def status(self) -> Status:
-        """The worst of what it uses."""
-        return self.tally[0][0]
+        return self.counts[0][0]
 
 
 @dataclass(frozen=True)
 class MapResource:
-    """What a check is about. ``check`` is its number; ``connect`` the seconds of that rung, where it was climbed."""
+    """The target of a check. ``check`` is the number of the check; ``connect`` the seconds of that layer, if it ran."""
 
     check: int
     result: Result
@@ -72,12 +71,12 @@ class MapResource:
     target: str
     y: float
     connect: float | None
-    share: float  # of the slowest check's seconds
+    share: float  # its seconds, as a part of those of the slowest check
 
 
 @dataclass(frozen=True)
-class Wire:
-    """One use of a resource by a service."""
+class Connection:
+    """A line from a service to a resource that it uses."""
 
     service: Service
     resource: MapResource
@@ -85,13 +84,12 @@ class Wire:
 
     @property
     def status(self) -> Status:
-        """The worst finding of the check."""
         return self.resource.result.status
 
 
 @dataclass(frozen=True)
 class Map:
-    """The picture. Wires come in the order in which they are drawn: the worst last, on top."""
+    """The map. Connections are in the order in which they are drawn: the worst last, on top."""
 
     shape: Shape
     height: float
@@ -99,14 +97,14 @@ class Map:
     kinds: tuple[Panel, ...]
     services: tuple[Service, ...]
     resources: tuple[MapResource, ...]
-    wires: tuple[Wire, ...]
+    connections: tuple[Connection, ...]
 
     @property
     def statuses(self) -> tuple[Status, ...]:
-        """Those that occur, the worst first."""
+        """The statuses that occur, the worst first."""
         return tuple(sorted({resource.result.status for resource in self.resources}, reverse=True))
 
-    def wires_of(self, service: Service) -> list[Wire]:
-        """What it uses, the worst first."""
-        wires = [wire for wire in self.wires if wire.service is service]
-        return sorted(wires, key=lambda wire: (-wire.status, wire.resource.check))
+    def connections_of(self, service: Service) -> list[Connection]:
+        """The connections of a service, the worst first."""
+        connections = [connection for connection in self.connections if connection.service is service]
+        return sorted(connections, key=lambda connection: (-connection.status, connection.resource.check))

@@ -1,6 +1,6 @@
-"""Where everything of the map is: services to the left, by plane; what they use to the right, by kind; wires between.
+"""Lays out the map: services to the left, by plane; resources to the right, by kind; connections between them.
 
-The same report gives the same picture.
+The same report gives the same map.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from checks.core.check import Layer
 from preflight.formats.html.check_view import by_kind
-from preflight.formats.html.map import GAP, HEAD, PAD, Map, MapResource, Panel, Service, Shape, Wire
+from preflight.formats.html.map import GAP, HEAD, PAD, Connection, Map, MapResource, Panel, Service, Shape
 from preflight.formats.html.text import fit_end, fit_middle
 from preflight.services import SERVICES
 
@@ -29,13 +29,13 @@ _PLANES = (
 
 
 def draw(checks: Sequence[CheckView], service: str | None, shape: Shape) -> Map:
-    """The picture of what the checks are about; with a service, as that one alone sees it."""
+    """The map of the resources of these checks; with ``service``, only as this service uses them."""
     drawn = [check for check in checks if check.result.kind != "config"]
     users = {check.number: (service,) if service else check.result.services for check in drawn}
     kinds, resources = _resources(drawn, shape)
     planes, services = _services(users, resources, shape, _bottom(kinds))
-    wires = _wires(services, resources, users, shape)
-    return Map(shape, max(_bottom(kinds), _bottom(planes)), planes, kinds, services, resources, wires)
+    connections = _connections(services, resources, users, shape)
+    return Map(shape, max(_bottom(kinds), _bottom(planes)), planes, kinds, services, resources, connections)
 
 
 def _bottom(panels: Sequence[Panel]) -> float:
@@ -73,7 +73,7 @@ def _resource(check: CheckView, slowest: float, y: float, shape: Shape) -> MapRe
 def _services(
     users: Mapping[int, Sequence[str]], resources: tuple[MapResource, ...], shape: Shape, height: float
 ) -> tuple[tuple[Panel, ...], tuple[Service, ...]]:
-    """Planes, spread over the height of the resources, or as far as they need."""
+    """Panels and services, spread over the height of the resources; higher if they need more."""
     groups = [(plane, list(names)) for plane, names in groupby(_in_order(users), _plane)]
     needs = [HEAD + len(names) * (shape.card + GAP) - GAP + PAD for _, names in groups]
     panels: list[Panel] = []
@@ -81,23 +81,23 @@ def _services(
     for ((prefix, label), names), need, top in zip(groups, needs, _spread(needs, height), strict=True):
         panels.append(Panel(label, 0, top, shape.service + 2 * PAD, need))
         for row, name in enumerate(names):
-            tally = Counter(each.result.status for each in resources if name in users[each.check])
+            counts = Counter(each.result.status for each in resources if name in users[each.check])
             services.append(
                 Service(
                     number=len(services) + 1,
                     name=name,
                     label=fit_end(name if len(name) <= shape.services else name.removeprefix(prefix), shape.services),
                     y=top + HEAD + row * (shape.card + GAP),
-                    tally=tuple(sorted(tally.items(), reverse=True)),
+                    counts=tuple(sorted(counts.items(), reverse=True)),
                 )
             )
     return tuple(panels), tuple(services)
 
 
 def _in_order(users: Mapping[int, Sequence[str]]) -> list[str]:
-    """Every service that uses something, by plane; those that this version does not know come last."""
-    met = dict.fromkeys(name for names in users.values() for name in names)
-    names = [*(name for name in SERVICES if name in met), *(name for name in met if name not in SERVICES)]
+    """Every service that uses a resource, by plane; names that this version does not have come last."""
+    used = dict.fromkeys(name for names in users.values() for name in names)
+    names = [*(name for name in SERVICES if name in used), *(name for name in used if name not in SERVICES)]
     return sorted(names, key=lambda name: _PLANES.index(_plane(name)))
 
 
@@ -106,7 +106,7 @@ def _plane(name: str) -> tuple[str, str]:
 
 
 def _spread(needs: Sequence[float], height: float) -> Iterator[float]:
-    """Where each begins, for equal space above, between and below; where there is none, they need more than height."""
+    """The top of each panel, with equal space above, between and below; if there is no space, beyond ``height``."""
     space = max(1.5 * GAP, (height - sum(needs)) / (len(needs) + 1))
     y = max(0.0, (height - sum(needs) - space * (len(needs) - 1)) / 2)
     for need in needs:
@@ -114,22 +114,22 @@ def _spread(needs: Sequence[float], height: float) -> Iterator[float]:
         y += need + space
 
 
-def _wires(
+def _connections(
     services: Sequence[Service], resources: Sequence[MapResource], users: Mapping[int, Sequence[str]], shape: Shape
-) -> tuple[Wire, ...]:
-    """Both ends are spread a little, in the order of where the other ends are: wires fan out without crossing there."""
+) -> tuple[Connection, ...]:
+    """The ends at one service or resource are spread in the order of the other ends: there, lines do not cross."""
     pairs = [(service, each) for service in services for each in resources if service.name in users[each.check]]
     leaving = Counter(service.number for service, _ in pairs)
     arriving = Counter(each.check for _, each in pairs)
     left, right = Counter[int](), Counter[int]()
-    wires = []
+    connections = []
     for service, each in pairs:
         left[service.number] += 1
         right[each.check] += 1
         start = service.y + shape.card * left[service.number] / (leaving[service.number] + 1)
         end = each.y + 14 * (right[each.check] / (arriving[each.check] + 1) - 0.5)
-        wires.append(Wire(service, each, _curve(PAD + shape.service, start, shape.resources, end)))
-    return tuple(sorted(wires, key=lambda wire: wire.status))
+        connections.append(Connection(service, each, _curve(PAD + shape.service, start, shape.resources, end)))
+    return tuple(sorted(connections, key=lambda connection: connection.status))
 
 
 def _curve(x1: float, y1: float, x2: float, y2: float) -> str:

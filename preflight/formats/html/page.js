@@ -4,7 +4,7 @@
   const byId = (id) => document.getElementById(id);
   for (const each of all("[hidden]")) each.hidden = false;
 
-  // Light and dark: as the system says, until the button is pressed.
+  // Light or dark: the system's setting, until the button is pressed.
   const theme = byId("theme");
   const root = document.documentElement;
   const dark = matchMedia("(prefers-color-scheme: dark)");
@@ -17,7 +17,7 @@
   dark.addEventListener("change", showTheme);
   showTheme();
 
-  // A link to what is folded or filtered away brings it back.
+  // A link to a folded check unfolds it; a link to a filtered row clears the filter.
   const reveal = (id) => {
     const target = byId(id);
     for (let each = target; each; each = each.parentElement) if (each.tagName === "DETAILS") each.open = true;
@@ -41,7 +41,7 @@
     });
   }
 
-  // On paper nothing is folded.
+  // Print everything unfolded.
   let folded = [];
   addEventListener("beforeprint", () => {
     folded = all("details:not([open])");
@@ -51,18 +51,18 @@
     for (const each of folded) each.open = false;
   });
 
-  // The keys that match every filter.
+  // Show the keys that match every filter.
   const rows = all(".keys [data-status]");
   const text = new Map(rows.map((row) => [row, row.textContent.toLowerCase()]));
   const boxes = all(".filter input[type=checkbox]");
   const search = byId("search");
   const filter = () => {
-    const words = search.value.toLowerCase().split(/\s+/).filter(Boolean);
+    const terms = search.value.toLowerCase().split(/\s+/).filter(Boolean);
     const chosen = (name) => boxes.filter((box) => box.name === name && box.checked).map((box) => box.value);
     const [statuses, evidence] = [chosen("status"), chosen("evidence")];
     for (const row of rows) {
       row.hidden = !(
-        words.every((word) => text.get(row).includes(word)) &&
+        terms.every((term) => text.get(row).includes(term)) &&
         (!statuses.length || statuses.includes(row.dataset.status)) &&
         (!evidence.length || evidence.includes(row.dataset.evidence))
       );
@@ -78,38 +78,38 @@
   if (search) {
     for (const each of [search, ...boxes]) each.addEventListener("input", filter);
     byId("clear").addEventListener("click", clear);
-    filter(); // a browser may have kept what was typed before
+    filter(); // a browser may have kept the text of the search field
   }
 
-  // The map: what is pointed at, or has the focus, lights up with all that it is wired to.
+  // The map: a node under the pointer, or with the focus, is highlighted with its connections.
   for (const map of all(".map")) {
     const nodes = all(".node", map);
-    const wires = all(".use", map);
-    const columns = [all(".service", map), wires, all(".resource", map)];
-    const touches = (wire, node) =>
+    const connections = all(".connection", map);
+    const columns = [all(".service", map), connections, all(".resource", map)];
+    const touches = (connection, node) =>
       node.classList.contains("service")
-        ? wire.dataset.service === node.dataset.service
-        : wire.dataset.resource === node.dataset.resource;
-    const wiresOf = (node) => (wires.includes(node) ? [node] : wires.filter((wire) => touches(wire, node)));
-    const light = (node) => {
-      const lit = node ? wiresOf(node) : [];
-      map.classList.toggle("lit", Boolean(node));
-      for (const wire of wires) wire.classList.toggle("lit", lit.includes(wire));
-      for (const each of nodes) each.classList.toggle("lit", each === node || lit.some((wire) => touches(wire, each)));
+        ? connection.dataset.service === node.dataset.service
+        : connection.dataset.resource === node.dataset.resource;
+    const connectionsOf = (node) => (connections.includes(node) ? [node] : connections.filter((connection) => touches(connection, node)));
+    const highlight = (node) => {
+      const highlighted = node ? connectionsOf(node) : [];
+      map.classList.toggle("highlighted", Boolean(node));
+      for (const connection of connections) connection.classList.toggle("highlighted", highlighted.includes(connection));
+      for (const each of nodes) each.classList.toggle("highlighted", each === node || highlighted.some((connection) => touches(connection, each)));
     };
-    const under = (event) => event.target.closest(".node, .use");
-    const focused = () => (map.contains(document.activeElement) ? document.activeElement.closest(".node, .use") : null);
-    const frame = map.parentElement; // an SVG that listens for the focus would be a stop for Tab itself
-    frame.addEventListener("pointerover", (event) => light(under(event) || focused()));
-    frame.addEventListener("pointerleave", () => light(focused()));
-    frame.addEventListener("focusin", (event) => light(under(event)));
-    frame.addEventListener("focusout", () => light(null));
+    const under = (event) => event.target.closest(".node, .connection");
+    const focused = () => (map.contains(document.activeElement) ? document.activeElement.closest(".node, .connection") : null);
+    const frame = map.parentElement; // with the listeners on the SVG, Tab would stop at the SVG itself
+    frame.addEventListener("pointerover", (event) => highlight(under(event) || focused()));
+    frame.addEventListener("pointerleave", () => highlight(focused()));
+    frame.addEventListener("focusin", (event) => highlight(under(event)));
+    frame.addEventListener("focusout", () => highlight(null));
 
-    // One stop for Tab; the arrows go along the wires.
+    // The map is one stop for Tab; arrow keys follow the connections.
     let stop = null;
-    let near = []; // the wires between which Up and Down move
-    const rank = (wire) => ["ok", "skip", "warn", "fail"].findIndex((status) => wire.classList.contains(status));
-    const top = (wire) => columns[2].findIndex((node) => touches(wire, node)) * 100 + columns[0].findIndex((node) => touches(wire, node));
+    let near = []; // Up and Down move between these connections
+    const rank = (connection) => ["ok", "skip", "warn", "fail"].findIndex((status) => connection.classList.contains(status));
+    const top = (connection) => columns[2].findIndex((node) => touches(connection, node)) * 100 + columns[0].findIndex((node) => touches(connection, node));
     const go = (node) => {
       if (!node) return;
       if (stop) stop.setAttribute("tabindex", "-1");
@@ -118,8 +118,8 @@
       stop.focus();
     };
     const along = (node) => {
-      near = wiresOf(node).sort((one, other) => top(one) - top(other));
-      return near.reduce((worst, wire) => (rank(wire) > rank(worst) ? wire : worst), near[0]);
+      near = connectionsOf(node).sort((one, other) => top(one) - top(other));
+      return near.reduce((worst, connection) => (rank(connection) > rank(worst) ? connection : worst), near[0]);
     };
     const moves = {
       ArrowRight: (node, column) => [along(node), columns[2].find((each) => touches(node, each)), null][column],

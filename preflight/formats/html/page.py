@@ -1,4 +1,4 @@
-"""What the page shows of a report: its parts, each with a number by which the others refer to it."""
+"""The parts of the page of a report. Checks, problems and keys have numbers, which links use."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from checks.core.check import Finding, Status
-from preflight.formats.html.check_view import CheckView, by_kind
+from preflight.formats.html.check_view import CheckView, LayerView, by_kind
 from preflight.formats.html.map import NARROW, WIDE, Map
 from preflight.formats.html.map_layout import draw
-from preflight.formats.html.sections import by_section
+from preflight.formats.html.sections import by_section, numbered
 from preflight.formats.html.text import meaning
-from preflight.formats.shared.phrases import OFFLINE, VERDICTS
+from preflight.formats.shared.phrases import verdict
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -29,85 +29,91 @@ class PageProblem:
     check: CheckView
     finding: Finding
     ignored: bool
+    origins: Mapping[str, str]
 
     @property
     def name(self) -> str:
-        """The check's."""
         return self.check.result.name
 
     @property
+    def layers(self) -> tuple[LayerView, ...]:
+        """The layers of the check; none for a finding of the configuration."""
+        return () if self.check.result.kind == "config" else self.check.layers
+
+    @property
     def means(self) -> str:
-        """What its id means."""
         return meaning(self.finding.id)
 
 
 @dataclass(frozen=True)
 class Page:
-    """Everything that the template asks for. With detail -1 it is the problems alone."""
+    """Everything that page.html.j2 shows. With detail -1 it shows only the problems."""
 
     report: Report
 
     @property
     def version(self) -> str:
-        """That of the tool that made the report."""
         return self.report.version
 
     @property
     def full(self) -> bool:
-        """Whether it shows more than the problems."""
+        """True if the page shows more than the problems."""
         return self.report.detail >= 0
 
     @property
     def unfolded(self) -> bool:
-        """Whether every check shows its rungs from the start."""
+        """True if every check shows its layers at first."""
         return self.report.detail > 0
 
     @property
     def verdict(self) -> str:
-        """In the words of the report for the terminal."""
-        ready, not_ready = VERDICTS.get(self.report.command, OFFLINE)
-        return ready if self.report.ready else not_ready
+        """The same text as in the report for a terminal."""
+        return verdict(ready=self.report.ready, command=self.report.command)
 
     @property
     def started(self) -> str:
-        """To the second, in UTC."""
+        """The time of the start, to the second, in UTC."""
         return self.report.started_at.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S")
 
     @cached_property
     def checks(self) -> tuple[CheckView, ...]:
-        """In report order."""
         return tuple(CheckView(number, result) for number, result in enumerate(self.report.results, 1))
 
     @cached_property
     def problems(self) -> tuple[PageProblem, ...]:
-        """The worst first; with detail -1 those alone that decide."""
+        """The worst first; with detail -1 only those that make the run not ready."""
         level = Status.WARN if self.full else self.report.fail_level
-        found = [(check, each) for check in self.checks for each in check.result.findings if each.status >= level]
-        found.sort(key=lambda pair: -pair[1].status)
+        pairs = [(check, each) for check in self.checks for each in check.result.findings if each.status >= level]
+        origins = {key.key: key.origin_text for key in self.report.keys}
+        pairs.sort(key=lambda pair: -pair[1].status)
         return tuple(
-            PageProblem(number, check, finding, finding.id in self.report.ignored)
-            for number, (check, finding) in enumerate(found, 1)
+            PageProblem(number, check, finding, finding.id in self.report.ignored, origins)
+            for number, (check, finding) in enumerate(pairs, 1)
         )
 
     @cached_property
-    def unsaid(self) -> tuple[str, ...]:
+    def omitted(self) -> tuple[str, ...]:
         """The ids of warnings that are not shown."""
-        said = {problem.finding.id for problem in self.problems}
+        shown = {problem.finding.id for problem in self.problems}
         ids = (finding.id for finding in self.report.findings if finding.status is Status.WARN)
-        return tuple(dict.fromkeys(id_ for id_ in ids if id_ not in said))
+        return tuple(dict.fromkeys(id_ for id_ in ids if id_ not in shown))
 
     @property
     def no_problems_text(self) -> str:
-        """Why there is no problem."""
+        """Why the page shows no problem."""
         if self.report.signal:
-            return "Nothing yet: the run was interrupted, and nothing is known of what it had not tried."
-        if self.unsaid:
+            return "Nothing yet: the run was interrupted. The checks that it did not reach may still fail."
+        if self.omitted:
             return "Nothing that counts."
-        return "Every rung that was tried held." if self.report.command == "run" else "Nothing shows without probing."
+        return (
+            "Every layer that was tried passed."
+            if self.report.command == "run"
+            else "Nothing was found without probing."
+        )
 
     @cached_property
     def maps(self) -> tuple[Map, ...]:
-        """One for wide screens and paper, one for narrow ones; none where no service is known to use anything."""
+        """One map for wide screens and paper, one for narrow screens; none if no check has a service."""
         used = self.full and any(result.services for result in self.report.results)
         return tuple(draw(self.checks, self.report.service, shape) for shape in (WIDE, NARROW)) if used else ()
 
@@ -118,26 +124,20 @@ class Page:
 
     @property
     def sections(self) -> Mapping[str, list[tuple[int, KeyVerdict]]]:
-        """Keys with their numbers, by the first part of their names."""
+        """The keys with their numbers, by the first part of their names."""
         return by_section(self.report.keys)
 
     @cached_property
-    def origins(self) -> Mapping[str, str]:
-        """Where each key was written."""
-        return {verdict.key: verdict.origin_text for verdict in self.report.keys}
-
-    @cached_property
     def key_numbers(self) -> Mapping[str, int]:
-        """By name, for links; none where keys are not shown."""
-        return {verdict.key: number for number, verdict in enumerate(self.report.keys, 1)} if self.full else {}
+        """The number of each key, for links; empty if the page does not show the keys."""
+        return numbered(self.report.keys) if self.full else {}
 
     @cached_property
     def check_numbers(self) -> Mapping[str, int]:
-        """By name, for links."""
+        """The number of each check, for links."""
         return {check.result.name: check.number for check in self.checks}
 
     @cached_property
     def problem_numbers(self) -> Mapping[tuple[str, str], int]:
-        """The first problem of an id that blames a key, by both."""
-        found = ((problem.finding, problem.number) for problem in reversed(self.problems))
-        return {(finding.id, key): number for finding, number in found for key in finding.fields}
+        """The number of the first problem that has this id and blames this key."""
+        return {(each.finding.id, key): each.number for each in reversed(self.problems) for key in each.finding.fields}

@@ -11,16 +11,20 @@ if TYPE_CHECKING:
 
 
 class Keyed(Protocol):
-    """What is said of one key."""
+    """A verdict on a key, of one report or of merged reports."""
 
     @property
-    def key(self) -> str:
-        """Its name."""
+    def key(self) -> str: ...
 
 
-KeyedRow = TypeVar("KeyedRow", bound=Keyed)
+KeyedItem = TypeVar("KeyedItem", bound=Keyed)
 
 
-def by_section(rows: Iterable[KeyedRow]) -> Mapping[str, list[tuple[int, KeyedRow]]]:
-    """Sections in the order in which they first occur."""
-    return grouped(enumerate(rows, 1), lambda row: row[1].key.partition(".")[0])
+def by_section(keys: Iterable[KeyedItem]) -> Mapping[str, list[tuple[int, KeyedItem]]]:
+    """The keys of each section with their numbers; sections in the order in which they first occur."""
+    return grouped(enumerate(keys, 1), lambda item: item[1].key.partition(".")[0])
+
+
+def numbered(keys: Iterable[Keyed]) -> Mapping[str, int]:
+    """The number of each key, for links to it."""
+    return {item.key: number for number, item in enumerate(keys, 1)}

@@ -1,4 +1,4 @@
-"""Texts as the page shows them."""
+"""How the page shows texts and times."""
 
 from __future__ import annotations
 
@@ -11,44 +11,44 @@ from markupsafe import Markup, escape
 from checks.core.text import clean
 from preflight.reference.catalogue import entries, sentence
 
-_LIMIT = 4000  # characters: far more than any text of a report, and too few to flood the page
+_MAX_TEXT = 4000  # characters: far more than any text of a report, and few enough to keep the page readable
 
 
 def shown(value: object) -> object:
-    """What the page prints of a value: nothing that could steer whoever displays it. Not yet escaped."""
-    return clean(value, _LIMIT) if isinstance(value, str) and not hasattr(value, "__html__") else value
+    """A value without control characters, which could change how the page is displayed. Not yet escaped."""
+    return clean(value, _MAX_TEXT) if isinstance(value, str) and not hasattr(value, "__html__") else value
 
 
 def breakable(text: str) -> Markup:
-    """A name that may continue on the next line, after a dot, a slash or an underscore."""
-    parts = re.split(r"(?<=[._/@])(?=\w)", clean(text, _LIMIT))
+    """A name with a possible line break after each dot, slash, underscore and @."""
+    parts = re.split(r"(?<=[._/@])(?=\w)", clean(text, _MAX_TEXT))
     return Markup("<wbr>").join(map(escape, parts))
 
 
-_PLACES = ((0.01, 1), (1, 0), (10, 2), (100, 1), (math.inf, 0))  # after the point, for seconds below each limit
+_DECIMALS = ((0.01, 1), (1, 0), (10, 2), (100, 1), (math.inf, 0))  # for seconds below each limit
 
 
 def meaning(id_: str) -> str:
-    """What a finding means; nothing of one that this version does not know."""
-    known = entries().get(id_)
-    return sentence(known.cause.means) if known else ""
+    """The meaning of a finding; empty if this version does not have its id."""
+    entry = entries().get(id_)
+    return sentence(entry.cause.means) if entry else ""
 
 
 def duration(seconds: float) -> str:
-    """Up to three digits, and the unit."""
-    places = next(places for limit, places in _PLACES if seconds < limit)
-    return f"{seconds * 1000:.{places}f} ms" if seconds < 1 else f"{seconds:.{places}f} s"
+    """A time with up to three digits, and its unit."""
+    decimals = next(decimals for limit, decimals in _DECIMALS if seconds < limit)
+    return f"{seconds * 1000:.{decimals}f} ms" if seconds < 1 else f"{seconds:.{decimals}f} s"
 
 
 def fit_end(text: str, columns: int) -> str:
-    """The end of a name, in this many columns of a monospaced font."""
-    text = clean(text, _LIMIT)
+    """The end of a name, shortened to this many columns of a monospaced font."""
+    text = clean(text, _MAX_TEXT)
     return text if _columns(text) <= columns else "…" + _tail(text, columns - 1)
 
 
 def fit_middle(text: str, columns: int) -> str:
-    """Both ends of a text, in this many columns of a monospaced font."""
-    text = clean(text, _LIMIT)
+    """Both ends of a text, shortened to this many columns of a monospaced font."""
+    text = clean(text, _MAX_TEXT)
     if _columns(text) <= columns:
         return text
     half = (columns - 1) // 2
@@ -56,7 +56,7 @@ def fit_middle(text: str, columns: int) -> str:
 
 
 def _tail(text: str, columns: int) -> str:
-    """As many of the last characters as there is room for."""
+    """As many of the last characters as fit into this many columns."""
     start = len(text)
     while start and (columns := columns - _width(text[start - 1])) >= 0:
         start -= 1

@@ -1,1 +1,1 @@
-"""Several vantages on one deployment."""
+"""Reports from several vantages, merged."""

@@ -1,4 +1,4 @@
-"""The matrix as one page that needs nothing else, in the dress of the report's."""
+"""The merged report as one HTML page, with the style of the page of a report."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from preflight.formats.html.check_view import CheckView, RungView
+from preflight.formats.html.check_view import CheckView, LayerView
 from preflight.formats.html.document import document
-from preflight.formats.html.sections import by_section
+from preflight.formats.html.sections import by_section, numbered
 from preflight.formats.html.text import meaning
-from preflight.formats.shared.phrases import VERDICTS
+from preflight.formats.shared.phrases import verdict
 from preflight.version import __version__
 
 if TYPE_CHECKING:
@@ -23,14 +23,14 @@ if TYPE_CHECKING:
 Counts = Mapping[str, int]
 
 
-def render(matrix: MergedReport) -> str:
+def render(merged: MergedReport) -> str:
     """One HTML document."""
-    return document("matrix.html.j2", Page(matrix), "page.css", "matrix.css")
+    return document("merged.html.j2", Page(merged), "page.css", "merged.css")
 
 
 @dataclass(frozen=True)
 class Vantage:
-    """One report. ``counts`` tells its verdicts that count, by status."""
+    """One report. ``counts``: the number of its keys of each status, of those that count."""
 
     number: int
     report: SavedReport
@@ -45,98 +45,96 @@ class Vantage:
 
 @dataclass(frozen=True)
 class PageProblem:
-    """What some vantages saw. ``rungs`` is the climb of the first of them."""
+    """A warning or a failure, and the vantages that reported it."""
 
     number: int
-    trouble: MergedProblem
+    merged: MergedProblem
     vantages: tuple[Vantage, ...]
 
     @property
     def finding(self) -> Finding:
-        """What was found."""
-        return self.trouble.finding
+        return self.merged.finding
 
     @property
     def name(self) -> str:
-        """The check's."""
-        return self.trouble.check
+        return self.merged.check
 
     @property
     def means(self) -> str:
-        """What its id means."""
         return meaning(self.finding.id)
 
     @property
-    def rungs(self) -> tuple[RungView, ...]:
-        """None of a check that climbs nothing."""
+    def layers(self) -> tuple[LayerView, ...]:
+        """The layers of the check at the first vantage; none for a finding of the configuration."""
         results = (each for each in self.vantages[0].report.results if each.name == self.name and each.kind != "config")
-        return next((CheckView(0, result).rungs for result in results), ())
+        return next((CheckView(0, result).layers for result in results), ())
 
-    def origins(self, key: str) -> tuple[str, ...]:
-        """Where the key was written, wherever it was blamed."""
-        return tuple(dict.fromkeys(each.origins[key] for each in self.vantages if key in each.origins))
+    @property
+    def origins(self) -> Mapping[str, str]:
+        """The origins of each key at fault, at the vantages that have it."""
+        return {
+            key: ", ".join(dict.fromkeys(each.origins[key] for each in self.vantages if key in each.origins))
+            for key in self.finding.fields
+        }
 
 
 @dataclass(frozen=True)
 class Page:
-    """Everything that the template asks for."""
+    """Everything that merged.html.j2 shows."""
 
-    matrix: MergedReport
+    report: MergedReport
     version: str = __version__
 
     @property
     def verdict(self) -> str:
-        """In the words of the report for the terminal."""
-        ready, not_ready = VERDICTS["run"]
-        return ready if self.matrix.ready else not_ready
+        """The same text as in the report for a terminal."""
+        return verdict(ready=self.report.ready)
 
     @property
     def no_problems_text(self) -> str:
-        """Why there is no problem."""
-        if self.matrix.incomplete:
-            return "Nothing yet: nothing is known of what an interrupted run had not tried."
+        """Why the page shows no problem."""
+        if self.report.incomplete:
+            return "Nothing yet: a run was interrupted. The checks that it did not reach may still fail."
         return "Nothing that counts."
 
     @cached_property
     def vantages(self) -> tuple[Vantage, ...]:
-        """In the order of the columns."""
         return tuple(
-            Vantage(number, report, report.name not in self.matrix.incomplete, self._counts(number - 1))
-            for number, report in enumerate(self.matrix.vantages, 1)
+            Vantage(number, report, report.name not in self.report.incomplete, self._counts(number - 1))
+            for number, report in enumerate(self.report.vantages, 1)
         )
 
     def _counts(self, column: int) -> Counts:
-        cells = (row.cells[column] for row in self.matrix.rows)
+        cells = (key.cells[column] for key in self.report.keys)
         return Counter(cell.verdict.status.name.lower() for cell in cells if cell and cell.counts)
 
     @property
     def counts(self) -> Counts:
-        """Keys by status."""
-        return Counter(row.status.name.lower() for row in self.matrix.rows)
+        return Counter(key.status.name.lower() for key in self.report.keys)
 
     @cached_property
     def problems(self) -> tuple[PageProblem, ...]:
         """The worst first."""
         by_name = {vantage.report.name: vantage for vantage in self.vantages}
-        troubles = sorted(self.matrix.troubles, key=lambda each: -each.finding.status)
+        problems = sorted(self.report.problems, key=lambda each: -each.finding.status)
         return tuple(
             PageProblem(number, each, tuple(by_name[name] for name in each.vantages))
-            for number, each in enumerate(troubles, 1)
+            for number, each in enumerate(problems, 1)
         )
 
     @property
     def sections(self) -> Mapping[str, list[tuple[int, MergedKey]]]:
-        """Keys with their numbers, by the first part of their names."""
-        return by_section(self.matrix.rows)
+        """The keys with their numbers, by the first part of their names."""
+        return by_section(self.report.keys)
 
     @cached_property
     def key_numbers(self) -> Mapping[str, int]:
-        """By name, for links."""
-        return {row.key: number for number, row in enumerate(self.matrix.rows, 1)}
+        """The number of each key, for links."""
+        return numbered(self.report.keys)
 
     @cached_property
     def problem_numbers(self) -> Mapping[tuple[str, str, int], int]:
-        """The first problem of an id that blames a key at a vantage, by all three."""
+        """The number of the first problem that has this id and blames this key at this vantage."""
         return {
             (problem.finding.id, key, vantage.number): problem.number
             for problem in reversed(self.problems)

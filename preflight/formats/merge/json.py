@@ -1,63 +1,43 @@
-"""The matrix for machines. Additions are compatible, renames are not."""
+"""The merged report as JSON. A new version may add members, and renames none."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from preflight.formats.shared.documents import finding_members, to_json
+from preflight.formats.shared.documents import finding_members, report_members, to_json, verdict_members
 
 if TYPE_CHECKING:
-    from preflight.saved.merge import Cell, MergedKey, MergedProblem, MergedReport
+    from preflight.saved.merge import Cell, MergedKey, MergedReport
 
 SCHEMA = "mistle-preflight-matrix/1"
 
 
-def render(matrix: MergedReport) -> str:
-    """One JSON document. A row's cells stand in the order of the vantages."""
+def render(merged: MergedReport) -> str:
+    """One JSON document. The cells of a key are in the order of the vantages."""
     document = {
         "schema": SCHEMA,
-        "ready": matrix.ready,
+        "ready": merged.ready,
         "vantages": [
-            {
-                "name": vantage.name,
-                "service": vantage.service,
-                "stage": vantage.stage,
-                "started_at": vantage.started_at,
-                "ready": vantage.ready,
-                "complete": vantage.name not in matrix.incomplete,
-            }
-            for vantage in matrix.vantages
+            report_members(vantage) | {"complete": vantage.name not in merged.incomplete} for vantage in merged.vantages
         ],
-        "unseen": matrix.unseen,
-        "keys": [_row(row) for row in matrix.rows],
-        "findings": [_trouble(each) for each in matrix.troubles],
+        "unseen": merged.unseen,
+        "keys": [_key(key) for key in merged.keys],
+        "findings": [
+            {"vantages": each.vantages, "check": each.check, **finding_members(each.finding)}
+            for each in merged.problems
+        ],
     }
     return to_json(document)
 
 
-def _row(row: MergedKey) -> dict[str, object]:
+def _key(merged: MergedKey) -> dict[str, object]:
     return {
-        "key": row.key,
-        "status": str(row.status),
-        "services": row.services,
-        "vantages": [cell and _cell(cell) for cell in row.cells],
+        "key": merged.key,
+        "status": str(merged.status),
+        "services": merged.services,
+        "vantages": [cell and _cell(cell) for cell in merged.cells],
     }
 
 
 def _cell(cell: Cell) -> dict[str, object]:
-    verdict = cell.verdict
-    return {
-        "status": str(verdict.status),
-        "evidence": verdict.evidence,
-        "origin": verdict.origin and str(verdict.origin),
-        "findings": verdict.findings,
-        "counts": cell.counts,
-    }
-
-
-def _trouble(trouble: MergedProblem) -> dict[str, object]:
-    return {
-        "vantages": trouble.vantages,
-        "check": trouble.check,
-        **finding_members(trouble.finding),
-    }
+    return verdict_members(cell.verdict) | {"counts": cell.counts}

@@ -1,11 +1,11 @@
-"""The matrix for a terminal: a row for every key, a numbered column for every vantage."""
+"""The merged report for a terminal: a row for every key, a numbered column for every vantage."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
 from checks.core.check import Status
-from preflight.formats.shared.ansi import color, marked
+from preflight.formats.shared.ansi import color, marked, problem_lines
 from preflight.formats.shared.phrases import STYLES, grouped
 
 if TYPE_CHECKING:
@@ -14,69 +14,65 @@ if TYPE_CHECKING:
     from preflight.saved.merge import Cell, MergedKey, MergedProblem, MergedReport
 
 
-def render(matrix: MergedReport) -> str:
-    """Vantages, keys, what is wrong, and the verdict."""
+def render(merged: MergedReport) -> str:
+    """Vantages, keys, warnings, failures, and the verdict."""
     parts = [
-        list(_vantages(matrix)),
-        list(_rows(matrix)),
-        *(
-            [color("1", title), *lines]
-            for status, title in ((Status.WARN, "warnings"), (Status.FAIL, "failures"))
-            if (lines := [line for each in matrix.troubles if each.finding.status is status for line in _trouble(each)])
-        ),
-        [_verdict(matrix)],
+        list(_vantages(merged)),
+        list(_keys(merged)),
+        _problems(merged, Status.WARN, "warnings"),
+        _problems(merged, Status.FAIL, "failures"),
+        [_verdict(merged)],
     ]
     return "\n\n".join("\n".join(part) for part in parts if part) + "\n"
 
 
-def _vantages(matrix: MergedReport) -> Iterator[str]:
+def _vantages(merged: MergedReport) -> Iterator[str]:
     yield color("1", "vantages")
-    names = max(len(vantage.name) for vantage in matrix.vantages)
-    for number, vantage in enumerate(matrix.vantages, 1):
-        ended = " · interrupted" if vantage.name in matrix.incomplete else ""
-        seen = f"as {vantage.service}" if vantage.service else "the whole deployment"
-        yield f"  {number:2}  {vantage.name:{names}}  {seen} · {vantage.stage} · {vantage.started_at}{ended}"
-    if matrix.unseen:
-        yield marked(Status.WARN, f"no report of {', '.join(matrix.unseen)}: what only they need is not judged")
+    names = max(len(vantage.name) for vantage in merged.vantages)
+    for number, vantage in enumerate(merged.vantages, 1):
+        ended = " · interrupted" if vantage.name in merged.incomplete else ""
+        service = f"as {vantage.service}" if vantage.service else "the whole deployment"
+        yield f"  {number:2}  {vantage.name:{names}}  {service} · {vantage.stage} · {vantage.started_at}{ended}"
+    if merged.unseen:
+        yield marked(Status.WARN, f"no report of {', '.join(merged.unseen)}: what only they need is not judged")
 
 
-def _rows(matrix: MergedReport) -> Iterator[str]:
-    width = max((len(row.key) for row in matrix.rows), default=0)
-    head = "".join(f"{number:>4}" for number in range(1, len(matrix.vantages) + 1))
-    for section, rows in grouped(matrix.rows, lambda row: row.key.partition(".")[0]).items():
+def _keys(merged: MergedReport) -> Iterator[str]:
+    width = max((len(key.key) for key in merged.keys), default=0)
+    head = "".join(f"{number:>4}" for number in range(1, len(merged.vantages) + 1))
+    for section, keys in grouped(merged.keys, lambda key: key.key.partition(".")[0]).items():
         yield f"{color('1', f'[{section}]'.ljust(width + 4))}{head}"
-        yield from (_row(row, width) for row in rows)
+        yield from (_key(key, width) for key in keys)
 
 
-def _row(row: MergedKey, width: int) -> str:
-    """Coloured as a whole where it asks for attention, as in a report."""
-    cells = "".join(map(_cell, row.cells))
-    return marked(row.status, f"{row.key:{width}}{cells}")
+def _key(merged: MergedKey, width: int) -> str:
+    cells = "".join(map(_cell, merged.cells))
+    return marked(merged.status, f"{merged.key:{width}}{cells}")
 
 
 def _cell(cell: Cell | None) -> str:
-    """In brackets where it does not count."""
     if cell is None:
-        return "    "  # this vantage's configuration does not have the key
+        return "    "  # the configuration of this vantage does not have the key
     mark = STYLES[cell.verdict.status].mark
     return f"   {mark}" if cell.counts else f" ({mark})"
 
 
-def _trouble(trouble: MergedProblem) -> Iterator[str]:
-    finding = trouble.finding
-    yield marked(finding.status, f"{finding.id}  ({trouble.check}, {finding.layer})")
-    yield f"      seen from {', '.join(trouble.vantages)}"
-    yield from (f"      {key}" for key in finding.fields)
-    yield f"      {finding.message}"
-    if finding.hint:
-        yield f"      → {finding.hint}"
+def _problems(merged: MergedReport, status: Status, title: str) -> list[str]:
+    lines = [line for each in merged.problems if each.finding.status is status for line in _problem(each)]
+    return [color("1", title), *lines] if lines else []
 
 
-def _verdict(matrix: MergedReport) -> str:
-    word = color("1;32", "READY") if matrix.ready else color("1;31", "NOT READY")
-    tallies = [
+def _problem(problem: MergedProblem) -> Iterator[str]:
+    finding = problem.finding
+    details = (f"seen from {', '.join(problem.vantages)}", *finding.fields)
+    return problem_lines(finding, (problem.check, finding.layer), details)
+
+
+def _verdict(merged: MergedReport) -> str:
+    verdict = color("1;32", "READY") if merged.ready else color("1;31", "NOT READY")
+    counts = [
         f"{count} {STYLES[status].counted}"
         for status in reversed(Status)
-        if (count := sum(row.status is status for row in matrix.rows))
+        if (count := sum(key.status is status for key in merged.keys))
     ]
-    return " · ".join((word, f"vantages: {len(matrix.vantages)}", f"keys: {', '.join(tallies) or 'none'}"))
+    return " · ".join((verdict, f"vantages: {len(merged.vantages)}", f"keys: {', '.join(counts) or 'none'}"))

@@ -1,25 +1,40 @@
-"""How a status looks in text.
+"""Lines of text for a terminal.
 
-Colours are SGR codes; whoever prints to something other than a terminal strips them. ``ASCII`` replaces the marks
-where the output's encoding has none.
+Colours are SGR codes; ``output.writer`` removes them where the output is no terminal. ``ASCII`` replaces the marks that
+the encoding of the output does not have.
 """
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from checks.core.check import Status
 from preflight.formats.shared.phrases import STYLES
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from checks.core.check import Finding
 
 ASCII = str.maketrans({"✓": "+", "✗": "x", "–": "-", "→": "->", "·": "|", "…": "..."})  # noqa: RUF001
 
 
 def marked(status: Status, line: str) -> str:
-    """A line with the mark of its status, coloured as a whole where it asks for attention."""
+    """The line with the mark of its status. The whole line of a warning or a failure is coloured."""
     style = STYLES[status]
     if status > Status.SKIP:
         return "  " + color(style.color, f"{style.mark} {line.rstrip()}")
     return f"  {color(style.color, style.mark)} {line.rstrip()}"
 
 
+def problem_lines(finding: Finding, about: Iterable[str], details: Iterable[str]) -> Iterator[str]:
+    """A warning or a failure: its id, with ``about`` in brackets, then ``details``, its message and its hint."""
+    yield marked(finding.status, f"{finding.id}  ({', '.join(about)})")
+    yield from (f"      {line}" for line in (*details, finding.message))
+    if finding.hint:
+        yield f"      → {finding.hint}"
+
+
 def color(code: str, text: str) -> str:
-    """The text with an SGR code, and reset after it."""
+    """The text between an SGR code and a reset."""
     return f"\x1b[{code}m{text}\x1b[0m"

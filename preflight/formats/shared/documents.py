@@ -1,4 +1,4 @@
-"""Documents for machines."""
+"""JSON documents, and the members that several of them share."""
 
 from __future__ import annotations
 
@@ -7,10 +7,12 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from checks.core.check import Finding
+    from preflight.report.model import KeyVerdict
+    from preflight.saved.reader import SavedReport
 
 
 def finding_members(finding: Finding) -> dict[str, object]:
-    """What every document says of a finding."""
+    """A finding, without its time."""
     return {
         "id": finding.id,
         "layer": finding.layer,
@@ -21,6 +23,27 @@ def finding_members(finding: Finding) -> dict[str, object]:
     }
 
 
+def verdict_members(verdict: KeyVerdict) -> dict[str, object]:
+    """The verdict on a key, without the key's name."""
+    return {
+        "status": str(verdict.status),
+        "evidence": verdict.evidence,
+        "origin": verdict.origin,
+        "findings": verdict.findings,
+    }
+
+
+def report_members(report: SavedReport) -> dict[str, object]:
+    """A report that was compared or merged, without its checks and keys."""
+    return {
+        "name": report.name,
+        "ready": report.ready,
+        "stage": report.stage,
+        "service": report.service,
+        "started_at": report.started_at,
+    }
+
+
 def to_json(tree: object) -> str:
-    """One document. JSON knows neither NaN nor Infinity: raises ValueError, for no document may hold one."""
+    """The text of one document. Raises ValueError for NaN and Infinity, which JSON does not have."""
     return json.dumps(tree, ensure_ascii=False, indent=2, allow_nan=False) + "\n"

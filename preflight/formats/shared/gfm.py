@@ -1,4 +1,4 @@
-"""Pieces of GitHub's Markdown. Whatever is not ours stands in a code span, where nothing is markup."""
+"""Parts of GitHub's Markdown. Foreign text is put into code spans, where nothing is markup."""
 
 from __future__ import annotations
 
@@ -12,36 +12,55 @@ from preflight.formats.shared.phrases import STYLES
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-_LIMIT = 4000  # characters of a text: a message, or a hint with the places of many keys
-_MOST_TICKS = 9
+    from checks.core.check import Finding
+
+_MAX_TEXT = 4000  # characters: a hint may name the origins of many keys
+_MAX_TICKS = 9
 _TICKS = re.compile("`+")
 MARKS = {Status.OK: "✅", Status.SKIP: "⏭️", Status.WARN: "⚠️", Status.FAIL: "❌"}
 
 
 def marked(status: Status) -> str:
-    """A status for people and for those who listen."""
+    """A status as a mark and a word, which a screen reader reads."""
     return f"{MARKS[status]} {STYLES[status].counted}"
 
 
 def folded(title: str, text: str) -> str:
-    """A part that is opened by who wants it."""
+    """A part of the document that the reader can open."""
     return f"<details>\n<summary>{title}</summary>\n\n{text}\n\n</details>"
 
 
+def section(title: str, items: Iterable[str]) -> str:
+    """A list with its heading; nothing without items."""
+    lines = [f"- {item}" for item in items]
+    return "\n".join((f"### {title}\n", *lines)) if lines else ""
+
+
+def problem(finding: Finding, title: str, details: Iterable[str]) -> str:
+    """An item of a list: ``title``, then ``details``, the message and the hint."""
+    hint = f"→ {code(finding.hint)}" if finding.hint else ""
+    return "\\\n  ".join(filter(None, (title, *details, code(finding.message), hint)))
+
+
+def problem_title(finding: Finding, check: str) -> str:
+    """The id, the check and the layer of a finding."""
+    return f"{MARKS[finding.status]} {code(finding.id)} in {code(check)}, {finding.layer}"
+
+
 def table(head: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> str:
-    """Rows of cells that hold Markdown."""
+    """A table, whose cells are Markdown."""
     lines = (head, ("---",) * len(head), *(tuple(map(_cell, row)) for row in rows))
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 
 def _cell(text: str) -> str:
-    """A pipe is escaped even inside code; on what a backslash in front of it means, parsers disagree."""
+    """A pipe is escaped, even in code. Parsers differ on a backslash before a pipe, so a space separates them."""
     return text.replace("\\|", "\\ |").replace("|", "\\|")
 
 
 def code(text: str) -> str:
-    """A code span with a fence that the text does not hold: shorter than 80, where GitHub's parser takes no more."""
-    shown = _TICKS.sub(lambda ticks: ticks[0][:_MOST_TICKS], clean(text, _LIMIT))
+    """A code span, whose fence does not occur in the text and is shorter than 80, the limit of GitHub's parser."""
+    shown = _TICKS.sub(lambda ticks: ticks[0][:_MAX_TICKS], clean(text, _MAX_TEXT))
     fence = "`" * (1 + max(map(len, _TICKS.findall(shown)), default=0))
     space = " " if shown[:1] == "`" or shown[-1:] == "`" else ""
     return f"{fence}{space}{shown}{space}{fence}" if shown else ""

@@ -1,4 +1,4 @@
-"""What several formats say in the same words."""
+"""Texts that several formats share."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ Item = TypeVar("Item")
 
 
 class Style(NamedTuple):
-    """How a status looks, and what it is called in a count."""
+    """The mark of a status, its SGR colour, and its name in a count."""
 
     mark: str
     color: str
@@ -35,34 +35,39 @@ OFFLINE = ("VALID, nothing was probed", "NOT VALID, nothing was probed")
 
 
 def grouped(items: Iterable[Item], group: Callable[[Item], str]) -> Mapping[str, list[Item]]:
-    """The items of each group, once, wherever they stand; groups in the order in which they first occur."""
+    """The items of each group, in their order; the groups in the order of their first items."""
     groups: dict[str, list[Item]] = {}
     for item in items:
         groups.setdefault(group(item), []).append(item)
     return groups
 
 
+def verdict(*, ready: bool, command: str = "run") -> str:
+    """The verdict of a command on a deployment."""
+    if_ready, if_not = VERDICTS.get(command, OFFLINE)
+    return if_ready if ready else if_not
+
+
 def outcome(report: Report) -> tuple[str, ...]:
-    """The verdict, then the numbers behind it."""
-    ready, not_ready = VERDICTS.get(report.command, OFFLINE)
+    """The verdict, the counts and the duration, each a text."""
     ended = ("interrupted",) if report.signal else ()
     counts = (f"{name}: {counts_text(count)}" for name, count in report.counts.items())
-    return (ready if report.ready else not_ready, *ended, *counts, f"{report.seconds:.2f} s")
+    return (verdict(ready=report.ready, command=report.command), *ended, *counts, f"{report.seconds:.2f} s")
 
 
 def counts_text(count: Mapping[str, int]) -> str:
-    """``1 failed, 2 ok``, the worst first."""
+    """``1 failed, 2 ok``: the worst status first."""
     counted = [f"{count[str(status)]} {STYLES[status].counted}" for status in reversed(Status) if count[str(status)]]
     return ", ".join(counted) or "none"
 
 
 def duration(seconds: float) -> str:
-    """A time, short enough for a column."""
+    """A time of at most 9 characters, for a column."""
     return f"{seconds * 1000:.1f} ms" if seconds < 10 else f"{seconds:.1f} s"
 
 
 def reason(result: Result) -> str:
-    """Why the result is not ok, in its id or, where it was skipped, in words."""
+    """Why the result is not ok: the id of its worst finding, or the message if it was skipped."""
     if result.status is Status.OK:
         return ""
     worst = next(finding for finding in result.findings if finding.status is result.status)
@@ -70,7 +75,7 @@ def reason(result: Result) -> str:
 
 
 def explained(report: Report, finding: Finding) -> Iterator[str]:
-    """What was seen, the keys at fault with the place of each, and what to change: a line each."""
+    """The message, the keys at fault with their origins, and the hint: a line each."""
     origins = {verdict.key: verdict.origin_text for verdict in report.keys}
     yield finding.message
     yield from (f"{key} ({origins.get(key, 'not set')})" for key in finding.fields)

@@ -1,0 +1,6 @@
+"""A completion script, as it is."""
+
+
+def render(script: str) -> str:
+    """The script itself."""
+    return script
