@@ -5,6 +5,13 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
+from preflight.cli import commands
+from preflight.cli.invocation import Invocation
+from preflight.cli.options import from_values
+from preflight.cli.so_far import SoFar
+from preflight.output import ci
+from preflight.output.writer import plain
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
     from pathlib import Path
@@ -36,11 +43,6 @@ def check(  # noqa: PLR0913 - each is a flag of the command
     Raises UsageError for a wrong argument, ConfigError for a configuration that cannot be read. Problems of the
     deployment raise nothing: they are in the report.
     """
-    from preflight.cli import commands
-    from preflight.cli.invocation import Invocation
-    from preflight.cli.options import from_values
-    from preflight.cli.so_far import SoFar
-
     options = from_values(
         config=config,
         stage=stage,
@@ -60,7 +62,5 @@ def check(  # noqa: PLR0913 - each is a flag of the command
 def render(report: Report, name: str = "text") -> str:
     """The report in one of FORMATS, without colours."""
     from preflight.formats import renderer
-    from preflight.output import ci
-    from preflight.output.writer import plain
 
     return ci.inert(plain(renderer(name)(report)), name)

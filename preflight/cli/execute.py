@@ -7,6 +7,7 @@ from contextlib import nullcontext
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from preflight.cli.commands import COMMANDS
 from preflight.cli.delivery import deliver, prepare
 from preflight.cli.invocation import Invocation
 from preflight.cli.options import Options
@@ -49,8 +50,6 @@ def _execute(arguments: list[str], signals: Signals) -> int:
 
 def _document(invocation: Invocation, so_far: SoFar) -> Document:
     """A signal ends every command at once but ``run``, which first cleans up."""
-    from preflight.cli.commands import COMMANDS
-
     options = invocation.options
     prepare(options.format)
     with nullcontext() if options.command == "run" else invocation.signals.interrupting():

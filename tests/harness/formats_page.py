@@ -8,7 +8,7 @@ from functools import partial
 from pathlib import Path
 
 from checks.core.check import Status
-from preflight.cli.options import parser
+from preflight.cli.parser import parser
 from preflight.formats import BY_COMMAND, FORMATS, renderer
 from preflight.plan.resources import RESOURCES
 from preflight.saved.diff import diff
