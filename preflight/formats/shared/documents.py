@@ -28,7 +28,7 @@ def verdict_members(verdict: KeyVerdict) -> dict[str, object]:
     return {
         "status": str(verdict.status),
         "evidence": verdict.evidence,
-        "origin": verdict.origin,
+        "origin": verdict.origin and str(verdict.origin),
         "findings": verdict.findings,
     }
 
