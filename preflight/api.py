@@ -9,6 +9,7 @@ from preflight.cli import commands
 from preflight.cli.invocation import Invocation
 from preflight.cli.options import from_values
 from preflight.cli.so_far import SoFar
+from preflight.formats import renderer
 from preflight.output import ci
 from preflight.output.writer import plain
 
@@ -61,6 +62,4 @@ def check(  # noqa: PLR0913 - each is a flag of the command
 
 def render(report: Report, name: str = "text") -> str:
     """The report in one of FORMATS, without colours."""
-    from preflight.formats import renderer
-
     return ci.inert(plain(renderer(name)(report)), name)
