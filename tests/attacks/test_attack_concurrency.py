@@ -27,7 +27,7 @@ from tests.harness.full_deployment import PATIENT, ROWS, Servers, Whole, preflig
 from tests.harness.provider_override import run_check_changed
 from tests.harness.recording_proxy import LOOPBACK, Relay, relays
 from tests.harness.run_check import CheckRun, run_check
-from tests.harness.visits import VISITS
+from tests.harness.visits import VISITS, visit
 from tests.testbed import Authority, Smtp, object_store, postgres_server, valkey_server
 from tests.testbed.containers import Server
 from tests.testbed.names import can_change_names, name_server
@@ -250,14 +250,13 @@ def test_connections_to_a_mail_server_with_tls(smtp: Smtp, roots: Path) -> None:
 
 @pytest.mark.parametrize("name", VISITS)
 def test_connections_of_a_visit_with_tls(name: str, authority: Authority, roots: Path) -> None:
-    visit = VISITS[name]
-    with web_server(visit.app(), authority.leaf()) as web:
-        made = counts_with_tls(web.port, lambda port: visit.climb("https", port, extra=roots))
-    assert CONNECTIONS[visit.row][1] == made
+    with web_server(VISITS[name].app(), authority.leaf()) as web:
+        made = counts_with_tls(web.port, lambda port: visit(name, "https", port, extra=roots))
+    assert CONNECTIONS[VISITS[name].row][1] == made
 
 
 def test_every_row_is_measured() -> None:
-    assert {*ROWS.values(), *SECURED, *(visit.row for visit in VISITS.values())} == CONNECTIONS.keys()
+    assert {*ROWS.values(), *SECURED, *(each.row for each in VISITS.values())} == CONNECTIONS.keys()
 
 
 # Where connections are few

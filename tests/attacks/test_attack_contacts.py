@@ -32,7 +32,7 @@ from tests.harness.full_deployment import PATIENT, ROOT, ROWS, Servers, Whole, w
 from tests.harness.networks import can_have_own_network, own_network
 from tests.harness.recording_proxy import listener, relays
 from tests.harness.run_check import run_check
-from tests.harness.visits import VALUES, VISITS
+from tests.harness.visits import VISIT_SETTINGS, VISITS, visit
 from tests.testbed import Authority, postgres_server
 from tests.testbed.web import web_server
 
@@ -177,13 +177,14 @@ def test_who_is_shown_which_secret(ran: Run, deployment: Whole, figures: Section
 
 @pytest.mark.parametrize("name", VISITS)
 def test_who_on_the_web_is_shown_which_secret(name: str, authority: Authority, roots: Path) -> None:
-    secrets = secrets_by_key({key: list(value) if isinstance(value, tuple) else value for key, value in VALUES.items()})
-    visit = VISITS[name]
-    with web_server(visit.app(), authority.leaf()) as web:
-        visit.climb("https", web.port, extra=roots)
+    secrets = secrets_by_key(
+        {key: list(value) if isinstance(value, tuple) else value for key, value in VISIT_SETTINGS.items()}
+    )
+    with web_server(VISITS[name].app(), authority.leaf()) as web:
+        visit(name, "https", web.port, extra=roots)
     said = json.dumps([[each.target, each.headers, each.body.decode()] for each in web.requests]).encode()
     assert web.requests
-    assert shown(said, secrets) == may_be_shown(visit.row, secrets)
+    assert shown(said, secrets) == may_be_shown(VISITS[name].row, secrets)
 
 
 def test_a_server_that_asks_for_the_password_itself() -> None:

@@ -24,8 +24,9 @@ from checks.core.roots import Trust
 from preflight.report.model import Result
 from preflight.run.runner import Run, run
 from tests.harness import profiles
+from tests.harness.descriptors import ROWS
 from tests.harness.fault_columns import FAULTS, NAMES, SILENT, Certificates, Fault, afflicted
-from tests.harness.fault_rows import ROWS, Row
+from tests.harness.fault_rows import Row
 from tests.harness.fault_verdicts import NOT_APPLICABLE, expected, not_applicable
 from tests.harness.figures import Section
 from tests.testbed import Authority

@@ -14,6 +14,7 @@ import pytest
 
 from preflight.report import bugs
 from tests.harness import answers
+from tests.harness.descriptors import TARGETS
 from tests.harness.figures import Section
 from tests.harness.targets import Aim, aimed, climbed
 
@@ -24,6 +25,7 @@ ODD = (
     *("[]", "{}", '[["x", "y", "z"]]', "[" * 100_000 + "]" * 100_000, MISSING),
 )
 Path = tuple[str | int, ...]
+HTTP = {kind: target.replies for kind, target in TARGETS.items() if target.replies}
 
 
 def paths(document: Any, path: Path = ()) -> Iterator[Path]:
@@ -72,7 +74,7 @@ class Tried:
 @pytest.fixture(scope="module")
 def tried(figures: Section) -> Iterator[dict[str, Tried]]:
     """By kind."""
-    tried = {kind: Tried() for kind in (*answers.GOOD, "postgres", "pooled")}
+    tried = {kind: Tried() for kind in (*HTTP, "postgres", "pooled")}
     yield tried
     for kind, all_ in tried.items():
         figures.cell(kind, "answers", str(all_.answers))
@@ -80,14 +82,16 @@ def tried(figures: Section) -> Iterator[dict[str, Tried]]:
 
 
 # The gateway's other answers are the API's.
-CASES = [(kind, name) for kind, all_ in answers.GOOD.items() for name in all_ if kind != "gateway" or name == "member"]
+CASES = [
+    (kind, name) for kind, replies in HTTP.items() for name in replies.good if kind != "gateway" or name == "member"
+]
 
 
 @pytest.mark.parametrize(("kind", "name"), CASES)
 def test_a_document(kind: str, name: str, tried: dict[str, Tried], is_long: bool) -> None:
-    status, document = answers.GOOD[kind][name]
+    status, document = HTTP[kind].good[name]
     changes: dict[str, answers.Answer | bytes] = {}
-    with aimed(kind, answers.http(kind, changes)) as aim:
+    with aimed(kind, answers.http(HTTP[kind], changes)) as aim:
         for text in altered(document, is_long):
             changes[name] = answers.reply(status, text)
             tried[kind](aim, text)

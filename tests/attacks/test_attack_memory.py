@@ -14,51 +14,19 @@ import pytest
 
 from checks.core.check import Layer
 from tests.harness import faults, floods, profiles
+from tests.harness.descriptors import TARGETS
 from tests.harness.figures import Section
 from tests.harness.floods import Flood, Script
 from tests.harness.measuring import Measurer
 from tests.harness.provider_override import tls_serving
-from tests.harness.targets import TARGETS, aimed
+from tests.harness.targets import aimed
 from tests.testbed import Authority, Leaf
 
 BOUND = 32  # MiB
 LIMIT = 20.0  # seconds; on a busy machine all of this takes a few
 
-# What is shared by the kinds that leave HTTP to one function is attacked once in full.
-SHARED = ("a body without end", "a header of a gigabyte", "a gzip bomb", "arrays in arrays")
-OTHERS = ("gateway", "dashboard", "otlp", "e2b", "archil", "google")
-HTTP = {what: floods.http(reply) for what, reply in floods.HTTP.items()}
-ATTACKS: Mapping[str, Mapping[str, Script]] = {
-    "postgres": floods.POSTGRES,
-    "valkey": {what: floods.after(65536, words) for what, words in floods.RESP.items()},
-    "smtp": floods.SMTP,
-    "object_store": HTTP | {what: floods.http(reply) for what, reply in floods.S3.items()},
-    "docker": HTTP,
-    "tunnel": HTTP | {"a frame of a gigabyte": floods.frame},
-    "api": HTTP,
-    **{kind: {what: HTTP[what] for what in SHARED} for kind in OTHERS},
-}
+ATTACKS: Mapping[str, Mapping[str, Script]] = {kind: each.floods for kind, each in TARGETS.items() if each.floods}
 CASES = [(kind, what) for kind, attacks in ATTACKS.items() for what in attacks]
-CALM: Mapping[str, Script] = {
-    "postgres": floods.at_query(lambda: iter([floods.DESCRIBED, floods.ROW, floods.READY])),
-    "valkey": floods.after(65536, lambda: iter([floods.WRITTEN, b"$3\r\na:1\r\n"])),
-    "smtp": floods.smtp(),
-}
-ALLOWED = {
-    "postgres": {"postgres.not-postgres", "postgres.login-refused", "postgres.login-too-costly"},
-    "valkey": {"valkey.not-valkey"},
-    "smtp": {"smtp.not-smtp"},
-    "object_store": {"object-store.not-s3", "object-store.server-error"},
-    "docker": {"docker.not-docker", "docker.silent"},
-    "tunnel": {"tunnel.not-gateway", "tunnel.bad-gateway", "tunnel.open-to-anyone", "network.reset"},
-    "api": {"http.not-mistle", "http.unhealthy"},
-    "gateway": {"http.not-mistle"},
-    "dashboard": {"http.not-mistle"},
-    "otlp": {"otlp.not-otlp", "otlp.refused"},
-    "e2b": {"e2b.unexpected-reply"},
-    "archil": {"archil.unexpected-reply"},
-    "google": {"google.unexpected-reply"},
-}
 ENDLESS = "network.endless"
 Growth = dict[str, list[tuple[float, float]]]
 
@@ -75,7 +43,7 @@ def calm(measure: Measurer, authority: Authority) -> Mapping[str, float]:
     quiet = floods.http(partial(floods.whole, b"{}"))
     peaks = {}
     for kind in ATTACKS:
-        with aimed(kind, Flood(CALM.get(kind, quiet)), authority) as aim:
+        with aimed(kind, Flood(TARGETS[kind].short_reply or quiet), authority) as aim:
             peaks[kind] = measure(aim.name, aim.values, **aim.options).peak
     return peaks
 
@@ -112,19 +80,13 @@ def test_a_server_without_end(
     assert found.seconds < LIMIT / 2, found
     assert found.busy < LIMIT / 4, found  # what holds up one check in the interpreter holds up all
     (failed,) = (each for each in found.findings if each.hint and each.id != "smtp.starttls-not-offered")
-    assert failed.id in ALLOWED[kind] | {ENDLESS}, found
+    assert failed.id in TARGETS[kind].flood_findings | {ENDLESS}, found
     assert TARGETS[kind].key in failed.fields, found
     assert flood.offered
 
 
 # TLS from the first byte, at a port.
-SECURED: Mapping[str, Mapping[str, object]] = {
-    "valkey": {"kv.data_plane.url": "rediss://localhost:{}"},
-    "api": {"services.control_plane_api.internal_url": "https://localhost:{}"},
-    "object_store": {"object_store.assets.endpoint": "https://localhost:{}"},
-    "tunnel": {"services.data_plane_gateway.sandbox_ws_internal_url": "wss://localhost:{}/tunnel/sandbox"},
-    "smtp": {"email.smtp.port": "{}", "email.smtp.secure": True},
-}
+SECURED = {kind: target.tls_values for kind, target in TARGETS.items() if target.tls_values}
 
 
 @pytest.fixture(scope="module")

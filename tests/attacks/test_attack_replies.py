@@ -5,11 +5,9 @@ contradict each other, words in no encoding, a little XML that means a lot of it
 so; it is never a bug of the tool, while an error in what judges a reply remains one.
 """
 
-import json
 import os
 import random
 import re
-import socket
 import subprocess
 import sys
 from collections.abc import Callable, Mapping
@@ -26,81 +24,20 @@ from preflight.report.run_causes import EXIT_CODES
 from preflight.run.runner import Run, run
 from tests.fuzz import replies
 from tests.harness import answers, floods, profiles
+from tests.harness.descriptors import TARGETS
 from tests.harness.faults import Behaviour
 from tests.harness.figures import Section
 from tests.harness.run_check import planned
-from tests.harness.targets import TARGETS, aimed, climbed
+from tests.harness.targets import aimed, climbed
 
 SECONDS = 120  # of the search in the long profile; scripts/fuzz goes on for as long as it is told to
-
-
-def _valkey(info: bytes) -> Behaviour:
-    return floods.Flood(floods.after(65536, lambda: iter([floods.WRITTEN + info])))
-
-
-def _docker(networks: str) -> Behaviour:
-    missing = answers.reply("404 Not Found", json.dumps({"message": "network sandboxes not found"}))
-    return answers.http("docker", {"network": missing, "networks": answers.reply("200 OK", networks)})
-
-
-def _bucket(got: Callable[[bytes], bytes]) -> Behaviour:
-    """A store that keeps what is put, and answers GET so."""
-    kept: list[bytes] = []
-
-    def answer(request: str) -> bytes:
-        match request.split(" ", maxsplit=1)[0]:
-            case "PUT":
-                kept.append(request.partition("\r\n\r\n")[2].encode())
-            case "GET" | "HEAD" if not kept:
-                return answers.reply("404 Not Found", "<Error><Code>NoSuchKey</Code></Error>")
-            case "GET":
-                return got(kept[0])
-            case "HEAD":
-                return answers.reply("200 OK", kept[0])
-        return answers.reply("200 OK")
-
-    def serve(connection: socket.socket) -> None:
-        while request := answers.request_from(connection):
-            connection.sendall(answers.to(request, answer(request)))
-
-    return serve
 
 
 def _refusal(body: str | bytes) -> Behaviour:
     return answers.always(answers.reply("403 Forbidden", body, "Content-Type: application/xml"))
 
 
-UNREADABLE: Mapping[str, tuple[str, Behaviour, str, Layer]] = {
-    "INFO is a number": ("valkey", _valkey(b":1\r\n"), "valkey.unexpected-reply", Layer.AUTH),
-    "INFO is a list": ("valkey", _valkey(b"*1\r\n:1\r\n"), "valkey.unexpected-reply", Layer.AUTH),
-    "INFO is nothing": ("valkey", _valkey(b"$-1\r\n"), "valkey.unexpected-reply", Layer.AUTH),
-    "networks are null": ("docker", _docker("null"), "docker.unexpected-reply", Layer.ACCESS),
-    "networks are a number": ("docker", _docker("5"), "docker.unexpected-reply", Layer.ACCESS),
-    "a redirect to no address": (
-        "dashboard",
-        answers.always(answers.reply("302 Found", headers="Location: http://[")),
-        "http.unexpected-reply",
-        Layer.AUTH,
-    ),
-    "a checksum that is none": (
-        "object_store",
-        _bucket(lambda _: answers.reply("200 OK", "", "x-amz-checksum-crc32: A")),
-        "object-store.unexpected-reply",
-        Layer.ACCESS,
-    ),
-    "a time beyond all": (
-        "object_store",
-        _bucket(lambda body: answers.reply("200 OK", body, "x-amz-object-lock-retain-until-date: 1e999")),
-        "object-store.unexpected-reply",
-        Layer.ACCESS,
-    ),
-    "an error's code of many": (
-        "object_store",
-        _refusal("<Error><Code><a/><a/></Code></Error>"),
-        "object-store.unexpected-reply",
-        Layer.AUTH,
-    ),
-}
+UNREADABLE = {what: (kind, *case) for kind, target in TARGETS.items() for what, case in target.unreadable.items()}
 
 
 @pytest.mark.parametrize("what", UNREADABLE)
@@ -148,66 +85,20 @@ def _raising(module: str, error: type[Exception] = IndexError) -> Callable[..., 
     return fail
 
 
-# What no reply is known to do. By kind: what is broken, whose it is, and a good server.
-BROKEN: Mapping[str, tuple[str, str, Behaviour, str, Layer]] = {
-    "postgres": (
-        "checks.postgres.inspection._left",
-        "checks.postgres.inspection",
-        answers.postgres({"row": answers.survey()}),
-        "postgres.unexpected-reply",
-        Layer.ACCESS,
-    ),
-    "smtp": (
-        "aiosmtplib.smtp.parse_esmtp_extensions",
-        "aiosmtplib.esmtp",
-        floods.Flood(floods.smtp()),
-        "smtp.unexpected-reply",
-        Layer.TLS,
-    ),
-    "tunnel": (
-        "websockets.datastructures.Headers.raw_items",
-        "websockets.datastructures",
-        answers.always(answers.reply("401 Unauthorized")),
-        "tunnel.unexpected-reply",
-        Layer.AUTH,
-    ),
-    "otlp": (
-        "httpx.Response.aiter_raw",
-        "httpx._models",
-        answers.http("otlp", {}),
-        "otlp.unexpected-reply",
-        Layer.ACCESS,
-    ),
-    "e2b": (
-        "e2b.api.client.models.TemplateAliasResponse.from_dict",
-        "e2b.api.client.models.template_alias_response",
-        answers.http("e2b", {}),
-        "e2b.unexpected-reply",
-        Layer.AUTH,
-    ),
-    **{
-        kind: (
-            "httpx.Response.aiter_raw",
-            "httpx._models",
-            answers.http(kind, {}),
-            f"{kind}.unexpected-reply",
-            Layer.AUTH,
-        )
-        for kind in ("archil", "google")
-    },
-}
+# What no reply is known to do: a function of the driver fails, at a healthy server.
+BROKEN = {kind: target.driver_error for kind, target in TARGETS.items() if target.driver_error}
 
 
 @pytest.mark.parametrize("kind", BROKEN)
 def test_error_of_the_driver(kind: str, monkeypatch: pytest.MonkeyPatch):
-    broken, module, behaviour, id_, layer = BROKEN[kind]
-    with aimed(kind, behaviour) as aim:
+    error = BROKEN[kind]
+    with aimed(kind, error.server) as aim:
         climbed(aim)  # loads the driver
-        monkeypatch.setattr(broken, _raising(module))
-        found = climbed(aim)
-    assert found[id_].layer is layer
-    assert found[id_].hint
-    assert "IndexError" in found[id_].message
+        monkeypatch.setattr(error.function, _raising(error.module))
+        finding = climbed(aim)[error.id]
+    assert finding.layer is error.layer
+    assert finding.hint
+    assert "IndexError" in finding.message
 
 
 def test_every_kind_that_reads_replies_has_its_finding():
@@ -232,14 +123,14 @@ BUGS: Mapping[str, tuple[str, str, type[Exception], str, Behaviour]] = {
         "checks.docker.fitness",
         KeyError,
         "docker",
-        answers.http("docker", {}),
+        answers.http(TARGETS["docker"].replies, {}),
     ),
     "a name": (
         "checks.http_service.responses.health",
         "checks.http_service.responses",
         NameError,
         "api",
-        answers.http("api", {}),
+        answers.http(TARGETS["api"].replies, {}),
     ),
 }
 
@@ -266,7 +157,7 @@ def test_driver_that_cannot_be_loaded_is_no_reply(monkeypatch: pytest.MonkeyPatc
 
 
 def test_unreadable_reply_shows_its_traceback():
-    with aimed("valkey", _valkey(b":1\r\n")) as aim:
+    with aimed("valkey", UNREADABLE["INFO is a number"][1]) as aim:
         done = run((planned(aim.name, aim.values),), Settings(Trust()), deadline=20, origins={})
     assert exit_code(done) == 1
     assert "Traceback (most recent call last)" in done.bugs[0]

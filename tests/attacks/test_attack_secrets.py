@@ -39,7 +39,7 @@ from preflight.redaction.redactor import MASK, Redactor
 from preflight.report.model import Report
 from preflight.run.signals import Signals
 from tests.harness import configs, in_process, profiles
-from tests.harness.echoes import SCENES
+from tests.harness.descriptors import SCENES
 from tests.harness.figures import Section
 from tests.harness.in_process import FAMILIES, IN_ADDRESSES, SECRET_KEYS, TOKEN, Stage
 from tests.harness.secret_encodings import ENCODINGS, core, leaks, windows

@@ -17,15 +17,15 @@ from checks.core.check import Check, Settings
 from checks.core.roots import Trust
 from preflight.report.model import Result
 from preflight.run.runner import run
-from tests.harness import answers, echoes, echoes_http, floods
+from tests.harness import answers
+from tests.harness.descriptors import TARGETS
 from tests.harness.faults import Behaviour
 from tests.harness.run_check import planned
-from tests.harness.targets import TARGETS, aimed
+from tests.harness.targets import aimed
 
 LIMIT = 1.5  # seconds for one check: servers that fall silent cost all of it
 MOST = 15.0  # seconds of the processor for one run, which takes one or two
 TOGETHER = 8  # servers of each kind in one run
-_SAID = "no such thing"
 _ODD = (
     *(b"\0", b"\xff", b"\xc3", b"\r\n", b"\r\n\r\n", b"\n", b" ", b":", b"-", b"+", b"$", b"*", b"%", b"[", b"]", b"{"),
     *(b"}", b"<", b">", b"&", b'"', b"null", b"-1", b"0", b"1e999", b"NaN", b"9" * 400, b"9" * 5000, b"[" * 3000),
@@ -47,44 +47,8 @@ _ODD = (
 )
 
 
-def _store(scene: str) -> Behaviour:
-    return echoes_http.services({"store": scene}, {"store": lambda _: _SAID})
-
-
-def _tunnel(scene: str) -> Behaviour:
-    return echoes_http.services({"tunnel": scene}, {"tunnel": lambda _: _SAID})
-
-
-def _of_scenes(family: str) -> list[Behaviour]:
-    return [getattr(echoes, family)(scene, lambda _: _SAID) for scene in echoes.SCENES[family]]
-
-
-_PAGE = answers.reply("200 OK", "<!doctype html><p>Mistle", "Content-Type: text/html")
-_MD5 = floods.message(b"R", b"\0\0\0\5salt")
-_POSTGRES = [
-    answers.postgres({"row": answers.survey()}),
-    answers.postgres({"row": answers.survey(locked=[["control_plane", 4]], unusable=[["control_plane", "thing"]])}),
-    floods.Flood(floods.scram(4096)),
-    floods.Flood(floods.at_login(lambda: iter([_MD5]))),
-    *_of_scenes("postgres"),
-]
-_CHALLENGING = [
-    floods.smtp(
-        ehlo=lambda offer=offer: iter([b"250-mail.test\r\n250 AUTH " + offer]),  # type: ignore[misc]
-        auth=lambda: iter([b"334 PDEyMz4=\r\n"]),
-    )
-    for offer in (b"LOGIN\r\n", b"CRAM-MD5\r\n", b"XOAUTH2\r\n")
-]
 SERVERS: Mapping[str, Sequence[Behaviour]] = {
-    **{kind: [answers.http(kind, {})] for kind in answers.GOOD},
-    "docker": [answers.http("docker", {}), *_of_scenes("docker")],
-    "postgres": _POSTGRES,
-    "pooled": _POSTGRES,
-    "valkey": [answers.valkey(b"role:master\r\nmaxmemory:0\r\n"), *_of_scenes("valkey")],
-    "smtp": [floods.Flood(floods.smtp()), *map(floods.Flood, _CHALLENGING), *_of_scenes("smtp")],
-    "object_store": [_store(scene) for scene in ("right", *echoes_http.STORE)],
-    "tunnel": [_tunnel(scene) for scene in ("right", *echoes_http.TUNNEL)],
-    "dashboard": [answers.always(_PAGE), answers.always(answers.reply("302 Found", headers="Location: http://a/b"))],
+    kind: target.servers or [answers.http(target.replies, {})] for kind, target in TARGETS.items()
 }
 
 

@@ -8,27 +8,17 @@ import socket
 import struct
 from collections.abc import Callable, Mapping
 
-from tests.harness import echoes_http
 from tests.harness.echoes_http import Saying, api, inert, read
 
 Behaviour = Callable[[socket.socket], None]
 
-SCENES: Mapping[str, tuple[str, ...]] = {
-    **{family: tuple(scenes) for family, scenes in echoes_http.SCENES.items()},
-    "valkey": ("login", "wrong password", "refused", "no permission", "replica", "evicts"),
-    "smtp": ("greeting", "EHLO", "AUTH", "MAIL", "RCPT"),
-    "postgres": ("start", "password", "notice", "role", "hba", "query"),
-    "docker": (
-        "GET /version",
-        "GET /networks/",
-        "POST /volumes",
-        "DELETE /volumes",
-        "GET /distribution",
-        "GET /info",
-        "the version",
-        "the networks",
-    ),
-}
+VALKEY = ("login", "wrong password", "refused", "no permission", "replica", "evicts")
+SMTP = ("greeting", "EHLO", "AUTH", "MAIL", "RCPT")
+POSTGRES = ("start", "password", "notice", "role", "hba", "query")
+DOCKER = (
+    *("GET /version", "GET /networks/", "POST /volumes", "DELETE /volumes", "GET /distribution", "GET /info"),
+    *("the version", "the networks"),
+)
 
 
 def valkey(scene: str, say: Saying) -> Behaviour:

@@ -11,6 +11,10 @@ from dataclasses import dataclass, field
 from functools import partial
 from html import escape
 from types import MappingProxyType
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from tests.harness.descriptor import Family
 
 Saying = Callable[[bytes], str]
 """Makes the words of an answer from what the client has just sent."""
@@ -25,8 +29,9 @@ class Request:
     shows_token: bool = False
 
     @property
-    def family(self) -> str:
-        return next(family for family, pattern in PATHS if re.search(pattern, self.target))
+    def first_part(self) -> str:
+        """Of the target: the address of each Mistle service has a path of its own."""
+        return self.target.lstrip("/").partition("/")[0]
 
 
 Answer = Callable[[Request, str], bytes]
@@ -49,24 +54,27 @@ class Heard:
 
 
 def services(
+    families: Mapping[str, "Family"],
     scenes: Mapping[str, str],
     sayings: Mapping[str, Saying],
     token: str = "",
     hostile: Mapping[str, Callable[[socket.socket], object]] = MappingProxyType({}),
 ) -> Callable[[socket.socket], None]:
-    """One port for everything that is spoken over HTTP: scenes and sayings by family, and what tells a member.
+    """One port for all ``families`` over HTTP, with their scenes and texts; ``token`` is the valid service token.
 
-    Of a ``hostile`` family that behaviour has the connection to itself.
+    A ``hostile`` family's behaviour gets the whole connection.
     """
+    by_path = sorted(families.items(), key=lambda item: not item[1].path)  # the one without a pattern takes the rest
 
     def serve(connection: socket.socket) -> None:
         request = read(connection, token)
-        if request.family in hostile:
-            hostile[request.family](Heard(connection, request.raw))  # type: ignore[arg-type]
+        name, family = next(each for each in by_path if re.search(each[1].path or "", request.target))
+        if name in hostile:
+            hostile[name](Heard(connection, request.raw))  # type: ignore[arg-type]
             return
-        words = sayings[request.family](request.raw)
-        answer = SCENES[request.family].get(scenes[request.family])
-        connection.sendall((answer and answer(request, words)) or RIGHT[request.family](request))
+        text, answer = sayings[name](request.raw), family.scenes.get(scenes[name])
+        assert family.right, f"{name}: no right reply in the descriptor"
+        connection.sendall((answer and answer(request, text)) or family.right(request))
 
     return serve
 
@@ -102,32 +110,32 @@ def api(status: int, body: object, **headers: str) -> bytes:
     return reply(status, body, "application/json", **headers)
 
 
-def _in_headers(status: int, _: Request, words: str) -> bytes:
+def in_headers(status: int, _: Request, words: str) -> bytes:
     return reply(status, kind=f"text/plain; {words}", server=words, www_authenticate=words)
 
 
-def _redirect(_: Request, words: str) -> bytes:
+def redirect(_: Request, words: str) -> bytes:
     return reply(302, location=f"https://elsewhere.test/{words}")
 
 
-def _in_body(status: int, _: Request, words: str) -> bytes:
+def in_body(status: int, _: Request, words: str) -> bytes:
     return reply(status, words)
 
 
-def _in_json(status: int, body: Callable[[str], object], _: Request, words: str) -> bytes:
+def in_json(status: int, body: Callable[[str], object], _: Request, words: str) -> bytes:
     return api(status, body(words))
 
 
-def _in_xml(status: int, code: str, _: Request, words: str) -> bytes:
-    return _xml(status, code, words)
+def in_xml(status: int, code: str, _: Request, words: str) -> bytes:
+    return xml(status, code, words)
 
 
-def _xml(status: int, code: str, words: str, **headers: str) -> bytes:
+def xml(status: int, code: str, words: str, **headers: str) -> bytes:
     body = f"<?xml version='1.0'?><Error><Code>{code}</Code><Message>{escape(words)}</Message></Error>"
     return reply(status, body, "application/xml", **headers)
 
 
-def _on(pattern: str, answer: Answer, member: bool | None = None) -> Answer:
+def on(pattern: str, answer: Answer, member: bool | None = None) -> Answer:
     """The answer to some requests; to the others the right one."""
 
     def choose(request: Request, words: str) -> bytes:
@@ -141,34 +149,34 @@ TITLES = {"control": "Mistle Control Plane API", "public": "Mistle Control Plane
 TITLES["data"] = "Mistle Data Plane Internal API"
 
 
-def _service(request: Request) -> bytes:
+def service(request: Request) -> bytes:
     if request.target.endswith("/__healthz"):
         cors = {"access_control_allow_origin": request.headers.get("origin", "*")}
         return api(200, {"ok": True}, access_control_allow_credentials="true", **cors)
-    if request.target.endswith("/openapi.json") and request.family in TITLES:
-        return _document("1.4.0", request, TITLES[request.family])
+    if request.target.endswith("/openapi.json") and request.first_part in TITLES:
+        return document("1.4.0", request, TITLES[request.first_part])
     if "/internal/" in request.target and not request.shows_token:
-        return _refusal(401)
+        return refusal(401)
     state = api(200, {"ownerLeaseId": None, "attachment": None})
-    return {"data": _refusal(400), "gateway": state}.get(request.family, _refusal(404))
+    return {"data": refusal(400), "gateway": state}.get(request.first_part, refusal(404))
 
 
-def _document(version: str, _: Request, title: str) -> bytes:
+def document(version: str, _: Request, title: str) -> bytes:
     return api(200, {"openapi": "3.1.0", "info": {"title": title, "version": version}})
 
 
 def _release(request: Request, words: str) -> bytes:
-    return _document(words, request, TITLES.get(request.family, ""))
+    return document(words, request, TITLES.get(request.first_part, ""))
 
 
-def _refusal(status: int) -> bytes:
+def refusal(status: int) -> bytes:
     return api(status, {"code": "NO"})
 
 
 _objects: dict[str, str] = {}
 
 
-def _bucket(request: Request) -> bytes:
+def bucket(request: Request) -> bytes:
     path = request.target.partition("?")[0]
     match request.method:
         case "PUT":
@@ -178,116 +186,52 @@ def _bucket(request: Request) -> bytes:
         case _ if path in _objects:
             return reply(200, _objects[path])
         case _:
-            return _xml(404, "NoSuchKey", "no")
+            return xml(404, "NoSuchKey", "no")
     return reply(200)
 
 
-def _tunnel(request: Request) -> bytes:
+def tunnel(request: Request) -> bytes:
     return reply(409 if re.search(MEMBER, request.target) else 401)
 
 
-def _google(request: Request) -> bytes:
-    is_made_up = b"client_secret=mistle-preflight" in request.raw
-    return api(401, {"error": "invalid_client"}) if is_made_up else api(400, {"error": "invalid_grant"})
-
-
 SERVICE: Mapping[str, Answer] = {
-    "health redirects": _on("healthz", _redirect),
-    "health is words": _on("healthz", partial(_in_headers, 200)),
-    "health fails": _on("healthz", partial(_in_headers, 500)),
-    "a proxy fails": _on("healthz", partial(_in_headers, 502)),
-    "the title": _on("openapi", partial(_document, "1")),
-    "the release": _on("openapi", _release),
-    "no document": _on("openapi", partial(_in_headers, 404)),
-    "strangers refused": _on("internal", partial(_in_headers, 403), member=False),
-    "the member refused": _on("internal", partial(_in_headers, 403), member=True),
-    "the member fails": _on("internal", partial(_in_headers, 500), member=True),
-    "the origin": _on("healthz", lambda _, words: api(200, {"ok": True}, access_control_allow_origin=words)),
+    "health redirects": on("healthz", redirect),
+    "health is words": on("healthz", partial(in_headers, 200)),
+    "health fails": on("healthz", partial(in_headers, 500)),
+    "a proxy fails": on("healthz", partial(in_headers, 502)),
+    "the title": on("openapi", partial(document, "1")),
+    "the release": on("openapi", _release),
+    "no document": on("openapi", partial(in_headers, 404)),
+    "strangers refused": on("internal", partial(in_headers, 403), member=False),
+    "the member refused": on("internal", partial(in_headers, 403), member=True),
+    "the member fails": on("internal", partial(in_headers, 500), member=True),
+    "the origin": on("healthz", lambda _, words: api(200, {"ok": True}, access_control_allow_origin=words)),
 }
 DASHBOARD: Mapping[str, Answer] = {
-    "redirects": _redirect,
-    "no page": partial(_in_headers, 404),
-    "fails": partial(_in_headers, 500),
-    "one page alone": _on("mistle-preflight", partial(_in_headers, 404)),
+    "redirects": redirect,
+    "no page": partial(in_headers, 404),
+    "fails": partial(in_headers, 500),
+    "one page alone": on("mistle-preflight", partial(in_headers, 404)),
 }
 STRANGER, MEMBER = r"^(?!.*connect_token)", "connect_token"
 TUNNEL: Mapping[str, Answer] = {
-    "strangers redirected": _on(STRANGER, _redirect),
-    "strangers not upgraded": _on(STRANGER, partial(_in_headers, 426)),
-    "strangers fail": _on(STRANGER, partial(_in_headers, 503)),
-    "strangers get a page": _on(STRANGER, partial(_in_headers, 200)),
-    "the member refused": _on(MEMBER, lambda _, words: reply(403, server=words)),
-    "the member fails": _on(MEMBER, partial(_in_headers, 500)),
-    "the member gets a page": _on(MEMBER, partial(_in_headers, 418)),
-}
-COLLECTOR: Mapping[str, Answer] = {
-    **{f"status {status}": partial(_in_body, status) for status in (200, 400, 401, 404, 500)},
-    "redirects": _redirect,
-    "json": partial(_in_json, 403, lambda words: {"message": words}),
+    "strangers redirected": on(STRANGER, redirect),
+    "strangers not upgraded": on(STRANGER, partial(in_headers, 426)),
+    "strangers fail": on(STRANGER, partial(in_headers, 503)),
+    "strangers get a page": on(STRANGER, partial(in_headers, 200)),
+    "the member refused": on(MEMBER, lambda _, words: reply(403, server=words)),
+    "the member fails": on(MEMBER, partial(in_headers, 500)),
+    "the member gets a page": on(MEMBER, partial(in_headers, 418)),
 }
 CODES = ("AccessDenied", "InvalidAccessKeyId", "SignatureDoesNotMatch", "QuotaExceeded", "NoSuchBucket", "SlowDown")
 STORE: Mapping[str, Answer] = {
-    **{code: partial(_in_xml, 403, code) for code in (*CODES, "RequestTimeTooSkewed", "InvalidArgument")},
-    "the code": lambda _, words: _xml(403, escape(words), "no"),
-    "no xml": partial(_in_body, 403),
-    "redirects": _redirect,
-    "the region": lambda _, words: _xml(
+    **{code: partial(in_xml, 403, code) for code in (*CODES, "RequestTimeTooSkewed", "InvalidArgument")},
+    "the code": lambda _, words: xml(403, escape(words), "no"),
+    "no xml": partial(in_body, 403),
+    "redirects": redirect,
+    "the region": lambda _, words: xml(
         400, "AuthorizationHeaderMalformed", f"{words}; expecting 'eu-west-9'", x_amz_bucket_region=words
     ),
-    "upload": lambda request, words: _xml(403, "QuotaExceeded", words) if request.method == "PUT" else b"",
-    "removal": lambda request, words: _xml(403, "AccessDenied", words) if request.method == "DELETE" else b"",
-}
-E2B: Mapping[str, Answer] = {
-    **{
-        f"status {status}": partial(_in_json, status, lambda words, code=status: {"code": code, "message": words})
-        for status in (401, 403, 429, 500)
-    },
-    "no words": partial(_in_headers, 400),
-}
-ARCHIL: Mapping[str, Answer] = {
-    **{
-        f"status {status}": partial(_in_json, status, lambda words: {"success": False, "error": words})
-        for status in (401, 429, 500)
-    },
-    "no json": partial(_in_headers, 403),
-}
-GOOGLE: Mapping[str, Answer] = {
-    **{
-        code: partial(_in_json, 401, lambda words, code=code: {"error": code, "error_description": words})
-        for code in ("invalid_client", "deleted_client", "redirect_uri_mismatch")
-    },
-    "the code": partial(_in_json, 400, lambda words: {"error": words}),
-    "no json": partial(_in_headers, 403),
-}
-
-SCENES: Mapping[str, Mapping[str, Answer]] = {
-    "control": SERVICE,
-    "data": SERVICE,
-    "gateway": SERVICE,
-    "public": SERVICE,
-    "dashboard": DASHBOARD,
-    "tunnel": TUNNEL,
-    "otlp": COLLECTOR,
-    "e2b": E2B,
-    "archil": ARCHIL,
-    "google": GOOGLE,
-    "store": STORE,
-}
-PATHS = (
-    *((family, f"^/{family}(/|$)") for family in ("control", "data", "gateway", "public", "dashboard", "tunnel")),
-    ("otlp", "^/v1/"),
-    ("e2b", "^/templates/|^/v2/"),
-    ("archil", "^/api/disks"),
-    ("google", "^/token"),
-    ("store", ""),
-)
-RIGHT: Mapping[str, Callable[[Request], bytes]] = {
-    **dict.fromkeys(("control", "data", "gateway", "public"), _service),
-    "dashboard": lambda _: reply(200, "<!doctype html>", "text/html"),
-    "tunnel": _tunnel,
-    "otlp": lambda _: api(200, {"partialSuccess": {}}),
-    "e2b": lambda _: api(404, {"code": 404, "message": "template not found"}),
-    "archil": lambda _: api(200, {"success": True, "data": []}),
-    "google": _google,
-    "store": _bucket,
+    "upload": lambda request, words: xml(403, "QuotaExceeded", words) if request.method == "PUT" else b"",
+    "removal": lambda request, words: xml(403, "AccessDenied", words) if request.method == "DELETE" else b"",
 }

@@ -112,6 +112,14 @@ def http(reply: Callable[[], Blocks]) -> Script:
     return after(65536, reply)
 
 
+OVER_HTTP: Mapping[str, Script] = {what: http(reply) for what, reply in HTTP.items()}
+SHARED_OVER_HTTP = {
+    what: OVER_HTTP[what]
+    for what in ("a body without end", "a header of a gigabyte", "a gzip bomb", "arrays in arrays")
+}
+"""For kinds that leave HTTP to the function that all of them use, which is attacked in full once."""
+
+
 def frame(connection: socket.socket) -> Blocks:
     """Opens the WebSocket, and sends a frame of a gigabyte through it."""
     if key := re.search(rb"(?i)sec-websocket-key: *(\S+)", connection.recv(65536)):

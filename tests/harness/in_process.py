@@ -24,18 +24,19 @@ from preflight.formats import FORMATS
 from preflight.plan.plan import Plan
 from preflight.report.model import Report
 from preflight.run.signals import Signals
-from tests.harness import configs, echoes, echoes_http, faults, provider_override, socket_faults
+from tests.harness import configs, echoes_http, faults, provider_override, socket_faults
+from tests.harness.descriptor import Family
+from tests.harness.descriptors import FAMILIES, STAGE_SETTINGS
 from tests.harness.echoes_http import Saying
 from tests.harness.run_check import planned
 from tests.testbed import Authority
 
-FAMILIES = tuple(echoes.SCENES)
 RIGHT = dict.fromkeys(FAMILIES, "nothing is wrong")  # a scene that no family has
+_WEB = {name: family for name, family in FAMILIES.items() if family.path is not None}
 SECRET_KEYS = tuple(key.path.replace(VERSION, "1") for key in KEYS if key.secrecy is not Secrecy.NONE)
 IN_ADDRESSES = ("telemetry.traces.endpoint", "telemetry.logs.endpoint")  # a secret in the query, and before the @
 TOKEN = "internal_auth.shared_token.token"
 DETAILS = {"-q": -1, "": 0, "-v": 1}
-NOWHERE = "x" * 64 + ".test"  # no name server is asked for a label that long
 
 
 @dataclass(repr=False)
@@ -43,7 +44,7 @@ class Stage:
     """Where the servers are, and what each family plays: a scene, and what it says; or it is ``hostile``."""
 
     ports: dict[str, int]
-    docker: Path
+    sockets: dict[str, Path]
     trusted: Path
     scenes: dict[str, str] = field(default_factory=dict)
     sayings: dict[str, Saying] = field(default_factory=dict)
@@ -63,65 +64,71 @@ class Stage:
 def stage(authority: Authority) -> Iterator[Stage]:
     with ExitStack() as stack:
         enter = stack.enter_context
-        here = Stage({}, Path(), Path(enter(authority.trusted())))
-        for family in ("postgres", "valkey", "smtp"):
-            here.ports[family] = enter(faults.serving(_playing(here, family)))
+        here = Stage({}, {}, Path(enter(authority.trusted())))
+        for name, family in FAMILIES.items():
+            if family.is_local:
+                here.sockets[name] = enter(socket_faults.serving(_playing(here, name)))
+            elif family.server:
+                here.ports[name] = enter(faults.serving(_playing(here, name)))
         here.ports["web"] = enter(faults.serving(_services(here)))
         here.ports["cloud"] = enter(provider_override.tls_serving(authority.leaf(), _services(here)))
-        here.docker = enter(socket_faults.serving(_playing(here, "docker")))
         yield here
 
 
 def _playing(here: Stage, family: str) -> faults.Behaviour:
     def play(connection: socket.socket) -> None:
-        usual = getattr(echoes, family)(here.scenes[family], here.sayings[family])
-        here.hostile.get(family, usual)(connection)
+        server = FAMILIES[family].server
+        assert server
+        here.hostile.get(family, server(here.scenes[family], here.sayings[family]))(connection)
 
     return play
 
 
 def _services(here: Stage) -> faults.Behaviour:
     def play(connection: socket.socket) -> None:
-        echoes_http.services(here.scenes, here.sayings, here.token, here.hostile)(connection)
+        echoes_http.services(_WEB, here.scenes, here.sayings, here.token, here.hostile)(connection)
 
     return play
 
 
 def values(here: Stage, secrets: Mapping[str, str]) -> dict[str, object]:
     """A configuration that names every server, with these secrets in its keys and addresses."""
-    web, in_query, in_login = f"127.0.0.1:{here.ports['web']}", *(quote(secrets[key], safe="") for key in IN_ADDRESSES)
-    services = {"control_plane_api": "control", "data_plane_api": "data", "data_plane_gateway": "gateway"}
-    tunnel = f"ws://{web}/tunnel/sandbox"
     return {
         **configs.ALL,
-        **{f"services.{name}.internal_url": f"http://{web}/{family}" for name, family in services.items()},
-        "services.control_plane_api.public_url": f"http://{web}/public",
-        "services.dashboard.public_url": f"http://{web}/dashboard",
-        **{f"services.data_plane_gateway.sandbox_ws_{way}_url": tunnel for way in ("internal", "public")},
-        "telemetry.traces.endpoint": f"http://{web}/v1/traces?key={in_query}",
-        "telemetry.logs.endpoint": f"http://:{in_login}@{web}/v1/logs",
-        "telemetry.metrics.endpoint": f"http://{web}/v1/metrics",
-        **{f"object_store.{name}.endpoint": f"http://{web}" for name in ("assets", "sandbox_storage")},
-        "email.smtp.host": "127.0.0.1",
-        "email.smtp.port": here.ports["smtp"],
-        "email.smtp.secure": False,
-        "sandbox.publish_base_domain": NOWHERE,
-        "sandbox.docker.socket_path": str(here.docker),
-        **{path: _value(here, path, secret) for path, secret in secrets.items() if path in SECRET_KEYS},
+        **STAGE_SETTINGS,
+        **{
+            key: _setting(value, _place(here, name, secrets))
+            for name, family in FAMILIES.items()
+            for key, value in family.settings.items()
+        },
+        **{path: _secret(here, path, secret) for path, secret in secrets.items() if path in SECRET_KEYS},
     }
 
 
-_URLS = {
-    "postgres": ("postgres", "postgres://mistle:{secret}@127.0.0.1:{port}/mistle?sslmode=disable"),
-    "kv": ("valkey", "redis://mistle:{secret}@127.0.0.1:{port}"),
-}
+def _place(here: Stage, name: str, secrets: Mapping[str, str]) -> dict[str, object]:
+    """Where the server of this family is, and the two secrets that addresses hold."""
+    port = here.ports.get(name, here.ports["web"])
+    in_query, in_login = (quote(secrets[key], safe="") for key in IN_ADDRESSES)
+    own = {"host": faults.LOOPBACK, "port": port, "address": f"{faults.LOOPBACK}:{port}"}
+    return {**own, "socket": here.sockets.get(name), "query_secret": in_query, "login_secret": in_login}
 
 
-def _value(here: Stage, path: str, secret: str) -> str:
+def _setting(value: object, place: Mapping[str, object]) -> object:
+    if value == "{port}":
+        return place["port"]
+    return value.format_map(place) if isinstance(value, str) else value
+
+
+def _secret(here: Stage, path: str, secret: str) -> str:
     if not key_of(path).url:
         return secret
-    family, url = _URLS[path.partition(".")[0]]
-    return url.format(secret=quote(secret, safe=""), port=here.ports[family])
+    name, family = _of_key(path)
+    return family.secret_url.format(secret=quote(secret, safe=""), address=f"{faults.LOOPBACK}:{here.ports[name]}")
+
+
+def _of_key(path: str) -> tuple[str, Family]:
+    """The family whose server a key's URL leads to."""
+    return next((name, each) for name, each in FAMILIES.items() if each.secret_url and path.startswith(each.checks))
 
 
 @dataclass(frozen=True)
@@ -195,7 +202,8 @@ def _pointed(
 
 
 def _here(check: Check, here: Stage) -> Check:
-    paths = {"e2b": "/", "archil": "/", "google": "/token"}
-    if check.kind not in paths:
-        return check
-    return replace(check, endpoint=provider_override.https(here.ports["cloud"], paths[check.kind]))  # type: ignore[call-arg]
+    providers = (each for each in FAMILIES.values() if each.provider_path and check.name.startswith(each.checks))
+    for provider in providers:
+        endpoint = provider_override.https(here.ports["cloud"], provider.provider_path)
+        return replace(check, endpoint=endpoint)  # type: ignore[call-arg]
+    return check
