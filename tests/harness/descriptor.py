@@ -104,6 +104,7 @@ Secured = Callable[[Authority, Path], AbstractContextManager[tuple[int, Callable
 class Descriptor:
     """One kind. ``rows`` are those of the fault matrix."""
 
+    documented_keys: str = ""  # of Mistle's documentation, as in tests/config/test_schema.py, if they are not there
     rows: tuple[Row, ...]
     targets: Mapping[str, Target]
     families: Mapping[str, Family]
