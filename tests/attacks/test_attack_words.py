@@ -85,7 +85,9 @@ def test_a_server_of_hostile_words(kind: str, where: str, figures: Section) -> N
             found = climbed(aim)
         for name, render in FORMATS.items():
             shown = render(reported(kind, found))
-            assert name in WORDLESS or MARK in shown, "the words are not where they were thought to be"
+            assert name in WORDLESS or MARK in shown, (
+                f"the report does not show the text: see texts[{where!r}] of {kind!r} in the DESCRIPTOR"
+            )
             assert stray(shown) == set()
             assert name in OBEYED or commands(ci.inert(shown, name)) == []
     figures.add("places of protocols", len(PLACES))

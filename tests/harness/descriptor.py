@@ -96,8 +96,10 @@ class Visit:
     path: str = ""
 
 
-Secured = Callable[[Authority, Path], AbstractContextManager[tuple[int, Callable[[int], CheckRun]]]]
-"""A healthy server with TLS: its port, and what runs the check at a port."""
+RunAt = Callable[[int], CheckRun]
+"""Runs the check at a port of this machine."""
+Healthy = Callable[[Authority, Path], AbstractContextManager[tuple[int, RunAt]]]
+"""From an authority, and the file of its certificate, to the port of a healthy server and what runs the check."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -111,7 +113,8 @@ class Descriptor:
     settings: Mapping[str, object] = field(default_factory=dict)  # in the deployment of `in_process`, without a family
     visits: Mapping[str, Visit] = field(default_factory=dict)  # its checks of Web applications, by SECURITY.md's names
     visit_settings: Mapping[str, object] = field(default_factory=dict)
-    secured: Mapping[str, Secured] = field(default_factory=dict)  # other protocols: by the first cell of SECURITY.md
+    connections: Mapping[str, Healthy] = field(default_factory=dict)
+    """Servers at which its connections are counted, with TLS if the kind has it; by the first cell of SECURITY.md."""
 
 
 def each_scene(name: str, family: Family) -> tuple[Behaviour, ...]:

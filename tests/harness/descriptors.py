@@ -34,4 +34,4 @@ SCENES = {name: tuple(family.scenes) for name, family in FAMILIES.items()}
 STAGE_SETTINGS = {key: value for each in _ALL for key, value in each.settings.items()}
 VISITS: Mapping[str, Visit] = {name: visit for each in _ALL for name, visit in each.visits.items()}
 VISIT_SETTINGS = {key: value for each in _ALL for key, value in each.visit_settings.items()}
-SECURED = {name: secured for each in _ALL for name, secured in each.secured.items()}
+CONNECTIONS = {row: healthy for each in _ALL for row, healthy in each.connections.items()}

@@ -5,7 +5,8 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -21,7 +22,7 @@ from preflight.config.loader import Config
 from preflight.plan.plan import plan
 from preflight.run.runner import run
 from tests.harness import answers, echoes_http, faults, floods, hostile_replies, profiles
-from tests.harness.descriptor import Descriptor, Family, Target, each_scene
+from tests.harness.descriptor import Descriptor, Family, RunAt, Target, each_scene
 from tests.harness.fault_rows import TERMINAL, Protocol, Row, Verdict
 from tests.harness.fault_rows import http as over_http
 from tests.harness.run_check import CheckRun, planned, run_check
@@ -889,6 +890,21 @@ _FAMILY = Family(
         "a little means a lot": floods.Flood(floods.http(floods.S3["30,000 attributes of 120 KB, by default"])),
     },
 )
+
+
+@contextmanager
+def _with_tls(authority: Authority, roots: Path) -> Iterator[tuple[int, RunAt]]:
+    keys = {"access_key_id": MINIMAL.access_key_id, "secret_access_key": MINIMAL.secret_access_key}
+    with object_store(certificate=authority.leaf()) as server:
+
+        def run_at(port: int) -> CheckRun:
+            own = {"endpoint": replace(server, port=port).url, "bucket_name": BUCKET, "region": "us-east-1"}
+            values = own | keys | {"force_path_style": True}
+            return run_check(ASSETS, {f"{ASSETS}.{name}": value for name, value in values.items()}, extra=roots)
+
+        yield server.port, run_at
+
+
 DESCRIPTOR = Descriptor(
     rows=(
         _row("http", "path style", True),
@@ -929,4 +945,5 @@ DESCRIPTOR = Descriptor(
         )
     },
     families={"store": _FAMILY},
+    connections={"`object_store`": _with_tls},
 )

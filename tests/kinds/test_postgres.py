@@ -2,13 +2,16 @@
 
 import socket
 from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
 
 import psycopg
 import pytest
 
 from checks.core.check import Layer, Status
 from tests.harness import answers, echoes, faults, floods, hostile_replies, profiles
-from tests.harness.descriptor import Descriptor, DriverError, Family, Target, each_scene
+from tests.harness.descriptor import Descriptor, DriverError, Family, RunAt, Target, each_scene
 from tests.harness.fault_rows import TERMINAL, Protocol, Row, Verdict, answer
 from tests.harness.run_check import CheckRun, planned, run_check
 from tests.testbed import Authority, PgBouncer, Postgres, pgbouncer_server, postgres_server, postgres_starting_up
@@ -368,6 +371,19 @@ _SERVERS = (
     floods.Flood(floods.at_login(lambda: iter([_MD5]))),
     *each_scene("postgres", _FAMILY),
 )
+
+
+@contextmanager
+def _with_tls(authority: Authority, _roots: Path) -> Iterator[tuple[int, RunAt]]:
+    with postgres_server(certificate=authority.leaf()) as server:
+
+        def run_at(port: int) -> CheckRun:
+            url = replace(server, port=port).url(sslmode="require")
+            return run_check(DIRECT, {DIRECT_KEY: url}, stage="before-deploy")
+
+        yield server.port, run_at
+
+
 DESCRIPTOR = Descriptor(
     rows=tuple(_row(url_of, sslmode) for url_of in ("direct", "pooled") for sslmode in ("disable", "verify-full")),
     targets={
@@ -411,4 +427,5 @@ DESCRIPTOR = Descriptor(
         ),
     },
     families={"postgres": _FAMILY},
+    connections={"`postgres`": _with_tls},
 )

@@ -2,6 +2,7 @@
 
 import socket
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,7 +11,7 @@ import redis
 
 from checks.core.check import Layer, Status
 from tests.harness import answers, echoes, faults, floods, hostile_replies, profiles
-from tests.harness.descriptor import Descriptor, Family, Target, each_scene
+from tests.harness.descriptor import Descriptor, Family, RunAt, Target, each_scene
 from tests.harness.fault_rows import TERMINAL, Protocol, Row, Verdict
 from tests.harness.recording_proxy import relays
 from tests.harness.run_check import CheckRun, planned, run_check
@@ -290,6 +291,19 @@ _FAMILY = Family(
         "speaks without end": floods.Flood(floods.after(65536, floods.RESP["a report of many lines"])),
     },
 )
+
+
+@contextmanager
+def _with_tls(authority: Authority, roots: Path) -> Iterator[tuple[int, RunAt]]:
+    with valkey_server(certificate=authority.leaf(), tls_auth_clients="no") as server:
+
+        def run_at(port: int) -> CheckRun:
+            url = replace(server, port=port).url(scheme="rediss")
+            return run_check("kv.data_plane", {URL: url, PREFIX: "mistle"}, extra=roots)
+
+        yield server.port, run_at
+
+
 DESCRIPTOR = Descriptor(
     rows=(_row("redis"), _row("rediss")),
     targets={
@@ -331,4 +345,5 @@ DESCRIPTOR = Descriptor(
         )
     },
     families={"valkey": _FAMILY},
+    connections={"`valkey`": _with_tls},
 )
