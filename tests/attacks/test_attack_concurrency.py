@@ -95,7 +95,7 @@ def test_connections_of_one_run(relay: str, alone: Counts, figures: Section) -> 
     figures.cell(relay, "connections of one run", str(made))
 
 
-def test_many_at_once(deployment: Whole, alone: Counts, figures: Section, is_long: bool) -> None:
+def test_many_runs_at_once(deployment: Whole, alone: Counts, figures: Section, is_long: bool) -> None:
     runs = RUNS[is_long]
     before, connected, log = deployment.contents(), counted(deployment.relays), position(deployment)
     earlier = written_names(deployment)

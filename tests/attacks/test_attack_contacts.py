@@ -127,7 +127,7 @@ def counters() -> dict[str, int]:
 
 
 @needs_root
-def test_nobody_else_is_contacted(ran: Run, figures: Section) -> None:
+def test_connections_only_to_configured_servers(ran: Run, figures: Section) -> None:
     begun, *elsewhere = (ran.grown[name] for name in COUNTERS)
     assert begun == ran.accepted > 40
     assert elsewhere == [0, 0, 0, 0]
@@ -165,7 +165,7 @@ def may_be_shown(row: str, secrets: Mapping[str, tuple[str, ...]]) -> set[str]:
     return {key for key in secrets if any(fnmatchcase(key, pattern) for pattern in patterns)}
 
 
-def test_who_is_shown_which_secret(ran: Run, deployment: Whole, figures: Section) -> None:
+def test_each_server_receives_only_its_own_secrets(ran: Run, deployment: Whole, figures: Section) -> None:
     secrets = secrets_by_key(configs.valid(deployment.values))
     assert len(secrets) > 10
     seen = {name: shown(b"".join(relay.said), secrets) for name, relay in deployment.relays.items()}
@@ -176,7 +176,7 @@ def test_who_is_shown_which_secret(ran: Run, deployment: Whole, figures: Section
 
 
 @pytest.mark.parametrize("name", VISITS)
-def test_who_on_the_web_is_shown_which_secret(name: str, authority: Authority, roots: Path) -> None:
+def test_each_web_application_receives_only_its_own_secrets(name: str, authority: Authority, roots: Path) -> None:
     secrets = secrets_by_key(
         {key: list(value) if isinstance(value, tuple) else value for key, value in VISIT_SETTINGS.items()}
     )
@@ -187,7 +187,7 @@ def test_who_on_the_web_is_shown_which_secret(name: str, authority: Authority, r
     assert shown(said, secrets) == may_be_shown(VISITS[name].row, secrets)
 
 
-def test_a_server_that_asks_for_the_password_itself() -> None:
+def test_postgres_cleartext_password_is_sent_to_its_server() -> None:
     name = "postgres.control_plane.direct"
     with (
         postgres_server(hba="host all all all password") as server,
@@ -198,7 +198,7 @@ def test_a_server_that_asks_for_the_password_itself() -> None:
     assert shown(b"".join(made["server"].said), secrets_by_key(values)) == {f"{name}_url"}
 
 
-def test_every_kind_is_in_both_tables() -> None:
+def test_every_kind_is_in_both_tables_of_security_md() -> None:
     kinds = {kind.kind for kind in checks.ALL}
     for rows in (CONTACTS, security_md.table("How many connections it makes")):
         assert {kind for row in rows for kind in re.findall(r"^`(\w+)`", row)} == kinds
@@ -226,7 +226,9 @@ INSTALLED = (
 WRITING = os.O_WRONLY | os.O_RDWR | os.O_CREAT
 
 
-def test_what_it_touches_here(inside: Inside[Any], deployment: Whole, tmp_path: Path, figures: Section) -> None:
+def test_files_processes_and_addresses_of_a_run(
+    inside: Inside[Any], deployment: Whole, tmp_path: Path, figures: Section
+) -> None:
     log, home, report = tmp_path / "audit", tmp_path / "home", tmp_path / "report.json"
     log.touch()
     home.mkdir()
@@ -260,7 +262,7 @@ def test_what_it_touches_here(inside: Inside[Any], deployment: Whole, tmp_path: 
 
 
 @pytest.mark.parametrize("promise", NEVER, ids=lambda promise: promise.partition(":")[0])
-def test_every_never_is_held_by_a_test(promise: str) -> None:
+def test_every_never_of_security_md_has_a_test(promise: str) -> None:
     held = re.findall(r"`tests/([\w/]+\.py)::(\w+)`", promise)
     assert held, promise
     for file, name in held:

@@ -88,7 +88,7 @@ CASES = [
 
 
 @pytest.mark.parametrize(("kind", "name"), CASES)
-def test_a_document(kind: str, name: str, tried: dict[str, Tried], is_long: bool) -> None:
+def test_json_document_with_any_value(kind: str, name: str, tried: dict[str, Tried], is_long: bool) -> None:
     status, document = HTTP[kind].good[name]
     changes: dict[str, answers.Answer | bytes] = {}
     with aimed(kind, answers.http(HTTP[kind], changes)) as aim:
@@ -109,7 +109,7 @@ ROW = {
 
 
 @pytest.mark.parametrize("kind", ["postgres", "pooled"])
-def test_a_row_of_postgres(kind: str, tried: dict[str, Tried], is_long: bool) -> None:
+def test_postgres_row_with_any_value(kind: str, tried: dict[str, Tried], is_long: bool) -> None:
     changes: dict[str, str] = {}
     with aimed(kind, answers.postgres(changes)) as aim:
         for text in altered(ROW, is_long):

@@ -64,7 +64,7 @@ def growth(figures: Section) -> Iterator[Growth]:
 
 @profiles.covering
 @pytest.mark.parametrize(("kind", "what"), CASES)
-def test_a_server_without_end(
+def test_memory_with_endless_reply(
     kind: str,
     what: str,
     measure: Measurer,
@@ -98,7 +98,7 @@ def long_chain(authority: Authority) -> Leaf:
 
 @pytest.mark.parametrize("kind", profiles.first(2, SECURED))
 @pytest.mark.parametrize("what", profiles.first(1, ["a chain of 500 certificates", *floods.TLS]))
-def test_a_handshake_without_end(
+def test_memory_with_endless_tls_handshake(
     kind: str, what: str, measure: Measurer, calm: Mapping[str, float], long_chain: Leaf, growth: Growth
 ) -> None:
     script, target = floods.TLS.get(what), TARGETS[kind]
@@ -113,7 +113,7 @@ def test_a_handshake_without_end(
 
 
 @profiles.long
-def test_a_row_without_end_through_tls(
+def test_memory_with_endless_postgres_row_through_tls(
     measure: Measurer, calm: Mapping[str, float], authority: Authority, growth: Growth
 ) -> None:
     context, flood = authority.leaf().context(), Flood(floods.POSTGRES["a row of a gigabyte"])

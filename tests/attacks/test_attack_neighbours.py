@@ -20,7 +20,9 @@ from tests.harness.floods import Flood
 from tests.harness.in_process import IN_ADDRESSES, RIGHT, SECRET_KEYS, TOKEN, Stage
 from tests.testbed import Authority
 
-PATIENCE = {"falls silent": 5.0, "speaks another protocol": 5.0}  # seconds: all of it may be waited for
+PATIENCE = {"falls silent": 5.0, "speaks another protocol": 5.0}  # seconds: the hostile server's check waits for all
+LIMIT = 50.0
+"""Seconds for a check of a healthy server: its steps have shares of it, and a busy machine may take seconds for one."""
 
 
 def _reset(connection: socket.socket) -> None:
@@ -69,8 +71,7 @@ def told(stage: Stage) -> Mapping[str, object]:
 
 @pytest.fixture(scope="module")
 def usual(stage: Stage, told: Mapping[str, object]) -> Mapping[str, object]:
-    in_process.run(stage, told, timeout=20)  # imports take their time
-    return verdicts(in_process.run(stage, told, timeout=20).report)
+    return verdicts(in_process.run(stage, told, timeout=LIMIT).report)
 
 
 def verdicts(report: Report) -> dict[str, object]:
@@ -82,7 +83,7 @@ def verdicts(report: Report) -> dict[str, object]:
 
 
 @pytest.mark.parametrize(("way", "family"), profiles.first(len(WAYS), CASES))
-def test_one_hostile_server_changes_no_other_verdict(
+def test_hostile_server_changes_no_other_verdict(
     way: str,
     family: str,
     stage: Stage,
@@ -92,12 +93,11 @@ def test_one_hostile_server_changes_no_other_verdict(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(stage, "hostile", {family: hostile(way, family)})
-    for _ in range(2):  # a machine that stands still for seconds, which is no server's doing, does so once
-        printed = in_process.run(stage, told, timeout=PATIENCE.get(way, 20.0))
-        found = verdicts(printed.report)
-        changed = {name for name in usual | found if usual.get(name) != found.get(name)}
-        if not (others := {name for name in changed if not name.startswith(FAMILIES[family].checks)}):
-            break
+    with in_process.short_limit(FAMILIES[family].checks, PATIENCE.get(way, 20.0)):
+        printed = in_process.run(stage, told, timeout=LIMIT)
+    found = verdicts(printed.report)
+    changed = {name for name in usual | found if usual.get(name) != found.get(name)}
+    others = {name for name in changed if not name.startswith(FAMILIES[family].checks)}
     figures.cell(family, way, ", ".join(others) or "nothing else changes")
     assert not others, {name: (usual.get(name), found.get(name)) for name in others}
     assert changed, f"nothing changes: without a scene, {family!r} must be healthy (families in its DESCRIPTOR)"

@@ -57,20 +57,20 @@ LOGIN, QUERY = floods.at_login(lambda: iter([NO_TEXT])), floods.at_query(lambda:
     [(LOGIN, "postgres.login-refused", Layer.AUTH), (QUERY, "postgres.query-failed", Layer.ACCESS)],
     ids=["login", "query"],
 )
-def test_words_in_no_encoding(script: floods.Script, id_: str, layer: Layer):
+def test_postgres_error_in_no_encoding(script: floods.Script, id_: str, layer: Layer):
     with aimed("postgres", floods.Flood(script)) as aim:
         found = climbed(aim)
     assert (found[id_].layer, found[id_].message.endswith(" no")) == (layer, True)
 
 
-def test_a_date_beyond_all_is_of_a_clock_that_is_right():
+def test_object_store_date_out_of_range():
     skewed = "<Error><Code>RequestTimeTooSkewed</Code></Error>"
     date = "Date: Mon, 01 Jan 0001 00:00:00 +99999999999999\r\nContent-Type: application/xml"
     with aimed("object_store", answers.always(answers.reply("403 Forbidden", skewed, date))) as aim:
         climbed(aim)["object-store.clock-skew"]
 
 
-def test_more_master_keys_than_anybody_has_are_a_few_findings():
+def test_postgres_20000_master_keys_are_few_findings():
     stored = "".join(f"<v>{number}</v><c>v1.x</c>" for number in range(20_000))
     with aimed("pooled", answers.postgres({"row": answers.survey(ciphertexts=stored)})) as aim:
         found = climbed(aim)
@@ -90,7 +90,7 @@ BROKEN = {kind: target.driver_error for kind, target in TARGETS.items() if targe
 
 
 @pytest.mark.parametrize("kind", BROKEN)
-def test_error_of_the_driver(kind: str, monkeypatch: pytest.MonkeyPatch):
+def test_driver_error_is_an_unexpected_reply(kind: str, monkeypatch: pytest.MonkeyPatch):
     error = BROKEN[kind]
     with aimed(kind, error.server) as aim:
         climbed(aim)  # loads the driver
@@ -138,7 +138,7 @@ BUGS: Mapping[str, tuple[str, str, type[Exception], str, Behaviour]] = {
 
 
 @pytest.mark.parametrize("what", BUGS)
-def test_error_of_ours_is_a_bug(what: str, monkeypatch: pytest.MonkeyPatch):
+def test_error_in_our_code_is_a_bug(what: str, monkeypatch: pytest.MonkeyPatch):
     broken, module, error, kind, behaviour = BUGS[what]
     with aimed(kind, behaviour) as aim:
         climbed(aim)
@@ -149,7 +149,7 @@ def test_error_of_ours_is_a_bug(what: str, monkeypatch: pytest.MonkeyPatch):
     assert error.__name__ in done.bugs[0]
 
 
-def test_driver_that_cannot_be_loaded_is_no_reply(monkeypatch: pytest.MonkeyPatch):
+def test_driver_import_error_is_a_bug(monkeypatch: pytest.MonkeyPatch):
     with aimed("valkey", answers.valkey(b"role:master")) as aim:
         climbed(aim)
         load = compile("raise KeyError", "redis/late.py", "exec")
@@ -189,7 +189,7 @@ def test_no_document_type_is_read(encoding: str):
 
 
 @profiles.long
-def test_changed_replies(figures: Section):
+def test_fuzz_replies(figures: Section):
     """In a process of its own: what the limit of a check has cut on a busy machine is closed with the process."""
     tests = Path(__file__).parent
     environ = {**os.environ, "PYTHONPATH": os.pathsep.join([str(tests.parent), str(tests)])}
@@ -202,14 +202,14 @@ def test_changed_replies(figures: Section):
     figures.add("bugs met at them", 0)
 
 
-def test_search_finds_a_bug_and_tells_its_seed(monkeypatch: pytest.MonkeyPatch):
+def test_fuzz_replies_finds_a_bug_and_prints_its_seed(monkeypatch: pytest.MonkeyPatch):
     results, bad = replies.search(["valkey"], range(2))
     assert (len(results), bad) == (2, [])
     monkeypatch.setattr("checks.valkey.Valkey.run", _raising("checks.valkey"))
     assert [text.partition(":")[0] for text in replies.search(["valkey"], range(2))[1]] == ["valkey 0", "valkey 1"]
 
 
-def test_a_seed_says_what_is_changed():
+def test_fuzz_replies_seed_is_deterministic():
     assert replies.changed(answers.reply("200 OK", "{}"), random.Random(5)) == replies.changed(
         answers.reply("200 OK", "{}"), random.Random(5)
     )

@@ -184,7 +184,7 @@ def plays(draw: st.DrawFn) -> Play:
 @pytest.mark.filterwarnings("ignore:Generating overly large repr")
 @settings(BOUNDED, max_examples=max(1, MANY // 20))
 @given(play=plays())
-def test_no_secret_is_printed(
+def test_secrets_are_masked_in_every_format(
     stage: Stage, vocabulary: str, play: Play, capfd: pytest.CaptureFixture[str], tried: Counter[str]
 ) -> None:
     stage.play(play.scenes, play.saying, play.secrets[TOKEN])

@@ -44,7 +44,7 @@ COMMANDS = f"::error::{MARK} ##[error]x ##vso[x]y \x1b[31m"
 @profiles.covering
 @pytest.mark.parametrize("name", FORMATS)
 @pytest.mark.parametrize("what", WORDS)
-def test_a_report_of_hostile_words(name: str, what: str, figures: Section) -> None:
+def test_hostile_text_in_a_report(name: str, what: str, figures: Section) -> None:
     render, word = FORMATS[name], WORDS[what]
     shown, calm = render(hostile_words.report(word)), render(hostile_words.report("calm"))
     assert stray(shown) == set()
@@ -79,7 +79,7 @@ def reported(kind: str, found: CheckRun) -> Report:
 
 @profiles.covering
 @pytest.mark.parametrize(("kind", "where"), PLACES)
-def test_a_server_of_hostile_words(kind: str, where: str, figures: Section) -> None:
+def test_hostile_text_in_replies(kind: str, where: str, figures: Section) -> None:
     for words in (EVERYTHING, COMMANDS):
         with aimed(kind, PLACES[kind, where](words)) as aim:
             found = climbed(aim)
@@ -94,7 +94,7 @@ def test_a_server_of_hostile_words(kind: str, where: str, figures: Section) -> N
 
 
 @pytest.mark.parametrize("name", profiles.first(1, FORMATS))
-def test_everything_at_once_on_the_command_line(tmp_path: Path, name: str) -> None:
+def test_hostile_text_in_a_run_of_the_command(tmp_path: Path, name: str) -> None:
     """Also from the configuration: its own name, keys that nobody knows, values that are shown."""
     servers: Mapping[str, Behaviour] = {
         "postgres": answers.postgres({"row": answers.survey(name=text(EVERYTHING), system=None)}),
@@ -131,7 +131,7 @@ def test_everything_at_once_on_the_command_line(tmp_path: Path, name: str) -> No
     assert name in OBEYED or commands(shown) == []
 
 
-def test_a_certificate_of_hostile_names() -> None:
+def test_hostile_text_in_a_certificate() -> None:
     leaf = self_signed(text("".join(each for each in EVERYTHING if each >= " " and each < "\ud800")[:64]))
     values = {TARGETS["api"].key: "https://localhost:{}", "internal_auth.shared_token.token": TOKEN}
     with tls_serving(leaf, lambda _: None) as port:
@@ -141,7 +141,7 @@ def test_a_certificate_of_hostile_names() -> None:
         assert stray(render(reported("api", found))) == set()
 
 
-def test_a_traceback_of_hostile_words() -> None:
+def test_hostile_text_in_a_traceback() -> None:
     shown = bugs.trace("a check", RuntimeError(EVERYTHING))
     assert MARK in shown
     assert stray(shown) == set()

@@ -15,7 +15,7 @@ from urllib.parse import quote
 import pytest
 
 import preflight.plan.plan
-from checks.core.check import Check, Layer, Recorder
+from checks.core.check import Check, Layer, Recorder, Settings
 from preflight.cli import commands
 from preflight.cli.invocation import Invocation
 from preflight.cli.options import Options
@@ -23,6 +23,7 @@ from preflight.config.schema.keys import KEYS, VERSION, Secrecy, key_of
 from preflight.formats import FORMATS
 from preflight.plan.plan import Plan
 from preflight.report.model import Report
+from preflight.run.execution import Execution
 from preflight.run.signals import Signals
 from tests.harness import configs, echoes_http, faults, provider_override, socket_faults
 from tests.harness.descriptor import Family
@@ -173,6 +174,20 @@ def broken(places: Mapping[str, tuple[Layer, Callable[[], BaseException]]], *, a
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(Recorder, "layer", layer)
+        yield
+
+
+@contextmanager
+def short_limit(checks: str, seconds: float) -> Iterator[None]:
+    """Gives the checks whose names begin so this limit, and all others the limit of the run."""
+    original = Execution.__init__
+
+    def init(self: Execution, group: tuple[Check, ...], settings: Settings) -> None:
+        concerned = group[0].name.startswith(checks)
+        original(self, group, replace(settings, timeout=seconds) if concerned else settings)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Execution, "__init__", init)
         yield
 
 
