@@ -25,7 +25,7 @@ from preflight.report.model import Result
 from preflight.run.runner import Run, run
 from tests.harness import profiles
 from tests.harness.descriptors import ROWS
-from tests.harness.fault_columns import FAULTS, NAMES, SILENT, Certificates, Fault, afflicted
+from tests.harness.fault_columns import FAULTS, NAMES, SILENT, Certificates, Fault, checks_with_fault
 from tests.harness.fault_rows import Row
 from tests.harness.fault_verdicts import NOT_APPLICABLE, expected, not_applicable
 from tests.harness.figures import Section
@@ -66,7 +66,7 @@ class Matrix:
 
     def _run(self, fault: Fault, rows: list[Row]) -> Run:
         settings = Settings(Trust(self.trusted), fault.limit)
-        with afflicted(fault, rows, self.certificates) as checks, warnings.catch_warnings():
+        with checks_with_fault(fault, rows, self.certificates) as checks, warnings.catch_warnings():
             # asyncio and httpcore leave a connection to itself that is cut in its handshake.
             warnings.simplefilter("ignore", ResourceWarning)
             ended = run(checks, settings, deadline=fault.limit + GRACE, origins={})

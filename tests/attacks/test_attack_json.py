@@ -16,7 +16,7 @@ from preflight.report import bugs
 from tests.harness import answers
 from tests.harness.descriptors import TARGETS
 from tests.harness.figures import Section
-from tests.harness.targets import Aim, aimed, climbed
+from tests.harness.targets import CheckAtServer, check_at_server, run_at_server
 
 MARK = "@@"
 MISSING = "missing"
@@ -63,10 +63,10 @@ class Tried:
     answers: int = 0
     bugs: list[str] = field(default_factory=list)
 
-    def __call__(self, aim: Aim, text: str) -> None:
+    def __call__(self, check: CheckAtServer, text: str) -> None:
         self.answers += 1
         try:
-            climbed(aim)
+            run_at_server(check)
         except Exception as error:  # which the runner would call internal.bug
             self.bugs.append(f"{text[:200]}: {bugs.trace(error)}")
 
@@ -91,10 +91,10 @@ CASES = [
 def test_json_document_with_any_value(kind: str, name: str, tried: dict[str, Tried], is_long: bool) -> None:
     status, document = HTTP[kind].good[name]
     changes: dict[str, answers.Answer | bytes] = {}
-    with aimed(kind, answers.http(HTTP[kind], changes)) as aim:
+    with check_at_server(kind, answers.http(HTTP[kind], changes)) as check:
         for text in altered(document, is_long):
             changes[name] = answers.reply(status, text)
-            tried[kind](aim, text)
+            tried[kind](check, text)
     assert tried[kind].answers
     assert not tried[kind].bugs
 
@@ -111,9 +111,9 @@ ROW = {
 @pytest.mark.parametrize("kind", ["postgres", "pooled"])
 def test_postgres_row_with_any_value(kind: str, tried: dict[str, Tried], is_long: bool) -> None:
     changes: dict[str, str] = {}
-    with aimed(kind, answers.postgres(changes)) as aim:
+    with check_at_server(kind, answers.postgres(changes)) as check:
         for text in altered(ROW, is_long):
             changes["row"] = text
-            tried[kind](aim, text)
+            tried[kind](check, text)
     assert tried[kind].answers
     assert not tried[kind].bugs

@@ -19,7 +19,7 @@ from tests.harness.figures import Section
 from tests.harness.floods import Flood, Script
 from tests.harness.measuring import Measurer
 from tests.harness.provider_override import tls_serving
-from tests.harness.targets import aimed
+from tests.harness.targets import check_at_server
 from tests.testbed import Authority, Leaf
 
 BOUND = 32  # MiB
@@ -40,11 +40,11 @@ def measure() -> Iterator[Measurer]:
 @pytest.fixture(scope="module")
 def calm(measure: Measurer, authority: Authority) -> Mapping[str, float]:
     """How much a check takes, by kind, when its server says little."""
-    quiet = floods.http(partial(floods.whole, b"{}"))
+    quiet = floods.http(partial(floods.with_length, b"{}"))
     peaks = {}
     for kind in ATTACKS:
-        with aimed(kind, Flood(TARGETS[kind].short_reply or quiet), authority) as aim:
-            peaks[kind] = measure(aim.name, aim.values, **aim.options).peak
+        with check_at_server(kind, Flood(TARGETS[kind].short_reply or quiet), authority) as check:
+            peaks[kind] = measure(check.name, check.values, **check.options).peak
     return peaks
 
 
@@ -73,8 +73,8 @@ def test_memory_with_endless_reply(
     growth: Growth,
 ) -> None:
     flood = Flood(ATTACKS[kind][what])
-    with aimed(kind, flood, authority) as aim:
-        found = measure(aim.name, aim.values, timeout=LIMIT, **aim.options)
+    with check_at_server(kind, flood, authority) as check:
+        found = measure(check.name, check.values, timeout=LIMIT, **check.options)
     growth.setdefault(kind, []).append((found.peak - calm[kind], found.busy))
     assert growth[kind][-1][0] < BOUND, f"{found.peak - calm[kind]:.0f} MiB"
     assert found.seconds < LIMIT / 2, found

@@ -18,7 +18,7 @@ from tests.harness.answers import reply, request_from, to
 from tests.harness.descriptors import TARGETS
 from tests.harness.faults import Behaviour
 from tests.harness.figures import Section
-from tests.harness.targets import HTTP, Aim, aimed, climbed
+from tests.harness.targets import HTTP, CheckAtServer, check_at_server, run_at_server
 
 ELSEWHERE = "/mistle-preflight-elsewhere"
 FILE = "/etc/passwd"
@@ -119,23 +119,23 @@ class Sender:
 @pytest.mark.parametrize("kind", HTTP)
 def test_redirects_of_http(kind: str, watch: Watch, canary: Canary, figures: Section) -> None:
     sender, sent = Sender(), 0
-    with aimed(kind, sender) as aim, watch:
+    with check_at_server(kind, sender) as check, watch:
         for location in locations(canary.place):
             for status in STATUSES if location.startswith(f"http://{canary.place}") else STATUSES[:4:3]:
                 sender.answer = reply(status, "{}", headers(location, canary.place))
-                found = climbed(aim)
+                found = run_at_server(check)
                 assert found.status > Status.OK, f"{status} {location}: {found}"
                 sent += 1
-    stays(aim, watch, canary)
+    stays(check, watch, canary)
     assert sender.heard
     assert not [request for request in sender.heard if ELSEWHERE in request]
     figures.cell(kind, "ways", str(sent))
 
 
-def stays(aim: Aim, watch: Watch, canary: Canary) -> None:
+def stays(check: CheckAtServer, watch: Watch, canary: Canary) -> None:
     """It went where the configuration says, and nowhere else."""
     own = {place for place in watch.connected if isinstance(place, tuple) or not str(place).startswith("\0")}
-    assert own == {aim.place}
+    assert own == {check.place}
     assert FILE not in watch.opened
     assert not canary.heard
 
@@ -147,8 +147,8 @@ WAYS: Mapping[tuple[str, str], Callable[[str], Behaviour]] = {
 
 @pytest.mark.parametrize(("kind", "way"), WAYS)
 def test_redirects_of_other_protocols(kind: str, way: str, watch: Watch, canary: Canary, figures: Section) -> None:
-    with aimed(kind, WAYS[kind, way](canary.place)) as aim, watch:
-        found = climbed(aim)
+    with check_at_server(kind, WAYS[kind, way](canary.place)) as check, watch:
+        found = run_at_server(check)
     assert found.status > Status.OK or way == "251", found
-    stays(aim, watch, canary)
+    stays(check, watch, canary)
     figures.cell(kind, "in words of its own", ", ".join(each for name, each in WAYS if name == kind))

@@ -28,7 +28,7 @@ from tests.harness.descriptors import TARGETS
 from tests.harness.faults import Behaviour
 from tests.harness.figures import Section
 from tests.harness.run_check import planned
-from tests.harness.targets import aimed, climbed
+from tests.harness.targets import check_at_server, run_at_server
 
 SECONDS = 120  # of the search in the long profile; scripts/fuzz goes on for as long as it is told to
 
@@ -43,8 +43,8 @@ UNREADABLE = {what: (kind, *case) for kind, target in TARGETS.items() for what, 
 @pytest.mark.parametrize("what", UNREADABLE)
 def test_reply_that_cannot_be_read(what: str):
     kind, behaviour, id_, layer = UNREADABLE[what]
-    with aimed(kind, behaviour) as aim:
-        found = climbed(aim).fails(id_, layer, TARGETS[kind].key, hint="leads to")
+    with check_at_server(kind, behaviour) as check:
+        found = run_at_server(check).fails(id_, layer, TARGETS[kind].key, hint="leads to")
     assert found.message.startswith("the server's reply cannot be read: ")
 
 
@@ -58,22 +58,22 @@ LOGIN, QUERY = floods.at_login(lambda: iter([NO_TEXT])), floods.at_query(lambda:
     ids=["login", "query"],
 )
 def test_postgres_error_in_no_encoding(script: floods.Script, id_: str, layer: Layer):
-    with aimed("postgres", floods.Flood(script)) as aim:
-        found = climbed(aim)
+    with check_at_server("postgres", floods.Flood(script)) as check:
+        found = run_at_server(check)
     assert (found[id_].layer, found[id_].message.endswith(" no")) == (layer, True)
 
 
 def test_object_store_date_out_of_range():
     skewed = "<Error><Code>RequestTimeTooSkewed</Code></Error>"
     date = "Date: Mon, 01 Jan 0001 00:00:00 +99999999999999\r\nContent-Type: application/xml"
-    with aimed("object_store", answers.always(answers.reply("403 Forbidden", skewed, date))) as aim:
-        climbed(aim)["object-store.clock-skew"]
+    with check_at_server("object_store", answers.always(answers.reply("403 Forbidden", skewed, date))) as check:
+        run_at_server(check)["object-store.clock-skew"]
 
 
 def test_postgres_20000_master_keys_are_few_findings():
     stored = "".join(f"<v>{number}</v><c>v1.x</c>" for number in range(20_000))
-    with aimed("pooled", answers.postgres({"row": answers.survey(ciphertexts=stored)})) as aim:
-        found = climbed(aim)
+    with check_at_server("pooled", answers.postgres({"row": answers.survey(ciphertexts=stored)})) as check:
+        found = run_at_server(check)
     assert len(found.findings) < 200, len(found.findings)
 
 
@@ -92,10 +92,10 @@ BROKEN = {kind: target.driver_error for kind, target in TARGETS.items() if targe
 @pytest.mark.parametrize("kind", BROKEN)
 def test_driver_error_is_an_unexpected_reply(kind: str, monkeypatch: pytest.MonkeyPatch):
     error = BROKEN[kind]
-    with aimed(kind, error.server) as aim:
-        climbed(aim)  # loads the driver
+    with check_at_server(kind, error.server) as check:
+        run_at_server(check)  # loads the driver
         monkeypatch.setattr(error.function, _raising(error.module))
-        finding = climbed(aim)[error.id]
+        finding = run_at_server(check)[error.id]
     assert finding.layer is error.layer
     assert finding.hint
     assert "IndexError" in finding.message
@@ -140,27 +140,27 @@ BUGS: Mapping[str, tuple[str, str, type[Exception], str, Behaviour]] = {
 @pytest.mark.parametrize("what", BUGS)
 def test_error_in_our_code_is_a_bug(what: str, monkeypatch: pytest.MonkeyPatch):
     broken, module, error, kind, behaviour = BUGS[what]
-    with aimed(kind, behaviour) as aim:
-        climbed(aim)
+    with check_at_server(kind, behaviour) as check:
+        run_at_server(check)
         monkeypatch.setattr(broken, _raising(module, error))
-        done = run((planned(aim.name, aim.values),), Settings(Trust()), deadline=20, origins={})
+        done = run((planned(check.name, check.values),), Settings(Trust()), deadline=20, origins={})
     failed = [finding.id for finding in done.results[0].findings if finding.status is Status.FAIL]
     assert failed == ["internal.bug"]
     assert error.__name__ in done.bugs[0]
 
 
 def test_driver_import_error_is_a_bug(monkeypatch: pytest.MonkeyPatch):
-    with aimed("valkey", answers.valkey(b"role:master")) as aim:
-        climbed(aim)
+    with check_at_server("valkey", answers.valkey(b"role:master")) as check:
+        run_at_server(check)
         load = compile("raise KeyError", "redis/late.py", "exec")
         monkeypatch.setattr("redis.asyncio.Redis.pipeline", lambda *_, **__: exec(load, {"__name__": "redis.late"}))
-        done = run((planned(aim.name, aim.values),), Settings(Trust()), deadline=20, origins={})
+        done = run((planned(check.name, check.values),), Settings(Trust()), deadline=20, origins={})
     assert exit_code(done) == 3
 
 
 def test_unreadable_reply_shows_its_traceback():
-    with aimed("valkey", UNREADABLE["INFO is a number"][1]) as aim:
-        done = run((planned(aim.name, aim.values),), Settings(Trust()), deadline=20, origins={})
+    with check_at_server("valkey", UNREADABLE["INFO is a number"][1]) as check:
+        done = run((planned(check.name, check.values),), Settings(Trust()), deadline=20, origins={})
     assert exit_code(done) == 1
     assert "Traceback (most recent call last)" in done.bugs[0]
     assert "AttributeError" in done.bugs[0]
@@ -180,8 +180,8 @@ _DTD = '<!DOCTYPE Error [<!ATTLIST a b CDATA "X">]><Error><Code>AccessDenied</Co
 def test_no_document_type_is_read(encoding: str):
     declared = f'<?xml version="1.0" encoding="{encoding}"?>'
     body = declared.encode() + _DTD.encode(encoding) if encoding == "cp037" else (declared + _DTD).encode(encoding)
-    with aimed("object_store", _refusal(body)) as aim:
-        found = climbed(aim)
+    with check_at_server("object_store", _refusal(body)) as check:
+        found = run_at_server(check)
     found.fails("object-store.not-s3", Layer.ACCESS, TARGETS["object_store"].key, hint="S3")
 
 

@@ -31,7 +31,7 @@ from tests.harness.hostile_replies import raw, text
 from tests.harness.hostile_words import CONTROL, MARK, WORDS, commands, stray
 from tests.harness.provider_override import tls_serving
 from tests.harness.run_check import CheckRun, run_check
-from tests.harness.targets import aimed, climbed
+from tests.harness.targets import check_at_server, run_at_server
 from tests.testbed import self_signed
 
 PATH = {"PATH": os.environ["PATH"]}
@@ -81,8 +81,8 @@ def reported(kind: str, found: CheckRun) -> Report:
 @pytest.mark.parametrize(("kind", "where"), PLACES)
 def test_hostile_text_in_replies(kind: str, where: str, figures: Section) -> None:
     for words in (EVERYTHING, COMMANDS):
-        with aimed(kind, PLACES[kind, where](words)) as aim:
-            found = climbed(aim)
+        with check_at_server(kind, PLACES[kind, where](words)) as check:
+            found = run_at_server(check)
         for name, render in FORMATS.items():
             shown = render(reported(kind, found))
             assert name in WORDLESS or MARK in shown, (
@@ -109,7 +109,7 @@ def test_hostile_text_in_a_run_of_the_command(tmp_path: Path, name: str) -> None
         values = {
             key: value
             for kind in servers
-            for key, value in stack.enter_context(aimed(kind, servers[kind])).values.items()
+            for key, value in stack.enter_context(check_at_server(kind, servers[kind])).values.items()
         }
         values |= {
             "object_store.assets.bucket_name": text(EVERYTHING).replace("\x7f", ""),

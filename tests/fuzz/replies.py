@@ -21,7 +21,7 @@ from tests.harness import answers
 from tests.harness.descriptors import TARGETS
 from tests.harness.faults import Behaviour
 from tests.harness.run_check import planned
-from tests.harness.targets import aimed
+from tests.harness.targets import check_at_server
 
 LIMIT = 1.5  # seconds for one check: servers that fall silent cost all of it
 MOST = 15.0  # seconds of the processor for one run, which takes one or two
@@ -147,8 +147,8 @@ def _check(stack: ExitStack, kind: str, seed: int) -> Check:
         with suppress(Exception):  # what was changed may lead to questions that no server here has an answer to
             behaviour(Mutating(connection, chance))  # type: ignore[arg-type]
 
-    aim = stack.enter_context(aimed(kind, serve))
-    return replace(planned(aim.name, aim.values), name=f"{kind} {seed}", **aim.options)
+    check = stack.enter_context(check_at_server(kind, serve))
+    return replace(planned(check.name, check.values), name=f"{kind} {seed}", **check.options)
 
 
 def search(kinds: Sequence[str], seeds: Sequence[int]) -> tuple[tuple[Result, ...], list[str]]:

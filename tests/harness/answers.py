@@ -12,7 +12,7 @@ from tests.harness.faults import Behaviour
 
 TOKEN = "internal-token-0123456789abcdef"
 Answer = tuple[str, Any]
-"""A status and a document, or the bytes of the whole reply."""
+"""A status and a JSON document."""
 
 
 @dataclass(frozen=True)
@@ -53,7 +53,7 @@ SURVEY: Mapping[str, Any] = {
 
 
 def reply(status: str, body: str | bytes = "", headers: str | bytes = "Content-Type: application/json") -> bytes:
-    """The bytes of a whole answer in HTTP."""
+    """The bytes of a complete HTTP reply."""
     content = body.encode() if isinstance(body, str) else body
     lines = headers.encode() if isinstance(headers, str) else headers
     return b"HTTP/1.1 %s\r\n%s\r\nContent-Length: %d\r\n\r\n%s" % (status.encode(), lines, len(content), content)
@@ -74,7 +74,7 @@ def http(replies: Replies | None, changes: MutableMapping[str, Answer | bytes]) 
 
 
 def always(answer: bytes) -> Behaviour:
-    """One answer to every request."""
+    """The same reply to every request."""
 
     def serve(connection: socket.socket) -> None:
         while request := request_from(connection):
@@ -84,12 +84,12 @@ def always(answer: bytes) -> Behaviour:
 
 
 def to(request: str, answer: bytes) -> bytes:
-    """To HEAD without a body."""
+    """The reply to this request: to HEAD, without the body."""
     return answer.partition(b"\r\n\r\n")[0] + b"\r\n\r\n" if request.startswith("HEAD ") else answer
 
 
 def postgres(answers: Mapping[str, str]) -> Behaviour:
-    """Lets anyone in, and answers the query with the ``row``."""
+    """Accepts any login, and replies to the query with the ``row``."""
 
     def say() -> Iterator[bytes]:
         row = answers["row"].encode()
@@ -100,20 +100,20 @@ def postgres(answers: Mapping[str, str]) -> Behaviour:
 
 
 def survey(**changes: object) -> str:
-    """The row of a good Postgres, but for this."""
+    """The row of a healthy Postgres, with these changes."""
     return json.dumps({**SURVEY, **changes})
 
 
 def valkey(info: bytes, written: bytes = floods.WRITTEN) -> Behaviour:
-    """Takes every command, and reports this."""
+    """Accepts every command, and sends this as INFO."""
     return floods.Flood(floods.after(65536, lambda: iter([written + b"$%d\r\n%s\r\n" % (len(info), info)])))
 
 
 def request_from(connection: socket.socket) -> str:
-    """The next one in HTTP, "" where there is none."""
+    """The next HTTP request; "" if there is none."""
     request = b""
     while b"\r\n\r\n" not in request:
-        if not (part := connection.recv(65536)) or part.startswith(b"\x16"):  # a greeting in TLS
+        if not (part := connection.recv(65536)) or part.startswith(b"\x16"):  # a ClientHello of TLS
             return ""
         request += part
     head, _, body = request.partition(b"\r\n\r\n")

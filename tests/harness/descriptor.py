@@ -12,13 +12,13 @@ from pathlib import Path
 from starlette.types import ASGIApp
 
 from checks.core.check import Layer
-from tests.harness import echoes_http
+from tests.harness import text_servers_http
 from tests.harness.answers import Replies
-from tests.harness.echoes_http import Answer, Request, Saying
 from tests.harness.fault_rows import Row
 from tests.harness.faults import Behaviour
 from tests.harness.floods import Script
 from tests.harness.run_check import CheckRun
+from tests.harness.text_servers_http import Answer, Request, TextOf
 from tests.testbed import Authority
 
 
@@ -76,14 +76,14 @@ class Family:
     path: str | None = None
     right: Callable[[Request], bytes] | None = None
     provider_path: str = ""
-    server: Callable[[str, Saying], Behaviour] | None = None
+    server: Callable[[str, TextOf], Behaviour] | None = None
     is_local: bool = False
     secret_url: str = ""  # the form of its keys that are a secret and a URL, with {secret} and {address}
     hostile: Mapping[str, Behaviour] = field(default_factory=dict)  # by the ways of test_attack_neighbours
 
 
 @dataclass(frozen=True)
-class Visit:
+class WebCheck:
     """The check of this name, at a URL of the configuration that ends in ``path``; without ``key``, at a provider.
 
     ``row`` is the first cell of its row in SECURITY.md.
@@ -111,8 +111,10 @@ class Descriptor:
     targets: Mapping[str, Target]
     families: Mapping[str, Family]
     settings: Mapping[str, object] = field(default_factory=dict)  # in the deployment of `in_process`, without a family
-    visits: Mapping[str, Visit] = field(default_factory=dict)  # its checks of Web applications, by SECURITY.md's names
-    visit_settings: Mapping[str, object] = field(default_factory=dict)
+    web_checks: Mapping[str, WebCheck] = field(
+        default_factory=dict
+    )  # its checks of Web applications, by SECURITY.md's names
+    web_settings: Mapping[str, object] = field(default_factory=dict)
     connections: Mapping[str, Healthy] = field(default_factory=dict)
     """Servers at which its connections are counted, with TLS if the kind has it; by the first cell of SECURITY.md."""
 
@@ -122,7 +124,7 @@ def each_scene(name: str, family: Family) -> tuple[Behaviour, ...]:
     if server := family.server:
         return tuple(server(scene, _plain) for scene in family.scenes)
     scenes = ("right", *family.scenes)
-    return tuple(echoes_http.services({name: family}, {name: scene}, {name: _plain}) for scene in scenes)
+    return tuple(text_servers_http.services({name: family}, {name: scene}, {name: _plain}) for scene in scenes)
 
 
 def _plain(_sent: bytes) -> str:

@@ -8,7 +8,7 @@ from importlib import import_module
 from importlib.util import find_spec
 
 import checks
-from tests.harness.descriptor import Descriptor, Family, Target, Visit
+from tests.harness.descriptor import Descriptor, Family, Target, WebCheck
 from tests.harness.fault_rows import Row
 
 KINDS = tuple(kind.kind for kind in checks.ALL)
@@ -32,6 +32,6 @@ TARGETS: Mapping[str, Target] = {name: target for each in _ALL for name, target 
 FAMILIES: Mapping[str, Family] = {name: family for each in _ALL for name, family in each.families.items()}
 SCENES = {name: tuple(family.scenes) for name, family in FAMILIES.items()}
 STAGE_SETTINGS = {key: value for each in _ALL for key, value in each.settings.items()}
-VISITS: Mapping[str, Visit] = {name: visit for each in _ALL for name, visit in each.visits.items()}
-VISIT_SETTINGS = {key: value for each in _ALL for key, value in each.visit_settings.items()}
+WEB_CHECKS: Mapping[str, WebCheck] = {name: visit for each in _ALL for name, visit in each.web_checks.items()}
+WEB_SETTINGS = {key: value for each in _ALL for key, value in each.web_settings.items()}
 CONNECTIONS = {row: healthy for each in _ALL for row, healthy in each.connections.items()}

@@ -1,4 +1,4 @@
-"""The whole line in this process, on servers that echo: from a configuration to everything that is printed of it."""
+"""A run in this process against servers that send texts of the test: from a configuration to all that is printed."""
 
 import gc
 import json
@@ -25,11 +25,11 @@ from preflight.plan.plan import Plan
 from preflight.report.model import Report
 from preflight.run.execution import Execution
 from preflight.run.signals import Signals
-from tests.harness import configs, echoes_http, faults, provider_override, socket_faults
+from tests.harness import configs, faults, provider_override, socket_faults, text_servers_http
 from tests.harness.descriptor import Family
 from tests.harness.descriptors import FAMILIES, STAGE_SETTINGS
-from tests.harness.echoes_http import Saying
 from tests.harness.run_check import planned
+from tests.harness.text_servers_http import TextOf
 from tests.testbed import Authority
 
 RIGHT = dict.fromkeys(FAMILIES, "nothing is wrong")  # a scene that no family has
@@ -42,13 +42,13 @@ DETAILS = {"-q": -1, "": 0, "-v": 1}
 
 @dataclass(repr=False)
 class Stage:
-    """Where the servers are, and what each family plays: a scene, and what it says; or it is ``hostile``."""
+    """The addresses of the servers, and what each family sends: a scene and its text, or it is ``hostile``."""
 
     ports: dict[str, int]
     sockets: dict[str, Path]
     trusted: Path
     scenes: dict[str, str] = field(default_factory=dict)
-    sayings: dict[str, Saying] = field(default_factory=dict)
+    texts_of: dict[str, TextOf] = field(default_factory=dict)
     token: str = ""
     hostile: dict[str, faults.Behaviour] = field(default_factory=dict)
 
@@ -56,9 +56,9 @@ class Stage:
         return "the stage"
 
     def play(self, scenes: Mapping[str, str], saying: Callable[[str, bytes], str], token: str) -> None:
-        """In the next run; `saying` makes the words of a family from what it was sent."""
+        """Set the scenes of the next run; `saying` makes the text of a family from what it received."""
         self.scenes, self.token = dict(scenes), token
-        self.sayings = {family: partial(saying, family) for family in scenes}
+        self.texts_of = {family: partial(saying, family) for family in scenes}
 
 
 @contextmanager
@@ -80,14 +80,14 @@ def _playing(here: Stage, family: str) -> faults.Behaviour:
     def play(connection: socket.socket) -> None:
         server = FAMILIES[family].server
         assert server
-        here.hostile.get(family, server(here.scenes[family], here.sayings[family]))(connection)
+        here.hostile.get(family, server(here.scenes[family], here.texts_of[family]))(connection)
 
     return play
 
 
 def _services(here: Stage) -> faults.Behaviour:
     def play(connection: socket.socket) -> None:
-        echoes_http.services(_WEB, here.scenes, here.sayings, here.token, here.hostile)(connection)
+        text_servers_http.services(_WEB, here.scenes, here.texts_of, here.token, here.hostile)(connection)
 
     return play
 
@@ -134,22 +134,26 @@ def _of_key(path: str) -> tuple[str, Family]:
 
 @dataclass(frozen=True)
 class Printed:
-    """A report, and every text that is printed of it, by format and detail; the tracebacks as well."""
+    """A report, and its text in every format and detail; the tracebacks as well."""
 
     report: Report
     texts: Mapping[tuple[str, str], str]
     session: Invocation = field(repr=False)
 
 
-def run(here: Stage, told: Mapping[str, object], variables: Collection[str] = (), timeout: float = 8.0) -> Printed:
-    """Everything is checked; the keys in `variables` come from the environment and not from the file."""
-    in_file = {path: _written(value) for path, value in told.items() if path not in variables and value is not None}
+def run(
+    here: Stage, configuration: Mapping[str, object], variables: Collection[str] = (), timeout: float = 8.0
+) -> Printed:
+    """Run all checks; the keys in `variables` come from the environment and not from the file."""
+    in_file = {
+        path: _written(value) for path, value in configuration.items() if path not in variables and value is not None
+    }
     with TemporaryDirectory() as folder, pytest.MonkeyPatch.context() as patch:
         file = Path(folder, "mistle.toml")
         file.write_text(configs.toml(in_file))
         for path in variables:
-            patch.setenv(key_of(path).variable, _variable(path, str(told[path])))
-        patch.setattr(preflight.plan.plan, "plan", partial(_pointed, preflight.plan.plan.plan, here, told))
+            patch.setenv(key_of(path).variable, _variable(path, str(configuration[path])))
+        patch.setattr(preflight.plan.plan, "plan", partial(_pointed, preflight.plan.plan.plan, here, configuration))
         session = Invocation(Options(config=file, ca_file=here.trusted, timeout=timeout, detail=1), Signals())
         report = commands.run(session)
     with warnings.catch_warnings(action="ignore", category=ResourceWarning):
@@ -159,7 +163,7 @@ def run(here: Stage, told: Mapping[str, object], variables: Collection[str] = ()
 
 @contextmanager
 def broken(places: Mapping[str, tuple[Layer, Callable[[], BaseException]]], *, at_end: bool = False) -> Iterator[None]:
-    """By kind: a rung that has a bug, at its beginning or its end."""
+    """Put a bug into one layer of each of these kinds, at its beginning or its end."""
     original = Recorder.layer
 
     @contextmanager
@@ -208,11 +212,11 @@ def _written(value: object) -> object:
 
 
 def _pointed(
-    plan: Callable[..., Plan], here: Stage, told: Mapping[str, object], *given: object, **options: object
+    plan: Callable[..., Plan], here: Stage, configuration: Mapping[str, object], *given: object, **options: object
 ) -> Plan:
-    """What a provider's check would ask, the servers here are asked; and both providers are checked at once."""
+    """Point the checks of providers at the servers here; and check both sandbox providers at once."""
     made = plan(*given, **options)
-    docker = planned("sandbox.docker", {**told, "sandbox.provider": "docker"})
+    docker = planned("sandbox.docker", {**configuration, "sandbox.provider": "docker"})
     return replace(made, checks=(*(_here(check, here) for check in made.checks), docker))
 
 

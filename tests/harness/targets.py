@@ -16,7 +16,7 @@ HTTP = tuple(kind for kind, target in TARGETS.items() if target.is_http)
 
 
 @dataclass(frozen=True)
-class Aim:
+class CheckAtServer:
     """What a check is called with, and the only address that it may then connect to."""
 
     name: str
@@ -26,7 +26,9 @@ class Aim:
 
 
 @contextmanager
-def aimed(kind: str, behaviour: faults.Behaviour, authority: Authority | None = None) -> Iterator[Aim]:
+def check_at_server(
+    kind: str, behaviour: faults.Behaviour, authority: Authority | None = None
+) -> Iterator[CheckAtServer]:
     """The check of this target, and a server with this behaviour at its address.
 
     Without an ``authority``, a provider's check does not use TLS.
@@ -34,20 +36,22 @@ def aimed(kind: str, behaviour: faults.Behaviour, authority: Authority | None = 
     target = TARGETS[kind]
     if target.transport == "unix":
         with socket_faults.serving(behaviour) as path:
-            yield Aim(target.name, target.values(str(path)), {}, str(path))
+            yield CheckAtServer(target.name, target.values(str(path)), {}, str(path))
     elif target.transport == "tcp" or not authority:
         with faults.serving(behaviour) as port:
             options = {"endpoint": Endpoint("http", faults.LOOPBACK, port)} if target.transport == "tls" else {}
-            yield Aim(target.name, target.values(f"{faults.LOOPBACK}:{port}"), options, (faults.LOOPBACK, port))
+            yield CheckAtServer(
+                target.name, target.values(f"{faults.LOOPBACK}:{port}"), options, (faults.LOOPBACK, port)
+            )
     else:
         with authority.trusted() as trusted, provider_override.tls_serving(authority.leaf(), behaviour) as port:
             secured = {"endpoint": Endpoint("https", "localhost", port), "extra": Path(trusted)}
-            yield Aim(target.name, target.values(""), secured, (faults.LOOPBACK, port))
+            yield CheckAtServer(target.name, target.values(""), secured, (faults.LOOPBACK, port))
 
 
-def climbed(aim: Aim, **more: Any) -> CheckRun:
+def run_at_server(check: CheckAtServer, **more: Any) -> CheckRun:
     """One run of it."""
-    options = {**aim.options, **more}
+    options = {**check.options, **more}
     if endpoint := options.pop("endpoint", None):
-        return provider_override.run_check_at(endpoint, aim.name, aim.values, **options)
-    return run_check(aim.name, aim.values, **options)
+        return provider_override.run_check_at(endpoint, check.name, check.values, **options)
+    return run_check(check.name, check.values, **options)

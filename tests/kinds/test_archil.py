@@ -12,9 +12,9 @@ from checks.core.check import Layer, Status
 from checks.net.http import Endpoint
 from preflight.config.loader import load
 from preflight.plan.plan import plan
-from tests.harness import configs, echoes_http, faults, floods, hostile_replies, profiles
+from tests.harness import configs, faults, floods, hostile_replies, profiles, text_servers_http
 from tests.harness.answers import Replies, http
-from tests.harness.descriptor import Descriptor, DriverError, Family, Target, Visit
+from tests.harness.descriptor import Descriptor, DriverError, Family, Target, WebCheck
 from tests.harness.fault_rows import TERMINAL, Protocol, Verdict, json_http, of_provider
 from tests.harness.provider_override import endless, garbage, https, hung, run_check_at
 from tests.harness.run_check import CheckRun, planned, run_check
@@ -218,13 +218,15 @@ DESCRIPTOR = Descriptor(
     families={
         "archil": Family(
             checks=NAME,
-            scenes={f"status {status}": partial(echoes_http.in_json, status, _refusal) for status in (401, 429, 500)}
-            | {"no json": partial(echoes_http.in_headers, 403)},
+            scenes={
+                f"status {status}": partial(text_servers_http.in_json, status, _refusal) for status in (401, 429, 500)
+            }
+            | {"no json": partial(text_servers_http.in_headers, 403)},
             path="^/api/disks",
-            right=lambda _: echoes_http.api(200, {"success": True, "data": []}),
+            right=lambda _: text_servers_http.api(200, {"success": True, "data": []}),
             provider_path="/",
         )
     },
-    visits={"Archil": Visit("`archil`", NAME, archil)},
-    visit_settings=values(),
+    web_checks={"Archil": WebCheck("`archil`", NAME, archil)},
+    web_settings=values(),
 )

@@ -24,7 +24,7 @@ from checks.core.roots import Trust
 from checks.docker import fitness
 from checks.docker.socket_access import open_socket
 from preflight.run.runner import run
-from tests.harness import answers, echoes, faults, floods, hostile_replies, profiles, socket_faults
+from tests.harness import answers, faults, floods, hostile_replies, profiles, socket_faults, text_servers
 from tests.harness.descriptor import Descriptor, Family, Target, each_scene
 from tests.harness.fault_rows import TERMINAL, Protocol, Row, Verdict, json_http
 from tests.harness.run_check import CheckRun, planned, run_check
@@ -672,9 +672,9 @@ def _networks(networks: str) -> faults.Behaviour:
 
 _FAMILY = Family(
     checks="sandbox.docker",
-    scenes=dict.fromkeys(echoes.DOCKER),
+    scenes=dict.fromkeys(text_servers.DOCKER),
     settings={SOCKET: "{socket}"},
-    server=echoes.docker,
+    server=text_servers.docker,
     is_local=True,
     hostile={
         "says what none says": answers.always(answers.reply("200 OK", "null")),

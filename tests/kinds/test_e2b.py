@@ -21,9 +21,9 @@ from checks.e2b import E2b
 from preflight.config.loader import load
 from preflight.plan.plan import plan
 from preflight.run.runner import run
-from tests.harness import configs, echoes_http, faults, floods, hostile_replies, profiles
+from tests.harness import configs, faults, floods, hostile_replies, profiles, text_servers_http
 from tests.harness.answers import Replies, http
-from tests.harness.descriptor import Descriptor, DriverError, Family, Target, Visit
+from tests.harness.descriptor import Descriptor, DriverError, Family, Target, WebCheck
 from tests.harness.fault_rows import TERMINAL, Protocol, Verdict, json_http, of_provider
 from tests.harness.provider_override import endless, garbage, https, hung, run_check_at
 from tests.harness.run_check import CheckRun, planned, run_check
@@ -375,8 +375,8 @@ _REPLIES = Replies(
 )
 
 
-def _refused(status: int) -> echoes_http.Answer:
-    return partial(echoes_http.in_json, status, lambda text: {"code": status, "message": text})
+def _refused(status: int) -> text_servers_http.Answer:
+    return partial(text_servers_http.in_json, status, lambda text: {"code": status, "message": text})
 
 
 DESCRIPTOR = Descriptor(
@@ -421,12 +421,12 @@ DESCRIPTOR = Descriptor(
         "e2b": Family(
             checks=NAME,
             scenes={f"status {status}": _refused(status) for status in (401, 403, 429, 500)}
-            | {"no words": partial(echoes_http.in_headers, 400)},
+            | {"no words": partial(text_servers_http.in_headers, 400)},
             path="^/templates/|^/v2/",
-            right=lambda _: echoes_http.api(404, {"code": 404, "message": "template not found"}),
+            right=lambda _: text_servers_http.api(404, {"code": 404, "message": "template not found"}),
             provider_path="/",
         )
     },
-    visits={"E2B": Visit("`e2b`", NAME, e2b)},
-    visit_settings={**_SETTINGS, API_KEY: KEY},
+    web_checks={"E2B": WebCheck("`e2b`", NAME, e2b)},
+    web_settings={**_SETTINGS, API_KEY: KEY},
 )

@@ -13,9 +13,9 @@ from checks.core.check import Layer, Status
 from checks.net.http import Endpoint
 from preflight.config.loader import load
 from preflight.plan.plan import plan
-from tests.harness import configs, echoes_http, faults, floods, hostile_replies, profiles
+from tests.harness import configs, faults, floods, hostile_replies, profiles, text_servers_http
 from tests.harness.answers import Replies, http
-from tests.harness.descriptor import Descriptor, DriverError, Family, Target, Visit
+from tests.harness.descriptor import Descriptor, DriverError, Family, Target, WebCheck
 from tests.harness.fault_rows import TERMINAL, Protocol, Verdict, json_http, of_provider
 from tests.harness.provider_override import endless, garbage, https, hung, run_check_at
 from tests.harness.run_check import CheckRun, planned
@@ -204,13 +204,15 @@ _REPLIES = Replies(
 )
 
 
-def _refused(code: str) -> echoes_http.Answer:
-    return partial(echoes_http.in_json, 401, lambda text: {"error": code, "error_description": text})
+def _refused(code: str) -> text_servers_http.Answer:
+    return partial(text_servers_http.in_json, 401, lambda text: {"error": code, "error_description": text})
 
 
-def _right(request: echoes_http.Request) -> bytes:
+def _right(request: text_servers_http.Request) -> bytes:
     is_random = b"client_secret=mistle-preflight" in request.raw
-    return echoes_http.api(*((401, {"error": "invalid_client"}) if is_random else (400, {"error": "invalid_grant"})))
+    return text_servers_http.api(
+        *((401, {"error": "invalid_client"}) if is_random else (400, {"error": "invalid_grant"}))
+    )
 
 
 DESCRIPTOR = Descriptor(
@@ -255,14 +257,14 @@ DESCRIPTOR = Descriptor(
             checks="services.control_plane_api.auth",
             scenes={code: _refused(code) for code in ("invalid_client", "deleted_client", "redirect_uri_mismatch")}
             | {
-                "the code": partial(echoes_http.in_json, 400, lambda text: {"error": text}),
-                "no json": partial(echoes_http.in_headers, 403),
+                "the code": partial(text_servers_http.in_json, 400, lambda text: {"error": text}),
+                "no json": partial(text_servers_http.in_headers, 403),
             },
             path="^/token",
             right=_right,
             provider_path="/token",
         )
     },
-    visits={"Google": Visit("`google`", NAME, google, path="/token")},
-    visit_settings={METHODS: ("otp", "google"), ID: CLIENT_ID, SECRET: CLIENT_SECRET},
+    web_checks={"Google": WebCheck("`google`", NAME, google, path="/token")},
+    web_settings={METHODS: ("otp", "google"), ID: CLIENT_ID, SECRET: CLIENT_SECRET},
 )

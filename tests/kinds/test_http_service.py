@@ -17,8 +17,8 @@ from preflight.plan.resources.http_service import RESOURCES
 from preflight.report.attribution import keys_of
 from preflight.report.model import Result
 from preflight.run.consistency import compare
-from tests.harness import answers, echoes_http, faults, floods, hostile_replies, profiles
-from tests.harness.descriptor import Descriptor, Family, Target, Visit
+from tests.harness import answers, faults, floods, hostile_replies, profiles, text_servers_http
+from tests.harness.descriptor import Descriptor, Family, Target, WebCheck
 from tests.harness.fault_rows import ELSEWHERE, Protocol, Verdict, at_url, json_http
 from tests.harness.fault_rows import http as over_http
 from tests.harness.run_check import CheckRun, planned, run_check
@@ -653,10 +653,10 @@ def _internal(service: str) -> Callable[[str], Mapping[str, object]]:
 def _service(name: str, checks: str, key: str) -> Family:
     return Family(
         checks=checks,
-        scenes=echoes_http.SERVICE,
+        scenes=text_servers_http.SERVICE,
         settings={key: f"http://{{address}}/{name}"},
         path=f"^/{name}(/|$)",
-        right=echoes_http.service,
+        right=text_servers_http.service,
     )
 
 
@@ -664,8 +664,8 @@ def _gateway() -> ASGIApp:
     return Gateway().application()
 
 
-def _visit(service: str, app: Callable[[], ASGIApp]) -> Visit:
-    return Visit("`http_service`, internal", f"{service}.internal", app, f"{service}.internal_url")
+def _web_check(service: str, app: Callable[[], ASGIApp]) -> WebCheck:
+    return WebCheck("`http_service`, internal", f"{service}.internal", app, f"{service}.internal_url")
 
 
 DESCRIPTOR = Descriptor(
@@ -734,18 +734,18 @@ DESCRIPTOR = Descriptor(
         "public": _service("public", PUBLIC, f"{PUBLIC}_url"),
         "dashboard": Family(
             checks=DASHBOARD,
-            scenes=echoes_http.DASHBOARD,
+            scenes=text_servers_http.DASHBOARD,
             settings={PAGES: "http://{address}/dashboard"},
             path="^/dashboard(/|$)",
-            right=lambda _: echoes_http.reply(200, "<!doctype html>", "text/html"),
+            right=lambda _: text_servers_http.reply(200, "<!doctype html>", "text/html"),
         ),
     },
-    visits={
-        "control-plane API, internal": _visit(API, control_plane_api),
-        "control-plane API, public": Visit("`http_service`, public", PUBLIC, control_plane_api, f"{PUBLIC}_url"),
-        "data-plane API": _visit(DATA, data_plane_api),
-        "gateway": _visit(GATEWAY, _gateway),
-        "dashboard": Visit("`http_service`, public", DASHBOARD, dashboard, PAGES),
+    web_checks={
+        "control-plane API, internal": _web_check(API, control_plane_api),
+        "control-plane API, public": WebCheck("`http_service`, public", PUBLIC, control_plane_api, f"{PUBLIC}_url"),
+        "data-plane API": _web_check(DATA, data_plane_api),
+        "gateway": _web_check(GATEWAY, _gateway),
+        "dashboard": WebCheck("`http_service`, public", DASHBOARD, dashboard, PAGES),
     },
-    visit_settings={TOKEN_KEY: TOKEN},
+    web_settings={TOKEN_KEY: TOKEN},
 )

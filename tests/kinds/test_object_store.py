@@ -21,7 +21,7 @@ from checks.object_store.store import Store
 from preflight.config.loader import Config
 from preflight.plan.plan import plan
 from preflight.run.runner import run
-from tests.harness import answers, echoes_http, faults, floods, hostile_replies, profiles
+from tests.harness import answers, faults, floods, hostile_replies, profiles, text_servers_http
 from tests.harness.descriptor import Descriptor, Family, RunAt, Target, each_scene
 from tests.harness.fault_rows import TERMINAL, Protocol, Row, Verdict
 from tests.harness.fault_rows import http as over_http
@@ -881,10 +881,10 @@ _UNREADABLE = "object-store.unexpected-reply"
 _CODES = answers.reply("403 Forbidden", "<Error><Code><a/><a/></Code></Error>", "Content-Type: application/xml")
 _FAMILY = Family(
     checks="object_store.",
-    scenes=echoes_http.STORE,
+    scenes=text_servers_http.STORE,
     settings={f"{name}.endpoint": "http://{address}" for name in (ASSETS, STORAGE)},
     path="",
-    right=echoes_http.bucket,
+    right=text_servers_http.bucket,
     hostile={
         "says what none says": answers.always(_CODES),
         "a little means a lot": floods.Flood(floods.http(floods.S3["30,000 attributes of 120 KB, by default"])),

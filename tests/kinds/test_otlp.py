@@ -9,9 +9,9 @@ from h2.config import H2Configuration
 from h2.connection import H2Connection
 
 from checks.core.check import Layer, Status
-from tests.harness import echoes_http, faults, floods, hostile_replies
+from tests.harness import faults, floods, hostile_replies, text_servers_http
 from tests.harness.answers import Replies, http, reply
-from tests.harness.descriptor import Descriptor, DriverError, Family, Target, Visit
+from tests.harness.descriptor import Descriptor, DriverError, Family, Target, WebCheck
 from tests.harness.fault_rows import TERMINAL, Protocol, Verdict, at_url, json_http
 from tests.harness.fault_rows import http as over_http
 from tests.harness.run_check import CheckRun, planned, run_check
@@ -196,10 +196,12 @@ DESCRIPTOR = Descriptor(
     families={
         "otlp": Family(
             checks="telemetry.",
-            scenes={f"status {status}": partial(echoes_http.in_body, status) for status in (200, 400, 401, 404, 500)}
+            scenes={
+                f"status {status}": partial(text_servers_http.in_body, status) for status in (200, 400, 401, 404, 500)
+            }
             | {
-                "redirects": echoes_http.redirect,
-                "json": partial(echoes_http.in_json, 403, lambda text: {"message": text}),
+                "redirects": text_servers_http.redirect,
+                "json": partial(text_servers_http.in_json, 403, lambda text: {"message": text}),
             },
             settings={
                 KEY: "http://{address}/v1/traces?key={query_secret}",
@@ -207,12 +209,12 @@ DESCRIPTOR = Descriptor(
                 "telemetry.metrics.endpoint": "http://{address}/v1/metrics",
             },
             path="^/v1/",
-            right=lambda _: echoes_http.api(200, {"partialSuccess": {}}),
+            right=lambda _: text_servers_http.api(200, {"partialSuccess": {}}),
         )
     },
-    visits={
-        signal: Visit("`otlp`", f"telemetry.{signal}", collector, f"telemetry.{signal}.endpoint", f"/v1/{signal}")
+    web_checks={
+        signal: WebCheck("`otlp`", f"telemetry.{signal}", collector, f"telemetry.{signal}.endpoint", f"/v1/{signal}")
         for signal in ("traces", "logs", "metrics")
     },
-    visit_settings=_ENABLED,
+    web_settings=_ENABLED,
 )

@@ -10,7 +10,7 @@ import psycopg
 import pytest
 
 from checks.core.check import Layer, Status
-from tests.harness import answers, echoes, faults, floods, hostile_replies, profiles
+from tests.harness import answers, faults, floods, hostile_replies, profiles, text_servers
 from tests.harness.descriptor import Descriptor, DriverError, Family, RunAt, Target, each_scene
 from tests.harness.fault_rows import TERMINAL, Protocol, Row, Verdict, answer
 from tests.harness.run_check import CheckRun, planned, run_check
@@ -353,8 +353,8 @@ _NOT_UTF8 = floods.message(b"E", b"SERROR\0C\xff\xfe\0M\xff no\0\0")
 _MD5 = floods.message(b"R", b"\0\0\0\5salt")
 _FAMILY = Family(
     checks="postgres.",
-    scenes=dict.fromkeys(echoes.POSTGRES),
-    server=echoes.postgres,
+    scenes=dict.fromkeys(text_servers.POSTGRES),
+    server=text_servers.postgres,
     secret_url="postgres://mistle:{secret}@{address}/mistle?sslmode=disable",
     hostile={
         "says what none says": floods.Flood(floods.at_query(lambda: iter([_NOT_UTF8 + floods.READY]))),

@@ -16,7 +16,7 @@ from aiosmtpd.smtp import AuthResult
 
 from checks.core.check import Layer, Status
 from checks.smtp import connect, session
-from tests.harness import echoes, faults, floods, hostile_replies, profiles
+from tests.harness import faults, floods, hostile_replies, profiles, text_servers
 from tests.harness.descriptor import Descriptor, DriverError, Family, Target, each_scene
 from tests.harness.fault_rows import TERMINAL, Protocol, Row, Verdict, answer
 from tests.harness.networks import can_have_own_network, in_own_network
@@ -582,9 +582,9 @@ def _values(address: str) -> Mapping[str, object]:
 _NOT_SMTP = Verdict("smtp.not-smtp", keys=(PORT,))
 _FAMILY = Family(
     checks="email.",
-    scenes=dict.fromkeys(echoes.SMTP),
+    scenes=dict.fromkeys(text_servers.SMTP),
     settings={HOST: "{host}", PORT: "{port}", SECURE: False},
-    server=echoes.smtp,
+    server=text_servers.smtp,
     hostile={
         "says what none says": floods.Flood(
             floods.smtp(auth=lambda: iter([b"334 \xff\r\n"]), mail=lambda: iter([b"-1 \xff\r\n"]))

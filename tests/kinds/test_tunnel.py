@@ -13,8 +13,8 @@ from starlette.websockets import WebSocket
 
 from checks.core.check import Layer, Status
 from preflight.plan.resources.tunnel import RESOURCES
-from tests.harness import answers, echoes_http, faults, floods, hostile_replies, profiles
-from tests.harness.descriptor import Descriptor, DriverError, Family, Target, Visit, each_scene
+from tests.harness import answers, faults, floods, hostile_replies, profiles, text_servers_http
+from tests.harness.descriptor import Descriptor, DriverError, Family, Target, WebCheck, each_scene
 from tests.harness.fault_rows import ELSEWHERE, Protocol, Verdict, at_url
 from tests.harness.fault_rows import http as over_http
 from tests.harness.run_check import CheckRun, planned, run_check
@@ -358,13 +358,13 @@ def test_the_callers_proxies_change_nothing(gateway: Gateway, monkeypatch: pytes
 
 _FAMILY = Family(
     checks="services.data_plane_gateway.sandbox_ws",
-    scenes=echoes_http.TUNNEL,
+    scenes=text_servers_http.TUNNEL,
     settings={
         f"services.data_plane_gateway.sandbox_ws_{way}_url": "ws://{address}/tunnel/sandbox"
         for way in ("internal", "public")
     },
     path="^/tunnel(/|$)",
-    right=echoes_http.tunnel,
+    right=text_servers_http.tunnel,
 )
 _PROTOCOL = Protocol(Layer.AUTH, reply=over_http("401 Unauthorized", ""), refusal=ELSEWHERE)
 _CONNECT = {SECRET: "connect-secret", ISSUER: "connect-issuer", AUDIENCE: "connect-audience"}
@@ -413,6 +413,6 @@ DESCRIPTOR = Descriptor(
     families={
         "tunnel": _FAMILY,
     },
-    visits={"tunnel": Visit("`tunnel`", NAME, lambda: Gateway().application(), URL, "/tunnel/sandbox")},
-    visit_settings={SECRET: RIGHT.secret, ISSUER: RIGHT.issuer, AUDIENCE: RIGHT.audience},
+    web_checks={"tunnel": WebCheck("`tunnel`", NAME, lambda: Gateway().application(), URL, "/tunnel/sandbox")},
+    web_settings={SECRET: RIGHT.secret, ISSUER: RIGHT.issuer, AUDIENCE: RIGHT.audience},
 )

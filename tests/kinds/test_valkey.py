@@ -10,7 +10,7 @@ import pytest
 import redis
 
 from checks.core.check import Layer, Status
-from tests.harness import answers, echoes, faults, floods, hostile_replies, profiles
+from tests.harness import answers, faults, floods, hostile_replies, profiles, text_servers
 from tests.harness.descriptor import Descriptor, Family, RunAt, Target, each_scene
 from tests.harness.fault_rows import TERMINAL, Protocol, Row, Verdict
 from tests.harness.recording_proxy import relays
@@ -280,8 +280,8 @@ def _refused(error: str) -> faults.Behaviour:
 
 _FAMILY = Family(
     checks="kv.",
-    scenes=dict.fromkeys(echoes.VALKEY),
-    server=echoes.valkey,
+    scenes=dict.fromkeys(text_servers.VALKEY),
+    server=text_servers.valkey,
     secret_url="redis://mistle:{secret}@{address}",
     hostile={
         "says what none says": floods.Flood(

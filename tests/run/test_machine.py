@@ -62,7 +62,7 @@ def test_another_error_is_none_of_these() -> None:
     assert machine.diagnose(OSError(errno.EPERM, "x")) is None
 
 
-# Whole runs
+# FullDeployment runs
 
 
 def limited(which: int, most: int) -> Callable[[], None]:

@@ -1,6 +1,6 @@
-"""Services that say what they were told to, in the errors of their own API: as deep in the climb as a scene has it.
+"""HTTP servers that send a text of the test in the errors of their own API, at the step that a scene names.
 
-Each family has its scenes, by name. What comes before the words is right, so that the climb gets there.
+The replies before that step are correct, so that the check gets there.
 """
 
 import json
@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from tests.harness.descriptor import Family
 
-Saying = Callable[[bytes], str]
-"""Makes the words of an answer from what the client has just sent."""
+TextOf = Callable[[bytes], str]
+"""Makes the text from what the client has just sent."""
 
 
 @dataclass(frozen=True)
@@ -35,12 +35,12 @@ class Request:
 
 
 Answer = Callable[[Request, str], bytes]
-"""To a request, with words in it."""
+"""The reply to a request, with a text in it."""
 
 
 @dataclass
-class Heard:
-    """A connection on which a request has been read, which comes again."""
+class RepeatedRequest:
+    """A connection whose first request, which was read already, is read again."""
 
     connection: socket.socket
     raw: bytes
@@ -56,7 +56,7 @@ class Heard:
 def services(
     families: Mapping[str, "Family"],
     scenes: Mapping[str, str],
-    sayings: Mapping[str, Saying],
+    texts_of: Mapping[str, TextOf],
     token: str = "",
     hostile: Mapping[str, Callable[[socket.socket], object]] = MappingProxyType({}),
 ) -> Callable[[socket.socket], None]:
@@ -70,9 +70,9 @@ def services(
         request = read(connection, token)
         name, family = next(each for each in by_path if re.search(each[1].path or "", request.target))
         if name in hostile:
-            hostile[name](Heard(connection, request.raw))  # type: ignore[arg-type]
+            hostile[name](RepeatedRequest(connection, request.raw))  # type: ignore[arg-type]
             return
-        text, answer = sayings[name](request.raw), family.scenes.get(scenes[name])
+        text, answer = texts_of[name](request.raw), family.scenes.get(scenes[name])
         assert family.right, f"{name}: no right reply in the descriptor"
         connection.sendall((answer and answer(request, text)) or family.right(request))
 
@@ -80,7 +80,7 @@ def services(
 
 
 def read(connection: socket.socket, token: str = "") -> Request:
-    """One request; of the method "" where nothing comes any more."""
+    """One request; its method is "" when the client has closed."""
     raw = b""
     while b"\r\n\r\n" not in raw and (more := connection.recv(65536)):
         raw += more
@@ -102,7 +102,7 @@ def reply(status: int, body: object = "", kind: str = "text/plain", **headers: s
 
 
 def inert(value: str) -> str:
-    """What a line may hold."""
+    """The text without what ends a line."""
     return re.sub(r"[\x00-\x1f\x7f]", " ", value).strip()
 
 
@@ -136,7 +136,7 @@ def xml(status: int, code: str, words: str, **headers: str) -> bytes:
 
 
 def on(pattern: str, answer: Answer, member: bool | None = None) -> Answer:
-    """The answer to some requests; to the others the right one."""
+    """This reply to requests for these targets; the correct one to all others."""
 
     def choose(request: Request, words: str) -> bytes:
         fits = re.search(pattern, request.target) and member in {None, request.shows_token}
