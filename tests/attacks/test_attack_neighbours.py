@@ -1,8 +1,8 @@
 """One hostile server beside healthy ones.
 
-The whole line is run on a deployment in which one server after the other is hostile, in one way of each class: it says
-what no such server says, speaks another protocol, a little that means a lot, or without end; it falls silent, or cuts
-the connection. Whatever it does, the other checks end as they do without it, and nothing that it does is a bug.
+A complete run in which one server after the other is hostile, in one way of each class: it sends what no such server
+sends, another protocol, a little that expands to a lot, or a reply without end; it stops replying, or cuts the
+connection. The other checks must end as they do without it, and nothing that it does is a bug.
 """
 
 import json
@@ -75,7 +75,7 @@ def usual(stage: Stage, told: Mapping[str, object]) -> Mapping[str, object]:
 
 
 def verdicts(report: Report) -> dict[str, object]:
-    """What is known of each check, but for the times that it took."""
+    """The verdict of each check, without its times."""
     return {
         result.name: (result.status, result.keys, [(finding.id, finding.status) for finding in result.findings])
         for result in report.results

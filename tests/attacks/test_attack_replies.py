@@ -1,8 +1,8 @@
 """Replies that a driver cannot read.
 
-Each server answers with what its protocol allows and no such server ever says: values of another type, headers that
-contradict each other, words in no encoding, a little XML that means a lot of it. The finding is the server's, and says
-so; it is never a bug of the tool, while an error in what judges a reply remains one.
+Each server sends what its protocol allows and no such server ever sends: values of another type, headers that
+contradict each other, text in no encoding, a little XML that expands to a lot. The finding blames the server; it is
+never a bug of the tool. An error in the code that judges a reply remains a bug.
 """
 
 import os
@@ -110,7 +110,7 @@ def test_every_kind_that_reads_replies_has_its_finding():
     assert without == {"publish"}, "a kind that reads replies names its drivers"  # publish reads none
 
 
-# What judges a reply, and what is no error of a reply wherever it is met.
+# Errors in the code that judges a reply, and errors that no reply can cause.
 BUGS: Mapping[str, tuple[str, str, type[Exception], str, Behaviour]] = {
     "valkey": ("checks.valkey.Valkey._judge", "checks.valkey", KeyError, "valkey", answers.valkey(b"role:master")),
     "postgres": (
@@ -171,7 +171,7 @@ def exit_code(done: Run) -> int:
     return max((EXIT_CODES.get(id_, 1) for id_ in ids), default=0)
 
 
-# A little that means a lot. What it costs, test_attack_memory measures.
+# A little XML that expands to a lot. test_attack_memory measures its cost.
 
 _DTD = '<!DOCTYPE Error [<!ATTLIST a b CDATA "X">]><Error><Code>AccessDenied</Code><a/></Error>'
 
@@ -185,7 +185,7 @@ def test_no_document_type_is_read(encoding: str):
     found.fails("object-store.not-s3", Layer.ACCESS, TARGETS["object_store"].key, hint="S3")
 
 
-# Replies that somebody has been at, at random.
+# Replies with random changes.
 
 
 @profiles.long

@@ -1,7 +1,7 @@
-"""Replies that somebody has been at: `python -m fuzz.replies SECONDS [KIND ...]`, or `… KIND SEED` for one again.
+"""Random changes of replies: `python -m tests.fuzz.replies SECONDS [KIND ...]`, or `… KIND SEED` to repeat one.
 
-Servers of every kind answer as good and as refusing ones do, but for bytes, numbers, lines and lengths that are changed
-at random. A seed says which server answers, and what is changed. None may lead to a bug of the tool, or hold it up.
+Servers of every kind reply as healthy and as refusing ones do, with bytes, numbers, lines and lengths changed at
+random. The seed decides which server replies, and what is changed. No reply may cause a bug of the tool, or delay it.
 """
 
 import random
@@ -54,7 +54,7 @@ SERVERS: Mapping[str, Sequence[Behaviour]] = {
 
 @dataclass
 class Mutating:
-    """A connection that changes some of what is sent through it."""
+    """A connection that changes some of the bytes that are sent through it."""
 
     connection: socket.socket
     chance: random.Random
@@ -103,7 +103,7 @@ def _again(words: bytes, chance: random.Random) -> bytes:
 
 
 def _token(words: bytes, chance: random.Random) -> bytes:
-    """A number or a word becomes another, or something odd."""
+    """Replace a number or a word by another, or by an odd value."""
     tokens = list(re.finditer(rb"\d+|[A-Za-z_-]+", words))
     if not tokens:
         return words
@@ -112,7 +112,7 @@ def _token(words: bytes, chance: random.Random) -> bytes:
 
 
 def _line(words: bytes, chance: random.Random) -> bytes:
-    """A line is left out, said twice, or replaced."""
+    """Remove, repeat or replace a line."""
     lines = words.split(b"\r\n")
     at = chance.randrange(len(lines))
     lines[at : at + 1] = chance.choice(([], [lines[at]] * 2, [chance.choice(_ODD).strip()], [chance.choice(lines)]))
@@ -132,7 +132,7 @@ _CHANGES: tuple[Callable[[bytes, random.Random], bytes], ...] = (
 
 
 def _measured(words: bytes) -> bytes:
-    """With the lengths that fit, in HTTP, so that what is changed in a body is read."""
+    """Correct Content-Length in HTTP, so that the changed body is read."""
     head, end, body = words.partition(b"\r\n\r\n")
     if not head.startswith(b"HTTP/"):
         return words
@@ -152,7 +152,7 @@ def _check(stack: ExitStack, kind: str, seed: int) -> Check:
 
 
 def search(kinds: Sequence[str], seeds: Sequence[int]) -> tuple[tuple[Result, ...], list[str]]:
-    """What is found, of each kind at a server for each seed; and what must not be: bugs, time beyond the limit."""
+    """The results of each kind at a server for each seed; and the bugs and delays, of which there must be none."""
     with ExitStack() as stack:
         made = tuple(_check(stack, kind, seed) for kind in kinds for seed in seeds)
         started = time.process_time()
@@ -166,7 +166,7 @@ def search(kinds: Sequence[str], seeds: Sequence[int]) -> tuple[tuple[Result, ..
 
 
 def main(seconds: float, kinds: Sequence[str]) -> int:
-    """The number of bad ends met in so many seconds, each printed once."""
+    """The number of different bugs and delays in so many seconds; each is printed once."""
     ends, count, met = time.monotonic() + seconds, 0, set[str]()
     first = random.SystemRandom().randrange(2**48) * TOGETHER
     while time.monotonic() < ends:
