@@ -31,7 +31,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 @pytest.mark.skipif(not can_have_own_network(), reason="a network of its own needs root on Linux")
-def test_any_command_line(folder: Path, figures: Section):
+def test_command_line_of_any_text(folder: Path, figures: Section):
     tally = Tally()
 
     @settings(max_examples=5 * settings().max_examples, deadline=None)

@@ -10,28 +10,24 @@ import re
 import subprocess
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager
-from dataclasses import replace
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import psycopg
 import pytest
 
 from checks.core.check import Status
 from tests.harness import configs, security_md
-from tests.harness.faults import tls_port
+from tests.harness.descriptor import RunAt
+from tests.harness.descriptors import CONNECTIONS as SERVERS
 from tests.harness.figures import Section
-from tests.harness.full_deployment import PATIENT, ROWS, Servers, Whole, preflight, whole
-from tests.harness.provider_override import run_check_changed
+from tests.harness.full_deployment import PATIENT, ROWS, FullDeployment, Servers, full_deployment, preflight
 from tests.harness.recording_proxy import LOOPBACK, Relay, relays
 from tests.harness.run_check import CheckRun, run_check
-from tests.harness.visits import VISITS
-from tests.testbed import Authority, Smtp, object_store, postgres_server, valkey_server
-from tests.testbed.containers import Server
-from tests.testbed.names import can_change_names, name_server
-from tests.testbed.object_store import BUCKET, MINIMAL
+from tests.harness.web_checks import WEB_CHECKS, run_web_check
+from tests.testbed import Authority, Smtp, postgres_server
 from tests.testbed.smtp import ADDRESS, PASSWORD, USER
 from tests.testbed.web import web_server
 
@@ -46,9 +42,6 @@ WRITTEN = {
 """By relay, the random part of each name that was written."""
 Counts = Mapping[str, tuple[int, int]]
 """By relay: connections, and how many of them carried a word."""
-Climber = Callable[[int], CheckRun]
-"""Climbs to a server through another port."""
-AnyServer = TypeVar("AnyServer", bound=Server)
 
 
 @pytest.fixture(scope="module")
@@ -58,13 +51,15 @@ def roots(authority: Authority) -> Iterator[Path]:
 
 
 @pytest.fixture(scope="module")
-def deployment(servers: Servers, authority: Authority, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Whole]:
-    with whole(servers, authority.pem, tmp_path_factory.mktemp("whole")) as made:
+def deployment(
+    servers: Servers, authority: Authority, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[FullDeployment]:
+    with full_deployment(servers, authority.pem, tmp_path_factory.mktemp("whole")) as made:
         yield made
 
 
 @pytest.fixture(scope="module")
-def alone(deployment: Whole) -> Counts:
+def alone(deployment: FullDeployment) -> Counts:
     """Of one run that has the servers for itself, and a mail server that greets within the second that it gets."""
     for _ in range(5):
         before = counted(deployment.relays)
@@ -102,7 +97,7 @@ def test_connections_of_one_run(relay: str, alone: Counts, figures: Section) -> 
     figures.cell(relay, "connections of one run", str(made))
 
 
-def test_many_at_once(deployment: Whole, alone: Counts, figures: Section, is_long: bool) -> None:
+def test_many_runs_at_once(deployment: FullDeployment, alone: Counts, figures: Section, is_long: bool) -> None:
     runs = RUNS[is_long]
     before, connected, log = deployment.contents(), counted(deployment.relays), position(deployment)
     earlier = written_names(deployment)
@@ -130,11 +125,11 @@ def test_many_at_once(deployment: Whole, alone: Counts, figures: Section, is_lon
     figures.add("connections of one run", sum(one for one, _ in alone.values()))
 
 
-def written_names(deployment: Whole) -> list[bytes]:
+def written_names(deployment: FullDeployment) -> list[bytes]:
     return [name for relay, pattern in WRITTEN.items() for name in deployment.relays[relay].found(pattern)]
 
 
-def settled(deployment: Whole, before: object) -> object:
+def settled(deployment: FullDeployment, before: object) -> object:
     """What the servers hold, once they have noticed who is gone."""
     ends = time.monotonic() + 10
     while (now := deployment.contents()) != before and time.monotonic() < ends:
@@ -142,16 +137,16 @@ def settled(deployment: Whole, before: object) -> object:
     return now
 
 
-def left(deployment: Whole) -> list[str]:
+def left(deployment: FullDeployment) -> list[str]:
     """What has the name of a probe, and its random part."""
     return re.findall(r"mistle-preflight\W\w{16}", str(deployment.contents()))
 
 
-def position(deployment: Whole) -> object:
+def position(deployment: FullDeployment) -> object:
     return deployment.servers.postgres.sql("SELECT pg_current_wal_insert_lsn()")[0][0]
 
 
-def written_by_transactions(deployment: Whole, since: object) -> object:
+def written_by_transactions(deployment: FullDeployment, since: object) -> object:
     """The server's own housekeeping belongs to no transaction, nor does our mark, up to which the log is flushed."""
     deployment.servers.postgres.sql("SELECT pg_logical_emit_message(false, 'tests', 'end', true)")
     count = "SELECT count(*) FROM pg_get_wal_records_info(%s, pg_current_wal_insert_lsn()) WHERE xid <> 0"
@@ -161,103 +156,46 @@ def written_by_transactions(deployment: Whole, since: object) -> object:
 # With TLS
 
 
-@contextmanager
-def secured_postgres(authority: Authority, _roots: Path) -> Iterator[tuple[int, Climber]]:
-    name = "postgres.control_plane.direct"
-    with postgres_server(certificate=authority.leaf()) as server:
-
-        def climbed(port: int) -> CheckRun:
-            url = moved(server, port).url(sslmode="require")
-            return run_check(name, {f"{name}_url": url}, stage="before-deploy")
-
-        yield server.port, climbed
-
-
-@contextmanager
-def secured_valkey(authority: Authority, roots: Path) -> Iterator[tuple[int, Climber]]:
-    name = "kv.data_plane"
-    with valkey_server(certificate=authority.leaf(), tls_auth_clients="no") as server:
-
-        def climbed(port: int) -> CheckRun:
-            url = moved(server, port).url(scheme="rediss")
-            return run_check(name, {f"{name}.url": url, f"{name}.key_prefix": "mistle"}, extra=roots)
-
-        yield server.port, climbed
-
-
-@contextmanager
-def secured_store(authority: Authority, roots: Path) -> Iterator[tuple[int, Climber]]:
-    name = "object_store.assets"
-    keys = {"access_key_id": MINIMAL.access_key_id, "secret_access_key": MINIMAL.secret_access_key}
-    with object_store(certificate=authority.leaf()) as server:
-
-        def climbed(port: int) -> CheckRun:
-            place = {"endpoint": moved(server, port).url, "bucket_name": BUCKET, "region": "us-east-1"}
-            values = place | keys | {"force_path_style": True}
-            return run_check(name, {f"{name}.{key}": value for key, value in values.items()}, extra=roots)
-
-        yield server.port, climbed
-
-
-@contextmanager
-def secured_ingress(authority: Authority, roots: Path) -> Iterator[tuple[int, Climber]]:
-    if not can_change_names():
-        pytest.skip("needs root, for names of its own")
-    key = "sandbox.publish_base_domain"
-    values = {"global.env": "production", key: "apps.test"}
-    with (
-        name_server({"*.apps.test": [LOOPBACK]}) as names,
-        tls_port(authority.leaf("*.apps.test").context()) as ingress,
-    ):
-        yield ingress, lambda port: names.asked_by(lambda: run_check_changed({"port": port}, key, values, extra=roots))
-
-
-SECURED = {
-    "`postgres`": secured_postgres,
-    "`valkey`": secured_valkey,
-    "`object_store`": secured_store,
-    "`publish`": secured_ingress,
-}
-
-
-def moved(server: AnyServer, port: int) -> AnyServer:
-    return replace(server, port=port)
-
-
-def counts_with_tls(upstream: int, climbed: Climber) -> str:
+def counts_with_tls(upstream: int, run_at: RunAt) -> str:
     with relays({"it": (LOOPBACK, upstream)}) as made:
-        climb = climbed(made["it"].port)
-    assert climb.status <= Status.SKIP, climb
+        result = run_at(made["it"].port)
+    assert result.status <= Status.SKIP, result
     return str(made["it"].accepted)
 
 
-@pytest.mark.parametrize("row", SECURED)
+@pytest.mark.parametrize("row", SERVERS)
 def test_connections_with_tls(row: str, authority: Authority, roots: Path) -> None:
-    with SECURED[row](authority, roots) as (port, climbed):
-        made = counts_with_tls(port, climbed)
-    assert CONNECTIONS[row][1] == made
+    """A kind without TLS has "-" there; then without it."""
+    with SERVERS[row](authority, roots) as (port, run_at):
+        made = counts_with_tls(port, run_at)
+    without, with_ = CONNECTIONS[row][:2]
+    assert made == (without if with_ == "-" else with_)
 
 
 def test_connections_to_a_mail_server_with_tls(smtp: Smtp, roots: Path) -> None:
     values = {"host": LOOPBACK, "secure": True, "username": USER, "password": PASSWORD, "from_address": ADDRESS}
 
-    def climbed(port: int) -> CheckRun:
+    def run_at(port: int) -> CheckRun:
         given = {f"email.smtp.{name}": value for name, value in {**values, "port": port}.items()}
         return run_check("email.smtp", given, extra=roots)
 
-    assert CONNECTIONS["`smtp`"][1] == counts_with_tls(smtp.ports["submissions"], climbed)
+    assert CONNECTIONS["`smtp`"][1] == counts_with_tls(smtp.ports["submissions"], run_at)
 
 
-@pytest.mark.parametrize("name", VISITS)
-def test_connections_of_a_visit_with_tls(name: str, authority: Authority, roots: Path) -> None:
-    visit = VISITS[name]
-    with web_server(visit.app(), authority.leaf()) as web:
-        made = counts_with_tls(web.port, lambda port: visit.climb("https", port, extra=roots))
-    assert CONNECTIONS[visit.row][1] == made
+@pytest.mark.parametrize("name", WEB_CHECKS)
+def test_connections_of_web_checks_with_tls(name: str, authority: Authority, roots: Path) -> None:
+    with web_server(WEB_CHECKS[name].app(), authority.leaf()) as web:
+        made = counts_with_tls(web.port, lambda port: run_web_check(name, "https", port, extra=roots))
+    assert CONNECTIONS[WEB_CHECKS[name].row][1] == made
 
 
 def test_every_row_is_measured() -> None:
-    assert {*ROWS.values(), *SECURED, *(visit.row for visit in VISITS.values())} == CONNECTIONS.keys()
+    measured = {*ROWS.values(), *SERVERS, *(each.row for each in WEB_CHECKS.values())}
+    missing = CONNECTIONS.keys() - measured
+    assert not missing, (
+        "rows of SECURITY.md whose connections nobody counts: add connections or web_checks to DESCRIPTOR"
+    )
+    assert measured == CONNECTIONS.keys()
 
 
 # Where connections are few

@@ -28,11 +28,11 @@ import checks
 from preflight.config.secrets import collect
 from tests.harness import configs, security_md
 from tests.harness.figures import Section
-from tests.harness.full_deployment import PATIENT, ROOT, ROWS, Servers, Whole, whole
+from tests.harness.full_deployment import PATIENT, ROOT, ROWS, FullDeployment, Servers, full_deployment
 from tests.harness.networks import can_have_own_network, own_network
 from tests.harness.recording_proxy import listener, relays
 from tests.harness.run_check import run_check
-from tests.harness.visits import VALUES, VISITS
+from tests.harness.web_checks import WEB_CHECKS, WEB_SETTINGS, run_web_check
 from tests.testbed import Authority, postgres_server
 from tests.testbed.web import web_server
 
@@ -68,9 +68,11 @@ def inside() -> Iterator[Inside[Any]]:
 @pytest.fixture(scope="module")
 def deployment(
     inside: Inside[Any], servers: Servers, authority: Authority, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Whole]:
+) -> Iterator[FullDeployment]:
     folder = tmp_path_factory.mktemp("whole")
-    with whole(servers, authority.pem, folder, lambda address: inside(lambda: listener(address, folder))) as made:
+    with full_deployment(
+        servers, authority.pem, folder, lambda address: inside(lambda: listener(address, folder))
+    ) as made:
         yield made
 
 
@@ -91,7 +93,7 @@ class Run:
 
 
 @pytest.fixture(scope="module")
-def ran(inside: Inside[Any], deployment: Whole) -> Run:
+def ran(inside: Inside[Any], deployment: FullDeployment) -> Run:
     before = inside(counters)
     running = inside(lambda: deployment.start(*PATIENT))
     status = Path(f"/proc/{running.pid}/status")
@@ -127,7 +129,7 @@ def counters() -> dict[str, int]:
 
 
 @needs_root
-def test_nobody_else_is_contacted(ran: Run, figures: Section) -> None:
+def test_connections_only_to_configured_servers(ran: Run, figures: Section) -> None:
     begun, *elsewhere = (ran.grown[name] for name in COUNTERS)
     assert begun == ran.accepted > 40
     assert elsewhere == [0, 0, 0, 0]
@@ -165,7 +167,7 @@ def may_be_shown(row: str, secrets: Mapping[str, tuple[str, ...]]) -> set[str]:
     return {key for key in secrets if any(fnmatchcase(key, pattern) for pattern in patterns)}
 
 
-def test_who_is_shown_which_secret(ran: Run, deployment: Whole, figures: Section) -> None:
+def test_each_server_receives_only_its_own_secrets(ran: Run, deployment: FullDeployment, figures: Section) -> None:
     secrets = secrets_by_key(configs.valid(deployment.values))
     assert len(secrets) > 10
     seen = {name: shown(b"".join(relay.said), secrets) for name, relay in deployment.relays.items()}
@@ -175,18 +177,19 @@ def test_who_is_shown_which_secret(ran: Run, deployment: Whole, figures: Section
     figures.add("of them, seen by a server that is not theirs", sum(len(seen[name] - due[name]) for name in seen))
 
 
-@pytest.mark.parametrize("name", VISITS)
-def test_who_on_the_web_is_shown_which_secret(name: str, authority: Authority, roots: Path) -> None:
-    secrets = secrets_by_key({key: list(value) if isinstance(value, tuple) else value for key, value in VALUES.items()})
-    visit = VISITS[name]
-    with web_server(visit.app(), authority.leaf()) as web:
-        visit.climb("https", web.port, extra=roots)
+@pytest.mark.parametrize("name", WEB_CHECKS)
+def test_each_web_application_receives_only_its_own_secrets(name: str, authority: Authority, roots: Path) -> None:
+    secrets = secrets_by_key(
+        {key: list(value) if isinstance(value, tuple) else value for key, value in WEB_SETTINGS.items()}
+    )
+    with web_server(WEB_CHECKS[name].app(), authority.leaf()) as web:
+        run_web_check(name, "https", web.port, extra=roots)
     said = json.dumps([[each.target, each.headers, each.body.decode()] for each in web.requests]).encode()
     assert web.requests
-    assert shown(said, secrets) == may_be_shown(visit.row, secrets)
+    assert shown(said, secrets) == may_be_shown(WEB_CHECKS[name].row, secrets)
 
 
-def test_a_server_that_asks_for_the_password_itself() -> None:
+def test_postgres_cleartext_password_is_sent_to_its_server() -> None:
     name = "postgres.control_plane.direct"
     with (
         postgres_server(hba="host all all all password") as server,
@@ -197,7 +200,7 @@ def test_a_server_that_asks_for_the_password_itself() -> None:
     assert shown(b"".join(made["server"].said), secrets_by_key(values)) == {f"{name}_url"}
 
 
-def test_every_kind_is_in_both_tables() -> None:
+def test_every_kind_is_in_both_tables_of_security_md() -> None:
     kinds = set(checks.ALL)
     for rows in (CONTACTS, security_md.table("How many connections it makes")):
         assert {kind for row in rows for kind in re.findall(r"^`(\w+)`", row)} == kinds
@@ -225,7 +228,9 @@ INSTALLED = (
 WRITING = os.O_WRONLY | os.O_RDWR | os.O_CREAT
 
 
-def test_what_it_touches_here(inside: Inside[Any], deployment: Whole, tmp_path: Path, figures: Section) -> None:
+def test_files_processes_and_addresses_of_a_run(
+    inside: Inside[Any], deployment: FullDeployment, tmp_path: Path, figures: Section
+) -> None:
     log, home, report = tmp_path / "audit", tmp_path / "home", tmp_path / "report.json"
     log.touch()
     home.mkdir()
@@ -259,7 +264,7 @@ def test_what_it_touches_here(inside: Inside[Any], deployment: Whole, tmp_path: 
 
 
 @pytest.mark.parametrize("promise", NEVER, ids=lambda promise: promise.partition(":")[0])
-def test_every_never_is_held_by_a_test(promise: str) -> None:
+def test_every_never_of_security_md_has_a_test(promise: str) -> None:
     held = re.findall(r"`tests/([\w/]+\.py)::(\w+)`", promise)
     assert held, promise
     for file, name in held:

@@ -278,7 +278,7 @@ def leeway(is_long: bool) -> float:
 
 @both_worlds
 @both_limits
-def test_every_check_and_every_key_is_in_the_report(
+def test_report_at_the_deadline_has_every_check_and_key(
     attacks: dict[tuple[str, str], Attack], world: str, limit: str
 ) -> None:
     attack = attacks[limit, world]
@@ -290,7 +290,7 @@ def test_every_check_and_every_key_is_in_the_report(
 
 @both_worlds
 @both_limits
-def test_the_process_ends_in_time(
+def test_process_ends_within_timeout_and_deadline(
     attacks: dict[tuple[str, str], Attack], world: str, limit: str, leeway: float
 ) -> None:
     ended = attacks[limit, world].ended
@@ -298,7 +298,7 @@ def test_the_process_ends_in_time(
 
 
 @both_worlds
-def test_each_check_ends_within_its_own_limit(
+def test_each_check_ends_within_its_timeout(
     attacks: dict[tuple[str, str], Attack], world: str, figures: Section
 ) -> None:
     document = attacks["--timeout", world].ended.document
@@ -310,7 +310,7 @@ def test_each_check_ends_within_its_own_limit(
 
 
 @both_worlds
-def test_the_deadline_meets_each_check_where_it_is_held_up(
+def test_deadline_names_the_layer_of_each_check(
     attacks: dict[tuple[str, str], Attack], world: str, figures: Section
 ) -> None:
     found = {check["name"]: check["findings"] for check in attacks["--deadline", world].ended.document["checks"]}
@@ -328,7 +328,7 @@ def test_no_query_is_cancelled_on_a_connection_of_its_own(
     assert not [words for words in postgres.heard if struct.pack("!i", 80877102) in words]
 
 
-def test_the_longest_overrun(attacks: dict[tuple[str, str], Attack], figures: Section) -> None:
+def test_longest_time_after_timeout_and_deadline(attacks: dict[tuple[str, str], Attack], figures: Section) -> None:
     for limit, seconds in SECONDS.items():
         longest = max(overrun(attack.ended, seconds) for (name, _), attack in attacks.items() if name == limit)
         figures.add(f"longest time from {limit} {seconds:g} to the end of the process", f"{longest:.2f} s")
@@ -373,7 +373,7 @@ def unknown(tmp_path: Path) -> list[str]:
 
 
 @both_limits
-def test_look_ups_that_block(limit: str, unknown: list[str], figures: Section, leeway: float) -> None:
+def test_blocking_dns_look_ups(limit: str, unknown: list[str], figures: Section, leeway: float) -> None:
     code = (
         "from tests.harness import blocking as b; b.load_drivers(); "
         "b.move_providers('provider.stuck.test', 443); b.make_names()"
@@ -416,7 +416,7 @@ def of_valkey(ended: Ended) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize(("fault", "rung"), [("hold_the_interpreter", "dns"), ("block_the_loop", "auth")])
-def test_a_driver_that_stops_everything_does_not_stop_the_deadline(
+def test_deadline_with_driver_that_holds_the_interpreter(
     fault: str, rung: str, broken: list[str], leeway: float
 ) -> None:
     ended = run(*broken, "--deadline=4", "--timeout=60", code=breaking(fault))
@@ -428,7 +428,7 @@ def test_a_driver_that_stops_everything_does_not_stop_the_deadline(
 @profiles.covering
 @pytest.mark.parametrize("number", [SIGINT, SIGTERM])
 @pytest.mark.parametrize("fault", ["hold_the_interpreter", "block_the_loop"])
-def test_a_driver_that_stops_everything_does_not_stop_a_signal(
+def test_signal_with_driver_that_holds_the_interpreter(
     fault: str, number: Signals, broken: list[str], leeway: float
 ) -> None:
     running = Command(*broken, code=breaking(fault, "os.write(2, b'broken')"))
@@ -442,14 +442,14 @@ def test_a_driver_that_stops_everything_does_not_stop_a_signal(
 
 
 @pytest.mark.parametrize(("fault", "words"), [("crash", "Segmentation fault"), ("leave", "exit code 0")])
-def test_a_driver_that_ends_the_process_ends_no_report(fault: str, words: str, broken: list[str]) -> None:
+def test_driver_that_crashes_is_reported(fault: str, words: str, broken: list[str]) -> None:
     ended = run(*broken, code=breaking(fault))
     assert (ended.code, ended.stderr) == (3, b"")
     (bug,) = (each for each in of_valkey(ended)["findings"] if each["id"] == "internal.bug")
     assert bug["message"].endswith(words)
 
 
-def test_an_import_that_never_ends(broken: list[str], tmp_path: Path, leeway: float) -> None:
+def test_deadline_with_import_that_never_ends(broken: list[str], tmp_path: Path, leeway: float) -> None:
     (tmp_path / "redis.py").write_text("import time; time.sleep(60)")
     ended = run(*broken, "--deadline=2", code=f"import sys; sys.path.insert(0, {str(tmp_path)!r})")
     assert (ended.code, ended.stderr) == (1, b"")
@@ -458,7 +458,7 @@ def test_an_import_that_never_ends(broken: list[str], tmp_path: Path, leeway: fl
 
 
 @pytest.mark.parametrize(("number", "kill"), [(SIGKILL, os.kill), (SIGHUP, os.killpg)])
-def test_a_run_that_is_killed_cleans_up(
+def test_killed_run_removes_its_object(
     number: Signals, kill: Callable[[int, int], None], store: ObjectStore, tmp_path: Path
 ) -> None:
     """Even by kill -9, or with its terminal: the object is another process's, which then sees that it is alone."""
@@ -489,7 +489,7 @@ def test_a_run_that_is_killed_cleans_up(
 
 
 @pytest.mark.parametrize("name", profiles.first(2, FORMATS))
-def test_a_report_without_time_names_all_that_another_names(name: str, broken: list[str]) -> None:
+def test_report_at_a_short_deadline_names_every_check_and_key(name: str, broken: list[str]) -> None:
     whole, hurried = (run(*broken, f"-f{name}=/dev/stdout", f"--deadline={limit}") for limit in (60, 0.1))
     assert (hurried.code, hurried.stderr) == (1, b"")
     assert "run.deadline" in hurried.stdout.decode()

@@ -24,8 +24,9 @@ from checks.core.roots import Trust
 from preflight.report.model import Result
 from preflight.run.runner import Run, run
 from tests.harness import profiles
-from tests.harness.fault_columns import FAULTS, NAMES, SILENT, Certificates, Fault, afflicted
-from tests.harness.fault_rows import ROWS, Row
+from tests.harness.descriptors import ROWS
+from tests.harness.fault_columns import FAULTS, NAMES, SILENT, Certificates, Fault, checks_with_fault
+from tests.harness.fault_rows import Row
 from tests.harness.fault_verdicts import NOT_APPLICABLE, expected, not_applicable
 from tests.harness.figures import Section
 from tests.testbed import Authority
@@ -65,7 +66,7 @@ class Matrix:
 
     def _run(self, fault: Fault, rows: list[Row]) -> Run:
         settings = Settings(Trust(self.trusted), fault.limit)
-        with afflicted(fault, rows, self.certificates) as checks, warnings.catch_warnings():
+        with checks_with_fault(fault, rows, self.certificates) as checks, warnings.catch_warnings():
             # asyncio and httpcore leave a connection to itself that is cut in its handshake.
             warnings.simplefilter("ignore", ResourceWarning)
             ended = run(checks, settings, deadline=fault.limit + GRACE, origins={})
@@ -76,14 +77,14 @@ class Matrix:
 @pytest.fixture(scope="module")
 def matrix(authority: Authority, figures: Section, request: pytest.FixtureRequest) -> Iterator[Matrix]:
     asked = {item.name for item in request.session.items}
-    cells = [(row, fault) for row, fault in CELLS if f"test_cell[{row.name} | {fault.name}]" in asked]
+    cells = [(row, fault) for row, fault in CELLS if f"test_fault_of_kind[{row.name} | {fault.name}]" in asked]
     with authority.trusted() as path, name_server(NAMES, silent=[SILENT]) as names:
         matrix = Matrix(names, Certificates.of(authority), Path(path), cells)
         yield matrix
     figures.add("slowest climb beyond its limit", f"{matrix.slowest:.1f} s")
 
 
-def test_every_cell_is_there_or_cannot_be(figures: Section) -> None:
+def test_fault_matrix_is_complete(figures: Section) -> None:
     reasons = {(row.name, fault.name): not_applicable(row, fault) for row in ROWS for fault in FAULTS}
     missing = Counter(filter(None, reasons.values()))
     assert len(CELLS) + missing.total() == len(reasons) == len(ROWS) * len(FAULTS)
@@ -95,13 +96,13 @@ def test_every_cell_is_there_or_cannot_be(figures: Section) -> None:
         figures.cells.setdefault(cell, NONE)
 
 
-def test_every_kind_has_a_row() -> None:
+def test_every_kind_is_in_the_fault_matrix() -> None:
     assert {type(row.at("host.test", 1)) for row in ROWS} == set(checks.load_all())
 
 
 @profiles.covering
 @pytest.mark.parametrize(("row", "fault"), CELLS, ids=[f"{row.name} | {fault.name}" for row, fault in CELLS])
-def test_cell(row: Row, fault: Fault, matrix: Matrix, figures: Section) -> None:
+def test_fault_of_kind(row: Row, fault: Fault, matrix: Matrix, figures: Section) -> None:
     result = matrix.result(row, fault)
     wrong = [finding for finding in result.findings if finding.status >= Status.WARN]
     figures.cell(row.name, fault.name, "; ".join(f"{finding.layer} · {finding.id}" for finding in wrong))

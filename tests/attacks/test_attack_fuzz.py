@@ -37,7 +37,7 @@ def fuzz(*arguments: str, program: tuple[str, str] = ("-m", "tests.fuzz")) -> "s
 @profiles.long
 @needs_atheris
 @pytest.mark.parametrize("target", RUNS)
-def test_nothing_breaks_it(tmp_path: Path, figures: Section, target: str):
+def test_fuzz_targets(tmp_path: Path, figures: Section, target: str):
     done = fuzz(target, str(tmp_path), f"-runs={RUNS[target]}")
     assert done.returncode == 0, done.stdout + done.stderr[-5000:]
     ended = re.search(r"#(\d+)\tDONE +cov: (\d+) .* corp: (\d+)/", done.stderr)
@@ -52,7 +52,7 @@ def test_nothing_breaks_it(tmp_path: Path, figures: Section, target: str):
 
 @profiles.long
 @needs_atheris
-def test_what_breaks_it_is_kept_and_can_be_tried_again(tmp_path: Path):
+def test_fuzz_failure_is_kept_and_repeatable(tmp_path: Path):
     assert fuzz("document", str(tmp_path), "-runs=100", program=("-c", BREAKS)).returncode != 0
     (file,) = broken(tmp_path)
     again = fuzz("document", str(file), program=("-c", BREAKS))

@@ -14,51 +14,19 @@ import pytest
 
 from checks.core.check import Layer
 from tests.harness import faults, floods, profiles
+from tests.harness.descriptors import TARGETS
 from tests.harness.figures import Section
 from tests.harness.floods import Flood, Script
 from tests.harness.measuring import Measurer
 from tests.harness.provider_override import tls_serving
-from tests.harness.targets import TARGETS, aimed
+from tests.harness.targets import check_at_server
 from tests.testbed import Authority, Leaf
 
 BOUND = 32  # MiB
 LIMIT = 20.0  # seconds; on a busy machine all of this takes a few
 
-# What is shared by the kinds that leave HTTP to one function is attacked once in full.
-SHARED = ("a body without end", "a header of a gigabyte", "a gzip bomb", "arrays in arrays")
-OTHERS = ("gateway", "dashboard", "otlp", "e2b", "archil", "google")
-HTTP = {what: floods.http(reply) for what, reply in floods.HTTP.items()}
-ATTACKS: Mapping[str, Mapping[str, Script]] = {
-    "postgres": floods.POSTGRES,
-    "valkey": {what: floods.after(65536, words) for what, words in floods.RESP.items()},
-    "smtp": floods.SMTP,
-    "object_store": HTTP | {what: floods.http(reply) for what, reply in floods.S3.items()},
-    "docker": HTTP,
-    "tunnel": HTTP | {"a frame of a gigabyte": floods.frame},
-    "api": HTTP,
-    **{kind: {what: HTTP[what] for what in SHARED} for kind in OTHERS},
-}
+ATTACKS: Mapping[str, Mapping[str, Script]] = {kind: each.floods for kind, each in TARGETS.items() if each.floods}
 CASES = [(kind, what) for kind, attacks in ATTACKS.items() for what in attacks]
-CALM: Mapping[str, Script] = {
-    "postgres": floods.at_query(lambda: iter([floods.DESCRIBED, floods.ROW, floods.READY])),
-    "valkey": floods.after(65536, lambda: iter([floods.WRITTEN, b"$3\r\na:1\r\n"])),
-    "smtp": floods.smtp(),
-}
-ALLOWED = {
-    "postgres": {"postgres.not-postgres", "postgres.login-refused", "postgres.login-too-costly"},
-    "valkey": {"valkey.not-valkey"},
-    "smtp": {"smtp.not-smtp"},
-    "object_store": {"object-store.not-s3", "object-store.server-error"},
-    "docker": {"docker.not-docker", "docker.silent"},
-    "tunnel": {"tunnel.not-gateway", "tunnel.bad-gateway", "tunnel.open-to-anyone", "network.reset"},
-    "api": {"http.not-mistle", "http.unhealthy"},
-    "gateway": {"http.not-mistle"},
-    "dashboard": {"http.not-mistle"},
-    "otlp": {"otlp.not-otlp", "otlp.refused"},
-    "e2b": {"e2b.unexpected-reply"},
-    "archil": {"archil.unexpected-reply"},
-    "google": {"google.unexpected-reply"},
-}
 ENDLESS = "network.endless"
 Growth = dict[str, list[tuple[float, float]]]
 
@@ -72,11 +40,11 @@ def measure() -> Iterator[Measurer]:
 @pytest.fixture(scope="module")
 def calm(measure: Measurer, authority: Authority) -> Mapping[str, float]:
     """How much a check takes, by kind, when its server says little."""
-    quiet = floods.http(partial(floods.whole, b"{}"))
+    quiet = floods.http(partial(floods.with_length, b"{}"))
     peaks = {}
     for kind in ATTACKS:
-        with aimed(kind, Flood(CALM.get(kind, quiet)), authority) as aim:
-            peaks[kind] = measure(aim.name, aim.values, **aim.options).peak
+        with check_at_server(kind, Flood(TARGETS[kind].short_reply or quiet), authority) as check:
+            peaks[kind] = measure(check.name, check.values, **check.options).peak
     return peaks
 
 
@@ -96,7 +64,7 @@ def growth(figures: Section) -> Iterator[Growth]:
 
 @profiles.covering
 @pytest.mark.parametrize(("kind", "what"), CASES)
-def test_a_server_without_end(
+def test_memory_with_endless_reply(
     kind: str,
     what: str,
     measure: Measurer,
@@ -105,26 +73,20 @@ def test_a_server_without_end(
     growth: Growth,
 ) -> None:
     flood = Flood(ATTACKS[kind][what])
-    with aimed(kind, flood, authority) as aim:
-        found = measure(aim.name, aim.values, timeout=LIMIT, **aim.options)
+    with check_at_server(kind, flood, authority) as check:
+        found = measure(check.name, check.values, timeout=LIMIT, **check.options)
     growth.setdefault(kind, []).append((found.peak - calm[kind], found.busy))
     assert growth[kind][-1][0] < BOUND, f"{found.peak - calm[kind]:.0f} MiB"
     assert found.seconds < LIMIT / 2, found
     assert found.busy < LIMIT / 4, found  # what holds up one check in the interpreter holds up all
     (failed,) = (each for each in found.findings if each.hint and each.id != "smtp.starttls-not-offered")
-    assert failed.id in ALLOWED[kind] | {ENDLESS}, found
+    assert failed.id in TARGETS[kind].flood_findings | {ENDLESS}, found
     assert TARGETS[kind].key in failed.fields, found
     assert flood.offered
 
 
 # TLS from the first byte, at a port.
-SECURED: Mapping[str, Mapping[str, object]] = {
-    "valkey": {"kv.data_plane.url": "rediss://localhost:{}"},
-    "api": {"services.control_plane_api.internal_url": "https://localhost:{}"},
-    "object_store": {"object_store.assets.endpoint": "https://localhost:{}"},
-    "tunnel": {"services.data_plane_gateway.sandbox_ws_internal_url": "wss://localhost:{}/tunnel/sandbox"},
-    "smtp": {"email.smtp.port": "{}", "email.smtp.secure": True},
-}
+SECURED = {kind: target.tls_values for kind, target in TARGETS.items() if target.tls_values}
 
 
 @pytest.fixture(scope="module")
@@ -136,7 +98,7 @@ def long_chain(authority: Authority) -> Leaf:
 
 @pytest.mark.parametrize("kind", profiles.first(2, SECURED))
 @pytest.mark.parametrize("what", profiles.first(1, ["a chain of 500 certificates", *floods.TLS]))
-def test_a_handshake_without_end(
+def test_memory_with_endless_tls_handshake(
     kind: str, what: str, measure: Measurer, calm: Mapping[str, float], long_chain: Leaf, growth: Growth
 ) -> None:
     script, target = floods.TLS.get(what), TARGETS[kind]
@@ -151,7 +113,7 @@ def test_a_handshake_without_end(
 
 
 @profiles.long
-def test_a_row_without_end_through_tls(
+def test_memory_with_endless_postgres_row_through_tls(
     measure: Measurer, calm: Mapping[str, float], authority: Authority, growth: Growth
 ) -> None:
     context, flood = authority.leaf().context(), Flood(floods.POSTGRES["a row of a gigabyte"])

@@ -1,51 +1,28 @@
 """One hostile server beside healthy ones.
 
-The whole line is run on a deployment in which one server after the other is hostile, in one way of each class: it says
-what no such server says, speaks another protocol, a little that means a lot, or without end; it falls silent, or cuts
-the connection. Whatever it does, the other checks end as they do without it, and nothing that it does is a bug.
+A complete run in which one server after the other is hostile, in one way of each class: it sends what no such server
+sends, another protocol, a little that expands to a lot, or a reply without end; it stops replying, or cuts the
+connection. The other checks must end as they do without it, and nothing that it does is a bug.
 """
 
 import json
 import socket
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 
 import pytest
 
 from preflight.report.model import Report
 from tests.harness import answers, faults, floods, in_process, profiles
+from tests.harness.descriptors import FAMILIES
 from tests.harness.faults import Behaviour
 from tests.harness.figures import Section
-from tests.harness.floods import Flood, Script
-from tests.harness.in_process import FAMILIES, IN_ADDRESSES, RIGHT, SECRET_KEYS, TOKEN, Stage
+from tests.harness.floods import Flood
+from tests.harness.in_process import IN_ADDRESSES, RIGHT, SECRET_KEYS, TOKEN, Stage
 from tests.testbed import Authority
 
-PATIENCE = {"falls silent": 5.0, "speaks another protocol": 5.0}  # seconds: all of it may be waited for
-OWN = {
-    "postgres": "postgres.",
-    "valkey": "kv.",
-    "store": "object_store.",
-    "smtp": "email.",
-    "docker": "sandbox.docker",
-    "e2b": "sandbox.e2b",
-    "archil": "sandbox.storage.archil",
-    "google": "services.control_plane_api.auth",
-    "control": "services.control_plane_api.internal",
-    "public": "services.control_plane_api.public",
-    "data": "services.data_plane_api.",
-    "gateway": "services.data_plane_gateway.internal",
-    "dashboard": "services.dashboard",
-    "tunnel": "services.data_plane_gateway.sandbox_ws",
-    "otlp": "telemetry.",
-}
-"""By family, how the names begin of the checks that talk to it."""
-
-
-def _http(reply: Callable[[], floods.Blocks]) -> Behaviour:
-    return Flood(floods.http(reply))
-
-
-def _by_family(http: Behaviour, **others: Script) -> Mapping[str, Behaviour]:
-    return dict.fromkeys(FAMILIES, http) | {family: Flood(script) for family, script in others.items()}
+PATIENCE = {"falls silent": 5.0, "speaks another protocol": 5.0}  # seconds: the hostile server's check waits for all
+LIMIT = 50.0
+"""Seconds for a check of a healthy server: its steps have shares of it, and a busy machine may take seconds for one."""
 
 
 def _reset(connection: socket.socket) -> None:
@@ -54,42 +31,29 @@ def _reset(connection: socket.socket) -> None:
     faults.reset(connection)
 
 
-def _after(words: bytes) -> Script:
-    return floods.after(65536, lambda: iter([words]))
-
-
-_NO_ADDRESS = answers.always(answers.reply("302 Found", headers="Location: http://["))
-_CODES = answers.reply("403 Forbidden", "<Error><Code><a/><a/></Code></Error>", "Content-Type: application/xml")
-_NO_TEXT = floods.message(b"E", b"SERROR\0C\xff\xfe\0M\xff no\0\0")
-HOSTILE: Mapping[str, Mapping[str, Behaviour]] = {
-    "says what none says": {
-        **_by_family(
-            _NO_ADDRESS,
-            valkey=_after(b"+OK\r\n" + floods.WRITTEN + b":1\r\n"),
-            postgres=floods.at_query(lambda: iter([_NO_TEXT + floods.READY])),
-            smtp=floods.smtp(auth=lambda: iter([b"334 \xff\r\n"]), mail=lambda: iter([b"-1 \xff\r\n"])),
-        ),
-        "store": answers.always(_CODES),
-        "docker": answers.always(answers.reply("200 OK", "null")),
-    },
-    "speaks another protocol": dict.fromkeys(FAMILIES, lambda connection: faults.say(connection, faults.GARBAGE)),
-    "a little means a lot": _by_family(
-        _http(floods.HTTP["arrays in arrays"]),
-        store=floods.http(floods.S3["30,000 attributes of 120 KB, by default"]),
-        valkey=floods.after(65536, floods.RESP["arrays in arrays"]),
-        postgres=floods.POSTGRES["parameters without end"],
-        smtp=floods.SMTP["EHLO answered without end"],
-    ),
-    "speaks without end": _by_family(
-        _http(floods.HTTP["a body without end"]),
-        valkey=floods.after(65536, floods.RESP["a report of many lines"]),
-        postgres=floods.POSTGRES["rows without end"],
-        smtp=floods.SMTP["a greeting of lines without end"],
-    ),
-    "falls silent": dict.fromkeys(FAMILIES, faults.read_on),
-    "cuts the connection": dict.fromkeys(FAMILIES, _reset),
+# What a server over HTTP sends; other protocols, and servers that differ, have theirs in the descriptor of the kind.
+OVER_HTTP: Mapping[str, Behaviour] = {
+    "says what none says": answers.always(answers.reply("302 Found", headers="Location: http://[")),
+    "a little means a lot": Flood(floods.OVER_HTTP["arrays in arrays"]),
+    "speaks without end": Flood(floods.OVER_HTTP["a body without end"]),
 }
-CASES = [(way, [*OWN][(number + place) % len(OWN)]) for number in range(len(OWN)) for place, way in enumerate(HOSTILE)]
+ANY: Mapping[str, Behaviour] = {
+    "speaks another protocol": lambda connection: faults.say(connection, faults.GARBAGE),
+    "falls silent": faults.read_on,
+    "cuts the connection": _reset,
+}
+WAYS = (*OVER_HTTP, *ANY)
+NAMES = [*FAMILIES]
+
+
+def hostile(way: str, name: str) -> Behaviour:
+    family = FAMILIES[name]
+    behaviours = {**ANY, **(OVER_HTTP if family.path is not None else {}), **family.hostile}
+    assert way in behaviours, f"add `hostile[{way!r}]` to the family {name!r} in its kind's DESCRIPTOR"
+    return behaviours[way]
+
+
+CASES = [(way, NAMES[(number + place) % len(NAMES)]) for number in range(len(NAMES)) for place, way in enumerate(WAYS)]
 SECRETS = {path: f"{path}-9f86d081884c7d65" for path in (*SECRET_KEYS, *IN_ADDRESSES)}
 
 
@@ -107,20 +71,19 @@ def told(stage: Stage) -> Mapping[str, object]:
 
 @pytest.fixture(scope="module")
 def usual(stage: Stage, told: Mapping[str, object]) -> Mapping[str, object]:
-    in_process.run(stage, told, timeout=20)  # imports take their time
-    return verdicts(in_process.run(stage, told, timeout=20).report)
+    return verdicts(in_process.run(stage, told, timeout=LIMIT).report)
 
 
 def verdicts(report: Report) -> dict[str, object]:
-    """What is known of each check, but for the times that it took."""
+    """The verdict of each check, without its times."""
     return {
         result.name: (result.status, result.keys, [(finding.id, finding.status) for finding in result.findings])
         for result in report.results
     }
 
 
-@pytest.mark.parametrize(("way", "family"), profiles.first(len(HOSTILE), CASES))
-def test_one_hostile_server_changes_no_other_verdict(
+@pytest.mark.parametrize(("way", "family"), profiles.first(len(WAYS), CASES))
+def test_hostile_server_changes_no_other_verdict(
     way: str,
     family: str,
     stage: Stage,
@@ -129,21 +92,19 @@ def test_one_hostile_server_changes_no_other_verdict(
     figures: Section,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(stage, "hostile", {family: HOSTILE[way][family]})
-    for _ in range(2):  # a machine that stands still for seconds, which is no server's doing, does so once
-        printed = in_process.run(stage, told, timeout=PATIENCE.get(way, 20.0))
-        found = verdicts(printed.report)
-        changed = {name for name in usual | found if usual.get(name) != found.get(name)}
-        if not (others := {name for name in changed if not name.startswith(OWN[family])}):
-            break
+    monkeypatch.setattr(stage, "hostile", {family: hostile(way, family)})
+    with in_process.short_limit(FAMILIES[family].checks, PATIENCE.get(way, 20.0)):
+        printed = in_process.run(stage, told, timeout=LIMIT)
+    found = verdicts(printed.report)
+    changed = {name for name in usual | found if usual.get(name) != found.get(name)}
+    others = {name for name in changed if not name.startswith(FAMILIES[family].checks)}
     figures.cell(family, way, ", ".join(others) or "nothing else changes")
     assert not others, {name: (usual.get(name), found.get(name)) for name in others}
-    assert changed, printed.report
+    assert changed, f"nothing changes: without a scene, {family!r} must be healthy (families in its DESCRIPTOR)"
     assert printed.report.exit_code == 1, printed.texts["tracebacks", "-v"]
     json.loads(printed.texts["json", ""], parse_constant=pytest.fail)
 
 
 def test_every_family_is_attacked_in_every_way():
-    assert set(OWN) == set(FAMILIES)
-    assert all(set(by_family) == set(FAMILIES) for by_family in HOSTILE.values())
-    assert len(set(CASES)) == len(HOSTILE) * len(FAMILIES)
+    assert all(hostile(way, name) for way, name in CASES)
+    assert len(set(CASES)) == len(WAYS) * len(FAMILIES)

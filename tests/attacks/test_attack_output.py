@@ -170,7 +170,7 @@ GONE = {
 @profiles.covering
 @each_format
 @pytest.mark.parametrize("what", GONE)
-def test_place_that_is_lost_during_the_run(what: str, name: str, tmp_path: Path, fails: Callable[..., None]) -> None:
+def test_report_folder_removed_during_the_run(what: str, name: str, tmp_path: Path, fails: Callable[..., None]) -> None:
     place = tmp_path / "folder" / "report"
     place.parent.mkdir()
     code = f"""
@@ -187,7 +187,7 @@ commands.load = lose
 
 
 @each_verdict
-def test_one_format_that_fails_costs_no_other(verdict: int, tmp_path: Path, fails: Callable[..., None]) -> None:
+def test_failed_format_does_not_stop_the_others(verdict: int, tmp_path: Path, fails: Callable[..., None]) -> None:
     places = [tmp_path / "first", Path("/dev/full"), tmp_path / "last"]
     wanted = [f"-fjson={place}" for place in places]
     ended = run(*RIGHT, *wanted, "-f", "text", env=VERDICTS[verdict])
@@ -199,7 +199,7 @@ def test_one_format_that_fails_costs_no_other(verdict: int, tmp_path: Path, fail
         SCHEMA.validate(document)
 
 
-def test_all_formats_that_fail_are_told_in_one_line(tmp_path: Path, fails: Callable[..., None]) -> None:
+def test_all_failed_formats_are_in_one_line(tmp_path: Path, fails: Callable[..., None]) -> None:
     os.mkfifo(tmp_path / "pipe")
     wanted = ("-f", "json=/dev/full", "-f", f"text={tmp_path / 'pipe'}", "-f", "text")
     ended = run(*RIGHT, *wanted, preexec_fn=lambda: os.close(1))

@@ -26,7 +26,7 @@ from tests.harness import configs, profiles, security_md
 from tests.harness.figures import Section
 from tests.harness.full_deployment import IMAGE, MASTER_KEY, MIGRATIONS, NETWORK, SIGNALS, Servers
 from tests.harness.run_check import CheckRun, run_check
-from tests.harness.visits import VISITS
+from tests.harness.web_checks import WEB_CHECKS, run_web_check
 from tests.servers.e2b import e2b
 from tests.servers.engine import filtered_engine
 from tests.servers.smtp import smtp_script
@@ -519,8 +519,8 @@ def visited(
     name: str, paths: Collection[tuple[str, str]], authority: Authority, roots: Path
 ) -> tuple[CheckRun, set[str]]:
     """What was found where these alone may be asked, and the paths that were."""
-    with web_server(permitting(VISITS[name].app(), paths), authority.leaf()) as web:
-        found = VISITS[name].climb("https", web.port, extra=roots)
+    with web_server(permitting(WEB_CHECKS[name].app(), paths), authority.leaf()) as web:
+        found = run_web_check(name, "https", web.port, extra=roots)
     return found, {f"{each.method} {each.target.partition('?')[0]}" for each in web.requests}
 
 
@@ -528,7 +528,7 @@ def paths_of(name: str) -> list[tuple[str, str]]:
     return [(line[2], line[3]) for line in LINES if line[1] == name]
 
 
-@pytest.mark.parametrize("name", VISITS)
+@pytest.mark.parametrize("name", WEB_CHECKS)
 def test_http(name: str, authority: Authority, roots: Path) -> None:
     found, asked = visited(name, paths_of(name), authority, roots)
     assert found.status is Status.OK, found
@@ -550,6 +550,6 @@ def test_http_without_a_path(line: re.Match[str], authority: Authority, roots: P
 
 def test_e2b_is_asked_more_about_a_template_that_it_refuses(authority: Authority, roots: Path) -> None:
     with web_server(e2b(foreign=[ALIAS]), authority.leaf()) as web:
-        assert VISITS["E2B"].climb("https", web.port, extra=roots).status is Status.OK
+        assert run_web_check("E2B", "https", web.port, extra=roots).status is Status.OK
     (first,) = paths_of("E2B")
     assert [each.target.partition("?")[0] for each in web.requests] == [first[1].format(alias=ALIAS), "/v2/sandboxes"]

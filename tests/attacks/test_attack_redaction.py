@@ -26,7 +26,7 @@ from preflight.redaction.results import masked
 from preflight.report.model import Result
 from preflight.run.signals import Signals
 from tests.harness import command, configs, in_process, profiles
-from tests.harness.echoes import SCENES
+from tests.harness.descriptors import SCENES
 from tests.harness.figures import Section
 from tests.harness.in_process import IN_ADDRESSES, SECRET_KEYS, Stage
 from tests.testbed import Authority

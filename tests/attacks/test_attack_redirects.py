@@ -13,11 +13,12 @@ from dataclasses import dataclass, field
 import pytest
 
 from checks.core.check import Status
-from tests.harness import answers, faults, floods
+from tests.harness import faults
 from tests.harness.answers import reply, request_from, to
+from tests.harness.descriptors import TARGETS
 from tests.harness.faults import Behaviour
 from tests.harness.figures import Section
-from tests.harness.targets import HTTP, Aim, aimed, climbed
+from tests.harness.targets import HTTP, CheckAtServer, check_at_server, run_at_server
 
 ELSEWHERE = "/mistle-preflight-elsewhere"
 FILE = "/etc/passwd"
@@ -118,75 +119,36 @@ class Sender:
 @pytest.mark.parametrize("kind", HTTP)
 def test_redirects_of_http(kind: str, watch: Watch, canary: Canary, figures: Section) -> None:
     sender, sent = Sender(), 0
-    with aimed(kind, sender) as aim, watch:
+    with check_at_server(kind, sender) as check, watch:
         for location in locations(canary.place):
             for status in STATUSES if location.startswith(f"http://{canary.place}") else STATUSES[:4:3]:
                 sender.answer = reply(status, "{}", headers(location, canary.place))
-                found = climbed(aim)
+                found = run_at_server(check)
                 assert found.status > Status.OK, f"{status} {location}: {found}"
                 sent += 1
-    stays(aim, watch, canary)
+    stays(check, watch, canary)
     assert sender.heard
     assert not [request for request in sender.heard if ELSEWHERE in request]
     figures.cell(kind, "ways", str(sent))
 
 
-def stays(aim: Aim, watch: Watch, canary: Canary) -> None:
+def stays(check: CheckAtServer, watch: Watch, canary: Canary) -> None:
     """It went where the configuration says, and nowhere else."""
     own = {place for place in watch.connected if isinstance(place, tuple) or not str(place).startswith("\0")}
-    assert own == {aim.place}
+    assert own == {check.place}
     assert FILE not in watch.opened
     assert not canary.heard
 
 
-def xml(code: str, more: str) -> bytes:
-    body = f"<Error><Code>{code}</Code><Message>Go elsewhere</Message>{more}</Error>"
-    return reply("301 Moved Permanently", body, "Content-Type: application/xml")
-
-
-def smtp(**replies: str) -> Behaviour:
-    said = {name: (lambda text=text: iter([text.encode() + b"\r\n"])) for name, text in replies.items()}
-    return floods.Flood(floods.smtp(**said))
-
-
-def valkey(error: str) -> Behaviour:
-    return answers.valkey(b"", f"-{error}\r\n".encode() * 9)
-
-
-def postgres(place: str) -> Behaviour:
-    host, port = place.split(":")
-    told = b"".join(
-        floods.message(b"S", f"{name}\0{value}\0".encode())
-        for name, value in (("host", host), ("port", port), ("hostaddr", host), ("application_name", place))
-    )
-    error = floods.message(b"E", f"SFATAL\0C57P01\0Mgo to {place}\0Hpostgres://{place}/d\0\0".encode())
-    return floods.Flood(floods.at_query(lambda: iter([told + error])))
-
-
 WAYS: Mapping[tuple[str, str], Callable[[str], Behaviour]] = {
-    ("valkey", "MOVED"): lambda place: valkey(f"MOVED 1 {place}"),
-    ("valkey", "ASK"): lambda place: valkey(f"ASK 1 {place}"),
-    ("valkey", "REDIRECT"): lambda place: valkey(f"REDIRECT {place}"),
-    ("valkey", "a primary"): lambda place: answers.valkey(
-        "role:slave\r\nmaster_host:{}\r\nmaster_port:{}\r\n".format(*place.split(":")).encode()
-    ),
-    ("smtp", "551"): lambda place: smtp(rcpt=f"551 User not local; please try <x@{place}>"),
-    ("smtp", "251"): lambda place: smtp(rcpt=f"251 User not local; will forward to <x@{place}>"),
-    ("smtp", "421"): lambda place: smtp(greeting=f"421 go to {place}"),
-    ("postgres", "parameters and words"): postgres,
-    **{
-        ("object_store", code): lambda place, code=code: answers.always(
-            xml(code, f"<Endpoint>{place}</Endpoint><Bucket>assets</Bucket><Region>{place}/x</Region>")
-        )
-        for code in ("PermanentRedirect", "TemporaryRedirect", "AuthorizationHeaderMalformed")
-    },
+    (kind, way): server for kind, target in TARGETS.items() for way, server in target.redirects.items()
 }
 
 
 @pytest.mark.parametrize(("kind", "way"), WAYS)
 def test_redirects_of_other_protocols(kind: str, way: str, watch: Watch, canary: Canary, figures: Section) -> None:
-    with aimed(kind, WAYS[kind, way](canary.place)) as aim, watch:
-        found = climbed(aim)
+    with check_at_server(kind, WAYS[kind, way](canary.place)) as check, watch:
+        found = run_at_server(check)
     assert found.status > Status.OK or way == "251", found
-    stays(aim, watch, canary)
+    stays(check, watch, canary)
     figures.cell(kind, "in words of its own", ", ".join(each for name, each in WAYS if name == kind))

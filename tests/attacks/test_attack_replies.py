@@ -1,15 +1,13 @@
 """Replies that a driver cannot read.
 
-Each server answers with what its protocol allows and no such server ever says: values of another type, headers that
-contradict each other, words in no encoding, a little XML that means a lot of it. The finding is the server's, and says
-so; it is never a bug of the tool, while an error in what judges a reply remains one.
+Each server sends what its protocol allows and no such server ever sends: values of another type, headers that
+contradict each other, text in no encoding, a little XML that expands to a lot. The finding blames the server; it is
+never a bug of the tool. An error in the code that judges a reply remains a bug.
 """
 
-import json
 import os
 import random
 import re
-import socket
 import subprocess
 import sys
 from collections.abc import Callable, Mapping
@@ -25,88 +23,27 @@ from preflight.report.run_causes import EXIT_CODES
 from preflight.run.runner import Run, run
 from tests.fuzz import replies
 from tests.harness import answers, floods, profiles
+from tests.harness.descriptors import TARGETS
 from tests.harness.faults import Behaviour
 from tests.harness.figures import Section
 from tests.harness.run_check import planned
-from tests.harness.targets import TARGETS, aimed, climbed
+from tests.harness.targets import check_at_server, run_at_server
 
 SECONDS = 120  # of the search in the long profile; scripts/fuzz goes on for as long as it is told to
-
-
-def _valkey(info: bytes) -> Behaviour:
-    return floods.Flood(floods.after(65536, lambda: iter([floods.WRITTEN + info])))
-
-
-def _docker(networks: str) -> Behaviour:
-    missing = answers.reply("404 Not Found", json.dumps({"message": "network sandboxes not found"}))
-    return answers.http("docker", {"network": missing, "networks": answers.reply("200 OK", networks)})
-
-
-def _bucket(got: Callable[[bytes], bytes]) -> Behaviour:
-    """A store that keeps what is put, and answers GET so."""
-    kept: list[bytes] = []
-
-    def answer(request: str) -> bytes:
-        match request.split(" ", maxsplit=1)[0]:
-            case "PUT":
-                kept.append(request.partition("\r\n\r\n")[2].encode())
-            case "GET" | "HEAD" if not kept:
-                return answers.reply("404 Not Found", "<Error><Code>NoSuchKey</Code></Error>")
-            case "GET":
-                return got(kept[0])
-            case "HEAD":
-                return answers.reply("200 OK", kept[0])
-        return answers.reply("200 OK")
-
-    def serve(connection: socket.socket) -> None:
-        while request := answers.request_from(connection):
-            connection.sendall(answers.to(request, answer(request)))
-
-    return serve
 
 
 def _refusal(body: str | bytes) -> Behaviour:
     return answers.always(answers.reply("403 Forbidden", body, "Content-Type: application/xml"))
 
 
-UNREADABLE: Mapping[str, tuple[str, Behaviour, str, Layer]] = {
-    "INFO is a number": ("valkey", _valkey(b":1\r\n"), "valkey.unexpected-reply", Layer.AUTH),
-    "INFO is a list": ("valkey", _valkey(b"*1\r\n:1\r\n"), "valkey.unexpected-reply", Layer.AUTH),
-    "INFO is nothing": ("valkey", _valkey(b"$-1\r\n"), "valkey.unexpected-reply", Layer.AUTH),
-    "networks are null": ("docker", _docker("null"), "docker.unexpected-reply", Layer.ACCESS),
-    "networks are a number": ("docker", _docker("5"), "docker.unexpected-reply", Layer.ACCESS),
-    "a redirect to no address": (
-        "dashboard",
-        answers.always(answers.reply("302 Found", headers="Location: http://[")),
-        "http.unexpected-reply",
-        Layer.AUTH,
-    ),
-    "a checksum that is none": (
-        "object_store",
-        _bucket(lambda _: answers.reply("200 OK", "", "x-amz-checksum-crc32: A")),
-        "object-store.unexpected-reply",
-        Layer.ACCESS,
-    ),
-    "a time beyond all": (
-        "object_store",
-        _bucket(lambda body: answers.reply("200 OK", body, "x-amz-object-lock-retain-until-date: 1e999")),
-        "object-store.unexpected-reply",
-        Layer.ACCESS,
-    ),
-    "an error's code of many": (
-        "object_store",
-        _refusal("<Error><Code><a/><a/></Code></Error>"),
-        "object-store.unexpected-reply",
-        Layer.AUTH,
-    ),
-}
+UNREADABLE = {what: (kind, *case) for kind, target in TARGETS.items() for what, case in target.unreadable.items()}
 
 
 @pytest.mark.parametrize("what", UNREADABLE)
 def test_reply_that_cannot_be_read(what: str):
     kind, behaviour, id_, layer = UNREADABLE[what]
-    with aimed(kind, behaviour) as aim:
-        found = climbed(aim).fails(id_, layer, TARGETS[kind].key, hint="leads to")
+    with check_at_server(kind, behaviour) as check:
+        found = run_at_server(check).fails(id_, layer, TARGETS[kind].key, hint="leads to")
     assert found.message.startswith("the server's reply cannot be read: ")
 
 
@@ -119,23 +56,23 @@ LOGIN, QUERY = floods.at_login(lambda: iter([NO_TEXT])), floods.at_query(lambda:
     [(LOGIN, "postgres.login-refused", Layer.AUTH), (QUERY, "postgres.query-failed", Layer.ACCESS)],
     ids=["login", "query"],
 )
-def test_words_in_no_encoding(script: floods.Script, id_: str, layer: Layer):
-    with aimed("postgres", floods.Flood(script)) as aim:
-        found = climbed(aim)
+def test_postgres_error_in_no_encoding(script: floods.Script, id_: str, layer: Layer):
+    with check_at_server("postgres", floods.Flood(script)) as check:
+        found = run_at_server(check)
     assert (found[id_].layer, found[id_].message.endswith(" no")) == (layer, True)
 
 
-def test_a_date_beyond_all_is_of_a_clock_that_is_right():
+def test_object_store_date_out_of_range():
     skewed = "<Error><Code>RequestTimeTooSkewed</Code></Error>"
     date = "Date: Mon, 01 Jan 0001 00:00:00 +99999999999999\r\nContent-Type: application/xml"
-    with aimed("object_store", answers.always(answers.reply("403 Forbidden", skewed, date))) as aim:
-        climbed(aim)["object-store.clock-skew"]
+    with check_at_server("object_store", answers.always(answers.reply("403 Forbidden", skewed, date))) as check:
+        run_at_server(check)["object-store.clock-skew"]
 
 
-def test_more_master_keys_than_anybody_has_are_a_few_findings():
+def test_postgres_20000_master_keys_are_few_findings():
     stored = "".join(f"<v>{number}</v><c>v1.x</c>" for number in range(20_000))
-    with aimed("pooled", answers.postgres({"row": answers.survey(ciphertexts=stored)})) as aim:
-        found = climbed(aim)
+    with check_at_server("pooled", answers.postgres({"row": answers.survey(ciphertexts=stored)})) as check:
+        found = run_at_server(check)
     assert len(found.findings) < 200, len(found.findings)
 
 
@@ -147,76 +84,33 @@ def _raising(module: str, error: type[Exception] = IndexError) -> Callable[..., 
     return fail
 
 
-# What no reply is known to do. By kind: what is broken, whose it is, and a good server.
-BROKEN: Mapping[str, tuple[str, str, Behaviour, str, Layer]] = {
-    "postgres": (
-        "checks.postgres.inspection._left",
-        "checks.postgres.inspection",
-        answers.postgres({"row": answers.survey()}),
-        "postgres.unexpected-reply",
-        Layer.ACCESS,
-    ),
-    "smtp": (
-        "aiosmtplib.smtp.parse_esmtp_extensions",
-        "aiosmtplib.esmtp",
-        floods.Flood(floods.smtp()),
-        "smtp.unexpected-reply",
-        Layer.TLS,
-    ),
-    "tunnel": (
-        "websockets.datastructures.Headers.raw_items",
-        "websockets.datastructures",
-        answers.always(answers.reply("401 Unauthorized")),
-        "tunnel.unexpected-reply",
-        Layer.AUTH,
-    ),
-    "otlp": (
-        "httpx.Response.aiter_raw",
-        "httpx._models",
-        answers.http("otlp", {}),
-        "otlp.unexpected-reply",
-        Layer.ACCESS,
-    ),
-    "e2b": (
-        "e2b.api.client.models.TemplateAliasResponse.from_dict",
-        "e2b.api.client.models.template_alias_response",
-        answers.http("e2b", {}),
-        "e2b.unexpected-reply",
-        Layer.AUTH,
-    ),
-    **{
-        kind: (
-            "httpx.Response.aiter_raw",
-            "httpx._models",
-            answers.http(kind, {}),
-            f"{kind}.unexpected-reply",
-            Layer.AUTH,
-        )
-        for kind in ("archil", "google")
-    },
-}
+# What no reply is known to do: a function of the driver fails, at a healthy server.
+BROKEN = {kind: target.driver_error for kind, target in TARGETS.items() if target.driver_error}
 
 
 @pytest.mark.parametrize("kind", BROKEN)
-def test_error_of_the_driver(kind: str, monkeypatch: pytest.MonkeyPatch):
-    broken, module, behaviour, id_, layer = BROKEN[kind]
-    with aimed(kind, behaviour) as aim:
-        climbed(aim)  # loads the driver
-        monkeypatch.setattr(broken, _raising(module))
-        found = climbed(aim)
-    assert found[id_].layer is layer
-    assert found[id_].hint
-    assert "IndexError" in found[id_].message
+def test_driver_error_is_an_unexpected_reply(kind: str, monkeypatch: pytest.MonkeyPatch):
+    error = BROKEN[kind]
+    with check_at_server(kind, error.server) as check:
+        run_at_server(check)  # loads the driver
+        monkeypatch.setattr(error.function, _raising(error.module))
+        finding = run_at_server(check)[error.id]
+    assert finding.layer is error.layer
+    assert finding.hint
+    assert "IndexError" in finding.message
 
 
 def test_every_kind_that_reads_replies_has_its_finding():
     covered = {case[0] for case in UNREADABLE.values()} | BROKEN.keys()
     made = [planned(target.name, target.values("h:1")) for kind, target in TARGETS.items() if kind in covered]
-    assert {check.kind for check in made} == {kind.kind for kind in checks.load_all() if kind.reply_readers}
-    assert {check.kind for check in made} == set(checks.ALL) - {"publish"}  # which asks for nothing
+    readers = {kind.kind for kind in checks.load_all() if kind.reply_readers}
+    missing = readers - {check.kind for check in made}
+    assert not missing, "add unreadable or driver_error to a target of its DESCRIPTOR"
+    without = set(checks.ALL) - readers
+    assert without == {"publish"}, "a kind that reads replies names its readers in reply_readers"  # publish reads none
 
 
-# What judges a reply, and what is no error of a reply wherever it is met.
+# Errors in the code that judges a reply, and errors that no reply can cause.
 BUGS: Mapping[str, tuple[str, str, type[Exception], str, Behaviour]] = {
     "valkey": ("checks.valkey.Valkey._check_info", "checks.valkey", KeyError, "valkey", answers.valkey(b"role:master")),
     "postgres": (
@@ -231,42 +125,42 @@ BUGS: Mapping[str, tuple[str, str, type[Exception], str, Behaviour]] = {
         "checks.docker.fitness",
         KeyError,
         "docker",
-        answers.http("docker", {}),
+        answers.http(TARGETS["docker"].replies, {}),
     ),
     "a name": (
         "checks.http_service.responses.health",
         "checks.http_service.responses",
         NameError,
         "api",
-        answers.http("api", {}),
+        answers.http(TARGETS["api"].replies, {}),
     ),
 }
 
 
 @pytest.mark.parametrize("what", BUGS)
-def test_error_of_ours_is_a_bug(what: str, monkeypatch: pytest.MonkeyPatch):
+def test_error_in_our_code_is_a_bug(what: str, monkeypatch: pytest.MonkeyPatch):
     broken, module, error, kind, behaviour = BUGS[what]
-    with aimed(kind, behaviour) as aim:
-        climbed(aim)
+    with check_at_server(kind, behaviour) as check:
+        run_at_server(check)
         monkeypatch.setattr(broken, _raising(module, error))
-        done = run((planned(aim.name, aim.values),), Settings(Trust()), deadline=20, origins={})
+        done = run((planned(check.name, check.values),), Settings(Trust()), deadline=20, origins={})
     failed = [finding.id for finding in done.results[0].findings if finding.status is Status.FAIL]
     assert failed == ["internal.bug"]
     assert error.__name__ in done.bugs[0]
 
 
-def test_driver_that_cannot_be_loaded_is_no_reply(monkeypatch: pytest.MonkeyPatch):
-    with aimed("valkey", answers.valkey(b"role:master")) as aim:
-        climbed(aim)
+def test_driver_import_error_is_a_bug(monkeypatch: pytest.MonkeyPatch):
+    with check_at_server("valkey", answers.valkey(b"role:master")) as check:
+        run_at_server(check)
         load = compile("raise KeyError", "redis/late.py", "exec")
         monkeypatch.setattr("redis.asyncio.Redis.pipeline", lambda *_, **__: exec(load, {"__name__": "redis.late"}))
-        done = run((planned(aim.name, aim.values),), Settings(Trust()), deadline=20, origins={})
+        done = run((planned(check.name, check.values),), Settings(Trust()), deadline=20, origins={})
     assert exit_code(done) == 3
 
 
 def test_unreadable_reply_shows_its_traceback():
-    with aimed("valkey", _valkey(b":1\r\n")) as aim:
-        done = run((planned(aim.name, aim.values),), Settings(Trust()), deadline=20, origins={})
+    with check_at_server("valkey", UNREADABLE["INFO is a number"][1]) as check:
+        done = run((planned(check.name, check.values),), Settings(Trust()), deadline=20, origins={})
     assert exit_code(done) == 1
     assert "Traceback (most recent call last)" in done.bugs[0]
     assert "AttributeError" in done.bugs[0]
@@ -277,7 +171,7 @@ def exit_code(done: Run) -> int:
     return max((EXIT_CODES.get(id_, 1) for id_ in ids), default=0)
 
 
-# A little that means a lot. What it costs, test_attack_memory measures.
+# A little XML that expands to a lot. test_attack_memory measures its cost.
 
 _DTD = '<!DOCTYPE Error [<!ATTLIST a b CDATA "X">]><Error><Code>AccessDenied</Code><a/></Error>'
 
@@ -286,16 +180,16 @@ _DTD = '<!DOCTYPE Error [<!ATTLIST a b CDATA "X">]><Error><Code>AccessDenied</Co
 def test_no_document_type_is_read(encoding: str):
     declared = f'<?xml version="1.0" encoding="{encoding}"?>'
     body = declared.encode() + _DTD.encode(encoding) if encoding == "cp037" else (declared + _DTD).encode(encoding)
-    with aimed("object_store", _refusal(body)) as aim:
-        found = climbed(aim)
+    with check_at_server("object_store", _refusal(body)) as check:
+        found = run_at_server(check)
     found.fails("object-store.not-s3", Layer.ACCESS, TARGETS["object_store"].key, hint="S3")
 
 
-# Replies that somebody has been at, at random.
+# Replies with random changes.
 
 
 @profiles.long
-def test_changed_replies(figures: Section):
+def test_fuzz_replies(figures: Section):
     """In a process of its own: what the limit of a check has cut on a busy machine is closed with the process."""
     tests = Path(__file__).parent
     environ = {**os.environ, "PYTHONPATH": os.pathsep.join([str(tests.parent), str(tests)])}
@@ -308,14 +202,14 @@ def test_changed_replies(figures: Section):
     figures.add("bugs met at them", 0)
 
 
-def test_search_finds_a_bug_and_tells_its_seed(monkeypatch: pytest.MonkeyPatch):
+def test_fuzz_replies_finds_a_bug_and_prints_its_seed(monkeypatch: pytest.MonkeyPatch):
     results, bad = replies.search(["valkey"], range(2))
     assert (len(results), bad) == (2, [])
     monkeypatch.setattr("checks.valkey.Valkey.run", _raising("checks.valkey"))
     assert [text.partition(":")[0] for text in replies.search(["valkey"], range(2))[1]] == ["valkey 0", "valkey 1"]
 
 
-def test_a_seed_says_what_is_changed():
+def test_fuzz_replies_seed_is_deterministic():
     assert replies.changed(answers.reply("200 OK", "{}"), random.Random(5)) == replies.changed(
         answers.reply("200 OK", "{}"), random.Random(5)
     )

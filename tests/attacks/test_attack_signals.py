@@ -138,14 +138,14 @@ def storm(command: list[str], servers: Servers, is_long: bool) -> Storm:
     return Storm(shots, undisturbed, servers.hold_again(before))
 
 
-def test_every_run_ends_with_a_valid_report(storm: Storm) -> None:
+def test_signal_at_any_time_report_is_valid(storm: Storm) -> None:
     whole = storm.undisturbed.document
     for shot in storm.reported:
         document = shot.run.document
         assert (checks(document), keys(document)) in [(["config"], []), (checks(whole), keys(whole))], shot
 
 
-def test_the_exit_code_is_the_signals_or_that_of_a_whole_run(storm: Storm) -> None:
+def test_signal_at_any_time_exit_code(storm: Storm) -> None:
     for shot in storm.reported:
         document = shot.run.document
         if shot.run.code == 128 + shot.number:
@@ -156,7 +156,7 @@ def test_the_exit_code_is_the_signals_or_that_of_a_whole_run(storm: Storm) -> No
             assert statuses(document) == statuses(storm.undisturbed.document), shot
 
 
-def test_nothing_is_claimed_that_was_not_shown(storm: Storm) -> None:
+def test_signal_at_any_time_claims_nothing_unproven(storm: Storm) -> None:
     known = statuses(storm.undisturbed.document)
     assert set(known.values()) == {"ok", "fail", "skip"}
     for shot in storm.reported:
@@ -164,11 +164,11 @@ def test_nothing_is_claimed_that_was_not_shown(storm: Storm) -> None:
             assert status in {known[key], "skip"}, (key, shot)
 
 
-def test_nothing_but_the_report_is_printed(storm: Storm) -> None:
+def test_signal_at_any_time_prints_only_the_report(storm: Storm) -> None:
     assert [shot for shot in storm.reported if shot.run.stderr] == []
 
 
-def test_before_the_first_line_the_process_just_ends(storm: Storm) -> None:
+def test_signal_before_the_first_line_ends_the_process(storm: Storm) -> None:
     """Unless Python loses the signal. What it prints of an interrupted start is its own: none of our files is in it."""
     for shot in storm.shots:
         if shot not in storm.reported:
@@ -179,12 +179,12 @@ def test_before_the_first_line_the_process_just_ends(storm: Storm) -> None:
                 assert shot.run.code in {-shot.number, 1}, shot
 
 
-def test_nothing_is_left_on_any_server(storm: Storm) -> None:
+def test_signal_at_any_time_leaves_nothing_on_servers(storm: Storm) -> None:
     assert storm.is_all_clean
 
 
 @profiles.long
-def test_the_storm_met_every_phase(storm: Storm, figures: Section) -> None:
+def test_signals_hit_every_phase_of_a_run(storm: Storm, figures: Section) -> None:
     reports = [shot.run.document for shot in storm.reported]
     figures.add("runs that got a signal", len(storm.shots))
     figures.add("of these, with a second signal within 0.1 s", sum(shot.twice for shot in storm.shots))
@@ -264,14 +264,14 @@ both = pytest.mark.parametrize("number", NUMBERS)
 @profiles.covering
 @both
 @pytest.mark.parametrize("moment", NOTHING_READ)
-def test_signal_before_anything_is_known(number: signal.Signals, moment: str, refused: list[str]) -> None:
+def test_signal_before_the_configuration_is_read(number: signal.Signals, moment: str, refused: list[str]) -> None:
     ended = run(*refused, code=struck(*NOTHING_READ[moment], number))
     assert (ended.code, ended.stderr) == (128 + number, b"")
     assert (checks(ended.document), keys(ended.document)) == (["config"], [])
     assert ids(ended.document) == {"run.interrupted"}
 
 
-def test_interrupt_that_python_lost_is_found_again(refused: list[str]) -> None:
+def test_sigint_during_interpreter_startup(refused: list[str]) -> None:
     """Between two lines of its import machinery it only prints one, and keeps a lock that stops every other thread."""
     ended = run(*refused, code="import _imp; _imp.acquire_lock(); _imp.acquire_lock()")
     assert (ended.code, ended.stderr) == (130, b"")
@@ -292,7 +292,7 @@ def test_signal_while_a_file_is_read_from_where_nobody_answers(number: signal.Si
 @profiles.covering
 @both
 @pytest.mark.parametrize("moment", NOTHING_CHECKED)
-def test_signal_before_anything_is_checked(number: signal.Signals, moment: str, refused: list[str]) -> None:
+def test_signal_before_the_first_check(number: signal.Signals, moment: str, refused: list[str]) -> None:
     ended = run(*refused, code=struck(*NOTHING_CHECKED[moment], number))
     assert (ended.code, ended.stderr) == (128 + number, b"")
     config, *others = ended.document["checks"]
@@ -303,7 +303,7 @@ def test_signal_before_anything_is_checked(number: signal.Signals, moment: str, 
 
 
 @both
-def test_signal_when_all_is_checked_still_leaves_the_run_not_ready(number: signal.Signals, refused: list[str]) -> None:
+def test_signal_after_the_last_check_is_not_ready(number: signal.Signals, refused: list[str]) -> None:
     code = struck("preflight.run.consistency", "compare", number)
     ended = run(*refused, "--ignore=network.refused", code=code)
     assert (ended.code, ended.stderr, ended.document["ready"]) == (128 + number, b"", False)
@@ -317,16 +317,14 @@ def test_signal_when_all_is_checked_still_leaves_the_run_not_ready(number: signa
 @profiles.covering
 @both
 @pytest.mark.parametrize("moment", REPORT_MADE)
-def test_signal_when_the_report_is_made_changes_nothing(
-    number: signal.Signals, moment: str, refused: list[str]
-) -> None:
+def test_signal_after_the_report_changes_nothing(number: signal.Signals, moment: str, refused: list[str]) -> None:
     ended = run(*refused, "--ignore=network.refused", code=struck(*REPORT_MADE[moment], number, number))
     assert (ended.code, ended.stderr, ended.document["ready"]) == (0, b"", True)
     assert "run.interrupted" not in ids(ended.document)
 
 
 @both
-def test_more_signals_change_nothing(number: signal.Signals, hanging: list[str], asked: threading.Event) -> None:
+def test_second_signal_changes_nothing(number: signal.Signals, hanging: list[str], asked: threading.Event) -> None:
     """They come while checks are being cut short, and again while the report is written."""
     code = struck("preflight.run.execution", "Execution.abort", number) + struck(
         "preflight.output.writer", "_encoded", number, number
@@ -355,7 +353,7 @@ def test_signal_during_an_import_that_never_ends(number: signal.Signals, refused
 
 
 @both
-def test_signal_ends_a_report_that_nobody_takes(number: signal.Signals, refused: list[str], tmp_path: Path) -> None:
+def test_signal_while_the_report_is_not_read(number: signal.Signals, refused: list[str], tmp_path: Path) -> None:
     """Files are written before that."""
     kept = tmp_path / "report"
     with unread_pipe() as (_, writer):
@@ -371,7 +369,7 @@ def test_signal_ends_a_report_that_nobody_takes(number: signal.Signals, refused:
 
 
 @both
-def test_a_slow_reader_gets_the_whole_report_of_an_interrupted_run(
+def test_interrupted_run_with_slow_reader_writes_the_whole_report(
     number: signal.Signals, hanging: list[str], asked: threading.Event
 ) -> None:
     with unread_pipe() as (reader, writer):
@@ -387,7 +385,7 @@ def test_a_slow_reader_gets_the_whole_report_of_an_interrupted_run(
 
 
 @both
-def test_an_upload_that_is_answered_after_the_signal_is_removed(
+def test_object_uploaded_after_the_signal_is_removed(
     number: signal.Signals, store: ObjectStore, tmp_path: Path, is_long: bool
 ) -> None:
     """Where other work has kept the process from it in the time that it has, it is named."""

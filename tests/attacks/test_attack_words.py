@@ -22,14 +22,16 @@ from preflight.formats import FORMATS, renderer
 from preflight.output import ci
 from preflight.report import bugs
 from preflight.report.model import Report, Result
-from tests.harness import answers, configs, floods, hostile_words, profiles
-from tests.harness.answers import reply
+from tests.harness import answers, configs, hostile_words, profiles
+from tests.harness.answers import TOKEN
+from tests.harness.descriptors import TARGETS
 from tests.harness.faults import Behaviour
 from tests.harness.figures import Section
+from tests.harness.hostile_replies import raw, text
 from tests.harness.hostile_words import CONTROL, MARK, WORDS, commands, stray
 from tests.harness.provider_override import tls_serving
 from tests.harness.run_check import CheckRun, run_check
-from tests.harness.targets import TARGETS, TOKEN, aimed, climbed
+from tests.harness.targets import check_at_server, run_at_server
 from tests.testbed import self_signed
 
 PATH = {"PATH": os.environ["PATH"]}
@@ -37,14 +39,12 @@ EVERYTHING = "".join(CONTROL.values()) + MARK
 WORDLESS = {"prometheus"}  # numbers of things that have names
 OBEYED = {"github"}  # made of commands: that they are its own alone, the attack on all formats shows
 COMMANDS = f"::error::{MARK} ##[error]x ##vso[x]y \x1b[31m"
-Place = Callable[[str], Behaviour]
-"""From the words to a server that says them in one place."""
 
 
 @profiles.covering
 @pytest.mark.parametrize("name", FORMATS)
 @pytest.mark.parametrize("what", WORDS)
-def test_a_report_of_hostile_words(name: str, what: str, figures: Section) -> None:
+def test_hostile_text_in_a_report(name: str, what: str, figures: Section) -> None:
     render, word = renderer(name), WORDS[what]
     shown, calm = render(hostile_words.report(word)), render(hostile_words.report("calm"))
     assert stray(shown) == set()
@@ -56,135 +56,8 @@ def test_a_report_of_hostile_words(name: str, what: str, figures: Section) -> No
     figures.add("formats", len(FORMATS))
 
 
-def raw(words: str, but: str = "") -> bytes:
-    """As bytes, without these characters, which would end the place that they stand in."""
-    return words.translate(dict.fromkeys(map(ord, but))).encode(errors="surrogateescape")
-
-
-def header(words: str) -> bytes:
-    """What clients let through in a header: C1 and what is invisible, no C0."""
-    return raw(words, "".join(map(chr, range(32))) + "\x7f")
-
-
-def line(words: str) -> bytes:
-    return raw(words, "\r\n")
-
-
-def text(words: str) -> str:
-    """As JSON holds them; what is no character at all it cannot."""
-    return words.encode(errors="replace").decode()
-
-
-def xml(words: str) -> str:
-    """What XML 1.0 may hold of them, C1 and what is invisible included."""
-    return "".join(
-        f"&#{ord(each)};"
-        for each in words
-        if each >= " " and not "\ud800" <= each < "\ue000" and each not in "\uffff\ufffe"
-    )
-
-
-def error(words: str) -> bytes:
-    fields = b"".join(field + raw(words, "\0") + b"\0" for field in (b"SFATAL\0M", b"D", b"H", b"W"))
-    return floods.message(b"E", fields + b"C28000\0\0")
-
-
-def s3(**headers: bytes) -> bytes:
-    lines = b"".join(b"\r\n%s: %s" % (name.replace("_", "-").encode(), value) for name, value in headers.items())
-    return reply("403 Forbidden", "", b"X: x" + lines)
-
-
-def said(kind: str, name: str, status: str, document: Callable[[str], object]) -> Place:
-    """A JSON document in the place of a good server's."""
-    return lambda words: answers.http(kind, {name: (status, document(text(words)))})
-
-
-def scripted(script: Callable[[str], floods.Script]) -> Place:
-    return lambda words: floods.Flood(script(words))
-
-
-def served(answer: Callable[[str], bytes]) -> Place:
-    return lambda words: answers.always(answer(words))
-
-
-def row(**changes: Callable[[str], object]) -> Place:
-    return lambda words: answers.postgres(
-        {"row": answers.survey(**{name: say(text(words)) for name, say in changes.items()})}
-    )
-
-
-def smtp(**replies: bytes) -> Place:
-    """These words of the server begin with a code, and end with the hostile ones."""
-
-    def place(words: str) -> Behaviour:
-        says = {name: (lambda code=code: iter([code + b" " + line(words) + b"\r\n"])) for name, code in replies.items()}
-        return floods.Flood(floods.smtp(**says))
-
-    return place
-
-
-def kind_of_content(words: str) -> bytes:
-    return reply("404 Not Found", "x", b"Content-Type: text/" + header(words) + b"\r\nServer: " + header(words))
-
-
-def location(words: str) -> bytes:
-    return reply("302 Found", "", b"Location: https://evil.test/" + header(words))
-
-
-PLACES: Mapping[tuple[str, str], Place] = {
-    ("postgres", "a refusal"): scripted(lambda words: floods.at_login(lambda: iter([error(words)]))),
-    ("postgres", "an error"): scripted(lambda words: floods.at_query(lambda: iter([error(words)]))),
-    ("postgres", "the database's name"): row(name=str, may_create=lambda _: False),
-    ("postgres", "the role's name"): row(role=str, may_create=lambda _: False),
-    ("postgres", "a table's name"): row(unusable=lambda words: [["control_plane_meta", words]]),
-    ("valkey", "an error"): lambda words: answers.valkey(b"", (b"-ERR " + line(words) + b"\r\n") * 9),
-    ("valkey", "no protocol at all"): scripted(
-        lambda words: floods.after(4096, lambda: iter([b"?" + line(words) + b"\r\n"]))
-    ),
-    ("valkey", "the primary's name"): lambda words: answers.valkey(b"role:slave\r\nmaster_host:" + line(words)),
-    ("valkey", "the policy"): lambda words: answers.valkey(b"maxmemory:1\r\nmaxmemory_policy:" + line(words)),
-    ("smtp", "no greeting"): scripted(lambda words: lambda _: iter([line(words) + b"\r\n"])),
-    ("smtp", "a greeting that refuses"): smtp(greeting=b"554"),
-    ("smtp", "a refused login"): smtp(auth=b"535"),
-    ("smtp", "a refused sender"): smtp(mail=b"550"),
-    ("smtp", "a refused recipient"): smtp(rcpt=b"550 relay"),
-    ("object_store", "code and message"): served(
-        lambda words: reply(
-            "403 Forbidden",
-            f"<Error><Code>X{xml(words)}</Code><Message>{xml(words)}</Message></Error>",
-            "Content-Type: application/xml",
-        )
-    ),
-    ("object_store", "the content's type"): served(kind_of_content),
-    ("object_store", "a redirect"): served(location),
-    ("docker", "an error"): said("docker", "network", "500 Oops", lambda words: {"message": words}),
-    ("docker", "its version"): said(
-        "docker",
-        "version",
-        "200 OK",
-        lambda words: {"Version": words, "ApiVersion": "1.45", "Os": words, "Arch": words},
-    ),
-    ("docker", "a plain refusal"): served(lambda words: reply("500 Oops", raw(words), "Content-Type: text/plain")),
-    ("docker", "no HTTP at all"): served(lambda words: line(words) + b"\r\n\r\n"),
-    ("docker", "a registry's words"): said("docker", "distribution", "500 Oops", lambda words: {"message": words}),
-    ("docker", "a platform"): said(
-        "docker", "distribution", "200 OK", lambda words: {"Platforms": [{"os": words, "architecture": words}]}
-    ),
-    ("api", "the content's type"): served(kind_of_content),
-    ("api", "a redirect"): served(location),
-    ("api", "its title"): said("api", "document", "200 OK", lambda words: {"info": {"title": words, "version": words}}),
-    ("dashboard", "the content's type"): served(kind_of_content),
-    ("dashboard", "a redirect"): served(location),
-    ("tunnel", "the content's type"): served(kind_of_content),
-    ("tunnel", "a redirect"): served(location),
-    ("otlp", "a refusal"): served(lambda words: reply("403 Forbidden", raw(words), "Content-Type: text/plain")),
-    ("otlp", "a redirect"): served(location),
-    ("e2b", "a refusal"): said("e2b", "template", "401 No", lambda words: {"code": 401, "message": words}),
-    ("archil", "a refusal"): said("archil", "disks", "401 No", lambda words: {"success": False, "error": words}),
-    ("archil", "the content's type"): served(kind_of_content),
-    ("google", "a refusal"): said(
-        "google", "token", "401 No", lambda words: {"error": "invalid_client", "error_description": words}
-    ),
+PLACES: Mapping[tuple[str, str], Callable[[str], Behaviour]] = {
+    (kind, where): place for kind, target in TARGETS.items() for where, place in target.texts.items()
 }
 
 
@@ -206,20 +79,22 @@ def reported(kind: str, found: CheckRun) -> Report:
 
 @profiles.covering
 @pytest.mark.parametrize(("kind", "where"), PLACES)
-def test_a_server_of_hostile_words(kind: str, where: str, figures: Section) -> None:
+def test_hostile_text_in_replies(kind: str, where: str, figures: Section) -> None:
     for words in (EVERYTHING, COMMANDS):
-        with aimed(kind, PLACES[kind, where](words)) as aim:
-            found = climbed(aim)
+        with check_at_server(kind, PLACES[kind, where](words)) as check:
+            found = run_at_server(check)
         for name in FORMATS:
             shown = renderer(name)(reported(kind, found))
-            assert name in WORDLESS or MARK in shown, "the words are not where they were thought to be"
+            assert name in WORDLESS or MARK in shown, (
+                f"the report does not show the text: see texts[{where!r}] of {kind!r} in the DESCRIPTOR"
+            )
             assert stray(shown) == set()
             assert name in OBEYED or commands(ci.inert(shown, name)) == []
     figures.add("places of protocols", len(PLACES))
 
 
 @pytest.mark.parametrize("name", profiles.first(1, FORMATS))
-def test_everything_at_once_on_the_command_line(tmp_path: Path, name: str) -> None:
+def test_hostile_text_in_a_run_of_the_command(tmp_path: Path, name: str) -> None:
     """Also from the configuration: its own name, keys that nobody knows, values that are shown."""
     servers: Mapping[str, Behaviour] = {
         "postgres": answers.postgres({"row": answers.survey(name=text(EVERYTHING), system=None)}),
@@ -234,7 +109,7 @@ def test_everything_at_once_on_the_command_line(tmp_path: Path, name: str) -> No
         values = {
             key: value
             for kind in servers
-            for key, value in stack.enter_context(aimed(kind, servers[kind])).values.items()
+            for key, value in stack.enter_context(check_at_server(kind, servers[kind])).values.items()
         }
         values |= {
             "object_store.assets.bucket_name": text(EVERYTHING).replace("\x7f", ""),
@@ -256,7 +131,7 @@ def test_everything_at_once_on_the_command_line(tmp_path: Path, name: str) -> No
     assert name in OBEYED or commands(shown) == []
 
 
-def test_a_certificate_of_hostile_names() -> None:
+def test_hostile_text_in_a_certificate() -> None:
     leaf = self_signed(text("".join(each for each in EVERYTHING if each >= " " and each < "\ud800")[:64]))
     values = {TARGETS["api"].key: "https://localhost:{}", "internal_auth.shared_token.token": TOKEN}
     with tls_serving(leaf, lambda _: None) as port:
@@ -266,7 +141,7 @@ def test_a_certificate_of_hostile_names() -> None:
         assert stray(renderer(name)(reported("api", found))) == set()
 
 
-def test_a_traceback_of_hostile_words() -> None:
+def test_hostile_text_in_a_traceback() -> None:
     shown = bugs.trace("a check", RuntimeError(EVERYTHING))
     assert MARK in shown
     assert stray(shown) == set()

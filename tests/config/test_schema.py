@@ -5,6 +5,7 @@ import pytest
 from preflight.config.schema.conditions import ALWAYS, OPTIONAL
 from preflight.config.schema.keys import BY_PATH, KEYS, VERSION, Secrecy, in_use, key_of
 from preflight.config.schema.types import Boolean, Choice, Integer, ListOf, Text, Versioned
+from tests.harness.descriptors import DESCRIPTORS
 
 # key | type | required | secret | variable, if it does not follow from the path
 DOCUMENTED = """
@@ -102,7 +103,10 @@ sandbox.e2b.cpu_count | int 1- | no
 sandbox.e2b.memory_mb | int 1- | no
 sandbox.sandboxd_test_faults_enabled | bool | no | | MISTLE_TEST_SANDBOXD_TEST_FAULTS_ENABLED
 """  # noqa: E501
-ROWS = [[*(cell.strip() for cell in line.split("|")), "", ""][:5] for line in DOCUMENTED.strip().splitlines()]
+OF_KINDS = [line for kind in DESCRIPTORS.values() for line in kind.documented_keys.strip().splitlines()]
+ROWS = [
+    [*(cell.strip() for cell in line.split("|")), "", ""][:5] for line in [*DOCUMENTED.strip().splitlines(), *OF_KINDS]
+]
 
 
 def words(key_type: object) -> str:
@@ -125,8 +129,14 @@ def words(key_type: object) -> str:
     raise AssertionError(key_type)
 
 
-def test_schema_holds_the_documented_keys_in_their_order():
-    assert [key.path for key in KEYS] == [row[0] for row in ROWS]
+def test_schema_has_the_documented_keys_in_order():
+    documented = [row[0] for row in ROWS]
+    undocumented = sorted({key.path for key in KEYS} - {*documented})
+    assert not undocumented, "add them to documented_keys in the DESCRIPTOR of their kind, or to DOCUMENTED here"
+    assert [key.path for key in KEYS if key.path not in {line.split()[0] for line in OF_KINDS}] == [
+        row.split()[0] for row in DOCUMENTED.strip().splitlines()
+    ]
+    assert len(KEYS) == len(ROWS)
 
 
 @pytest.mark.parametrize(("path", "type_", "required", "secrecy", "variable"), ROWS)

@@ -72,7 +72,7 @@ def right(postgres: Postgres, pgbouncer: PgBouncer, locked: Valkey, database: st
     return urls(postgres.url(database=database), pgbouncer.url(database=database), locked.url("s3cret valkey/pass"))
 
 
-def test_ready(tmp_path: Path, right: dict[str, object]) -> None:
+def test_full_run_is_ready(tmp_path: Path, right: dict[str, object]) -> None:
     file = configs.write(tmp_path, right)
     done = preflight("--config", str(file), "--format", "json", *DATABASES)
     document = json.loads(done.stdout)

@@ -1,7 +1,7 @@
-"""Replies that somebody has been at: `python -m fuzz.replies SECONDS [KIND ...]`, or `… KIND SEED` for one again.
+"""Random changes of replies: `python -m tests.fuzz.replies SECONDS [KIND ...]`, or `… KIND SEED` to repeat one.
 
-Servers of every kind answer as good and as refusing ones do, but for bytes, numbers, lines and lengths that are changed
-at random. A seed says which server answers, and what is changed. None may lead to a bug of the tool, or hold it up.
+Servers of every kind reply as healthy and as refusing ones do, with bytes, numbers, lines and lengths changed at
+random. The seed decides which server replies, and what is changed. No reply may cause a bug of the tool, or delay it.
 """
 
 import random
@@ -17,15 +17,15 @@ from checks.core.check import Check, Settings
 from checks.core.roots import Trust
 from preflight.report.model import Result
 from preflight.run.runner import run
-from tests.harness import answers, echoes, echoes_http, floods
+from tests.harness import answers
+from tests.harness.descriptors import TARGETS
 from tests.harness.faults import Behaviour
 from tests.harness.run_check import planned
-from tests.harness.targets import TARGETS, aimed
+from tests.harness.targets import check_at_server
 
 LIMIT = 1.5  # seconds for one check: servers that fall silent cost all of it
 MOST = 15.0  # seconds of the processor for one run, which takes one or two
 TOGETHER = 8  # servers of each kind in one run
-_SAID = "no such thing"
 _ODD = (
     *(b"\0", b"\xff", b"\xc3", b"\r\n", b"\r\n\r\n", b"\n", b" ", b":", b"-", b"+", b"$", b"*", b"%", b"[", b"]", b"{"),
     *(b"}", b"<", b">", b"&", b'"', b"null", b"-1", b"0", b"1e999", b"NaN", b"9" * 400, b"9" * 5000, b"[" * 3000),
@@ -47,50 +47,14 @@ _ODD = (
 )
 
 
-def _store(scene: str) -> Behaviour:
-    return echoes_http.services({"store": scene}, {"store": lambda _: _SAID})
-
-
-def _tunnel(scene: str) -> Behaviour:
-    return echoes_http.services({"tunnel": scene}, {"tunnel": lambda _: _SAID})
-
-
-def _of_scenes(family: str) -> list[Behaviour]:
-    return [getattr(echoes, family)(scene, lambda _: _SAID) for scene in echoes.SCENES[family]]
-
-
-_PAGE = answers.reply("200 OK", "<!doctype html><p>Mistle", "Content-Type: text/html")
-_MD5 = floods.message(b"R", b"\0\0\0\5salt")
-_POSTGRES = [
-    answers.postgres({"row": answers.survey()}),
-    answers.postgres({"row": answers.survey(locked=[["control_plane", 4]], unusable=[["control_plane", "thing"]])}),
-    floods.Flood(floods.scram(4096)),
-    floods.Flood(floods.at_login(lambda: iter([_MD5]))),
-    *_of_scenes("postgres"),
-]
-_CHALLENGING = [
-    floods.smtp(
-        ehlo=lambda offer=offer: iter([b"250-mail.test\r\n250 AUTH " + offer]),  # type: ignore[misc]
-        auth=lambda: iter([b"334 PDEyMz4=\r\n"]),
-    )
-    for offer in (b"LOGIN\r\n", b"CRAM-MD5\r\n", b"XOAUTH2\r\n")
-]
 SERVERS: Mapping[str, Sequence[Behaviour]] = {
-    **{kind: [answers.http(kind, {})] for kind in answers.GOOD},
-    "docker": [answers.http("docker", {}), *_of_scenes("docker")],
-    "postgres": _POSTGRES,
-    "pooled": _POSTGRES,
-    "valkey": [answers.valkey(b"role:master\r\nmaxmemory:0\r\n"), *_of_scenes("valkey")],
-    "smtp": [floods.Flood(floods.smtp()), *map(floods.Flood, _CHALLENGING), *_of_scenes("smtp")],
-    "object_store": [_store(scene) for scene in ("right", *echoes_http.STORE)],
-    "tunnel": [_tunnel(scene) for scene in ("right", *echoes_http.TUNNEL)],
-    "dashboard": [answers.always(_PAGE), answers.always(answers.reply("302 Found", headers="Location: http://a/b"))],
+    kind: target.servers or [answers.http(target.replies, {})] for kind, target in TARGETS.items()
 }
 
 
 @dataclass
 class Mutating:
-    """A connection that changes some of what is sent through it."""
+    """A connection that changes some of the bytes that are sent through it."""
 
     connection: socket.socket
     chance: random.Random
@@ -139,7 +103,7 @@ def _again(words: bytes, chance: random.Random) -> bytes:
 
 
 def _token(words: bytes, chance: random.Random) -> bytes:
-    """A number or a word becomes another, or something odd."""
+    """Replace a number or a word by another, or by an odd value."""
     tokens = list(re.finditer(rb"\d+|[A-Za-z_-]+", words))
     if not tokens:
         return words
@@ -148,7 +112,7 @@ def _token(words: bytes, chance: random.Random) -> bytes:
 
 
 def _line(words: bytes, chance: random.Random) -> bytes:
-    """A line is left out, said twice, or replaced."""
+    """Remove, repeat or replace a line."""
     lines = words.split(b"\r\n")
     at = chance.randrange(len(lines))
     lines[at : at + 1] = chance.choice(([], [lines[at]] * 2, [chance.choice(_ODD).strip()], [chance.choice(lines)]))
@@ -168,7 +132,7 @@ _CHANGES: tuple[Callable[[bytes, random.Random], bytes], ...] = (
 
 
 def _measured(words: bytes) -> bytes:
-    """With the lengths that fit, in HTTP, so that what is changed in a body is read."""
+    """Correct Content-Length in HTTP, so that the changed body is read."""
     head, end, body = words.partition(b"\r\n\r\n")
     if not head.startswith(b"HTTP/"):
         return words
@@ -183,12 +147,12 @@ def _check(stack: ExitStack, kind: str, seed: int) -> Check:
         with suppress(Exception):  # what was changed may lead to questions that no server here has an answer to
             behaviour(Mutating(connection, chance))  # type: ignore[arg-type]
 
-    aim = stack.enter_context(aimed(kind, serve))
-    return replace(planned(aim.name, aim.values), name=f"{kind} {seed}", **aim.options)
+    check = stack.enter_context(check_at_server(kind, serve))
+    return replace(planned(check.name, check.values), name=f"{kind} {seed}", **check.options)
 
 
 def search(kinds: Sequence[str], seeds: Sequence[int]) -> tuple[tuple[Result, ...], list[str]]:
-    """What is found, of each kind at a server for each seed; and what must not be: bugs, time beyond the limit."""
+    """The results of each kind at a server for each seed; and the bugs and delays, of which there must be none."""
     with ExitStack() as stack:
         made = tuple(_check(stack, kind, seed) for kind in kinds for seed in seeds)
         started = time.process_time()
@@ -202,7 +166,7 @@ def search(kinds: Sequence[str], seeds: Sequence[int]) -> tuple[tuple[Result, ..
 
 
 def main(seconds: float, kinds: Sequence[str]) -> int:
-    """The number of bad ends met in so many seconds, each printed once."""
+    """The number of different bugs and delays in so many seconds; each is printed once."""
     ends, count, met = time.monotonic() + seconds, 0, set[str]()
     first = random.SystemRandom().randrange(2**48) * TOGETHER
     while time.monotonic() < ends:

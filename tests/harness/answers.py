@@ -1,56 +1,28 @@
-"""Servers that answer as good ones do, but for what a test puts into their mouths."""
+"""Servers that reply as healthy ones do, but for the replies that a test changes."""
 
 import json
 import socket
 from collections import ChainMap
 from collections.abc import Iterator, Mapping, MutableMapping
+from dataclasses import dataclass
 from typing import Any
 
 from tests.harness import floods
 from tests.harness.faults import Behaviour
-from tests.harness.targets import TOKEN
 
+TOKEN = "internal-token-0123456789abcdef"
 Answer = tuple[str, Any]
-"""A status and a document, or the bytes of the whole reply."""
+"""A status and a JSON document."""
 
-_ID = "sha256:" + "5" * 64
-GOOD: Mapping[str, Mapping[str, Answer]] = {
-    "api": {
-        "health": ("200 OK", {"ok": True}),
-        "document": ("200 OK", {"info": {"title": "Mistle Control Plane API", "version": "1.4.0"}}),
-        "member": ("404 Not Found", {"code": "NOT_FOUND", "message": "Not found"}),
-        "stranger": ("401 Unauthorized", {"code": "UNAUTHORIZED", "message": "Unauthorized"}),
-    },
-    "gateway": {
-        "health": ("200 OK", {"ok": True}),
-        "document": ("404 Not Found", {"code": "NOT_FOUND", "message": "Not found"}),
-        "member": ("200 OK", {"ownerLeaseId": None, "attachment": None}),
-        "stranger": ("401 Unauthorized", {"code": "UNAUTHORIZED", "message": "Unauthorized"}),
-    },
-    "otlp": {"export": ("200 OK", {"partialSuccess": {}})},
-    "e2b": {"template": ("200 OK", {"templateID": "rki5dems9wqfm4r03t7g", "public": False})},
-    "archil": {"disks": ("200 OK", {"success": True, "data": []})},
-    "google": {
-        "token": ("400 Bad Request", {"error": "invalid_grant", "error_description": "Malformed auth code."}),
-        "wrong": ("401 Unauthorized", {"error": "invalid_client", "error_description": "Unauthorized"}),
-    },
-    "docker": {
-        "version": ("200 OK", {"Version": "26.1.5", "ApiVersion": "1.45", "Os": "linux", "Arch": "amd64"}),
-        "network": ("200 OK", {"Name": "sandboxes", "Scope": "local", "Attachable": False}),
-        "networks": ("200 OK", [{"Name": "bridge"}, {"Name": "host"}]),
-        "created": ("201 Created", {"Name": "mistle-preflight"}),
-        "removed": ("200 OK", {}),
-        "distribution": (
-            "200 OK",
-            {"Descriptor": {"digest": _ID}, "Platforms": [{"os": "linux", "architecture": "amd64"}]},
-        ),
-        "image": ("200 OK", {"Id": _ID, "Os": "linux", "Architecture": "amd64"}),
-        "info": (
-            "200 OK",
-            {"ID": "x", "Name": socket.gethostname(), "DockerRootDir": "/nowhere", "CgroupVersion": "2"},
-        ),
-    },
-}
+
+@dataclass(frozen=True)
+class Replies:
+    """Of a healthy server over HTTP: each by its name. The first part that a request contains is the name's."""
+
+    good: Mapping[str, Answer]
+    asked: tuple[tuple[str, str], ...]
+
+
 SURVEY: Mapping[str, Any] = {
     "pid": 0,
     "client_port": None,
@@ -79,43 +51,22 @@ SURVEY: Mapping[str, Any] = {
     "ciphertexts": None,
 }
 
-# The first part of a request that is in it says what is asked.
-_ASKED: Mapping[str, tuple[tuple[str, str], ...]] = {
-    "otlp": (("", "export"),),
-    "e2b": (("", "template"),),
-    "archil": (("", "disks"),),
-    "google": (("client_secret=google-client-secret", "token"), ("", "wrong")),
-    "docker": (
-        ("GET /version ", "version"),
-        ("/networks?", "networks"),
-        ("/networks/", "network"),
-        ("/volumes/create", "created"),
-        ("/volumes/", "removed"),
-        ("/distribution/", "distribution"),
-        ("/images/", "image"),
-        ("", "info"),
-    ),
-    **dict.fromkeys(
-        ("api", "gateway"),
-        (("/__healthz", "health"), ("/openapi.json", "document"), (TOKEN, "member"), ("", "stranger")),
-    ),
-}
-
 
 def reply(status: str, body: str | bytes = "", headers: str | bytes = "Content-Type: application/json") -> bytes:
-    """The bytes of a whole answer in HTTP."""
+    """The bytes of a complete HTTP reply."""
     content = body.encode() if isinstance(body, str) else body
     lines = headers.encode() if isinstance(headers, str) else headers
     return b"HTTP/1.1 %s\r\n%s\r\nContent-Length: %d\r\n\r\n%s" % (status.encode(), lines, len(content), content)
 
 
-def http(kind: str, changes: MutableMapping[str, Answer | bytes]) -> Behaviour:
-    """A good server of this kind, but for these of its answers, which may change meanwhile."""
-    answers = ChainMap(changes, GOOD[kind])
+def http(replies: Replies | None, changes: MutableMapping[str, Answer | bytes]) -> Behaviour:
+    """A healthy server, but for these replies, which a test may change while it serves."""
+    assert replies, "the target's descriptor has no replies"
+    answers = ChainMap(changes, replies.good)
 
     def serve(connection: socket.socket) -> None:
         while request := request_from(connection):
-            name = next(name for part, name in _ASKED[kind] if part in request)
+            name = next(name for part, name in replies.asked if part in request)
             answer = answers[name]
             connection.sendall(answer if isinstance(answer, bytes) else reply(answer[0], json.dumps(answer[1])))
 
@@ -123,7 +74,7 @@ def http(kind: str, changes: MutableMapping[str, Answer | bytes]) -> Behaviour:
 
 
 def always(answer: bytes) -> Behaviour:
-    """One answer to every request."""
+    """The same reply to every request."""
 
     def serve(connection: socket.socket) -> None:
         while request := request_from(connection):
@@ -133,12 +84,12 @@ def always(answer: bytes) -> Behaviour:
 
 
 def to(request: str, answer: bytes) -> bytes:
-    """To HEAD without a body."""
+    """The reply to this request: to HEAD, without the body."""
     return answer.partition(b"\r\n\r\n")[0] + b"\r\n\r\n" if request.startswith("HEAD ") else answer
 
 
 def postgres(answers: Mapping[str, str]) -> Behaviour:
-    """Lets anyone in, and answers the query with the ``row``."""
+    """Accepts any login, and replies to the query with the ``row``."""
 
     def say() -> Iterator[bytes]:
         row = answers["row"].encode()
@@ -149,20 +100,20 @@ def postgres(answers: Mapping[str, str]) -> Behaviour:
 
 
 def survey(**changes: object) -> str:
-    """The row of a good Postgres, but for this."""
+    """The row of a healthy Postgres, with these changes."""
     return json.dumps({**SURVEY, **changes})
 
 
 def valkey(info: bytes, written: bytes = floods.WRITTEN) -> Behaviour:
-    """Takes every command, and reports this."""
+    """Accepts every command, and sends this as INFO."""
     return floods.Flood(floods.after(65536, lambda: iter([written + b"$%d\r\n%s\r\n" % (len(info), info)])))
 
 
 def request_from(connection: socket.socket) -> str:
-    """The next one in HTTP, "" where there is none."""
+    """The next HTTP request; "" if there is none."""
     request = b""
     while b"\r\n\r\n" not in request:
-        if not (part := connection.recv(65536)) or part.startswith(b"\x16"):  # a greeting in TLS
+        if not (part := connection.recv(65536)) or part.startswith(b"\x16"):  # a ClientHello of TLS
             return ""
         request += part
     head, _, body = request.partition(b"\r\n\r\n")

@@ -7,7 +7,8 @@ from pathlib import Path
 
 from checks.core.check import Finding
 from preflight.config.loader import Config
-from preflight.config.schema.keys import key_of
+from preflight.config.schema.keys import KEYS, VERSION, Key, key_of
+from preflight.config.schema.types import Boolean, Choice, Integer, ListOf, Text
 
 MASTER_KEYS = "services.control_plane_api.integrations.master_encryption_keys"
 
@@ -120,8 +121,8 @@ CONTROL_KV: Mapping[str, object] = {
     "kv.control_plane.key_prefix": "mistle-control",
 }
 
-# Every key of the schema at once: Mistle ignores what the chosen provider and storage do not use.
-ALL: Mapping[str, object] = {
+# Mistle ignores what the chosen provider and storage do not use.
+_NAMED: Mapping[str, object] = {
     **VALID,
     **MOUNTED,
     **GOOGLE,
@@ -143,6 +144,28 @@ ALL: Mapping[str, object] = {
     "sandbox.e2b.memory_mb": 8192,
     "sandbox.sandboxd_test_faults_enabled": True,
 }
+
+
+def _example(key: Key) -> object:
+    """Any valid value."""
+    match key.type:
+        case Text(schemes=(scheme, *_)):
+            return f"{scheme}://mistle:{key.path}-password@{key.section}.mistle.example"
+        case Boolean():
+            return False
+        case Integer(minimum=minimum):
+            return minimum
+        case Choice(words=(word, *_)):
+            return word
+        case ListOf():
+            return ["a", "b"]
+    return f"{key.path} 0123456789abcdef0123456789abcdef"
+
+
+ALL: Mapping[str, object] = _NAMED | {
+    key.path: _example(key) for key in KEYS if key.path not in _NAMED and VERSION not in key.path
+}
+"""Every key of the schema at once, also a key that is named nowhere in the tests."""
 PATHS = [path for path, value in ALL.items() if value is not None]
 
 

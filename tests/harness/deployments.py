@@ -1,4 +1,4 @@
-"""Reports of many shapes, of resources that exist, for whoever shows one."""
+"""Reports of many shapes, of all resources, for the tests of formats and for screenshots."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -19,7 +19,7 @@ CONFIG = Result(
 UNPROBED = ("global.env", "telemetry.enabled")
 
 Met = Mapping[str, Finding]
-"""What ends a climb, or warns in it, by the name of the check."""
+"""The finding that ends a check, or warns in it, by the name of the check."""
 
 REJECTED = Finding(
     "valkey.password-rejected",
@@ -58,7 +58,7 @@ UNKNOWN = Finding(
 
 
 def report(results: Sequence[Result], **about: object) -> Report:
-    """Of a run, with the keys that the results name."""
+    """A report of a run, with the keys that the results name."""
     keys = dict.fromkeys((*UNPROBED, *(key for result in results for key in result.keys)))
     origins = {key: InFile("mistle.toml", number) for number, key in enumerate(keys, 5)}
     base = Report(
@@ -76,12 +76,12 @@ def report(results: Sequence[Result], **about: object) -> Report:
 
 
 def deployment(met: Met | None = None, resources: Sequence[Resource] = RESOURCES, **about: object) -> Report:
-    """Every resource that there is, each climbed until what was met."""
+    """A report of every resource; each check ends at its finding in `met`."""
     return report([CONFIG, *(_result(each, (met or {}).get(each.name)) for each in resources)], **about)
 
 
 def planned() -> Report:
-    """What a run would check."""
+    """The report of `plan`."""
     waiting = (Finding("x.dns", layer, Status.SKIP, "it would be tried") for layer in RUNGS)
     found = tuple(waiting)
     results = [replace(_result(each), findings=found, seconds=0.0) for each in RESOURCES]

@@ -1,4 +1,4 @@
-"""The columns of the fault matrix: what can be wrong on the way to a server, and with its first words."""
+"""The columns of the fault matrix: what can be wrong on the way to a server, and with its first reply."""
 
 import socket
 import ssl
@@ -16,14 +16,14 @@ from tests.testbed import Authority, Leaf, self_signed
 
 ALIVE, BOTH, SILENT, NOWHERE = "alive.test", "both.test", "silent.test", "nowhere.test"
 NAMES = {f"*.{ALIVE}": [LOOPBACK], f"*.{BOTH}": ["::1", LOOPBACK]}
-"""What the name server knows; of SILENT it never says a word."""
+"""The records of the name server; it never replies to a question for SILENT."""
 _SERVER_HELLO = bytes.fromhex("160303007a020000760303") + bytes(32)
 _SETTLED = 0.1  # seconds after which a connection counts as made, and words as read
 
 
 @dataclass(frozen=True)
 class Certificates:
-    """What servers show; `good` is trusted and for every name."""
+    """Of the servers; `good` is trusted and for every name."""
 
     good: Leaf
     expired: Leaf
@@ -49,8 +49,10 @@ Behave = Callable[[Row, socket.socket], object]
 
 @dataclass(frozen=True)
 class Fault:
-    """`serve` has the place of a server with it; `host` is the name that leads there. `limit` is a check's, in seconds:
-    enough for a busy machine where a fault shows at once, and little where it costs all of the limit.
+    """`serve` yields the place of a server with it; `host` is a name of it.
+
+    `limit` is the check's, in seconds: long enough for a busy machine where the fault shows at once, short where the
+    check waits for all of it.
     """
 
     name: str
@@ -70,7 +72,7 @@ def _dropping(row: Row, _: Certificates) -> AbstractContextManager[Place]:
 
 @contextmanager
 def _half_dead(row: Row, certificates: Certificates) -> Iterator[Place]:
-    """At IPv6 packets are dropped; that a server at IPv4 refuses something shows that it was asked."""
+    """At IPv6 packets are dropped; the server at IPv4 refuses the login, which shows that it was reached."""
     with ExitStack() as stack:
         port = stack.enter_context(_within_tls(_refuse)(row, certificates))
         with suppress(OSError):  # there is no IPv6 here, which is as dead
@@ -87,7 +89,7 @@ def _below_tls(behave: Behave) -> Serve:
 
 
 def _within_tls(behave: Behave, show: Callable[[Certificates], Leaf] = lambda certificates: certificates.good) -> Serve:
-    """Within TLS where it is spoken, behind this certificate."""
+    """Within TLS if the row has TLS, with this certificate."""
 
     def place(row: Row, certificates: Certificates) -> AbstractContextManager[Place]:
         context = show(certificates).context()
@@ -134,11 +136,11 @@ def _reset(_row: Row, connection: socket.socket) -> None:
     faults.reset(connection)
 
 
-# In the handshake; without TLS, in the first words
+# In the handshake; without TLS, in the first reply
 
 
 def _begin(row: Row, connection: socket.socket) -> bytes:
-    """All that comes before these words, which are the server's own in a handshake, or its first."""
+    """Do all that comes before the bytes returned: the ServerHello, or without TLS the first reply."""
     if row.tls:
         row.agree(connection)
     if row.tls or not row.protocol.greets:
@@ -164,7 +166,7 @@ def _go_on_in_plaintext(row: Row, connection: socket.socket) -> None:
     row.protocol.plain(connection)
 
 
-# In the first words, within TLS where it is spoken
+# In the first reply, within TLS if the row has TLS
 
 
 def _await_turn(row: Row, connection: socket.socket) -> None:
@@ -232,7 +234,7 @@ FAULTS = (
 
 
 @contextmanager
-def afflicted(fault: Fault, rows: Iterable[Row], certificates: Certificates) -> Iterator[tuple[Check, ...]]:
+def checks_with_fault(fault: Fault, rows: Iterable[Row], certificates: Certificates) -> Iterator[tuple[Check, ...]]:
     """The checks of these rows, each with a server of its own that has the fault."""
     with ExitStack() as stack:
         yield tuple(row.at(fault.host, stack.enter_context(fault.serve(row, certificates))) for row in rows)

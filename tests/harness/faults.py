@@ -1,4 +1,4 @@
-"""What can be wrong below any protocol: servers in the test process, each a context manager of its port."""
+"""Servers with faults below any protocol, in the test process: each is a context manager of its port."""
 
 import socket
 import ssl
@@ -52,7 +52,7 @@ def _serve(connection: socket.socket, behaviour: Behaviour) -> None:
 
 @contextmanager
 def refused_port() -> Iterator[int]:
-    """A port on which nothing listens; bound meanwhile, so that nobody else gets it."""
+    """A port on which nothing listens; it stays bound, so that no other process gets it."""
     with closing(socket.socket()) as holder:
         holder.bind((LOOPBACK, 0))
         yield holder.getsockname()[1]
@@ -60,7 +60,7 @@ def refused_port() -> Iterator[int]:
 
 @contextmanager
 def black_hole(address: str = LOOPBACK, port: int = 0) -> Iterator[int]:
-    """A port that never answers a SYN: its listen queue is full and nobody accepts."""
+    """A port that never replies to a SYN: its listen queue is full and nobody accepts."""
     family = socket.AF_INET6 if ":" in address else socket.AF_INET
     with closing(socket.socket(family)) as listener:
         listener.bind((address, port))
@@ -75,7 +75,7 @@ def black_hole(address: str = LOOPBACK, port: int = 0) -> Iterator[int]:
 
 
 def silent_port() -> AbstractContextManager[int]:
-    """Accepts, reads, and never says a word."""
+    """Accepts, reads, and never sends."""
     return serving(read_on)
 
 
@@ -90,7 +90,7 @@ def resetting_port() -> AbstractContextManager[int]:
 
 
 def garbage_port(words: bytes = GARBAGE) -> AbstractContextManager[int]:
-    """Speaks first, in no protocol, and then waits."""
+    """Sends bytes of no protocol first, and then waits."""
     return serving(lambda connection: say(connection, words))
 
 
@@ -105,7 +105,7 @@ def dripping_port(word: bytes = b"\xff") -> AbstractContextManager[int]:
 
 
 def http_port(reply: bytes = HTTP_REPLY) -> AbstractContextManager[int]:
-    """Waits for a request and answers whatever it is with `reply`."""
+    """Replies to any request with `reply`."""
     return serving(lambda connection: _answer(connection, reply))
 
 
@@ -115,7 +115,7 @@ def tls_port(context: ssl.SSLContext) -> AbstractContextManager[int]:
 
 
 def old_tls_port(leaf: Leaf) -> AbstractContextManager[int]:
-    """Speaks TLS 1.0 and 1.1 only."""
+    """Offers TLS 1.0 and 1.1 only."""
     context = leaf.context()
     # The default level forbids the signatures that these protocols are made of.
     context.set_ciphers("ALL:@SECLEVEL=0")

@@ -1,6 +1,6 @@
-"""Servers that offer a gigabyte, as fast as it is read: scripts of what they say, by kind and in words.
+"""Servers that send a gigabyte, as fast as it is read: scripts of their replies, by protocol.
 
-A script is handed the connection, reads from it what it must, and yields what is to be sent.
+A script gets the connection, reads what it must, and yields the bytes to send.
 """
 
 import re
@@ -47,12 +47,12 @@ def numbered(form: str, count: int) -> Blocks:
         yield "".join(form.format(number) for number in range(first, min(first + 1000, count))).encode()
 
 
-def after(bytes_read: int, words: Callable[[], Blocks]) -> Script:
-    """What is said once something was heard."""
+def after(bytes_read: int, replies: Callable[[], Blocks]) -> Script:
+    """Sends these replies after the first message of the client."""
 
     def script(connection: socket.socket) -> Blocks:
         connection.recv(bytes_read)
-        yield from words()
+        yield from replies()
 
     return script
 
@@ -66,7 +66,7 @@ DEEP = 100_000
 
 
 def bomb(name: str) -> bytes:
-    """A gigabyte of nothing, compressed."""
+    """A gigabyte of zeros, compressed."""
     if name == "zstd":  # a frame without a size, in blocks of one byte that is repeated 128 KiB times
         block = ((2**17 << 3) | 2).to_bytes(3, "little") + b" "
         return b"\x28\xb5\x2f\xfd\x00\x38" + block * 8192
@@ -75,12 +75,12 @@ def bomb(name: str) -> bytes:
     return start + (packer.compress(bytes(2**20)) + packer.flush(zlib.Z_FULL_FLUSH)) * 1023
 
 
-def whole(body: bytes, head: bytes = OK) -> Blocks:
+def with_length(body: bytes, head: bytes = OK) -> Blocks:
     yield head + b"Content-Length: %d\r\n\r\n" % len(body) + body
 
 
 def encoded(name: str) -> Callable[[], Blocks]:
-    return lambda: whole(bomb(name), OK + f"Content-Encoding: {name}\r\n".encode())
+    return lambda: with_length(bomb(name), OK + f"Content-Encoding: {name}\r\n".encode())
 
 
 HTTP: Mapping[str, Callable[[], Blocks]] = {
@@ -99,17 +99,25 @@ HTTP: Mapping[str, Callable[[], Blocks]] = {
     "a gzip bomb": encoded("gzip"),
     "a deflate bomb": encoded("deflate"),
     "a zstd bomb": encoded("zstd"),
-    "arrays in arrays": lambda: whole(b"[" * DEEP + b"]" * DEEP),
-    "objects in objects": lambda: whole(b'{"a":' * (DEEP // 4) + b"0" + b"}" * (DEEP // 4)),
-    "a number of 200,000 digits": lambda: whole(b'{"ok":' + b"9" * 200_000 + b"}"),
-    "as many digits as fit": lambda: whole(b"[" + b",".join([b"9" * 4300] * 58) + b"]"),
-    "a number beyond all": lambda: whole(b'{"ok":1e999,"code":-1e999,"title":NaN}'),
-    "as many objects as fit": lambda: whole(b"[" + b"{}," * 87_000 + b"{}]"),
+    "arrays in arrays": lambda: with_length(b"[" * DEEP + b"]" * DEEP),
+    "objects in objects": lambda: with_length(b'{"a":' * (DEEP // 4) + b"0" + b"}" * (DEEP // 4)),
+    "a number of 200,000 digits": lambda: with_length(b'{"ok":' + b"9" * 200_000 + b"}"),
+    "as many digits as fit": lambda: with_length(b"[" + b",".join([b"9" * 4300] * 58) + b"]"),
+    "a number beyond all": lambda: with_length(b'{"ok":1e999,"code":-1e999,"title":NaN}'),
+    "as many objects as fit": lambda: with_length(b"[" + b"{}," * 87_000 + b"{}]"),
 }
 
 
 def http(reply: Callable[[], Blocks]) -> Script:
     return after(65536, reply)
+
+
+OVER_HTTP: Mapping[str, Script] = {what: http(reply) for what, reply in HTTP.items()}
+SHARED_OVER_HTTP = {
+    what: OVER_HTTP[what]
+    for what in ("a body without end", "a header of a gigabyte", "a gzip bomb", "arrays in arrays")
+}
+"""For kinds that leave HTTP to the function that all of them use, which is attacked in full once."""
 
 
 def frame(connection: socket.socket) -> Blocks:
@@ -120,7 +128,7 @@ def frame(connection: socket.socket) -> Blocks:
         yield from endless(b"x", upgraded + b"\r\n\r\n\x82\x7f" + struct.pack("!Q", GIB))
 
 
-# S3, besides: what is said in XML
+# S3 in XML, in addition
 
 XML = b"HTTP/1.1 403 No\r\nContent-Type: application/xml\r\n"
 
@@ -134,17 +142,17 @@ def entities(levels: int) -> bytes:
 
 
 S3: Mapping[str, Callable[[], Blocks]] = {
-    "a billion laughs": lambda: whole(entities(11), XML),
-    "an entity of 100 KB, 2,000 times": lambda: whole(
+    "a billion laughs": lambda: with_length(entities(11), XML),
+    "an entity of 100 KB, 2,000 times": lambda: with_length(
         b'<!DOCTYPE e [<!ENTITY l "' + b"l" * 100_000 + b'">]><Error><Code>' + b"&l;" * 2000 + b"</Code></Error>", XML
     ),
-    "elements in elements": lambda: whole(b"<Error>" + b"<a>" * 30_000 + b"</a>" * 30_000 + b"</Error>", XML),
-    "as many elements as fit": lambda: whole(b"<Error>" + b"<a/>" * 60_000 + b"</Error>", XML),
-    "30,000 attributes of 120 KB, by default": lambda: whole(
+    "elements in elements": lambda: with_length(b"<Error>" + b"<a>" * 30_000 + b"</a>" * 30_000 + b"</Error>", XML),
+    "as many elements as fit": lambda: with_length(b"<Error>" + b"<a/>" * 60_000 + b"</Error>", XML),
+    "30,000 attributes of 120 KB, by default": lambda: with_length(
         b'<!DOCTYPE Error [<!ATTLIST a b CDATA "' + b"X" * 122_880 + b'">]><Error>' + b"<a/>" * 30_000 + b"</Error>",
         XML,
     ),
-    "10,000 names in a namespace of 120 KB": lambda: whole(
+    "10,000 names in a namespace of 120 KB": lambda: with_length(
         b'<Error xmlns:p="' + b"X" * 122_880 + b'">' + b"".join(map(b"<p:a%d/>".__mod__, range(10_000))) + b"</Error>",
         XML,
     ),
@@ -175,13 +183,13 @@ GREETING = b"220 mail.test\r\n"
 
 
 def smtp(**replies: Callable[[], Blocks]) -> Script:
-    """Speaks as a mail server does, but for these replies."""
+    """A mail server, with these replies in place of its own."""
     usual = {"ehlo": b"250-mail.test\r\n250 AUTH PLAIN\r\n", "auth": b"235 ok\r\n"}
 
     def script(connection: socket.socket) -> Blocks:
         yield from replies.get("greeting", lambda: iter([GREETING]))()
-        while heard := connection.recv(4096):
-            word = heard[:4].decode(errors="replace").lower()
+        while received := connection.recv(4096):
+            word = received[:4].decode(errors="replace").lower()
             yield from replies.get(word, lambda: iter([usual.get(word, b"250 ok\r\n")]))()  # noqa: B023
 
     return script
@@ -204,7 +212,7 @@ SMTP: Mapping[str, Script] = {
 }
 
 
-# TLS, before it is
+# TLS, in its handshake
 
 TLS: Mapping[str, Script] = {
     "a ServerHello of 16 MiB": after(
@@ -243,7 +251,7 @@ def at_query(words: Callable[[], Blocks]) -> Script:
 
 
 def scram(rounds: int) -> Script:
-    """Asks for a password that is hashed so many times."""
+    """Requests a password that is hashed so many times."""
 
     def script(connection: socket.socket) -> Blocks:
         connection.recv(4096)

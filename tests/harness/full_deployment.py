@@ -1,4 +1,4 @@
-"""A complete deployment of real servers, each URL of its configuration behind a relay, and all that they hold."""
+"""A complete deployment of real servers, each URL of its configuration behind a relay; and their contents."""
 
 import os
 import subprocess
@@ -36,7 +36,7 @@ from tests.testbed.web import web_server
 ROOT = Path(__file__).parents[2]
 MIGRATIONS = Path(__file__).parents[1] / "images/postgres/migrations.sql"
 MASTER_KEY = "local-master-key-1-e0b4a97d36c1582f"
-"""What the credential of the migrations is sealed with."""
+"""The key that encrypts the credential of the migrations."""
 VALKEY_PASSWORD = "s3cret-of-valkey"
 NETWORK, IMAGE, HELPER = "mistle-sandboxes", "mistle/sandbox-base:latest", "alpine:3.20"
 SIGNALS = ("traces", "logs", "metrics")
@@ -52,14 +52,14 @@ ROWS = {
     "tunnel": "`tunnel`",
     **dict.fromkeys(SIGNALS, "`otlp`"),
 }
-"""What SECURITY.md calls that which is behind each relay."""
+"""The first cell of SECURITY.md for the server behind each relay."""
 PATIENT = ("--timeout", "200", "--deadline", "300")
 """Flags for runs that share one machine with all the servers, and with each other."""
 
 
 @dataclass(frozen=True)
 class Servers:
-    """What a deployment is made of. This Postgres does nothing of its own accord: what is written is its clients'."""
+    """Of a deployment. Postgres runs no autovacuum: all that is written in it is its clients'."""
 
     postgres: Postgres
     pgbouncer: PgBouncer
@@ -72,7 +72,7 @@ class Servers:
 
 @contextmanager
 def servers(store: ObjectStore, smtp: Smtp, engine: Engine) -> Iterator[Servers]:
-    """Those of the suite that can be shared, and own ones."""
+    """The servers of the suite that can be shared, and new ones."""
     with ExitStack() as stack:
         postgres = stack.enter_context(postgres_server(autovacuum="off"))
         postgres.sql("CREATE EXTENSION pg_walinspect")
@@ -87,7 +87,7 @@ def servers(store: ObjectStore, smtp: Smtp, engine: Engine) -> Iterator[Servers]
 
 
 @dataclass(frozen=True)
-class Whole:
+class FullDeployment:
     """``relays`` by what they are in front of."""
 
     servers: Servers
@@ -98,11 +98,11 @@ class Whole:
     roots: Path
 
     def start(self, *arguments: object, **environ: str) -> "subprocess.Popen[str]":
-        """A preflight of it all."""
+        """Start a preflight of this deployment."""
         return preflight("--config", self.config, "--ca-file", self.roots, *arguments, **environ)
 
     def contents(self) -> dict[str, object]:
-        """All that the servers hold, and who is connected to them."""
+        """The contents of all servers, and their clients."""
         return {name: look(self) for name, look in CONTENTS.items()}
 
 
@@ -120,7 +120,9 @@ def preflight(*arguments: object, **environ: str) -> "subprocess.Popen[str]":
 
 
 @contextmanager
-def whole(servers: Servers, authority: bytes, folder: Path, listen: Listen | None = None) -> Iterator[Whole]:
+def full_deployment(
+    servers: Servers, authority: bytes, folder: Path, listen: Listen | None = None
+) -> Iterator[FullDeployment]:
     """`folder` is for the configuration and the `authority`'s certificate; `listen` as for `relays`."""
     with ExitStack() as stack:
         gateway, origins = Gateway(valkey=servers.valkey.url(VALKEY_PASSWORD), patience=60.0), list[str]()
@@ -141,12 +143,12 @@ def whole(servers: Servers, authority: bytes, folder: Path, listen: Listen | Non
         values = _values(servers, made)
         roots = folder / "roots.pem"
         roots.write_bytes(authority)
-        yield Whole(servers, made, gateway, values, configs.write(folder, values), roots)
+        yield FullDeployment(servers, made, gateway, values, configs.write(folder, values), roots)
 
 
 @contextmanager
 def _something_there(servers: Servers) -> Iterator[None]:
-    """A key, an object and a volume, each where a preflight has its own."""
+    """A key, an object and a volume, each where a preflight writes its own."""
     store = servers.store.client()
     with servers.valkey.client(VALKEY_PASSWORD) as client, closing(servers.engine.client()) as engine:
         client.set("mistle:lease", "held")
@@ -231,41 +233,41 @@ _RELATIONS = "SELECT count(*), max(oid::bigint), pg_snapshot_xmax(pg_current_sna
 _SESSIONS = "SELECT count(*) FROM pg_stat_activity WHERE usename = 'mistle' AND client_addr <> %s::inet"
 
 
-def _relations(of: Whole) -> object:
+def _relations(of: FullDeployment) -> object:
     return of.servers.postgres.sql(_RELATIONS, database="mistle")
 
 
-def _sessions(of: Whole) -> object:
+def _sessions(of: FullDeployment) -> object:
     """Without the pooler's own, which outlive their clients."""
     pooler, _, _ = of.servers.pgbouncer.address.partition(":")
     return of.servers.postgres.sql(_SESSIONS, pooler)
 
 
-def _clients(of: Whole) -> object:
+def _clients(of: FullDeployment) -> object:
     url = of.servers.pgbouncer.url(SUPERUSER, SUPERUSER_PASSWORD, "pgbouncer")
     with psycopg.connect(url, autocommit=True) as connection:
         return len(connection.execute("SHOW CLIENTS").fetchall())
 
 
-def _keys(of: Whole) -> object:
+def _keys(of: FullDeployment) -> object:
     """Also how many the server itself has removed, since their time was up, and who else is connected."""
     with of.servers.valkey.client(VALKEY_PASSWORD) as client:
         keys = {key: (client.get(key), client.pttl(key)) for key in client.scan_iter()}
         return keys, client.info("stats")["expired_keys"], client.info("clients")["connected_clients"]
 
 
-def _objects(of: Whole) -> object:
+def _objects(of: FullDeployment) -> object:
     found = of.servers.store.client().list_object_versions(Bucket=BUCKET)
     versions = [(each["Key"], each["ETag"], each["LastModified"]) for each in found["Versions"]]
     return versions, found.get("DeleteMarkers")
 
 
-def _engine(of: Whole) -> object:
+def _engine(of: FullDeployment) -> object:
     with closing(of.servers.engine.client()) as client:
         return of.servers.engine.contents(), sorted(image.id for image in client.images.list())
 
 
-CONTENTS: Mapping[str, Callable[[Whole], object]] = {
+CONTENTS: Mapping[str, Callable[[FullDeployment], object]] = {
     "relations and transactions": _relations,
     "sessions": _sessions,
     "clients of the pooler": _clients,

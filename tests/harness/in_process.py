@@ -1,4 +1,4 @@
-"""The whole line in this process, on servers that echo: from a configuration to everything that is printed of it."""
+"""A run in this process against servers that send texts of the test: from a configuration to all that is printed."""
 
 import gc
 import json
@@ -15,7 +15,7 @@ from urllib.parse import quote
 import pytest
 
 import preflight.plan.plan
-from checks.core.check import Check, Layer
+from checks.core.check import Check, Layer, Settings
 from checks.core.recorder import Recorder
 from preflight.cli import commands
 from preflight.cli.invocation import Invocation
@@ -25,30 +25,32 @@ from preflight.config.schema.keys import KEYS, VERSION, Secrecy, key_of
 from preflight.formats import FORMATS, renderer
 from preflight.plan.plan import Plan
 from preflight.report.model import Report
+from preflight.run.execution import Execution
 from preflight.run.signals import Signals
-from tests.harness import configs, echoes, echoes_http, faults, provider_override, socket_faults
-from tests.harness.echoes_http import Saying
+from tests.harness import configs, faults, provider_override, socket_faults, text_servers_http
+from tests.harness.descriptor import Family
+from tests.harness.descriptors import FAMILIES, STAGE_SETTINGS
 from tests.harness.run_check import planned
+from tests.harness.text_servers_http import TextOf
 from tests.testbed import Authority
 
-FAMILIES = tuple(echoes.SCENES)
 RIGHT = dict.fromkeys(FAMILIES, "nothing is wrong")  # a scene that no family has
+_WEB = {name: family for name, family in FAMILIES.items() if family.path is not None}
 SECRET_KEYS = tuple(key.path.replace(VERSION, "1") for key in KEYS if key.secrecy is not Secrecy.NONE)
 IN_ADDRESSES = ("telemetry.traces.endpoint", "telemetry.logs.endpoint")  # a secret in the query, and before the @
 TOKEN = "internal_auth.shared_token.token"
 DETAILS = {"-q": -1, "": 0, "-v": 1}
-NOWHERE = "x" * 64 + ".test"  # no name server is asked for a label that long
 
 
 @dataclass(repr=False)
 class Stage:
-    """Where the servers are, and what each family plays: a scene, and what it says; or it is ``hostile``."""
+    """The addresses of the servers, and what each family sends: a scene and its text, or it is ``hostile``."""
 
     ports: dict[str, int]
-    docker: Path
+    sockets: dict[str, Path]
     trusted: Path
     scenes: dict[str, str] = field(default_factory=dict)
-    sayings: dict[str, Saying] = field(default_factory=dict)
+    texts_of: dict[str, TextOf] = field(default_factory=dict)
     token: str = ""
     hostile: dict[str, faults.Behaviour] = field(default_factory=dict)
 
@@ -56,79 +58,85 @@ class Stage:
         return "the stage"
 
     def play(self, scenes: Mapping[str, str], saying: Callable[[str, bytes], str], token: str) -> None:
-        """In the next run; `saying` makes the words of a family from what it was sent."""
+        """Set the scenes of the next run; `saying` makes the text of a family from what it received."""
         self.scenes, self.token = dict(scenes), token
-        self.sayings = {family: partial(saying, family) for family in scenes}
+        self.texts_of = {family: partial(saying, family) for family in scenes}
 
 
 @contextmanager
 def stage(authority: Authority) -> Iterator[Stage]:
     with ExitStack() as stack:
         enter = stack.enter_context
-        here = Stage({}, Path(), Path(enter(authority.trusted())))
-        for family in ("postgres", "valkey", "smtp"):
-            here.ports[family] = enter(faults.serving(_playing(here, family)))
+        here = Stage({}, {}, Path(enter(authority.trusted())))
+        for name, family in FAMILIES.items():
+            if family.is_local:
+                here.sockets[name] = enter(socket_faults.serving(_playing(here, name)))
+            elif family.server:
+                here.ports[name] = enter(faults.serving(_playing(here, name)))
         here.ports["web"] = enter(faults.serving(_services(here)))
         here.ports["cloud"] = enter(provider_override.tls_serving(authority.leaf(), _services(here)))
-        here.docker = enter(socket_faults.serving(_playing(here, "docker")))
         yield here
 
 
 def _playing(here: Stage, family: str) -> faults.Behaviour:
     def play(connection: socket.socket) -> None:
-        usual = getattr(echoes, family)(here.scenes[family], here.sayings[family])
-        here.hostile.get(family, usual)(connection)
+        server = FAMILIES[family].server
+        assert server
+        here.hostile.get(family, server(here.scenes[family], here.texts_of[family]))(connection)
 
     return play
 
 
 def _services(here: Stage) -> faults.Behaviour:
     def play(connection: socket.socket) -> None:
-        echoes_http.services(here.scenes, here.sayings, here.token, here.hostile)(connection)
+        text_servers_http.services(_WEB, here.scenes, here.texts_of, here.token, here.hostile)(connection)
 
     return play
 
 
 def values(here: Stage, secrets: Mapping[str, str]) -> dict[str, object]:
     """A configuration that names every server, with these secrets in its keys and addresses."""
-    web, in_query, in_login = f"127.0.0.1:{here.ports['web']}", *(quote(secrets[key], safe="") for key in IN_ADDRESSES)
-    services = {"control_plane_api": "control", "data_plane_api": "data", "data_plane_gateway": "gateway"}
-    tunnel = f"ws://{web}/tunnel/sandbox"
     return {
         **configs.ALL,
-        **{f"services.{name}.internal_url": f"http://{web}/{family}" for name, family in services.items()},
-        "services.control_plane_api.public_url": f"http://{web}/public",
-        "services.dashboard.public_url": f"http://{web}/dashboard",
-        **{f"services.data_plane_gateway.sandbox_ws_{way}_url": tunnel for way in ("internal", "public")},
-        "telemetry.traces.endpoint": f"http://{web}/v1/traces?key={in_query}",
-        "telemetry.logs.endpoint": f"http://:{in_login}@{web}/v1/logs",
-        "telemetry.metrics.endpoint": f"http://{web}/v1/metrics",
-        **{f"object_store.{name}.endpoint": f"http://{web}" for name in ("assets", "sandbox_storage")},
-        "email.smtp.host": "127.0.0.1",
-        "email.smtp.port": here.ports["smtp"],
-        "email.smtp.secure": False,
-        "sandbox.publish_base_domain": NOWHERE,
-        "sandbox.docker.socket_path": str(here.docker),
-        **{path: _value(here, path, secret) for path, secret in secrets.items() if path in SECRET_KEYS},
+        **STAGE_SETTINGS,
+        **{
+            key: _setting(value, _place(here, name, secrets))
+            for name, family in FAMILIES.items()
+            for key, value in family.settings.items()
+        },
+        **{path: _secret(here, path, secret) for path, secret in secrets.items() if path in SECRET_KEYS},
     }
 
 
-_URLS = {
-    "postgres": ("postgres", "postgres://mistle:{secret}@127.0.0.1:{port}/mistle?sslmode=disable"),
-    "kv": ("valkey", "redis://mistle:{secret}@127.0.0.1:{port}"),
-}
+def _place(here: Stage, name: str, secrets: Mapping[str, str]) -> dict[str, object]:
+    """Where the server of this family is, and the two secrets that addresses hold."""
+    port = here.ports.get(name, here.ports["web"])
+    in_query, in_login = (quote(secrets[key], safe="") for key in IN_ADDRESSES)
+    own = {"host": faults.LOOPBACK, "port": port, "address": f"{faults.LOOPBACK}:{port}"}
+    return {**own, "socket": here.sockets.get(name), "query_secret": in_query, "login_secret": in_login}
 
 
-def _value(here: Stage, path: str, secret: str) -> str:
+def _setting(value: object, place: Mapping[str, object]) -> object:
+    if value == "{port}":
+        return place["port"]
+    return value.format_map(place) if isinstance(value, str) else value
+
+
+def _secret(here: Stage, path: str, secret: str) -> str:
     if not key_of(path).url:
         return secret
-    family, url = _URLS[path.partition(".")[0]]
-    return url.format(secret=quote(secret, safe=""), port=here.ports[family])
+    name, family = _of_key(path)
+    return family.secret_url.format(secret=quote(secret, safe=""), address=f"{faults.LOOPBACK}:{here.ports[name]}")
+
+
+def _of_key(path: str) -> tuple[str, Family]:
+    """The family whose server a key's URL leads to."""
+    return next((name, each) for name, each in FAMILIES.items() if each.secret_url and path.startswith(each.checks))
 
 
 @dataclass(frozen=True)
 class Printed:
-    """A report, and every text that is printed of it, by format and detail; the tracebacks as well."""
+    """A report, and its text in every format and detail; the tracebacks as well."""
 
     report: Report
     texts: Mapping[tuple[str, str], str]
@@ -136,15 +144,19 @@ class Printed:
     so_far: SoFar = field(repr=False)
 
 
-def run(here: Stage, told: Mapping[str, object], variables: Collection[str] = (), timeout: float = 8.0) -> Printed:
-    """Everything is checked; the keys in `variables` come from the environment and not from the file."""
-    in_file = {path: _written(value) for path, value in told.items() if path not in variables and value is not None}
+def run(
+    here: Stage, configuration: Mapping[str, object], variables: Collection[str] = (), timeout: float = 8.0
+) -> Printed:
+    """Run all checks; the keys in `variables` come from the environment and not from the file."""
+    in_file = {
+        path: _written(value) for path, value in configuration.items() if path not in variables and value is not None
+    }
     with TemporaryDirectory() as folder, pytest.MonkeyPatch.context() as patch:
         file = Path(folder, "mistle.toml")
         file.write_text(configs.toml(in_file))
         for path in variables:
-            patch.setenv(key_of(path).variable, _variable(path, str(told[path])))
-        patch.setattr(preflight.plan.plan, "plan", partial(_pointed, preflight.plan.plan.plan, here, told))
+            patch.setenv(key_of(path).variable, _variable(path, str(configuration[path])))
+        patch.setattr(preflight.plan.plan, "plan", partial(_pointed, preflight.plan.plan.plan, here, configuration))
         options = Options(config=file, ca_file=here.trusted, timeout=timeout, detail=1)
         invocation, so_far = Invocation(options, Signals()), SoFar()
         report = commands.run(invocation, so_far)
@@ -156,7 +168,7 @@ def run(here: Stage, told: Mapping[str, object], variables: Collection[str] = ()
 
 @contextmanager
 def broken(places: Mapping[str, tuple[Layer, Callable[[], BaseException]]], *, at_end: bool = False) -> Iterator[None]:
-    """By kind: a rung that has a bug, at its beginning or its end."""
+    """Put a bug into one layer of each of these kinds, at its beginning or its end."""
     original = Recorder.layer
 
     @contextmanager
@@ -171,6 +183,20 @@ def broken(places: Mapping[str, tuple[Layer, Callable[[], BaseException]]], *, a
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(Recorder, "layer", layer)
+        yield
+
+
+@contextmanager
+def short_limit(checks: str, seconds: float) -> Iterator[None]:
+    """Gives the checks whose names begin so this limit, and all others the limit of the run."""
+    original = Execution.__init__
+
+    def init(self: Execution, group: tuple[Check, ...], settings: Settings) -> None:
+        concerned = group[0].name.startswith(checks)
+        original(self, group, replace(settings, timeout=seconds) if concerned else settings)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Execution, "__init__", init)
         yield
 
 
@@ -191,16 +217,17 @@ def _written(value: object) -> object:
 
 
 def _pointed(
-    plan: Callable[..., Plan], here: Stage, told: Mapping[str, object], *given: object, **options: object
+    plan: Callable[..., Plan], here: Stage, configuration: Mapping[str, object], *given: object, **options: object
 ) -> Plan:
-    """What a provider's check would ask, the servers here are asked; and both providers are checked at once."""
+    """Point the checks of providers at the servers here; and check both sandbox providers at once."""
     made = plan(*given, **options)
-    docker = planned("sandbox.docker", {**told, "sandbox.provider": "docker"})
+    docker = planned("sandbox.docker", {**configuration, "sandbox.provider": "docker"})
     return replace(made, checks=(*(_here(check, here) for check in made.checks), docker))
 
 
 def _here(check: Check, here: Stage) -> Check:
-    paths = {"e2b": "/", "archil": "/", "google": "/token"}
-    if check.kind not in paths:
-        return check
-    return replace(check, endpoint=provider_override.https(here.ports["cloud"], paths[check.kind]))  # type: ignore[call-arg]
+    providers = (each for each in FAMILIES.values() if each.provider_path and check.name.startswith(each.checks))
+    for provider in providers:
+        endpoint = provider_override.https(here.ports["cloud"], provider.provider_path)
+        return replace(check, endpoint=endpoint)  # type: ignore[call-arg]
+    return check

@@ -111,7 +111,7 @@ def run_check(
 
 @lru_cache(32)
 def _loaded(extra: Path | None) -> Trust:
-    """Before its clock starts, as in a run."""
+    """The certificates, loaded before the clock starts, as in a run."""
     trust = Trust(extra)
     trust.load(60.0)
     return trust

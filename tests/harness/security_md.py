@@ -1,4 +1,4 @@
-"""What SECURITY.md says, for the tests that hold it to that."""
+"""The sections of SECURITY.md, for the tests that check its promises."""
 
 import re
 from pathlib import Path
@@ -7,7 +7,7 @@ TEXT = (Path(__file__).parents[2] / "SECURITY.md").read_text()
 
 
 def section(heading: str) -> str:
-    """What stands under a heading, down to the next one."""
+    """The text from a heading to the next one."""
     found = re.search(rf"^#+ {re.escape(heading)}\n(.*?)(?=^#|\Z)", TEXT, re.MULTILINE | re.DOTALL)
     assert found, heading
     return found[1]

@@ -1,4 +1,4 @@
-"""Deployments of many shapes, each seen from several vantages and merged, for whoever shows one."""
+"""Merged reports of many shapes: deployments, each seen from several machines."""
 
 from collections.abc import Mapping
 from dataclasses import replace
@@ -15,7 +15,7 @@ from tests.harness.deployments import BROKEN, POOLER, REFUSED, REJECTED
 
 
 def kept(name: str, report: Report, *, infix: str = "") -> SavedReport:
-    """The report as it is read back from the file in which it was kept; with names that are longer by the infix."""
+    """The report, written to a file and read back; the infix makes its names longer."""
     with TemporaryDirectory() as folder:
         file = Path(folder) / "report.json"
         text = renderer("json")(report).replace("_plane.", f"_plane.{infix}")
@@ -24,13 +24,13 @@ def kept(name: str, report: Report, *, infix: str = "") -> SavedReport:
 
 
 def seen_by(service: str, met: deployments.Met | None = None, name: str = "") -> SavedReport:
-    """What one service sees of what it uses."""
+    """The report of one service: the resources that it uses."""
     used = [each for each in RESOURCES if service in each.services]
     return kept(name or service, deployments.deployment(met, used, service=service))
 
 
-def whole(name: str, met: deployments.Met | None = None) -> SavedReport:
-    """What is seen of the whole deployment from one place."""
+def of_whole_deployment(name: str, met: deployments.Met | None = None) -> SavedReport:
+    """The report of the whole deployment from one machine."""
     return kept(name, deployments.deployment(met))
 
 
@@ -40,10 +40,10 @@ TRACES, VALKEY, MAIL = FEW = tuple(
 )
 LONG = "a_name_without_any_end_" * 4
 SHAPES: Mapping[str, MergedReport] = {
-    "ready": merge((whole("laptop"), seen_by(API))),
+    "ready": merge((of_whole_deployment("laptop"), seen_by(API))),
     "broken": merge(
         (
-            whole("laptop", BROKEN),
+            of_whole_deployment("laptop", BROKEN),
             seen_by(API, {"telemetry.traces": REFUSED}),
             seen_by(GATEWAY, {"kv.data_plane": REJECTED, "telemetry.traces": REFUSED}, "node-a"),
             seen_by(GATEWAY, {"kv.data_plane": REJECTED}, "node-b"),
@@ -69,6 +69,8 @@ SHAPES: Mapping[str, MergedReport] = {
             kept("one check", deployments.SHAPES["one check"]),
         )
     ),
-    "eight": merge(tuple(whole(f"node-{letter}", BROKEN if letter in "bdf" else None) for letter in "abcdefgh")),
-    "long": merge((whole(LONG), kept(f"{LONG}2", deployments.SHAPES["broken"], infix=LONG * 3))),
+    "eight": merge(
+        tuple(of_whole_deployment(f"node-{letter}", BROKEN if letter in "bdf" else None) for letter in "abcdefgh")
+    ),
+    "long": merge((of_whole_deployment(LONG), kept(f"{LONG}2", deployments.SHAPES["broken"], infix=LONG * 3))),
 }

@@ -1,6 +1,7 @@
 """Archil's control plane, each fault for real."""
 
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -11,7 +12,10 @@ from checks.core.check import Layer, Status
 from checks.net.http import Endpoint
 from preflight.config.loader import load
 from preflight.plan.plan import plan
-from tests.harness import configs, faults, profiles
+from tests.harness import configs, faults, floods, hostile_replies, profiles, text_servers_http
+from tests.harness.answers import Replies, http
+from tests.harness.descriptor import Descriptor, DriverError, Family, Target, WebCheck
+from tests.harness.fault_rows import TERMINAL, Protocol, Verdict, json_http, of_provider
 from tests.harness.provider_override import Provider, endless, garbage, https, hung, run_check_at
 from tests.harness.run_check import planned, run_check
 from tests.servers.archil import KEY, archil
@@ -156,3 +160,63 @@ def test_planned_for_data_plane_worker_only(tmp_path: Path) -> None:
     config = load(configs.write(tmp_path, configs.E2B), {})
     assert NAME in [subject.name for subject in plan(config, service="data_plane_worker").checks]
     assert NAME not in [subject.name for subject in plan(config, service="data_plane_api").checks]
+
+
+# For the attacks on all kinds
+
+_VALUES = values("archil-api-key")
+_REPLIES = Replies({"disks": ("200 OK", {"success": True, "data": []})}, (("", "disks"),))
+
+
+def _refusal(text: str) -> object:
+    return {"success": False, "error": text}
+
+
+DESCRIPTOR = Descriptor(
+    rows=(
+        of_provider(
+            "archil",
+            Protocol(
+                Layer.AUTH,
+                reply=json_http("200 OK", success=True, data=[]),
+                refusal=json_http("401 No", success=False, error=TERMINAL),
+            ),
+            NAME,
+            values("key-archil"),
+            REGION,
+            (Verdict("archil.unexpected-reply"), Verdict("archil.key-rejected", keys=(API_KEY,))),
+        ),
+    ),
+    targets={
+        "archil": Target(
+            name=NAME,
+            key=REGION,
+            values=lambda _: _VALUES,
+            transport="tls",
+            replies=_REPLIES,
+            floods=floods.SHARED_OVER_HTTP,
+            flood_findings=frozenset({"archil.unexpected-reply"}),
+            texts={
+                "a refusal": hostile_replies.in_json(_REPLIES, "disks", "401 No", _refusal),
+                "the content's type": hostile_replies.served(hostile_replies.content_type),
+            },
+            driver_error=DriverError(
+                "httpx.Response.aiter_raw", "httpx._models", http(_REPLIES, {}), "archil.unexpected-reply", Layer.AUTH
+            ),
+        )
+    },
+    families={
+        "archil": Family(
+            checks=NAME,
+            scenes={
+                f"status {status}": partial(text_servers_http.in_json, status, _refusal) for status in (401, 429, 500)
+            }
+            | {"no json": partial(text_servers_http.in_headers, 403)},
+            path="^/api/disks",
+            right=lambda _: text_servers_http.api(200, {"success": True, "data": []}),
+            provider_path="/",
+        )
+    },
+    web_checks={"Archil": WebCheck("`archil`", NAME, archil)},
+    web_settings=values(),
+)

@@ -25,7 +25,9 @@ from checks.core.roots import Trust
 from checks.docker import fitness
 from checks.docker.socket_access import open_socket
 from preflight.run.runner import run
-from tests.harness import faults, profiles, socket_faults
+from tests.harness import answers, faults, floods, hostile_replies, profiles, socket_faults, text_servers
+from tests.harness.descriptor import Descriptor, Family, Target, each_scene
+from tests.harness.fault_rows import TERMINAL, Protocol, Row, Verdict, json_http
 from tests.harness.run_check import CheckRun, planned, run_check
 from tests.servers.engine import Answer, Change, changed_engine, late, refusing, saying
 from tests.testbed import Engine, docker_engine, image_registry
@@ -603,3 +605,129 @@ def test_planned_for_docker_provider_only() -> None:
     values = {"sandbox.provider": "e2b", SOCKET: "/run/docker.sock", IMAGE: "x:1"}
     with pytest.raises(StopIteration):
         planned("sandbox.docker", values)
+
+
+# For the attacks on all kinds
+
+_ID = "sha256:" + "5" * 64
+_REPLIES = answers.Replies(
+    {
+        "version": ("200 OK", {"Version": "26.1.5", "ApiVersion": "1.45", "Os": "linux", "Arch": "amd64"}),
+        "network": ("200 OK", {"Name": "sandboxes", "Scope": "local", "Attachable": False}),
+        "networks": ("200 OK", [{"Name": "bridge"}, {"Name": "host"}]),
+        "created": ("201 Created", {"Name": "mistle-preflight"}),
+        "removed": ("200 OK", {}),
+        "distribution": (
+            "200 OK",
+            {"Descriptor": {"digest": _ID}, "Platforms": [{"os": "linux", "architecture": "amd64"}]},
+        ),
+        "image": ("200 OK", {"Id": _ID, "Os": "linux", "Architecture": "amd64"}),
+        "info": (
+            "200 OK",
+            {"ID": "x", "Name": socket.gethostname(), "DockerRootDir": "/nowhere", "CgroupVersion": "2"},
+        ),
+    },
+    (
+        ("GET /version ", "version"),
+        ("/networks?", "networks"),
+        ("/networks/", "network"),
+        ("/volumes/create", "created"),
+        ("/volumes/", "removed"),
+        ("/distribution/", "distribution"),
+        ("/images/", "image"),
+        ("", "info"),
+    ),
+)
+_NOT_DOCKER, _SILENT = Verdict("docker.not-docker"), Verdict("docker.silent")
+_ROW = Row(
+    "docker, Unix socket",
+    Protocol(
+        Layer.CONNECT,
+        reply=json_http("200 OK", ApiVersion="1.45"),
+        refusal=json_http("500 Error", message=TERMINAL),
+    ),
+    "sandbox.docker",
+    {"sandbox.provider": "docker", IMAGE: "mistle/sandbox-base:latest", SOCKET: "{place}"},
+    (SOCKET,),
+    foreign=_NOT_DOCKER,
+    refused=Verdict("docker.call-refused"),
+    is_local=True,
+    verdicts={
+        "refused": Verdict("docker.daemon-down"),
+        **dict.fromkeys(
+            ("packets dropped", "silent", "one byte a second", "answer cut, then silence"),
+            _SILENT,
+        ),
+        # A Unix socket has no reset, and HTTP that ends among its headers is empty to the SDK.
+        "reset after connect": _SILENT,
+        "answer cut, then closed": _SILENT,
+        "reset half way through the first words": _NOT_DOCKER,
+    },
+)
+
+
+def _networks(networks: str) -> faults.Behaviour:
+    missing = answers.reply("404 Not Found", json.dumps({"message": "network sandboxes not found"}))
+    return answers.http(_REPLIES, {"network": missing, "networks": answers.reply("200 OK", networks)})
+
+
+_FAMILY = Family(
+    checks="sandbox.docker",
+    scenes=dict.fromkeys(text_servers.DOCKER),
+    settings={SOCKET: "{socket}"},
+    server=text_servers.docker,
+    is_local=True,
+    hostile={
+        "says what none says": answers.always(answers.reply("200 OK", "null")),
+        "a little means a lot": floods.Flood(floods.OVER_HTTP["arrays in arrays"]),
+        "speaks without end": floods.Flood(floods.OVER_HTTP["a body without end"]),
+    },
+)
+DESCRIPTOR = Descriptor(
+    rows=(_ROW,),
+    targets={
+        "docker": Target(
+            name="sandbox.docker",
+            key=SOCKET,
+            values=lambda path: {
+                "sandbox.provider": "docker",
+                SOCKET: path,
+                NETWORK: "sandboxes",
+                IMAGE: "registry.test/mistle/sandbox-base:1",
+                PREFIX: "mistle-",
+            },
+            transport="unix",
+            replies=_REPLIES,
+            servers=(answers.http(_REPLIES, {}), *each_scene("docker", _FAMILY)),
+            floods=floods.OVER_HTTP,
+            flood_findings=frozenset({"docker.not-docker", "docker.silent"}),
+            texts={
+                "an error": hostile_replies.in_json(_REPLIES, "network", "500 Oops", lambda text: {"message": text}),
+                "its version": hostile_replies.in_json(
+                    _REPLIES,
+                    "version",
+                    "200 OK",
+                    lambda text: {"Version": text, "ApiVersion": "1.45", "Os": text, "Arch": text},
+                ),
+                "a plain refusal": hostile_replies.served(
+                    lambda text: answers.reply("500 Oops", hostile_replies.raw(text), "Content-Type: text/plain")
+                ),
+                "no HTTP at all": hostile_replies.served(lambda text: hostile_replies.line(text) + b"\r\n\r\n"),
+                "a registry's words": hostile_replies.in_json(
+                    _REPLIES, "distribution", "500 Oops", lambda text: {"message": text}
+                ),
+                "a platform": hostile_replies.in_json(
+                    _REPLIES,
+                    "distribution",
+                    "200 OK",
+                    lambda text: {"Platforms": [{"os": text, "architecture": text}]},
+                ),
+            },
+            unreadable={
+                "networks are null": (_networks("null"), "docker.unexpected-reply", Layer.ACCESS),
+                "networks are a number": (_networks("5"), "docker.unexpected-reply", Layer.ACCESS),
+            },
+        )
+    },
+    families={"docker": _FAMILY},
+)

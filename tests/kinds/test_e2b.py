@@ -5,6 +5,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from urllib.error import HTTPError
 from urllib.request import Request, urlopen
@@ -20,7 +21,10 @@ from checks.e2b import E2b
 from preflight.config.loader import load
 from preflight.plan.plan import plan
 from preflight.run.runner import run
-from tests.harness import configs, faults, profiles
+from tests.harness import configs, faults, floods, hostile_replies, profiles, text_servers_http
+from tests.harness.answers import Replies, http
+from tests.harness.descriptor import Descriptor, DriverError, Family, Target, WebCheck
+from tests.harness.fault_rows import TERMINAL, Protocol, Verdict, json_http, of_provider
 from tests.harness.provider_override import Provider, endless, garbage, https, hung, run_check_at
 from tests.harness.run_check import planned, run_check
 from tests.servers.e2b import KEY, e2b
@@ -350,3 +354,68 @@ def _get(url: str, key: str) -> tuple[int, object]:
     except HTTPError as error:
         with error:
             return error.code, json.load(error)
+
+
+# For the attacks on all kinds
+
+_SETTINGS = {"sandbox.provider": "e2b", IMAGE: "ghcr.io/mistlehq/sandbox-base:latest"}
+_REPLIES = Replies(
+    {"template": ("200 OK", {"templateID": "rki5dems9wqfm4r03t7g", "public": False})}, (("", "template"),)
+)
+
+
+def _refused(status: int) -> text_servers_http.Answer:
+    return partial(text_servers_http.in_json, status, lambda text: {"code": status, "message": text})
+
+
+DESCRIPTOR = Descriptor(
+    rows=(
+        of_provider(
+            "e2b",
+            Protocol(
+                Layer.AUTH,
+                reply=json_http("200 OK", public=True),
+                refusal=json_http("401 No", code=401, message=TERMINAL),
+            ),
+            NAME,
+            {**_SETTINGS, IMAGE: "mistle/sandbox-base:latest", API_KEY: "e2b_key", DOMAIN: "e2b.app"},
+            DOMAIN,
+            (Verdict("e2b.unexpected-reply"), Verdict("e2b.key-rejected", keys=(API_KEY,))),
+        ),
+    ),
+    targets={
+        "e2b": Target(
+            name=NAME,
+            key=DOMAIN,
+            values=lambda _: {**_SETTINGS, API_KEY: "e2b-api-key", DOMAIN: "e2b.app"},
+            transport="tls",
+            replies=_REPLIES,
+            floods=floods.SHARED_OVER_HTTP,
+            flood_findings=frozenset({"e2b.unexpected-reply"}),
+            texts={
+                "a refusal": hostile_replies.in_json(
+                    _REPLIES, "template", "401 No", lambda text: {"code": 401, "message": text}
+                )
+            },
+            driver_error=DriverError(
+                "e2b.api.client.models.TemplateAliasResponse.from_dict",
+                "e2b.api.client.models.template_alias_response",
+                http(_REPLIES, {}),
+                "e2b.unexpected-reply",
+                Layer.AUTH,
+            ),
+        )
+    },
+    families={
+        "e2b": Family(
+            checks=NAME,
+            scenes={f"status {status}": _refused(status) for status in (401, 403, 429, 500)}
+            | {"no words": partial(text_servers_http.in_headers, 400)},
+            path="^/templates/|^/v2/",
+            right=lambda _: text_servers_http.api(404, {"code": 404, "message": "template not found"}),
+            provider_path="/",
+        )
+    },
+    web_checks={"E2B": WebCheck("`e2b`", NAME, e2b)},
+    web_settings={**_SETTINGS, API_KEY: KEY},
+)

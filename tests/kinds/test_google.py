@@ -1,6 +1,7 @@
 """Google's token endpoint, each fault for real."""
 
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from urllib.parse import parse_qs
 
@@ -12,7 +13,10 @@ from checks.core.check import Layer, Status
 from checks.net.http import Endpoint
 from preflight.config.loader import load
 from preflight.plan.plan import plan
-from tests.harness import configs, faults, profiles
+from tests.harness import configs, faults, floods, hostile_replies, profiles, text_servers_http
+from tests.harness.answers import Replies, http
+from tests.harness.descriptor import Descriptor, DriverError, Family, Target, WebCheck
+from tests.harness.fault_rows import TERMINAL, Protocol, Verdict, json_http, of_provider
 from tests.harness.provider_override import Provider, endless, garbage, https, hung, run_check_at
 from tests.harness.run_check import planned
 from tests.servers.google import CLIENT_ID, CLIENT_SECRET, google
@@ -176,3 +180,80 @@ def test_planned_for_control_plane_api_only(tmp_path: Path) -> None:
     config = load(configs.write(tmp_path, configs.GOOGLE), {})
     assert NAME in [check.name for check in plan(config, service="control_plane_api").checks]
     assert NAME not in [check.name for check in plan(config, service="data_plane_api").checks]
+
+
+# For the attacks on all kinds
+
+_REPLIES = Replies(
+    {
+        "token": ("400 Bad Request", {"error": "invalid_grant", "error_description": "Malformed auth code."}),
+        "wrong": ("401 Unauthorized", {"error": "invalid_client", "error_description": "Unauthorized"}),
+    },
+    (("client_secret=google-client-secret", "token"), ("", "wrong")),
+)
+
+
+def _refused(code: str) -> text_servers_http.Answer:
+    return partial(text_servers_http.in_json, 401, lambda text: {"error": code, "error_description": text})
+
+
+def _right(request: text_servers_http.Request) -> bytes:
+    is_random = b"client_secret=mistle-preflight" in request.raw
+    return text_servers_http.api(
+        *((401, {"error": "invalid_client"}) if is_random else (400, {"error": "invalid_grant"}))
+    )
+
+
+DESCRIPTOR = Descriptor(
+    rows=(
+        of_provider(
+            "google",
+            Protocol(
+                Layer.AUTH,
+                reply=json_http("400 Bad Request", error="invalid_grant"),
+                refusal=json_http("401 No", error="invalid_client", error_description=TERMINAL),
+            ),
+            NAME,
+            {METHODS: ["google"], ID: "id", SECRET: "secret"},
+            METHODS,
+            (
+                Verdict("google.unexpected-reply", keys=(ID, SECRET)),
+                Verdict("google.client-rejected", keys=(ID, SECRET)),
+            ),
+        ),
+    ),
+    targets={
+        "google": Target(
+            name=NAME,
+            key=ID,
+            values=lambda _: {METHODS: ["google"], ID: "google-client-id", SECRET: "google-client-secret"},
+            transport="tls",
+            replies=_REPLIES,
+            floods=floods.SHARED_OVER_HTTP,
+            flood_findings=frozenset({"google.unexpected-reply"}),
+            texts={
+                "a refusal": hostile_replies.in_json(
+                    _REPLIES, "token", "401 No", lambda text: {"error": "invalid_client", "error_description": text}
+                )
+            },
+            driver_error=DriverError(
+                "httpx.Response.aiter_raw", "httpx._models", http(_REPLIES, {}), "google.unexpected-reply", Layer.AUTH
+            ),
+        )
+    },
+    families={
+        "google": Family(
+            checks="services.control_plane_api.auth",
+            scenes={code: _refused(code) for code in ("invalid_client", "deleted_client", "redirect_uri_mismatch")}
+            | {
+                "the code": partial(text_servers_http.in_json, 400, lambda text: {"error": text}),
+                "no json": partial(text_servers_http.in_headers, 403),
+            },
+            path="^/token",
+            right=_right,
+            provider_path="/token",
+        )
+    },
+    web_checks={"Google": WebCheck("`google`", NAME, google, path="/token")},
+    web_settings={METHODS: ("otp", "google"), ID: CLIENT_ID, SECRET: CLIENT_SECRET},
+)

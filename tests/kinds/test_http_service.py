@@ -1,7 +1,8 @@
 """Mistle's own services, correct and faulty, alone and behind proxies."""
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -16,7 +17,10 @@ from preflight.plan.resources.http_service import RESOURCES
 from preflight.report.attribution import keys_of
 from preflight.report.model import Result
 from preflight.run.consistency import compare
-from tests.harness import faults, profiles
+from tests.harness import answers, faults, floods, hostile_replies, profiles, text_servers_http
+from tests.harness.descriptor import Descriptor, Family, Target, WebCheck
+from tests.harness.fault_rows import ELSEWHERE, Protocol, Verdict, at_url, json_http
+from tests.harness.fault_rows import http as over_http
 from tests.harness.run_check import CheckRun, planned, run_check
 from tests.servers.mistle import DASHBOARD_ORIGIN, TOKEN, Gateway, Service, control_plane_api, dashboard, data_plane_api
 from tests.testbed import Authority, valkey_server
@@ -599,3 +603,149 @@ def test_proxy_variables_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None
         monkeypatch.setenv(name, "http://127.0.0.1:1")
     with web_server(application(INTERNAL[2])) as web:
         assert check(INTERNAL[2], web.url).status is Status.OK
+
+
+# For the attacks on all kinds
+
+_TOKEN = {TOKEN_KEY: answers.TOKEN}
+_MISSING, _UNAUTHORIZED = (
+    (status, {"code": code, "message": message})
+    for status, code, message in (
+        ("404 Not Found", "NOT_FOUND", "Not found"),
+        ("401 Unauthorized", "UNAUTHORIZED", "Unauthorized"),
+    )
+)
+_ASKED = (("/__healthz", "health"), ("/openapi.json", "document"), (answers.TOKEN, "member"), ("", "stranger"))
+_TITLE = {"title": "Mistle Control Plane API", "version": "1.4.0"}
+_HEALTHY = ("200 OK", {"ok": True})
+_API_REPLIES = answers.Replies(
+    {
+        "health": _HEALTHY,
+        "document": ("200 OK", {"info": _TITLE}),
+        "member": _MISSING,
+        "stranger": _UNAUTHORIZED,
+    },
+    _ASKED,
+)
+_GATEWAY_REPLIES = answers.Replies(
+    {
+        "health": _HEALTHY,
+        "document": _MISSING,
+        "member": ("200 OK", {"ownerLeaseId": None, "attachment": None}),
+        "stranger": _UNAUTHORIZED,
+    },
+    _ASKED,
+)
+_PAGE = answers.reply("200 OK", "<!doctype html><p>Mistle", "Content-Type: text/html")
+_NO_ADDRESS = answers.always(answers.reply("302 Found", headers="Location: http://["))
+_TEXTS = {
+    "the content's type": hostile_replies.served(hostile_replies.content_type),
+    "a redirect": hostile_replies.served(hostile_replies.redirect),
+}
+_NOT_MISTLE, _REDIRECTS = Verdict("http.not-mistle"), Verdict("http.redirects")
+_target = partial(Target, floods=floods.SHARED_OVER_HTTP, flood_findings=frozenset({"http.not-mistle"}))
+
+
+def _internal(service: str) -> Callable[[str], Mapping[str, object]]:
+    return lambda address: {f"{service}.internal_url": f"http://{address}", **_TOKEN}
+
+
+def _service(name: str, checks: str, key: str) -> Family:
+    return Family(
+        checks=checks,
+        scenes=text_servers_http.SERVICE,
+        settings={key: f"http://{{address}}/{name}"},
+        path=f"^/{name}(/|$)",
+        right=text_servers_http.service,
+    )
+
+
+def _gateway() -> ASGIApp:
+    return Gateway().application()
+
+
+def _web_check(service: str, app: Callable[[], ASGIApp]) -> WebCheck:
+    return WebCheck("`http_service`, internal", f"{service}.internal", app, f"{service}.internal_url")
+
+
+DESCRIPTOR = Descriptor(
+    rows=tuple(
+        at_url(kind, protocol, check, key, f"{scheme}://{{host}}:{{place}}", (_NOT_MISTLE, refused), **more)
+        for kind, protocol, check, key, refused, more in (
+            (
+                "service",
+                Protocol(Layer.AUTH, reply=json_http("200 OK", ok=True), refusal=ELSEWHERE),
+                f"{API}.internal",
+                f"{API}.internal_url",
+                _REDIRECTS,
+                {TOKEN_KEY: "internal-token"},
+            ),
+            (
+                "dashboard",
+                Protocol(
+                    Layer.AUTH,
+                    reply=over_http("200 OK", "<!doctype html>", "Content-Type: text/html\r\n"),
+                    refusal=ELSEWHERE,
+                ),
+                DASHBOARD,
+                PAGES,
+                Verdict("http.redirects", status=Status.WARN),
+                {},
+            ),
+        )
+        for scheme in ("http", "https")
+    ),
+    targets={
+        "api": Target(
+            name=f"{API}.internal",
+            key=f"{API}.internal_url",
+            values=_internal(API),
+            replies=_API_REPLIES,
+            floods=floods.OVER_HTTP,
+            flood_findings=frozenset({"http.not-mistle", "http.unhealthy"}),
+            tls_values={f"{API}.internal_url": "https://localhost:{}"},
+            texts={
+                **_TEXTS,
+                "its title": hostile_replies.in_json(
+                    _API_REPLIES, "document", "200 OK", lambda text: {"info": {"title": text, "version": text}}
+                ),
+            },
+        ),
+        "gateway": _target(
+            name=f"{GATEWAY}.internal",
+            key=f"{GATEWAY}.internal_url",
+            values=_internal(GATEWAY),
+            replies=_GATEWAY_REPLIES,
+            texts={},
+        ),
+        "dashboard": _target(
+            name=DASHBOARD,
+            key=PAGES,
+            values=lambda address: {PAGES: f"http://{address}"},
+            servers=(answers.always(_PAGE), answers.always(answers.reply("302 Found", headers="Location: http://a/b"))),
+            texts=_TEXTS,
+            unreadable={"a redirect to no address": (_NO_ADDRESS, "http.unexpected-reply", Layer.AUTH)},
+        ),
+    },
+    families={
+        "control": _service("control", f"{API}.internal", f"{API}.internal_url"),
+        "data": _service("data", f"{DATA}.", f"{DATA}.internal_url"),
+        "gateway": _service("gateway", f"{GATEWAY}.internal", f"{GATEWAY}.internal_url"),
+        "public": _service("public", PUBLIC, f"{PUBLIC}_url"),
+        "dashboard": Family(
+            checks=DASHBOARD,
+            scenes=text_servers_http.DASHBOARD,
+            settings={PAGES: "http://{address}/dashboard"},
+            path="^/dashboard(/|$)",
+            right=lambda _: text_servers_http.reply(200, "<!doctype html>", "text/html"),
+        ),
+    },
+    web_checks={
+        "control-plane API, internal": _web_check(API, control_plane_api),
+        "control-plane API, public": WebCheck("`http_service`, public", PUBLIC, control_plane_api, f"{PUBLIC}_url"),
+        "data-plane API": _web_check(DATA, data_plane_api),
+        "gateway": _web_check(GATEWAY, _gateway),
+        "dashboard": WebCheck("`http_service`, public", DASHBOARD, dashboard, PAGES),
+    },
+    web_settings={TOKEN_KEY: TOKEN},
+)

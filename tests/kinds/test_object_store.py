@@ -1,10 +1,12 @@
 """Object stores on real servers, each fault for real."""
 
 import re
+import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -20,7 +22,10 @@ from preflight.config.loader import Config
 from preflight.config.values import Values
 from preflight.plan.plan import plan
 from preflight.run.runner import run
-from tests.harness import faults, profiles
+from tests.harness import answers, faults, floods, hostile_replies, profiles, text_servers_http
+from tests.harness.descriptor import Descriptor, Family, RunAt, Target, each_scene
+from tests.harness.fault_rows import TERMINAL, Protocol, Row, Verdict
+from tests.harness.fault_rows import http as over_http
 from tests.harness.run_check import CheckRun, planned, run_check
 from tests.harness.store_faults import PUBLIC, ask, between, error, from_outside, reply
 from tests.testbed import Authority, ObjectStore, object_store, proxy, swift_object_store
@@ -807,3 +812,144 @@ def test_secret_is_in_no_text(store: ObjectStore) -> None:
     assert planned(ASSETS, values(None)).target == f"AWS us-east-1/{BUCKET}"  # type: ignore[arg-type]
     bucket = Bucket("b", Endpoint("http", "h", 1), "r", True, "id", "hunter2")
     assert "hunter2" not in repr(bucket)
+
+
+# For the attacks on all kinds
+
+_TEXT = TERMINAL.replace("\x1b", "").replace("\x07", "")  # XML cannot hold these two
+_PROTOCOL = Protocol(
+    Layer.AUTH,
+    reply=over_http("404 Not Found", "<Error><Code>NoSuchKey</Code><Message>none</Message></Error>"),
+    refusal=over_http("403 Forbidden", f"<Error><Code>InvalidAccessKeyId</Code><Message>{_TEXT}</Message></Error>"),
+)
+
+
+def _row(scheme: str, style: str, path_style: bool) -> Row:
+    own = {"bucket_name": "mistle-assets", "access_key_id": "key-id", "secret_access_key": "key"}
+    own |= {"endpoint": f"{scheme}://{{host}}:{{place}}", "region": "eu-central-1"}
+    return Row(
+        f"object store, {scheme}, {style}",
+        _PROTOCOL,
+        ASSETS,
+        {f"{ASSETS}.{name}": value for name, value in own.items()} | {f"{ASSETS}.force_path_style": path_style},
+        (f"{ASSETS}.endpoint",),
+        foreign=Verdict("object-store.not-s3", Layer.ACCESS),
+        refused=Verdict("object-store.unknown-access-key", keys=(f"{ASSETS}.access_key_id",)),
+        tls=scheme == "https",
+    )
+
+
+def _values(address: str) -> dict[str, object]:
+    own = {"bucket_name": "assets", "region": "eu-central-1", "endpoint": f"http://{address}", "force_path_style": True}
+    keys = {"access_key_id": "assets-access-key", "secret_access_key": "assets-secret-key"}
+    return {f"{ASSETS}.{name}": value for name, value in (own | keys).items()}
+
+
+def _bucket(got: Callable[[bytes], bytes]) -> faults.Behaviour:
+    """A store that keeps the object, and gives this reply to GET."""
+    kept: list[bytes] = []
+
+    def answer(request: str) -> bytes:
+        match request.split(" ", maxsplit=1)[0]:
+            case "PUT":
+                kept.append(request.partition("\r\n\r\n")[2].encode())
+            case "GET" | "HEAD" if not kept:
+                return answers.reply("404 Not Found", "<Error><Code>NoSuchKey</Code></Error>")
+            case "GET":
+                return got(kept[0])
+            case "HEAD":
+                return answers.reply("200 OK", kept[0])
+        return answers.reply("200 OK")
+
+    def serve(connection: socket.socket) -> None:
+        while request := answers.request_from(connection):
+            connection.sendall(answers.to(request, answer(request)))
+
+    return serve
+
+
+def _refusing(code: str, message: str = "", more: str = "", status: str = "403 Forbidden") -> faults.Behaviour:
+    body = f"<Error><Code>{code}</Code><Message>{message}</Message>{more}</Error>"
+    return answers.always(answers.reply(status, body, "Content-Type: application/xml"))
+
+
+def _redirect(code: str, place: str) -> faults.Behaviour:
+    more = f"<Endpoint>{place}</Endpoint><Bucket>assets</Bucket><Region>{place}/x</Region>"
+    return _refusing(code, "Go elsewhere", more, "301 Moved Permanently")
+
+
+def _code_and_message(text: str) -> faults.Behaviour:
+    inside = hostile_replies.xml(text)
+    return _refusing(f"X{inside}", inside)
+
+
+_UNREADABLE = "object-store.unexpected-reply"
+_CODES = answers.reply("403 Forbidden", "<Error><Code><a/><a/></Code></Error>", "Content-Type: application/xml")
+_FAMILY = Family(
+    checks="object_store.",
+    scenes=text_servers_http.STORE,
+    settings={f"{name}.endpoint": "http://{address}" for name in (ASSETS, STORAGE)},
+    path="",
+    right=text_servers_http.bucket,
+    hostile={
+        "says what none says": answers.always(_CODES),
+        "a little means a lot": floods.Flood(floods.http(floods.S3["30,000 attributes of 120 KB, by default"])),
+    },
+)
+
+
+@contextmanager
+def _with_tls(authority: Authority, roots: Path) -> Iterator[tuple[int, RunAt]]:
+    keys = {"access_key_id": MINIMAL.access_key_id, "secret_access_key": MINIMAL.secret_access_key}
+    with object_store(certificate=authority.leaf()) as server:
+
+        def run_at(port: int) -> CheckRun:
+            own = {"endpoint": replace(server, port=port).url, "bucket_name": BUCKET, "region": "us-east-1"}
+            values = own | keys | {"force_path_style": True}
+            return run_check(ASSETS, {f"{ASSETS}.{name}": value for name, value in values.items()}, extra=roots)
+
+        yield server.port, run_at
+
+
+DESCRIPTOR = Descriptor(
+    rows=(
+        _row("http", "path style", True),
+        _row("https", "path style", True),
+        _row("https", "bucket in the host name", False),
+    ),
+    targets={
+        "object_store": Target(
+            name=ASSETS,
+            key=f"{ASSETS}.endpoint",
+            values=_values,
+            servers=each_scene("store", _FAMILY),
+            floods=floods.OVER_HTTP | {what: floods.http(reply) for what, reply in floods.S3.items()},
+            flood_findings=frozenset({"object-store.not-s3", "object-store.server-error"}),
+            tls_values={f"{ASSETS}.endpoint": "https://localhost:{}"},
+            texts={
+                "code and message": _code_and_message,
+                "the content's type": hostile_replies.served(hostile_replies.content_type),
+                "a redirect": hostile_replies.served(hostile_replies.redirect),
+            },
+            redirects={
+                code: partial(_redirect, code)
+                for code in ("PermanentRedirect", "TemporaryRedirect", "AuthorizationHeaderMalformed")
+            },
+            unreadable={
+                "a checksum that is none": (
+                    _bucket(lambda _: answers.reply("200 OK", "", "x-amz-checksum-crc32: A")),
+                    _UNREADABLE,
+                    Layer.ACCESS,
+                ),
+                "a time beyond all": (
+                    _bucket(lambda body: answers.reply("200 OK", body, "x-amz-object-lock-retain-until-date: 1e999")),
+                    _UNREADABLE,
+                    Layer.ACCESS,
+                ),
+                "an error's code of many": (answers.always(_CODES), _UNREADABLE, Layer.AUTH),
+            },
+        )
+    },
+    families={"store": _FAMILY},
+    connections={"`object_store`": _with_tls},
+)

@@ -1,6 +1,7 @@
 """OTLP collectors, with real servers that have each fault."""
 
 import socket
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -8,7 +9,11 @@ from h2.config import H2Configuration
 from h2.connection import H2Connection
 
 from checks.core.check import Layer, Status
-from tests.harness import faults
+from tests.harness import faults, floods, hostile_replies, text_servers_http
+from tests.harness.answers import Replies, http, reply
+from tests.harness.descriptor import Descriptor, DriverError, Family, Target, WebCheck
+from tests.harness.fault_rows import TERMINAL, Protocol, Verdict, at_url, json_http
+from tests.harness.fault_rows import http as over_http
 from tests.harness.run_check import CheckRun, planned, run_check
 from tests.servers.otlp import collector
 from tests.testbed import Authority
@@ -146,3 +151,70 @@ def test_https_to_a_plaintext_port() -> None:
 def test_not_planned_when_telemetry_is_off() -> None:
     with pytest.raises(StopIteration):
         planned(NAME, {"telemetry.enabled": False, KEY: "http://collector:4318/v1/traces"})
+
+
+# For the attacks on all kinds
+
+_ENABLED = {"telemetry.enabled": True}
+_REPLIES = Replies({"export": ("200 OK", {"partialSuccess": {}})}, (("", "export"),))
+_PROTOCOL = Protocol(
+    Layer.ACCESS, reply=json_http("200 OK", partialSuccess={}), refusal=over_http("500 Error", TERMINAL)
+)
+DESCRIPTOR = Descriptor(
+    rows=tuple(
+        at_url(
+            "otlp",
+            _PROTOCOL,
+            NAME,
+            KEY,
+            f"{scheme}://{{host}}:{{place}}/v1/traces",
+            (Verdict("otlp.not-otlp"), Verdict("otlp.refused")),
+            Status.WARN,
+            **_ENABLED,
+        )
+        for scheme in ("http", "https")
+    ),
+    targets={
+        "otlp": Target(
+            name=NAME,
+            key=KEY,
+            values=lambda address: {KEY: f"http://{address}/v1/traces", **_ENABLED},
+            replies=_REPLIES,
+            floods=floods.SHARED_OVER_HTTP,
+            flood_findings=frozenset({"otlp.not-otlp", "otlp.refused"}),
+            texts={
+                "a refusal": hostile_replies.served(
+                    lambda text: reply("403 Forbidden", hostile_replies.raw(text), "Content-Type: text/plain")
+                ),
+                "a redirect": hostile_replies.served(hostile_replies.redirect),
+            },
+            driver_error=DriverError(
+                "httpx.Response.aiter_raw", "httpx._models", http(_REPLIES, {}), "otlp.unexpected-reply", Layer.ACCESS
+            ),
+        )
+    },
+    families={
+        "otlp": Family(
+            checks="telemetry.",
+            scenes={
+                f"status {status}": partial(text_servers_http.in_body, status) for status in (200, 400, 401, 404, 500)
+            }
+            | {
+                "redirects": text_servers_http.redirect,
+                "json": partial(text_servers_http.in_json, 403, lambda text: {"message": text}),
+            },
+            settings={
+                KEY: "http://{address}/v1/traces?key={query_secret}",
+                "telemetry.logs.endpoint": "http://:{login_secret}@{address}/v1/logs",
+                "telemetry.metrics.endpoint": "http://{address}/v1/metrics",
+            },
+            path="^/v1/",
+            right=lambda _: text_servers_http.api(200, {"partialSuccess": {}}),
+        )
+    },
+    web_checks={
+        signal: WebCheck("`otlp`", f"telemetry.{signal}", collector, f"telemetry.{signal}.endpoint", f"/v1/{signal}")
+        for signal in ("traces", "logs", "metrics")
+    },
+    web_settings=_ENABLED,
+)

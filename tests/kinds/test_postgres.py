@@ -2,12 +2,17 @@
 
 import socket
 from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
 
 import psycopg
 import pytest
 
 from checks.core.check import Layer, Status
-from tests.harness import faults, floods, profiles
+from tests.harness import answers, faults, floods, hostile_replies, profiles, text_servers
+from tests.harness.descriptor import Descriptor, DriverError, Family, RunAt, Target, each_scene
+from tests.harness.fault_rows import TERMINAL, Protocol, Row, Verdict, answer
 from tests.harness.run_check import CheckRun, planned, run_check
 from tests.testbed import Authority, PgBouncer, Postgres, pgbouncer_server, postgres_server, postgres_starting_up
 from tests.testbed.pgbouncer import NOWHERE
@@ -303,3 +308,124 @@ def test_no_create_on_the_database(postgres: Postgres) -> None:
 def test_the_password_is_in_no_text(postgres: Postgres) -> None:
     subject = planned(DIRECT, {DIRECT_KEY: postgres.url(password="hunter2")})
     assert "hunter2" not in f"{subject!r} {subject.target} {direct(postgres.url(password='hunter2'))}"
+
+
+# For the attacks on all kinds
+
+_PROTOCOL = Protocol(
+    Layer.AUTH,
+    reply=floods.message(b"R", b"\0\0\0\x0aSCRAM-SHA-256\0\0"),
+    refusal=floods.message(b"E", f"SFATAL\0C28P01\0Mpassword authentication failed {TERMINAL}\0\0".encode()),
+    agree=lambda connection: answer(connection, b"S"),
+    plain=lambda connection: answer(connection, b"N"),
+)
+_BACKEND_DOWN = Verdict("postgres.pooler-backend-down", Layer.ACCESS)
+
+
+def _row(url_of: str, sslmode: str) -> Row:
+    key = f"postgres.control_plane.{url_of}_url"
+    tls = sslmode != "disable"
+    return Row(
+        f"postgres, {url_of}, {sslmode}",
+        _PROTOCOL,
+        f"postgres.control_plane.{url_of}",
+        {key: f"postgres://mistle:password@{{host}}:{{place}}/mistle?sslmode={sslmode}"},
+        (key,),
+        foreign=Verdict("postgres.not-postgres", Layer.AUTH),
+        refused=Verdict("postgres.password-rejected"),
+        tls=tls,
+        verdicts={
+            "plaintext where TLS is expected": Verdict("postgres.tls-refused", Layer.AUTH),
+            **dict.fromkeys(("silence within TLS", "answer cut, then silence") if tls else (), _BACKEND_DOWN),
+        },
+    )
+
+
+def _redirect(place: str) -> faults.Behaviour:
+    host, port = place.split(":")
+    parameters = (("host", host), ("port", port), ("hostaddr", host), ("application_name", place))
+    sent = b"".join(floods.message(b"S", f"{name}\0{value}\0".encode()) for name, value in parameters)
+    error = floods.message(b"E", f"SFATAL\0C57P01\0Mgo to {place}\0Hpostgres://{place}/d\0\0".encode())
+    return floods.Flood(floods.at_query(lambda: iter([sent + error])))
+
+
+_NOT_UTF8 = floods.message(b"E", b"SERROR\0C\xff\xfe\0M\xff no\0\0")
+_MD5 = floods.message(b"R", b"\0\0\0\5salt")
+_FAMILY = Family(
+    checks="postgres.",
+    scenes=dict.fromkeys(text_servers.POSTGRES),
+    server=text_servers.postgres,
+    secret_url="postgres://mistle:{secret}@{address}/mistle?sslmode=disable",
+    hostile={
+        "says what none says": floods.Flood(floods.at_query(lambda: iter([_NOT_UTF8 + floods.READY]))),
+        "a little means a lot": floods.Flood(floods.POSTGRES["parameters without end"]),
+        "speaks without end": floods.Flood(floods.POSTGRES["rows without end"]),
+    },
+)
+
+
+_SERVERS = (
+    answers.postgres({"row": answers.survey()}),
+    answers.postgres({"row": answers.survey(locked=[["control_plane", 4]], unusable=[["control_plane", "thing"]])}),
+    floods.Flood(floods.scram(4096)),
+    floods.Flood(floods.at_login(lambda: iter([_MD5]))),
+    *each_scene("postgres", _FAMILY),
+)
+
+
+@contextmanager
+def _with_tls(authority: Authority, _roots: Path) -> Iterator[tuple[int, RunAt]]:
+    with postgres_server(certificate=authority.leaf()) as server:
+
+        def run_at(port: int) -> CheckRun:
+            url = replace(server, port=port).url(sslmode="require")
+            return run_check(DIRECT, {DIRECT_KEY: url}, stage="before-deploy")
+
+        yield server.port, run_at
+
+
+DESCRIPTOR = Descriptor(
+    rows=tuple(_row(url_of, sslmode) for url_of in ("direct", "pooled") for sslmode in ("disable", "verify-full")),
+    targets={
+        "postgres": Target(
+            name=DIRECT,
+            key=DIRECT_KEY,
+            values=lambda address: {DIRECT_KEY: f"postgres://u:postgres-password@{address}/d"},
+            is_http=False,
+            servers=_SERVERS,
+            floods=floods.POSTGRES,
+            short_reply=floods.at_query(lambda: iter([floods.DESCRIBED, floods.ROW, floods.READY])),
+            flood_findings=frozenset({"postgres.not-postgres", "postgres.login-refused", "postgres.login-too-costly"}),
+            texts={
+                "a refusal": hostile_replies.scripted(
+                    lambda text: floods.at_login(lambda: iter([hostile_replies.postgres_error(text)]))
+                ),
+                "an error": hostile_replies.scripted(
+                    lambda text: floods.at_query(lambda: iter([hostile_replies.postgres_error(text)]))
+                ),
+                "the database's name": hostile_replies.postgres_row(name=str, may_create=lambda _: False),
+                "the role's name": hostile_replies.postgres_row(role=str, may_create=lambda _: False),
+                "a table's name": hostile_replies.postgres_row(unusable=lambda text: [["control_plane_meta", text]]),
+            },
+            redirects={"parameters and words": _redirect},
+            driver_error=DriverError(
+                "checks.postgres.inspection._left",
+                "checks.postgres.inspection",
+                answers.postgres({"row": answers.survey()}),
+                "postgres.unexpected-reply",
+                Layer.ACCESS,
+            ),
+        ),
+        "pooled": Target(
+            name=POOLED,
+            key=POOLED_KEY,
+            values=lambda address: {POOLED_KEY: f"postgres://u:postgres-password@{address}/d"},
+            is_http=False,
+            servers=_SERVERS,
+            floods={},
+            texts={},
+        ),
+    },
+    families={"postgres": _FAMILY},
+    connections={"`postgres`": _with_tls},
+)

@@ -16,7 +16,9 @@ from aiosmtpd.smtp import AuthResult
 
 from checks.core.check import Layer, Status
 from checks.smtp import connect, session
-from tests.harness import faults, profiles
+from tests.harness import faults, floods, hostile_replies, profiles, text_servers
+from tests.harness.descriptor import Descriptor, DriverError, Family, Target, each_scene
+from tests.harness.fault_rows import TERMINAL, Protocol, Row, Verdict, answer
 from tests.harness.networks import can_have_own_network, in_own_network
 from tests.harness.recording_proxy import relays
 from tests.harness.run_check import CheckRun, planned, run_check
@@ -501,3 +503,152 @@ def test_the_password_is_in_no_text() -> None:
     subject = planned("email.smtp", {"global.env": "production"} | values)
     assert subject.target == f"m:25 {ADDRESS}"
     assert "hunter2" not in repr(subject)
+
+
+# For the attacks on all kinds
+
+
+def _plain_server(connection: socket.socket) -> None:
+    connection.sendall(b"220 mail.test ESMTP\r\n")
+    while received := connection.recv(65536):
+        connection.sendall(b"221 bye\r\n" if received.startswith(b"QUIT") else b"250 mail.test\r\n")
+
+
+def _agree_to_starttls(connection: socket.socket) -> None:
+    connection.sendall(b"220 mail.test ESMTP\r\n")
+    answer(connection, b"250-mail.test\r\n250 STARTTLS\r\n", b"220 go on\r\n")
+
+
+def _row(form: str, verdicts: Mapping[str, Verdict]) -> Row:
+    return Row(
+        f"smtp, {form}",
+        Protocol(
+            Layer.CONNECT,
+            reply=b"220 mail.test ESMTP\r\n",
+            refusal=f"554 no service {TERMINAL}\r\n".encode(),
+            greets=True,
+            agree=_agree_to_starttls if form == "STARTTLS" else None,
+            plain=_plain_server,
+        ),
+        "email.smtp",
+        {
+            HOST: "{host}",
+            PORT: "{place}",
+            SECURE: form == "secure",
+            USERNAME: "mistle",
+            PASS: "password",
+            SENDER: "mistle@mistle.test",
+            "global.env": "development",
+        },
+        (HOST, PORT),
+        foreign=Verdict("smtp.not-smtp", keys=(PORT,)),
+        refused=Verdict("smtp.greeting-refused", Layer.ACCESS, (HOST,)),
+        tls=form != "plaintext",
+        verdicts={
+            "TLS where plaintext is expected": Verdict("smtp.tls-from-first-byte", Layer.TLS, (SECURE,)),
+            **verdicts,
+        },
+    )
+
+
+def _replies(**replies: str) -> faults.Behaviour:
+    return floods.Flood(
+        floods.smtp(**{name: (lambda text=text: iter([text.encode() + b"\r\n"])) for name, text in replies.items()})
+    )
+
+
+def _challenging(offer: bytes) -> faults.Behaviour:
+    """Offers these mechanisms, and sends a challenge."""
+    return floods.Flood(
+        floods.smtp(
+            ehlo=lambda: iter([b"250-mail.test\r\n250 AUTH " + offer]), auth=lambda: iter([b"334 PDEyMz4=\r\n"])
+        )
+    )
+
+
+def _values(address: str) -> Mapping[str, object]:
+    host, _, port = address.rpartition(":")
+    return {
+        HOST: host,
+        PORT: int(port),
+        SECURE: False,
+        USERNAME: "mistle",
+        PASS: "smtp-password",
+        SENDER: "mistle@mistle.test",
+        "global.env": "development",
+    }
+
+
+_NOT_SMTP = Verdict("smtp.not-smtp", keys=(PORT,))
+_FAMILY = Family(
+    checks="email.",
+    scenes=dict.fromkeys(text_servers.SMTP),
+    settings={HOST: "{host}", PORT: "{port}", SECURE: False},
+    server=text_servers.smtp,
+    hostile={
+        "says what none says": floods.Flood(
+            floods.smtp(auth=lambda: iter([b"334 \xff\r\n"]), mail=lambda: iter([b"-1 \xff\r\n"]))
+        ),
+        "a little means a lot": floods.Flood(floods.SMTP["EHLO answered without end"]),
+        "speaks without end": floods.Flood(floods.SMTP["a greeting of lines without end"]),
+    },
+)
+DESCRIPTOR = Descriptor(
+    rows=(
+        _row("plaintext", {}),
+        _row(
+            "STARTTLS",
+            {
+                "plaintext where TLS is expected": Verdict("smtp.starttls-refused", keys=(HOST,)),
+                # After STARTTLS no second connection shows what it is that never ends a line.
+                "garbage within TLS": Verdict("network.silent"),
+            },
+        ),
+        _row(
+            "secure",
+            {
+                "plaintext where TLS is expected": Verdict("smtp.plaintext", keys=(SECURE,)),
+                **dict.fromkeys(("garbage", "endless garbage"), _NOT_SMTP),
+            },
+        ),
+    ),
+    targets={
+        "smtp": Target(
+            name="email.smtp",
+            key=PORT,
+            values=_values,
+            is_http=False,
+            servers=(
+                floods.Flood(floods.smtp()),
+                *map(_challenging, (b"LOGIN\r\n", b"CRAM-MD5\r\n", b"XOAUTH2\r\n")),
+                *each_scene("smtp", _FAMILY),
+            ),
+            floods=floods.SMTP,
+            short_reply=floods.smtp(),
+            flood_findings=frozenset({"smtp.not-smtp"}),
+            tls_values={PORT: "{}", SECURE: True},
+            texts={
+                "no greeting": hostile_replies.scripted(
+                    lambda text: lambda _: iter([hostile_replies.line(text) + b"\r\n"])
+                ),
+                "a greeting that refuses": hostile_replies.smtp(greeting=b"554"),
+                "a refused login": hostile_replies.smtp(auth=b"535"),
+                "a refused sender": hostile_replies.smtp(mail=b"550"),
+                "a refused recipient": hostile_replies.smtp(rcpt=b"550 relay"),
+            },
+            redirects={
+                "551": lambda place: _replies(rcpt=f"551 User not local; please try <x@{place}>"),
+                "251": lambda place: _replies(rcpt=f"251 User not local; will forward to <x@{place}>"),
+                "421": lambda place: _replies(greeting=f"421 go to {place}"),
+            },
+            driver_error=DriverError(
+                "aiosmtplib.smtp.parse_esmtp_extensions",
+                "aiosmtplib.esmtp",
+                floods.Flood(floods.smtp()),
+                "smtp.unexpected-reply",
+                Layer.TLS,
+            ),
+        )
+    },
+    families={"smtp": _FAMILY},
+)

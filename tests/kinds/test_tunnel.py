@@ -13,7 +13,10 @@ from starlette.websockets import WebSocket
 
 from checks.core.check import Layer, Status
 from preflight.plan.resources.tunnel import RESOURCES
-from tests.harness import faults, profiles
+from tests.harness import answers, faults, floods, hostile_replies, profiles, text_servers_http
+from tests.harness.descriptor import Descriptor, DriverError, Family, Target, WebCheck, each_scene
+from tests.harness.fault_rows import ELSEWHERE, Protocol, Verdict, at_url
+from tests.harness.fault_rows import http as over_http
 from tests.harness.run_check import CheckRun, planned, run_check
 from tests.servers.mistle import Gateway, control_plane_api, dashboard
 from tests.servers.tunnel import CLAIMS, Signature
@@ -349,3 +352,67 @@ def test_proxy_variables_change_nothing(gateway: Gateway, monkeypatch: pytest.Mo
         monkeypatch.setenv(name, "http://127.0.0.1:1")
     with web_server(gateway.application()) as web:
         assert check(web.url).status is Status.OK
+
+
+# For the attacks on all kinds
+
+_FAMILY = Family(
+    checks="services.data_plane_gateway.sandbox_ws",
+    scenes=text_servers_http.TUNNEL,
+    settings={
+        f"services.data_plane_gateway.sandbox_ws_{way}_url": "ws://{address}/tunnel/sandbox"
+        for way in ("internal", "public")
+    },
+    path="^/tunnel(/|$)",
+    right=text_servers_http.tunnel,
+)
+_PROTOCOL = Protocol(Layer.AUTH, reply=over_http("401 Unauthorized", ""), refusal=ELSEWHERE)
+_CONNECT = {SECRET: "connect-secret", ISSUER: "connect-issuer", AUDIENCE: "connect-audience"}
+DESCRIPTOR = Descriptor(
+    rows=tuple(
+        at_url(
+            "tunnel",
+            _PROTOCOL,
+            NAME,
+            URL,
+            f"{scheme}://{{host}}:{{place}}/tunnel/sandbox",
+            (Verdict("tunnel.not-gateway"), Verdict("tunnel.redirects")),
+            **_CONNECT,
+        )
+        for scheme in ("ws", "wss")
+    ),
+    targets={
+        "tunnel": Target(
+            name=NAME,
+            key=URL,
+            values=lambda address: {
+                URL: f"ws://{address}/tunnel/sandbox",
+                SECRET: "s" * 40,
+                ISSUER: "i",
+                AUDIENCE: "a",
+            },
+            servers=each_scene("tunnel", _FAMILY),
+            floods=floods.OVER_HTTP | {"a frame of a gigabyte": floods.frame},
+            flood_findings=frozenset(
+                {"tunnel.not-gateway", "tunnel.bad-gateway", "tunnel.open-to-anyone", "network.reset"}
+            ),
+            tls_values={URL: "wss://localhost:{}/tunnel/sandbox"},
+            texts={
+                "the content's type": hostile_replies.served(hostile_replies.content_type),
+                "a redirect": hostile_replies.served(hostile_replies.redirect),
+            },
+            driver_error=DriverError(
+                "websockets.datastructures.Headers.raw_items",
+                "websockets.datastructures",
+                answers.always(answers.reply("401 Unauthorized")),
+                "tunnel.unexpected-reply",
+                Layer.AUTH,
+            ),
+        )
+    },
+    families={
+        "tunnel": _FAMILY,
+    },
+    web_checks={"tunnel": WebCheck("`tunnel`", NAME, lambda: Gateway().application(), URL, "/tunnel/sandbox")},
+    web_settings={SECRET: RIGHT.secret, ISSUER: RIGHT.issuer, AUDIENCE: RIGHT.audience},
+)

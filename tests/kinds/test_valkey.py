@@ -1,6 +1,8 @@
 """The Valkey check on real servers, each cause by a real fault."""
 
+import socket
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -8,7 +10,9 @@ import pytest
 import redis
 
 from checks.core.check import Layer, Status
-from tests.harness import faults, profiles
+from tests.harness import answers, faults, floods, hostile_replies, profiles, text_servers
+from tests.harness.descriptor import Descriptor, Family, RunAt, Target, each_scene
+from tests.harness.fault_rows import TERMINAL, Protocol, Row, Verdict
 from tests.harness.recording_proxy import relays
 from tests.harness.run_check import CheckRun, planned, run_check
 from tests.testbed import Authority, Valkey, valkey_server
@@ -240,3 +244,108 @@ def test_the_password_is_in_no_text() -> None:
     subject = planned("kv.data_plane", {URL: "redis://:hunter2@db:6379/1", PREFIX: "mistle"})
     assert subject.target == "db:6379/1 mistle:*"
     assert "hunter2" not in repr(subject)
+
+
+# For the attacks on all kinds
+
+
+def _read_lines(connection: socket.socket) -> None:
+    """Waits for the end of a line, which a TLS handshake need not hold."""
+    while received := connection.recv(65536):
+        if b"\n" in received:
+            connection.sendall(b"-ERR unknown command\r\n")
+
+
+def _row(scheme: str) -> Row:
+    return Row(
+        f"valkey, {scheme}",
+        Protocol(
+            Layer.AUTH, reply=b"+OK\r\n", refusal=f"-WRONGPASS invalid {TERMINAL}\r\n".encode(), plain=_read_lines
+        ),
+        "kv.data_plane",
+        {URL: f"{scheme}://:password@{{host}}:{{place}}", PREFIX: "mistle"},
+        (URL,),
+        foreign=Verdict("valkey.not-valkey"),
+        refused=Verdict("valkey.password-rejected"),
+        tls=scheme == "rediss",
+        verdicts={"TLS where plaintext is expected": Verdict("valkey.tls-required")},
+    )
+
+
+def _info(info: bytes) -> faults.Behaviour:
+    return floods.Flood(floods.after(65536, lambda: iter([floods.WRITTEN + info])))
+
+
+def _refused(error: str) -> faults.Behaviour:
+    return answers.valkey(b"", f"-{error}\r\n".encode() * 9)
+
+
+_FAMILY = Family(
+    checks="kv.",
+    scenes=dict.fromkeys(text_servers.VALKEY),
+    server=text_servers.valkey,
+    secret_url="redis://mistle:{secret}@{address}",
+    hostile={
+        "says what none says": floods.Flood(
+            floods.after(65536, lambda: iter([b"+OK\r\n" + floods.WRITTEN + b":1\r\n"]))
+        ),
+        "a little means a lot": floods.Flood(floods.after(65536, floods.RESP["arrays in arrays"])),
+        "speaks without end": floods.Flood(floods.after(65536, floods.RESP["a report of many lines"])),
+    },
+)
+
+
+@contextmanager
+def _with_tls(authority: Authority, roots: Path) -> Iterator[tuple[int, RunAt]]:
+    with valkey_server(certificate=authority.leaf(), tls_auth_clients="no") as server:
+
+        def run_at(port: int) -> CheckRun:
+            url = replace(server, port=port).url(scheme="rediss")
+            return run_check("kv.data_plane", {URL: url, PREFIX: "mistle"}, extra=roots)
+
+        yield server.port, run_at
+
+
+DESCRIPTOR = Descriptor(
+    rows=(_row("redis"), _row("rediss")),
+    targets={
+        "valkey": Target(
+            name="kv.data_plane",
+            key=URL,
+            values=lambda address: {URL: f"redis://{address}", PREFIX: "mistle"},
+            is_http=False,
+            servers=(answers.valkey(b"role:master\r\nmaxmemory:0\r\n"), *each_scene("valkey", _FAMILY)),
+            floods={what: floods.after(65536, replies) for what, replies in floods.RESP.items()},
+            short_reply=floods.after(65536, lambda: iter([floods.WRITTEN, b"$3\r\na:1\r\n"])),
+            flood_findings=frozenset({"valkey.not-valkey"}),
+            tls_values={URL: "rediss://localhost:{}"},
+            texts={
+                "an error": lambda text: answers.valkey(b"", (b"-ERR " + hostile_replies.line(text) + b"\r\n") * 9),
+                "no protocol at all": hostile_replies.scripted(
+                    lambda text: floods.after(4096, lambda: iter([b"?" + hostile_replies.line(text) + b"\r\n"]))
+                ),
+                "the primary's name": lambda text: answers.valkey(
+                    b"role:slave\r\nmaster_host:" + hostile_replies.line(text)
+                ),
+                "the policy": lambda text: answers.valkey(
+                    b"maxmemory:1\r\nmaxmemory_policy:" + hostile_replies.line(text)
+                ),
+            },
+            redirects={
+                "MOVED": lambda place: _refused(f"MOVED 1 {place}"),
+                "ASK": lambda place: _refused(f"ASK 1 {place}"),
+                "REDIRECT": lambda place: _refused(f"REDIRECT {place}"),
+                "a primary": lambda place: answers.valkey(
+                    "role:slave\r\nmaster_host:{}\r\nmaster_port:{}\r\n".format(*place.split(":")).encode()
+                ),
+            },
+            unreadable={
+                "INFO is a number": (_info(b":1\r\n"), "valkey.unexpected-reply", Layer.AUTH),
+                "INFO is a list": (_info(b"*1\r\n:1\r\n"), "valkey.unexpected-reply", Layer.AUTH),
+                "INFO is nothing": (_info(b"$-1\r\n"), "valkey.unexpected-reply", Layer.AUTH),
+            },
+        )
+    },
+    families={"valkey": _FAMILY},
+    connections={"`valkey`": _with_tls},
+)

@@ -62,7 +62,7 @@ def test_other_error_has_no_diagnosis() -> None:
     assert machine.diagnose(OSError(errno.EPERM, "x")) is None
 
 
-# Whole runs
+# FullDeployment runs
 
 
 def limited(which: int, maximum: int) -> Callable[[], None]:

@@ -1,6 +1,6 @@
-"""Servers that say what they were told to, in the errors of their own protocol: as deep in the climb as a scene has it.
+"""Servers that send a text of the test in the errors of their own protocol, at the step that a scene names.
 
-Those over HTTP are in echoes_http.
+Those over HTTP are in text_servers_http.
 """
 
 import re
@@ -8,30 +8,20 @@ import socket
 import struct
 from collections.abc import Callable, Mapping
 
-from tests.harness import echoes_http
-from tests.harness.echoes_http import Saying, api, inert, read
+from tests.harness.text_servers_http import TextOf, api, inert, read
 
 Behaviour = Callable[[socket.socket], None]
 
-SCENES: Mapping[str, tuple[str, ...]] = {
-    **{family: tuple(scenes) for family, scenes in echoes_http.SCENES.items()},
-    "valkey": ("login", "wrong password", "refused", "no permission", "replica", "evicts"),
-    "smtp": ("greeting", "EHLO", "AUTH", "MAIL", "RCPT"),
-    "postgres": ("start", "password", "notice", "role", "hba", "query"),
-    "docker": (
-        "GET /version",
-        "GET /networks/",
-        "POST /volumes",
-        "DELETE /volumes",
-        "GET /distribution",
-        "GET /info",
-        "the version",
-        "the networks",
-    ),
-}
+VALKEY = ("login", "wrong password", "refused", "no permission", "replica", "evicts")
+SMTP = ("greeting", "EHLO", "AUTH", "MAIL", "RCPT")
+POSTGRES = ("start", "password", "notice", "role", "hba", "query")
+DOCKER = (
+    *("GET /version", "GET /networks/", "POST /volumes", "DELETE /volumes", "GET /distribution", "GET /info"),
+    *("the version", "the networks"),
+)
 
 
-def valkey(scene: str, say: Saying) -> Behaviour:
+def valkey(scene: str, say: TextOf) -> Behaviour:
     def serve(connection: socket.socket) -> None:
         while sent := connection.recv(65536):
             for command in re.findall(rb"\*\d+\r\n\$\d+\r\n([A-Z]+)\r\n", sent):
@@ -58,7 +48,7 @@ def _reply(scene: str, command: str, words: str) -> bytes:
     return b"$%d\r\n%s\r\n" % (len(content), content)
 
 
-def smtp(scene: str, say: Saying) -> Behaviour:
+def smtp(scene: str, say: TextOf) -> Behaviour:
     """The scene is the command that is refused with words, of several lines where they have them."""
     right = {"EHLO": "250-mail.test\r\n250 AUTH PLAIN LOGIN", "AUTH": "235 2.7.0 ok", "QUIT": "221 bye"}
 
@@ -82,8 +72,8 @@ def _say(connection: socket.socket, words: str) -> None:
     connection.sendall(words.encode(errors="surrogatepass") + b"\r\n")
 
 
-def postgres(scene: str, say: Saying) -> Behaviour:
-    """Asks for the password in clear, where the scene is not over before."""
+def postgres(scene: str, say: TextOf) -> Behaviour:
+    """Requests a cleartext password, unless the scene ends before."""
 
     def serve(connection: socket.socket) -> None:
         heard = connection.recv(65536)
@@ -123,7 +113,7 @@ def _message(kind: bytes, content: bytes) -> bytes:
 _VERSION = re.compile(r"^/v[\d.]+")
 
 
-def docker(scene: str, say: Saying) -> Behaviour:
+def docker(scene: str, say: TextOf) -> Behaviour:
     def serve(connection: socket.socket) -> None:
         while (request := read(connection)).method:
             call = f"{request.method} {_VERSION.sub('', request.target)}"

@@ -1,0 +1,237 @@
+"""HTTP servers that send a text of the test in the errors of their own API, at the step that a scene names.
+
+The replies before that step are correct, so that the check gets there.
+"""
+
+import json
+import re
+import socket
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from functools import partial
+from html import escape
+from types import MappingProxyType
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from tests.harness.descriptor import Family
+
+TextOf = Callable[[bytes], str]
+"""Makes the text from what the client has just sent."""
+
+
+@dataclass(frozen=True)
+class Request:
+    method: str
+    target: str
+    headers: Mapping[str, str]
+    raw: bytes = field(repr=False)
+    shows_token: bool = False
+
+    @property
+    def first_part(self) -> str:
+        """Of the target: the address of each Mistle service has a path of its own."""
+        return self.target.lstrip("/").partition("/")[0]
+
+
+Answer = Callable[[Request, str], bytes]
+"""The reply to a request, with a text in it."""
+
+
+@dataclass
+class RepeatedRequest:
+    """A connection whose first request, which was read already, is read again."""
+
+    connection: socket.socket
+    raw: bytes
+
+    def recv(self, size: int) -> bytes:
+        raw, self.raw = self.raw, b""
+        return raw or self.connection.recv(size)
+
+    def __getattr__(self, name: str) -> object:
+        return getattr(self.connection, name)
+
+
+def services(
+    families: Mapping[str, "Family"],
+    scenes: Mapping[str, str],
+    texts_of: Mapping[str, TextOf],
+    token: str = "",
+    hostile: Mapping[str, Callable[[socket.socket], object]] = MappingProxyType({}),
+) -> Callable[[socket.socket], None]:
+    """One port for all ``families`` over HTTP, with their scenes and texts; ``token`` is the valid service token.
+
+    A ``hostile`` family's behaviour gets the whole connection.
+    """
+    by_path = sorted(families.items(), key=lambda item: not item[1].path)  # the one without a pattern takes the rest
+
+    def serve(connection: socket.socket) -> None:
+        request = read(connection, token)
+        name, family = next(each for each in by_path if re.search(each[1].path or "", request.target))
+        if name in hostile:
+            hostile[name](RepeatedRequest(connection, request.raw))  # type: ignore[arg-type]
+            return
+        text, answer = texts_of[name](request.raw), family.scenes.get(scenes[name])
+        assert family.right, f"{name}: no right reply in the descriptor"
+        connection.sendall((answer and answer(request, text)) or family.right(request))
+
+    return serve
+
+
+def read(connection: socket.socket, token: str = "") -> Request:
+    """One request; its method is "" when the client has closed."""
+    raw = b""
+    while b"\r\n\r\n" not in raw and (more := connection.recv(65536)):
+        raw += more
+    head, _, body = raw.partition(b"\r\n\r\n")
+    first, *lines = head.decode("latin-1").split("\r\n")
+    headers = {name.lower(): value for name, _, value in (line.partition(": ") for line in lines)}
+    while len(body) < int(headers.get("content-length", 0)) and (more := connection.recv(65536)):
+        raw, body = raw + more, body + more
+    method, target, *_ = [*first.split(" "), "", ""]
+    shows = headers.get("x-mistle-service-token", "").encode("latin-1") == token.encode(errors="replace")
+    return Request(method, target, headers, raw, shows)
+
+
+def reply(status: int, body: object = "", kind: str = "text/plain", **headers: str) -> bytes:
+    content = (body if isinstance(body, str) else json.dumps(body)).encode(errors="surrogatepass")
+    named = {"content-type": kind, "content-length": str(len(content)), "connection": "close", **headers}
+    lines = (f"{name.replace('_', '-')}: {inert(value)}\r\n" for name, value in named.items())
+    return f"HTTP/1.1 {status} Said\r\n{''.join(lines)}\r\n".encode(errors="surrogatepass") + content
+
+
+def inert(value: str) -> str:
+    """The text without what ends a line."""
+    return re.sub(r"[\x00-\x1f\x7f]", " ", value).strip()
+
+
+def api(status: int, body: object, **headers: str) -> bytes:
+    return reply(status, body, "application/json", **headers)
+
+
+def in_headers(status: int, _: Request, words: str) -> bytes:
+    return reply(status, kind=f"text/plain; {words}", server=words, www_authenticate=words)
+
+
+def redirect(_: Request, words: str) -> bytes:
+    return reply(302, location=f"https://elsewhere.test/{words}")
+
+
+def in_body(status: int, _: Request, words: str) -> bytes:
+    return reply(status, words)
+
+
+def in_json(status: int, body: Callable[[str], object], _: Request, words: str) -> bytes:
+    return api(status, body(words))
+
+
+def in_xml(status: int, code: str, _: Request, words: str) -> bytes:
+    return xml(status, code, words)
+
+
+def xml(status: int, code: str, words: str, **headers: str) -> bytes:
+    body = f"<?xml version='1.0'?><Error><Code>{code}</Code><Message>{escape(words)}</Message></Error>"
+    return reply(status, body, "application/xml", **headers)
+
+
+def on(pattern: str, answer: Answer, member: bool | None = None) -> Answer:
+    """This reply to requests for these targets; the correct one to all others."""
+
+    def choose(request: Request, words: str) -> bytes:
+        fits = re.search(pattern, request.target) and member in {None, request.shows_token}
+        return answer(request, words) if fits else b""
+
+    return choose
+
+
+TITLES = {"control": "Mistle Control Plane API", "public": "Mistle Control Plane API"}
+TITLES["data"] = "Mistle Data Plane Internal API"
+
+
+def service(request: Request) -> bytes:
+    if request.target.endswith("/__healthz"):
+        cors = {"access_control_allow_origin": request.headers.get("origin", "*")}
+        return api(200, {"ok": True}, access_control_allow_credentials="true", **cors)
+    if request.target.endswith("/openapi.json") and request.first_part in TITLES:
+        return document("1.4.0", request, TITLES[request.first_part])
+    if "/internal/" in request.target and not request.shows_token:
+        return refusal(401)
+    state = api(200, {"ownerLeaseId": None, "attachment": None})
+    return {"data": refusal(400), "gateway": state}.get(request.first_part, refusal(404))
+
+
+def document(version: str, _: Request, title: str) -> bytes:
+    return api(200, {"openapi": "3.1.0", "info": {"title": title, "version": version}})
+
+
+def _release(request: Request, words: str) -> bytes:
+    return document(words, request, TITLES.get(request.first_part, ""))
+
+
+def refusal(status: int) -> bytes:
+    return api(status, {"code": "NO"})
+
+
+_objects: dict[str, str] = {}
+
+
+def bucket(request: Request) -> bytes:
+    path = request.target.partition("?")[0]
+    match request.method:
+        case "PUT":
+            _objects[path] = request.raw.partition(b"\r\n\r\n")[2].decode()
+        case "DELETE":
+            _objects.pop(path, None)
+        case _ if path in _objects:
+            return reply(200, _objects[path])
+        case _:
+            return xml(404, "NoSuchKey", "no")
+    return reply(200)
+
+
+def tunnel(request: Request) -> bytes:
+    return reply(409 if re.search(MEMBER, request.target) else 401)
+
+
+SERVICE: Mapping[str, Answer] = {
+    "health redirects": on("healthz", redirect),
+    "health is words": on("healthz", partial(in_headers, 200)),
+    "health fails": on("healthz", partial(in_headers, 500)),
+    "a proxy fails": on("healthz", partial(in_headers, 502)),
+    "the title": on("openapi", partial(document, "1")),
+    "the release": on("openapi", _release),
+    "no document": on("openapi", partial(in_headers, 404)),
+    "strangers refused": on("internal", partial(in_headers, 403), member=False),
+    "the member refused": on("internal", partial(in_headers, 403), member=True),
+    "the member fails": on("internal", partial(in_headers, 500), member=True),
+    "the origin": on("healthz", lambda _, words: api(200, {"ok": True}, access_control_allow_origin=words)),
+}
+DASHBOARD: Mapping[str, Answer] = {
+    "redirects": redirect,
+    "no page": partial(in_headers, 404),
+    "fails": partial(in_headers, 500),
+    "one page alone": on("mistle-preflight", partial(in_headers, 404)),
+}
+STRANGER, MEMBER = r"^(?!.*connect_token)", "connect_token"
+TUNNEL: Mapping[str, Answer] = {
+    "strangers redirected": on(STRANGER, redirect),
+    "strangers not upgraded": on(STRANGER, partial(in_headers, 426)),
+    "strangers fail": on(STRANGER, partial(in_headers, 503)),
+    "strangers get a page": on(STRANGER, partial(in_headers, 200)),
+    "the member refused": on(MEMBER, lambda _, words: reply(403, server=words)),
+    "the member fails": on(MEMBER, partial(in_headers, 500)),
+    "the member gets a page": on(MEMBER, partial(in_headers, 418)),
+}
+CODES = ("AccessDenied", "InvalidAccessKeyId", "SignatureDoesNotMatch", "QuotaExceeded", "NoSuchBucket", "SlowDown")
+STORE: Mapping[str, Answer] = {
+    **{code: partial(in_xml, 403, code) for code in (*CODES, "RequestTimeTooSkewed", "InvalidArgument")},
+    "the code": lambda _, words: xml(403, escape(words), "no"),
+    "no xml": partial(in_body, 403),
+    "redirects": redirect,
+    "the region": lambda _, words: xml(
+        400, "AuthorizationHeaderMalformed", f"{words}; expecting 'eu-west-9'", x_amz_bucket_region=words
+    ),
+    "upload": lambda request, words: xml(403, "QuotaExceeded", words) if request.method == "PUT" else b"",
+    "removal": lambda request, words: xml(403, "AccessDenied", words) if request.method == "DELETE" else b"",
+}
