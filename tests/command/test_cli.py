@@ -402,7 +402,7 @@ def test_check_of_a_configuration_imports_little(tmp_path: Path):
     report = ("config", "--config", str(EXAMPLE), "-f", f"json={tmp_path / 'report.json'}")
     imported = modules("from preflight.cli.main import main; main(sys.argv[1:])", *report) - modules("")
     packages = {name.partition(".")[0] for name in imported} - {*sys.stdlib_module_names}
-    assert packages == {"checks", "preflight", "certifi", "packaging"}
+    assert packages <= {"checks", "preflight", "certifi", "packaging"}
     assert len(imported) < 210
 
 
