@@ -12,9 +12,9 @@ import psycopg
 
 from tests.harness import configs
 from tests.harness.recording_proxy import LOOPBACK, Address, Listen, Relay, relays
-from tests.servers.mistle import TOKEN, Gateway, control_plane_api, dashboard, data_plane_api
-from tests.servers.otlp import collector
-from tests.servers.tunnel import Signature
+from preflight.demo.servers.mistle import TOKEN, Gateway, control_plane_api, dashboard, data_plane_api
+from preflight.demo.servers.otlp import collector
+from preflight.demo.servers.tunnel import Signature
 from tests.testbed import (
     Engine,
     ObjectStore,

@@ -15,7 +15,7 @@ from tests.harness.descriptor import Descriptor, DriverError, Family, Target, We
 from tests.harness.fault_rows import TERMINAL, Protocol, Verdict, at_url, json_http
 from tests.harness.fault_rows import http as over_http
 from tests.harness.run_check import CheckRun, planned, run_check
-from tests.servers.otlp import collector
+from preflight.demo.servers.otlp import collector
 from tests.testbed import Authority
 from tests.testbed.web import web_server
 

@@ -18,8 +18,8 @@ from tests.harness.descriptor import Descriptor, DriverError, Family, Target, We
 from tests.harness.fault_rows import ELSEWHERE, Protocol, Verdict, at_url
 from tests.harness.fault_rows import http as over_http
 from tests.harness.run_check import CheckRun, planned, run_check
-from tests.servers.mistle import Gateway, control_plane_api, dashboard
-from tests.servers.tunnel import CLAIMS, Signature
+from preflight.demo.servers.mistle import Gateway, control_plane_api, dashboard
+from preflight.demo.servers.tunnel import CLAIMS, Signature
 from tests.testbed import Authority
 from tests.testbed.proxy import proxy
 from tests.testbed.web import web_server

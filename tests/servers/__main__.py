@@ -9,8 +9,8 @@ from starlette.types import ASGIApp
 from tests.servers.archil import archil
 from tests.servers.e2b import e2b
 from tests.servers.google import google
-from tests.servers.mistle import DASHBOARD_ORIGIN, Gateway, control_plane_api, dashboard, data_plane_api
-from tests.servers.otlp import collector
+from preflight.demo.servers.mistle import DASHBOARD_ORIGIN, Gateway, control_plane_api, dashboard, data_plane_api
+from preflight.demo.servers.otlp import collector
 
 
 def applications() -> dict[int, ASGIApp]:

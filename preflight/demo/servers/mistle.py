@@ -15,8 +15,8 @@ from starlette.routing import BaseRoute, Route, WebSocketRoute
 from starlette.types import ASGIApp
 from starlette.websockets import WebSocket
 
-from tests.servers.guard import Guard
-from tests.servers.tunnel import Signature, Tunnel
+from preflight.demo.servers.guard import Guard
+from preflight.demo.servers.tunnel import Signature, Tunnel
 
 TOKEN = "local-internal-token-5a81d0c39e7f2b64"
 RELEASE = "1.4.0"

