@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable
+import ssl
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
@@ -15,7 +16,7 @@ from preflight.demo.configuration import configuration
 from preflight.demo.faults import DIRECT, FAULTS, Fault
 from preflight.demo.processes import Processes
 from preflight.demo.servers import docker, mistle, object_store, otlp, postgres, relay, smtp, valkey, web
-from preflight.demo.servers.ports import free_port, listeners
+from preflight.demo.servers.ports import free_port, listeners, port
 from preflight.demo.servers.tunnel import Signature
 
 Progress = Callable[[str], None]
@@ -23,14 +24,28 @@ Progress = Callable[[str], None]
 
 @dataclass
 class Deployment:
-    """What is up so far. ``options`` are those of the faults."""
+    """What runs so far, with the faults of these ``names``. ``say`` is told what is being started."""
 
-    folder: Path
     processes: Processes
-    faults: tuple[Fault, ...]
+    names: tuple[str, ...]
     say: Progress
     values: dict[str, object] = field(default_factory=dict)
     _authority: trustme.CA = field(default_factory=trustme.CA)
+
+    @property
+    def folder(self) -> Path:
+        """Where everything of the demo is."""
+        return self.processes.folder
+
+    @property
+    def ca_file(self) -> Path:
+        """The certificate of the authority that signed the mail server's."""
+        return self.folder / "ca.pem"
+
+    @property
+    def faults(self) -> tuple[Fault, ...]:
+        """What is broken."""
+        return tuple(FAULTS[name] for name in self.names)
 
     @property
     def options(self) -> dict[str, Any]:
@@ -39,7 +54,7 @@ class Deployment:
 
     async def start(self) -> Path:
         """Start all servers. Returns the configuration's file. Raises DemoError."""
-        self._authority.cert_pem.write_to_path(str(self.folder / "ca.pem"))
+        self._authority.cert_pem.write_to_path(str(self.ca_file))
         cluster = asyncio.create_task(asyncio.to_thread(postgres.initialise, self.processes))
         cache = await asyncio.to_thread(valkey.start, self.processes)
         self.values["kv.data_plane.url"] = cache.url
@@ -66,7 +81,7 @@ class Deployment:
         if self.options.get("pooler"):
             at = listeners()
             await relay.serve(at, database.port)
-            direct = direct.replace(f":{database.port}/", f":{at[0].getsockname()[1]}/")
+            direct = direct.replace(f":{database.port}/", f":{port(at)}/")
         if password := self.options.get("postgres_password"):
             direct = direct.replace(postgres.PASSWORD, password)
         self.values |= dict.fromkeys(DIRECT, direct)
@@ -75,15 +90,15 @@ class Deployment:
     async def _store(self) -> None:
         self.say("the object store")
         ahead = timedelta(seconds=self.options.get("ahead", 0))
-        port = await _serve(object_store.object_store(self.folder / "objects", ahead))
-        self.values["object_store.assets.endpoint"] = f"http://localhost:{port}"
+        number = await _serve(object_store.object_store(self.folder / "objects", ahead))
+        self.values["object_store.assets.endpoint"] = f"http://localhost:{number}"
 
     async def _mail(self) -> None:
         self.say("the mail server")
         at = listeners()
         await smtp.serve(at, _context(self._authority))
-        port = free_port() if self.options.get("smtp_port") else at[0].getsockname()[1]
-        self.values |= {"email.smtp.host": "localhost", "email.smtp.port": port}
+        number = free_port() if self.options.get("smtp_port") else port(at)
+        self.values |= {"email.smtp.host": "localhost", "email.smtp.port": number}
 
     async def _engine(self) -> None:
         socket = self.folder / "docker.sock"
@@ -91,9 +106,9 @@ class Deployment:
         self.values["sandbox.docker.socket_path"] = str(socket)
 
     async def _collector(self) -> None:
-        port = await _serve(otlp.collector())
+        number = await _serve(otlp.collector())
         for signal in ("traces", "logs", "metrics"):
-            self.values[f"telemetry.{signal}.endpoint"] = f"http://localhost:{port}/v1/{signal}"
+            self.values[f"telemetry.{signal}.endpoint"] = f"http://localhost:{number}/v1/{signal}"
 
     async def _services(self) -> None:
         self.say("stand-ins for Mistle's services")
@@ -118,20 +133,13 @@ class Deployment:
         }
 
 
-def deployment(folder: Path, names: Iterable[str], say: Progress) -> Deployment:
-    """A deployment in ``folder``, with these faults."""
-    return Deployment(folder, Processes(folder), tuple(FAULTS[name] for name in names), say)
-
-
 async def _serve(app: Any) -> int:
     at = listeners()
     await web.serve(app, at)
-    return int(at[0].getsockname()[1])
+    return port(at)
 
 
-def _context(authority: trustme.CA) -> Any:
-    import ssl
-
+def _context(authority: trustme.CA) -> ssl.SSLContext:
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     authority.issue_cert("localhost", "127.0.0.1", "::1").configure_cert(context)
     return context

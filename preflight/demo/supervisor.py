@@ -1,59 +1,83 @@
 """The process that holds the demo's servers. When its standard input closes, all of them end and nothing is left.
 
-The command starts it with a pipe: the pipe closes when the command ends, whatever ended it, SIGKILL too.
+The command starts it with a pipe, which closes when the command ends, whatever ended it: SIGKILL too.
 """
 
 from __future__ import annotations
 
 import asyncio
 import json
+import logging
 import os
+import pwd
 import shutil
 import signal
+import stat
 import sys
 import threading
+import warnings
 from contextlib import suppress
 from pathlib import Path
-from tempfile import mkdtemp
+from tempfile import gettempdir, mkdtemp
 from typing import NoReturn
+
+from preflight.demo.processes import DemoError, Processes
+
+_SIGNALS = (signal.SIGTERM, signal.SIGHUP, signal.SIGINT)
 
 
 def main(names: list[str]) -> NoReturn:
-    """Start the demo with these faults, say so on standard output, and wait. One JSON object a line."""
-    for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGINT):
-        signal.signal(number, lambda *_: sys.exit(1))
-    folder = Path(mkdtemp(prefix="mistle-preflight-demo-"))
-    stop = [lambda: shutil.rmtree(folder, ignore_errors=True)]
+    """Start the demo with these faults, report on standard output, a JSON object a line, and wait for the end."""
+    for number in _SIGNALS:
+        signal.signal(number, lambda *_: sys.exit())
+    folder = Path(mkdtemp(prefix="mistle-preflight-demo-", dir=_place()))
+    processes = Processes(folder)
     try:
-        threading.Thread(target=_start, args=(folder, names, stop), daemon=True).start()
+        threading.Thread(target=_start, args=(processes, names), daemon=True).start()
         sys.stdin.buffer.read()
     finally:
-        for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGINT):
+        for number in _SIGNALS:
             signal.signal(number, signal.SIG_IGN)
-        for each in reversed(stop):
-            each()
+        processes.stop()
+        shutil.rmtree(folder, ignore_errors=True)
         os._exit(0)
 
 
-def _start(folder: Path, names: list[str], stop: list) -> None:  # type: ignore[type-arg]
-    from preflight.demo.deployment import deployment
+def _place() -> str:
+    """The folder for temporary files; as root ``/tmp``, where another user, as whom Postgres runs, may not enter it."""
+    place = Path(gettempdir()).resolve()
+    is_open = all(each.stat().st_mode & stat.S_IXOTH for each in (place, *place.parents))
+    return str(place) if os.geteuid() or is_open else "/tmp"
 
-    folder.chmod(0o711)  # the user that Postgres runs as has to enter it
-    made = deployment(folder, names, lambda part: _tell(starting=part))
-    stop.append(made.processes.stop)
-    loop = asyncio.new_event_loop()
+
+def _start(processes: Processes, names: list[str]) -> None:
+    warnings.simplefilter("ignore")
+    logging.disable()  # what the servers log is their answer to the probes
     try:
+        _require_account()
+        from preflight.demo.deployment import Deployment
+
+        processes.folder.chmod(0o711)  # for the user that Postgres runs as
+        made = Deployment(processes, tuple(names), lambda part: _report(starting=part))
+        loop = asyncio.new_event_loop()
         file = loop.run_until_complete(made.start())
-        _tell(config=str(file), ca_file=str(folder / "ca.pem"))
+        _report(config=str(file), ca_file=str(made.ca_file))
         loop.run_forever()
     except Exception as error:
-        _tell(error=str(error) or repr(error))
-        raise
+        _report(error=str(error) if isinstance(error, DemoError | OSError) else repr(error))
 
 
-def _tell(**message: str) -> None:
-    with suppress(OSError):
-        print(json.dumps(message), flush=True)  # noqa: T201
+def _require_account() -> None:
+    try:
+        pwd.getpwuid(os.geteuid())
+    except KeyError:
+        raise DemoError(f"user {os.geteuid()} has no entry in /etc/passwd, and Postgres needs one") from None
+
+
+def _report(**message: str) -> None:
+    with suppress(OSError):  # the command has ended
+        sys.stdout.write(f"{json.dumps(message)}\n")
+        sys.stdout.flush()
 
 
 if __name__ == "__main__":
