@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from checks.core.check import Check, Finding, Layer, Settings, Status
 from preflight.cli import ca_file
+from preflight.cli.invocation import Invocation
 from preflight.cli.options import UsageError
 from preflight.cli.so_far import SoFar, report
 from preflight.config.loader import load
@@ -22,8 +23,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
     from checks.core.roots import Trust
-    from preflight.cli.invocation import Invocation
     from preflight.config.loader import Config
+    from preflight.demo.client import Demo
     from preflight.plan.plan import Plan
     from preflight.reference.catalogue import Explanation
     from preflight.run.runner import Run
@@ -75,6 +76,31 @@ def explain(invocation: Invocation, _: SoFar) -> Explanation:
     return Explanation((catalogue[named],))
 
 
+def demo(invocation: Invocation, so_far: SoFar) -> Report | str:
+    """Check everything in a deployment that is made for this, perhaps with faults, and removed afterwards."""
+    from preflight.demo.client import running
+    from preflight.demo.faults import listed
+    from preflight.demo.processes import DemoError
+
+    if invocation.options.list:
+        return listed()
+    try:
+        with running(invocation.options.faults, invocation.signals, invocation.progress) as deployment:
+            report = run(_at(deployment, invocation), so_far)
+            if invocation.options.keep:
+                so_far.closing_text = deployment.keep()
+            return report
+    except DemoError as error:
+        raise UsageError(str(error)) from error
+
+
+def _at(deployment: Demo, invocation: Invocation) -> Invocation:
+    """A run whose time begins now; the variables of the caller's own deployment are not the demo's."""
+    options = replace(invocation.options, command="run", config=deployment.config, ca_file=deployment.ca_file)
+    environ = {name: value for name, value in invocation.environ.items() if not name.startswith("MISTLE_")}
+    return Invocation(options, invocation.signals, environ, invocation.terminal, invocation.in_child)
+
+
 def completion(invocation: Invocation, _: SoFar) -> str:
     """The completion script for a shell."""
     from preflight.cli import completion
@@ -111,6 +137,7 @@ COMMANDS: Mapping[str, Callable[[Invocation, SoFar], Document]] = {
     "explain": explain,
     "diff": diff,
     "merge": merge,
+    "demo": demo,
     "completion": completion,
 }
 

@@ -5,8 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from preflight import formats
-from preflight.cli.options import UsageError
+from preflight.cli.options import UsageError, formats_of
 from preflight.cli.so_far import report as make_report
 from preflight.formats import renderer
 from preflight.output import ci
@@ -44,7 +43,7 @@ def deliver(invocation: Invocation, so_far: SoFar, document: Document) -> int:
                 write_stderr(line)
             write_all(report, texts, color=color, seconds=seconds)
         else:
-            known = formats.of(invocation.options.command)
+            known = formats_of(invocation.options)
             texts = {target: renderer(target[0], known)(document) for target in invocation.options.format}
             write(texts.items(), color=color, seconds=seconds)
     except OutputError as error:

@@ -49,10 +49,10 @@ def _execute(arguments: list[str], signals: Signals) -> int:
 
 
 def _document(invocation: Invocation, so_far: SoFar) -> Document:
-    """A signal ends every command at once but ``run``, which first cleans up."""
+    """A signal ends every command at once but ``run`` and ``demo``, which first clean up."""
     options = invocation.options
     prepare(options.format)
-    with nullcontext() if options.command == "run" else invocation.signals.interrupting():
+    with nullcontext() if options.command in {"run", "demo"} else invocation.signals.interrupting():
         return COMMANDS[options.command](invocation, so_far)
 
 
@@ -70,7 +70,10 @@ def _print(invocation: Invocation, so_far: SoFar, document: Document) -> int:
     """Return the document's own exit code, also if a signal came after the document was made."""
     try:
         with invocation.signals.while_writing():
-            return deliver(invocation, so_far, document)
+            code = deliver(invocation, so_far, document)
+            for line in so_far.closing_text.splitlines():
+                write_stderr(line)
+            return code
     except Interrupted:  # its reader did not take it in time
         return 128 + (invocation.signals.received or 0)
 

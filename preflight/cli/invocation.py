@@ -13,6 +13,7 @@ from checks.core.text import clean
 from preflight.config.loader import is_standard_input
 from preflight.config.sources.toml_file import STANDARD_INPUT
 from preflight.output.workspace import in_repository
+from preflight.output.writer import write_stderr
 from preflight.run.signals import Signals
 
 if TYPE_CHECKING:
@@ -62,6 +63,11 @@ class Invocation:
     def detail(self) -> int:
         """A plan shows every layer unless -q is given: it has nothing else to show."""
         return self.options.detail or int(self.options.command == "plan")
+
+    def progress(self, text: str) -> None:
+        """Print what a command does before its checks, if its standard error is a terminal."""
+        if self.terminal and self.terminal.isatty():
+            write_stderr(text)
 
     @property
     def seconds(self) -> float:

@@ -40,6 +40,7 @@ COMMANDS: Mapping[str, Command] = {
     "explain": Command("explain what a finding means and how to fix it; --list: list all findings", "ID", 0, 1),
     "diff": Command("compare two reports; exit 1 if the second is worse", "A.json B.json", 2, 2),
     "merge": Command("merge reports from several machines: one verdict for every key", "[NAME=]A.json ...", 1, 1000),
+    "demo": Command("run the checks on a small deployment, made for it and removed; --break: with a fault"),
     "completion": Command("print the completion script for bash, zsh or fish", "SHELL", 1, 1),
 }
 
@@ -65,6 +66,8 @@ class Options:
     color: bool = True
     detail: int = 0
     list: bool = False
+    faults: tuple[str, ...] = ()
+    keep: bool = False
 
 
 def from_values(**values: object) -> Options:
@@ -103,12 +106,24 @@ def raise_on_misuse(options: Options) -> None:
         raise UsageError(f"there is no command {options.command!r}; there are: {', '.join(COMMANDS)}")
     if not expected.minimum <= len(options.arguments) <= expected.maximum:
         raise UsageError(f"the command is: mistle-preflight {options.command} {expected.arguments}".rstrip())
+    known = formats_of(options)
     for name, _ in options.format:
-        if name not in (offered := formats.of(options.command)):
-            raise UsageError(f"--format: {options.command} has no format {name!r}; it has: {', '.join(offered)}")
+        if name not in known:
+            raise UsageError(f"--format: {options.command} has no format {name!r}; it has: {', '.join(known)}")
     files = [file for _, file in options.format]
     if len(set(files)) < len(files):
         raise UsageError("--format: two reports for one place; give one a file, as in --format json=report.json")
+
+    if options.command == "demo" and options.config:
+        raise UsageError("--config: demo makes a configuration of its own")
+    if options.command != "demo" and (options.faults or options.keep):
+        raise UsageError("--break and --keep are flags of the command demo")
+
+
+def formats_of(options: Options) -> Mapping[str, str]:
+    """The formats of what these options print: lists and scripts are text."""
+    lists_faults = options.command == "demo" and options.list
+    return formats.of("completion" if lists_faults else options.command)
 
 
 def _one_of(choices: tuple[str, ...]) -> Callable[[str], str]:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import NoReturn
 
 from preflight.cli.options import COMMANDS, FAIL_LEVELS, STAGES, Options, UsageError, pattern, raise_on_misuse, seconds
+from preflight.demo.faults import FAULTS
 from preflight.formats import FORMATS, Target
 from preflight.services import SERVICES
 from preflight.version import __version__
@@ -32,6 +33,7 @@ examples:
   mistle-preflight config --config mistle.toml -q          is the file right?
   mistle-preflight explain network.refused                 what does this finding mean?
   mistle-preflight explain --list postgres                 which findings are there for Postgres?
+  mistle-preflight demo --break pooler                     what does a fault look like?
   mistle-preflight diff yesterday.json today.json          what got worse since yesterday?
   mistle-preflight merge api.json node-a=gateway.json      one verdict from several machines
   eval "$(mistle-preflight completion bash)"               tab completion in this shell
@@ -101,6 +103,7 @@ def parser() -> argparse.ArgumentParser:
     _add_selection(made.add_argument_group("what is checked"))
     _add_limits(made.add_argument_group("how"))
     _add_output(made.add_argument_group("what is reported"))
+    _add_demo(made.add_argument_group("with demo"))
     return made
 
 
@@ -154,11 +157,23 @@ def _add_output(flags: argparse._ArgumentGroup) -> None:
     flags.add_argument("--no-color", dest="color", action="store_false", help="print no colors, as with NO_COLOR=1")
     flags.add_argument("-q", dest="detail", action="store_const", const=-1, help="print failures and the verdict only")
     flags.add_argument("-v", dest="detail", action="store_const", const=1, help="print every layer with its time")
-    flags.add_argument("--list", action="store_true", help="with explain: list all findings")
+    flags.add_argument("--list", action="store_true", help="with explain: list all findings; with demo: all faults")
     flags.add_argument(
         "--version", action="version", version=f"mistle-preflight {__version__}", help="print the version"
     )
     flags.add_argument("-h", "--help", action="help", help="print this help")
+
+
+def _add_demo(flags: argparse._ArgumentGroup) -> None:
+    about = "break something first; repeatable; --list lists the faults"
+    flags.add_argument("--break", dest="faults", action="append", metavar="NAME", type=_fault, help=about)
+    flags.add_argument("--keep", action="store_true", help="leave the deployment running, and print how to use it")
+
+
+def _fault(text: str) -> str:
+    if text not in FAULTS:
+        raise argparse.ArgumentTypeError(f"{text!r} is no fault of the demo; there are: {', '.join(FAULTS)}")
+    return text
 
 
 def _add_format(flags: argparse._ActionsContainer) -> None:

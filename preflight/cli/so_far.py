@@ -33,7 +33,8 @@ _NOTHING = Config(values=Values(), origins={}, findings=(), broken=frozenset(), 
 class SoFar:
     """Each step of a command adds its result here: after a signal or a bug, this is what can be reported.
 
-    ``findings`` concern the run and no check; ``unproven`` keys are those that some check would have proven.
+    ``findings`` concern the run and no check; ``unproven`` keys are those that some check would have proven;
+    ``closing_text`` is for standard error, after the report.
     """
 
     config: Config = _NOTHING
@@ -42,6 +43,7 @@ class SoFar:
     unproven: frozenset[str] = frozenset()
     findings: list[Finding] = field(default_factory=list)
     tracebacks: list[str] = field(default_factory=list)
+    closing_text: str = ""
 
     def note(self, diagnosis: Diagnosis) -> None:
         """Add a finding of the run."""

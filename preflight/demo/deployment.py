@@ -117,7 +117,7 @@ class Deployment:
         origins = self.options.get("trusted_origins", [dashboard])
         api = f"http://localhost:{await _serve(mistle.control_plane_api(mistle.Service(token), origins))}"
         data = f"http://localhost:{await _serve(mistle.data_plane_api(mistle.Service(token, release)))}"
-        connect = Signature(**{"secret": secret for secret in [self.options.get("connect_secret")] if secret})
+        connect = Signature(self.options.get("connect_secret", Signature.secret))
         gateway = mistle.Gateway(mistle.Service(token), connect, valkey=str(self.values["kv.data_plane.url"]))
         tunnel = f"localhost:{await _serve(gateway.application())}"
         self.values |= {

@@ -22,6 +22,12 @@ class Fault:
     options: Mapping[str, object] = field(default_factory=dict)
 
 
+def listed() -> str:
+    """One line for each fault: its name, what is broken, and the finding that names it."""
+    width = max(map(len, FAULTS))
+    return "".join(f"{name:{width}}  {fault.about}: {fault.finding}\n" for name, fault in FAULTS.items())
+
+
 FAULTS: Mapping[str, Fault] = {
     "pooler": Fault(
         "direct_url leads to a pooler (a relay that behaves like one; it does not pool)",

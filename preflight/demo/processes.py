@@ -7,10 +7,11 @@ import pwd
 import shutil
 import signal
 import subprocess
+import threading
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 _GRACE = 2.0  # seconds that a program has to end by itself
 
@@ -25,6 +26,8 @@ class Processes:
 
     folder: Path
     _running: list[subprocess.Popen[bytes]] = field(default_factory=list)
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+    _is_over: bool = False
 
     @property
     def account(self) -> dict[str, Any]:
@@ -50,35 +53,51 @@ class Processes:
             return copy / program.parent.name / program.name
         return program
 
-    def run(self, *command: object, **options: Any) -> None:
+    def run(self, *command: object) -> None:
         """Run a program to its end. Raises DemoError with its last line when it fails, PermissionError."""
-        done = subprocess.run([*map(str, command)], capture_output=True, check=False, **self._options(options))
-        if done.returncode:
-            last = (done.stderr or done.stdout).decode(errors="replace").strip().rpartition("\n")[2]
+        process = self._start(*command, output=subprocess.PIPE)
+        output, _ = process.communicate()
+        with self._lock:
+            self._running.remove(process)
+        if process.returncode:
+            last = output.decode(errors="replace").strip().rpartition("\n")[2]
             raise DemoError(f"{Path(str(command[0])).name} failed: {last}")
 
-    def start(self, *command: object, log: str, **options: Any) -> subprocess.Popen[bytes]:
+    def start(self, *command: object, log: str) -> subprocess.Popen[bytes]:
         """Start a program that runs until ``stop``; its output goes to the file ``log`` of the folder."""
         with (self.folder / log).open("wb") as output:
-            process = subprocess.Popen(
-                [*map(str, command)], stdout=output, stderr=output, start_new_session=True, **self._options(options)
-            )
-        self._running.append(process)
-        return process
+            return self._start(*command, output=output)
 
     def stop(self) -> None:
-        """End every program: Postgres removes its shared memory only when it is asked to end."""
-        for process in self._running:
-            _signal(process, signal.SIGQUIT if process.args[0].endswith("postgres") else signal.SIGTERM)  # type: ignore[index,union-attr]
-        for process in self._running:
+        """End every program. Postgres removes its shared memory at SIGQUIT, and ends at once; Valkey just ends."""
+        with self._lock:
+            self._is_over, running = True, [*self._running]
+        for process in running:
+            _signal(process, signal.SIGQUIT)
+        for process in running:
             with suppress(subprocess.TimeoutExpired):
                 process.wait(_GRACE)
             _signal(process, signal.SIGKILL)
             process.wait()
 
-    def _options(self, options: dict[str, Any]) -> dict[str, Any]:
+    def _start(self, *command: object, output: IO[bytes] | int) -> subprocess.Popen[bytes]:
+        """Nothing starts once ``stop`` has begun: it would stay."""
         environ = {"PATH": os.environ.get("PATH", os.defpath), "LC_ALL": "C", "TZ": "UTC"}
-        return {"stdin": subprocess.DEVNULL, "cwd": "/", "env": environ, **self.account, **options}
+        with self._lock:
+            if self._is_over:
+                raise DemoError("the demo is ending")
+            process = subprocess.Popen(
+                [*map(str, command)],
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=output if output != subprocess.PIPE else subprocess.STDOUT,
+                cwd=self.folder,
+                env=environ,
+                start_new_session=True,
+                **self.account,
+            )
+            self._running.append(process)
+        return process
 
 
 def _signal(process: subprocess.Popen[bytes], number: int) -> None:

@@ -15,6 +15,7 @@ import signal
 import stat
 import sys
 import threading
+import time
 import warnings
 from contextlib import suppress
 from pathlib import Path
@@ -23,6 +24,8 @@ from typing import NoReturn
 
 from preflight.demo.processes import DemoError, Processes
 
+KEEP = b"keep"  # the command's order to stay up after its end
+_TRIES = 200
 _SIGNALS = (signal.SIGTERM, signal.SIGHUP, signal.SIGINT)
 
 
@@ -34,20 +37,30 @@ def main(names: list[str]) -> NoReturn:
     processes = Processes(folder)
     try:
         threading.Thread(target=_start, args=(processes, names), daemon=True).start()
-        sys.stdin.buffer.read()
+        if sys.stdin.buffer.read() == KEEP:
+            threading.Event().wait()  # for a signal
     finally:
         for number in _SIGNALS:
             signal.signal(number, signal.SIG_IGN)
         processes.stop()
-        shutil.rmtree(folder, ignore_errors=True)
+        _remove(folder)
         os._exit(0)
+
+
+def _remove(folder: Path) -> None:
+    """Again while there is something left: the servers of this process may still write."""
+    for _ in range(_TRIES):
+        shutil.rmtree(folder, ignore_errors=True)
+        if not folder.exists():
+            return
+        time.sleep(0.05)
 
 
 def _place() -> str:
     """The folder for temporary files; as root ``/tmp``, where another user, as whom Postgres runs, may not enter it."""
     place = Path(gettempdir()).resolve()
     is_open = all(each.stat().st_mode & stat.S_IXOTH for each in (place, *place.parents))
-    return str(place) if os.geteuid() or is_open else "/tmp"
+    return str(place) if os.geteuid() or is_open else "/tmp"  # noqa: S108 - mkdtemp makes a folder with a random name in it
 
 
 def _start(processes: Processes, names: list[str]) -> None:

@@ -5,7 +5,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -16,7 +16,8 @@ from tests.harness.command import CLEAN
 PROGRAM = """
 import sys, time
 from preflight.demo.client import running
-with running([], lambda part: print(part, flush=True)) as demo:
+from preflight.run.signals import Signals
+with running([], Signals(), lambda line: print(line, flush=True)) as demo:
     print("up", flush=True)
     time.sleep(600)
 """
@@ -25,7 +26,7 @@ MOMENTS = ("", "the object store", "Postgres", "up")
 # It may read what only root may, such as this environment's Python.
 AS_NOBODY = ("setpriv", "--reuid=nobody", "--regid=nogroup", "--clear-groups",
              "--inh-caps=+dac_read_search", "--ambient-caps=+dac_read_search")  # fmt: skip
-LIMIT = 60.0
+LIMIT = 30.0
 
 
 @pytest.fixture
@@ -62,11 +63,11 @@ def left(folder: Path) -> list[str]:
     return found
 
 
-def wait_for(condition: Callable[[], bool]) -> None:
+def wait_until_nothing_is_left(folder: Path) -> None:
     ends = time.monotonic() + LIMIT
-    while not condition():
-        assert time.monotonic() < ends
+    while (found := left(folder)) and time.monotonic() < ends:
         time.sleep(0.02)
+    assert not found
 
 
 @profiles.covering
@@ -86,7 +87,7 @@ def test_nothing_is_left(moment: str, number: str, account: str, folder: Path) -
             assert process.poll() is None
         assert not moment or left(folder)
         process.send_signal(signal.Signals[number])
-    wait_for(lambda: not left(folder))
+    wait_until_nothing_is_left(folder)
 
 
 def test_user_without_an_account(folder: Path) -> None:

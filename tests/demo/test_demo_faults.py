@@ -10,6 +10,7 @@ from preflight.demo.client import running
 from preflight.demo.configuration import configuration, example
 from preflight.demo.faults import FAULTS
 from preflight.report.model import Report
+from preflight.run.signals import Signals
 from tests.harness import profiles
 
 TOGETHER = (
@@ -21,7 +22,7 @@ TOGETHER = (
 
 
 def reported(*names: str) -> Report:
-    with running(names, lambda _part: None) as demo:
+    with running(names, Signals(), lambda _line: None) as demo:
         return check(demo.config, environ={}, ca_file=demo.ca_file)
 
 

@@ -10,11 +10,11 @@ from pathlib import Path
 
 import psycopg
 
-from tests.harness import configs
-from tests.harness.recording_proxy import LOOPBACK, Address, Listen, Relay, relays
 from preflight.demo.servers.mistle import TOKEN, Gateway, control_plane_api, dashboard, data_plane_api
 from preflight.demo.servers.otlp import collector
 from preflight.demo.servers.tunnel import Signature
+from tests.harness import configs
+from tests.harness.recording_proxy import LOOPBACK, Address, Listen, Relay, relays
 from tests.testbed import (
     Engine,
     ObjectStore,

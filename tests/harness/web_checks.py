@@ -1,11 +1,11 @@
 """Checks of Web applications, each at one that it passes at."""
 
 from checks.net.http import Endpoint
+from preflight.demo.servers.mistle import DASHBOARD_ORIGIN
 from tests.harness.descriptor import WebCheck
 from tests.harness.descriptors import WEB_CHECKS, WEB_SETTINGS
 from tests.harness.provider_override import run_check_at
 from tests.harness.run_check import CheckRun, run_check
-from preflight.demo.servers.mistle import DASHBOARD_ORIGIN
 
 __all__ = ["WEB_CHECKS", "WEB_SETTINGS", "run_web_check"]
 

@@ -13,6 +13,15 @@ from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from checks.core.check import Finding, Layer, Status
+from preflight.demo.servers.mistle import (
+    DASHBOARD_ORIGIN,
+    TOKEN,
+    Gateway,
+    Service,
+    control_plane_api,
+    dashboard,
+    data_plane_api,
+)
 from preflight.plan.resources.http_service import RESOURCES
 from preflight.report.attribution import keys_of
 from preflight.report.model import Result
@@ -22,7 +31,6 @@ from tests.harness.descriptor import Descriptor, Family, Target, WebCheck
 from tests.harness.fault_rows import ELSEWHERE, Protocol, Verdict, at_url, json_http
 from tests.harness.fault_rows import http as over_http
 from tests.harness.run_check import CheckRun, planned, run_check
-from preflight.demo.servers.mistle import DASHBOARD_ORIGIN, TOKEN, Gateway, Service, control_plane_api, dashboard, data_plane_api
 from tests.testbed import Authority, valkey_server
 from tests.testbed.proxy import proxy
 from tests.testbed.web import web_server

@@ -9,13 +9,13 @@ from h2.config import H2Configuration
 from h2.connection import H2Connection
 
 from checks.core.check import Layer, Status
+from preflight.demo.servers.otlp import collector
 from tests.harness import faults, floods, hostile_replies, text_servers_http
 from tests.harness.answers import Replies, http, reply
 from tests.harness.descriptor import Descriptor, DriverError, Family, Target, WebCheck
 from tests.harness.fault_rows import TERMINAL, Protocol, Verdict, at_url, json_http
 from tests.harness.fault_rows import http as over_http
 from tests.harness.run_check import CheckRun, planned, run_check
-from preflight.demo.servers.otlp import collector
 from tests.testbed import Authority
 from tests.testbed.web import web_server
 

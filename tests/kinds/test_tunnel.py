@@ -12,14 +12,14 @@ from starlette.types import ASGIApp
 from starlette.websockets import WebSocket
 
 from checks.core.check import Layer, Status
+from preflight.demo.servers.mistle import Gateway, control_plane_api, dashboard
+from preflight.demo.servers.tunnel import CLAIMS, Signature
 from preflight.plan.resources.tunnel import RESOURCES
 from tests.harness import answers, faults, floods, hostile_replies, profiles, text_servers_http
 from tests.harness.descriptor import Descriptor, DriverError, Family, Target, WebCheck, each_scene
 from tests.harness.fault_rows import ELSEWHERE, Protocol, Verdict, at_url
 from tests.harness.fault_rows import http as over_http
 from tests.harness.run_check import CheckRun, planned, run_check
-from preflight.demo.servers.mistle import Gateway, control_plane_api, dashboard
-from preflight.demo.servers.tunnel import CLAIMS, Signature
 from tests.testbed import Authority
 from tests.testbed.proxy import proxy
 from tests.testbed.web import web_server

@@ -9,15 +9,23 @@ import jwt
 import pytest
 import requests
 
+from preflight.demo.servers.mistle import (
+    DASHBOARD_ORIGIN,
+    TOKEN,
+    Gateway,
+    Service,
+    control_plane_api,
+    dashboard,
+    data_plane_api,
+)
+from preflight.demo.servers.otlp import collector
+from preflight.demo.servers.tunnel import Signature
 from tests.harness import profiles
 from tests.servers.archil import KEY as ARCHIL_KEY
 from tests.servers.archil import archil
 from tests.servers.e2b import KEY as E2B_KEY
 from tests.servers.e2b import e2b
 from tests.servers.google import CLIENT_ID, CLIENT_SECRET, google
-from preflight.demo.servers.mistle import DASHBOARD_ORIGIN, TOKEN, Gateway, Service, control_plane_api, dashboard, data_plane_api
-from preflight.demo.servers.otlp import collector
-from preflight.demo.servers.tunnel import Signature
 from tests.testbed import Authority, name_server, proxy, valkey_server, web_server
 from tests.testbed.names import can_change_names
 

@@ -6,11 +6,11 @@ import os
 import uvicorn
 from starlette.types import ASGIApp
 
+from preflight.demo.servers.mistle import DASHBOARD_ORIGIN, Gateway, control_plane_api, dashboard, data_plane_api
+from preflight.demo.servers.otlp import collector
 from tests.servers.archil import archil
 from tests.servers.e2b import e2b
 from tests.servers.google import google
-from preflight.demo.servers.mistle import DASHBOARD_ORIGIN, Gateway, control_plane_api, dashboard, data_plane_api
-from preflight.demo.servers.otlp import collector
 
 
 def applications() -> dict[int, ASGIApp]:

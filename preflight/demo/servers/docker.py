@@ -13,6 +13,8 @@ from starlette.types import ASGIApp
 
 NETWORK, IMAGE = "mistle-sandboxes", "ghcr.io/mistlehq/sandbox-base:latest"
 _MACHINE = {"x86_64": "amd64", "aarch64": "arm64"}.get(platform.machine(), platform.machine())
+_PLATFORM = {"os": "linux", "architecture": _MACHINE, "Os": "linux", "Architecture": _MACHINE}
+_PLATFORM = {"os": "linux", "architecture": _MACHINE, "Os": "linux", "Architecture": _MACHINE}
 _VERSION = {"Version": "demo", "ApiVersion": "1.47", "Os": "linux", "Arch": _MACHINE}
 
 
@@ -40,10 +42,8 @@ def engine(networks: Collection[str] = (NETWORK,)) -> ASGIApp:
         "GET /info": lambda _: JSONResponse({"Name": "demo", "DockerRootDir": "/nowhere", "CgroupVersion": "2"}),
         "GET /networks": lambda _: JSONResponse([{"Name": each} for each in networks]),
         "GET /networks/{name}": network,
-        "GET /images/{name:path}/json": lambda _: JSONResponse({"Id": "sha256:0", "Os": "linux", "Architecture": _MACHINE}),
-        "GET /distribution/{name:path}/json": lambda _: JSONResponse(
-            {"Platforms": [{"os": "linux", "architecture": _MACHINE}]}
-        ),
+        "GET /images/{name:path}/json": lambda _: JSONResponse({"Id": "sha256:0"} | _PLATFORM),
+        "GET /distribution/{name:path}/json": lambda _: JSONResponse({"Platforms": [_PLATFORM]}),
         "POST /volumes/create": create,
         "DELETE /volumes/{name}": remove,
     }

@@ -10,6 +10,8 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 @dataclass(frozen=True)
 class Guard:
+    """An application behind a function that may refuse a request: None lets it pass."""
+
     app: ASGIApp
     refusal: Callable[[Request], Response | None]
 

@@ -52,11 +52,13 @@ class Service:
 
 
 def control_plane_api(service: Service = Service(), trusted_origins: Sequence[str] = (DASHBOARD_ORIGIN,)) -> ASGIApp:
+    """The control plane's API: public, with CORS for these origins."""
     cors = Middleware(CORSMiddleware, allow_origins=trusted_origins, allow_credentials=True, allow_methods=["*"])
     return service.application(title="Mistle Control Plane API", middleware=[cors])
 
 
 def data_plane_api(service: Service = Service()) -> ASGIApp:
+    """The data plane's API, which is internal."""
     listing = Route("/internal/sandbox/instances", lambda _: _error(400, "VALIDATION_ERROR"))
     return service.application(listing, title="Mistle Data Plane Internal API")
 
@@ -110,7 +112,7 @@ async def _no_tunnel(socket: WebSocket) -> None:
     await socket.send_denial_response(_error(404, "NOT_FOUND"))
 
 
-def _not_found(_request: Request, _error_: Exception) -> Response:
+def _not_found(_request: Request, _: Exception) -> Response:
     return _error(404, "NOT_FOUND")
 
 

@@ -6,10 +6,10 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from nanio.app import build_app
-from nanio.auth import sigv4
-from nanio.auth.credentials import StaticCredentialResolver
-from nanio.config import Settings
+from nanio.app import build_app  # type: ignore[import-untyped]
+from nanio.auth import sigv4  # type: ignore[import-untyped]
+from nanio.auth.credentials import StaticCredentialResolver  # type: ignore[import-untyped]
+from nanio.config import Settings  # type: ignore[import-untyped]
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp
@@ -22,7 +22,8 @@ def object_store(folder: Path, ahead: timedelta = timedelta()) -> ASGIApp:
     (folder / BUCKET).mkdir(parents=True)
     if ahead:
         _set_clock(ahead)
-    return build_app(Settings(data_dir=folder, credentials=StaticCredentialResolver({ACCESS_KEY: SECRET})))
+    app: ASGIApp = build_app(Settings(data_dir=folder, credentials=StaticCredentialResolver({ACCESS_KEY: SECRET})))
+    return app
 
 
 def _set_clock(ahead: timedelta) -> None:
@@ -30,6 +31,6 @@ def _set_clock(ahead: timedelta) -> None:
     check = sigv4.check_clock_skew
 
     def late(amz_date: datetime, **options: object) -> None:
-        check(amz_date, **options | {"now": datetime.now(UTC) + ahead})  # type: ignore[arg-type]
+        check(amz_date, **options | {"now": datetime.now(UTC) + ahead})
 
     sigv4.check_clock_skew = late

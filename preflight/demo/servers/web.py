@@ -24,8 +24,8 @@ class _Server(uvicorn.Server):
 
 async def serve(app: ASGIApp, listeners: Sequence[socket.socket] = (), path: Path | None = None) -> None:
     """Return when ``app`` answers, on these sockets or on a Unix socket at ``path``."""
-    server = _Server(uvicorn.Config(app, log_level="critical", ws="websockets-sansio", uds=path and str(path)))
+    server = _Server(uvicorn.Config(app, log_level="critical", ws="websockets-sansio", uds=str(path) if path else None))
     task = asyncio.create_task(server.serve(sockets=list(listeners) or None))
     _TASKS.add(task)
-    while not server.started and not task.done():
+    while not server.started and not task.done():  # noqa: ASYNC110 - uvicorn has no event for it
         await asyncio.sleep(0.005)
