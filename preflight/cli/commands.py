@@ -16,6 +16,7 @@ from preflight.cli.invocation import Invocation
 from preflight.cli.options import UsageError
 from preflight.cli.so_far import SoFar, report
 from preflight.config.loader import load
+from preflight.config.suggestions import did_you_mean
 from preflight.report.attribution import keys_of
 from preflight.report.model import Report, Result
 
@@ -217,14 +218,11 @@ def _read(invocation: Invocation, file: Path, name: str = "") -> SavedReport:
 
 
 def _require_known(ids: Iterable[str]) -> None:
-    from difflib import get_close_matches
-
     for id_ in ids:
-        from preflight.reference.catalogue import entries  # 40 ms, and most runs ignore nothing
+        from preflight.reference.catalogue import entries
 
-        if id_ not in (catalogue := entries()):
-            close = get_close_matches(id_, catalogue, 1)
-            raise UsageError(f"there is no finding {id_!r}" + (f"; did you mean {close[0]}?" if close else ""))
+        if id_ not in (known := entries()):
+            raise UsageError(f"there is no finding {id_!r}{did_you_mean(id_, known)}")
 
 
 _WOULD = {

@@ -10,11 +10,14 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from preflight import formats
+from preflight.config.suggestions import did_you_mean
 from preflight.formats import Target
 from preflight.services import SERVICES
 
 _DAY = 86_400.0  # seconds: with far more, the system's clocks would overflow
 _LONGEST = 200  # characters of a pattern: to compile a very long one would take too long
+
+_ALL = "there are"
 
 STAGES = ("before-deploy", "live")
 FAIL_LEVELS = ("fail", "warn")
@@ -103,7 +106,7 @@ def raise_on_misuse(options: Options) -> None:
     """Raises UsageError for options that are right by themselves and wrong together."""
     expected = COMMANDS.get(options.command)
     if expected is None:
-        raise UsageError(f"there is no command {options.command!r}; there are: {', '.join(COMMANDS)}")
+        raise UsageError(f"there is no command {options.command!r}{did_you_mean(options.command, COMMANDS, _ALL)}")
     if not expected.minimum <= len(options.arguments) <= expected.maximum:
         raise UsageError(f"the command is: mistle-preflight {options.command} {expected.arguments}".rstrip())
     known = formats_of(options)

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import NoReturn
 
 from preflight.cli.options import COMMANDS, FAIL_LEVELS, STAGES, Options, UsageError, pattern, raise_on_misuse, seconds
+from preflight.config.suggestions import did_you_mean
 from preflight.demo.faults import FAULTS
 from preflight.formats import FORMATS, Target
 from preflight.services import SERVICES
@@ -69,7 +70,9 @@ def targets(arguments: list[str]) -> tuple[Target, ...]:
 
 class _Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
-        raise UsageError(message)
+        _, is_unknown, flags = message.partition("unrecognized arguments: ")
+        flag = flags.split("=")[0].split(" ")[0]
+        raise UsageError(message + (did_you_mean(flag, self._option_string_actions) if is_unknown else ""))
 
     def exit(self, status: int = 0, message: str | None = None) -> NoReturn:  # noqa: ARG002 - argparse's signature
         raise HelpPrinted
@@ -172,7 +175,7 @@ def _add_demo(flags: argparse._ArgumentGroup) -> None:
 
 def _fault(text: str) -> str:
     if text not in FAULTS:
-        raise argparse.ArgumentTypeError(f"{text!r} is no fault of the demo; there are: {', '.join(FAULTS)}")
+        raise argparse.ArgumentTypeError(f"{text!r} is no fault of the demo{did_you_mean(text, FAULTS, 'there are')}")
     return text
 
 
@@ -190,7 +193,7 @@ def _add_format(flags: argparse._ActionsContainer) -> None:
 def _format(text: str) -> Target:
     name, equals, file = text.partition("=")
     if name not in FORMATS:
-        raise argparse.ArgumentTypeError(f"{name!r} is not a format; there are: {', '.join(FORMATS)}")
+        raise argparse.ArgumentTypeError(f"{name!r} is not a format{did_you_mean(name, FORMATS, 'there are')}")
     if equals and not file:
         raise argparse.ArgumentTypeError(f"{text!r} names no file")
     return name, None if file in {"", "-"} else Path(file)

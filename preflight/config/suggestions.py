@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from checks.core.text import foreign
 from preflight.config.schema.keys import KEYS, VERSION
 from preflight.config.tree import Path, dotted
@@ -63,6 +65,14 @@ def override(variable: str) -> str | None:
         return None
     question = f", did you mean {similar}?" if similar else ""
     return f"Mistle ignores {foreign(variable, 120)}{f': a name {stale}' if stale else ''}{question}"
+
+
+def did_you_mean(name: str, names: Iterable[str], all_of: str = "") -> str:
+    """``; did you mean NAME?`` for a similar name, else ``; ALL_OF: NAME, NAME``, or nothing if ``all_of`` is empty."""
+    known = tuple(names)
+    if similar := _closest(name, known, 0.6):
+        return f"; did you mean {similar}?"
+    return f"; {all_of}: {', '.join(known)}" if all_of else ""
 
 
 def _paths() -> tuple[str, ...]:

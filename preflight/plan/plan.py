@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 import checks
 from checks.core.check import Finding, Layer, Status
+from preflight.config.suggestions import did_you_mean
 from preflight.plan.resource import Deployment, Resource
 from preflight.plan.resources import RESOURCES
 from preflight.report import bugs
@@ -120,8 +121,13 @@ def _raise_on_unknown(patterns: tuple[str, ...]) -> None:
     """A pattern that matches no check of any configuration is a typing error."""
     for pattern in patterns:
         if not any(_matches(resource, pattern) for resource in RESOURCES):
-            names = ", ".join(resource.name for resource in RESOURCES)
-            raise SelectionError(f"{pattern!r} matches no check, kind or key; the checks are {names}")
+            names = [name for resource in RESOURCES for name in (resource.name, resource.kind)]
+            similar = did_you_mean(pattern, dict.fromkeys(names)) or did_you_mean(pattern, _checks(), "the checks are")
+            raise SelectionError(f"{pattern!r} matches no check, kind or key{similar}")
+
+
+def _checks() -> Iterable[str]:
+    return (resource.name for resource in RESOURCES)
 
 
 def _matches(resource: Resource, pattern: str) -> bool:

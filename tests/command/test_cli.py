@@ -478,3 +478,22 @@ def test_file_that_never_comes_is_not_waited_for(what: str, limit: str, tmp_path
         2,
         f"mistle-preflight: {name} could not be read to its end in time\n",
     )
+
+
+@pytest.mark.parametrize(
+    ("arguments", "meant"),
+    [
+        (("pln",), "plan"),
+        (("--onyl", "smtp"), "--only"),
+        (("-f", "jsn"), "json"),
+        (("--only", "smpt"), "smtp"),
+        (("--skip", "kv.data_plan"), "kv.data_plane"),
+        (("--ignore", "network.refuse"), "network.refused"),
+        (("explain", "smtp.plaintxt"), "smtp.plaintext"),
+    ],
+    ids=["command", "flag", "format", "kind", "check", "finding", "explained finding"],
+)
+def test_unknown_name_is_answered_with_a_similar_one(arguments: tuple[str, ...], meant: str):
+    code, _, stderr = ended(*arguments, "--config", str(EXAMPLE))
+    assert (code, stderr.count("\n")) == (2, 1)
+    assert stderr.endswith(f"; did you mean {meant}?\n")

@@ -21,7 +21,7 @@ from tests.harness import configs, faults, profiles
 from tests.testbed import PgBouncer, Postgres, Valkey, valkey_server
 from tests.testbed.postgres import PASSWORD
 
-MIGRATIONS = Path(__file__).parents[1] / "images/postgres/migrations.sql"
+MIGRATIONS = Path(__file__).parents[2] / "preflight/demo/migrations.sql"
 PLANES = ("control_plane", "data_plane")
 DATABASES = ("--only", "postgres", "--only", "valkey")
 PATH = {"PATH": os.environ["PATH"]}

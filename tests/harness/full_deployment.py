@@ -34,7 +34,7 @@ from tests.testbed.smtp import ADDRESS, PASSWORD, USER
 from tests.testbed.web import web_server
 
 ROOT = Path(__file__).parents[2]
-MIGRATIONS = Path(__file__).parents[1] / "images/postgres/migrations.sql"
+MIGRATIONS = Path(__file__).parents[2] / "preflight/demo/migrations.sql"
 MASTER_KEY = "local-master-key-1-e0b4a97d36c1582f"
 """The key that encrypts the credential of the migrations."""
 VALKEY_PASSWORD = "s3cret-of-valkey"

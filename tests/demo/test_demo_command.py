@@ -1,0 +1,86 @@
+"""`mistle-preflight demo` as an operator uses it."""
+
+import json
+import os
+import select
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from preflight.demo.client import PACKAGES
+from preflight.demo.faults import FAULTS
+from tests.harness.command import CLEAN, run
+from tests.harness.networks import can_have_own_network
+
+ALONE = ("unshare", "--net", "sh", "-c", 'ip link set lo up && exec "$@"', "sh")
+"""Runs a command in a network that has nothing but loopback."""
+
+
+def test_document_is_alone_on_standard_output(tmp_path: Path) -> None:
+    """The variables of the operator's own deployment are not the demo's."""
+    mine = {"MISTLE_CONFIG_PATH": "/nowhere", "MISTLE_EMAIL_SMTP_PORT": "1"}
+    ended = run("demo", "-f", "json", "-f", f"html={tmp_path / 'page.html'}", "--break", "smtp-secure", env=mine)
+    assert (ended.code, ended.stderr) == (1, b"")
+    problems = {each["id"] for check in ended.document["checks"] for each in check["findings"] if each["hint"]}
+    assert problems == {"smtp.plaintext"}
+    (verdict,) = (each for each in ended.document["keys"] if each["key"] == "email.smtp.secure")
+    assert verdict["origin"] == "mistle.toml:129"
+    assert "What to fix" in (tmp_path / "page.html").read_text()
+
+
+def test_list_names_each_fault_and_its_finding() -> None:
+    ended = run("demo", "--list")
+    assert (ended.code, ended.stderr) == (0, b"")
+    assert [line.split()[0] for line in ended.stdout.decode().splitlines()] == [*FAULTS]
+    assert all(fault.finding.encode() in ended.stdout for fault in FAULTS.values())
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("demo", "--break", "valkey-acls"), "'valkey-acls' is no fault of the demo; did you mean valkey-acl?"),
+        (("demo", "--config", "mistle.toml"), "--config: demo makes a configuration of its own"),
+        (("--break", "bucket"), "--break and --keep are flags of the command demo"),
+        (("demo", "--list", "-f", "json"), "--format: demo has no format 'json'; it has: text"),
+    ],
+    ids=["unknown fault", "own configuration", "other command", "list in json"],
+)
+def test_misuse(arguments: tuple[str, ...], message: str) -> None:
+    ended = run(*arguments)
+    assert ended.code == 2
+    assert message in ended.stderr.decode()
+
+
+def test_without_its_packages_one_line_names_what_to_install() -> None:
+    code = f"import sys; sys.modules.update(dict.fromkeys({PACKAGES!r}))"
+    ended = run("demo", code=code)
+    assert ended.code == 2
+    (line,) = ended.stderr.decode().splitlines()
+    assert line.endswith("pip install 'mistle-preflight[demo]'")
+
+
+def test_kept_demo_can_be_checked_again_and_ended() -> None:
+    ended = run("demo", "-q", "--keep", "--break", "valkey-evicts")
+    assert ended.code == 0
+    lines = ended.stderr.decode().splitlines()
+    _, *again = lines[1].split()
+    config, process = Path(again[1]), int(lines[3].split()[1])
+    try:
+        assert run(*again, "-q").code == 0
+    finally:
+        descriptor = os.pidfd_open(process)
+        os.kill(process, signal.SIGTERM)
+        assert select.select([descriptor], [], [], 30)[0]
+        os.close(descriptor)
+    assert not config.parent.exists()
+
+
+@pytest.mark.skipif(not can_have_own_network(), reason="needs root, for a network of its own")
+def test_loopback_is_enough() -> None:
+    command = [*ALONE, sys.executable, "-m", "preflight.cli.main", "demo", "-f", "json"]
+    done = subprocess.run(command, env=CLEAN, capture_output=True, check=False, timeout=120)
+    assert (done.returncode, done.stderr) == (0, b"")
+    assert json.loads(done.stdout)["ready"]
