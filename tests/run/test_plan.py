@@ -181,7 +181,7 @@ def test_unselected_keys_are_in_the_plan(config: Config) -> None:
 
 @pytest.mark.parametrize("word", ["only", "skip"])
 def test_a_pattern_that_matches_nothing(config: Config, word: str) -> None:
-    with pytest.raises(SelectionError, match=r"'kv\.data' matches no check, kind or key; did you mean kv\.data_plane\?"):
+    with pytest.raises(SelectionError, match=r"matches no check, kind or key; did you mean kv\.data_plane\?"):
         plan(config, **{word: ["kv.data"]})  # type: ignore[arg-type]
 
 
