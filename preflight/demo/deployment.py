@@ -14,9 +14,9 @@ import trustme
 
 from preflight.demo.configuration import configuration
 from preflight.demo.faults import DIRECT, FAULTS, Fault
+from preflight.demo.ports import free_port, listeners, port
 from preflight.demo.processes import Processes
 from preflight.demo.servers import docker, mistle, object_store, otlp, postgres, relay, smtp, valkey, web
-from preflight.demo.servers.ports import free_port, listeners, port
 from preflight.demo.servers.tunnel import Signature
 
 Progress = Callable[[str], None]

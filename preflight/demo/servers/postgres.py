@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 
 import psycopg
 
+from preflight.demo.ports import free_port
 from preflight.demo.processes import DemoError
-from preflight.demo.servers.ports import free_port
 
 if TYPE_CHECKING:
     import subprocess

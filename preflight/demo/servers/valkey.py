@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 from redis import Redis, RedisError
 
+from preflight.demo.ports import free_port
 from preflight.demo.processes import DemoError
-from preflight.demo.servers.ports import free_port
 
 if TYPE_CHECKING:
     import subprocess
