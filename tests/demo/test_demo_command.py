@@ -12,7 +12,8 @@ import pytest
 
 from preflight.demo.client import PACKAGES
 from preflight.demo.faults import FAULTS
-from tests.harness.command import CLEAN, run
+from tests.harness import profiles
+from tests.harness.command import CLEAN, ROOT, run
 from tests.harness.networks import can_have_own_network
 
 ALONE = ("unshare", "--net", "sh", "-c", 'ip link set lo up && exec "$@"', "sh")
@@ -82,5 +83,34 @@ def test_kept_demo_can_be_checked_again_and_ended() -> None:
 def test_loopback_is_enough() -> None:
     command = [*ALONE, sys.executable, "-m", "preflight.cli.main", "demo", "-f", "json"]
     done = subprocess.run(command, env=CLEAN, capture_output=True, check=False, timeout=120)
+    assert (done.returncode, done.stderr) == (0, b"")
+    assert json.loads(done.stdout)["ready"]
+
+
+@profiles.long
+def test_debian_container_without_docker_and_network(tmp_path: Path) -> None:
+    """The wheel and what it needs, in a container that has Debian's Python alone; as an ordinary user."""
+    platforms = [f"--platform=manylinux_2_{number}_x86_64" for number in (34, 28, 17)]
+    theirs = ["--python-version=3.13", "--only-binary=:all:", *platforms, "-c", str(ROOT / "constraints.txt")]
+    wheel = [sys.executable, "-m", "pip", "wheel", "-q", "--no-deps", "-w", str(tmp_path / "wheel"), str(ROOT)]
+    subprocess.run(wheel, check=True)
+    (built,) = (tmp_path / "wheel").iterdir()
+    install = [sys.executable, "-m", "pip", "install", "-q", "--target", str(tmp_path), *theirs, f"{built}[demo]"]
+    subprocess.run(install, check=True)
+    for each in (tmp_path, *tmp_path.parents[:2]):
+        each.chmod(0o755)
+    command = [
+        "docker",
+        "run",
+        "--rm",
+        "--network=none",
+        "--user=nobody",
+        "-e",
+        "PYTHONPATH=/packages",
+        "-e",
+        "HOME=/tmp",
+    ]
+    image = ["-v", f"{tmp_path}:/packages:ro", "mistle-preflight-test/services", "python3", "-m", "preflight.cli.main"]
+    done = subprocess.run([*command, *image, "demo", "-f", "json"], capture_output=True, check=False, timeout=300)
     assert (done.returncode, done.stderr) == (0, b"")
     assert json.loads(done.stdout)["ready"]

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-PROFILES = ("quick", "suite", "long")
+PROFILES = ("unit", "quick", "suite", "long")
 
 long = pytest.mark.long
 """Left to `scripts/reliability`."""
@@ -83,6 +83,8 @@ def chosen(profile: str, items: Sequence[pytest.Item]) -> list[pytest.Item]:
     suite = [item for item in items if id(item) not in rest]
     if profile == "suite":
         return suite
+    if profile == "unit":
+        return [item for item in suite if item.path.stem in UNIT]
     return [item for item in suite if item.path.stem in UNIT or item.get_closest_marker("quick")]
 
 
