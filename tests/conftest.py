@@ -47,6 +47,7 @@ from tests.testbed.orphans import remove_orphans
 FIXED = settings(
     max_examples=20, derandomize=True, database=None, deadline=None, phases=(Phase.explicit, Phase.generate)
 )
+settings.register_profile("unit", FIXED)
 settings.register_profile("quick", FIXED)
 settings.register_profile("suite", FIXED)
 settings.register_profile("long", max_examples=1_000, deadline=None, print_blob=True)
