@@ -38,6 +38,7 @@ if TYPE_CHECKING:
 
 _LATE = GRACE + 0.05  # seconds after a deadline or a signal: a child that has sent nothing since then hangs
 _LATEST = GRACE + 0.15  # seconds after its last result: it may be slow
+_ALONE = 5.0  # seconds for the clean-up of a child whose parent has exited: nobody waits for it
 _GONE = 0.1  # seconds until a killed process has exited; one that waits for a dead disk never does
 
 
@@ -185,12 +186,15 @@ def _serve(pipe: Connection, work: Work) -> NoReturn:
         with suppress(OSError):  # the parent has exited: the checks must still clean up
             pipe.send(message)
 
+    is_alone = threading.Event()
     try:
         for number in (signal.SIGHUP, signal.SIGQUIT):  # they end the parent, and this process after it
             signal.signal(number, signal.SIG_IGN)
-        threading.Thread(target=_exit_with_parent, args=(pipe,), daemon=True).start()
+        threading.Thread(target=_exit_with_parent, args=(pipe, is_alone), daemon=True).start()
         send(_outcome(work, send))
     finally:
+        if is_alone.is_set():
+            runner.join_checks(_ALONE)
         os._exit(0)
 
 
@@ -201,10 +205,11 @@ def _outcome(work: Work, send: OnEnd) -> Run | Failure:
         return _failure("the run", error)
 
 
-def _exit_with_parent(pipe: Connection) -> None:
+def _exit_with_parent(pipe: Connection, is_alone: threading.Event) -> None:
     """The pipe closes only when the parent has exited: then stop too."""
     with suppress(EOFError, OSError):
         pipe.recv()
+    is_alone.set()
     os.kill(os.getpid(), signal.SIGTERM)
-    time.sleep(2 * GRACE)
+    time.sleep(2 * _ALONE)
     os._exit(1)

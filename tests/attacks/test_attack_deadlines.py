@@ -479,7 +479,7 @@ def test_killed_run_removes_its_object(
         while not store.objects():
             time.sleep(0.05)
         kill(running.process.pid, number)
-        ended = running.end(30)
+        ended = running.end(30)  # when the other process has ended as well: it holds the same pipes
         go_on.set()
     assert (ended.code, ended.stdout, ended.stderr) == (-number, b"", b"")
     assert store.objects() == []

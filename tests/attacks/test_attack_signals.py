@@ -388,7 +388,7 @@ def test_interrupted_run_with_slow_reader_writes_the_whole_report(
 def test_object_uploaded_after_the_signal_is_removed(
     number: signal.Signals, store: ObjectStore, tmp_path: Path, is_long: bool
 ) -> None:
-    """Where other work has kept the process from it in the time that it has, it is named."""
+    """Where other work has kept the process from it in the time that it has, it is named: it may remain."""
     arrived = threading.Event()
 
     def late(request: bytes) -> bytes | None:
@@ -405,7 +405,8 @@ def test_object_uploaded_after_the_signal_is_removed(
         running.signal(number)
         ended = running.end()
     left = store.objects()
-    assert (ended.code, "object-store.leftover" in ids(ended.document)) == (128 + number, bool(left))
+    assert ended.code == 128 + number
+    assert not left or "object-store.leftover" in ids(ended.document)
     assert not (left and is_long)
     for name in left:
         store.client().delete_object(Bucket=BUCKET, Key=name)
