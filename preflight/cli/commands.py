@@ -71,7 +71,7 @@ def explain(invocation: Invocation, _: SoFar) -> Explanation:
         return Explanation(listed, listed=True)
     if not named:
         raise UsageError("name the finding, as in mistle-preflight explain network.refused; --list names them all")
-    _require_known([named])
+    _require_ids([named])
     return Explanation((catalogue[named],))
 
 
@@ -117,7 +117,7 @@ COMMANDS: Mapping[str, Callable[[Invocation, SoFar], Document]] = {
 
 def _load(invocation: Invocation, so_far: SoFar) -> tuple[Trust, Config]:
     """The certificates to trust, and the configuration. Raises UsageError, ConfigError, Interrupted."""
-    _require_known(invocation.options.ignore)
+    _require_ids(invocation.options.ignore)
     with invocation.signals.interrupting():  # a file may be on a server that does not answer
         trust, warning = ca_file.choose(invocation.options, invocation.environ)
         before = invocation.seconds
@@ -189,7 +189,7 @@ def _read(invocation: Invocation, file: Path, name: str = "") -> SavedReport:
         raise UsageError(str(error)) from error
 
 
-def _require_known(ids: Iterable[str]) -> None:
+def _require_ids(ids: Iterable[str]) -> None:
     from difflib import get_close_matches
 
     for id_ in ids:
