@@ -63,10 +63,10 @@ def taken(figures: Section, right: str, outcome: str) -> None:
     figures.add(TAKEN, int(figures.figures.get(TAKEN, 0)) + 1)
 
 
-def without(climbed: CheckRun, status: Status = Status.FAIL) -> str:
-    """The one thing that a climb found, with a remedy."""
-    (finding,) = (each for each in climbed.findings if each.status is status)
-    assert climbed.status is status, climbed
+def without(result: CheckRun, status: Status = Status.FAIL) -> str:
+    """The id of the only finding of this status, which has a remedy."""
+    (finding,) = (each for each in result.findings if each.status is status)
+    assert result.status is status, result
     assert finding.hint
     assert finding.message
     assert finding.fields
