@@ -333,8 +333,8 @@ def allow(server: ObjectStore, *actions: str, denied: str = "") -> None:
     """
     The policy with these actions, and without the one that is `denied`.
 
-    This store knows policies of buckets only, which say for whom they are. Here whoever wrote an object may read it,
-    which only a denial takes away.
+    This store has policies of buckets only, and each names its users. The user who wrote an object may read it, unless
+    a denial forbids that.
     """
     (statement,) = POLICY["Statement"]
     user = {"Principal": {"AWS": [f"arn:aws:iam:::user/{MINIMAL.access_key_id}"]}}

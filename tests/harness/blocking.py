@@ -69,7 +69,7 @@ def break_valkey(seconds: float, fault: Callable[[], object]) -> None:
 
 
 def hold_the_interpreter() -> None:
-    """As a library in C does that does not let go of Python's lock: no other thread runs meanwhile."""
+    """As a library in C does that keeps Python's lock: no other thread runs until it returns."""
     ctypes.PyDLL(None).sleep(int(AGES))
 
 

@@ -1,4 +1,4 @@
-"""Each format as those read it for whom it is made: strictly, and every text as it comes out again."""
+"""Reads each format as its users' tools do, strictly; returns its structure, and each text as they show it."""
 
 import json
 import re

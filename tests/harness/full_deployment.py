@@ -228,7 +228,7 @@ def _values(servers: Servers, made: Mapping[str, RecordingProxy]) -> dict[str, o
     }
 
 
-# Rows are not looked for: whoever writes one needs a transaction id.
+# Rows are not counted: a session that writes one needs a transaction id.
 _RELATIONS = "SELECT count(*), max(oid::bigint), pg_snapshot_xmax(pg_current_snapshot())::text FROM pg_class GROUP BY 3"
 _SESSIONS = "SELECT count(*) FROM pg_stat_activity WHERE usename = 'mistle' AND client_addr <> %s::inet"
 

@@ -67,7 +67,7 @@ def with_wrong_values(environ: Mapping[str, str]) -> dict[str, str]:
 
 
 def page(report: Report, screen: Screen, scheme: Literal["light", "dark"]) -> bytes:
-    """The top of the page, down to the first thing to mend."""
+    """The top of the page, down to the first problem."""
     browser, chromium = screen
     viewport = ViewportSize(width=WIDTH, height=900)
     context = chromium.new_context(viewport=viewport, color_scheme=scheme, device_scale_factor=SHARPNESS)

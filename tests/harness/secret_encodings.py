@@ -1,4 +1,4 @@
-"""How a secret may be written, and how whoever has a report would look for it: independent of what masks it."""
+"""How a secret may be encoded, and how a reader of a report would search for it; independent of what masks it."""
 
 import base64
 import binascii
