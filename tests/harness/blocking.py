@@ -74,7 +74,7 @@ def hold_the_interpreter() -> None:
 
 
 def block_the_loop() -> None:
-    """As a driver does that is not as asynchronous as it says."""
+    """As a driver does that blocks in an asynchronous function."""
     time.sleep(AGES)
 
 

@@ -78,7 +78,7 @@ ENCODINGS: Mapping[str, Callable[[str], str]] = {
     "question marks": lambda text: text.encode("ascii", "replace").decode(),
 }
 
-WINDOW = 12  # letters and digits of a secret in a row: with fewer, nobody can tell them from chance
+WINDOW = 12  # letters and digits of a secret in a row: fewer may be there by chance
 
 
 def core(text: str) -> str:
