@@ -124,7 +124,7 @@ def group(nodeid: str) -> str:
 
 
 def arrange(items: list[pytest.Item], shuffle: int | None, unit_first: bool) -> None:
-    """The files that take longest come first; or the number decides the order of the files, and of the tests in each."""
+    """The files that take longest come first; or the number decides the order of files and of their tests."""
     if shuffle is None:
         places = {name: place for place, name in enumerate(LONGEST)} | (dict.fromkeys(UNIT, -1) if unit_first else {})
         items.sort(key=lambda item: places.get(item.path.stem, len(LONGEST)))
