@@ -1,4 +1,4 @@
-"""How to prove that one resource works. Does not know Mistle's key names, reports or the command line."""
+"""How to prove that one resource works. No Mistle key names, no reports, no command line."""
 
 from __future__ import annotations
 

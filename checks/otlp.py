@@ -85,7 +85,7 @@ class Otlp(EndpointCheck):
                     record, "POST", self.endpoint, headers={"content-type": "application/json"}, content=content
                 )
             except (NotHttp, ConnectionError) as error:
-                if await _speaks_http2((address, self.endpoint.port), record.share_of_time(0.5)):
+                if await _uses_http2((address, self.endpoint.port), record.share_of_time(0.5)):
                     raise UnexpectedReply(GRPC_PORT, "the port speaks HTTP/2 and not HTTP/1.1") from error
                 raise
             if unproven := self._judge(reply):
@@ -130,5 +130,5 @@ def _is_response(reply: Reply) -> bool:
     return isinstance(response, dict) and response.keys() <= {"partialSuccess"}
 
 
-async def _speaks_http2(address: tuple[str, int], limit: float) -> bool:
+async def _uses_http2(address: tuple[str, int], limit: float) -> bool:
     return (await first_bytes(address, _PREFACE, limit, minimum=9))[3:4] == _SETTINGS_FRAME

@@ -124,7 +124,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 
 def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> None:
-    for line in profiles.told(config.getoption("--profile"), _left_out):
+    for line in profiles.left_out_lines(config.getoption("--profile"), _left_out):
         terminalreporter.write_line(line)
 
 

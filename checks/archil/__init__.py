@@ -52,13 +52,13 @@ class Archil(NetworkCheck):
 
     async def run(self, record: Recorder) -> None:
         with record.layer(Layer.CONFIG, f"Archil's SDK knows {self.region}"):
-            endpoint = self._known_endpoint()
+            endpoint = self._endpoint_of_region()
         await reach_endpoint(record, endpoint, self.address)
         with record.layer(Layer.AUTH, "API key accepted", proves=("api_key", "region")):
             headers = {"authorization": f"key-{self.api_key.removeprefix('key-')}"}
             _raise_refusal(await request(record, "GET", endpoint.at("/api/disks?limit=1"), headers=headers))
 
-    def _known_endpoint(self) -> Endpoint:
+    def _endpoint_of_region(self) -> Endpoint:
         if self.endpoint is None:
             message = f"{foreign(self.region, 80)} is none of the regions of Archil's SDK"
             raise Diagnosed(causes.UNKNOWN_REGION.diagnosis(message))

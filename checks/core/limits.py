@@ -7,7 +7,7 @@ import socket
 from http.client import BadStatusLine, HTTPResponse, RemoteDisconnected
 from typing import Any
 
-MAX_BYTES = 2**20  # on one connection, or in one HTTP reply: what a check reads has a quarter of that
+MAX_BYTES = 2**20  # of one connection, or of one HTTP reply: four times what a check needs
 MAX_CHUNKS = 4096  # of one response body: each costs time, however small
 
 

@@ -32,13 +32,13 @@ def cause(prefix: str, server: str, blames: tuple[str, ...], status: Status = St
 def diagnose(check: Check, error: BaseException) -> Diagnosis | None:
     """A diagnosis, if the error was raised while a reply was read; None for a bug, or for what the machine lacks."""
     unexpected = next((each for each in check.causes if each.id == f"{check.prefix}.{NAME}"), None)
-    if not unexpected or not _is_of_reading(error, check.reply_readers):
+    if not unexpected or not _is_from_reader(error, check.reply_readers):
         return None
     return unexpected.diagnosis(f"the server's reply cannot be read: {_name(type(error))}")
 
 
-def _is_of_reading(error: BaseException, readers: tuple[str, ...]) -> bool:
-    """Whether the innermost frame of ours, or one below it, is in a reader: its callers do not matter."""
+def _is_from_reader(error: BaseException, readers: tuple[str, ...]) -> bool:
+    """Whether a reader raised the error: the innermost frame of our code, or a driver's frame below it, is in one."""
     if not isinstance(error, Exception) or isinstance(error, _NEVER_A_REPLY) or getattr(error, "errno", None):
         return False
     frames = [frame for frame, _ in walk_tb(error.__traceback__)]

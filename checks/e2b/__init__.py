@@ -23,7 +23,8 @@ class E2b(NetworkCheck):
     """Proves that E2B accepts the API key, and reports whether the template of Mistle's sandboxes is built.
 
     Writes nothing: one GET of the template's alias, by the e2b package over our own connection, without its retries
-    and independent of E2B_* variables. After a 403, a second GET tells a blocked team from another team's template.
+    and independent of E2B_* variables. After a 403, a second GET distinguishes a blocked team from a template of
+    another team.
     Needs an API key and HTTPS to api.<domain>; for a template that is not built yet, an image that E2B can pull.
     """
 

@@ -1,4 +1,4 @@
-"""Judges the replies of one of Mistle's services; each function raises UnexpectedReply for a reply that none gives."""
+"""Judges the replies of one of Mistle's services; each function raises UnexpectedReply for one that none sends."""
 
 from __future__ import annotations
 

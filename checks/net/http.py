@@ -15,7 +15,7 @@ from checks.core.limits import MAX_CHUNKS
 from checks.core.text import clean, foreign
 from checks.net.network_errors import NoSuchName
 from checks.net.tcp import NetworkCheck, reach, resolve
-from checks.net.tls import PlaintextProbe, check_tls, first_bytes, speaks_tls
+from checks.net.tls import PlaintextProbe, check_tls, first_bytes, uses_tls
 from checks.net.tls_errors import TlsOnPlaintext
 
 if TYPE_CHECKING:
@@ -39,7 +39,7 @@ class NotJson(Exception):
 
 
 class UnexpectedReply(Diagnosed):
-    """A reply that the service in question never sends; ``cause`` is the diagnosis'."""
+    """A reply that the service never sends; ``cause`` is the cause of its diagnosis."""
 
     def __init__(self, cause: Cause, message: str, status: Status | None = None) -> None:
         super().__init__(cause.diagnosis(message, status=status))
@@ -229,5 +229,5 @@ async def raise_if_not_http(record: Recorder, endpoint: Endpoint, error: Excepti
 
 async def raise_if_tls(record: Recorder, endpoint: Endpoint, error: Exception | None = None) -> None:
     """After a failed or odd reply to plaintext: raise TlsOnPlaintext from ``error`` if the server uses TLS."""
-    if not endpoint.tls and await speaks_tls((endpoint.host, endpoint.port), record.share_of_time(0.5)):
+    if not endpoint.tls and await uses_tls((endpoint.host, endpoint.port), record.share_of_time(0.5)):
         raise TlsOnPlaintext(f"{endpoint.address} uses TLS") from error

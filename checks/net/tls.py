@@ -69,7 +69,7 @@ async def check_tls(  # noqa: PLR0913 - what a handshake depends on
             note_expiry(record, certificate)
 
 
-async def speaks_tls(address: tuple[str, int], limit: float) -> bool:
+async def uses_tls(address: tuple[str, int], limit: float) -> bool:
     """Whether a server at ``address`` completes a TLS handshake, or refuses one with a TLS alert."""
     try:
         async with asyncio.timeout(limit):

@@ -30,7 +30,7 @@ async def connect_to_server(
     try:
         if context:
             await request_tls(reader, transport)
-            reader = asyncio.StreamReader()  # drops data from before the handshake: no certificate vouches for it
+            reader = asyncio.StreamReader()  # drops data from before the handshake: anyone may have sent it
             protocol = KeepData(reader)
             transport = await _start_tls(transport, protocol, context, name)
             reader.set_transport(transport)

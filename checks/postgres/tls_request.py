@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
-from checks.net.tls import first_bytes, speaks_tls
+from checks.net.tls import first_bytes, uses_tls
 from checks.net.tls_errors import TlsOnPlaintext
 from checks.postgres.session import NotPostgres
 
@@ -36,5 +36,5 @@ async def reply_to_request(address: tuple[str, int], limit: float) -> bytes:
 
 async def raise_if_tls_port(address: tuple[str, int], limit: float) -> None:
     """Raise TlsOnPlaintext when the port expects TLS from the first byte, without an SSLRequest."""
-    if await speaks_tls(address, limit):
+    if await uses_tls(address, limit):
         raise TlsOnPlaintext("TLS is spoken from the first byte on that port")

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from checks.core.check import Diagnosed
 from checks.core.text import clean, foreign
 from checks.net.network_errors import diagnose
-from checks.net.tls import first_bytes, speaks_tls
+from checks.net.tls import first_bytes, uses_tls
 from checks.net.tls_errors import PLAINTEXT_ON_TLS
 from checks.smtp import causes, replies, session
 from checks.smtp.session import NoReply, time_limit
@@ -106,7 +106,7 @@ async def _raise_for_another_protocol(record: Recorder, address: tuple[str, int]
     """On two connections at once, try a TLS handshake and read without a request. Returns if neither shows a cause."""
     limit = record.share_of_time(0.4)
     async with _background(first_bytes(address, b"", limit)) as first:
-        if await speaks_tls(address, limit):
+        if await uses_tls(address, limit):
             raise Diagnosed(
                 causes.TLS_FROM_FIRST_BYTE.diagnosis("no greeting; the port answers a TLS handshake instead")
             )

@@ -1,4 +1,4 @@
-"""Judges the reply to a request for a tunnel; each function raises UnexpectedReply for what no gateway replies."""
+"""Judges the reply to a request for a tunnel; each function raises UnexpectedReply for one that no gateway sends."""
 
 from __future__ import annotations
 

@@ -10,7 +10,7 @@ from checks.core.recorder import Recorder
 from checks.core.text import foreign
 from checks.net.network_errors import RESET, SILENT
 from checks.net.tcp import NetworkCheck, reach
-from checks.net.tls import PlaintextProbe, check_tls, first_bytes, speaks_tls
+from checks.net.tls import PlaintextProbe, check_tls, first_bytes, uses_tls
 from checks.valkey import causes
 from checks.valkey.commands import CommandRefused, ask_permissions, run_commands
 
@@ -91,7 +91,7 @@ class Valkey(NetworkCheck):
 
     async def _diagnose_no_reply(self, record: Recorder, address: tuple[str, int]) -> Diagnosis | None:
         """On other connections, find out what closes the connection or sends nothing that redis-py reads as a reply."""
-        if not self.tls and await speaks_tls(address, record.share_of_time(0.6)):
+        if not self.tls and await uses_tls(address, record.share_of_time(0.6)):
             return causes.TLS_REQUIRED.diagnosis(
                 "the server closes a connection without TLS, and speaks TLS on that port"
             )

@@ -43,8 +43,8 @@ def deliver(invocation: Invocation, so_far: SoFar, document: Document) -> int:
                 write_stderr(line)
             write_all(report, texts, color=color, seconds=seconds)
         else:
-            known = formats_of(invocation.options)
-            texts = {target: renderer(target[0], known)(document) for target in invocation.options.format}
+            available = formats_of(invocation.options)
+            texts = {target: renderer(target[0], available)(document) for target in invocation.options.format}
             write(texts.items(), color=color, seconds=seconds)
     except OutputError as error:
         write_stderr(f"mistle-preflight: {error}")

@@ -11,7 +11,7 @@ from preflight.cli.commands import COMMANDS
 from preflight.cli.delivery import deliver, prepare
 from preflight.cli.invocation import Invocation
 from preflight.cli.options import Options
-from preflight.cli.parser import HelpPrinted, parse, targets
+from preflight.cli.parser import HelpPrinted, format_targets, parse
 from preflight.cli.so_far import SoFar, report
 from preflight.output.writer import OutputError, write_stderr, write_stdout
 from preflight.report import bugs
@@ -37,7 +37,7 @@ def execute(arguments: list[str], signals: Signals) -> int:
 
 
 def _execute(arguments: list[str], signals: Signals) -> int:
-    options = Options(format=targets(arguments) or Options.format)  # if the rest of the arguments is wrong
+    options = Options(format=format_targets(arguments) or Options.format)  # if the rest of the arguments is wrong
     invocation, so_far = Invocation(options, signals, terminal=sys.stderr, in_child=True), SoFar()
     try:
         invocation = replace(invocation, options=parse(arguments))

@@ -55,7 +55,7 @@ def parse(arguments: list[str]) -> Options:
     return options
 
 
-def targets(arguments: list[str]) -> tuple[Target, ...]:
+def format_targets(arguments: list[str]) -> tuple[Target, ...]:
     """The values of --format in a command line that has an error elsewhere: the error is reported there too."""
     parser = _Parser(formatter_class=_Help, add_help=False, allow_abbrev=False)
     parser.add_argument("-f", "--format", action="append", nargs="?", default=[])

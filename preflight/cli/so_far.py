@@ -65,7 +65,7 @@ class SoFar:
         """Add a bug in this program. Its message may hold a secret, and the secrets are those of the configuration."""
         diagnosis = bugs.diagnose(error)
         self.note(replace(diagnosis, message=f"{doing}: {diagnosis.message}"))
-        self.tracebacks.append(bugs.trace(doing, error, words=self.config is not _NOTHING))
+        self.tracebacks.append(bugs.trace(doing, error, with_message=self.config is not _NOTHING))
 
 
 def report(invocation: Invocation, so_far: SoFar) -> Report:

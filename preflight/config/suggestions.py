@@ -41,7 +41,7 @@ _NO_OVERRIDES = frozenset(  # read by Mistle's launchers, not by its configurati
         "LOCAL_ENV_FILE",
     )
 )
-_NEAR = 0.88  # of 1: finds a typing error or a missing word in a long name, not another name with the same beginning
+_NEAR = 0.88  # of 1: matches a typing error or a missing part of a long name, not another name with the same beginning
 
 
 def unknown(path: Path, siblings: tuple[str, ...]) -> str:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from checks.core.check import Status
-from preflight.formats.shared.gfm import MARKS, code, folded, marked, problem, problem_title, section, table
+from preflight.formats.shared.gfm import MARKS, code, folded, problem, problem_title, section, status_text, table
 from preflight.formats.shared.phrases import counts_text, duration, outcome, reason
 
 if TYPE_CHECKING:
@@ -49,7 +49,13 @@ def _problem(report: Report, result: Result, finding: Finding) -> str:
 
 def _checks(report: Report) -> str:
     rows = (
-        (marked(result.status), code(result.name), code(result.target), duration(result.seconds), code(reason(result)))
+        (
+            status_text(result.status),
+            code(result.name),
+            code(result.target),
+            duration(result.seconds),
+            code(reason(result)),
+        )
         for result in report.results
     )
     return "### Checks\n\n" + table(("", "check", "target", "time", "finding"), rows)
@@ -58,7 +64,7 @@ def _checks(report: Report) -> str:
 def _keys(report: Report) -> str:
     rows = (
         (
-            marked(verdict.status),
+            status_text(verdict.status),
             code(verdict.key),
             verdict.evidence,
             code(verdict.origin_text),
@@ -73,7 +79,13 @@ def _keys(report: Report) -> str:
 
 def _layers(report: Report) -> str:
     rows = (
-        (marked(finding.status), code(result.name), finding.layer, duration(finding.seconds), code(finding.message))
+        (
+            status_text(finding.status),
+            code(result.name),
+            finding.layer,
+            duration(finding.seconds),
+            code(finding.message),
+        )
         for result, finding in report.pairs
     )
     return folded("Every layer", table(("", "check", "layer", "time", "message"), rows))

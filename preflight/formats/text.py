@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from checks.core.check import Finding, Status
-from preflight.formats.shared.ansi import color, marked, problem_lines
+from preflight.formats.shared.ansi import color, problem_lines, with_mark
 from preflight.formats.shared.phrases import duration, grouped, outcome, reason
 
 if TYPE_CHECKING:
@@ -48,7 +48,7 @@ def _checks(report: Report) -> list[str]:
         lines += ["", color("1", kind)]
         for result in results:
             line = f"{result.name:{names}}  {result.target:{targets}}  {_time(result.seconds)}  {reason(result)}"
-            lines.append(marked(result.status, line))
+            lines.append(with_mark(result.status, line))
             lines += _layers(result) if report.detail > 0 else []
     return lines[1:]
 
@@ -60,7 +60,7 @@ def _layers(result: Result) -> Iterator[str]:
     for finding in result.findings:
         time = _time(finding.seconds) if finding.status is not Status.SKIP else ""
         line = f"{finding.layer:{layers}}  {time:10}  {finding.message}"
-        yield "    " + marked(finding.status, line)
+        yield "    " + with_mark(finding.status, line)
 
 
 def _keys(verdicts: tuple[KeyVerdict, ...]) -> list[str]:
@@ -71,7 +71,7 @@ def _keys(verdicts: tuple[KeyVerdict, ...]) -> list[str]:
         names = _width(verdict.key for verdict in members)
         for verdict in members:
             line = f"{verdict.key:{names}}  {verdict.evidence:{evidence}}  {verdict.origin_text}"
-            lines.append(marked(verdict.status, line))
+            lines.append(with_mark(verdict.status, line))
     return lines[1:]
 
 

@@ -63,8 +63,8 @@ class _LiveTable:
             name = "line" if plain else "dots"
             return self._spinners.setdefault(row.name, Spinner(name)), Text(row.name), target, Text(), Text()
         color, mark = _COLORS[row.status], STYLES[row.status].mark
-        took = Text(f"{row.seconds:.1f} s", style="dim", justify="right")
-        return Text(_in(mark, plain), style=color), Text(row.name), target, took, Text(row.finding, style=color)
+        duration = Text(f"{row.seconds:.1f} s", style="dim", justify="right")
+        return Text(_in(mark, plain), style=color), Text(row.name), target, duration, Text(row.finding, style=color)
 
 
 def _fitting(rows: list[ProgressRow], height: int) -> list[ProgressRow]:

@@ -12,12 +12,12 @@ _INDENT = re.compile(r"(?:\x1b\[[0-9;]*m|\s)*(?:(?:→|->|✓|✗|!|–)(?:\x1b\
 _SGR = re.compile(r"\x1b\[[0-9;]*m")
 
 
-def folded(text: str, columns: int) -> str:
+def wrapped(text: str, columns: int) -> str:
     """The text in lines of at most ``columns``, unless a word is longer. Colours have no width."""
-    return "\n".join(_folded(line, columns) for line in text.split("\n"))
+    return "\n".join(_wrapped(line, columns) for line in text.split("\n"))
 
 
-def _folded(line: str, columns: int) -> str:
+def _wrapped(line: str, columns: int) -> str:
     if _width(line) <= columns:
         return line
     start, parts = _INDENT.match(line), _PARTS.findall(line)

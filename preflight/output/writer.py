@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, TextIO
 from preflight.formats.shared.ansi import ASCII
 from preflight.output import ci
 from preflight.output.destinations import PRIVATE, put, write_until
-from preflight.output.wrapping import folded
+from preflight.output.wrapping import wrapped
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -70,7 +70,7 @@ def write_stdout(
     try:
         terminal = sys.stdout.isatty()
         colored = color and terminal and not os.environ.get("NO_COLOR") and not _is_dumb()
-        fitted = folded(text, _columns()) if terminal and not encoding else text
+        fitted = wrapped(text, _columns()) if terminal and not encoding else text
         shown = fitted if colored else plain(fitted)
         _write(sys.stdout, _encoded(ci.inert(shown, name), encoding or sys.stdout.encoding), seconds)
     except (OSError, AttributeError) as error:  # AttributeError: the process was started without standard output
@@ -99,7 +99,7 @@ def _columns() -> int:
 def write_stderr(line: str) -> None:
     """Write one line; ignore that standard error is closed."""
     with contextlib.suppress(OSError, ValueError, AttributeError):
-        fitted = folded(line, _columns()) if sys.stderr.isatty() else line
+        fitted = wrapped(line, _columns()) if sys.stderr.isatty() else line
         sys.stderr.write(f"{ci.inert(fitted)}\n")
         sys.stderr.flush()
 

@@ -19,8 +19,8 @@ _WEB = ("http", "ws")  # a path of these schemes may contain an @, and before it
 
 def names(origins: Mapping[str, Origin]) -> frozenset[str]:
     """The names of Mistle's keys and variables, and the origins of this configuration. Shown in every text."""
-    places = (text for key, origin in origins.items() for text in (key, str(origin), with_origin(key, origins)))
-    return frozenset((*(key.path for key in KEYS), *(key.variable for key in KEYS), *places)) - {str(DEFAULT)}
+    texts = (text for key, origin in origins.items() for text in (key, str(origin), with_origin(key, origins)))
+    return frozenset((*(key.path for key in KEYS), *(key.variable for key in KEYS), *texts)) - {str(DEFAULT)}
 
 
 def targets(values: Mapping[str, object]) -> frozenset[str]:

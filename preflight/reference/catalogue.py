@@ -46,7 +46,7 @@ class Entry:
     @property
     def hint(self) -> str:
         """The remedy, with a general text where a report names the origin of a key."""
-        return re.sub(r"\{(\w+)\}", lambda brace: _PLACES.get(brace[1], f"the key of {brace[1]}"), self.cause.hint)
+        return re.sub(r"\{(\w+)\}", lambda brace: _GENERAL.get(brace[1], f"the key of {brace[1]}"), self.cause.hint)
 
     @property
     def link(self) -> str:
@@ -80,7 +80,7 @@ def anchor(id_: str) -> str:
     return id_.replace(".", "")
 
 
-_PLACES = {"blamed": "the blamed key"}
+_GENERAL = {"blamed": "the blamed key"}  # what replaces a field of a hint
 
 
 @cache

@@ -29,9 +29,9 @@ def result(name: str, kind: str, keys: tuple[str, ...], error: BaseException, se
     return Result(name, kind, "", keys, (finding,), seconds)
 
 
-def trace(name: str, error: BaseException, *, words: bool = True) -> str:
-    """The traceback of an error in ``name``, inert. Without ``words`` it has no message: that may hold secrets."""
-    if words:
+def trace(name: str, error: BaseException, *, with_message: bool = True) -> str:
+    """The traceback of an error in ``name``, inert. A message may hold secrets."""
+    if with_message:
         return f"{name}: {_inert(traceback.format_exception(error))}"
     lines = _inert(traceback.format_tb(error.__traceback__))
     return f"{name}: Traceback (most recent call last):\n{lines}{type(error).__name__}\n"

@@ -64,8 +64,8 @@ BUG = Cause(
 )
 CAUSES = causes_in(globals())
 
-_HERE = frozenset(cause.id for cause in (*machine.CAUSES, OTHER_PACKAGE))  # they are not about a server
-ON_OPEN_LAYER = frozenset({TIMEOUT.id, DEADLINE.id, INTERRUPTED.id, BUG.id}) | _HERE
+_OF_MACHINE = frozenset(cause.id for cause in (*machine.CAUSES, OTHER_PACKAGE))  # they are not about a server
+ON_OPEN_LAYER = frozenset({TIMEOUT.id, DEADLINE.id, INTERRUPTED.id, BUG.id}) | _OF_MACHINE
 NOT_STARTED = frozenset({USAGE.id, UNREADABLE.id})
-CUT_SHORT = frozenset({INTERRUPTED.id, BUG.id}) | _HERE
+CUT_SHORT = frozenset({INTERRUPTED.id, BUG.id}) | _OF_MACHINE
 EXIT_CODES = {BUG.id: 3, USAGE.id: 2, UNREADABLE.id: 2}

@@ -201,7 +201,7 @@ def _serve(pipe: Connection, work: Work) -> NoReturn:
 def _outcome(work: Work, send: OnEnd) -> Run | Failure:
     try:
         return work(send)
-    except BaseException as error:  # an exception does not leave its process
+    except BaseException as error:  # an exception cannot reach the parent: send a Failure
         return _failure("the run", error)
 
 

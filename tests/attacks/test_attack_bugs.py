@@ -1,9 +1,8 @@
 """A bug in a check hides nothing.
 
-A bug is put into every kind of check, at each of its rungs, as every kind of exception that Python has; outside the
-rungs, into threads and tasks, properties and diagnoses; into every family of the plan, every comparison and every
-format. Whatever is not broken has its usual verdict, the words of the exception are told to nobody, and the exit code
-is 3.
+A bug is put into every kind of check, in each of its layers, as every kind of exception that Python has; outside the
+layers, into threads and tasks, properties and diagnoses; into every family of the plan, every comparison and every
+format. Everything else has its usual verdict, no output holds the message of the exception, and the exit code is 3.
 """
 
 import asyncio
@@ -28,11 +27,12 @@ from preflight.run import consistency
 from preflight.run.runner import run
 from tests.harness import configs, in_process, profiles
 from tests.harness.figures import Section
+from tests.harness.format_readers import WITHOUT_MESSAGES
 from tests.harness.in_process import IN_ADDRESSES, RIGHT, SECRET_KEYS, TOKEN, Printed, Stage
 from tests.testbed import Authority, Postgres
 
 URL = {"url": ("a.url",)}
-RUNGS = 5  # that a kind has, at most
+MAX_LAYERS = 5  # of a kind
 Captured = pytest.CaptureFixture[str]
 Values, Results = Mapping[str, object], Mapping[str, Result]
 SECRET = "Sesame 0pen/up%'"
@@ -92,16 +92,16 @@ def stage(authority: Authority) -> Iterator[Stage]:
 
 
 @pytest.fixture(scope="module")
-def told(stage: Stage, postgres: Postgres) -> dict[str, object]:
-    """A deployment in which every check reaches its highest rung."""
+def deployed(stage: Stage, postgres: Postgres) -> dict[str, object]:
+    """A deployment in which every check reaches its highest layer."""
     ways = [f"postgres.{plane}.{way}_url" for plane in ("control_plane", "data_plane") for way in ("direct", "pooled")]
     return in_process.values(stage, SECRETS) | dict.fromkeys(ways, postgres.url())
 
 
 @pytest.fixture(scope="module")
-def usual(stage: Stage, told: Mapping[str, object]) -> Mapping[str, Result]:
-    in_process.run(stage, told, timeout=20)  # imports take their time
-    return by_name(in_process.run(stage, told).report)
+def usual(stage: Stage, deployed: Mapping[str, object]) -> Mapping[str, Result]:
+    in_process.run(stage, deployed, timeout=20)  # imports take their time
+    return by_name(in_process.run(stage, deployed).report)
 
 
 def by_name(report: Report) -> dict[str, Result]:
@@ -114,21 +114,21 @@ def verdict(result: Result) -> object:
 
 
 def assert_contained(printed: Printed, broken: Mapping[str, Layer], usual: Mapping[str, Result]) -> None:
-    """By kind, the rung that has a bug; whatever does not climb that is as always."""
+    """``broken``: by kind, the layer that has a bug. A check that does not reach it has its usual verdict."""
     assert printed.report.exit_code == 3
     assert [result.name for result in printed.report.results] == list(usual)
     for name, result in by_name(printed.report).items():
-        if broken.get(result.kind) in rungs(usual[name]):
+        if broken.get(result.kind) in layers_reached(usual[name]):
             assert_broken(result, broken[result.kind])
         else:
             assert verdict(result) == verdict(usual[name]), name
     assert_silent(printed)
 
 
-def assert_broken(result: Result, rung: Layer) -> None:
+def assert_broken(result: Result, layer: Layer) -> None:
     found = [finding for finding in result.findings if finding.id == "internal.bug"]
-    assert [(bug.layer, bug.status, bug.fields) for bug in found] == [(rung, Status.FAIL, ())], result
-    above = list(Layer)[list(Layer).index(rung) + 1 :]
+    assert [(bug.layer, bug.status, bug.fields) for bug in found] == [(layer, Status.FAIL, ())], result
+    above = list(Layer)[list(Layer).index(layer) + 1 :]
     assert {finding.status for finding in result.findings if finding.layer in above} <= {Status.SKIP}, result
 
 
@@ -141,42 +141,42 @@ def assert_silent(printed: Printed) -> None:
     assert "Traceback (most recent call last)" in printed.texts["tracebacks", "-v"]
 
 
-def rungs(result: Result, worst: Status = Status.FAIL) -> list[Layer]:
-    """Those that were climbed, and were at worst so."""
+def layers_reached(result: Result, worst: Status = Status.FAIL) -> list[Layer]:
+    """The layers that were reached, and whose status is at most ``worst``."""
     found = {layer: [each.status for each in result.findings if each.layer is layer] for layer in Layer}
     return [layer for layer, statuses in found.items() if set(statuses) - {Status.SKIP} and max(statuses) <= worst]
 
 
-def rungs_of_kinds(usual: Mapping[str, Result], worst: Status) -> dict[str, list[Layer]]:
-    """Of that check of the kind which climbs highest."""
-    climbs = [(result.kind, rungs(result, worst)) for result in usual.values()]
-    return {kind: max((layers for name, layers in climbs if name == kind), key=len) for kind in checks.ALL}
+def layers_of_kinds(usual: Mapping[str, Result], worst: Status) -> dict[str, list[Layer]]:
+    """By kind, the layers of the check that reaches the most."""
+    reached = [(result.kind, layers_reached(result, worst)) for result in usual.values()]
+    return {kind: max((layers for name, layers in reached if name == kind), key=len) for kind in checks.ALL}
 
 
 # What a bug leaves open ends with the process.
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 @profiles.covering
 @pytest.mark.parametrize("odd", [0, 1])
-@pytest.mark.parametrize("number", range(RUNGS))
-def test_bug_at_each_rung_of_each_kind(
-    number: int, odd: int, stage: Stage, told: Values, usual: Results, figures: Section
+@pytest.mark.parametrize("number", range(MAX_LAYERS))
+def test_bug_in_each_layer_of_each_kind(
+    number: int, odd: int, stage: Stage, deployed: Values, usual: Results, figures: Section
 ) -> None:
-    """Of half of the kinds at once, at the beginning of every other rung and at the end of the rest."""
+    """In half of the kinds at once, at the beginning of every other layer and at the end of the rest."""
     at_end = (number + odd) % 2 == 1
-    every = list(rungs_of_kinds(usual, Status.WARN if at_end else Status.FAIL).items())
-    climbed = {kind: layers[number] for kind, layers in every[odd::2] if len(layers) > number}
-    named = (sorted(BUGS)[(2 * n + 5 * number + odd) % len(BUGS)] for n in range(len(climbed)))
-    places = {kind: (layer, BUGS[bug]) for (kind, layer), bug in zip(climbed.items(), named, strict=False)}
+    every = list(layers_of_kinds(usual, Status.WARN if at_end else Status.FAIL).items())
+    attacked = {kind: layers[number] for kind, layers in every[odd::2] if len(layers) > number}
+    named = (sorted(BUGS)[(2 * n + 5 * number + odd) % len(BUGS)] for n in range(len(attacked)))
+    places = {kind: (layer, BUGS[bug]) for (kind, layer), bug in zip(attacked.items(), named, strict=False)}
     with in_process.broken(places, at_end=at_end):
-        assert_contained(in_process.run(stage, told), climbed, usual)
-    for kind, layer in climbed.items():
+        assert_contained(in_process.run(stage, deployed), attacked, usual)
+    for kind, layer in attacked.items():
         figures.cell(kind, layer, "contained")
 
 
-def test_every_rung_of_every_kind_is_attacked(usual: Results) -> None:
-    climbed = rungs_of_kinds(usual, Status.FAIL)
-    assert set(climbed) == set(checks.ALL)
-    assert max(map(len, climbed.values())) == RUNGS
+def test_every_layer_of_every_kind_is_attacked(usual: Results) -> None:
+    layers = layers_of_kinds(usual, Status.FAIL)
+    assert set(layers) == set(checks.ALL)
+    assert max(map(len, layers.values())) == MAX_LAYERS
 
 
 # Where else a check can have a bug: small ones.
@@ -200,13 +200,13 @@ class Sound(Check):
             pass
         await self.between()
         with record.layer(Layer.AUTH, "login accepted", proves=("url",)):
-            await self.climb()
+            await self.log_in()
 
     async def between(self) -> None:
         pass
 
-    async def climb(self) -> None:
-        await asyncio.sleep(0.1)  # others have their bugs meanwhile
+    async def log_in(self) -> None:
+        await asyncio.sleep(0.1)  # others have their bugs in this time
 
     def diagnose(self, error: Exception) -> Diagnosis | None:
         return None
@@ -220,23 +220,23 @@ class AtTheBeginning(Sound):
         self.fail()
 
 
-class OutsideTheRungs(Sound):
+class OutsideTheLayers(Sound):
     async def between(self) -> None:
         self.fail()
 
 
-class InARung(Sound):
-    async def climb(self) -> None:
+class InALayer(Sound):
+    async def log_in(self) -> None:
         self.fail()
 
 
 class InAThread(Sound):
-    async def climb(self) -> None:
+    async def log_in(self) -> None:
         await in_thread(self.fail)
 
 
 class InATask(Sound):
-    async def climb(self) -> None:
+    async def log_in(self) -> None:
         await asyncio.gather(asyncio.sleep(0), self.fail_later())
 
     async def fail_later(self) -> None:
@@ -245,14 +245,14 @@ class InATask(Sound):
 
 
 class InADiagnosis(Sound):
-    async def climb(self) -> None:
+    async def log_in(self) -> None:
         raise OSError
 
     diagnose = Sound.fail
 
 
 class InTheDiagnosisOfALimit(Sound):
-    async def climb(self) -> None:
+    async def log_in(self) -> None:
         await asyncio.sleep(60)
 
     diagnose = Sound.fail
@@ -286,7 +286,7 @@ class InItsHash(Sound):
 class InItsCleanUp(Sound):
     """Its limit has ended it by then."""
 
-    async def climb(self) -> None:
+    async def log_in(self) -> None:
         try:
             await asyncio.sleep(60)
         finally:
@@ -374,7 +374,7 @@ def test_bug_in_a_comparison(number: int, monkeypatch: pytest.MonkeyPatch, figur
     ways = {f"postgres.{plane}.{way}": facts for plane in planes for way in ("direct", "pooled")}
     ways["postgres.data_plane.pooled"] = facts | {"database": 6}
     ways |= {f"services.{name}": {"release": name} for name in (*apis, "data_plane_api.internal")}
-    results = tuple(Result(name, "kind", "", (f"{name}_url",), (), facts=told) for name, told in ways.items())
+    results = tuple(Result(name, "kind", "", (f"{name}_url",), (), facts=facts) for name, facts in ways.items())
     usual = [finding.id for result in consistency.compare(results, {}) for finding in result.findings]
     comparisons, met = list(consistency.COMPARISONS), []
     assert len(usual) == len(comparisons)
@@ -401,7 +401,7 @@ def broken_format(monkeypatch: pytest.MonkeyPatch, name: str, bug: str, least: i
 @profiles.covering
 @pytest.mark.parametrize("bug", ["KeyError", "SystemExit 0", "GeneratorExit", "without words"])
 @pytest.mark.parametrize("name", FORMATS)
-def test_bug_in_a_format_is_told_in_the_others(
+def test_bug_in_a_format_is_shown_by_the_others(
     name: str, bug: str, file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Captured
 ) -> None:
     files = [each for other in FORMATS for each in ("-f", f"{other}={tmp_path / other}")]
@@ -409,9 +409,10 @@ def test_bug_in_a_format_is_told_in_the_others(
     assert printed(capsys, "config", "--config", str(file), *files) == (3, "", "")
     assert not (tmp_path / name).exists()
     for other in FORMATS.keys() - {name}:
-        told = (tmp_path / other).read_text().replace("<wbr>", "")
-        assert ("internal.bug" if other == "prometheus" else f"the {name} report: ") in told
-        assert "Sesame" not in told
+        text = (tmp_path / other).read_text().replace("<wbr>", "")
+        expected = "internal.bug" if other in WITHOUT_MESSAGES else f"the {name} report: "
+        assert expected in text, f"{other} does not show it; a format without messages is one of WITHOUT_MESSAGES"
+        assert "Sesame" not in text
 
 
 @pytest.mark.parametrize("name", FORMATS)
@@ -420,7 +421,8 @@ def test_bug_in_a_format_shows_itself_if_it_can(
 ) -> None:
     broken_format(monkeypatch, name, "KeyError", least=2)
     code, shown, errors = printed(capsys, "plan", "--config", str(file), "-f", name)
-    assert (code, "internal.bug" in shown.replace("<wbr>", "")) == (3, True)
+    assert code == 3
+    assert "internal.bug" in shown.replace("<wbr>", ""), f"{name} does not show a finding that blames no key"
     assert "Sesame" not in shown + errors
 
 

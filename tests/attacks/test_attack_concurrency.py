@@ -1,6 +1,6 @@
 """Twenty preflights at once
 
-They run as processes of their own, with all their writes, against one deployment of real servers. A relay before each
+They run as processes of their own, with all their writes, against one deployment of real servers. A proxy before each
 server counts who comes and keeps what they say; what the servers hold is compared before and after, and Postgres' own
 log of changes (WAL) is read for what any transaction wrote. The connections of one run are those of SECURITY.md.
 """
@@ -24,7 +24,7 @@ from tests.harness.descriptor import RunAt
 from tests.harness.descriptors import CONNECTIONS as SERVERS
 from tests.harness.figures import Section
 from tests.harness.full_deployment import PATIENT, ROWS, FullDeployment, Servers, full_deployment, preflight
-from tests.harness.recording_proxy import LOOPBACK, Relay, relays
+from tests.harness.recording_proxy import LOOPBACK, RecordingProxy, recording_proxies
 from tests.harness.run_check import CheckRun, run_check
 from tests.harness.web_checks import WEB_CHECKS, run_web_check
 from tests.testbed import Authority, Smtp, postgres_server
@@ -39,9 +39,9 @@ WRITTEN = {
     "store": rb"PUT /mistle-assets\w*/mistle-preflight/(\w+) ",
     "engine": rb"DELETE \S+/volumes/mistle-mistle-preflight-(\w+) ",
 }
-"""By relay, the random part of each name that was written."""
+"""By proxy, the random part of each name that was written."""
 Counts = Mapping[str, tuple[int, int]]
-"""By relay: connections, and how many of them carried a word."""
+"""By proxy: connections, and how many of them carried data."""
 
 
 @pytest.fixture(scope="module")
@@ -62,17 +62,17 @@ def deployment(
 def alone(deployment: FullDeployment) -> Counts:
     """Of one run that has the servers for itself, and a mail server that greets within the second that it gets."""
     for _ in range(5):
-        before = counted(deployment.relays)
+        before = counted(deployment.proxies)
         code, report = ended(deployment.start("--format", "json", *PATIENT))
         assert code == 0, report
-        made = grown(before, counted(deployment.relays))
+        made = grown(before, counted(deployment.proxies))
         if made["smtp"][0] == 2:
             break
     return made
 
 
-def counted(made: Mapping[str, Relay]) -> Counts:
-    return {name: (relay.accepted, relay.spoken) for name, relay in made.items()}
+def counted(made: Mapping[str, RecordingProxy]) -> Counts:
+    return {name: (proxy.accepted, proxy.used) for name, proxy in made.items()}
 
 
 def grown(before: Counts, after: Counts) -> Counts:
@@ -89,17 +89,17 @@ def found(report: Mapping[str, Any]) -> list[dict[str, Any]]:
     return [finding for check in report["checks"] for finding in check["findings"]]
 
 
-@pytest.mark.parametrize("relay", ROWS)
-def test_connections_of_one_run(relay: str, alone: Counts, figures: Section) -> None:
-    made, spoken = alone[relay]
-    assert CONNECTIONS[ROWS[relay]][0] == str(made)
+@pytest.mark.parametrize("proxy", ROWS)
+def test_connections_of_one_run(proxy: str, alone: Counts, figures: Section) -> None:
+    made, spoken = alone[proxy]
+    assert CONNECTIONS[ROWS[proxy]][0] == str(made)
     assert made - spoken == 1, "the one that is closed at once"
-    figures.cell(relay, "connections of one run", str(made))
+    figures.cell(proxy, "connections of one run", str(made))
 
 
 def test_many_runs_at_once(deployment: FullDeployment, alone: Counts, figures: Section, is_long: bool) -> None:
     runs = RUNS[is_long]
-    before, connected, log = deployment.contents(), counted(deployment.relays), position(deployment)
+    before, connected, log = deployment.contents(), counted(deployment.proxies), position(deployment)
     earlier = written_names(deployment)
     running = [deployment.start("--format", "json", *PATIENT) for _ in range(runs)]
     all_ended = [ended(each) for each in running]
@@ -112,11 +112,11 @@ def test_many_runs_at_once(deployment: FullDeployment, alone: Counts, figures: S
     assert settled(deployment, before) == before
     changes = written_by_transactions(deployment, log)
     assert changes == 0
-    made = grown(connected, counted(deployment.relays))
-    for relay, (one, _) in alone.items():
+    made = grown(connected, counted(deployment.proxies))
+    for proxy, (one, _) in alone.items():
         # A mail server that takes more than a second to greet is asked, twice, what it is.
-        most = one + 2 if relay == "smtp" else one
-        assert runs * one <= made[relay][0] <= runs * most, relay
+        most = one + 2 if proxy == "smtp" else one
+        assert runs * one <= made[proxy][0] <= runs * most, proxy
     figures.add("preflights at once", runs)
     figures.add("of them ready, without a warning", sum(code == 0 for code, _ in all_ended))
     figures.add("keys, objects and volumes that they made, each under a fresh name", len(names))
@@ -126,7 +126,7 @@ def test_many_runs_at_once(deployment: FullDeployment, alone: Counts, figures: S
 
 
 def written_names(deployment: FullDeployment) -> list[bytes]:
-    return [name for relay, pattern in WRITTEN.items() for name in deployment.relays[relay].found(pattern)]
+    return [name for proxy, pattern in WRITTEN.items() for name in deployment.proxies[proxy].found(pattern)]
 
 
 def settled(deployment: FullDeployment, before: object) -> object:
@@ -157,7 +157,7 @@ def written_by_transactions(deployment: FullDeployment, since: object) -> object
 
 
 def counts_with_tls(upstream: int, run_at: RunAt) -> str:
-    with relays({"it": (LOOPBACK, upstream)}) as made:
+    with recording_proxies({"it": (LOOPBACK, upstream)}) as made:
         result = run_at(made["it"].port)
     assert result.status <= Status.SKIP, result
     return str(made["it"].accepted)

@@ -1,8 +1,9 @@
 """Whom it contacts, and what it touches
 
-One run against a whole deployment is in a network of its own, whose kernel counts every connection that is begun, also
-by libraries in C; one is under Python's own audit, which tells of every file, process and address. What each server was
-told is searched for every secret of the configuration, in several encodings: SECURITY.md says who may know which.
+One run against a whole deployment is in a network of its own, whose kernel counts every connection that begins, also
+those of libraries in C; one is under Python's own audit, which reports every file, process and address. What each
+server received is searched for every secret of the configuration, in several encodings: SECURITY.md lists the secrets
+that each server may receive.
 """
 
 import base64
@@ -30,7 +31,7 @@ from tests.harness import configs, security_md
 from tests.harness.figures import Section
 from tests.harness.full_deployment import PATIENT, ROOT, ROWS, FullDeployment, Servers, full_deployment
 from tests.harness.networks import can_have_own_network, own_network
-from tests.harness.recording_proxy import listener, relays
+from tests.harness.recording_proxy import listener, recording_proxies
 from tests.harness.run_check import run_check
 from tests.harness.web_checks import WEB_CHECKS, WEB_SETTINGS, run_web_check
 from tests.testbed import Authority, postgres_server
@@ -39,7 +40,7 @@ from tests.testbed.web import web_server
 CONTACTS = security_md.table("Servers that it contacts")
 NEVER = re.split(r"^- ", security_md.section("What it never does"), flags=re.MULTILINE)[1:]
 HIDDEN_BY_TLS = {"smtp"}
-"""Relays behind which TLS is spoken, through STARTTLS."""
+"""The proxies of servers that use TLS after STARTTLS."""
 COUNTERS = ("Tcp ActiveOpens", "Udp OutDatagrams", "Ip OutNoRoutes", "Ip6OutNoRoutes", "Udp6OutDatagrams")
 PR_CAPBSET_DROP = 24
 Result = TypeVar("Result")
@@ -103,7 +104,7 @@ def ran(inside: Inside[Any], deployment: FullDeployment) -> Run:
     finish(running)
     after = inside(counters)
     grown = {name: after[name] - before[name] for name in COUNTERS}
-    accepted = sum(relay.accepted for name, relay in deployment.relays.items() if name != "engine")
+    accepted = sum(proxy.accepted for name, proxy in deployment.proxies.items() if name != "engine")
     return Run(capabilities, grown, accepted)
 
 
@@ -170,7 +171,7 @@ def may_be_shown(row: str, secrets: Mapping[str, tuple[str, ...]]) -> set[str]:
 def test_each_server_receives_only_its_own_secrets(ran: Run, deployment: FullDeployment, figures: Section) -> None:
     secrets = secrets_by_key(configs.valid(deployment.values))
     assert len(secrets) > 10
-    seen = {name: shown(b"".join(relay.said), secrets) for name, relay in deployment.relays.items()}
+    seen = {name: shown(b"".join(proxy.received), secrets) for name, proxy in deployment.proxies.items()}
     due = {name: may_be_shown(ROWS[name], secrets) for name in seen}
     assert seen == {name: set() if name in HIDDEN_BY_TLS else keys for name, keys in due.items()}
     figures.add("keys whose secrets were searched for in all that was said to any server", len(secrets))
@@ -193,11 +194,11 @@ def test_postgres_cleartext_password_is_sent_to_its_server() -> None:
     name = "postgres.control_plane.direct"
     with (
         postgres_server(hba="host all all all password") as server,
-        relays({"server": (server.host, server.port)}) as made,
+        recording_proxies({"server": (server.host, server.port)}) as made,
     ):
         values = {f"{name}_url": replace(server, port=made["server"].port).url()}
         run_check(name, values)
-    assert shown(b"".join(made["server"].said), secrets_by_key(values)) == {f"{name}_url"}
+    assert shown(b"".join(made["server"].received), secrets_by_key(values)) == {f"{name}_url"}
 
 
 def test_every_kind_is_in_both_tables_of_security_md() -> None:
@@ -256,7 +257,7 @@ def test_files_processes_and_addresses_of_a_run(
     assert not list(home.iterdir())
     assert not shown(report.read_bytes(), secrets_by_key(configs.valid(deployment.values)))
     addresses = {event[2] for event in events if event[0] == "socket.connect"}
-    assert addresses <= {str(relay.listener.getsockname()) for relay in deployment.relays.values()}
+    assert addresses <= {str(proxy.listener.getsockname()) for proxy in deployment.proxies.values()}
     assert {event[1] for event in events if event[0] == "socket.getaddrinfo"} == {"127.0.0.1"}
     figures.add("files that it wrote, the report being asked for", len(written))
     figures.add("files that it read, besides what is installed: the configuration and the certificates", len(read))

@@ -49,7 +49,7 @@ Values = Mapping[str, object]
 
 @dataclass(frozen=True)
 class Held:
-    """A check that is held up: where, on which rung, and what the configuration says for that."""
+    """A check that is held up: where, in which layer, and the values of the configuration for it."""
 
     check: str
     where: str
@@ -317,7 +317,7 @@ def test_deadline_names_the_layer_of_each_check(
     for held in WORLDS[world]:
         cut = [each["layer"] for each in found[held.check] if each["id"] == "run.deadline"]
         assert cut == [held.layer], (held, found[held.check])
-        figures.cell(f"{held.check}: {held.where}", "rung on which --deadline cut it", held.layer)
+        figures.cell(f"{held.check}: {held.where}", "layer in which --deadline ended it", held.layer)
 
 
 def test_no_query_is_cancelled_on_a_connection_of_its_own(
@@ -415,14 +415,14 @@ def of_valkey(ended: Ended) -> dict[str, Any]:
     return found
 
 
-@pytest.mark.parametrize(("fault", "rung"), [("hold_the_interpreter", "dns"), ("block_the_loop", "auth")])
+@pytest.mark.parametrize(("fault", "layer"), [("hold_the_interpreter", "dns"), ("block_the_loop", "auth")])
 def test_deadline_with_driver_that_holds_the_interpreter(
-    fault: str, rung: str, broken: list[str], leeway: float
+    fault: str, layer: str, broken: list[str], leeway: float
 ) -> None:
     ended = run(*broken, "--deadline=4", "--timeout=60", code=breaking(fault))
     assert (ended.code, ended.stderr) == (1, b"")
     assert overrun(ended, 4) < leeway
-    assert [each["layer"] for each in of_valkey(ended)["findings"] if each["id"] == "run.deadline"] == [rung]
+    assert [each["layer"] for each in of_valkey(ended)["findings"] if each["id"] == "run.deadline"] == [layer]
 
 
 @profiles.covering

@@ -1,9 +1,9 @@
 """Every kind of check against every fault of a network.
 
-Each kind is made from configuration, in its plaintext and in its TLS form, and climbs towards a server that has the
-fault, through the runner, all kinds at once. Every cell is a test: the finding, its rung, its severity and the keys
-that it blames are exactly those of a table; nothing above that rung counts as proven; no message holds a control
-character; and the climb ends within its limit. A cell shows the rung and the finding.
+Each kind is made from configuration, in its plaintext and in its TLS form, and run against a server that has the fault,
+by the runner, all kinds at once. Every cell is a test: the finding, its layer, its severity and the keys that it blames
+are exactly those of a table; nothing above that layer counts as proven; no message holds a control character; and the
+check ends within its limit. A cell shows the layer and the finding.
 
 Of two addresses one drops packets, and a server at the other refuses the login: the cell is a warning of the dead one,
 and that refusal. An answer that is cut is all but the last byte of a right one.
@@ -41,7 +41,7 @@ CELLS = [(row, fault) for fault in FAULTS for row in ROWS if not not_applicable(
 
 @dataclass
 class Matrix:
-    """All rows of a fault that are asked for climb at once, when the first of its cells is."""
+    """The results. The first cell of a fault runs all selected rows of that fault at once."""
 
     names: NameServer
     certificates: Certificates
@@ -53,10 +53,10 @@ class Matrix:
 
     def result(self, row: Row, fault: Fault) -> Result:
         if (row.name, fault.name) not in self.results:
-            self._climb(fault)
+            self._run_all(fault)
         return self.results[row.name, fault.name]
 
-    def _climb(self, fault: Fault) -> None:
+    def _run_all(self, fault: Fault) -> None:
         rows = [row for row, other in self.cells if other is fault]
         # The resolver is more patient than the check.
         ended = self.names.asked_by(lambda: self._run(fault, rows), "timeout:9 attempts:1")
@@ -81,7 +81,7 @@ def matrix(authority: Authority, figures: Section, request: pytest.FixtureReques
     with authority.trusted() as path, name_server(NAMES, silent=[SILENT]) as names:
         matrix = Matrix(names, Certificates.of(authority), Path(path), cells)
         yield matrix
-    figures.add("slowest climb beyond its limit", f"{matrix.slowest:.1f} s")
+    figures.add("slowest check beyond its limit", f"{matrix.slowest:.1f} s")
 
 
 def test_fault_matrix_is_complete(figures: Section) -> None:

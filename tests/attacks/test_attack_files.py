@@ -211,7 +211,7 @@ PROCESSES: dict[str, tuple[list[bytes], dict[bytes, bytes]]] = {
 
 
 @pytest.mark.parametrize("case", PROCESSES)
-def test_process_says_what_the_function_says(case: str):
+def test_process_gives_the_result_of_the_function(case: str):
     words, environ = PROCESSES[case]
     given = [*words, b"-f", b"json"]
     environ = {b"MISTLE_CONFIG_PATH": os.fsencode(ROOT / "examples/mistle.toml"), **environ}

@@ -1,10 +1,10 @@
 """Words and secrets in the formats.
 
-What a server says, and what the operator's file is called, ends in every format. Each text below, and random mixtures
-of them, stands in every place of a report that a foreign text can reach; each format is then read by its own reader
-(a JUnit schema, GitHub's Markdown parser, its runner's rules, Prometheus' client): the document must have the structure
-that it has around harmless words. Then servers say back, in the protocols that they speak, every secret that they are
-shown, and each format is searched for each secret in each encoding, as written and as read.
+Every format shows texts of servers, and the name of the operator's file. Each text below, and random mixtures of them,
+stands in every member of a report that may hold foreign text; each format is then read by its own reader (a JUnit
+schema, GitHub's Markdown parser, its runner's rules, Prometheus' client): the document must have the structure that it
+has with harmless texts. Then servers return, in their protocols, every secret that they receive, and each format is
+searched for each secret in each encoding, as written and as read.
 """
 
 import random
@@ -26,7 +26,7 @@ from preflight.report.model import KeyVerdict, Report
 from tests.harness import configs, faults
 from tests.harness.figures import Section
 from tests.harness.format_attacks import ENCODINGS, WORDS, greeting, parrot
-from tests.harness.format_readers import READERS
+from tests.harness.format_readers import READERS, WITHOUT_MESSAGES
 from tests.harness.processes import preflight
 from tests.harness.reports import CONFIG, DIRECT, EVICTS, REJECTED, REPORT, of
 
@@ -53,7 +53,7 @@ def is_live(character: str) -> bool:
 def shape(name: str, words: str) -> list[object]:
     text = renderer(name)(saying(words))
     document = READERS[name](text)
-    assert not any(map(is_live, "".join(document.texts)))
+    assert not any(map(is_live, "".join(document.texts))), f"{name} shows a control character: clean() removes it"
     return document.shape
 
 
@@ -64,7 +64,7 @@ def mixtures(count: int) -> Iterator[str]:
 
 
 @pytest.mark.parametrize("name", FORMATS)
-def test_no_words_change_a_document(name: str, figures: Section, is_long: bool):
+def test_hostile_text_changes_no_document(name: str, figures: Section, is_long: bool):
     harmless = {dotted: shape(name, words) for dotted, words in ((False, "harmless"), (True, "harm.less"))}
     texts = [*WORDS.values(), *mixtures(MIXTURES[is_long])]
     said = [words for words in (*map(clean, texts), *(texts if name in RAW else ())) if clean(words)]
@@ -88,7 +88,7 @@ def written(
     return {name: (folder / name).read_text() for name in FORMATS} | {"standard error": done.stderr}
 
 
-def test_mail_server_with_hostile_words_changes_no_document(tmp_path: Path, figures: Section):
+def test_mail_server_with_hostile_text_changes_no_document(tmp_path: Path, figures: Section):
     hostile = " ".join(words[:30] for words in WORDS.values())[:380]
     runs = []
     for words in ("harmless", hostile):
@@ -123,14 +123,15 @@ SECRET: dict[str, object] = {
 }
 
 
-def test_no_secret_is_in_any_format_though_servers_say_them_all(tmp_path: Path, figures: Section):
+def test_secrets_that_servers_return_are_in_no_format(tmp_path: Path, figures: Section):
     selected = (
         flag for kind in ("smtp", "valkey", "object_store", "http_service", "otlp") for flag in ("--only", kind)
     )
     outputs = written(tmp_path, parrot, SECRET, *selected)
     secrets = [secret for secret in load(tmp_path / "mistle.toml", {}).secrets if len(secret) > 8]
     assert {f"smtp-{AWKWARD}", f"kv-{AWKWARD}"} <= set(secrets)
-    assert all(MASK in outputs[name] for name in FORMATS if name != "prometheus"), "the servers said nothing back"
+    for name in FORMATS.keys() - WITHOUT_MESSAGES:
+        assert MASK in outputs[name], f"{name} shows no message of a server: is it one of WITHOUT_MESSAGES?"
     read = {name: "\n".join(READERS[name](outputs[name]).texts) for name in FORMATS}
     places = [*outputs.items(), *((f"{name}, read", text) for name, text in read.items())]
     searched = [

@@ -65,13 +65,13 @@ def stage(authority: Authority) -> Iterator[Stage]:
 
 
 @pytest.fixture(scope="module")
-def told(stage: Stage) -> Mapping[str, object]:
+def deployed(stage: Stage) -> Mapping[str, object]:
     return in_process.values(stage, SECRETS)
 
 
 @pytest.fixture(scope="module")
-def usual(stage: Stage, told: Mapping[str, object]) -> Mapping[str, object]:
-    return verdicts(in_process.run(stage, told, timeout=LIMIT).report)
+def usual(stage: Stage, deployed: Mapping[str, object]) -> Mapping[str, object]:
+    return verdicts(in_process.run(stage, deployed, timeout=LIMIT).report)
 
 
 def verdicts(report: Report) -> dict[str, object]:
@@ -87,14 +87,14 @@ def test_hostile_server_changes_no_other_verdict(
     way: str,
     family: str,
     stage: Stage,
-    told: Mapping[str, object],
+    deployed: Mapping[str, object],
     usual: Mapping[str, object],
     figures: Section,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(stage, "hostile", {family: hostile(way, family)})
     with in_process.short_limit(FAMILIES[family].checks, PATIENCE.get(way, 20.0)):
-        printed = in_process.run(stage, told, timeout=LIMIT)
+        printed = in_process.run(stage, deployed, timeout=LIMIT)
     found = verdicts(printed.report)
     changed = {name for name in usual | found if usual.get(name) != found.get(name)}
     others = {name for name in changed if not name.startswith(FAMILIES[family].checks)}

@@ -162,7 +162,7 @@ def test_pipe_that_is_read_gets_the_whole_report(tmp_path: Path) -> None:
 
 
 GONE = {
-    "a folder that is removed meanwhile": "shutil.rmtree(place.parent)",
+    "a folder that is removed during the run": "shutil.rmtree(place.parent)",
     "a folder in the report's place": "place.mkdir()",
 }
 

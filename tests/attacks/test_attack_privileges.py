@@ -63,10 +63,10 @@ def taken(figures: Section, right: str, outcome: str) -> None:
     figures.add(TAKEN, int(figures.figures.get(TAKEN, 0)) + 1)
 
 
-def without(climbed: CheckRun, status: Status = Status.FAIL) -> str:
-    """The one thing that a climb found, with a remedy."""
-    (finding,) = (each for each in climbed.findings if each.status is status)
-    assert climbed.status is status, climbed
+def without(result: CheckRun, status: Status = Status.FAIL) -> str:
+    """The id of the only finding of this status, which has a remedy."""
+    (finding,) = (each for each in result.findings if each.status is status)
+    assert result.status is status, result
     assert finding.hint
     assert finding.message
     assert finding.fields
@@ -333,8 +333,8 @@ def allow(server: ObjectStore, *actions: str, denied: str = "") -> None:
     """
     The policy with these actions, and without the one that is `denied`.
 
-    This store knows policies of buckets only, which say for whom they are. Here whoever wrote an object may read it,
-    which only a denial takes away.
+    This store has policies of buckets only, and each names its users. The user who wrote an object may read it, unless
+    a denial forbids that.
     """
     (statement,) = POLICY["Statement"]
     user = {"Principal": {"AWS": [f"arn:aws:iam:::user/{MINIMAL.access_key_id}"]}}

@@ -188,8 +188,8 @@ def test_secrets_are_masked_in_every_format(
     stage: Stage, vocabulary: str, play: Play, capfd: pytest.CaptureFixture[str], tried: Counter[str]
 ) -> None:
     stage.play(play.scenes, play.saying, play.secrets[TOKEN])
-    kind, rung = play.bug
-    with in_process.broken({kind: (rung, play.error)}):
+    kind, layer = play.bug
+    with in_process.broken({kind: (layer, play.error)}):
         printed = in_process.run(stage, in_process.values(stage, play.secrets), play.variables)
     texts, streams = [*printed.texts.values()], [*capfd.readouterr()]
     secrets = {secret.strip() for secret in play.secrets.values()}
@@ -315,12 +315,12 @@ import logging, threading, warnings
 from checks.core.recorder import Recorder
 from preflight.cli.main import entry
 layer = Recorder.layer
-def fail(record, rung, goal, proves=()):
+def fail(record, name, goal, proves=()):
     logging.getLogger("driver").warning("sent %s", SECRET)
     threading.Thread(target=lambda: int(SECRET)).start()
     if record.check.kind == "smtp":
         raise KeyError(SECRET)
-    return layer(record, rung, goal, proves)
+    return layer(record, name, goal, proves)
 Recorder.layer = fail
 entry()
 """
@@ -332,11 +332,11 @@ def test_no_secret_is_printed_by_the_command(flags: list[str], stage: Stage, voc
     secrets = {place: f'{place} "öpen" %-{number}' for number, place in enumerate(PLACES)}
     scenes = {family: scenes[0] for family, scenes in SCENES.items()}
     stage.play(scenes, lambda _, sent: f"{sent!r} {secrets}", secrets[TOKEN])
-    told = in_process.values(stage, secrets) | {
+    values = in_process.values(stage, secrets) | {
         "sandbox.provider": "docker",
         "sandbox.storage.backend": "docker_volume",
     }
-    file = configs.write(tmp_path, told)
+    file = configs.write(tmp_path, values)
     code = f"SECRET = {secrets['email.smtp.password']!r}{CRASH}"
     formats = [each for name in FORMATS for each in ("-f", f"{name}={tmp_path / name}.report")]
     skipped = ("--skip", "google", "--timeout", "5", "--config", str(file))

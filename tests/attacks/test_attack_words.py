@@ -27,6 +27,7 @@ from tests.harness.answers import TOKEN
 from tests.harness.descriptors import TARGETS
 from tests.harness.faults import Behaviour
 from tests.harness.figures import Section
+from tests.harness.format_readers import WITHOUT_MESSAGES
 from tests.harness.hostile_replies import raw, text
 from tests.harness.hostile_words import CONTROL, MARK, WORDS, commands, stray
 from tests.harness.provider_override import tls_serving
@@ -36,7 +37,6 @@ from tests.testbed import self_signed
 
 PATH = {"PATH": os.environ["PATH"]}
 EVERYTHING = "".join(CONTROL.values()) + MARK
-WORDLESS = {"prometheus"}  # numbers of things that have names
 OBEYED = {"github"}  # made of commands: that they are its own alone, the attack on all formats shows
 COMMANDS = f"::error::{MARK} ##[error]x ##vso[x]y \x1b[31m"
 
@@ -50,7 +50,7 @@ def test_hostile_text_in_a_report(name: str, what: str, figures: Section) -> Non
     assert stray(shown) == set()
     assert name in OBEYED or commands(ci.inert(shown, name)) == []
     assert shown.count("\x1b") == calm.count("\x1b"), "a colour that is not the format's own"
-    assert name in WORDLESS or (MARK in shown) == (MARK in word)
+    assert name in WITHOUT_MESSAGES or (MARK in shown) == (MARK in word)
     assert len(shown) < len(calm) + 24 * 2000, "too much"
     figures.add("kinds of hostile words", len(WORDS))
     figures.add("formats", len(FORMATS))
@@ -85,7 +85,7 @@ def test_hostile_text_in_replies(kind: str, where: str, figures: Section) -> Non
             found = run_at_server(check)
         for name in FORMATS:
             shown = renderer(name)(reported(kind, found))
-            assert name in WORDLESS or MARK in shown, (
+            assert name in WITHOUT_MESSAGES or MARK in shown, (
                 f"the report does not show the text: see texts[{where!r}] of {kind!r} in the DESCRIPTOR"
             )
             assert stray(shown) == set()
@@ -126,7 +126,7 @@ def test_hostile_text_in_a_run_of_the_command(tmp_path: Path, name: str) -> None
     assert {"postgres.different-databases", "http.wrong-service", "config.unknown-key"} <= set(
         re.findall(r"[a-z-]+\.[a-z-]+", shown)
     )
-    assert name in WORDLESS or shown.count(MARK) > 12
+    assert name in WITHOUT_MESSAGES or shown.count(MARK) > 12
     assert stray(shown) == set()
     assert name in OBEYED or commands(shown) == []
 

@@ -5,7 +5,7 @@ import re
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from preflight.output.wrapping import folded
+from preflight.output.wrapping import wrapped
 
 HINT = "      → start the service, or correct the host and port in email.smtp.host (mistle.toml:127)"
 
@@ -15,11 +15,11 @@ def plain(text: str) -> str:
 
 
 def test_short_lines_stay_as_they_are():
-    assert folded("a b\n\n  c   d\n", 10) == "a b\n\n  c   d\n"
+    assert wrapped("a b\n\n  c   d\n", 10) == "a b\n\n  c   d\n"
 
 
 def test_long_line_is_broken_between_words_below_what_it_belongs_to():
-    assert folded(HINT, 50).split("\n") == [
+    assert wrapped(HINT, 50).split("\n") == [
         "      → start the service, or correct the host and",
         "        port in email.smtp.host (mistle.toml:127)",
     ]
@@ -27,14 +27,14 @@ def test_long_line_is_broken_between_words_below_what_it_belongs_to():
 
 def test_colours_take_no_room_and_stay():
     line = "  \x1b[31m✗ network.refused  (email.smtp, connect)\x1b[0m"
-    assert folded(line, 44) == line
-    narrow = folded(line, 25)
+    assert wrapped(line, 44) == line
+    narrow = wrapped(line, 25)
     assert plain(narrow).split("\n") == ["  ✗ network.refused", "    (email.smtp, connect)"]
     assert narrow.count("\x1b[31m") == narrow.count("\x1b[0m") == 1
 
 
 def test_word_that_is_too_long_is_left_to_the_terminal():
-    assert folded("  " + "x" * 30 + " y", 20) == "  " + "x" * 30 + "\n  y"
+    assert wrapped("  " + "x" * 30 + " y", 20) == "  " + "x" * 30 + "\n  y"
 
 
 WORDS = st.lists(st.text("abc.→✓", min_size=1, max_size=12), min_size=1, max_size=30)
@@ -43,6 +43,6 @@ WORDS = st.lists(st.text("abc.→✓", min_size=1, max_size=12), min_size=1, max
 @given(words=WORDS, indent=st.integers(0, 8), columns=st.integers(20, 80))
 @example(words=["→", "a" * 12], indent=7, columns=20)
 def test_no_word_is_lost_and_no_line_too_long(words: list[str], indent: int, columns: int):
-    lines = folded(" " * indent + " ".join(words), columns).split("\n")
+    lines = wrapped(" " * indent + " ".join(words), columns).split("\n")
     assert " ".join(lines).split() == words
     assert all(len(line) <= columns for line in lines)

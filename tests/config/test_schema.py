@@ -7,7 +7,7 @@ from preflight.config.schema.keys import BY_PATH, KEYS, VERSION, Secrecy, in_use
 from preflight.config.schema.types import Boolean, Choice, Integer, ListOf, Text, Versioned
 from tests.harness.descriptors import DESCRIPTORS
 
-# key | type | required | secret | variable, if it does not follow from the path
+# key | type | required | secret | variable, if it does not follow from the path | default
 DOCUMENTED = """
 global.env | development or production | yes | | MISTLE_ENV
 telemetry.enabled | bool | yes
@@ -25,7 +25,7 @@ services.control_plane_api.public_url | http | yes
 services.control_plane_api.auth.secret | str | yes | chosen
 services.control_plane_api.auth.trusted_origins | list of str | yes
 services.control_plane_api.auth.enabled_methods | list of otp or google | no
-services.control_plane_api.auth.allow_signups | bool | no
+services.control_plane_api.auth.allow_signups | bool | no | | | True
 services.control_plane_api.auth.otp.length | int 4-12 | yes
 services.control_plane_api.auth.otp.expires_in_seconds | int 30- | yes
 services.control_plane_api.auth.otp.allowed_attempts | int 1-10 | yes
@@ -58,13 +58,13 @@ kv.data_plane.key_prefix | str | yes
 object_store.assets.bucket_name | str | yes
 object_store.assets.region | str | yes
 object_store.assets.endpoint | http | no
-object_store.assets.force_path_style | bool | no
+object_store.assets.force_path_style | bool | no | | | False
 object_store.assets.access_key_id | str | yes
 object_store.assets.secret_access_key | str | yes | issued
 object_store.sandbox_storage.bucket_name | str | maybe
 object_store.sandbox_storage.region | str | no
 object_store.sandbox_storage.endpoint | http | maybe
-object_store.sandbox_storage.force_path_style | bool | no
+object_store.sandbox_storage.force_path_style | bool | no | | | False
 object_store.sandbox_storage.access_key_id | str | maybe
 object_store.sandbox_storage.secret_access_key | str | maybe | issued
 email.smtp.from_address | str | yes
@@ -98,18 +98,17 @@ sandbox.publish.session.cookie_signing_secret | str | yes | chosen
 sandbox.docker.socket_path | str | maybe
 sandbox.docker.network_name | str | no
 sandbox.e2b.api_key | str | maybe | issued
-sandbox.e2b.domain | str | no
-sandbox.e2b.cpu_count | int 1- | no
-sandbox.e2b.memory_mb | int 1- | no
+sandbox.e2b.domain | str | no | | | e2b.app
+sandbox.e2b.cpu_count | int 1- | no | | | 2
+sandbox.e2b.memory_mb | int 1- | no | | | 4096
 sandbox.sandboxd_test_faults_enabled | bool | no | | MISTLE_TEST_SANDBOXD_TEST_FAULTS_ENABLED
 """  # noqa: E501
 OF_KINDS = [line for kind in DESCRIPTORS.values() for line in kind.documented_keys.strip().splitlines()]
-ROWS = [
-    [*(cell.strip() for cell in line.split("|")), "", ""][:5] for line in [*DOCUMENTED.strip().splitlines(), *OF_KINDS]
-]
+LINES = [*DOCUMENTED.strip().splitlines(), *OF_KINDS]
+ROWS = [[*(cell.strip() for cell in line.split("|")), "", "", ""][:6] for line in LINES]
 
 
-def words(key_type: object) -> str:
+def type_text(key_type: object) -> str:
     """The documentation's text for a type."""
     match key_type:
         case Versioned():
@@ -118,49 +117,39 @@ def words(key_type: object) -> str:
             return "str"
         case Text(schemes=(scheme, *_)):
             return scheme
-        case Choice(allowed=words_):
-            return " or ".join(words_)
-        case Integer(minimum=least, maximum=most):
-            return f"int {least}-{most if most < 2**53 - 1 else ''}"
+        case Choice(allowed=allowed):
+            return " or ".join(allowed)
+        case Integer(minimum=minimum, maximum=maximum):
+            return f"int {minimum}-{maximum if maximum < 2**53 - 1 else ''}"
         case Boolean():
             return "bool"
         case ListOf(item=item):
-            return f"list of {words(item)}"
+            return f"list of {type_text(item)}"
     raise AssertionError(key_type)
 
 
 def test_schema_has_the_documented_keys_in_order():
     documented = [row[0] for row in ROWS]
     undocumented = sorted({key.path for key in KEYS} - {*documented})
-    assert not undocumented, "add them to documented_keys in the DESCRIPTOR of their kind, or to DOCUMENTED here"
+    assert not undocumented, "add a row to DOCUMENTED in this file, or to documented_keys of the kind's DESCRIPTOR"
     assert [key.path for key in KEYS if key.path not in {line.split()[0] for line in OF_KINDS}] == [
         row.split()[0] for row in DOCUMENTED.strip().splitlines()
     ]
     assert len(KEYS) == len(ROWS)
 
 
-@pytest.mark.parametrize(("path", "type_", "required", "secrecy", "variable"), ROWS)
-def test_key_is_as_documented(path, type_, required, secrecy, variable):
+@pytest.mark.parametrize(("path", "type_", "required", "secrecy", "variable", "default"), ROWS)
+def test_key_is_as_documented(path, type_, required, secrecy, variable, default):
     key = BY_PATH[path]
-    assert words(key.type) == type_
+    assert type_text(key.type) == type_
     assert {ALWAYS: "yes", OPTIONAL: "no"}.get(key.required, "maybe") == required
     assert key.secrecy == Secrecy(secrecy or "none")
     assert key.variable == (variable or "MISTLE_" + path.replace(".", "_").upper())
+    assert str(key.default) == (default or "None")
 
 
 def test_variables_are_unique():
     assert len({key.variable for key in KEYS}) == len(KEYS)
-
-
-def test_defaults():
-    assert {key.path: key.default for key in KEYS if key.default is not None} == {
-        "services.control_plane_api.auth.allow_signups": True,
-        "object_store.assets.force_path_style": False,
-        "object_store.sandbox_storage.force_path_style": False,
-        "sandbox.e2b.domain": "e2b.app",
-        "sandbox.e2b.cpu_count": 2,
-        "sandbox.e2b.memory_mb": 4096,
-    }
 
 
 def test_one_row_serves_every_version():

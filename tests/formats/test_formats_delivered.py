@@ -34,7 +34,7 @@ def ran(ending: str, *flags: object) -> Ended:
 
 
 @pytest.fixture(scope="module", params=RUNS)
-def everywhere(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> tuple[str, Ended, Path]:
+def all_formats(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> tuple[str, Ended, Path]:
     """A run that writes every format to a file, in place of an older file that every user can read."""
     folder = tmp_path_factory.mktemp("reports")
     for name in FORMATS:
@@ -44,14 +44,14 @@ def everywhere(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPath
     return request.param, ran(request.param, *flags, "-f", "json"), folder
 
 
-def test_exit_code_is_that_of_the_run(everywhere: tuple[str, Ended, Path]):
-    ending, done, _ = everywhere
+def test_exit_code_is_that_of_the_run(all_formats: tuple[str, Ended, Path]):
+    ending, done, _ = all_formats
     assert done.code == RUNS[ending][0]
     READERS["json"](done.stdout)
 
 
-def test_files_are_complete_and_private_and_alone(everywhere: tuple[str, Ended, Path]):
-    _, done, folder = everywhere
+def test_files_are_complete_and_private_and_alone(all_formats: tuple[str, Ended, Path]):
+    _, done, folder = all_formats
     written = [
         name for name in FORMATS if name != "text" or done.code != 2
     ]  # with exit code 2 the message is on standard error

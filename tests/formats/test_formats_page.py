@@ -26,8 +26,9 @@ def test_every_command_that_compares_has_an_example_and_names_its_formats():
 
 @pytest.mark.parametrize("name", FORMATS)
 def test_every_format_has_a_section_and_a_line_in_the_readme(name: str):
-    assert f"\n## `{name}`\n" in PAGE.read_text()
-    assert f"\n| `{name}` | " in (Path(__file__).parents[2] / "README.md").read_text()
+    assert f"\n## `{name}`\n" in PAGE.read_text(), f"add a section ## `{name}` with its example to docs/formats.md"
+    readme = (Path(__file__).parents[2] / "README.md").read_text()
+    assert f"\n| `{name}` | " in readme, f"add a row of {name} to the table under Formats in README.md"
 
 
 @pytest.mark.parametrize("name", [metric.name for metric in METRICS])

@@ -69,12 +69,12 @@ def break_valkey(seconds: float, fault: Callable[[], object]) -> None:
 
 
 def hold_the_interpreter() -> None:
-    """As a library in C does that does not let go of Python's lock: no other thread runs meanwhile."""
+    """As a library in C does that keeps Python's lock: no other thread runs until it returns."""
     ctypes.PyDLL(None).sleep(int(AGES))
 
 
 def block_the_loop() -> None:
-    """As a driver does that is not as asynchronous as it says."""
+    """As a driver does that blocks in an asynchronous function."""
     time.sleep(AGES)
 
 

@@ -71,7 +71,7 @@ class Ended:
 
     @cached_property
     def document(self) -> dict[str, Any]:
-        """The one JSON document on standard output, which is as the schema says."""
+        """The one JSON document on standard output, which is valid by the schema."""
         found: dict[str, Any] = json.loads(self.stdout)
         SCHEMA.validate(found)
         return found

@@ -155,8 +155,8 @@ def _example(key: Key) -> object:
             return False
         case Integer(minimum=minimum):
             return minimum
-        case Choice(words=(word, *_)):
-            return word
+        case Choice(allowed=(choice, *_)):
+            return choice
         case ListOf():
             return ["a", "b"]
     return f"{key.path} 0123456789abcdef0123456789abcdef"

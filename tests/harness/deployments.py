@@ -11,14 +11,14 @@ from preflight.plan.resources import RESOURCES
 from preflight.report.model import Report, Result
 from preflight.report.verdicts import verdicts
 
-RUNGS = (Layer.DNS, Layer.CONNECT, Layer.AUTH, Layer.ACCESS, Layer.FITNESS)
+LAYERS = (Layer.DNS, Layer.CONNECT, Layer.AUTH, Layer.ACCESS, Layer.FITNESS)
 CONFIG = Result(
     "config", "config", "mistle.toml", (), (Finding("config.config", Layer.CONFIG, Status.OK, "74 keys are valid"),)
 )
 
 UNPROBED = ("global.env", "telemetry.enabled")
 
-Met = Mapping[str, Finding]
+Endings = Mapping[str, Finding]
 """The finding that ends a check, or warns in it, by the name of the check."""
 
 REJECTED = Finding(
@@ -75,14 +75,14 @@ def report(results: Sequence[Result], **about: object) -> Report:
     return replace(base, **about)  # type: ignore[arg-type]
 
 
-def deployment(met: Met | None = None, resources: Sequence[Resource] = RESOURCES, **about: object) -> Report:
-    """A report of every resource; each check ends at its finding in `met`."""
-    return report([CONFIG, *(_result(each, (met or {}).get(each.name)) for each in resources)], **about)
+def deployment(endings: Endings | None = None, resources: Sequence[Resource] = RESOURCES, **about: object) -> Report:
+    """A report of every resource; each check ends at its finding in `endings`."""
+    return report([CONFIG, *(_result(each, (endings or {}).get(each.name)) for each in resources)], **about)
 
 
 def planned() -> Report:
     """The report of `plan`."""
-    waiting = (Finding("x.dns", layer, Status.SKIP, "it would be tried") for layer in RUNGS)
+    waiting = (Finding("x.dns", layer, Status.SKIP, "it would be tried") for layer in LAYERS)
     found = tuple(waiting)
     results = [replace(_result(each), findings=found, seconds=0.0) for each in RESOURCES]
     return report([CONFIG, *results], command="plan", detail=1)
@@ -116,13 +116,12 @@ def _relabelled(text: str, result: Result) -> Result:
     )
 
 
-def _result(resource: Resource, met: Finding | None = None) -> Result:
+def _result(resource: Resource, ending: Finding | None = None) -> Result:
     order = list(Layer)
-    ends = order.index(met.layer) if met else len(order)
-    findings = [
-        _rung(resource, layer, order.index(layer) > ends) for layer in RUNGS if not (met and layer is met.layer)
-    ]
-    findings += [met] if met else []
+    ends = order.index(ending.layer) if ending else len(order)
+    others = [layer for layer in LAYERS if not (ending and layer is ending.layer)]
+    findings = [_layer_finding(resource, layer, order.index(layer) > ends) for layer in others]
+    findings += [ending] if ending else []
     return Result(
         name=resource.name,
         kind=resource.kind,
@@ -135,7 +134,7 @@ def _result(resource: Resource, met: Finding | None = None) -> Result:
     )
 
 
-def _rung(resource: Resource, layer: Layer, above: bool) -> Finding:
+def _layer_finding(resource: Resource, layer: Layer, above: bool) -> Finding:
     id_ = f"{resource.kind.replace('_', '-')}.{layer}"
     if above:
         return Finding(id_, layer, Status.SKIP, "not reached")

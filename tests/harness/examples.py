@@ -8,7 +8,7 @@ from pathlib import Path
 
 from checks.core.check import Finding
 
-# What says where the suite ran, in words that a deployment would show.
+# Texts that name the machine of the suite, and those that a deployment would show in their place.
 _ELSEWHERE = (
     (re.compile(r"/tmp/[^\s'\",]*/docker\.sock"), "/var/run/docker.sock"),
     (re.compile(r"/tmp/[^\s'\",]*/(?=[\w.-]+\.(?:toml|pem|json))"), "/etc/mistle/"),

@@ -66,11 +66,11 @@ _IN_REPLIES = {*_WITHIN_TLS, "answer cut, then closed", "answer cut, then silenc
 # Why there is no such cell, for which faults and rows.
 NOT_APPLICABLE: tuple[tuple[str, set[str], Callable[[Row], bool]], ...] = (
     ("a Unix socket has neither name nor addresses", _OF_TWO_NAMES, lambda row: row.is_local),
-    ("nobody speaks TLS over a Unix socket", _PLAIN_AT_ALL | _TLS_AT_ALL, lambda row: row.is_local),
+    ("there is no TLS over a Unix socket", _PLAIN_AT_ALL | _TLS_AT_ALL, lambda row: row.is_local),
     ("this form expects no TLS", _TLS_AT_ALL, lambda row: not row.tls),
     ("this form expects no plaintext", _PLAIN_AT_ALL, lambda row: not row.begins_plain),
     ("without TLS it is the fault of the same name without it", _WITHIN_TLS, lambda row: not row.tls),
-    ("the climb ends with the handshake", _IN_REPLIES, lambda row: not row.protocol.reply),
+    ("the check ends with the handshake", _IN_REPLIES, lambda row: not row.protocol.reply),
 )
 
 

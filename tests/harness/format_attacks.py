@@ -1,4 +1,4 @@
-"""Words that each format would take for its own, were they not escaped; and a server that says back what it is told."""
+"""Texts that each format would read as its own markup if it did not escape them; a server that returns what it gets."""
 
 import base64
 import html
@@ -70,7 +70,7 @@ def greeting(words: str) -> Callable[[socket.socket], None]:
 
 
 def parrot(connection: socket.socket) -> None:
-    """A server of mail, Valkey and HTTP that refuses whatever it is told, in the same words."""
+    """A server of mail, Valkey and HTTP that refuses each request, and quotes it in the refusal."""
     connection.settimeout(0.3)
     try:
         said = connection.recv(65536)

@@ -1,4 +1,4 @@
-"""Each format as those read it for whom it is made: strictly, and every text as it comes out again."""
+"""Reads each format as its users' tools do, strictly; returns its structure, and each text as they show it."""
 
 import json
 import re
@@ -216,12 +216,21 @@ def _tag(element: Element) -> str:
     return str(element.tag).rpartition("}")[2]
 
 
-READERS: Mapping[str, Callable[[str], Document]] = {
-    "text": _text,
-    "json": _json,
-    "junit": _junit,
-    "github": _github,
-    "markdown": _markdown,
-    "prometheus": _prometheus,
-    "html": _page,
-}
+class _Readers(dict[str, Callable[[str], Document]]):
+    def __missing__(self, name: str) -> Callable[[str], Document]:
+        raise AssertionError(f"add a reader of {name} to READERS in tests/harness/format_readers.py")
+
+
+READERS = _Readers(
+    {
+        "text": _text,
+        "json": _json,
+        "junit": _junit,
+        "github": _github,
+        "markdown": _markdown,
+        "prometheus": _prometheus,
+        "html": _page,
+    }
+)
+WITHOUT_MESSAGES = {"prometheus"}
+"""The formats that show the id of a finding, and not its message."""

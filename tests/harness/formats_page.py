@@ -35,7 +35,7 @@ def _example(name: str) -> str:
 
 
 def _diff() -> str:
-    """The collector is mended, Valkey still fails, Postgres was upgraded, and a pooler stands before it."""
+    """The collector works again, Valkey still fails, Postgres was upgraded, and has a pooler in front of it."""
     some = [TRACES, VALKEY, *(each for each in RESOURCES if each.name == "postgres.data_plane.direct")]
     monday, tuesday = (datetime(2026, 11, day, 10, tzinfo=UTC) for day in (23, 24))
     refused = replace(REFUSED, status=Status.FAIL)

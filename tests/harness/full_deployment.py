@@ -1,4 +1,4 @@
-"""A complete deployment of real servers, each URL of its configuration behind a relay; and their contents."""
+"""A complete deployment of real servers, each URL of its configuration behind a proxy; and their contents."""
 
 import os
 import subprocess
@@ -14,7 +14,7 @@ from preflight.demo.servers.mistle import TOKEN, Gateway, control_plane_api, das
 from preflight.demo.servers.otlp import collector
 from preflight.demo.servers.tunnel import Signature
 from tests.harness import configs
-from tests.harness.recording_proxy import LOOPBACK, Address, Listen, Relay, relays
+from tests.harness.recording_proxy import LOOPBACK, Address, Listen, RecordingProxy, recording_proxies
 from tests.testbed import (
     Engine,
     ObjectStore,
@@ -52,7 +52,7 @@ ROWS = {
     "tunnel": "`tunnel`",
     **dict.fromkeys(SIGNALS, "`otlp`"),
 }
-"""The first cell of SECURITY.md for the server behind each relay."""
+"""The first cell of SECURITY.md for the server behind each proxy."""
 PATIENT = ("--timeout", "200", "--deadline", "300")
 """Flags for runs that share one machine with all the servers, and with each other."""
 
@@ -88,10 +88,10 @@ def servers(store: ObjectStore, smtp: Smtp, engine: Engine) -> Iterator[Servers]
 
 @dataclass(frozen=True)
 class FullDeployment:
-    """``relays`` by what they are in front of."""
+    """``proxies``: by the name of the server behind each."""
 
     servers: Servers
-    relays: Mapping[str, Relay]
+    proxies: Mapping[str, RecordingProxy]
     gateway: Gateway
     values: Mapping[str, object]
     config: Path
@@ -123,7 +123,7 @@ def preflight(*arguments: object, **environ: str) -> "subprocess.Popen[str]":
 def full_deployment(
     servers: Servers, authority: bytes, folder: Path, listen: Listen | None = None
 ) -> Iterator[FullDeployment]:
-    """`folder` is for the configuration and the `authority`'s certificate; `listen` as for `relays`."""
+    """`folder` is for the configuration and the `authority`'s certificate; `listen` as for `recording_proxies`."""
     with ExitStack() as stack:
         gateway, origins = Gateway(valkey=servers.valkey.url(VALKEY_PASSWORD), patience=60.0), list[str]()
         apps = {
@@ -134,7 +134,7 @@ def full_deployment(
             "collector": collector(),
         }
         webs = {name: stack.enter_context(web_server(app)).port for name, app in apps.items()}
-        made = stack.enter_context(relays(_upstreams(servers, webs), listen))
+        made = stack.enter_context(recording_proxies(_upstreams(servers, webs), listen))
         origins.append(_url(made["dashboard"]))
         client = stack.enter_context(closing(servers.engine.client()))
         network = client.networks.create(NETWORK, internal=True, options={"com.docker.network.bridge.name": "whole"})
@@ -175,14 +175,14 @@ def _upstreams(servers: Servers, webs: Mapping[str, int]) -> dict[str, Address]:
     return {name: (LOOPBACK, port) for name, port in ports.items()} | {"engine": servers.engine.socket}
 
 
-def _url(relay: Relay, scheme: str = "http") -> str:
-    return f"{scheme}://{LOOPBACK}:{relay.port}"
+def _url(proxy: RecordingProxy, scheme: str = "http") -> str:
+    return f"{scheme}://{LOOPBACK}:{proxy.port}"
 
 
-def _values(servers: Servers, made: Mapping[str, Relay]) -> dict[str, object]:
-    def through(relay: str, url: str) -> str:
-        server: Server = getattr(servers, relay)
-        return url.replace(f":{server.port}/", f":{made[relay].port}/")
+def _values(servers: Servers, made: Mapping[str, RecordingProxy]) -> dict[str, object]:
+    def through(proxy: str, url: str) -> str:
+        server: Server = getattr(servers, proxy)
+        return url.replace(f":{server.port}/", f":{made[proxy].port}/")
 
     direct, pooled = (through(name, getattr(servers, name).url()) for name in ("postgres", "pgbouncer"))
     tunnel = f"{_url(made['tunnel'], 'ws')}/tunnel/sandbox"
@@ -228,7 +228,7 @@ def _values(servers: Servers, made: Mapping[str, Relay]) -> dict[str, object]:
     }
 
 
-# Rows are not looked for: whoever writes one needs a transaction id.
+# Rows are not counted: a session that writes one needs a transaction id.
 _RELATIONS = "SELECT count(*), max(oid::bigint), pg_snapshot_xmax(pg_current_snapshot())::text FROM pg_class GROUP BY 3"
 _SESSIONS = "SELECT count(*) FROM pg_stat_activity WHERE usename = 'mistle' AND client_addr <> %s::inet"
 

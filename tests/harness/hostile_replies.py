@@ -43,11 +43,6 @@ def postgres_error(hostile: str) -> bytes:
     return floods.message(b"E", fields + b"C28000\0\0")
 
 
-def s3(**headers: bytes) -> bytes:
-    lines = b"".join(b"\r\n%s: %s" % (name.replace("_", "-").encode(), value) for name, value in headers.items())
-    return reply("403 Forbidden", "", b"X: x" + lines)
-
-
 def in_json(replies: Replies, name: str, status: str, document: Callable[[str], object]) -> Place:
     """A JSON document in place of a healthy server's."""
     return lambda hostile: answers.http(replies, {name: (status, document(text(hostile)))})

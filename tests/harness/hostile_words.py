@@ -1,8 +1,8 @@
-"""What a hostile server, or whoever wrote a configuration, may put wherever a report shows free text.
+"""Texts that a hostile server, or the author of a configuration, may put into every free text of a report.
 
-For the tests of every format: ``report(word)`` holds a word in each free-text member of a Report, ``stray(text)`` and
-``commands(text)`` tell what no output may hold. A report is inert by itself, so a format has its own markup left to
-mind: a test of its own shows that the words of ``MARKUP`` come out as text.
+For the tests of every format: ``report(word)`` holds a text in each free-text member of a Report, ``stray(text)`` and
+``commands(text)`` return the parts that no output may hold. A report is inert by itself, so a format escapes only its
+own markup: a test of each format shows that it prints the texts of ``MARKUP`` as text.
 """
 
 import re
@@ -42,7 +42,7 @@ CONTROL: Mapping[str, str] = {
     "spaces of every width": f"{MARK}\u00a0\u2000\u2003\u3000\u202f\u205f x",
 }
 
-# What a document, or whoever reads a build's output, would obey.
+# What a document, or a program that reads the output of a build, would execute.
 MARKUP: Mapping[str, str] = {
     "HTML": f"</pre></script><script>alert(1)</script><img src=x onerror=alert(1)>{MARK}&lt;&#0;",
     "HTML in an attribute": f"\" onmouseover=\"alert(1)\" '{MARK}' x='",

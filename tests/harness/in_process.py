@@ -172,13 +172,13 @@ def broken(places: Mapping[str, tuple[Layer, Callable[[], BaseException]]], *, a
     original = Recorder.layer
 
     @contextmanager
-    def layer(self: Recorder, rung: Layer, goal: str, proves: tuple[str, ...] = ()) -> Iterator[None]:
-        place, bug = places.get(self.check.kind, (None, Exception))
-        with original(self, rung, goal, proves):
-            if place is rung and not at_end:
+    def layer(self: Recorder, name: Layer, goal: str, proves: tuple[str, ...] = ()) -> Iterator[None]:
+        broken_layer, bug = places.get(self.check.kind, (None, Exception))
+        with original(self, name, goal, proves):
+            if broken_layer is name and not at_end:
                 raise bug()
             yield
-            if place is rung:
+            if broken_layer is name:
                 raise bug()
 
     with pytest.MonkeyPatch.context() as patch:

@@ -25,7 +25,7 @@ from rich.text import Text
 import preflight
 from preflight import Report
 from preflight.formats import renderer
-from preflight.output.wrapping import folded
+from preflight.output.wrapping import wrapped
 from tests.testbed.browser import Browser, browser_server
 
 FOLDER = Path(__file__).parents[2] / "docs" / "images"
@@ -67,7 +67,7 @@ def with_wrong_values(environ: Mapping[str, str]) -> dict[str, str]:
 
 
 def page(report: Report, screen: Screen, scheme: Literal["light", "dark"]) -> bytes:
-    """The top of the page, down to the first thing to mend."""
+    """The top of the page, down to the first problem."""
     browser, chromium = screen
     viewport = ViewportSize(width=WIDTH, height=900)
     context = chromium.new_context(viewport=viewport, color_scheme=scheme, device_scale_factor=SHARPNESS)
@@ -82,7 +82,7 @@ def page(report: Report, screen: Screen, scheme: Literal["light", "dark"]) -> by
 def terminal(report: Report, screen: Screen) -> bytes:
     """What `mistle-preflight -q` shows on a dark terminal of a hundred columns."""
     command = "$ mistle-preflight -q"
-    text = folded(renderer("text")(replace(report, detail=-1)), COLUMNS)
+    text = wrapped(renderer("text")(replace(report, detail=-1)), COLUMNS)
     console = Console(record=True, width=COLUMNS, file=io.StringIO(), force_terminal=True, color_system="truecolor")
     console.print(Text.from_ansi(f"{command}\n{text}"))
     inner = console.export_html(theme=DARK, inline_styles=True, code_format="<pre>{code}</pre>")

@@ -126,7 +126,7 @@ def group(nodeid: str) -> str:
 
 
 def arrange(items: list[pytest.Item], shuffle: int | None, unit_first: bool) -> None:
-    """The files that take longest come first; or else the files, and the tests in each, come as the number says."""
+    """The files that take longest come first; or the number decides the order of files and of their tests."""
     if shuffle is None:
         places = {name: place for place, name in enumerate(LONGEST)} | (dict.fromkeys(UNIT, -1) if unit_first else {})
         items.sort(key=lambda item: places.get(item.path.stem, len(LONGEST)))
@@ -139,8 +139,8 @@ def arrange(items: list[pytest.Item], shuffle: int | None, unit_first: bool) -> 
     items[:] = [item for file in files for item in chance.sample(file, len(file))]
 
 
-def told(profile: str, left_out: Counter[str]) -> list[str]:
-    """What a run says that it has left out: the number of tests by file."""
+def left_out_lines(profile: str, left_out: Counter[str]) -> list[str]:
+    """The lines of a run on the tests that it has left out: their number by file."""
     files = ", ".join(f"{file} {count}" for file, count in sorted(left_out.items()))
     where = "scripts/test and scripts/reliability" if profile == "quick" else "scripts/reliability"
     return [f"left to {where}, {left_out.total():,} tests: {files}"] if left_out else []

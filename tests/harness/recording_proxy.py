@@ -1,4 +1,4 @@
-"""A relay before each server, which counts who comes and keeps what they say."""
+"""A proxy in front of each server, which counts the connections and keeps the data that clients send."""
 
 import asyncio
 import re
@@ -18,11 +18,11 @@ Listen = Callable[[Address], socket.socket]
 
 
 @dataclass
-class Relay:
+class RecordingProxy:
     listener: socket.socket
     upstream: Address
-    said: list[bytearray] = field(default_factory=list)
-    """What each connection's client said, in the order in which they came."""
+    received: list[bytearray] = field(default_factory=list)
+    """The data of each connection, in the order of the connections."""
 
     @property
     def port(self) -> int:
@@ -34,31 +34,33 @@ class Relay:
 
     @property
     def accepted(self) -> int:
-        return len(self.said)
+        return len(self.received)
 
     @property
-    def spoken(self) -> int:
-        """Connections over which the client said a word."""
-        return sum(map(bool, self.said))
+    def used(self) -> int:
+        """The number of connections over which the client sent data."""
+        return sum(map(bool, self.received))
 
     def found(self, pattern: bytes) -> list[bytes]:
-        """What matches, in all that was said."""
-        return [found for words in list(self.said) for found in re.findall(pattern, words)]
+        """All matches of the pattern in the data."""
+        return [match for data in list(self.received) for match in re.findall(pattern, data)]
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        self.said.append(words := bytearray())
+        self.received.append(data := bytearray())
         with suppress(OSError), closing(writer.transport):
             theirs, ours = await _open(self.upstream)
             with closing(ours.transport):
-                await asyncio.gather(_pump(reader, ours, words), _pump(theirs, writer, bytearray()))
+                await asyncio.gather(_pump(reader, ours, data), _pump(theirs, writer, bytearray()))
 
 
 @contextmanager
-def relays(upstreams: Mapping[str, Address], listen: Listen | None = None) -> Iterator[dict[str, Relay]]:
-    """One relay for each; `listen` makes a listener for what shall lead to the given address."""
+def recording_proxies(
+    upstreams: Mapping[str, Address], listen: Listen | None = None
+) -> Iterator[dict[str, RecordingProxy]]:
+    """A proxy for each server; `listen` makes the listener of the proxy for the given address."""
     with TemporaryDirectory() as folder:
         listen = listen or (lambda address: listener(address, Path(folder)))
-        made = {name: Relay(listen(address), address) for name, address in upstreams.items()}
+        made = {name: RecordingProxy(listen(address), address) for name, address in upstreams.items()}
         started: Future[Callable[[], object]] = Future()
         thread = threading.Thread(target=lambda: asyncio.run(_run(made.values(), started)), daemon=True)
         thread.start()
@@ -80,13 +82,13 @@ def listener(address: Address, folder: Path) -> socket.socket:
     return made
 
 
-async def _run(all_: Iterable[Relay], started: Future[Callable[[], object]]) -> None:
+async def _run(all_: Iterable[RecordingProxy], started: Future[Callable[[], object]]) -> None:
     loop, stop = asyncio.get_running_loop(), asyncio.Event()
     loop.set_exception_handler(lambda *_: None)
     async with AsyncExitStack() as stack:
-        for relay in all_:
-            start = asyncio.start_server if isinstance(relay.upstream, tuple) else asyncio.start_unix_server
-            await stack.enter_async_context(await start(relay.serve, sock=relay.listener))
+        for proxy in all_:
+            start = asyncio.start_server if isinstance(proxy.upstream, tuple) else asyncio.start_unix_server
+            await stack.enter_async_context(await start(proxy.serve, sock=proxy.listener))
         started.set_result(lambda: loop.call_soon_threadsafe(stop.set))
         await stop.wait()
         for task in asyncio.all_tasks() - {asyncio.current_task()}:
@@ -99,10 +101,10 @@ async def _open(address: Address) -> tuple[asyncio.StreamReader, asyncio.StreamW
     return await asyncio.open_unix_connection(address)
 
 
-async def _pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, words: bytearray) -> None:
+async def _pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, data: bytearray) -> None:
     try:
         while said := await reader.read(65536):
-            words += said
+            data += said
             writer.write(said)
             await writer.drain()
     except OSError:

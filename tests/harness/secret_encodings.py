@@ -1,4 +1,4 @@
-"""How a secret may be written, and how whoever has a report would look for it: independent of what masks it."""
+"""How a secret may be encoded, and how a reader of a report would search for it; independent of what masks it."""
 
 import base64
 import binascii
@@ -78,7 +78,7 @@ ENCODINGS: Mapping[str, Callable[[str], str]] = {
     "question marks": lambda text: text.encode("ascii", "replace").decode(),
 }
 
-WINDOW = 12  # letters and digits of a secret in a row: with fewer, nobody can tell them from chance
+WINDOW = 12  # letters and digits of a secret in a row: fewer may be there by chance
 
 
 def core(text: str) -> str:

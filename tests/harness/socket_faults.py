@@ -22,7 +22,7 @@ def serving(behaviour: Behaviour) -> Iterator[Path]:
 
 
 def silent_socket() -> AbstractContextManager[Path]:
-    """Accepts, reads, and never says a word."""
+    """Accepts, reads, and sends nothing."""
     return serving(_read_on)
 
 

@@ -80,5 +80,5 @@ def _parts(master: int) -> Iterator[bytes]:
     try:
         while part := os.read(master, 65536):
             yield part
-    except OSError:  # Linux says so of the end
+    except OSError:  # Linux reports the end of the output so
         return

@@ -20,7 +20,7 @@ from tests.harness import faults, floods, hostile_replies, profiles, text_server
 from tests.harness.descriptor import Descriptor, DriverError, Family, Target, each_scene
 from tests.harness.fault_rows import TERMINAL, Protocol, Row, Verdict, answer
 from tests.harness.networks import can_have_own_network, in_own_network
-from tests.harness.recording_proxy import relays
+from tests.harness.recording_proxy import recording_proxies
 from tests.harness.run_check import CheckRun, planned, run_check
 from tests.servers.smtp import HANG_UP, SILENCE, smtp_script
 from tests.testbed import Authority, Leaf, Smtp, self_signed, smtp_server
@@ -96,7 +96,7 @@ def test_greeting_in_time_causes_no_further_connection(
     smtp: Smtp, roots: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(connect, "_GREETING_WAIT", 10.0)  # a busy machine greets late
-    with relays({"server": ("127.0.0.1", smtp.ports["starttls"])}) as made:
+    with recording_proxies({"server": ("127.0.0.1", smtp.ports["starttls"])}) as made:
         check(made["server"].port, extra=roots, timeout=40.0).passes("smtp.access", Layer.ACCESS, SENDER)
     assert made["server"].accepted == 2, "the connection of the connect layer, and the session"
 

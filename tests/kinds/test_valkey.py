@@ -13,7 +13,7 @@ from checks.core.check import Layer, Status
 from tests.harness import answers, faults, floods, hostile_replies, profiles, text_servers
 from tests.harness.descriptor import Descriptor, Family, RunAt, Target, each_scene
 from tests.harness.fault_rows import TERMINAL, Protocol, Row, Verdict
-from tests.harness.recording_proxy import relays
+from tests.harness.recording_proxy import recording_proxies
 from tests.harness.run_check import CheckRun, planned, run_check
 from tests.testbed import Authority, Valkey, valkey_server
 
@@ -60,9 +60,9 @@ def test_every_layer_passes_and_no_key_stays(locked: Valkey) -> None:
 
 
 def test_check_makes_one_session(locked: Valkey) -> None:
-    with relays({"server": (locked.host, locked.port)}) as made:
+    with recording_proxies({"server": (locked.host, locked.port)}) as made:
         assert check(replace(locked, port=made["server"].port).url("secret")).status is Status.OK
-    assert (made["server"].accepted, made["server"].spoken) == (2, 1), (
+    assert (made["server"].accepted, made["server"].used) == (2, 1), (
         "the connection of the connect layer, and the session"
     )
 

@@ -1,4 +1,4 @@
-"""A Docker Engine with other answers: what no real one can be made to say, on top of all that a real one says."""
+"""A real Docker Engine, some of whose replies are replaced by replies that no real one can be made to send."""
 
 import http.client
 import json

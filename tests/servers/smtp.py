@@ -1,4 +1,4 @@
-"""A mail server that says what it is told to: replies that no real one can be made to give on purpose."""
+"""A mail server whose replies a test chooses: those that no real one can be made to send."""
 
 import socketserver
 import threading

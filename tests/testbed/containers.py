@@ -22,7 +22,7 @@ LOOPBACK = "127.0.0.1"
 LIMIT = 30.0
 
 MADE_OF = f"{OWNER}.made-of"
-"""The label that tells a kept container from one of another image, command or files."""
+"""The label that distinguishes a kept container from one of another image, command or files."""
 
 # The image of its reaper cannot be pulled everywhere: `running` and `remove_orphans` do the reaper's work.
 testcontainers_config.ryuk_disabled = True

@@ -52,7 +52,7 @@ def _users(users: Mapping[str, str]) -> bytes:
 
 
 def _speaks(port: int) -> None:
-    """Ready when it says whether it speaks TLS, for which it needs no server behind it."""
+    """Ready when it replies to a request for TLS, which needs no server behind it."""
     with socket.create_connection((LOOPBACK, port), timeout=1) as connection:
         connection.sendall(SSL_REQUEST)
         if connection.recv(1) not in (b"S", b"N"):

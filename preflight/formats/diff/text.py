@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from checks.core.check import Status
-from preflight.formats.shared.ansi import color, marked, problem_lines
+from preflight.formats.shared.ansi import color, problem_lines, with_mark
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -20,7 +20,7 @@ def render(difference: Difference) -> str:
         [_report("before", difference.before), _report("after ", difference.after)],
         _section("changed", _facts(difference)),
         _section("no longer proven", _unproven(difference)),
-        _section("fixed", (marked(Status.OK, _title(each)) for each in difference.fixed)),
+        _section("fixed", (with_mark(Status.OK, _title(each)) for each in difference.fixed)),
         _section("still failing", (line for each in difference.still for line in _problem(each))),
         _section("new failures", (line for each in difference.new for line in _problem(each))),
         [_verdict(difference)],
@@ -50,9 +50,9 @@ def _value(value: object) -> str:
 
 def _unproven(difference: Difference) -> Iterator[str]:
     for key in difference.unproven:
-        yield marked(Status.SKIP, key)
+        yield with_mark(Status.SKIP, key)
     for problem in difference.unchecked:
-        yield marked(Status.SKIP, f"{_title(problem)}: not checked again")
+        yield with_mark(Status.SKIP, f"{_title(problem)}: not checked again")
 
 
 def _problem(problem: ChangedProblem) -> Iterator[str]:

@@ -25,7 +25,7 @@ Counts = Mapping[str, int]
 
 def render(merged: MergedReport) -> str:
     """One HTML document."""
-    return document("merged.html.j2", Page(merged), "page.css", "merged.css")
+    return document("merged.html.j2", MergedPage(merged), "page.css", "merged.css")
 
 
 @dataclass(frozen=True)
@@ -44,7 +44,7 @@ class Vantage:
 
 
 @dataclass(frozen=True)
-class PageProblem:
+class MergedPageProblem:
     """A warning or a failure, and the vantages that reported it."""
 
     number: int
@@ -79,7 +79,7 @@ class PageProblem:
 
 
 @dataclass(frozen=True)
-class Page:
+class MergedPage:
     """Everything that merged.html.j2 shows."""
 
     report: MergedReport
@@ -113,12 +113,12 @@ class Page:
         return Counter(key.status.name.lower() for key in self.report.keys)
 
     @cached_property
-    def problems(self) -> tuple[PageProblem, ...]:
+    def problems(self) -> tuple[MergedPageProblem, ...]:
         """The worst first."""
         by_name = {vantage.report.name: vantage for vantage in self.vantages}
         problems = sorted(self.report.problems, key=lambda each: -each.finding.status)
         return tuple(
-            PageProblem(number, each, tuple(by_name[name] for name in each.vantages))
+            MergedPageProblem(number, each, tuple(by_name[name] for name in each.vantages))
             for number, each in enumerate(problems, 1)
         )
 

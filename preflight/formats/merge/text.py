@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from checks.core.check import Status
-from preflight.formats.shared.ansi import color, marked, problem_lines
+from preflight.formats.shared.ansi import color, problem_lines, with_mark
 from preflight.formats.shared.phrases import STYLES, grouped
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ def _vantages(merged: MergedReport) -> Iterator[str]:
         service = f"as {vantage.service}" if vantage.service else "the whole deployment"
         yield f"  {number:2}  {vantage.name:{names}}  {service} · {vantage.stage} · {vantage.started_at}{ended}"
     if merged.unseen:
-        yield marked(Status.WARN, f"no report of {', '.join(merged.unseen)}: what only they need is not judged")
+        yield with_mark(Status.WARN, f"no report of {', '.join(merged.unseen)}: what only they need is not judged")
 
 
 def _keys(merged: MergedReport) -> Iterator[str]:
@@ -47,7 +47,7 @@ def _keys(merged: MergedReport) -> Iterator[str]:
 
 def _key(merged: MergedKey, width: int) -> str:
     cells = "".join(map(_cell, merged.cells))
-    return marked(merged.status, f"{merged.key:{width}}{cells}")
+    return with_mark(merged.status, f"{merged.key:{width}}{cells}")
 
 
 def _cell(cell: Cell | None) -> str:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 ASCII = str.maketrans({"✓": "+", "✗": "x", "–": "-", "→": "->", "·": "|", "…": "..."})  # noqa: RUF001
 
 
-def marked(status: Status, line: str) -> str:
+def with_mark(status: Status, line: str) -> str:
     """The line with the mark of its status. The whole line of a warning or a failure is coloured."""
     style = STYLES[status]
     if status > Status.SKIP:
@@ -29,7 +29,7 @@ def marked(status: Status, line: str) -> str:
 
 def problem_lines(finding: Finding, about: Iterable[str], details: Iterable[str]) -> Iterator[str]:
     """A warning or a failure: its id, with ``about`` in brackets, then ``details``, its message and its hint."""
-    yield marked(finding.status, f"{finding.id}  ({', '.join(about)})")
+    yield with_mark(finding.status, f"{finding.id}  ({', '.join(about)})")
     yield from (f"      {line}" for line in (*details, finding.message))
     if finding.hint:
         yield f"      → {finding.hint}"

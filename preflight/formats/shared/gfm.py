@@ -20,7 +20,7 @@ _TICKS = re.compile("`+")
 MARKS = {Status.OK: "✅", Status.SKIP: "⏭️", Status.WARN: "⚠️", Status.FAIL: "❌"}
 
 
-def marked(status: Status) -> str:
+def status_text(status: Status) -> str:
     """A status as a mark and a word, which a screen reader reads."""
     return f"{MARKS[status]} {STYLES[status].counted}"
 
