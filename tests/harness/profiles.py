@@ -1,4 +1,4 @@
-"""Which tests a run makes: `unit`, without servers; `quick`, for the developer's loop; the `suite`; `long`, all of them."""
+"""Which tests a run makes: `unit`, no servers; `quick`, the developer's loop; the `suite`; `long`, all of them."""
 
 import random
 import zlib
