@@ -1,9 +1,8 @@
-"""A bug in a check hides nothing.
+"""Bugs in checks, in the plan and in the formats.
 
-A bug is put into every kind of check, at each of its rungs, as every kind of exception that Python has; outside the
-rungs, into threads and tasks, properties and diagnoses; into every family of the plan, every comparison and every
-format. Whatever is not broken has its usual verdict, the words of the exception are told to nobody, and the exit code
-is 3.
+A bug is put into every kind of check, at each of its layers, as every kind of exception that Python has; outside the
+layers, into threads and tasks, properties and diagnoses; into every family of the plan, every comparison and every
+format. All that is not broken has its usual verdict, no output holds the text of the exception, and the exit code is 3.
 """
 
 import asyncio

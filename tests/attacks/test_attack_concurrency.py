@@ -1,8 +1,9 @@
-"""Twenty preflights at once
+"""Twenty runs at once.
 
-They run as processes of their own, with all their writes, against one deployment of real servers. A relay before each
-server counts who comes and keeps what they say; what the servers hold is compared before and after, and Postgres' own
-log of changes (WAL) is read for what any transaction wrote. The connections of one run are those of SECURITY.md.
+Twenty processes run the preflight with all its writes against one deployment of real servers. A relay before each
+server counts the connections and records what they send. The contents of the servers are compared before and after, and
+Postgres' own log of changes (WAL) is searched for what any transaction wrote. The connections of one run are those in
+SECURITY.md.
 """
 
 import json

@@ -1,8 +1,9 @@
-"""Whom it contacts, and what it touches
+"""Servers that it contacts, and files that it touches.
 
-One run against a whole deployment is in a network of its own, whose kernel counts every connection that is begun, also
-by libraries in C; one is under Python's own audit, which tells of every file, process and address. What each server was
-told is searched for every secret of the configuration, in several encodings: SECURITY.md says who may know which.
+One run against a complete deployment is in a network of its own. The kernel counts every connection that begins there,
+also those of libraries in C. Another run is under Python's own audit, which reports every file, process and address.
+All that each server received is searched for every secret of the configuration, in several encodings. SECURITY.md says
+which server may receive which secret.
 """
 
 import base64

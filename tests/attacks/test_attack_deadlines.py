@@ -1,11 +1,11 @@
-"""Deadlines that hold.
+"""Deadlines with every driver held up.
 
-Every driver is held up at its worst place, all of them in one run: by a server that falls silent after the login, by
-one that drips a byte a second, by a look-up in the driver's own thread, by a handshake without an answer. The run must
-end with a whole report, every check and every key in it, within `--timeout` or `--deadline` and half a second, as a
-clock outside sees the process end. Where others take turns on the machine, the half second is stretched by as much as
-the kernel says that they kept the process waiting. A driver that holds Python's lock, blocks the event loop or crashes
-changes nothing in that; and a run that is killed still cleans up.
+Every driver is held up at its worst place, all of them in one run: by a server that stops replying after the login, by
+a server that sends a byte each second, by a look-up in the driver's own thread, by a TLS handshake without a reply. The
+run must end with a complete report, with every check and every key in it, within `--timeout` or `--deadline` and half a
+second, as a clock outside the process measures it. If other processes use the machine, the half second is extended by
+the time for which, according to the kernel, they kept the process waiting. A driver that holds Python's lock, blocks
+the event loop or crashes changes nothing of this, and a run that is killed still cleans up.
 """
 
 import os

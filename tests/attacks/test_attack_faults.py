@@ -1,12 +1,12 @@
 """Every kind of check against every fault of a network.
 
-Each kind is made from configuration, in its plaintext and in its TLS form, and climbs towards a server that has the
-fault, through the runner, all kinds at once. Every cell is a test: the finding, its rung, its severity and the keys
-that it blames are exactly those of a table; nothing above that rung counts as proven; no message holds a control
-character; and the climb ends within its limit. A cell shows the rung and the finding.
+Each kind is made from configuration, in its plaintext and in its TLS form. The runner runs all kinds at once, against a
+server that has the fault. Every cell is a test: the finding, its layer, its severity and the keys that it blames are
+exactly those of a table; nothing above that layer counts as proven; no message holds a control character; and the check
+ends within its limit. A cell shows the layer and the finding.
 
-Of two addresses one drops packets, and a server at the other refuses the login: the cell is a warning of the dead one,
-and that refusal. An answer that is cut is all but the last byte of a right one.
+Of two addresses, one drops packets, and a server at the other refuses the login: the cell shows a warning about the
+first address, and the refusal. A reply that is cut lacks only the last byte of a correct one.
 """
 
 import gc

@@ -1,7 +1,8 @@
 """Hostile files.
 
-In the place of the configuration: any bytes, files that are none, a file that comes and goes, and hundreds of kilobytes
-of any one sign that a pattern might stumble over. None costs more than a few seconds of processor time.
+In the place of the configuration stand any bytes, things that are not files, a file that appears and disappears, and
+hundreds of kilobytes of each character that could make a pattern slow. None costs more than a few seconds of processor
+time.
 """
 
 import os

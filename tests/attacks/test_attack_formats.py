@@ -1,10 +1,10 @@
-"""Words and secrets in the formats.
+"""Foreign texts and secrets in the formats.
 
-What a server says, and what the operator's file is called, ends in every format. Each text below, and random mixtures
-of them, stands in every place of a report that a foreign text can reach; each format is then read by its own reader
-(a JUnit schema, GitHub's Markdown parser, its runner's rules, Prometheus' client): the document must have the structure
-that it has around harmless words. Then servers say back, in the protocols that they speak, every secret that they are
-shown, and each format is searched for each secret in each encoding, as written and as read.
+Texts that servers send, and the name of the operator's file, are in every format. Each hostile text, and random
+mixtures of them, stand in every place of a report that a foreign text can reach. Each format is then read by its own
+reader (a JUnit schema, GitHub's Markdown parser, its runner's rules, Prometheus' client): the document must have the
+structure that it has with harmless texts. Then servers send back, in their own protocols, every secret that they
+receive, and each format is searched for each secret in each encoding, as written and as read.
 """
 
 import random

@@ -1,9 +1,9 @@
 """Hostile configurations.
 
-Right configurations are changed in random places: other types, depths and lengths, names nearly right, parts moved,
-texts that are nearly URLs, lines doubled or cut; variables hold anything that bytes can say. Each is given to `config`,
-`plan` or a run in which nothing answers. Whatever comes of it, the command ends with 0, 1 or 2, a finding names its key
-and line or variable, the document is as its schema says, and no secret is in it.
+Valid configurations are changed in random places: other types, depths and lengths, names that are nearly right, moved
+parts, texts that are nearly URLs, doubled or cut lines; variables hold any bytes. Each is the input of `config`, `plan`
+or a run in which no server replies. In each case the command ends with 0, 1 or 2, a finding names its key and line or
+variable, the document follows its schema, and no secret is in it.
 """
 
 from collections import Counter

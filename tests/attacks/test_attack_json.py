@@ -1,8 +1,8 @@
-"""Answers with something else in them.
+"""JSON replies with one wrong value.
 
-Servers answer as good ones do, in JSON, but for one value at a time: each, and each list and object, is replaced by
-something of another type, by numbers beyond all, by lists in lists beyond what Python can read, or is missing. No
-answer may end in a bug of the tool: whatever the check makes of it, it ends as a check does.
+Servers reply as healthy ones do, in JSON, except for one value: each value, list and object in turn is replaced by
+something of another type, by numbers beyond all limits, by lists that are nested deeper than Python can read, or is
+left out. No reply may cause a bug of the tool: each check ends with a verdict.
 """
 
 import json

@@ -1,9 +1,9 @@
 """Servers that send without end.
 
-Each server offers a gigabyte, as fast as it is read, in one of the ways that its protocol has: one row, one string, one
-header, an error's words, messages without end, or a little that unpacks to much. Each check runs in a process of its
-own, and may take no more than 32 MiB beyond what it takes with a server of its kind that says little. It must end by
-itself, long before its time is over, and blame the server's address.
+Each server offers a gigabyte, as fast as the tool reads it, in one of the ways that its protocol allows: one row, one
+string, one header, the text of an error, messages without end, or a little that expands to a lot. Each check runs in a
+process of its own. It may use at most 32 MiB more than with a server of its kind that sends little. It must end by
+itself, long before its limit, and blame the server's address.
 """
 
 import socket

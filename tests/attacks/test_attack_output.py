@@ -1,8 +1,8 @@
 """Reports that cannot be written.
 
-Disks that are full, files that may not grow, readers that went away: each gives one clear line on standard error and an
-exit code that is never 0. What stood at the place before stands there still, no temporary file is left, and reports in
-other places are written all the same.
+Disks are full, files may not grow, readers have closed the pipe: each fault gives one clear line on standard error and
+an exit code that is never 0. A file that was at the report's path stays unchanged, no temporary file is left, and
+reports at other paths are still written.
 """
 
 import ctypes

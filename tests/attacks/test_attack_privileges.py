@@ -1,8 +1,8 @@
-"""The least privileges, and each of them taken away
+"""The least privileges, and each of them taken away.
 
-SECURITY.md holds the statements, the policy and the lists that give a probe what it needs and nothing else. They are
-applied here as they stand there, to real servers that enforce them; every probe passes. Then each right is taken away
-alone, and the table says what is found.
+SECURITY.md holds the statements, the policy and the lists that give a probe what it needs and nothing else. The test
+applies them, as they stand there, to real servers that enforce them; every probe passes. Then each right is taken away
+alone, and the table shows the finding.
 """
 
 import json

@@ -1,8 +1,8 @@
-"""Servers that send on.
+"""Servers that redirect.
 
-A server of each kind sends every request somewhere else, in every way that its protocol has: another host, where a
-canary waits, another path, a file, the address where clouds keep credentials. The tool goes nowhere but where the
-configuration says: everything that its process connects to and opens is watched.
+A server of each kind redirects every request, in every way that its protocol has: to another host, where a canary
+waits, to another path, to a file, to the address where clouds keep credentials. The tool connects only to the servers
+that the configuration names: the test records everything that its process connects to and opens.
 """
 
 import socket

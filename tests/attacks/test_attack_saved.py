@@ -1,9 +1,9 @@
-"""Reports that were kept.
+"""Saved reports.
 
-A report that is read back by `diff` and `merge` may come from anywhere. Each of its texts is made of words that some
-format would take for its own; the structure of what is then printed is the one that harmless words give. Right reports
-are changed in random places: the command ends with 0, 1 or 2. Two reports of nearly 4 MiB, the most that is read, are
-compared and merged within 300 MiB, in time that grows as they do.
+A report that `diff` and `merge` read may come from anywhere. Each of its texts holds what some format would read as its
+own markup; the printed document must have the structure that it has with harmless texts. Valid reports are changed in
+random places: the command ends with 0, 1 or 2. Two reports of nearly 4 MiB, the most that is read, are compared and
+merged within 300 MiB, in time that grows in proportion to their size.
 """
 
 import json

@@ -1,12 +1,12 @@
-"""Secrets never leave.
+"""Secrets in every output.
 
 Random secrets stand in every secret key of the schema, and in the queries and logins of addresses. Every kind of check
-meets servers that say one of them, or all that was sent to them, in their protocol's own errors: encoded once or twice,
-wrapped, cut off; a bug says one too. Whatever is printed, in every format, in tracebacks and on standard error, is then
-read as an attacker would. A secret that is also a host, a prefix or the name of a key hides neither keys nor places nor
-addresses. Not protected are secrets in the names of files, in keys that are not for secrets, and in the paths of URLs;
-of one that is a word of this program, or shorter than five characters, only what stands by itself in the words of
-others is masked.
+connects to servers that send one of them, or all that they received, in their protocol's own errors: encoded once or
+twice, wrapped, cut off; a bug holds one too. Every output, in every format, in tracebacks and on standard error, is
+then read as an attacker would read it. A secret that is also a host, a prefix or the name of a key hides no key, no
+position and no address. Not protected are secrets in the names of files, in keys that are not for secrets, and in the
+paths of URLs. A secret that is a word of this program, or shorter than five characters, is masked only in foreign text,
+and only where it stands by itself.
 """
 
 import base64

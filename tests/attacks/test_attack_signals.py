@@ -1,9 +1,10 @@
 """Signals at any moment.
 
-SIGINT and SIGTERM are sent at moments spread from the creation of the process to beyond the end of a run that writes
-into a real Valkey, bucket and Docker Engine, every other time a second one soon after. Each run must end with a valid
-report, 130 or 143 where the signal cut anything short, nothing on standard error, and nothing left on any server. Only
-before the tool's own first line, while Python itself starts, does a signal end the process without a report.
+SIGINT and SIGTERM are sent at moments spread from the creation of the process to after the end of a run that writes
+into a real Valkey, bucket and Docker Engine. Half of the runs get a second signal soon after. Each run must end with a
+valid report, with 130 or 143 if the signal cut anything short, with nothing on standard error, and with nothing left on
+any server. A signal ends the process without a report only before the tool's own first line, while Python itself
+starts.
 """
 
 import os

@@ -1,9 +1,9 @@
-"""Words that are more than words.
+"""Hostile text.
 
 Terminal escapes (CSI, OSC, DCS, C1 in UTF-8 and as raw bytes), bidirectional overrides, invisible characters, control
-characters, markup, commands to build servers, and words of any length: in every member of a report that holds free
-text, through every format; and from the mouth of a server of each kind, in every place of its protocol that a report
-shows. No output may hold a control character of theirs, or a line that a build server obeys.
+characters, markup, commands to build servers, and texts of any length stand in every member of a report that holds free
+text, in every format. A server of each kind also sends them, in every place of its protocol that a report shows. No
+output may hold one of their control characters, or a line that a build server obeys.
 """
 
 import os

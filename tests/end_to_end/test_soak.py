@@ -1,7 +1,7 @@
-"""Again and again in one process.
+"""Repeated runs in one process.
 
-A program that runs the checks for as long as it lives must be left as it was: no connection, file or thread stays, and
-what a run takes of memory it gives back.
+A program that runs the checks for as long as it lives must stay as it was: no connection, file or thread stays open,
+and a run releases the memory that it takes.
 """
 
 import threading

@@ -1,8 +1,8 @@
 """The slowest files of the suite.
 
-Seconds in the ten files that take longest, added up over their tests, in one run of `scripts/test`; and in the ten that
-took longest in a run of all the tests there were before attacks were left to `scripts/reliability`, both in four
-processes on two cores.
+The table shows seconds, the sum over the tests of a file, for the ten files that take longest in one run of
+`scripts/test`; and for the ten that took longest in a run of all tests, before attacks were left to
+`scripts/reliability`. Both runs used four processes on two cores.
 """
 
 import os

@@ -1,9 +1,9 @@
-"""What the suite notices.
+"""Small changes that the suite must notice.
 
-A hundred small changes, drawn the same way each time and spread over the modules: a comparison is turned, a condition
-negated, a number or a returned value changed. For each, the test files that are nearest to its module are run, as
-`scripts/test` runs them, and where they notice nothing, those of whole runs. A change that none of them notices either
-changes nothing that can be seen, or needs a test.
+A hundred small changes, the same ones each time, are spread over the modules: a comparison is inverted, a condition
+negated, a number or a returned value changed. For each change, the test files nearest to its module run as in
+`scripts/test`; if none of them fails, the tests of complete runs follow. A change that none of them notices either has
+no visible effect, or needs a test.
 """
 
 import ast

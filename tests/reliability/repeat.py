@@ -1,7 +1,7 @@
-"""The suite again and again.
+"""Repeated runs of the suite.
 
-Each run is `scripts/test` as it stands, three in ten of them with two busy loops beside it, as on a machine that has
-other things to do. None may fail.
+Each run is `scripts/test` as it stands. Three of ten runs have two busy loops beside them, as on a machine with other
+work. No run may fail.
 """
 
 import re
