@@ -108,13 +108,13 @@ ON_DOCKER = (
     ),
     Held(
         f"{GATEWAY}.sandbox_ws_internal",
-        "an upgrade that never comes",
+        "an upgrade request without a reply",
         Layer.AUTH,
         {f"{GATEWAY}.sandbox_ws_internal_url": "ws://{silent}/tunnel/sandbox"},
     ),
     Held(
         f"{GATEWAY}.sandbox_ws_public",
-        "a TLS handshake without an answer",
+        "a TLS handshake without a reply",
         Layer.TLS,
         {f"{GATEWAY}.sandbox_ws_public_url": "wss://{silent}/tunnel/sandbox"},
     ),
@@ -306,7 +306,7 @@ def test_each_check_ends_within_its_timeout(
     for check in document["checks"][1:]:
         assert check["status"] in {"fail", "warn"}, check
         (found,) = (each["id"] for each in check["findings"] if each["status"] == check["status"])
-        figures.cell(f"{check['name']}: {held[check['name']].where}", "found within --timeout", found)
+        figures.cell(f"{check['name']}: {held[check['name']].where}", "finding within --timeout", found)
 
 
 @both_worlds
@@ -317,7 +317,7 @@ def test_deadline_names_the_layer_of_each_check(
     for held in WORLDS[world]:
         cut = [each["layer"] for each in found[held.check] if each["id"] == "run.deadline"]
         assert cut == [held.layer], (held, found[held.check])
-        figures.cell(f"{held.check}: {held.where}", "rung on which --deadline cut it", held.layer)
+        figures.cell(f"{held.check}: {held.where}", "layer at which --deadline cut it", held.layer)
 
 
 def test_no_query_is_cancelled_on_a_connection_of_its_own(

@@ -81,7 +81,7 @@ def matrix(authority: Authority, figures: Section, request: pytest.FixtureReques
     with authority.trusted() as path, name_server(NAMES, silent=[SILENT]) as names:
         matrix = Matrix(names, Certificates.of(authority), Path(path), cells)
         yield matrix
-    figures.add("slowest climb beyond its limit", f"{matrix.slowest:.1f} s")
+    figures.add("longest time of a check beyond its limit", f"{matrix.slowest:.1f} s")
 
 
 def test_fault_matrix_is_complete(figures: Section) -> None:

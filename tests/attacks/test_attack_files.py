@@ -174,7 +174,7 @@ def test_file_that_comes_and_goes(tmp_path: Path, figures: Section):
     finally:
         ends.set()
         worker.join()
-    tally.write(figures, "a file that comes and goes")
+    tally.write(figures, "a file that appears and disappears")
 
 
 SIGNS = ["://", "://:", "{{", "${", ":<", "?", "&a=", "é", "😀.", "@", "%", "[", "'", "-", "\u202e"]

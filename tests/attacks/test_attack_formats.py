@@ -101,7 +101,7 @@ def test_mail_server_with_hostile_words_changes_no_document(tmp_path: Path, figu
     for name in FORMATS:
         assert READERS[name](attacked[name]).shape == READERS[name](harmless[name]).shape, name
         assert not any(map(is_live, attacked[name]))
-    figures.add("formats written by one run against a mail server that says them all, none changed", len(FORMATS))
+    figures.add("formats written by one run against a mail server that sends them all, none changed", len(FORMATS))
 
 
 AWKWARD = "a|b`c\"d\\e<f&g>h%0Ai@j,k:l'm"

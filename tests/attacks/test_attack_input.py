@@ -119,4 +119,4 @@ def test_changed_configurations_are_run_where_nothing_answers(file: Path, figure
         assert ended.code == (2 if "config.unreadable" in {finding["id"] for finding in found} else 1)
 
     in_own_network("192.0.2.1", holds)
-    tally.write(figures, "runs in which nothing answers")
+    tally.write(figures, "runs in which no server replies")

@@ -77,7 +77,7 @@ def tried(figures: Section) -> Iterator[dict[str, Tried]]:
     tried = {kind: Tried() for kind in (*HTTP, "postgres", "pooled")}
     yield tried
     for kind, all_ in tried.items():
-        figures.cell(kind, "answers", str(all_.answers))
+        figures.cell(kind, "replies", str(all_.answers))
         figures.cell(kind, "bugs", str(len(all_.bugs)))
 
 

@@ -59,7 +59,7 @@ def growth(figures: Section) -> Iterator[Growth]:
     for kind, all_ in growth.items():
         figures.cell(kind, "attacks", str(len(all_)))
         figures.cell(kind, "most memory that one took, MiB", f"{max(0.0, *(memory for memory, _ in all_)):.1f}")
-        figures.cell(kind, "most time of the processor, s", f"{max(busy for _, busy in all_):.1f}")
+        figures.cell(kind, "most processor time, s", f"{max(busy for _, busy in all_):.1f}")
 
 
 @profiles.covering

@@ -20,7 +20,7 @@ from tests.harness.floods import Flood
 from tests.harness.in_process import IN_ADDRESSES, RIGHT, SECRET_KEYS, TOKEN, Stage
 from tests.testbed import Authority
 
-PATIENCE = {"falls silent": 5.0, "speaks another protocol": 5.0}  # seconds: the hostile server's check waits for all
+PATIENCE = {"stops replying": 5.0, "sends another protocol": 5.0}  # seconds: the hostile server's check waits for all
 LIMIT = 50.0
 """Seconds for a check of a healthy server: its steps have shares of it, and a busy machine may take seconds for one."""
 
@@ -33,13 +33,13 @@ def _reset(connection: socket.socket) -> None:
 
 # What a server over HTTP sends; other protocols, and servers that differ, have theirs in the descriptor of the kind.
 OVER_HTTP: Mapping[str, Behaviour] = {
-    "says what none says": answers.always(answers.reply("302 Found", headers="Location: http://[")),
-    "a little means a lot": Flood(floods.OVER_HTTP["arrays in arrays"]),
-    "speaks without end": Flood(floods.OVER_HTTP["a body without end"]),
+    "sends what none sends": answers.always(answers.reply("302 Found", headers="Location: http://[")),
+    "a little expands to a lot": Flood(floods.OVER_HTTP["arrays in arrays"]),
+    "sends without end": Flood(floods.OVER_HTTP["a body without end"]),
 }
 ANY: Mapping[str, Behaviour] = {
-    "speaks another protocol": lambda connection: faults.say(connection, faults.GARBAGE),
-    "falls silent": faults.read_on,
+    "sends another protocol": lambda connection: faults.say(connection, faults.GARBAGE),
+    "stops replying": faults.read_on,
     "cuts the connection": _reset,
 }
 WAYS = (*OVER_HTTP, *ANY)

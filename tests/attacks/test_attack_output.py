@@ -128,7 +128,7 @@ def test_reader_that_went_away(what: str, fails: Callable[..., None]) -> None:
     os.close(reader)
     ended = run(*COMMANDS[what], stdout=writer)
     os.close(writer)
-    fails(ended, f"a reader that went away from {what}")
+    fails(ended, f"a closed pipe, for {what}")
     assert ended.stderr == b"mistle-preflight: standard output cannot be written to: Broken pipe\n"
 
 
@@ -140,7 +140,7 @@ def test_reader_that_leaves_in_the_middle(name: str, verdict: int, fails: Callab
         running = Command(*RIGHT, "-f", name, env=VERDICTS[verdict], stdout=writer)
         os.close(writer)
         assert os.read(reader, 10)
-    fails(running.end(), "a reader that leaves in the middle", "Broken pipe", verdict=verdict)
+    fails(running.end(), "a reader that closes the pipe in the middle", "Broken pipe", verdict=verdict)
 
 
 @profiles.covering
@@ -162,7 +162,7 @@ def test_pipe_that_is_read_gets_the_whole_report(tmp_path: Path) -> None:
 
 
 GONE = {
-    "a folder that is removed meanwhile": "shutil.rmtree(place.parent)",
+    "a folder removed during the run": "shutil.rmtree(place.parent)",
     "a folder in the report's place": "place.mkdir()",
 }
 

@@ -48,7 +48,7 @@ from tests.testbed.postgres import SUPERUSER, SUPERUSER_PASSWORD
 from tests.testbed.smtp import ADDRESS, PASSWORD, USER
 from tests.testbed.web import web_server
 
-FOUND, TAKEN = "what is found without it", "rights taken away, each alone"
+FOUND, TAKEN = "finding without it", "rights taken away, each alone"
 
 
 @pytest.fixture(scope="module")

@@ -151,4 +151,4 @@ def test_redirects_of_other_protocols(kind: str, way: str, watch: Watch, canary:
         found = run_at_server(check)
     assert found.status > Status.OK or way == "251", found
     stays(check, watch, canary)
-    figures.cell(kind, "in words of its own", ", ".join(each for name, each in WAYS if name == kind))
+    figures.cell(kind, "in its own protocol", ", ".join(each for name, each in WAYS if name == kind))

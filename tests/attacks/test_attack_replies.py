@@ -199,7 +199,7 @@ def test_fuzz_replies(figures: Section):
     assert told, done.stdout[-5000:] + done.stderr[-5000:]
     assert done.returncode == 0
     figures.add("servers whose replies were changed at random", f"{int(told[1]):,}")
-    figures.add("bugs met at them", 0)
+    figures.add("bugs that they caused", 0)
 
 
 def test_fuzz_replies_finds_a_bug_and_prints_its_seed(monkeypatch: pytest.MonkeyPatch):

@@ -173,7 +173,7 @@ LARGE = {
     "lists": '"checks": [' + "[]," * 1_300_000 + "[]]",
     "tables": '"checks": [' + '{"a":[]},' * 450_000 + "{}]",
     "names of two types": '"checks": [{"keys": [' + '"a",1,' * 600_000 + "0]}]",
-    "one name again and again": '"keys": [{"checks": [' + '"a",' * 1_000_000 + '"a"]}]',
+    "one name many times": '"keys": [{"checks": [' + '"a",' * 1_000_000 + '"a"]}]',
     "keys": '"keys": ' + json.dumps([KEY | {"key": name} for name in names(35_000)]),
     "findings": check(findings=[finding(f"a.{n}") for n in range(35_000)]),
     "findings of no key": check(findings=[finding(f"a.{n}", keys=[]) for n in range(35_000)]),

@@ -202,12 +202,12 @@ def test_secrets_are_masked_in_every_format(
 def tried(figures: Section) -> Iterator[Counter[str]]:
     counts: Counter[str] = Counter()
     yield counts
-    figures.add("runs of the whole line", counts["runs"])
+    figures.add("complete runs", counts["runs"])
     figures.add("secrets in them", counts["secrets"])
     figures.add("secret keys, and addresses that hold one", len(PLACES))
-    figures.add("scenes in which servers say a secret", sum(map(len, SCENES.values())))
+    figures.add("cases in which servers send a secret", sum(map(len, SCENES.values())))
     figures.add("encodings, also one in the other", len(ENCODINGS))
-    figures.add("texts read afterwards", counts["texts"])
+    figures.add("outputs searched", counts["texts"])
     figures.add("leaks", 0)
 
 
@@ -305,7 +305,7 @@ def test_nothing_made_with_a_secret_is_printed(stage: Stage, vocabulary: str, fi
     assert any(token.startswith("eyJ") for token in made)
     assert not leaks(printed.texts.values(), made, vocabulary)
     assert "eyJ" not in "".join(printed.texts.values())
-    figures.add("tokens, signatures and logins made with a secret, and echoed", len(made))
+    figures.add("tokens, signatures and logins made with a secret, which servers sent back", len(made))
 
 
 # The whole command, as a process.

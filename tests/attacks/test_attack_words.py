@@ -52,7 +52,7 @@ def test_hostile_text_in_a_report(name: str, what: str, figures: Section) -> Non
     assert shown.count("\x1b") == calm.count("\x1b"), "a colour that is not the format's own"
     assert name in WORDLESS or (MARK in shown) == (MARK in word)
     assert len(shown) < len(calm) + 24 * 2000, "too much"
-    figures.add("kinds of hostile words", len(WORDS))
+    figures.add("kinds of hostile texts", len(WORDS))
     figures.add("formats", len(FORMATS))
 
 
@@ -90,7 +90,7 @@ def test_hostile_text_in_replies(kind: str, where: str, figures: Section) -> Non
             )
             assert stray(shown) == set()
             assert name in OBEYED or commands(ci.inert(shown, name)) == []
-    figures.add("places of protocols", len(PLACES))
+    figures.add("places in protocols", len(PLACES))
 
 
 @pytest.mark.parametrize("name", profiles.first(1, FORMATS))

@@ -22,5 +22,5 @@ class Tally(Counter[int]):
 
     def write(self, figures: Section, row: str) -> None:
         figures.cell(row, "inputs", f"{self.total():,}")
-        figures.cell(row, "exit codes met", ", ".join(map(str, sorted(self))))
+        figures.cell(row, "exit codes", ", ".join(map(str, sorted(self))))
         figures.cell(row, "crashes", str(sum(count for code, count in self.items() if code not in (0, 1, 2))))

@@ -209,7 +209,7 @@ FAULTS = (
     Fault("one address of two is dead", _half_dead, Stage.INSIDE, BOTH),
     Fault("silent", _below_tls(_listen), limit=3.0),
     Fault("reset after connect", _below_tls(_reset)),
-    Fault("reset half way through the first words", _below_tls(_reset_half_way), Stage.HANDSHAKE),
+    Fault("reset within the first message", _below_tls(_reset_half_way), Stage.HANDSHAKE),
     Fault("garbage", _below_tls(_speak_garbage), limit=4.0),
     Fault("endless garbage", _below_tls(_speak_on), limit=4.0),
     Fault("one byte a second", _below_tls(_drip), Stage.HANDSHAKE, limit=3.0),
@@ -227,9 +227,9 @@ FAULTS = (
     Fault("silence within TLS", _within_tls(_listen), Stage.INSIDE, limit=3.0),
     Fault("garbage within TLS", _within_tls(_answer_garbage), Stage.INSIDE, limit=4.0),
     Fault("endless garbage within TLS", _within_tls(_answer_on), Stage.INSIDE),
-    Fault("answer cut, then closed", _within_tls(_cut), Stage.INSIDE),
-    Fault("answer cut, then silence", _within_tls(_cut_and_wait), Stage.INSIDE, limit=3.0),
-    Fault("terminal escapes in its words", _within_tls(_refuse), Stage.INSIDE),
+    Fault("reply cut, then closed", _within_tls(_cut), Stage.INSIDE),
+    Fault("reply cut, then silence", _within_tls(_cut_and_wait), Stage.INSIDE, limit=3.0),
+    Fault("terminal escapes in its text", _within_tls(_refuse), Stage.INSIDE),
 )
 
 

@@ -655,13 +655,13 @@ _ROW = Row(
     verdicts={
         "refused": Verdict("docker.daemon-down"),
         **dict.fromkeys(
-            ("packets dropped", "silent", "one byte a second", "answer cut, then silence"),
+            ("packets dropped", "silent", "one byte a second", "reply cut, then silence"),
             _SILENT,
         ),
         # A Unix socket has no reset, and HTTP that ends among its headers is empty to the SDK.
         "reset after connect": _SILENT,
-        "answer cut, then closed": _SILENT,
-        "reset half way through the first words": _NOT_DOCKER,
+        "reply cut, then closed": _SILENT,
+        "reset within the first message": _NOT_DOCKER,
     },
 )
 
@@ -678,9 +678,9 @@ _FAMILY = Family(
     server=text_servers.docker,
     is_local=True,
     hostile={
-        "says what none says": answers.always(answers.reply("200 OK", "null")),
-        "a little means a lot": floods.Flood(floods.OVER_HTTP["arrays in arrays"]),
-        "speaks without end": floods.Flood(floods.OVER_HTTP["a body without end"]),
+        "sends what none sends": answers.always(answers.reply("200 OK", "null")),
+        "a little expands to a lot": floods.Flood(floods.OVER_HTTP["arrays in arrays"]),
+        "sends without end": floods.Flood(floods.OVER_HTTP["a body without end"]),
     },
 )
 DESCRIPTOR = Descriptor(

@@ -892,8 +892,8 @@ _FAMILY = Family(
     path="",
     right=text_servers_http.bucket,
     hostile={
-        "says what none says": answers.always(_CODES),
-        "a little means a lot": floods.Flood(floods.http(floods.S3["30,000 attributes of 120 KB, by default"])),
+        "sends what none sends": answers.always(_CODES),
+        "a little expands to a lot": floods.Flood(floods.http(floods.S3["30,000 attributes of 120 KB, by default"])),
     },
 )
 

@@ -586,11 +586,11 @@ _FAMILY = Family(
     settings={HOST: "{host}", PORT: "{port}", SECURE: False},
     server=text_servers.smtp,
     hostile={
-        "says what none says": floods.Flood(
+        "sends what none sends": floods.Flood(
             floods.smtp(auth=lambda: iter([b"334 \xff\r\n"]), mail=lambda: iter([b"-1 \xff\r\n"]))
         ),
-        "a little means a lot": floods.Flood(floods.SMTP["EHLO answered without end"]),
-        "speaks without end": floods.Flood(floods.SMTP["a greeting of lines without end"]),
+        "a little expands to a lot": floods.Flood(floods.SMTP["EHLO answered without end"]),
+        "sends without end": floods.Flood(floods.SMTP["a greeting of lines without end"]),
     },
 )
 DESCRIPTOR = Descriptor(

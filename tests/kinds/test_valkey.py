@@ -286,11 +286,11 @@ _FAMILY = Family(
     server=text_servers.valkey,
     secret_url="redis://mistle:{secret}@{address}",
     hostile={
-        "says what none says": floods.Flood(
+        "sends what none sends": floods.Flood(
             floods.after(65536, lambda: iter([b"+OK\r\n" + floods.WRITTEN + b":1\r\n"]))
         ),
-        "a little means a lot": floods.Flood(floods.after(65536, floods.RESP["arrays in arrays"])),
-        "speaks without end": floods.Flood(floods.after(65536, floods.RESP["a report of many lines"])),
+        "a little expands to a lot": floods.Flood(floods.after(65536, floods.RESP["arrays in arrays"])),
+        "sends without end": floods.Flood(floods.after(65536, floods.RESP["a report of many lines"])),
     },
 )
 
