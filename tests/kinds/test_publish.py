@@ -9,6 +9,8 @@ import pytest
 from checks.core.check import Layer, Status
 from checks.publish import Publish
 from tests.harness import faults
+from tests.harness.descriptor import Descriptor
+from tests.harness.fault_rows import Protocol, Row, Verdict
 from tests.harness.run_check import CheckRun, run_check
 from tests.testbed import Authority
 from tests.testbed.names import NameServer, can_change_names, name_server
@@ -110,3 +112,38 @@ def test_ingress_without_tls(names: NameServer, monkeypatch: pytest.MonkeyPatch,
 def test_before_deployment_only_dns(names: NameServer) -> None:
     result = check(names, "apps.test", "production", stage="before-deploy")
     assert [finding.layer for finding in result.findings] == [Layer.DNS]
+
+
+# For the attacks on all kinds
+
+_NO_CERTIFICATE = Verdict("publish.no-certificate", status=Status.WARN)
+_FAULTS = ("silent", "reset after connect", "reset within the first message", "garbage", "endless garbage")
+_CERTIFICATES = ("expired", "for another host", "of an unknown CA", "self-signed")
+DESCRIPTOR = Descriptor(
+    rows=(
+        Row(
+            "publish, https",
+            Protocol(Layer.TLS, reply=b""),
+            KEY,
+            {"global.env": "production", KEY: "{host}"},
+            (KEY,),
+            foreign=_NO_CERTIFICATE,
+            refused=None,
+            tls=True,
+            pointed=lambda _host, port: {"port": port},
+            verdicts={
+                "name not found": Verdict("publish.no-wildcard", Layer.DNS),
+                "refused": Verdict("network.refused", Layer.CONNECT, status=Status.WARN),
+                "packets dropped": Verdict("network.timeout", Layer.CONNECT, status=Status.WARN),
+                **dict.fromkeys(
+                    (*_FAULTS, "one byte a second", "plaintext where TLS is expected", "silence within TLS"),
+                    _NO_CERTIFICATE,
+                ),
+                **{f"certificate {fault}": _NO_CERTIFICATE for fault in _CERTIFICATES},
+            },
+        ),
+    ),
+    targets={},  # the check reads no replies
+    families={},
+    settings={KEY: "x" * 64 + ".test"},  # no name server is asked for a label that long
+)
