@@ -31,7 +31,7 @@ def _reset(connection: socket.socket) -> None:
     faults.reset(connection)
 
 
-# What a server over HTTP sends; other protocols, and servers that differ, have theirs in the descriptor of the kind.
+# The replies of a server over HTTP. Servers of other protocols, and servers that differ, have theirs in the descriptor.
 OVER_HTTP: Mapping[str, Behaviour] = {
     "sends what none sends": answers.always(answers.reply("302 Found", headers="Location: http://[")),
     "a little expands to a lot": Flood(floods.OVER_HTTP["arrays in arrays"]),
@@ -53,7 +53,7 @@ def hostile(way: str, name: str) -> Behaviour:
     return behaviours[way]
 
 
-CASES = [(way, NAMES[(number + place) % len(NAMES)]) for number in range(len(NAMES)) for place, way in enumerate(WAYS)]
+CASES = [(way, NAMES[(number + shift) % len(NAMES)]) for number in range(len(NAMES)) for shift, way in enumerate(WAYS)]
 SECRETS = {path: f"{path}-9f86d081884c7d65" for path in (*SECRET_KEYS, *IN_ADDRESSES)}
 
 
@@ -65,13 +65,13 @@ def stage(authority: Authority) -> Iterator[Stage]:
 
 
 @pytest.fixture(scope="module")
-def told(stage: Stage) -> Mapping[str, object]:
+def configuration(stage: Stage) -> Mapping[str, object]:
     return in_process.values(stage, SECRETS)
 
 
 @pytest.fixture(scope="module")
-def usual(stage: Stage, told: Mapping[str, object]) -> Mapping[str, object]:
-    return verdicts(in_process.run(stage, told, timeout=LIMIT).report)
+def expected(stage: Stage, configuration: Mapping[str, object]) -> Mapping[str, object]:
+    return verdicts(in_process.run(stage, configuration, timeout=LIMIT).report)
 
 
 def verdicts(report: Report) -> dict[str, object]:
@@ -87,19 +87,19 @@ def test_hostile_server_changes_no_other_verdict(
     way: str,
     family: str,
     stage: Stage,
-    told: Mapping[str, object],
-    usual: Mapping[str, object],
+    configuration: Mapping[str, object],
+    expected: Mapping[str, object],
     figures: Section,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(stage, "hostile", {family: hostile(way, family)})
     with in_process.short_limit(FAMILIES[family].checks, PATIENCE.get(way, 20.0)):
-        printed = in_process.run(stage, told, timeout=LIMIT)
-    found = verdicts(printed.report)
-    changed = {name for name in usual | found if usual.get(name) != found.get(name)}
+        printed = in_process.run(stage, configuration, timeout=LIMIT)
+    actual = verdicts(printed.report)
+    changed = {name for name in expected | actual if expected.get(name) != actual.get(name)}
     others = {name for name in changed if not name.startswith(FAMILIES[family].checks)}
     figures.cell(family, way, ", ".join(others) or "nothing else changes")
-    assert not others, {name: (usual.get(name), found.get(name)) for name in others}
+    assert not others, {name: (expected.get(name), actual.get(name)) for name in others}
     assert changed, f"nothing changes: without a scene, {family!r} must be healthy (families in its DESCRIPTOR)"
     assert printed.report.exit_code == 1, printed.texts["tracebacks", "-v"]
     json.loads(printed.texts["json", ""], parse_constant=pytest.fail)
