@@ -2,6 +2,7 @@
 
 import socket
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -9,8 +10,9 @@ import pytest
 from checks.core.check import Layer, Status
 from checks.publish import Publish
 from tests.harness import faults
-from tests.harness.descriptor import Descriptor
+from tests.harness.descriptor import Descriptor, RunAt
 from tests.harness.fault_rows import Protocol, Row, Verdict
+from tests.harness.provider_override import run_check_changed
 from tests.harness.run_check import CheckRun, run_check
 from tests.testbed import Authority
 from tests.testbed.names import NameServer, can_change_names, name_server
@@ -119,6 +121,20 @@ def test_before_deployment_only_dns(names: NameServer) -> None:
 _NO_CERTIFICATE = Verdict("publish.no-certificate", status=Status.WARN)
 _FAULTS = ("silent", "reset after connect", "reset within the first message", "garbage", "endless garbage")
 _CERTIFICATES = ("expired", "for another host", "of an unknown CA", "self-signed")
+
+
+@contextmanager
+def _with_tls(authority: Authority, roots: Path) -> Iterator[tuple[int, RunAt]]:
+    if not can_change_names():
+        pytest.skip("needs root, for names of its own")
+    values = {"global.env": "production", KEY: "apps.test"}
+    with (
+        name_server({"*.apps.test": [faults.LOOPBACK]}) as names,
+        faults.tls_port(authority.leaf("*.apps.test").context()) as ingress,
+    ):
+        yield ingress, lambda port: names.asked_by(lambda: run_check_changed({"port": port}, KEY, values, extra=roots))
+
+
 DESCRIPTOR = Descriptor(
     rows=(
         Row(
@@ -146,4 +162,5 @@ DESCRIPTOR = Descriptor(
     targets={},  # the check reads no replies
     families={},
     settings={KEY: "x" * 64 + ".test"},  # no name server is asked for a label that long
+    connections={"`publish`": _with_tls},
 )
