@@ -1,4 +1,4 @@
-"""A relay before each server, which counts who comes and keeps what they say."""
+"""A relay before each server, which counts the connections and keeps what their clients send."""
 
 import asyncio
 import re
@@ -21,8 +21,8 @@ Listen = Callable[[Address], socket.socket]
 class Relay:
     listener: socket.socket
     upstream: Address
-    said: list[bytearray] = field(default_factory=list)
-    """What each connection's client said, in the order in which they came."""
+    received: list[bytearray] = field(default_factory=list)
+    """What the client of each connection sent, in the order of the connections."""
 
     @property
     def port(self) -> int:
@@ -34,28 +34,28 @@ class Relay:
 
     @property
     def accepted(self) -> int:
-        return len(self.said)
+        return len(self.received)
 
     @property
-    def spoken(self) -> int:
-        """Connections over which the client said a word."""
-        return sum(map(bool, self.said))
+    def with_data(self) -> int:
+        """The number of connections on which the client sent anything."""
+        return sum(map(bool, self.received))
 
-    def found(self, pattern: bytes) -> list[bytes]:
-        """What matches, in all that was said."""
-        return [found for words in list(self.said) for found in re.findall(pattern, words)]
+    def matches(self, pattern: bytes) -> list[bytes]:
+        """All matches of a pattern in what the clients sent."""
+        return [match for sent in list(self.received) for match in re.findall(pattern, sent)]
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        self.said.append(words := bytearray())
+        self.received.append(sent := bytearray())
         with suppress(OSError), closing(writer.transport):
-            theirs, ours = await _open(self.upstream)
-            with closing(ours.transport):
-                await asyncio.gather(_pump(reader, ours, words), _pump(theirs, writer, bytearray()))
+            replies, upstream = await _open(self.upstream)
+            with closing(upstream.transport):
+                await asyncio.gather(_pump(reader, upstream, sent), _pump(replies, writer, bytearray()))
 
 
 @contextmanager
 def relays(upstreams: Mapping[str, Address], listen: Listen | None = None) -> Iterator[dict[str, Relay]]:
-    """One relay for each; `listen` makes a listener for what shall lead to the given address."""
+    """One relay for each; `listen` makes the listener of the relay to an address."""
     with TemporaryDirectory() as folder:
         listen = listen or (lambda address: listener(address, Path(folder)))
         made = {name: Relay(listen(address), address) for name, address in upstreams.items()}
@@ -71,7 +71,7 @@ def relays(upstreams: Mapping[str, Address], listen: Listen | None = None) -> It
 
 
 def listener(address: Address, folder: Path) -> socket.socket:
-    """In the network of the thread that calls; a Unix socket in `folder`."""
+    """A listener in the network of the calling thread; a Unix socket is in `folder`."""
     if isinstance(address, tuple):
         return socket.create_server((LOOPBACK, 0), backlog=512)
     made = socket.socket(socket.AF_UNIX)
@@ -99,11 +99,11 @@ async def _open(address: Address) -> tuple[asyncio.StreamReader, asyncio.StreamW
     return await asyncio.open_unix_connection(address)
 
 
-async def _pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, words: bytearray) -> None:
+async def _pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, kept: bytearray) -> None:
     try:
-        while said := await reader.read(65536):
-            words += said
-            writer.write(said)
+        while block := await reader.read(65536):
+            kept += block
+            writer.write(block)
             await writer.drain()
     except OSError:
         writer.transport.abort()

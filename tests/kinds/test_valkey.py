@@ -62,7 +62,7 @@ def test_every_layer_passes_and_no_key_stays(locked: Valkey) -> None:
 def test_check_makes_one_session(locked: Valkey) -> None:
     with relays({"server": (locked.host, locked.port)}) as made:
         assert check(replace(locked, port=made["server"].port).url("secret")).status is Status.OK
-    assert (made["server"].accepted, made["server"].spoken) == (2, 1), (
+    assert (made["server"].accepted, made["server"].with_data) == (2, 1), (
         "the connection of the connect layer, and the session"
     )
 
