@@ -35,13 +35,13 @@ from tests.testbed.names import NameServer, can_change_names, name_server
 pytestmark = pytest.mark.skipif(not can_change_names(), reason="needs root, to give a thread another resolv.conf")
 
 NONE = "\N{EN DASH}"
-GRACE = 1.0  # seconds beyond it, on a machine that does other things as well
+GRACE = 1.0  # seconds beyond the limit, on a machine with other work
 CELLS = [(row, fault) for fault in FAULTS for row in ROWS if not not_applicable(row, fault)]
 
 
 @dataclass
 class Matrix:
-    """All rows of a fault that are asked for climb at once, when the first of its cells is."""
+    """The results of the cells. The first cell of a fault runs all chosen rows of that fault at once."""
 
     names: NameServer
     certificates: Certificates
@@ -53,12 +53,12 @@ class Matrix:
 
     def result(self, row: Row, fault: Fault) -> Result:
         if (row.name, fault.name) not in self.results:
-            self._climb(fault)
+            self._run_rows(fault)
         return self.results[row.name, fault.name]
 
-    def _climb(self, fault: Fault) -> None:
+    def _run_rows(self, fault: Fault) -> None:
         rows = [row for row, other in self.cells if other is fault]
-        # The resolver is more patient than the check.
+        # The resolver waits longer than the check.
         ended = self.names.asked_by(lambda: self._run(fault, rows), "timeout:9 attempts:1")
         self.bugs += ended.bugs
         self.slowest = max(self.slowest, *(result.seconds - fault.limit for result in ended.results))
@@ -67,7 +67,7 @@ class Matrix:
     def _run(self, fault: Fault, rows: list[Row]) -> Run:
         settings = Settings(Trust(self.trusted), fault.limit)
         with checks_with_fault(fault, rows, self.certificates) as checks, warnings.catch_warnings():
-            # asyncio and httpcore leave a connection to itself that is cut in its handshake.
+            # asyncio and httpcore do not close a connection that is cut in its handshake.
             warnings.simplefilter("ignore", ResourceWarning)
             ended = run(checks, settings, deadline=fault.limit + GRACE, origins={})
             gc.collect()
@@ -76,8 +76,8 @@ class Matrix:
 
 @pytest.fixture(scope="module")
 def matrix(authority: Authority, figures: Section, request: pytest.FixtureRequest) -> Iterator[Matrix]:
-    asked = {item.name for item in request.session.items}
-    cells = [(row, fault) for row, fault in CELLS if f"test_fault_of_kind[{row.name} | {fault.name}]" in asked]
+    chosen = {item.name for item in request.session.items}
+    cells = [(row, fault) for row, fault in CELLS if f"test_fault_of_kind[{row.name} | {fault.name}]" in chosen]
     with authority.trusted() as path, name_server(NAMES, silent=[SILENT]) as names:
         matrix = Matrix(names, Certificates.of(authority), Path(path), cells)
         yield matrix
@@ -107,8 +107,8 @@ def test_fault_of_kind(row: Row, fault: Fault, matrix: Matrix, figures: Section)
     wrong = [finding for finding in result.findings if finding.status >= Status.WARN]
     figures.cell(row.name, fault.name, "; ".join(f"{finding.layer} · {finding.id}" for finding in wrong))
 
-    found = tuple((finding.id, finding.layer, finding.status, finding.fields) for finding in wrong)
-    assert found == expected(row, fault), "\n".join(map(str, result.findings))
+    actual = tuple((finding.id, finding.layer, finding.status, finding.fields) for finding in wrong)
+    assert actual == expected(row, fault), "\n".join(map(str, result.findings))
     assert matrix.bugs == []
     assert result.seconds <= fault.limit + GRACE
 

@@ -30,29 +30,28 @@ from tests.harness.format_readers import READERS
 from tests.harness.processes import preflight
 from tests.harness.reports import CONFIG, DIRECT, EVICTS, REJECTED, REPORT, of
 
-RAW = tuple(name for name in FORMATS if name not in {"text", "json"})  # those that clean what they are given
+RAW = tuple(name for name in FORMATS if name not in {"text", "json"})  # the formats that clean their texts themselves
 MIXTURES = {True: 100, False: 5}
-"""By whether the attack is made in all its length."""
+"""By whether the attack runs at full length."""
 
 
-def saying(words: str) -> Report:
-    """A report with these words in every place that is not ours alone."""
+def holding(text: str) -> Report:
+    """A report with this text in every place that a foreign text can reach."""
     at = replace(REPORT.keys[0], origin=InFile("x.toml", 42))
-    rejected = replace(REJECTED, message=words, hint=words, fields=(words, at.key))
-    broken = replace(DIRECT, name=words, target=words, facts={"seen": words}, findings=(rejected,))
-    warned = replace(DIRECT, findings=(replace(EVICTS, message=words, fields=()),))
-    keys = (KeyVerdict(words, Status.FAIL, "probed", InReport(words), (REJECTED.id,), (words,)), at)
-    return of(CONFIG, broken, warned, keys=keys, config=words, file=f"{words}/x.toml", detail=1)
+    rejected = replace(REJECTED, message=text, hint=text, fields=(text, at.key))
+    broken = replace(DIRECT, name=text, target=text, facts={"seen": text}, findings=(rejected,))
+    warned = replace(DIRECT, findings=(replace(EVICTS, message=text, fields=()),))
+    keys = (KeyVerdict(text, Status.FAIL, "probed", InReport(text), (REJECTED.id,), (text,)), at)
+    return of(CONFIG, broken, warned, keys=keys, config=text, file=f"{text}/x.toml", detail=1)
 
 
 def is_live(character: str) -> bool:
-    """Whether a terminal or an editor does something with it that cannot be seen."""
+    """Whether a terminal or an editor obeys it instead of showing it."""
     return character not in "\n\t" and unicodedata.category(character).startswith("C")
 
 
-def shape(name: str, words: str) -> list[object]:
-    text = renderer(name)(saying(words))
-    document = READERS[name](text)
+def shape(name: str, text: str) -> list[object]:
+    document = READERS[name](renderer(name)(holding(text)))
     assert not any(map(is_live, "".join(document.texts)))
     return document.shape
 
@@ -64,12 +63,12 @@ def mixtures(count: int) -> Iterator[str]:
 
 
 @pytest.mark.parametrize("name", FORMATS)
-def test_no_words_change_a_document(name: str, figures: Section, is_long: bool):
-    harmless = {dotted: shape(name, words) for dotted, words in ((False, "harmless"), (True, "harm.less"))}
+def test_no_text_changes_a_document(name: str, figures: Section, is_long: bool):
+    harmless = {dotted: shape(name, text) for dotted, text in ((False, "harmless"), (True, "harm.less"))}
     texts = [*WORDS.values(), *mixtures(MIXTURES[is_long])]
-    said = [words for words in (*map(clean, texts), *(texts if name in RAW else ())) if clean(words)]
-    changed = [words for words in said if shape(name, words) != harmless["." in words]]  # a key's section ends at a dot
-    figures.cell(name, "hostile texts", str(len(said)))
+    tried = [text for text in (*map(clean, texts), *(texts if name in RAW else ())) if clean(text)]
+    changed = [text for text in tried if shape(name, text) != harmless["." in text]]  # a key's section ends at a dot
+    figures.cell(name, "hostile texts", str(len(tried)))
     figures.cell(name, "documents that they changed", str(len(changed)))
     assert changed == []
 
@@ -77,24 +76,24 @@ def test_no_words_change_a_document(name: str, figures: Section, is_long: bool):
 def written(
     folder: Path, behaviour: Callable[..., None], changes: dict[str, object], *arguments: str
 ) -> dict[str, str]:
-    """A run against one server that is everything, in every format; and standard error."""
+    """The reports, in every format, of a run against one server for all checks; and standard error."""
     with faults.serving(behaviour) as port:
-        here = {"email.smtp.host": "127.0.0.1", "email.smtp.port": port, "email.smtp.secure": False}
+        smtp = {"email.smtp.host": "127.0.0.1", "email.smtp.port": port, "email.smtp.secure": False}
         pointed = {key: value.format(port=port) if isinstance(value, str) else value for key, value in changes.items()}
-        file = configs.write(folder, here | pointed)
+        file = configs.write(folder, smtp | pointed)
         flags = (flag for name in FORMATS for flag in ("-f", f"{name}={folder / name}"))
         done = preflight("--config", file, "--timeout", "3", "-v", *arguments, *flags)
     assert done.code == 1, done
     return {name: (folder / name).read_text() for name in FORMATS} | {"standard error": done.stderr}
 
 
-def test_mail_server_with_hostile_words_changes_no_document(tmp_path: Path, figures: Section):
-    hostile = " ".join(words[:30] for words in WORDS.values())[:380]
+def test_mail_server_with_hostile_text_changes_no_document(tmp_path: Path, figures: Section):
+    hostile = " ".join(text[:30] for text in WORDS.values())[:380]
     runs = []
-    for words in ("harmless", hostile):
+    for text in ("harmless", hostile):
         folder = tmp_path / str(len(runs))
         folder.mkdir()
-        runs.append(written(folder, greeting(words), {}, "--only", "smtp"))
+        runs.append(written(folder, greeting(text), {}, "--only", "smtp"))
     harmless, attacked = runs
     assert clean(hostile).startswith("READY failed")
     assert "READY failed" in attacked["text"]
@@ -123,18 +122,18 @@ SECRET: dict[str, object] = {
 }
 
 
-def test_no_secret_is_in_any_format_though_servers_say_them_all(tmp_path: Path, figures: Section):
+def test_no_secret_is_in_any_format_if_servers_send_them_all(tmp_path: Path, figures: Section):
     selected = (
         flag for kind in ("smtp", "valkey", "object_store", "http_service", "otlp") for flag in ("--only", kind)
     )
     outputs = written(tmp_path, parrot, SECRET, *selected)
     secrets = [secret for secret in load(tmp_path / "mistle.toml", {}).secrets if len(secret) > 8]
     assert {f"smtp-{AWKWARD}", f"kv-{AWKWARD}"} <= set(secrets)
-    assert all(MASK in outputs[name] for name in FORMATS if name != "prometheus"), "the servers said nothing back"
+    assert all(MASK in outputs[name] for name in FORMATS if name != "prometheus"), "the servers sent nothing back"
     read = {name: "\n".join(READERS[name](outputs[name]).texts) for name in FORMATS}
-    places = [*outputs.items(), *((f"{name}, read", text) for name, text in read.items())]
+    texts = [*outputs.items(), *((f"{name}, read", text) for name, text in read.items())]
     searched = [
-        (where, text, encode(secret)) for (where, text), encode, secret in product(places, ENCODINGS.values(), secrets)
+        (where, text, encode(secret)) for (where, text), encode, secret in product(texts, ENCODINGS.values(), secrets)
     ]
-    assert [(where, needle) for where, text, needle in searched if needle in text] == []
+    assert [(where, secret) for where, text, secret in searched if secret in text] == []
     figures.add("searches of an output for a secret, in an encoding: none found", len(searched))

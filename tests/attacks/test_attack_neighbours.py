@@ -38,7 +38,7 @@ OVER_HTTP: Mapping[str, Behaviour] = {
     "sends without end": Flood(floods.OVER_HTTP["a body without end"]),
 }
 ANY: Mapping[str, Behaviour] = {
-    "sends another protocol": lambda connection: faults.say(connection, faults.GARBAGE),
+    "sends another protocol": lambda connection: faults.send(connection, faults.GARBAGE),
     "stops replying": faults.read_on,
     "cuts the connection": _reset,
 }
