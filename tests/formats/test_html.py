@@ -214,7 +214,7 @@ def test_ignored_failure_is_marked():
 
 def test_layers_come_in_their_order():
     layers = [words(each).partition(" ")[0] for each in every(shown("ready"), "#check-2 .layer")]
-    assert layers == [layer for layer in Layer if layer in deployments.RUNGS]
+    assert layers == [layer for layer in Layer if layer in deployments.LAYERS]
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""Reports of many shapes, of all resources, for the tests of formats and for screenshots."""
+"""Reports of many shapes, of all resources, for the tests of formats and for pictures."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -11,14 +11,14 @@ from preflight.plan.resources import RESOURCES
 from preflight.report.model import Report, Result
 from preflight.report.verdicts import verdicts
 
-RUNGS = (Layer.DNS, Layer.CONNECT, Layer.AUTH, Layer.ACCESS, Layer.FITNESS)
+LAYERS = (Layer.DNS, Layer.CONNECT, Layer.AUTH, Layer.ACCESS, Layer.FITNESS)
 CONFIG = Result(
     "config", "config", "mistle.toml", (), (Finding("config.config", Layer.CONFIG, Status.OK, "74 keys are valid"),)
 )
 
 UNPROBED = ("global.env", "telemetry.enabled")
 
-Met = Mapping[str, Finding]
+Findings = Mapping[str, Finding]
 """The finding that ends a check, or warns in it, by the name of the check."""
 
 REJECTED = Finding(
@@ -75,16 +75,16 @@ def report(results: Sequence[Result], **about: object) -> Report:
     return replace(base, **about)  # type: ignore[arg-type]
 
 
-def deployment(met: Met | None = None, resources: Sequence[Resource] = RESOURCES, **about: object) -> Report:
-    """A report of every resource; each check ends at its finding in `met`."""
-    return report([CONFIG, *(_result(each, (met or {}).get(each.name)) for each in resources)], **about)
+def deployment(found: Findings | None = None, resources: Sequence[Resource] = RESOURCES, **about: object) -> Report:
+    """A report of every resource; each check ends at its finding in `found`."""
+    return report([CONFIG, *(_result(each, (found or {}).get(each.name)) for each in resources)], **about)
 
 
 def planned() -> Report:
     """The report of `plan`."""
-    waiting = (Finding("x.dns", layer, Status.SKIP, "it would be tried") for layer in RUNGS)
-    found = tuple(waiting)
-    results = [replace(_result(each), findings=found, seconds=0.0) for each in RESOURCES]
+    waiting = (Finding("x.dns", layer, Status.SKIP, "it would be tried") for layer in LAYERS)
+    layers = tuple(waiting)
+    results = [replace(_result(each), findings=layers, seconds=0.0) for each in RESOURCES]
     return report([CONFIG, *results], command="plan", detail=1)
 
 
@@ -116,13 +116,13 @@ def _relabelled(text: str, result: Result) -> Result:
     )
 
 
-def _result(resource: Resource, met: Finding | None = None) -> Result:
+def _result(resource: Resource, last: Finding | None = None) -> Result:
     order = list(Layer)
-    ends = order.index(met.layer) if met else len(order)
+    ends = order.index(last.layer) if last else len(order)
     findings = [
-        _rung(resource, layer, order.index(layer) > ends) for layer in RUNGS if not (met and layer is met.layer)
+        _finding(resource, layer, order.index(layer) > ends) for layer in LAYERS if not (last and layer is last.layer)
     ]
-    findings += [met] if met else []
+    findings += [last] if last else []
     return Result(
         name=resource.name,
         kind=resource.kind,
@@ -135,7 +135,7 @@ def _result(resource: Resource, met: Finding | None = None) -> Result:
     )
 
 
-def _rung(resource: Resource, layer: Layer, above: bool) -> Finding:
+def _finding(resource: Resource, layer: Layer, above: bool) -> Finding:
     id_ = f"{resource.kind.replace('_', '-')}.{layer}"
     if above:
         return Finding(id_, layer, Status.SKIP, "not reached")

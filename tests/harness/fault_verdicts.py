@@ -1,4 +1,4 @@
-"""What each cell of the fault matrix expects: one verdict for each fault; where a protocol differs, its row has it."""
+"""The expected findings of each cell of the fault matrix: a verdict for each fault, unless the row has its own."""
 
 from collections.abc import Callable, Mapping
 
@@ -63,7 +63,7 @@ _PLAIN_AT_ALL = {"TLS where plaintext is expected"}
 _WITHIN_TLS = {fault.name for fault in FAULTS if fault.name.endswith("within TLS")}
 _IN_REPLIES = {*_WITHIN_TLS, "reply cut, then closed", "reply cut, then silence", "terminal escapes in its text"}
 
-# Why there is no such cell, for which faults and rows.
+# The reason why a cell does not exist, its faults and its rows.
 NOT_APPLICABLE: tuple[tuple[str, set[str], Callable[[Row], bool]], ...] = (
     ("a Unix socket has neither name nor addresses", _OF_TWO_NAMES, lambda row: row.is_local),
     ("a Unix socket has no TLS", _PLAIN_AT_ALL | _TLS_AT_ALL, lambda row: row.is_local),
@@ -75,6 +75,6 @@ NOT_APPLICABLE: tuple[tuple[str, set[str], Callable[[Row], bool]], ...] = (
 
 
 def not_applicable(row: Row, fault: Fault) -> str:
-    """Why there is no such cell; "" where there is one."""
+    """The reason why this cell does not exist; "" if it does."""
     reasons = (reason for reason, faults, concerns in NOT_APPLICABLE if fault.name in faults and concerns(row))
     return next(reasons, "")

@@ -219,7 +219,7 @@ def denying(store: ObjectStore, texts: dict[bytes, str]) -> AbstractContextManag
     def answer(request: bytes) -> bytes:
         reply = ask(store.port, request)
         text = next((text for code, text in texts.items() if b"<Code>" + code in reply), None)
-        return reply if text is None else error("403 Forbidden", "AccessDenied", words=text)
+        return reply if text is None else error("403 Forbidden", "AccessDenied", message=text)
 
     return between(store.port, answer)
 
