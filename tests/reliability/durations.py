@@ -28,7 +28,7 @@ BEFORE = {
     "test_attack_faults.py": 48,
     "test_http_service.py": 44,
 }
-"""Seconds. In the second, random search found something, and looked for the smallest of its kind."""
+"""Seconds. In the second file, random search found an error, and looked for the smallest input that causes it."""
 COUNT = 10
 
 
