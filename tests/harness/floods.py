@@ -86,7 +86,7 @@ def encoded(name: str) -> Callable[[], Blocks]:
 HTTP: Mapping[str, Callable[[], Blocks]] = {
     "a body without end": lambda: endless(b"0,", OK + b"\r\n["),
     "a body of a gigabyte, declared": lambda: endless(b"0,", OK + b"Content-Length: %d\r\n\r\n[" % GIB),
-    "an error's words without end": lambda: endless(b"x", b"HTTP/1.1 500 Oops\r\nContent-Type: text/plain\r\n\r\n"),
+    "an error's text without end": lambda: endless(b"x", b"HTTP/1.1 500 Oops\r\nContent-Type: text/plain\r\n\r\n"),
     "a refusal without end": lambda: endless(b"x", b"HTTP/1.1 403 No\r\n" + JSON + b'\r\n{"message":"'),
     "a chunk of a gigabyte": lambda: endless(b"0,", CHUNKED + b"40000000\r\n["),
     "chunks of one byte": lambda: endless(b"1\r\n0\r\n", CHUNKED),

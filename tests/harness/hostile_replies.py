@@ -70,13 +70,13 @@ def postgres_row(**changes: Callable[[str], object]) -> Place:
 def smtp(**replies: bytes) -> Place:
     """These replies begin with a code, and end with the text."""
 
-    def place(hostile: str) -> Behaviour:
+    def serve(hostile: str) -> Behaviour:
         scripts = {
             name: (lambda code=code: iter([code + b" " + line(hostile) + b"\r\n"])) for name, code in replies.items()
         }
         return floods.Flood(floods.smtp(**scripts))
 
-    return place
+    return serve
 
 
 def content_type(hostile: str) -> bytes:

@@ -32,9 +32,9 @@ def command(part: str) -> tuple[str, ...]:
         case "fuzz":
             return ("scripts/fuzz", "300")
         case "mutants" | "durations":
-            return (sys.executable, "-m", f"reliability.{part}")
+            return (sys.executable, "-m", f"tests.reliability.{part}")
         case "repeat":
-            return (sys.executable, "-m", "reliability.repeat", "10")
+            return (sys.executable, "-m", "tests.reliability.repeat", "10")
     return (*PYTEST, "--reliability", str(PAGE), str(_file(part)))
 
 

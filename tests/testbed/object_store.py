@@ -74,8 +74,8 @@ class ObjectStore(Server):
         if BUCKET not in [each["Name"] for each in client.list_buckets()["Buckets"]]:
             client.create_bucket(Bucket=BUCKET)
         client.put_bucket_policy(Bucket=BUCKET, Policy=POLICY.read_text().replace(IMAGES_BUCKET, BUCKET))
-        for found in client.list_objects_v2(Bucket=BUCKET).get("Contents", []):
-            client.delete_object(Bucket=BUCKET, Key=found["Key"])
+        for entry in client.list_objects_v2(Bucket=BUCKET).get("Contents", []):
+            client.delete_object(Bucket=BUCKET, Key=entry["Key"])
 
 
 @contextmanager

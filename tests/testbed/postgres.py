@@ -67,12 +67,12 @@ class Postgres(Endpoint):
         """Every role and database that tests have made under this name."""
         for kind, catalogue, how in (("database", "pg_database", "WITH (FORCE)"), ("role", "pg_roles", "")):
             column = "datname" if kind == "database" else "rolname"
-            found = self.sql(
+            names = self.sql(
                 f"SELECT {column} FROM {catalogue} WHERE {column} = %s OR {column} ~ %s",
                 self.name,
                 f"^{self.name}_(role|database)_",
             )
-            for (name,) in found:
+            for (name,) in names:
                 self.sql(f'DROP {kind} "{name}" {how}')
 
 
