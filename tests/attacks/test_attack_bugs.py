@@ -301,7 +301,7 @@ SURVIVED = [InItsHash, InItsCleanUp]
 def drivers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.syspath_prepend(str(tmp_path))
     for number, bug in enumerate(BUGS):
-        raising = f"import test_attack_bugs\nraise test_attack_bugs.BUGS[{bug!r}]()\n"
+        raising = f"from tests.attacks.test_attack_bugs import BUGS\nraise BUGS[{bug!r}]()\n"
         (tmp_path / f"buggy_driver_{number}.py").write_text(raising)
 
 

@@ -191,8 +191,7 @@ def test_no_document_type_is_read(encoding: str):
 @profiles.long
 def test_fuzz_replies(figures: Section):
     """In a process of its own: what the limit of a check has cut on a busy machine is closed with the process."""
-    tests = Path(__file__).parent
-    environ = {**os.environ, "PYTHONPATH": os.pathsep.join([str(tests.parent), str(tests)])}
+    environ = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}
     command = [sys.executable, "-m", "tests.fuzz.replies", str(SECONDS)]
     done = subprocess.run(command, env=environ, capture_output=True, text=True, timeout=SECONDS + 120, check=False)
     summary = re.search(r"^replies: (\d+) checks, 0 bad ends$", done.stdout, re.MULTILINE)
