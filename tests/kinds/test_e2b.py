@@ -266,7 +266,7 @@ NONSENSE = {
 
 def test_environment_changes_nothing(server: Web, trusted: Path) -> None:
     program = (
-        "import sys; from pathlib import Path; import test_e2b as t; "
+        "import sys; from pathlib import Path; import tests.kinds.test_e2b as t; "
         "print(t.verdict(int(sys.argv[1]), Path(sys.argv[2])))"
     )
     ran = subprocess.run(
