@@ -62,7 +62,7 @@ PRINTED: dict[str, Callable[[Any, Any], object]] = {
 @pytest.mark.parametrize("kind", WORDS)
 @pytest.mark.parametrize("command", PRINTED)
 def test_text_of_a_saved_report_changes_no_structure(tmp_path: Path, command: str, kind: str, figures: Section) -> None:
-    harmless = saved(tmp_path, "words", "one")
+    harmless = saved(tmp_path, "harmless", "one")
     hostile = PRINTED[command](harmless, saved(tmp_path, WORDS[kind], "other"))
     reference = PRINTED[command](harmless, saved(tmp_path, "others", "other"))
     for name in formats.BY_COMMAND[command]:

@@ -75,9 +75,9 @@ def report(results: Sequence[Result], **about: object) -> Report:
     return replace(base, **about)  # type: ignore[arg-type]
 
 
-def deployment(found: Findings | None = None, resources: Sequence[Resource] = RESOURCES, **about: object) -> Report:
-    """A report of every resource; each check ends at its finding in `found`."""
-    return report([CONFIG, *(_result(each, (found or {}).get(each.name)) for each in resources)], **about)
+def deployment(findings: Findings | None = None, resources: Sequence[Resource] = RESOURCES, **about: object) -> Report:
+    """A report of every resource; each check ends at its finding in `findings`."""
+    return report([CONFIG, *(_result(each, (findings or {}).get(each.name)) for each in resources)], **about)
 
 
 def planned() -> Report:

@@ -60,7 +60,7 @@ def refused_port() -> Iterator[int]:
 
 @contextmanager
 def black_hole(address: str = LOOPBACK, port: int = 0) -> Iterator[int]:
-    """A port that never replies to a SYN: its listen queue is full and nobody accepts."""
+    """A port that never replies to a SYN: its listen queue is full and nothing accepts."""
     family = socket.AF_INET6 if ":" in address else socket.AF_INET
     with closing(socket.socket(family)) as listener:
         listener.bind((address, port))

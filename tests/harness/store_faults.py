@@ -107,7 +107,7 @@ def _request(connection: socket.socket) -> bytes:
 
 
 def ask(port: int, request: bytes) -> bytes:
-    """The store's answer; that it closes the connection tells where the answer ends."""
+    """The reply of the store, which ends when the store closes the connection."""
     head, _, body = request.partition(b"\r\n\r\n")
     with socket.create_connection((faults.LOOPBACK, port)) as upstream:
         upstream.sendall(head + b"\r\nConnection: close\r\n\r\n" + body)

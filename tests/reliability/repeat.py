@@ -42,8 +42,8 @@ def _run(number: int, loops: int) -> dict[str, object]:
         done = subprocess.run([ROOT / "scripts/test"], capture_output=True, text=True, check=False, cwd=ROOT)
         minutes = (time.monotonic() - started) / 60
     (FOLDER / f"repeat-{number + 1}.log").write_text(done.stdout + done.stderr)
-    found = COUNTS.findall(done.stdout)
-    outcome = found[-1].rpartition(" in ")[0] if found else f"exit code {done.returncode}"
+    counts = COUNTS.findall(done.stdout)
+    outcome = counts[-1].rpartition(" in ")[0] if counts else f"exit code {done.returncode}"
     print(f"run {number + 1}: {minutes:.1f} min, {loops} busy loops, {outcome}", flush=True)  # noqa: T201
     return {"busy loops beside": loops, "minutes": f"{minutes:.1f}", "outcome": outcome, "code": done.returncode}
 
