@@ -43,7 +43,7 @@ from tests.testbed import (
 )
 from tests.testbed.orphans import remove_orphans
 
-# Nothing random decides what the suite says: few examples, always the same, and none is made smaller for minutes.
+# Nothing random decides the suite: few examples, always the same. It takes no time to make an example smaller.
 FIXED = settings(
     max_examples=20, derandomize=True, database=None, deadline=None, phases=(Phase.explicit, Phase.generate)
 )
@@ -54,7 +54,7 @@ settings.register_profile("long", max_examples=1_000, deadline=None, print_blob=
 settings.register_profile("endless", max_examples=100_000, deadline=None, print_blob=True)
 
 MANY = 300
-"""Connections: for all workers, and what their poolers keep."""
+"""Connections for all workers, and those that their poolers keep."""
 
 _figures = Figures()
 _left_out: Counter[str] = Counter()
@@ -63,7 +63,7 @@ _left_out: Counter[str] = Counter()
 def pytest_addoption(parser: pytest.Parser) -> None:
     about = "which tests: quick, the suite (the default), or long, with the whole matrices as well"
     parser.addoption("--profile", choices=profiles.PROFILES, default="suite", help=about)
-    about = "in another order: of the files, and of the tests in each, as this number says"
+    about = "run the files, and the tests in each, in the order that this number gives"
     parser.addoption("--shuffle", metavar="NUMBER", type=int, help=about)
     parser.addoption("--unit-first", action="store_true", help="begin with the tests that need no server")
     about = "write what the attacks measured to this file, if all of them passed"
@@ -73,7 +73,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    _heed_signals()
+    _handle_signals()
     if not config.getoption("--hypothesis-profile"):
         settings.load_profile(config.getoption("--profile"))
     if (given := _given(config)) is None:
@@ -84,8 +84,8 @@ def pytest_configure(config: pytest.Config) -> None:
         examples.watch()
 
 
-def _heed_signals() -> None:
-    """What starts the tests in the background may ignore signals, and hands that down to all that they start."""
+def _handle_signals() -> None:
+    """A shell that starts the tests in the background may ignore signals; child processes would inherit that."""
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT):
         if signal.getsignal(number) is signal.SIG_IGN:
             signal.signal(number, signal.default_int_handler if number is signal.SIGINT else signal.SIG_DFL)
@@ -124,14 +124,14 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 
 def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> None:
-    for line in profiles.left_out_lines(config.getoption("--profile"), _left_out):
+    for line in profiles.summary(config.getoption("--profile"), _left_out):
         terminalreporter.write_line(line)
 
 
 def pytest_sessionstart(session: pytest.Session) -> None:
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     if _given(session.config) is None:
-        with suppress(DockerException):  # there may be no daemon yet, nor any need of one
+        with suppress(DockerException):  # there may be no daemon, and the tests may need none
             remove_orphans(runs.current())
 
 
@@ -149,19 +149,19 @@ def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
 
 
 def _given(config: pytest.Config) -> dict[str, Any] | None:
-    """What a worker of pytest-xdist is given; None in the process that everybody else's is."""
+    """The input of a worker of pytest-xdist; None in the main process."""
     return getattr(config, "workerinput", None)
 
 
 @pytest.fixture(scope="module")
 def figures(request: pytest.FixtureRequest) -> Section:
-    """Where an attack puts what it measured, for docs/reliability.md."""
+    """The section of docs/reliability.md for the measurements of an attack."""
     return _figures.of(request.module)
 
 
 @pytest.fixture(scope="session")
 def is_long(request: pytest.FixtureRequest) -> bool:
-    """Whether an attack shall be made in all its length."""
+    """Whether an attack runs at full length."""
     return bool(request.config.getoption("--profile") == "long")
 
 
@@ -170,8 +170,8 @@ def run() -> runs.Run:
     return runs.current()
 
 
-# Postgres, Valkey and the object store are started once for all workers, and each has its own part of them; Postfix and
-# the engine, which cannot be parted, are each worker's own. All are kept for the next run: scripts/clean removes them.
+# Postgres, Valkey and the object store start once for all workers, and each worker has its own part of them. Postfix
+# and the engine cannot be divided: each worker has its own. All stay for the next run; scripts/clean removes them.
 
 
 @pytest.fixture(scope="session")
@@ -204,7 +204,7 @@ def pgbouncer(postgres: Postgres) -> Iterator[PgBouncer]:
 @pytest.fixture(scope="session")
 def valkey(run: runs.Run) -> Iterator[Valkey]:
     with valkey_server(kept="valkey", databases=64) as server:
-        part = replace(server, database=run.place)
+        part = replace(server, database=run.worker_number)
         part.client().flushdb()
         yield part
 

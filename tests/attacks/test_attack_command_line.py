@@ -1,8 +1,9 @@
 """Hostile command lines.
 
-Flags, words and values in any order and any bytes: doubled, torn apart, joined, empty, endless, not UTF-8, with numbers
-that no clock can count and files that cannot be. The command ends with 0, 1 or 2; with 2 it prints one line for each
-reason, and with `--format json` its document as well. `run` is in a network of its own, where nothing answers.
+A command line holds flags, arguments and values in any order and any bytes: doubled, split, joined, empty, very long,
+not UTF-8, with numbers that no clock can count and files that cannot exist. The command ends with 0, 1 or 2. With 2 it
+prints one line for each reason, and with `--format json` its document as well. `run` is in a network of its own, where
+no server replies.
 """
 
 from pathlib import Path

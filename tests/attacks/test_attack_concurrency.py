@@ -1,8 +1,9 @@
-"""Twenty preflights at once
+"""Twenty runs at once.
 
-They run as processes of their own, with all their writes, against one deployment of real servers. A proxy before each
-server counts who comes and keeps what they say; what the servers hold is compared before and after, and Postgres' own
-log of changes (WAL) is read for what any transaction wrote. The connections of one run are those of SECURITY.md.
+Twenty processes run the preflight with all its writes against one deployment of real servers. A relay before each
+server counts the connections and records what they send. The contents of the servers are compared before and after, and
+Postgres' own log of changes (WAL) is searched for what any transaction wrote. The connections of one run are those in
+SECURITY.md.
 """
 
 import json
@@ -32,16 +33,16 @@ from tests.testbed.smtp import ADDRESS, PASSWORD, USER
 from tests.testbed.web import web_server
 
 RUNS = {True: 20, False: 4}
-"""By whether the attack is made in all its length."""
+"""By whether the attack runs at full length."""
 CONNECTIONS = security_md.table("How many connections it makes")
 WRITTEN = {
     "valkey": rb"DEL\r\n\$\d+\r\nmistle:mistle-preflight:(\w+):lease",
     "store": rb"PUT /mistle-assets\w*/mistle-preflight/(\w+) ",
     "engine": rb"DELETE \S+/volumes/mistle-mistle-preflight-(\w+) ",
 }
-"""By proxy, the random part of each name that was written."""
+"""By relay, a pattern for the random part of each written name."""
 Counts = Mapping[str, tuple[int, int]]
-"""By proxy: connections, and how many of them carried data."""
+"""By relay: the number of connections, and of those on which the client sent anything."""
 
 
 @pytest.fixture(scope="module")
@@ -60,7 +61,7 @@ def deployment(
 
 @pytest.fixture(scope="module")
 def alone(deployment: FullDeployment) -> Counts:
-    """Of one run that has the servers for itself, and a mail server that greets within the second that it gets."""
+    """The counts of one run without another; its mail server greets within the second that the check waits."""
     for _ in range(5):
         before = counted(deployment.proxies)
         code, report = ended(deployment.start("--format", "json", *PATIENT))
@@ -71,30 +72,30 @@ def alone(deployment: FullDeployment) -> Counts:
     return made
 
 
-def counted(made: Mapping[str, RecordingProxy]) -> Counts:
-    return {name: (proxy.accepted, proxy.used) for name, proxy in made.items()}
+def counted(made: Mapping[str, Relay]) -> Counts:
+    return {name: (relay.accepted, relay.with_data) for name, relay in made.items()}
 
 
 def grown(before: Counts, after: Counts) -> Counts:
-    return {name: (after[name][0] - all_, after[name][1] - spoken) for name, (all_, spoken) in before.items()}
+    return {name: (after[name][0] - all_, after[name][1] - with_data) for name, (all_, with_data) in before.items()}
 
 
 def ended(running: "subprocess.Popen[str]") -> tuple[int, dict[str, Any]]:
-    """The exit code and the report."""
+    """The exit code and the report of a run, when it has ended."""
     stdout, _ = running.communicate()
     return running.returncode, json.loads(stdout)
 
 
-def found(report: Mapping[str, Any]) -> list[dict[str, Any]]:
+def findings(report: Mapping[str, Any]) -> list[dict[str, Any]]:
     return [finding for check in report["checks"] for finding in check["findings"]]
 
 
-@pytest.mark.parametrize("proxy", ROWS)
-def test_connections_of_one_run(proxy: str, alone: Counts, figures: Section) -> None:
-    made, spoken = alone[proxy]
-    assert CONNECTIONS[ROWS[proxy]][0] == str(made)
-    assert made - spoken == 1, "the one that is closed at once"
-    figures.cell(proxy, "connections of one run", str(made))
+@pytest.mark.parametrize("relay", ROWS)
+def test_connections_of_one_run(relay: str, alone: Counts, figures: Section) -> None:
+    made, with_data = alone[relay]
+    assert CONNECTIONS[ROWS[relay]][0] == str(made)
+    assert made - with_data == 1, "the connection that is closed at once"
+    figures.cell(relay, "connections of one run", str(made))
 
 
 def test_many_runs_at_once(deployment: FullDeployment, alone: Counts, figures: Section, is_long: bool) -> None:
@@ -103,20 +104,20 @@ def test_many_runs_at_once(deployment: FullDeployment, alone: Counts, figures: S
     earlier = written_names(deployment)
     running = [deployment.start("--format", "json", *PATIENT) for _ in range(runs)]
     all_ended = [ended(each) for each in running]
-    met = Counter((finding["id"], finding["status"]) for _, report in all_ended for finding in found(report))
-    assert [code for code, _ in all_ended] == [0] * runs, met
-    assert {status for _, status in met} == {"ok"}, met
-    assert not [entry for entry, times in met.items() if times % runs], "all found the same"
+    counts = Counter((finding["id"], finding["status"]) for _, report in all_ended for finding in findings(report))
+    assert [code for code, _ in all_ended] == [0] * runs, counts
+    assert {status for _, status in counts} == {"ok"}, counts
+    assert not [finding for finding, times in counts.items() if times % runs], "not all runs have the same findings"
     names = Counter(written_names(deployment)) - Counter(earlier)
     assert len(names) == names.total() == runs * len(WRITTEN)
     assert settled(deployment, before) == before
     changes = written_by_transactions(deployment, log)
     assert changes == 0
-    made = grown(connected, counted(deployment.proxies))
-    for proxy, (one, _) in alone.items():
-        # A mail server that takes more than a second to greet is asked, twice, what it is.
-        most = one + 2 if proxy == "smtp" else one
-        assert runs * one <= made[proxy][0] <= runs * most, proxy
+    made = grown(connected, counted(deployment.relays))
+    for relay, (one, _) in alone.items():
+        # If a mail server takes more than a second to greet, the check connects twice more.
+        most = one + 2 if relay == "smtp" else one
+        assert runs * one <= made[relay][0] <= runs * most, relay
     figures.add("preflights at once", runs)
     figures.add("of them ready, without a warning", sum(code == 0 for code, _ in all_ended))
     figures.add("keys, objects and volumes that they made, each under a fresh name", len(names))
@@ -126,11 +127,11 @@ def test_many_runs_at_once(deployment: FullDeployment, alone: Counts, figures: S
 
 
 def written_names(deployment: FullDeployment) -> list[bytes]:
-    return [name for proxy, pattern in WRITTEN.items() for name in deployment.proxies[proxy].found(pattern)]
+    return [name for relay, pattern in WRITTEN.items() for name in deployment.relays[relay].matches(pattern)]
 
 
 def settled(deployment: FullDeployment, before: object) -> object:
-    """What the servers hold, once they have noticed who is gone."""
+    """The contents of the servers, when they have noticed which clients have gone."""
     ends = time.monotonic() + 10
     while (now := deployment.contents()) != before and time.monotonic() < ends:
         time.sleep(0.1)
@@ -138,7 +139,7 @@ def settled(deployment: FullDeployment, before: object) -> object:
 
 
 def left(deployment: FullDeployment) -> list[str]:
-    """What has the name of a probe, and its random part."""
+    """The names of a probe, with their random part, that are left on the servers."""
     return re.findall(r"mistle-preflight\W\w{16}", str(deployment.contents()))
 
 
@@ -147,7 +148,7 @@ def position(deployment: FullDeployment) -> object:
 
 
 def written_by_transactions(deployment: FullDeployment, since: object) -> object:
-    """The server's own housekeeping belongs to no transaction, nor does our mark, up to which the log is flushed."""
+    """The server's own housekeeping belongs to no transaction, nor does the test's mark. The mark flushes the log."""
     deployment.servers.postgres.sql("SELECT pg_logical_emit_message(false, 'tests', 'end', true)")
     count = "SELECT count(*) FROM pg_get_wal_records_info(%s, pg_current_wal_insert_lsn()) WHERE xid <> 0"
     return deployment.servers.postgres.sql(count, since)[0][0]
@@ -157,15 +158,15 @@ def written_by_transactions(deployment: FullDeployment, since: object) -> object
 
 
 def counts_with_tls(upstream: int, run_at: RunAt) -> str:
-    with recording_proxies({"it": (LOOPBACK, upstream)}) as made:
-        result = run_at(made["it"].port)
+    with relays({"server": (LOOPBACK, upstream)}) as made:
+        result = run_at(made["server"].port)
     assert result.status <= Status.SKIP, result
-    return str(made["it"].accepted)
+    return str(made["server"].accepted)
 
 
 @pytest.mark.parametrize("row", SERVERS)
 def test_connections_with_tls(row: str, authority: Authority, roots: Path) -> None:
-    """A kind without TLS has "-" there; then without it."""
+    """A kind whose row has "-" for TLS runs without TLS."""
     with SERVERS[row](authority, roots) as (port, run_at):
         made = counts_with_tls(port, run_at)
     without, with_ = CONNECTIONS[row][:2]
@@ -193,29 +194,28 @@ def test_every_row_is_measured() -> None:
     measured = {*ROWS.values(), *SERVERS, *(each.row for each in WEB_CHECKS.values())}
     missing = CONNECTIONS.keys() - measured
     assert not missing, (
-        "rows of SECURITY.md whose connections nobody counts: add connections or web_checks to DESCRIPTOR"
+        "no test counts the connections of these rows of SECURITY.md: add connections or web_checks to DESCRIPTOR"
     )
     assert measured == CONNECTIONS.keys()
 
 
-# Where connections are few
+# With few connection slots
 
 
 def test_a_run_takes_one_slot_for_each_url(tmp_path: Path, figures: Section) -> None:
     with postgres_server(max_connections=12, superuser_reserved_connections=3) as server, ExitStack() as held:
-        ways = [
-            f"postgres.{plane}.{way}_url" for plane in ("control_plane", "data_plane") for way in ("direct", "pooled")
-        ]
-        urls = {way: server.url(application_name=way) for way in ways}
+        planes, routes = ("control_plane", "data_plane"), ("direct", "pooled")
+        keys = [f"postgres.{plane}.{route}_url" for plane in planes for route in routes]
+        urls = {key: server.url(application_name=key) for key in keys}
         for _ in range(12 - 3 - len(urls)):
             held.enter_context(psycopg.connect(server.url()))
         config = configs.write(tmp_path, urls)
         _, report = ended(
             preflight("--config", config, "--only", "postgres*", "--stage", "before-deploy", "--format", "json")
         )
-        logins = [finding["status"] for finding in found(report) if finding["layer"] == "auth"]
+        logins = [finding["status"] for finding in findings(report) if finding["layer"] == "auth"]
         assert logins == ["ok"] * len(urls), report
-        failed = {finding["id"] for finding in found(report) if finding["status"] == "fail"}
+        failed = {finding["id"] for finding in findings(report) if finding["status"] == "fail"}
         assert failed <= {"postgres.headroom"}, report
         for _ in urls:
             held.enter_context(psycopg.connect(server.url()))

@@ -1,9 +1,9 @@
-"""Whom it contacts, and what it touches
+"""Servers that it contacts, and files that it touches.
 
-One run against a whole deployment is in a network of its own, whose kernel counts every connection that begins, also
-those of libraries in C; one is under Python's own audit, which reports every file, process and address. What each
-server received is searched for every secret of the configuration, in several encodings: SECURITY.md lists the secrets
-that each server may receive.
+One run against a complete deployment is in a network of its own. The kernel counts every connection that begins there,
+also those of libraries in C. Another run is under Python's own audit, which reports every file, process and address.
+All that each server received is searched for every secret of the configuration, in several encodings. SECURITY.md says
+which server may receive which secret.
 """
 
 import base64
@@ -40,7 +40,7 @@ from tests.testbed.web import web_server
 CONTACTS = security_md.table("Servers that it contacts")
 NEVER = re.split(r"^- ", security_md.section("What it never does"), flags=re.MULTILINE)[1:]
 HIDDEN_BY_TLS = {"smtp"}
-"""The proxies of servers that use TLS after STARTTLS."""
+"""Relays whose connections change to TLS, through STARTTLS."""
 COUNTERS = ("Tcp ActiveOpens", "Udp OutDatagrams", "Ip OutNoRoutes", "Ip6OutNoRoutes", "Udp6OutDatagrams")
 PR_CAPBSET_DROP = 24
 Result = TypeVar("Result")
@@ -57,7 +57,7 @@ def roots(authority: Authority) -> Iterator[Path]:
 
 @pytest.fixture(scope="module")
 def inside() -> Iterator[Inside[Any]]:
-    """In a network of its own, where this process may have one."""
+    """Runs in a network of its own, if this process may have one."""
     if not can_have_own_network():
         yield lambda function: function()
         return
@@ -78,7 +78,7 @@ def deployment(
 
 
 def leave_no_capability() -> None:
-    """To the programs that this thread starts, also as root."""
+    """Take all capabilities from the programs that this thread starts, also as root."""
     libc = ctypes.CDLL(None)
     for capability in range(64):
         libc.prctl(PR_CAPBSET_DROP, capability, 0, 0, 0)
@@ -86,7 +86,7 @@ def leave_no_capability() -> None:
 
 @dataclass(frozen=True)
 class Run:
-    """One that is over: its capabilities, how the kernel's counters grew, and how many connections were accepted."""
+    """A run that has ended: its capabilities, the growth of the kernel's counters, its accepted connections."""
 
     capabilities: str
     grown: Mapping[str, int]
@@ -114,10 +114,10 @@ def finish(running: "subprocess.Popen[str]") -> None:
 
 
 def counters() -> dict[str, int]:
-    """What the kernel has counted in the network of this thread."""
+    """The kernel's counters for the network of this thread."""
     lines = Path("/proc/thread-self/net/snmp").read_text().splitlines()
     pairs = zip(lines[::2], lines[1::2], strict=True)
-    found = {
+    counts = {
         f"{name} {field}": int(value)
         for names, values in pairs
         for name in [names.partition(":")[0]]
@@ -125,8 +125,8 @@ def counters() -> dict[str, int]:
     }
     sixth = Path("/proc/thread-self/net/snmp6")
     lines = sixth.read_text().splitlines() if sixth.exists() else []
-    found |= {name: int(value) for name, value in map(str.split, lines)}
-    return {name: found.get(name, 0) for name in COUNTERS}
+    counts |= {name: int(value) for name, value in map(str.split, lines)}
+    return {name: counts.get(name, 0) for name in COUNTERS}
 
 
 @needs_root
@@ -136,7 +136,7 @@ def test_connections_only_to_configured_servers(ran: Run, figures: Section) -> N
     assert elsewhere == [0, 0, 0, 0]
     figures.add("connections that the kernel saw begin in one run", begun)
     figures.add("of them, accepted by servers that the configuration names", ran.accepted)
-    figures.add("packets to anybody else", sum(elsewhere))
+    figures.add("packets to any other address", sum(elsewhere))
 
 
 @needs_root
@@ -144,23 +144,23 @@ def test_it_needs_no_capability(ran: Run) -> None:
     assert int(ran.capabilities, 16) == 0
 
 
-# Who is shown what
+# Which server receives which secret
 
 
 def secrets_by_key(values: Mapping[str, object]) -> dict[str, tuple[str, ...]]:
-    """Every secret of a configuration, by its key, in every shape in which the report would be searched for it."""
-    found = {key: collect(tomllib.loads(configs.toml({key: value})), {}) for key, value in values.items()}
-    return {key: secrets for key, secrets in found.items() if secrets}
+    """Every secret of a configuration, by its key, in every form in which the redactor searches for it."""
+    by_key = {key: collect(tomllib.loads(configs.toml({key: value})), {}) for key, value in values.items()}
+    return {key: secrets for key, secrets in by_key.items() if secrets}
 
 
-def shapes(secret: str) -> set[bytes]:
+def forms(secret: str) -> set[bytes]:
     plain = secret.encode()
     return {plain, quote(secret, safe="").encode(), base64.b64encode(plain).rstrip(b"="), plain.hex().encode()}
 
 
-def shown(said: bytes, secrets: Mapping[str, tuple[str, ...]]) -> set[str]:
-    """The keys whose secrets can be read in what was said."""
-    return {key for key, each in secrets.items() if any(shape in said for one in each for shape in shapes(one))}
+def keys_shown(sent: bytes, secrets: Mapping[str, tuple[str, ...]]) -> set[str]:
+    """The keys whose secrets are in what was sent."""
+    return {key for key, values in secrets.items() if any(form in sent for value in values for form in forms(value))}
 
 
 def may_be_shown(row: str, secrets: Mapping[str, tuple[str, ...]]) -> set[str]:
@@ -171,11 +171,12 @@ def may_be_shown(row: str, secrets: Mapping[str, tuple[str, ...]]) -> set[str]:
 def test_each_server_receives_only_its_own_secrets(ran: Run, deployment: FullDeployment, figures: Section) -> None:
     secrets = secrets_by_key(configs.valid(deployment.values))
     assert len(secrets) > 10
-    seen = {name: shown(b"".join(proxy.received), secrets) for name, proxy in deployment.proxies.items()}
-    due = {name: may_be_shown(ROWS[name], secrets) for name in seen}
-    assert seen == {name: set() if name in HIDDEN_BY_TLS else keys for name, keys in due.items()}
-    figures.add("keys whose secrets were searched for in all that was said to any server", len(secrets))
-    figures.add("of them, seen by a server that is not theirs", sum(len(seen[name] - due[name]) for name in seen))
+    received = {name: keys_shown(b"".join(relay.received), secrets) for name, relay in deployment.relays.items()}
+    allowed = {name: may_be_shown(ROWS[name], secrets) for name in received}
+    assert received == {name: set() if name in HIDDEN_BY_TLS else keys for name, keys in allowed.items()}
+    figures.add("keys whose secrets were searched for in all that any server received", len(secrets))
+    wrong = sum(len(received[name] - allowed[name]) for name in received)
+    figures.add("of them, received by a server that may not receive them", wrong)
 
 
 @pytest.mark.parametrize("name", WEB_CHECKS)
@@ -185,9 +186,9 @@ def test_each_web_application_receives_only_its_own_secrets(name: str, authority
     )
     with web_server(WEB_CHECKS[name].app(), authority.leaf()) as web:
         run_web_check(name, "https", web.port, extra=roots)
-    said = json.dumps([[each.target, each.headers, each.body.decode()] for each in web.requests]).encode()
+    sent = json.dumps([[each.target, each.headers, each.body.decode()] for each in web.requests]).encode()
     assert web.requests
-    assert shown(said, secrets) == may_be_shown(WEB_CHECKS[name].row, secrets)
+    assert keys_shown(sent, secrets) == may_be_shown(WEB_CHECKS[name].row, secrets)
 
 
 def test_postgres_cleartext_password_is_sent_to_its_server() -> None:
@@ -198,7 +199,7 @@ def test_postgres_cleartext_password_is_sent_to_its_server() -> None:
     ):
         values = {f"{name}_url": replace(server, port=made["server"].port).url()}
         run_check(name, values)
-    assert shown(b"".join(made["server"].received), secrets_by_key(values)) == {f"{name}_url"}
+    assert keys_shown(b"".join(made["server"].received), secrets_by_key(values)) == {f"{name}_url"}
 
 
 def test_every_kind_is_in_both_tables_of_security_md() -> None:
@@ -241,9 +242,9 @@ def test_files_processes_and_addresses_of_a_run(
     events = [json.loads(line) for line in log.read_text().splitlines()]
     started = [event for event in events if event[0] in PROCESSES]
     assert started == []
-    assert sum(event[0] == "os.fork" for event in events) == 1  # itself, once: the checks run in a process of their own
+    assert sum(event[0] == "os.fork" for event in events) == 1  # once, for the process in which the checks run
     assert not [event for event in events if event[0] in (*CHANGES, "socket.sendto")]
-    unpickled = {event[1] for event in events if event[0] == "pickle.find_class"}  # what that process tells this one
+    unpickled = {event[1] for event in events if event[0] == "pickle.find_class"}  # what that process sends to this one
     assert {module.partition(".")[0] for module in unpickled} <= {"checks", "preflight"}
     opened = [event for event in events if event[0] == "open" and not isinstance(event[1], int)]
     written = {name for _, name, _, flags in opened if flags & WRITING}
@@ -255,7 +256,7 @@ def test_files_processes_and_addresses_of_a_run(
     assert stat.S_IMODE(report.stat().st_mode) == 0o600
     assert sorted(each.name for each in tmp_path.iterdir()) == ["audit", "home", "report.json"]
     assert not list(home.iterdir())
-    assert not shown(report.read_bytes(), secrets_by_key(configs.valid(deployment.values)))
+    assert not keys_shown(report.read_bytes(), secrets_by_key(configs.valid(deployment.values)))
     addresses = {event[2] for event in events if event[0] == "socket.connect"}
     assert addresses <= {str(proxy.listener.getsockname()) for proxy in deployment.proxies.values()}
     assert {event[1] for event in events if event[0] == "socket.getaddrinfo"} == {"127.0.0.1"}
@@ -266,7 +267,7 @@ def test_files_processes_and_addresses_of_a_run(
 
 @pytest.mark.parametrize("promise", NEVER, ids=lambda promise: promise.partition(":")[0])
 def test_every_never_of_security_md_has_a_test(promise: str) -> None:
-    held = re.findall(r"`tests/([\w/]+\.py)::(\w+)`", promise)
-    assert held, promise
-    for file, name in held:
+    tests = re.findall(r"`tests/([\w/]+\.py)::(\w+)`", promise)
+    assert tests, promise
+    for file, name in tests:
         assert re.search(rf"^def {name}\(", (ROOT / "tests" / file).read_text(), re.MULTILINE), name

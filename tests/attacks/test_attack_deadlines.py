@@ -1,15 +1,14 @@
-"""Deadlines that hold.
+"""Deadlines with every driver held up.
 
-Every driver is held up at its worst place, all of them in one run: by a server that falls silent after the login, by
-one that drips a byte a second, by a look-up in the driver's own thread, by a handshake without an answer. The run must
-end with a whole report, every check and every key in it, within `--timeout` or `--deadline` and half a second, as a
-clock outside sees the process end. Where others take turns on the machine, the half second is stretched by as much as
-the kernel says that they kept the process waiting. A driver that holds Python's lock, blocks the event loop or crashes
-changes nothing in that; and a run that is killed still cleans up.
+Every driver is held up at its worst place, all of them in one run: by a server that stops replying after the login, by
+a server that sends a byte each second, by a look-up in the driver's own thread, by a TLS handshake without a reply. The
+run must end with a complete report, with every check and every key in it, within `--timeout` or `--deadline` and half a
+second, as a clock outside the process measures it. If other processes use the machine, the half second is extended by
+the time for which, according to the kernel, they kept the process waiting. A driver that holds Python's lock, blocks
+the event loop or crashes changes nothing of this, and a run that is killed still cleans up.
 """
 
 import os
-import socket
 import struct
 import threading
 import time
@@ -24,11 +23,22 @@ from typing import Any
 
 import pytest
 
-from checks.core.check import Layer
 from preflight.formats import FORMATS
 from tests.harness import configs, faults, profiles
 from tests.harness.command import Command, Ended, checks, keys, run
 from tests.harness.figures import Section
+from tests.harness.held_checks import (
+    API,
+    BEHAVIOURS,
+    GATEWAY,
+    PLANES,
+    POSTGRES,
+    SERVICES,
+    WORLDS,
+    SilentPostgres,
+    Values,
+    silence,
+)
 from tests.harness.provider_override import tls_serving
 from tests.harness.store_faults import between, bucket
 from tests.servers.engine import changed_engine, late
@@ -42,167 +52,10 @@ LIMITS = {
     "--deadline": [f"--deadline={SECONDS['--deadline']}", "--timeout=60"],
 }
 LEEWAY = {True: 0.5, False: 3.0}
-"""Seconds, by whether the machine is ours alone, as it is for scripts/reliability; the suite's may have other work."""
+"""Seconds, by whether the machine has no other work, as for scripts/reliability; it may have some during the suite."""
 
-Values = Mapping[str, object]
-
-
-@dataclass(frozen=True)
-class Held:
-    """A check that is held up: where, in which layer, and the values of the configuration for it."""
-
-    check: str
-    where: str
-    layer: Layer
-    values: Values
-
-
-SERVICES, GATEWAY = "services", "services.data_plane_gateway"
-API = f"{SERVICES}.control_plane_api"
-PLANES = ("control_plane", "data_plane")
-POSTGRES = {
-    "control_plane.direct": ("silence after the login", Layer.ACCESS, "postgres://u:p@{silent_postgres}/d"),
-    "control_plane.pooled": ("PgBouncer, and no server behind it", Layer.AUTH, "{bouncer}"),
-    "data_plane.direct": ("packets are dropped", Layer.CONNECT, "postgres://u:p@{hole}/d"),
-    "data_plane.pooled": ("a login of a byte a second", Layer.AUTH, "postgres://u:p@{dripping_login}/d"),
-}
-ON_DOCKER = (
-    *(
-        Held(f"postgres.{way}", where, layer, {f"postgres.{way}_url": url})
-        for way, (where, layer, url) in POSTGRES.items()
-    ),
-    Held("kv.data_plane", "TLS against plaintext", Layer.TLS, {"kv.data_plane.url": "rediss://{valkey}"}),
-    Held("kv.control_plane", "TLS against silence", Layer.TLS, {"kv.control_plane.url": "rediss://{silent}"}),
-    Held(
-        "object_store.assets",
-        "a reply of a byte a second",
-        Layer.AUTH,
-        {"object_store.assets.endpoint": "http://{dripping_reply}", "object_store.assets.force_path_style": True},
-    ),
-    Held(
-        "email.smtp",
-        "a greeting of a byte a second",
-        Layer.CONNECT,
-        {"email.smtp.host": "127.0.0.1", "email.smtp.port": "{dripping_greeting_port}", "email.smtp.secure": False},
-    ),
-    Held("sandbox.docker", "the engine waits for a registry", Layer.ACCESS, {"sandbox.docker.socket_path": "{docker}"}),
-    Held(f"{API}.internal", "a chunked body without end", Layer.AUTH, {f"{API}.internal_url": "http://{endless}"}),
-    Held(
-        f"{API}.public",
-        "a reply of a byte a second",
-        Layer.AUTH,
-        {f"{API}.public_url": "http://{dripping_reply}"},
-    ),
-    Held(
-        f"{SERVICES}.data_plane_api.internal",
-        "silence",
-        Layer.AUTH,
-        {f"{SERVICES}.data_plane_api.internal_url": "http://{silent}"},
-    ),
-    Held(f"{GATEWAY}.internal", "packets are dropped", Layer.CONNECT, {f"{GATEWAY}.internal_url": "http://{hole}"}),
-    Held(
-        f"{SERVICES}.dashboard",
-        "a TLS handshake of a byte a second",
-        Layer.TLS,
-        {f"{SERVICES}.dashboard.public_url": "https://{dripping_hello}"},
-    ),
-    Held(
-        f"{GATEWAY}.sandbox_ws_internal",
-        "an upgrade that never comes",
-        Layer.AUTH,
-        {f"{GATEWAY}.sandbox_ws_internal_url": "ws://{silent}/tunnel/sandbox"},
-    ),
-    Held(
-        f"{GATEWAY}.sandbox_ws_public",
-        "a TLS handshake without an answer",
-        Layer.TLS,
-        {f"{GATEWAY}.sandbox_ws_public_url": "wss://{silent}/tunnel/sandbox"},
-    ),
-    Held(
-        "telemetry.traces",
-        "a chunked body without end",
-        Layer.ACCESS,
-        {"telemetry.traces.endpoint": "http://{endless}"},
-    ),
-    Held("telemetry.logs", "packets are dropped", Layer.CONNECT, {"telemetry.logs.endpoint": "http://{hole}"}),
-    Held("telemetry.metrics", "a look-up", Layer.DNS, {"telemetry.metrics.endpoint": "http://otel.stuck.test:4318"}),
-    Held("sandbox.publish_base_domain", "a look-up", Layer.DNS, {"sandbox.publish_base_domain": "apps.stuck.test"}),
-    Held("services.control_plane_api.auth.google", "silence after the TLS handshake", Layer.AUTH, configs.GOOGLE),
-)
-ON_E2B = (
-    Held(
-        "object_store.assets",
-        "a look-up in boto3's own thread",
-        Layer.AUTH,
-        {
-            "object_store.assets.endpoint": "http://s3.late.test:{silent_port}",
-            "object_store.assets.force_path_style": True,
-        },
-    ),
-    Held(
-        "object_store.sandbox_storage",
-        "silence",
-        Layer.AUTH,
-        {**configs.MOUNTED, "object_store.sandbox_storage.endpoint": "http://{silent}"},
-    ),
-    Held("sandbox.e2b", "packets are dropped", Layer.CONNECT, {"sandbox.e2b.domain": "e2b.test:{hole_port}"}),
-    Held("sandbox.storage.archil", "silence after the TLS handshake", Layer.AUTH, {}),
-)
-WORLDS = {"on Docker": ON_DOCKER, "on E2B": ON_E2B}
 both_worlds = pytest.mark.parametrize("world", WORLDS)
 both_limits = pytest.mark.parametrize("limit", LIMITS)
-
-
-# What holds them up
-
-
-@dataclass
-class SilentPostgres:
-    """Lets everybody in, and says nothing after that."""
-
-    heard: list[bytes]
-
-    def __call__(self, connection: socket.socket) -> None:
-        self.heard.append(connection.recv(65536))
-        if self.heard[-1]:
-            connection.sendall(struct.pack("!cii", b"R", 8, 0) + struct.pack("!cic", b"Z", 5, b"I"))
-            silence(connection)
-
-
-def silence(connection: socket.socket) -> None:
-    while connection.recv(65536):
-        pass
-
-
-def dripping(words: bytes) -> faults.Behaviour:
-    """A byte of them each second."""
-
-    def drip(connection: socket.socket) -> None:
-        for byte in words:
-            connection.sendall(bytes([byte]))
-            time.sleep(1)
-        silence(connection)
-
-    return drip
-
-
-def endless(connection: socket.socket) -> None:
-    """A body in chunks, of which none is the last."""
-    connection.recv(65536)
-    connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n")
-    while True:
-        connection.sendall(b"1\r\n \r\n")
-        time.sleep(0.2)
-
-
-BEHAVIOURS: Mapping[str, faults.Behaviour] = {
-    "silent": silence,
-    "endless": endless,
-    "dripping_login": dripping(struct.pack("!cii", b"R", 8, 3)),
-    "dripping_reply": dripping(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}"),
-    "dripping_hello": dripping(bytes.fromhex("160303007a020000760303")),
-    "dripping_greeting": dripping(b"220 mail.test ESMTP\r\n"),
-}
 
 
 @pytest.fixture(scope="module")
@@ -211,8 +64,8 @@ def postgres() -> SilentPostgres:
 
 
 @pytest.fixture(scope="module")
-def places(postgres: SilentPostgres, valkey: Valkey, engine: Engine) -> Iterator[dict[str, object]]:
-    """The addresses of all that holds a driver up, by name; and each one's port."""
+def endpoints(postgres: SilentPostgres, valkey: Valkey, engine: Engine) -> Iterator[dict[str, object]]:
+    """The address of each server that holds a driver up, by name; and its port."""
     with ExitStack() as stack:
         opened = {name: faults.serving(behaviour) for name, behaviour in BEHAVIOURS.items()}
         opened |= {"silent_postgres": faults.serving(postgres), "hole": faults.black_hole()}
@@ -224,16 +77,16 @@ def places(postgres: SilentPostgres, valkey: Valkey, engine: Engine) -> Iterator
         yield {**addresses, **numbers, "bouncer": bouncer.url(), "docker": docker}
 
 
-def placed(value: object, places: Mapping[str, object]) -> object:
+def filled(value: object, endpoints: Mapping[str, object]) -> object:
     if not isinstance(value, str):
         return value
-    text = value.format_map(places)
+    text = value.format_map(endpoints)
     return int(text) if text.isdecimal() else text
 
 
 @dataclass(frozen=True)
 class Attack:
-    """One world's run within one limit, and what the same configuration plans."""
+    """One world's run within one limit, and the plan of the same configuration."""
 
     planned: dict[str, Any]
     ended: Ended
@@ -241,15 +94,15 @@ class Attack:
 
 @pytest.fixture(scope="module")
 def attacks(
-    places: Mapping[str, object], authority: Authority, tmp_path_factory: pytest.TempPathFactory
+    endpoints: Mapping[str, object], authority: Authority, tmp_path_factory: pytest.TempPathFactory
 ) -> dict[tuple[str, str], Attack]:
-    """Two at a time."""
+    """Two runs at a time."""
     with ExitStack() as stack:
         provider = stack.enter_context(tls_serving(authority.leaf(), silence))
         roots = stack.enter_context(authority.trusted())
         commands = {}
         for world, held in WORLDS.items():
-            values = {key: placed(value, places) for each in held for key, value in each.values.items()}
+            values = {key: filled(value, endpoints) for each in held for key, value in each.values.items()}
             extra = configs.TELEMETRY | configs.CONTROL_KV if world == "on Docker" else {}
             file = configs.write(tmp_path_factory.mktemp("deadlines"), {**extra, **values})
             only = [f"--only={each.check}" for each in held]
@@ -273,7 +126,7 @@ def leeway(is_long: bool) -> float:
     return LEEWAY[is_long]
 
 
-# What comes of it
+# The reports
 
 
 @both_worlds
@@ -305,27 +158,27 @@ def test_each_check_ends_within_its_timeout(
     held = {each.check: each for each in WORLDS[world]}
     for check in document["checks"][1:]:
         assert check["status"] in {"fail", "warn"}, check
-        (found,) = (each["id"] for each in check["findings"] if each["status"] == check["status"])
-        figures.cell(f"{check['name']}: {held[check['name']].where}", "found within --timeout", found)
+        (id_,) = (each["id"] for each in check["findings"] if each["status"] == check["status"])
+        figures.cell(f"{check['name']}: {held[check['name']].where}", "finding within --timeout", id_)
 
 
 @both_worlds
 def test_deadline_names_the_layer_of_each_check(
     attacks: dict[tuple[str, str], Attack], world: str, figures: Section
 ) -> None:
-    found = {check["name"]: check["findings"] for check in attacks["--deadline", world].ended.document["checks"]}
+    findings = {check["name"]: check["findings"] for check in attacks["--deadline", world].ended.document["checks"]}
     for held in WORLDS[world]:
-        cut = [each["layer"] for each in found[held.check] if each["id"] == "run.deadline"]
-        assert cut == [held.layer], (held, found[held.check])
-        figures.cell(f"{held.check}: {held.where}", "layer in which --deadline ended it", held.layer)
+        cut = [each["layer"] for each in findings[held.check] if each["id"] == "run.deadline"]
+        assert cut == [held.layer], (held, findings[held.check])
+        figures.cell(f"{held.check}: {held.where}", "layer at which --deadline cut it", held.layer)
 
 
-def test_no_query_is_cancelled_on_a_connection_of_its_own(
+def test_no_query_is_cancelled_on_another_connection(
     attacks: dict[tuple[str, str], Attack], postgres: SilentPostgres
 ) -> None:
-    """It would be one more wait, for a server that is silent already."""
-    assert 1 <= len([words for words in postgres.heard if words]) <= len(LIMITS)
-    assert not [words for words in postgres.heard if struct.pack("!i", 80877102) in words]
+    """It would wait once more for a server that already does not reply."""
+    assert 1 <= len([message for message in postgres.received if message]) <= len(LIMITS)
+    assert not [message for message in postgres.received if struct.pack("!i", 80877102) in message]
 
 
 def test_longest_time_after_timeout_and_deadline(attacks: dict[tuple[str, str], Attack], figures: Section) -> None:
@@ -340,13 +193,13 @@ def test_a_slow_handshake_is_not_taken_for_plaintext(attacks: dict[tuple[str, st
         for check in attacks["--timeout", "on Docker"].ended.document["checks"]
         if check["name"] == "services.dashboard"
     )
-    assert [found["id"] for found in dashboard["findings"] if found["status"] == "fail"] == ["network.silent"]
+    assert [finding["id"] for finding in dashboard["findings"] if finding["status"] == "fail"] == ["network.silent"]
 
 
 # Look-ups that never end, of every check at once
 
 LOOK_UPS: Values = {
-    **{f"postgres.{way}_url": "postgres://u:p@{host}/d" for way in POSTGRES},
+    **{f"postgres.{name}_url": "postgres://u:p@{host}/d" for name in POSTGRES},
     **{f"kv.{plane}.url": "redis://{host}" for plane in PLANES},
     **{f"object_store.{name}.endpoint": "https://{host}" for name in ("assets", "sandbox_storage")},
     **{
@@ -355,7 +208,7 @@ LOOK_UPS: Values = {
     },
     f"{API}.public_url": "https://{host}",
     f"{SERVICES}.dashboard.public_url": "https://{host}",
-    **{f"{GATEWAY}.sandbox_ws_{way}_url": "wss://{host}/tunnel/sandbox" for way in ("internal", "public")},
+    **{f"{GATEWAY}.sandbox_ws_{side}_url": "wss://{host}/tunnel/sandbox" for side in ("internal", "public")},
     **{f"telemetry.{signal}.endpoint": "http://{host}/v1/x" for signal in ("traces", "logs", "metrics")},
     **dict.fromkeys(("email.smtp.host", "sandbox.e2b.domain", "sandbox.publish_base_domain"), "{host}"),
 }
@@ -363,7 +216,7 @@ LOOK_UPS: Values = {
 
 @pytest.fixture
 def unknown(tmp_path: Path) -> list[str]:
-    """A run each of whose checks has a name of its own to look up, and none is ever answered."""
+    """A run in which each check looks up a name of its own, and no look-up gets a reply."""
     hosts = (f"host-{number}.stuck.test" for number in count(1))
     values = {key: str(value).format(host=next(hosts)) for key, value in LOOK_UPS.items()}
     file = configs.write(
@@ -384,20 +237,20 @@ def test_blocking_dns_look_ups(limit: str, unknown: list[str], figures: Section,
     assert overrun(ended, SECONDS[limit]) < leeway
     planned = run("plan", *unknown).document
     assert (checks(document), keys(document)) == (checks(planned), keys(planned))
-    stuck = [found["id"] for check in document["checks"] for found in check["findings"] if found["layer"] == "dns"]
+    stuck = [each["id"] for check in document["checks"] for each in check["findings"] if each["layer"] == "dns"]
     assert len(stuck) >= 20
     assert set(stuck) == {"--timeout": {"network.dns-timeout"}, "--deadline": {"run.deadline"}}[limit]
     figures.add("look-ups that blocked at once", len(stuck))
 
 
-# What a driver can do to the whole process
+# Drivers that affect the whole process
 
 
 @pytest.fixture
 def broken(tmp_path: Path, valkey: Valkey) -> Iterator[list[str]]:
-    """A run of checks that end at once, and of one that comes to whatever is done to it."""
+    """A run of checks that end at once, and of one that a test breaks."""
     with faults.refused_port() as port:
-        urls = {f"postgres.{way}_url": f"postgres://u:p@127.0.0.1:{port}/d" for way in POSTGRES}
+        urls = {f"postgres.{name}_url": f"postgres://u:p@127.0.0.1:{port}/d" for name in POSTGRES}
         file = configs.write(tmp_path, {**urls, "kv.data_plane.url": valkey.url()})
         yield ["--config", str(file), "-f", "json", "--only=postgres", "--only=valkey"]
 
@@ -408,11 +261,11 @@ def breaking(fault: str, before: str = "None") -> str:
 
 
 def of_valkey(ended: Ended) -> dict[str, Any]:
-    """What is said of it; the others were done before, and are reported."""
-    *others, found = ended.document["checks"]
-    assert {check["findings"][1]["id"] for check in others[1:]} == {"network.refused"}
-    assert found["name"] == "kv.data_plane"
-    return found
+    """The check of Valkey in the report; the other checks ended before, and are reported."""
+    *others, check = ended.document["checks"]
+    assert {other["findings"][1]["id"] for other in others[1:]} == {"network.refused"}
+    assert check["name"] == "kv.data_plane"
+    return check
 
 
 @pytest.mark.parametrize(("fault", "layer"), [("hold_the_interpreter", "dns"), ("block_the_loop", "auth")])
@@ -432,7 +285,7 @@ def test_signal_with_driver_that_holds_the_interpreter(
     fault: str, number: Signals, broken: list[str], leeway: float
 ) -> None:
     running = Command(*broken, code=breaking(fault, "os.write(2, b'broken')"))
-    running.says(b"broken")
+    running.wait_for(b"broken")
     running.signal(number)
     sent = time.monotonic()
     ended = running.end()
@@ -441,12 +294,12 @@ def test_signal_with_driver_that_holds_the_interpreter(
     assert [each["status"] for each in of_valkey(ended)["findings"] if each["id"] == "run.interrupted"] == ["skip"]
 
 
-@pytest.mark.parametrize(("fault", "words"), [("crash", "Segmentation fault"), ("leave", "exit code 0")])
-def test_driver_that_crashes_is_reported(fault: str, words: str, broken: list[str]) -> None:
+@pytest.mark.parametrize(("fault", "end"), [("crash", "Segmentation fault"), ("leave", "exit code 0")])
+def test_driver_that_crashes_is_reported(fault: str, end: str, broken: list[str]) -> None:
     ended = run(*broken, code=breaking(fault))
     assert (ended.code, ended.stderr) == (3, b"")
     (bug,) = (each for each in of_valkey(ended)["findings"] if each["id"] == "internal.bug")
-    assert bug["message"].endswith(words)
+    assert bug["message"].endswith(end)
 
 
 def test_deadline_with_import_that_never_ends(broken: list[str], tmp_path: Path, leeway: float) -> None:
@@ -461,12 +314,12 @@ def test_deadline_with_import_that_never_ends(broken: list[str], tmp_path: Path,
 def test_killed_run_removes_its_object(
     number: Signals, kill: Callable[[int, int], None], store: ObjectStore, tmp_path: Path
 ) -> None:
-    """Even by kill -9, or with its terminal: the object is another process's, which then sees that it is alone."""
-    put, go_on = threading.Event(), threading.Event()
+    """Even by kill -9, or with its terminal: another process holds the object, and sees that its parent has gone."""
+    put, resume = threading.Event(), threading.Event()
 
     def answer(request: bytes) -> bytes | None:
         if put.is_set() and request.startswith(b"HEAD"):
-            go_on.wait(60)
+            resume.wait(60)
         if request.startswith(b"PUT"):
             put.set()
         return None
@@ -479,25 +332,25 @@ def test_killed_run_removes_its_object(
         while not store.objects():
             time.sleep(0.05)
         kill(running.process.pid, number)
-        ended = running.end(30)  # when the other process has ended as well: it holds the same pipes
-        go_on.set()
+        ended = running.end(30)
+        resume.set()
     assert (ended.code, ended.stdout, ended.stderr) == (-number, b"", b"")
     assert store.objects() == []
 
 
-# No time at all
+# With almost no time
 
 
 @pytest.mark.parametrize("name", profiles.first(2, FORMATS))
 def test_report_at_a_short_deadline_names_every_check_and_key(name: str, broken: list[str]) -> None:
-    whole, hurried = (run(*broken, f"-f{name}=/dev/stdout", f"--deadline={limit}") for limit in (60, 0.1))
-    assert (hurried.code, hurried.stderr) == (1, b"")
-    assert "run.deadline" in hurried.stdout.decode()
+    complete, cut = (run(*broken, f"-f{name}=/dev/stdout", f"--deadline={limit}") for limit in (60, 0.1))
+    assert (cut.code, cut.stderr) == (1, b"")
+    assert "run.deadline" in cut.stdout.decode()
     planned = run("plan", *broken).document
     for named in (*checks(planned), *keys(planned)):
-        assert hurried.stdout.count(named.encode()) >= min(1, whole.stdout.count(named.encode())), named
+        assert cut.stdout.count(named.encode()) >= min(1, complete.stdout.count(named.encode())), named
 
 
 def overrun(ended: Ended, limit: float) -> float:
-    """Seconds from a limit to the end of the process, on a machine that has nothing else to do."""
+    """Seconds from a limit to the end of the process, as on an idle machine."""
     return (ended.seconds - limit) / ended.slowness

@@ -1,12 +1,12 @@
 """Every kind of check against every fault of a network.
 
-Each kind is made from configuration, in its plaintext and in its TLS form, and run against a server that has the fault,
-by the runner, all kinds at once. Every cell is a test: the finding, its layer, its severity and the keys that it blames
-are exactly those of a table; nothing above that layer counts as proven; no message holds a control character; and the
-check ends within its limit. A cell shows the layer and the finding.
+Each kind is made from configuration, in its plaintext and in its TLS form. The runner runs all kinds at once, against a
+server that has the fault. Every cell is a test: the finding, its layer, its severity and the keys that it blames are
+exactly those of a table; nothing above that layer counts as proven; no message holds a control character; and the check
+ends within its limit. A cell shows the layer and the finding.
 
-Of two addresses one drops packets, and a server at the other refuses the login: the cell is a warning of the dead one,
-and that refusal. An answer that is cut is all but the last byte of a right one.
+Of two addresses, one drops packets, and a server at the other refuses the login: the cell shows a warning about the
+first address, and the refusal. A reply that is cut lacks only the last byte of a correct one.
 """
 
 import gc
@@ -35,13 +35,13 @@ from tests.testbed.names import NameServer, can_change_names, name_server
 pytestmark = pytest.mark.skipif(not can_change_names(), reason="needs root, to give a thread another resolv.conf")
 
 NONE = "\N{EN DASH}"
-GRACE = 1.0  # seconds beyond it, on a machine that does other things as well
+GRACE = 1.0  # seconds beyond the limit, on a machine with other work
 CELLS = [(row, fault) for fault in FAULTS for row in ROWS if not not_applicable(row, fault)]
 
 
 @dataclass
 class Matrix:
-    """The results. The first cell of a fault runs all selected rows of that fault at once."""
+    """The results of the cells. The first cell of a fault runs all chosen rows of that fault at once."""
 
     names: NameServer
     certificates: Certificates
@@ -53,12 +53,12 @@ class Matrix:
 
     def result(self, row: Row, fault: Fault) -> Result:
         if (row.name, fault.name) not in self.results:
-            self._run_all(fault)
+            self._run_rows(fault)
         return self.results[row.name, fault.name]
 
-    def _run_all(self, fault: Fault) -> None:
+    def _run_rows(self, fault: Fault) -> None:
         rows = [row for row, other in self.cells if other is fault]
-        # The resolver is more patient than the check.
+        # The resolver waits longer than the check.
         ended = self.names.asked_by(lambda: self._run(fault, rows), "timeout:9 attempts:1")
         self.bugs += ended.bugs
         self.slowest = max(self.slowest, *(result.seconds - fault.limit for result in ended.results))
@@ -67,7 +67,7 @@ class Matrix:
     def _run(self, fault: Fault, rows: list[Row]) -> Run:
         settings = Settings(Trust(self.trusted), fault.limit)
         with checks_with_fault(fault, rows, self.certificates) as checks, warnings.catch_warnings():
-            # asyncio and httpcore leave a connection to itself that is cut in its handshake.
+            # asyncio and httpcore do not close a connection that is cut in its handshake.
             warnings.simplefilter("ignore", ResourceWarning)
             ended = run(checks, settings, deadline=fault.limit + GRACE, origins={})
             gc.collect()
@@ -76,12 +76,12 @@ class Matrix:
 
 @pytest.fixture(scope="module")
 def matrix(authority: Authority, figures: Section, request: pytest.FixtureRequest) -> Iterator[Matrix]:
-    asked = {item.name for item in request.session.items}
-    cells = [(row, fault) for row, fault in CELLS if f"test_fault_of_kind[{row.name} | {fault.name}]" in asked]
+    chosen = {item.name for item in request.session.items}
+    cells = [(row, fault) for row, fault in CELLS if f"test_fault_of_kind[{row.name} | {fault.name}]" in chosen]
     with authority.trusted() as path, name_server(NAMES, silent=[SILENT]) as names:
         matrix = Matrix(names, Certificates.of(authority), Path(path), cells)
         yield matrix
-    figures.add("slowest check beyond its limit", f"{matrix.slowest:.1f} s")
+    figures.add("longest time of a check beyond its limit", f"{matrix.slowest:.1f} s")
 
 
 def test_fault_matrix_is_complete(figures: Section) -> None:
@@ -107,8 +107,8 @@ def test_fault_of_kind(row: Row, fault: Fault, matrix: Matrix, figures: Section)
     wrong = [finding for finding in result.findings if finding.status >= Status.WARN]
     figures.cell(row.name, fault.name, "; ".join(f"{finding.layer} · {finding.id}" for finding in wrong))
 
-    found = tuple((finding.id, finding.layer, finding.status, finding.fields) for finding in wrong)
-    assert found == expected(row, fault), "\n".join(map(str, result.findings))
+    actual = tuple((finding.id, finding.layer, finding.status, finding.fields) for finding in wrong)
+    assert actual == expected(row, fault), "\n".join(map(str, result.findings))
     assert matrix.bugs == []
     assert result.seconds <= fault.limit + GRACE
 

@@ -1,7 +1,8 @@
 """Hostile files.
 
-In the place of the configuration: any bytes, files that are none, a file that comes and goes, and hundreds of kilobytes
-of any one sign that a pattern might stumble over. None costs more than a few seconds of processor time.
+In the place of the configuration stand any bytes, things that are not files, a file that appears and disappears, and
+hundreds of kilobytes of each character that could make a pattern slow. None costs more than a few seconds of processor
+time.
 """
 
 import os
@@ -38,13 +39,13 @@ def file(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @st.composite
-def spoilt(draw: st.DrawFn) -> bytes:
-    """A right configuration with bytes in it that do not belong there."""
+def damaged(draw: st.DrawFn) -> bytes:
+    """A valid configuration with bytes in it that do not belong there."""
     right = draw(st.sampled_from(list(documents())))
     for _ in range(draw(st.integers(1, 3))):
-        here = draw(st.integers(0, len(right)))
-        odd, rest = draw(st.sampled_from(ODD) | st.binary(max_size=8)), right[here + draw(st.integers(0, 9)) :]
-        right = right[:here] + odd + rest
+        start = draw(st.integers(0, len(right)))
+        odd, rest = draw(st.sampled_from(ODD) | st.binary(max_size=8)), right[start + draw(st.integers(0, 9)) :]
+        right = right[:start] + odd + rest
     return right
 
 
@@ -52,7 +53,7 @@ def test_any_bytes(file: Path, figures: Section):
     tally = Tally()
 
     @many(3)
-    @given(st.binary(max_size=300) | spoilt())
+    @given(st.binary(max_size=300) | damaged())
     def holds(given_: bytes) -> None:
         file.write_bytes(given_)
         hold(tally.note(call("config", "--config", str(file), "-f", "json")), whole(given_))
@@ -112,10 +113,10 @@ UNREADABLE: dict[str, Callable[[Path], object]] = {
 
 @pytest.mark.parametrize("way", ["flag", "variable"])
 @pytest.mark.parametrize("case", UNREADABLE)
-def test_what_cannot_be_read_is_one_line(tmp_path: Path, figures: Section, case: str, way: str):
+def test_unreadable_file_is_one_line(tmp_path: Path, figures: Section, case: str, way: str):
     path = tmp_path / "mistle.toml"
     UNREADABLE[case](path)
-    call("config", "-f", "json")  # what is imported late is not to be read without permission
+    call("config", "-f", "json")  # imports what would be imported late, and could then not be read
     with unprivileged():
         named = ("--config", str(path)) if way == "flag" else ()
         ended = call(
@@ -129,7 +130,7 @@ def test_what_cannot_be_read_is_one_line(tmp_path: Path, figures: Section, case:
 
 @contextmanager
 def unprivileged() -> Iterator[None]:
-    """As a user who may not read everything."""
+    """Run as a user who may not read every file."""
     user = os.geteuid()
     os.seteuid(user or 65534)
     try:
@@ -138,15 +139,15 @@ def unprivileged() -> Iterator[None]:
         os.seteuid(user)
 
 
-def test_a_pipe_that_takes_the_place_of_the_file_is_not_waited_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+def test_a_pipe_that_replaces_the_file_does_not_block(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     path, look = write(tmp_path), Path.stat
 
     def look_and_change(self: Path, **options: bool) -> os.stat_result:
-        found = look(self, **options)
-        if self == path and stat.S_ISREG(found.st_mode):
+        result = look(self, **options)
+        if self == path and stat.S_ISREG(result.st_mode):
             path.unlink()
             os.mkfifo(path)
-        return found
+        return result
 
     monkeypatch.setattr(Path, "stat", look_and_change)
     ended = call("config", "--config", str(path), "--timeout", "0.3")
@@ -154,7 +155,7 @@ def test_a_pipe_that_takes_the_place_of_the_file_is_not_waited_for(tmp_path: Pat
 
 
 @profiles.long
-def test_file_that_comes_and_goes(tmp_path: Path, figures: Section):
+def test_file_that_appears_and_disappears(tmp_path: Path, figures: Section):
     path, right, ends = tmp_path / "mistle.toml", write(tmp_path).rename(tmp_path / "right"), threading.Event()
     tally = Tally()
 
@@ -173,10 +174,10 @@ def test_file_that_comes_and_goes(tmp_path: Path, figures: Section):
     finally:
         ends.set()
         worker.join()
-    tally.write(figures, "a file that comes and goes")
+    tally.write(figures, "a file that appears and disappears")
 
 
-SIGNS = ["://", "://:", "{{", "${", ":<", "?", "&a=", "é", "😀.", "@", "%", "[", "'", "-", "\u202e"]
+CHARACTERS = ["://", "://:", "{{", "${", ":<", "?", "&a=", "é", "😀.", "@", "%", "[", "'", "-", "\u202e"]
 WHERE = {
     "services.dashboard.public_url": "https://",
     "postgres.data_plane.direct_url": "postgres://",
@@ -187,33 +188,33 @@ WHERE = {
 }
 
 
-@pytest.mark.parametrize("sign", SIGNS, ids=ascii)
-def test_no_sign_is_too_many(tmp_path: Path, figures: Section, sign: str):
-    texts = {key: start + sign * (60_000 // len(sign)) for key, start in WHERE.items()}
+@pytest.mark.parametrize("character", CHARACTERS, ids=ascii)
+def test_no_character_is_too_many(tmp_path: Path, figures: Section, character: str):
+    texts = {key: start + character * (60_000 // len(character)) for key, start in WHERE.items()}
     file = write(tmp_path, {**texts, "services.control_plane_api.auth.trusted_origins": [texts["kv.data_plane.url"]]})
     begun = time.process_time()
     hold(call("plan", "--config", str(file), "-f", "json"))
     assert time.process_time() - begun < 10
-    figures.cell("the longest texts", "inputs", str(len(SIGNS)))
+    figures.cell("the longest texts", "inputs", str(len(CHARACTERS)))
 
 
 PROCESSES: dict[str, tuple[list[bytes], dict[bytes, bytes]]] = {
-    "words that are not UTF-8": ([b"config", b"\xff\xfe", b"\x1b[31m\n"], {}),
+    "arguments that are not UTF-8": ([b"config", b"\xff\xfe", b"\x1b[31m\n"], {}),
     "a file's name that is not UTF-8": ([b"config", b"--config", b"\xff\n.toml"], {}),
     "a report's name that is not UTF-8": ([b"config", b"-f", b"json=/no/\xff"], {}),
     "a variable that is not UTF-8": ([b"config"], {b"MISTLE_EMAIL_SMTP_FROM_NAME": b"\xff\xed\xa0\x80"}),
     "a variable's name that is not UTF-8": ([b"plan"], {b"MISTLE_EMAIL_SMTP_PORT\xff": b"1", b"\xff": b"\xff"}),
     "certificates that are not UTF-8": ([b"config"], {b"NODE_EXTRA_CA_CERTS": b"/\xff\x1b[31m\n"}),
     "the longest variable": ([b"plan"], {b"MISTLE_KV_DATA_PLANE_URL": b"redis://" + b"a" * 131_000}),
-    "the longest word": ([b"--only", b"*[" * 65_000], {}),
-    "words that are empty": ([b"", b"--only=", b"--config="], {}),
+    "the longest argument": ([b"--only", b"*[" * 65_000], {}),
+    "arguments that are empty": ([b"", b"--only=", b"--config="], {}),
 }
 
 
 @pytest.mark.parametrize("case", PROCESSES)
-def test_process_gives_the_result_of_the_function(case: str):
-    words, environ = PROCESSES[case]
-    given = [*words, b"-f", b"json"]
+def test_process_prints_what_the_function_prints(case: str):
+    given, environ = PROCESSES[case]
+    given = [*given, b"-f", b"json"]
     environ = {b"MISTLE_CONFIG_PATH": os.fsencode(ROOT / "examples/mistle.toml"), **environ}
     done = subprocess.run(
         [sys.executable, "-m", "preflight.cli.main", *given], env=CLEAN | environ, capture_output=True, check=False

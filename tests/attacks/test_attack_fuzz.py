@@ -1,8 +1,9 @@
 """Coverage-guided fuzzing.
 
-libFuzzer, by way of atheris, changes the bytes of right configurations and of right environments, and keeps whatever
-leads to a new branch of the tool or of Python's TOML parser. The same must hold as of hostile configurations.
-`scripts/reliability` tries some; `scripts/fuzz` goes on for as long as it is told to, and keeps what it learnt.
+libFuzzer, through atheris, changes the bytes of valid configurations, environments and saved reports, and keeps each
+input that leads to a new branch of the tool or of Python's TOML parser. The same must hold as for hostile
+configurations. `scripts/reliability` tries some inputs; `scripts/fuzz` continues for as long as you ask, and keeps the
+inputs that it found.
 """
 
 import os

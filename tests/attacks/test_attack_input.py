@@ -1,9 +1,9 @@
 """Hostile configurations.
 
-Right configurations are changed in random places: other types, depths and lengths, names nearly right, parts moved,
-texts that are nearly URLs, lines doubled or cut; variables hold anything that bytes can say. Each is given to `config`,
-`plan` or a run in which nothing answers. Whatever comes of it, the command ends with 0, 1 or 2, a finding names its key
-and line or variable, the document is as its schema says, and no secret is in it.
+Valid configurations are changed in random places: other types, depths and lengths, names that are nearly right, moved
+parts, texts that are nearly URLs, doubled or cut lines; variables hold any bytes. Each is the input of `config`, `plan`
+or a run in which no server replies. In each case the command ends with 0, 1 or 2, a finding names its key and line or
+variable, the document follows its schema, and no secret is in it.
 """
 
 from collections import Counter
@@ -88,7 +88,7 @@ def test_what_is_accepted_is_planned(file: Path, figures: Section, name: str):
         for stage, service in ANYWHERE:
             for check in plan(config, stage=stage, service=service).checks:
                 accepted[check.kind] += 1
-                assert_told(check, secrets)
+                assert_reportable(check, secrets)
 
     for base in BASES:
         holds = example(toml(base))(holds)
@@ -97,8 +97,8 @@ def test_what_is_accepted_is_planned(file: Path, figures: Section, name: str):
     figures.cell(f"{name} changes, planned for each stage and service", "inputs", f"{accepted['tried']:,}")
 
 
-def assert_told(check: Check, secrets: set[str]) -> None:
-    """A check can be compared, shown and blamed."""
+def assert_reportable(check: Check, secrets: set[str]) -> None:
+    """Assert that a check can be compared and shown, blames keys, and shows no secret."""
     assert check in {check}
     assert check.layers
     assert keys_of(check)
@@ -106,7 +106,7 @@ def assert_told(check: Check, secrets: set[str]) -> None:
 
 
 @pytest.mark.skipif(not can_have_own_network(), reason="a network of its own needs root on Linux")
-def test_changed_configurations_are_run_where_nothing_answers(file: Path, figures: Section):
+def test_changed_configurations_are_run_without_servers(file: Path, figures: Section):
     tally = Tally()
 
     @many(0.25)
@@ -115,8 +115,8 @@ def test_changed_configurations_are_run_where_nothing_answers(file: Path, figure
     def holds(text: str) -> None:
         file.write_bytes(text.encode())
         ended = tally.note(call("run", "--config", str(file), "-f", "json", "--timeout", "2"))
-        found = hold(ended, hidden(text))["checks"][0]["findings"]
-        assert ended.code == (2 if "config.unreadable" in {finding["id"] for finding in found} else 1)
+        findings = hold(ended, hidden(text))["checks"][0]["findings"]
+        assert ended.code == (2 if "config.unreadable" in {finding["id"] for finding in findings} else 1)
 
     in_own_network("192.0.2.1", holds)
-    tally.write(figures, "runs in which nothing answers")
+    tally.write(figures, "runs in which no server replies")

@@ -1,8 +1,8 @@
-"""Answers with something else in them.
+"""JSON replies with one wrong value.
 
-Servers answer as good ones do, in JSON, but for one value at a time: each, and each list and object, is replaced by
-something of another type, by numbers beyond all, by lists in lists beyond what Python can read, or is missing. No
-answer may end in a bug of the tool: whatever the check makes of it, it ends as a check does.
+Servers reply as healthy ones do, in JSON, except for one value: each value, list and object in turn is replaced by
+something of another type, by numbers beyond all limits, by lists that are nested deeper than Python can read, or is
+left out. No reply may cause a bug of the tool: each check ends with a verdict.
 """
 
 import json
@@ -29,7 +29,7 @@ HTTP = {kind: target.replies for kind, target in TARGETS.items() if target.repli
 
 
 def paths(document: Any, path: Path = ()) -> Iterator[Path]:
-    """Of every value in it, and of the document itself."""
+    """The paths of every value in the document, and of the document itself."""
     yield path
     steps = (
         document.items() if isinstance(document, dict) else enumerate(document) if isinstance(document, list) else ()
@@ -39,7 +39,7 @@ def paths(document: Any, path: Path = ()) -> Iterator[Path]:
 
 
 def altered(document: Any, is_long: bool) -> Iterator[str]:
-    """The document as text, each time with one thing in the place of another: with each, or else with one in turn."""
+    """The document as text, each time with one value replaced: by each odd value, or else by one of them in turn."""
     for number, path in enumerate(paths(document)):
         for odd in ODD if is_long else (ODD[number % len(ODD)],):
             changed = json.dumps(_put(document, path, MARK)).replace(f'"{MARK}"', odd)
@@ -47,7 +47,7 @@ def altered(document: Any, is_long: bool) -> Iterator[str]:
 
 
 def _put(document: Any, path: Path, value: object) -> Any:
-    """A copy, with this value at the path; with None, without anything there."""
+    """A copy with this value at the path; for None, without anything there."""
     if not path:
         return value
     step, *rest = path
@@ -60,14 +60,14 @@ def _put(document: Any, path: Path, value: object) -> Any:
 
 @dataclass
 class Tried:
-    answers: int = 0
+    replies: int = 0
     bugs: list[str] = field(default_factory=list)
 
     def __call__(self, check: CheckAtServer, text: str) -> None:
-        self.answers += 1
+        self.replies += 1
         try:
             run_at_server(check)
-        except Exception as error:  # which the runner would call internal.bug
+        except Exception as error:  # the runner would report it as internal.bug
             self.bugs.append(f"{text[:200]}: {bugs.trace(error)}")
 
 
@@ -77,11 +77,11 @@ def tried(figures: Section) -> Iterator[dict[str, Tried]]:
     tried = {kind: Tried() for kind in (*HTTP, "postgres", "pooled")}
     yield tried
     for kind, all_ in tried.items():
-        figures.cell(kind, "answers", str(all_.answers))
+        figures.cell(kind, "replies", str(all_.replies))
         figures.cell(kind, "bugs", str(len(all_.bugs)))
 
 
-# The gateway's other answers are the API's.
+# The gateway's other replies are those of the API.
 CASES = [
     (kind, name) for kind, replies in HTTP.items() for name in replies.good if kind != "gateway" or name == "member"
 ]
@@ -95,11 +95,11 @@ def test_json_document_with_any_value(kind: str, name: str, tried: dict[str, Tri
         for text in altered(document, is_long):
             changes[name] = answers.reply(status, text)
             tried[kind](check, text)
-    assert tried[kind].answers
+    assert tried[kind].replies
     assert not tried[kind].bugs
 
 
-# With something to say of rights, locks and stored credentials.
+# A row with rights, locks and stored credentials.
 ROW = {
     **answers.SURVEY,
     "unusable": [["control_plane", "thing"], ["control_plane_meta", "thing"]],
@@ -115,5 +115,5 @@ def test_postgres_row_with_any_value(kind: str, tried: dict[str, Tried], is_long
         for text in altered(ROW, is_long):
             changes["row"] = text
             tried[kind](check, text)
-    assert tried[kind].answers
+    assert tried[kind].replies
     assert not tried[kind].bugs

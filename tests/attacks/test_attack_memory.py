@@ -1,9 +1,9 @@
 """Servers that send without end.
 
-Each server offers a gigabyte, as fast as it is read, in one of the ways that its protocol has: one row, one string, one
-header, an error's words, messages without end, or a little that unpacks to much. Each check runs in a process of its
-own, and may take no more than 32 MiB beyond what it takes with a server of its kind that says little. It must end by
-itself, long before its time is over, and blame the server's address.
+Each server offers a gigabyte, as fast as the tool reads it, in one of the ways that its protocol allows: one row, one
+string, one header, the text of an error, messages without end, or a little that expands to a lot. Each check runs in a
+process of its own. It may use at most 32 MiB more than with a server of its kind that sends little. It must end by
+itself, long before its limit, and blame the server's address.
 """
 
 import socket
@@ -23,7 +23,7 @@ from tests.harness.targets import check_at_server
 from tests.testbed import Authority, Leaf
 
 BOUND = 32  # MiB
-LIMIT = 20.0  # seconds; on a busy machine all of this takes a few
+LIMIT = 20.0  # seconds; on a busy machine a check takes a few
 
 ATTACKS: Mapping[str, Mapping[str, Script]] = {kind: each.floods for kind, each in TARGETS.items() if each.floods}
 CASES = [(kind, what) for kind, attacks in ATTACKS.items() for what in attacks]
@@ -39,7 +39,7 @@ def measure() -> Iterator[Measurer]:
 
 @pytest.fixture(scope="module")
 def calm(measure: Measurer, authority: Authority) -> Mapping[str, float]:
-    """How much a check takes, by kind, when its server says little."""
+    """The memory of a check at a server that sends little, by kind."""
     quiet = floods.http(partial(floods.with_length, b"{}"))
     peaks = {}
     for kind in ATTACKS:
@@ -50,7 +50,7 @@ def calm(measure: Measurer, authority: Authority) -> Mapping[str, float]:
 
 @pytest.fixture(scope="module")
 def growth(figures: Section) -> Iterator[Growth]:
-    """By kind, in MiB and in seconds of the processor, one for each attack."""
+    """By kind, the MiB and the seconds of processor time of each attack."""
     growth: Growth = {}
     yield growth
     figures.add("attacks", sum(map(len, growth.values())))
@@ -59,7 +59,7 @@ def growth(figures: Section) -> Iterator[Growth]:
     for kind, all_ in growth.items():
         figures.cell(kind, "attacks", str(len(all_)))
         figures.cell(kind, "most memory that one took, MiB", f"{max(0.0, *(memory for memory, _ in all_)):.1f}")
-        figures.cell(kind, "most time of the processor, s", f"{max(busy for _, busy in all_):.1f}")
+        figures.cell(kind, "most processor time, s", f"{max(busy for _, busy in all_):.1f}")
 
 
 @profiles.covering
@@ -74,18 +74,18 @@ def test_memory_with_endless_reply(
 ) -> None:
     flood = Flood(ATTACKS[kind][what])
     with check_at_server(kind, flood, authority) as check:
-        found = measure(check.name, check.values, timeout=LIMIT, **check.options)
-    growth.setdefault(kind, []).append((found.peak - calm[kind], found.busy))
-    assert growth[kind][-1][0] < BOUND, f"{found.peak - calm[kind]:.0f} MiB"
-    assert found.seconds < LIMIT / 2, found
-    assert found.busy < LIMIT / 4, found  # what holds up one check in the interpreter holds up all
-    (failed,) = (each for each in found.findings if each.hint and each.id != "smtp.starttls-not-offered")
-    assert failed.id in TARGETS[kind].flood_findings | {ENDLESS}, found
-    assert TARGETS[kind].key in failed.fields, found
+        result = measure(check.name, check.values, timeout=LIMIT, **check.options)
+    growth.setdefault(kind, []).append((result.peak - calm[kind], result.busy))
+    assert growth[kind][-1][0] < BOUND, f"{result.peak - calm[kind]:.0f} MiB"
+    assert result.seconds < LIMIT / 2, result
+    assert result.busy < LIMIT / 4, result  # a check that holds the interpreter holds up all checks
+    (failed,) = (each for each in result.findings if each.hint and each.id != "smtp.starttls-not-offered")
+    assert failed.id in TARGETS[kind].flood_findings | {ENDLESS}, result
+    assert TARGETS[kind].key in failed.fields, result
     assert flood.offered
 
 
-# TLS from the first byte, at a port.
+# Checks that use TLS from the first byte, at a port.
 SECURED = {kind: target.tls_values for kind, target in TARGETS.items() if target.tls_values}
 
 
@@ -104,12 +104,12 @@ def test_memory_with_endless_tls_handshake(
     script, target = floods.TLS.get(what), TARGETS[kind]
     with faults.serving(Flood(script)) if script else tls_serving(long_chain, lambda _: None) as port:
         changes = {key: value.format(port) if isinstance(value, str) else value for key, value in SECURED[kind].items()}
-        found = measure(target.name, {**target.values(f"localhost:{port}"), **changes}, timeout=LIMIT)
-    growth.setdefault(f"{kind}, TLS", []).append((found.peak - calm[kind], found.busy))
+        result = measure(target.name, {**target.values(f"localhost:{port}"), **changes}, timeout=LIMIT)
+    growth.setdefault(f"{kind}, TLS", []).append((result.peak - calm[kind], result.busy))
     assert growth[f"{kind}, TLS"][-1][0] < BOUND
-    assert found.seconds < LIMIT / 2, found
+    assert result.seconds < LIMIT / 2, result
     key = "email.smtp.host" if kind == "smtp" else target.key
-    found.fails("tls.handshake-failed", Layer.TLS, key, hint="TLS settings")
+    result.fails("tls.handshake-failed", Layer.TLS, key, hint="TLS settings")
 
 
 @profiles.long
@@ -127,7 +127,7 @@ def test_memory_with_endless_postgres_row_through_tls(
     target = TARGETS["postgres"]
     with faults.serving(serve) as port:
         url = f"postgres://u:postgres-password@localhost:{port}/d?sslmode=require"
-        found = measure(target.name, {target.key: url}, timeout=LIMIT)
-    growth.setdefault("postgres, TLS", []).append((found.peak - calm["postgres"], found.busy))
+        result = measure(target.name, {target.key: url}, timeout=LIMIT)
+    growth.setdefault("postgres, TLS", []).append((result.peak - calm["postgres"], result.busy))
     assert growth["postgres, TLS"][-1][0] < BOUND
-    found.fails(ENDLESS, Layer.ACCESS, target.key, hint="the port of the right service")
+    result.fails(ENDLESS, Layer.ACCESS, target.key, hint="the port of the right service")

@@ -20,7 +20,7 @@ from tests.harness.floods import Flood
 from tests.harness.in_process import IN_ADDRESSES, RIGHT, SECRET_KEYS, TOKEN, Stage
 from tests.testbed import Authority
 
-PATIENCE = {"falls silent": 5.0, "speaks another protocol": 5.0}  # seconds: the hostile server's check waits for all
+PATIENCE = {"stops replying": 5.0, "sends another protocol": 5.0}  # seconds: the hostile server's check waits for all
 LIMIT = 50.0
 """Seconds for a check of a healthy server: its steps have shares of it, and a busy machine may take seconds for one."""
 
@@ -31,15 +31,15 @@ def _reset(connection: socket.socket) -> None:
     faults.reset(connection)
 
 
-# What a server over HTTP sends; other protocols, and servers that differ, have theirs in the descriptor of the kind.
+# The replies of a server over HTTP. Servers of other protocols, and servers that differ, have theirs in the descriptor.
 OVER_HTTP: Mapping[str, Behaviour] = {
-    "says what none says": answers.always(answers.reply("302 Found", headers="Location: http://[")),
-    "a little means a lot": Flood(floods.OVER_HTTP["arrays in arrays"]),
-    "speaks without end": Flood(floods.OVER_HTTP["a body without end"]),
+    "sends what none sends": answers.always(answers.reply("302 Found", headers="Location: http://[")),
+    "a little expands to a lot": Flood(floods.OVER_HTTP["arrays in arrays"]),
+    "sends without end": Flood(floods.OVER_HTTP["a body without end"]),
 }
 ANY: Mapping[str, Behaviour] = {
-    "speaks another protocol": lambda connection: faults.say(connection, faults.GARBAGE),
-    "falls silent": faults.read_on,
+    "sends another protocol": lambda connection: faults.send(connection, faults.GARBAGE),
+    "stops replying": faults.read_on,
     "cuts the connection": _reset,
 }
 WAYS = (*OVER_HTTP, *ANY)
@@ -53,7 +53,7 @@ def hostile(way: str, name: str) -> Behaviour:
     return behaviours[way]
 
 
-CASES = [(way, NAMES[(number + place) % len(NAMES)]) for number in range(len(NAMES)) for place, way in enumerate(WAYS)]
+CASES = [(way, NAMES[(number + shift) % len(NAMES)]) for number in range(len(NAMES)) for shift, way in enumerate(WAYS)]
 SECRETS = {path: f"{path}-9f86d081884c7d65" for path in (*SECRET_KEYS, *IN_ADDRESSES)}
 
 
@@ -65,13 +65,13 @@ def stage(authority: Authority) -> Iterator[Stage]:
 
 
 @pytest.fixture(scope="module")
-def deployed(stage: Stage) -> Mapping[str, object]:
+def configuration(stage: Stage) -> Mapping[str, object]:
     return in_process.values(stage, SECRETS)
 
 
 @pytest.fixture(scope="module")
-def usual(stage: Stage, deployed: Mapping[str, object]) -> Mapping[str, object]:
-    return verdicts(in_process.run(stage, deployed, timeout=LIMIT).report)
+def expected(stage: Stage, configuration: Mapping[str, object]) -> Mapping[str, object]:
+    return verdicts(in_process.run(stage, configuration, timeout=LIMIT).report)
 
 
 def verdicts(report: Report) -> dict[str, object]:
@@ -87,19 +87,19 @@ def test_hostile_server_changes_no_other_verdict(
     way: str,
     family: str,
     stage: Stage,
-    deployed: Mapping[str, object],
-    usual: Mapping[str, object],
+    configuration: Mapping[str, object],
+    expected: Mapping[str, object],
     figures: Section,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(stage, "hostile", {family: hostile(way, family)})
     with in_process.short_limit(FAMILIES[family].checks, PATIENCE.get(way, 20.0)):
-        printed = in_process.run(stage, deployed, timeout=LIMIT)
-    found = verdicts(printed.report)
-    changed = {name for name in usual | found if usual.get(name) != found.get(name)}
+        printed = in_process.run(stage, configuration, timeout=LIMIT)
+    actual = verdicts(printed.report)
+    changed = {name for name in expected | actual if expected.get(name) != actual.get(name)}
     others = {name for name in changed if not name.startswith(FAMILIES[family].checks)}
     figures.cell(family, way, ", ".join(others) or "nothing else changes")
-    assert not others, {name: (usual.get(name), found.get(name)) for name in others}
+    assert not others, {name: (expected.get(name), actual.get(name)) for name in others}
     assert changed, f"nothing changes: without a scene, {family!r} must be healthy (families in its DESCRIPTOR)"
     assert printed.report.exit_code == 1, printed.texts["tracebacks", "-v"]
     json.loads(printed.texts["json", ""], parse_constant=pytest.fail)

@@ -1,8 +1,8 @@
 """Reports that cannot be written.
 
-Disks that are full, files that may not grow, readers that went away: each gives one clear line on standard error and an
-exit code that is never 0. What stood at the place before stands there still, no temporary file is left, and reports in
-other places are written all the same.
+Disks are full, files may not grow, readers have closed the pipe: each fault gives one clear line on standard error and
+an exit code that is never 0. A file that was at the report's path stays unchanged, no temporary file is left, and
+reports at other paths are still written.
 """
 
 import ctypes
@@ -24,26 +24,26 @@ from tests.harness.figures import Section
 from tests.testbed.names import can_change_names, with_files
 
 RIGHT = ("config", "--config", str(ROOT / "examples" / "mistle.toml"))
-OLD = "what stood here before\n"
+OLD = "the report of an earlier run\n"
 VERDICTS: Mapping[int, Mapping[str, str]] = {0: {}, 1: {"MISTLE_ENV": "prod"}}
-"""The exit code of a configuration, and what makes it so."""
+"""The variables that give a configuration this exit code."""
 each_verdict = pytest.mark.parametrize("verdict", VERDICTS)
 each_format = pytest.mark.parametrize("name", FORMATS)
-# A run that is ready is one short line to GitHub, which fits where nothing else does.
+# The github format of a ready run is one short line, which fits where other formats do not.
 each_long_format = pytest.mark.parametrize("name", [name for name in FORMATS if name != "github"])
 needs_root = pytest.mark.skipif(not can_change_names(), reason="only root on Linux can mount a file system")
 
 
 @pytest.fixture
 def fails(figures: Section) -> Callable[..., None]:
-    """It said so in one line with these words, and the verdict that is lost is never that all is right."""
+    """Assert that a run reported its fault in one line with these parts, and that its exit code is not 0."""
 
-    def check(ended: Ended, fault: str, *words: str, verdict: int = 0) -> None:
+    def check(ended: Ended, fault: str, *parts: str, verdict: int = 0) -> None:
         assert ended.code == (verdict or 2)
-        said = ended.stderr.decode()
-        assert said.startswith("mistle-preflight: ")
-        assert said.count("\n") == 1
-        assert [word for word in words if word not in said] == [], said
+        error = ended.stderr.decode()
+        assert error.startswith("mistle-preflight: ")
+        assert error.count("\n") == 1
+        assert [part for part in parts if part not in error] == [], error
         column = "not ready" if verdict else "ready"
         figures.cell(fault, f"exit code of a run that is {column}", str(ended.code))
 
@@ -55,7 +55,7 @@ def files(folder: Path) -> dict[str, str]:
 
 
 def limited_to(size: int) -> Callable[[], None]:
-    """For a process whose files may not grow beyond that; pipes are no files."""
+    """Limits the size of the files of a process; pipes are not files."""
     return lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (size, size))
 
 
@@ -64,15 +64,15 @@ def limited_to(size: int) -> Callable[[], None]:
 @each_long_format
 @pytest.mark.parametrize("size", [0, 100])
 def test_file_that_may_not_grow(name: str, size: int, verdict: int, tmp_path: Path, fails: Callable[..., None]) -> None:
-    place = tmp_path / "report"
-    place.write_text(OLD)
-    ended = run(*RIGHT, "-f", f"{name}={place}", env=VERDICTS[verdict], preexec_fn=limited_to(size))
-    fails(ended, "a file that may not grow", "File too large", f"the {name} report", str(place), verdict=verdict)
+    path = tmp_path / "report"
+    path.write_text(OLD)
+    ended = run(*RIGHT, "-f", f"{name}={path}", env=VERDICTS[verdict], preexec_fn=limited_to(size))
+    fails(ended, "a file that may not grow", "File too large", f"the {name} report", str(path), verdict=verdict)
     assert files(tmp_path) == {"report": OLD}
 
 
 def on_a_full_disk(folder: Path, function: Callable[[], Ended]) -> tuple[Ended, dict[str, str]]:
-    """What `function` returns in a thread for which the folder has one page, and an old report in it."""
+    """Call `function` in a thread for which the folder is a disk of one page that holds an old report."""
 
     def fill() -> tuple[Ended, dict[str, str]]:
         libc = ctypes.CDLL(None, use_errno=True)
@@ -123,30 +123,30 @@ COMMANDS = {"a report": RIGHT, "an explanation": ("explain", "network.refused"),
 
 
 @pytest.mark.parametrize("what", COMMANDS)
-def test_reader_that_went_away(what: str, fails: Callable[..., None]) -> None:
+def test_reader_that_has_closed_the_pipe(what: str, fails: Callable[..., None]) -> None:
     reader, writer = os.pipe()
     os.close(reader)
     ended = run(*COMMANDS[what], stdout=writer)
     os.close(writer)
-    fails(ended, f"a reader that went away from {what}")
+    fails(ended, f"a closed pipe, for {what}")
     assert ended.stderr == b"mistle-preflight: standard output cannot be written to: Broken pipe\n"
 
 
 @each_verdict
 @profiles.covering
 @each_long_format
-def test_reader_that_leaves_in_the_middle(name: str, verdict: int, fails: Callable[..., None]) -> None:
+def test_reader_that_closes_the_pipe_in_the_middle(name: str, verdict: int, fails: Callable[..., None]) -> None:
     with unread_pipe() as (reader, writer):
         running = Command(*RIGHT, "-f", name, env=VERDICTS[verdict], stdout=writer)
         os.close(writer)
         assert os.read(reader, 10)
-    fails(running.end(), "a reader that leaves in the middle", "Broken pipe", verdict=verdict)
+    fails(running.end(), "a reader that closes the pipe in the middle", "Broken pipe", verdict=verdict)
 
 
 @profiles.covering
 @each_format
 def test_pipe_that_nobody_reads(name: str, tmp_path: Path, fails: Callable[..., None]) -> None:
-    """To open it would wait for ever."""
+    """Opening it would wait without end."""
     os.mkfifo(tmp_path / "pipe")
     ended = run(*RIGHT, "-f", f"{name}={tmp_path / 'pipe'}")
     fails(ended, "a named pipe that nobody reads", f"{tmp_path / 'pipe'}: nobody reads this pipe")
@@ -156,14 +156,14 @@ def test_pipe_that_is_read_gets_the_whole_report(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe")
     with subprocess.Popen(["cat", str(tmp_path / "pipe")], stdout=subprocess.PIPE) as reader:
         ended = run(*RIGHT, "-f", f"json={tmp_path / 'pipe'}")
-        said, _ = reader.communicate(timeout=10)
+        text, _ = reader.communicate(timeout=10)
     assert (ended.code, ended.stderr) == (0, b"")
-    SCHEMA.validate(json.loads(said))
+    SCHEMA.validate(json.loads(text))
 
 
 GONE = {
-    "a folder that is removed during the run": "shutil.rmtree(place.parent)",
-    "a folder in the report's place": "place.mkdir()",
+    "a folder removed during the run": "shutil.rmtree(path.parent)",
+    "a folder in the report's place": "path.mkdir()",
 }
 
 
@@ -171,25 +171,25 @@ GONE = {
 @each_format
 @pytest.mark.parametrize("what", GONE)
 def test_report_folder_removed_during_the_run(what: str, name: str, tmp_path: Path, fails: Callable[..., None]) -> None:
-    place = tmp_path / "folder" / "report"
-    place.parent.mkdir()
+    path = tmp_path / "folder" / "report"
+    path.parent.mkdir()
     code = f"""
 import pathlib, shutil
 import preflight.cli.commands as commands
-place, load = pathlib.Path({str(place)!r}), commands.load
-def lose(*given):
+path, load = pathlib.Path({str(path)!r}), commands.load
+def break_and_load(*given):
     {GONE[what]}
     return load(*given)
-commands.load = lose
+commands.load = break_and_load
 """
-    fails(run(*RIGHT, "-f", f"{name}={place}", code=code), what, f"the {name} report", str(place))
+    fails(run(*RIGHT, "-f", f"{name}={path}", code=code), what, f"the {name} report", str(path))
     assert {file.name for file in tmp_path.rglob("*")} <= {"folder", "report"}
 
 
 @each_verdict
 def test_failed_format_does_not_stop_the_others(verdict: int, tmp_path: Path, fails: Callable[..., None]) -> None:
-    places = [tmp_path / "first", Path("/dev/full"), tmp_path / "last"]
-    wanted = [f"-fjson={place}" for place in places]
+    paths = [tmp_path / "first", Path("/dev/full"), tmp_path / "last"]
+    wanted = [f"-fjson={path}" for path in paths]
     ended = run(*RIGHT, *wanted, "-f", "text", env=VERDICTS[verdict])
     fails(ended, "one format of several", "/dev/full", verdict=verdict)
     assert b"VALID, nothing was probed" in ended.stdout
@@ -207,7 +207,8 @@ def test_all_failed_formats_are_in_one_line(tmp_path: Path, fails: Callable[...,
 
 
 def test_interrupted_run_whose_report_is_lost_is_still_interrupted(fails: Callable[..., None]) -> None:
-    code = f"from tests.harness.self_signal import strike; strike('preflight.cli.commands', 'load', {int(SIGTERM)})"
+    signal_itself = f"signal_after('preflight.cli.commands', 'load', {int(SIGTERM)})"
+    code = f"from tests.harness.self_signal import signal_after; {signal_itself}"
     ended = run(*RIGHT, "-f", "json=/dev/full", code=code)
     fails(ended, "a run that was interrupted", "/dev/full", verdict=128 + SIGTERM)
 

@@ -1,8 +1,8 @@
-"""The least privileges, and each of them taken away
+"""The least privileges, and each of them taken away.
 
-SECURITY.md holds the statements, the policy and the lists that give a probe what it needs and nothing else. They are
-applied here as they stand there, to real servers that enforce them; every probe passes. Then each right is taken away
-alone, and the table says what is found.
+SECURITY.md holds the statements, the policy and the lists that give a probe what it needs and nothing else. The test
+applies them, as they stand there, to real servers that enforce them; every probe passes. Then each right is taken away
+alone, and the table shows the finding.
 """
 
 import json
@@ -48,7 +48,7 @@ from tests.testbed.postgres import SUPERUSER, SUPERUSER_PASSWORD
 from tests.testbed.smtp import ADDRESS, PASSWORD, USER
 from tests.testbed.web import web_server
 
-FOUND, TAKEN = "what is found without it", "rights taken away, each alone"
+FOUND, TAKEN = "finding without it", "rights taken away, each alone"
 
 
 @pytest.fixture(scope="module")
@@ -58,13 +58,13 @@ def roots(authority: Authority) -> Iterator[Path]:
 
 
 def taken(figures: Section, right: str, outcome: str) -> None:
-    """A right was taken away, and this came of it."""
+    """Record the outcome of a check without this right."""
     figures.cell(right, FOUND, outcome)
     figures.add(TAKEN, int(figures.figures.get(TAKEN, 0)) + 1)
 
 
-def without(result: CheckRun, status: Status = Status.FAIL) -> str:
-    """The id of the only finding of this status, which has a remedy."""
+def only_finding(result: CheckRun, status: Status = Status.FAIL) -> str:
+    """The id of the only finding with this status, which must be the status of the check; it has a hint."""
     (finding,) = (each for each in result.findings if each.status is status)
     assert result.status is status, result
     assert finding.hint
@@ -98,10 +98,10 @@ class Grant:
 
 def grants(block: str) -> list[Grant]:
     """Every privilege that a block grants, one by one."""
-    found = re.findall(r"^GRANT ([A-Z, ]+) ON ((?:[A-Z]+ )+)([\w, ]+)\s+TO ([\w, ]+);", block, re.MULTILINE)
+    statements = re.findall(r"^GRANT ([A-Z, ]+) ON ((?:[A-Z]+ )+)([\w, ]+)\s+TO ([\w, ]+);", block, re.MULTILINE)
     return [
         Grant(privilege, kind.strip(), name, role)
-        for privileges, kind, names, roles in found
+        for privileges, kind, names, roles in statements
         for privilege in privileges.split(", ")
         for name in names.split(", ")
         for role in roles.split(", ")
@@ -112,15 +112,15 @@ def login(server: Postgres | PgBouncer, role: str) -> str:
     return server.url(role, PASSWORDS[role])
 
 
-def postgres_climb(server: Postgres | PgBouncer, role: str, stage: str = "live") -> CheckRun:
-    """The check whose URL this role is for."""
-    plane, _, way = role.rpartition("_")
-    name = f"postgres.{plane}.{way}"
+def check_postgres(server: Postgres | PgBouncer, role: str, stage: str = "live") -> CheckRun:
+    """Run the check whose URL has this role."""
+    plane, _, route = role.rpartition("_")
+    name = f"postgres.{plane}.{route}"
     return run_check(name, {f"{name}_url": login(server, role), f"{configs.MASTER_KEYS}.1": MASTER_KEY}, stage=stage)
 
 
 def migrate(server: Postgres, role: str, password: str, plane: str) -> None:
-    """What migrations of a plane make as this role; with a sequence, as a serial column has one."""
+    """Make what the migrations of a plane make, as this role; with a sequence, as a serial column has one."""
     made = [statement for statement in MIGRATIONS.read_text().split(";") if plane in statement]
     made += [f"CREATE SEQUENCE {plane}{part}.numbers" for part in ("", "_meta", "_openworkflow")]
     with psycopg.connect(server.url(role, password), autocommit=True) as connection:
@@ -137,7 +137,7 @@ def fresh() -> Iterator[Postgres]:
 
 @contextmanager
 def migrated() -> Iterator[Postgres]:
-    """By the direct roles."""
+    """Migrated by the direct roles."""
     with fresh() as server:
         for plane in PLANES:
             migrate(server, f"{plane}_direct", PASSWORDS[f"{plane}_direct"], plane)
@@ -147,7 +147,7 @@ def migrated() -> Iterator[Postgres]:
 
 @contextmanager
 def restored() -> Iterator[Postgres]:
-    """By another role."""
+    """Restored by another role."""
     with fresh() as server:
         for plane in PLANES:
             migrate(server, SUPERUSER, SUPERUSER_PASSWORD, plane)
@@ -155,8 +155,8 @@ def restored() -> Iterator[Postgres]:
         yield server
 
 
-WITHOUT = {"CONNECT": "postgres.may-not-connect", "CREATE": "postgres.may-not-create"}
-"""Else `postgres.may-not-use-schema`."""
+WITHOUT_PRIVILEGE = {"CONNECT": "postgres.may-not-connect", "CREATE": "postgres.may-not-create"}
+"""The finding without other privileges is `postgres.may-not-use-schema`."""
 
 
 @pytest.mark.parametrize(
@@ -171,29 +171,29 @@ def test_postgres(
     assert len(tried) == len(set(tried)) > 5
     with server_of() as server:
         for role in PASSWORDS:
-            assert postgres_climb(server, role, stage).status is Status.OK
+            assert check_postgres(server, role, stage).status is Status.OK
         for grant in tried:
             server.sql(grant.revoke(), database="mistle")
-            found = postgres_climb(server, grant.role, stage)
-            id_ = without(found)
-            assert grant.privilege == "CONNECT" or f"role {grant.role} " in found[id_].message
-            assert id_ == WITHOUT.get(grant.privilege, "postgres.may-not-use-schema"), grant
+            result = check_postgres(server, grant.role, stage)
+            id_ = only_finding(result)
+            assert grant.privilege == "CONNECT" or f"role {grant.role} " in result[id_].message
+            assert id_ == WITHOUT_PRIVILEGE.get(grant.privilege, "postgres.may-not-use-schema"), grant
             taken(figures, f"Postgres: `{grant.privilege} ON {grant.kind}`", f"`{id_}`")
             server.sql(grant.grant(), database="mistle")
         for role in PASSWORDS:
-            assert postgres_climb(server, role, stage).status is Status.OK
+            assert check_postgres(server, role, stage).status is Status.OK
 
 
 def test_postgres_through_a_pooler() -> None:
     with migrated() as server, pgbouncer_server(server.address) as pooler:
         for plane in PLANES:
-            found = postgres_climb(pooler, f"{plane}_pooled")
-            assert found.status is Status.OK, found
-            assert found.facts["pooled"]
+            result = check_postgres(pooler, f"{plane}_pooled")
+            assert result.status is Status.OK, result
+            assert result.facts["pooled"]
 
 
 def test_postgres_with_later_migrations() -> None:
-    """Without the default privileges, a table or sequence that a later migration makes is out of reach."""
+    """Without the default privileges, the role may not use a table or sequence that a later migration makes."""
     promised = re.findall(
         r"^ALTER DEFAULT PRIVILEGES FOR ROLE (\w+) IN SCHEMA (\w+)\s+GRANT .* ON (\w+) TO (\w+);", AFTER, re.M
     )
@@ -204,12 +204,12 @@ def test_postgres_with_later_migrations() -> None:
             what = {"TABLES": "TABLE {} (id bigint)", "SEQUENCES": "SEQUENCE {}"}[kind]
             with psycopg.connect(login(server, owner), autocommit=True) as connection:
                 connection.execute(f"CREATE {what.format(f'{schema}.later')}".encode())
-                assert postgres_climb(server, role).status is Status.OK
+                assert check_postgres(server, role).status is Status.OK
                 server.sql(statement.replace("GRANT", "REVOKE").replace(" TO ", " FROM "), database="mistle")
                 connection.execute(f"CREATE {what.format(f'{schema}.last')}".encode())
-                found = postgres_climb(server, role)
-                assert without(found) == "postgres.may-not-use-schema"
-                assert f"in schema {schema}: last" in found["postgres.may-not-use-schema"].message
+                result = check_postgres(server, role)
+                assert only_finding(result) == "postgres.may-not-use-schema"
+                assert f"in schema {schema}: last" in result["postgres.may-not-use-schema"].message
                 connection.execute(f"DROP {kind.removesuffix('S')} {schema}.last, {schema}.later".encode())
             server.sql(statement, database="mistle")
 
@@ -222,7 +222,7 @@ COMMANDS = [word for word in USER_LINE if word.startswith("+")]
 NEEDED_BY_ALL = "valkey.not-permitted"
 
 
-def valkey_climb(server: Valkey, database: int = 0, **options: bool) -> CheckRun:
+def check_valkey(server: Valkey, database: int = 0, **options: bool) -> CheckRun:
     values = {"url": server.url(VALKEY_PASSWORD, "mistle", database), "key_prefix": "mistle"}
     return run_check("kv.data_plane", {f"kv.data_plane.{key}": value for key, value in values.items()}, **options)
 
@@ -236,13 +236,13 @@ def admitted() -> Iterator[Valkey]:
 
 @pytest.fixture
 def acl(admitted: Valkey) -> Iterator[Callable[..., set[str]]]:
-    """Changes the user, and says what it was refused since the last change; at the end it is as in SECURITY.md."""
+    """Changes the user, and returns what it was refused since the last change. At the end it is as in SECURITY.md."""
     with admitted.client() as admin:
 
-        def change(*words: str) -> set[str]:
+        def change(*rules: str) -> set[str]:
             refused = {entry["object"] for entry in admin.acl_log()}
             admin.acl_log_reset()
-            admin.execute_command("ACL", "SETUSER", "mistle", *words)
+            admin.execute_command("ACL", "SETUSER", "mistle", *rules)
             return refused
 
         yield change
@@ -251,14 +251,14 @@ def acl(admitted: Valkey) -> Iterator[Callable[..., set[str]]]:
 
 
 def test_valkey(admitted: Valkey, acl: Callable[..., set[str]]) -> None:
-    found = valkey_climb(admitted)
-    assert found.status is Status.SKIP, found
-    assert found["valkey.access"].status is Status.OK
+    result = check_valkey(admitted)
+    assert result.status is Status.SKIP, result
+    assert result["valkey.access"].status is Status.OK
     assert acl() == {"info", "pexpire"}
     acl(*MORE_LINE[3:])
     for options in ({}, {"read_only": True}, {"database": 1}):
-        assert valkey_climb(admitted, **options).status is Status.OK
-    assert acl() == set(), "nothing else was tried"
+        assert check_valkey(admitted, **options).status is Status.OK
+    assert acl() == set(), "the server refused another command"
 
 
 @profiles.covering
@@ -269,9 +269,9 @@ def test_valkey_without_a_command(
 ) -> None:
     acl(*MORE_LINE[3:])
     acl(f"-{word[1:]}")
-    found = valkey_climb(admitted, read_only=read_only)
-    assert without(found) == NEEDED_BY_ALL
-    assert word[1:] in found[NEEDED_BY_ALL].message.lower()
+    result = check_valkey(admitted, read_only=read_only)
+    assert only_finding(result) == NEEDED_BY_ALL
+    assert word[1:] in result[NEEDED_BY_ALL].message.lower()
     taken(figures, f"Valkey: `{word}`", f"`{NEEDED_BY_ALL}`")
 
 
@@ -281,14 +281,14 @@ def test_valkey_without_the_keys(
 ) -> None:
     acl(*MORE_LINE[3:])
     acl("resetkeys", "~other:*")
-    found = valkey_climb(admitted, read_only=read_only)
-    assert without(found) == NEEDED_BY_ALL
-    assert "mistle:" in found[NEEDED_BY_ALL].message
+    result = check_valkey(admitted, read_only=read_only)
+    assert only_finding(result) == NEEDED_BY_ALL
+    assert "mistle:" in result[NEEDED_BY_ALL].message
     taken(figures, "Valkey: `~mistle:*`", f"`{NEEDED_BY_ALL}`")
 
 
 @pytest.mark.parametrize(
-    ("word", "options", "status", "said"),
+    ("word", "options", "status", "outcome"),
     [
         ("+select", {"database": 1}, Status.FAIL, "select"),
         ("+info", {}, Status.SKIP, "not judged: this user may not run INFO"),
@@ -296,23 +296,23 @@ def test_valkey_without_the_keys(
         ("+pexpire", {}, Status.OK, "keeps every key"),
     ],
 )
-def test_valkey_without_what_can_be_left_out(
+def test_valkey_without_an_optional_command(
     admitted: Valkey,
     acl: Callable[..., set[str]],
     word: str,
     options: Mapping[str, Any],
     status: Status,
-    said: str,
+    outcome: str,
     figures: Section,
 ) -> None:
     assert word in MORE_LINE
     acl(*MORE_LINE[3:])
     acl(f"-{word[1:]}")
-    found = valkey_climb(admitted, **options)
-    assert found.status is status, found
-    assert [each for each in found.findings if said in each.message]
+    result = check_valkey(admitted, **options)
+    assert result.status is status, result
+    assert [each for each in result.findings if outcome in each.message]
     assert acl() == {word[1:]}
-    taken(figures, f"Valkey: `{word}`".replace("|", "\\|"), f"`{NEEDED_BY_ALL}`" if status is Status.FAIL else said)
+    taken(figures, f"Valkey: `{word}`".replace("|", "\\|"), f"`{NEEDED_BY_ALL}`" if status is Status.FAIL else outcome)
 
 
 # Object stores
@@ -321,7 +321,7 @@ def test_valkey_without_what_can_be_left_out(
 ACTIONS = POLICY["Statement"][0]["Action"]
 
 
-def store_climb(server: ObjectStore, **options: bool) -> CheckRun:
+def check_store(server: ObjectStore, **options: bool) -> CheckRun:
     values = {"endpoint": server.url, "bucket_name": BUCKET, "region": server.region, "force_path_style": True}
     values |= {"access_key_id": MINIMAL.access_key_id, "secret_access_key": MINIMAL.secret_access_key}
     return run_check(
@@ -333,8 +333,8 @@ def allow(server: ObjectStore, *actions: str, denied: str = "") -> None:
     """
     The policy with these actions, and without the one that is `denied`.
 
-    This store has policies of buckets only, and each names its users. The user who wrote an object may read it, unless
-    a denial forbids that.
+    This store has policies of buckets only, which name their users. The user that wrote an object may read it; only a
+    denial takes this right away.
     """
     (statement,) = POLICY["Statement"]
     user = {"Principal": {"AWS": [f"arn:aws:iam:::user/{MINIMAL.access_key_id}"]}}
@@ -351,22 +351,22 @@ def own_store() -> Iterator[ObjectStore]:
 
 def test_object_store(own_store: ObjectStore) -> None:
     allow(own_store)
-    assert store_climb(own_store).status is Status.OK
+    assert check_store(own_store).status is Status.OK
     assert own_store.objects() == []
     allow(own_store, "s3:GetObject")
-    assert store_climb(own_store, read_only=True).status is Status.SKIP
+    assert check_store(own_store, read_only=True).status is Status.SKIP
 
 
 @pytest.mark.parametrize("action", ACTIONS)
 def test_object_store_without_an_action(own_store: ObjectStore, action: str, figures: Section) -> None:
     allow(own_store, denied=action)
-    found = store_climb(own_store)
-    (denied,) = (each for each in found.findings if each.status is Status.FAIL)
+    result = check_store(own_store)
+    (denied,) = (each for each in result.findings if each.status is Status.FAIL)
     assert denied.id == "object-store.access-denied"
     operation = "HeadObject" if action == "s3:GetObject" else action.removeprefix("s3:")
     assert denied.message.startswith(f"{operation} was answered with 403 AccessDenied")
-    assert bool(own_store.objects()) == (action == "s3:DeleteObject"), "what could not be removed is named"
-    assert ("object-store.leftover" in str(found)) == (action == "s3:DeleteObject")
+    assert bool(own_store.objects()) == (action == "s3:DeleteObject"), "the finding names what could not be removed"
+    assert ("object-store.leftover" in str(result)) == (action == "s3:DeleteObject")
     taken(figures, f"object store: `{action}`", f"`{denied.id}`")
 
 
@@ -375,11 +375,11 @@ def test_object_store_with_versions() -> None:
         client = server.client()
         client.put_bucket_versioning(Bucket=BUCKET, VersioningConfiguration={"Status": "Enabled"})
         allow(server, *ACTIONS, "s3:DeleteObjectVersion")
-        assert store_climb(server).status is Status.OK
+        assert check_store(server).status is Status.OK
         assert not {"Versions", "DeleteMarkers"} & client.list_object_versions(Bucket=BUCKET).keys()
         allow(server)
-        found = store_climb(server)
-        left = found.passes("object-store.leftover", Layer.ACCESS, "object_store.assets.bucket_name")
+        result = check_store(server)
+        left = result.passes("object-store.leftover", Layer.ACCESS, "object_store.assets.bucket_name")
     assert "this user may not delete them" in left.message
 
 
@@ -399,14 +399,14 @@ DOCKER = {
 
 @pytest.fixture(scope="module")
 def prepared(servers: Servers) -> Iterator[Engine]:
-    """With the network."""
+    """The engine, with the network."""
     with closing(servers.engine.client()) as client:
         network = client.networks.create(NETWORK, internal=True, options={"com.docker.network.bridge.name": "rights"})
         yield servers.engine
         network.remove()
 
 
-def docker_climb(servers: Servers, allowed: Collection[str], network: str = NETWORK, **options: bool) -> CheckRun:
+def check_docker(servers: Servers, allowed: Collection[str], network: str = NETWORK, **options: bool) -> CheckRun:
     with filtered_engine(servers.engine.socket, allowed) as socket:
         values = {
             "sandbox.provider": "docker",
@@ -419,34 +419,34 @@ def docker_climb(servers: Servers, allowed: Collection[str], network: str = NETW
 
 
 def test_docker(prepared: Engine, servers: Servers) -> None:
-    assert docker_climb(servers, CALLS).status is Status.OK
+    assert check_docker(servers, CALLS).status is Status.OK
     reading = [call for call in CALLS if call.startswith("GET ")]
-    assert docker_climb(servers, reading, read_only=True).status is Status.SKIP
-    assert without(docker_climb(servers, [*CALLS, "GET /networks"], "absent")) == "docker.network-missing"
-    assert without(docker_climb(servers, CALLS, "absent")) == "docker.call-refused"
+    assert check_docker(servers, reading, read_only=True).status is Status.SKIP
+    assert only_finding(check_docker(servers, [*CALLS, "GET /networks"], "absent")) == "docker.network-missing"
+    assert only_finding(check_docker(servers, CALLS, "absent")) == "docker.call-refused"
 
 
 @pytest.mark.parametrize("call", CALLS)
 def test_docker_without_a_call(call: str, prepared: Engine, servers: Servers, figures: Section) -> None:
-    found = docker_climb(servers, [each for each in CALLS if each != call])
-    id_ = without(found, found.status)
+    result = check_docker(servers, [each for each in CALLS if each != call])
+    id_ = only_finding(result, result.status)
     assert id_ == DOCKER[call]
-    assert found.status is (Status.WARN if id_ == "docker.helper-image-missing" else Status.FAIL)
+    assert result.status is (Status.WARN if id_ == "docker.helper-image-missing" else Status.FAIL)
     taken(figures, f"Docker: `{call}`", f"`{id_}`")
     if call.startswith("DELETE"):
         (left,) = prepared.contents()["volumes"]
-        assert left in found[id_].hint, "what could not be removed is named"
+        assert left in result[id_].hint, "the finding names what could not be removed"
         with closing(prepared.client()) as client:
             client.volumes.get(left).remove()
 
 
 # SMTP
 
-HEARD = security_md.blocks("SMTP")[0].split()
+SMTP_COMMANDS = security_md.blocks("SMTP")[0].split()
 OFFER = "250-mail.test\n250-STARTTLS\n250 AUTH PLAIN"
 
 
-def smtp_climb(port: int, roots: Path, **changes: object) -> CheckRun:
+def check_smtp(port: int, roots: Path, **changes: object) -> CheckRun:
     values = {"host": "localhost", "port": port, "secure": False, "username": USER, "password": PASSWORD}
     values |= {"from_address": ADDRESS, **changes}
     return run_check("email.smtp", {f"email.smtp.{key}": value for key, value in values.items()}, extra=roots)
@@ -454,8 +454,8 @@ def smtp_climb(port: int, roots: Path, **changes: object) -> CheckRun:
 
 def test_smtp(authority: Authority, roots: Path) -> None:
     with smtp_script({"EHLO": OFFER}, leaf=authority.leaf()) as server:
-        assert smtp_climb(server.port, roots).status is Status.OK
-    assert [line.split()[0] for line in server.heard] == HEARD
+        assert check_smtp(server.port, roots).status is Status.OK
+    assert [line.split()[0] for line in server.received] == SMTP_COMMANDS
 
 
 @pytest.mark.parametrize(
@@ -469,16 +469,16 @@ def test_smtp_without_a_right(
     right: str, changes: Mapping[str, object], id_: str, smtp: Smtp, roots: Path, figures: Section
 ) -> None:
     port = smtp.ports["own_senders"]
-    assert smtp_climb(port, roots).status is Status.WARN, "it has no TLS"
-    found = smtp_climb(port, roots, **changes)
-    assert [each.id for each in found.findings if each.status is Status.FAIL] == [id_]
+    assert check_smtp(port, roots).status is Status.WARN, "it has no TLS"
+    result = check_smtp(port, roots, **changes)
+    assert [each.id for each in result.findings if each.status is Status.FAIL] == [id_]
     taken(figures, f"SMTP: {right}", f"`{id_}`")
 
 
 # HTTP
 
 LINES = list(re.finditer(r"^(.*): (\w+) (\S+)( \?)?$", security_md.blocks("HTTP")[0], re.MULTILINE))
-LACKING = {
+WITHOUT_PATH = {
     "GET /__healthz": "http.not-mistle",
     "GET /openapi.json": "http.wrong-service",
     "GET /internal/sandbox-runtime/preflight": "http.internal-blocked",
@@ -496,12 +496,12 @@ ALIAS = "mistle-sandbox-base-088926277eab48e115019830"
 
 
 def permitting(app: ASGIApp, allowed: Collection[tuple[str, str]]) -> ASGIApp:
-    """A proxy that knows what may be asked."""
+    """A proxy that allows only these requests."""
     patterns = [(method, re.sub(r"\\{\w+\\}", "[^/]+", re.escape(path))) for method, path in allowed]
 
     def refusal(request: HTTPConnection) -> Response | None:
-        asked = request.scope.get("method", "GET"), request.url.path
-        if any(asked[0] == method and re.fullmatch(path, asked[1]) for method, path in patterns):
+        requested = request.scope.get("method", "GET"), request.url.path
+        if any(requested[0] == method and re.fullmatch(path, requested[1]) for method, path in patterns):
             return None
         return PlainTextResponse("forbidden by policy", 403)
 
@@ -515,13 +515,13 @@ def permitting(app: ASGIApp, allowed: Collection[tuple[str, str]]) -> ASGIApp:
     return proxied
 
 
-def visited(
+def checked_at(
     name: str, paths: Collection[tuple[str, str]], authority: Authority, roots: Path
 ) -> tuple[CheckRun, set[str]]:
-    """What was found where these alone may be asked, and the paths that were."""
+    """The result of a check that may request only these paths, and the paths that it requested."""
     with web_server(permitting(WEB_CHECKS[name].app(), paths), authority.leaf()) as web:
-        found = run_web_check(name, "https", web.port, extra=roots)
-    return found, {f"{each.method} {each.target.partition('?')[0]}" for each in web.requests}
+        result = run_web_check(name, "https", web.port, extra=roots)
+    return result, {f"{each.method} {each.target.partition('?')[0]}" for each in web.requests}
 
 
 def paths_of(name: str) -> list[tuple[str, str]]:
@@ -530,25 +530,25 @@ def paths_of(name: str) -> list[tuple[str, str]]:
 
 @pytest.mark.parametrize("name", WEB_CHECKS)
 def test_http(name: str, authority: Authority, roots: Path) -> None:
-    found, asked = visited(name, paths_of(name), authority, roots)
-    assert found.status is Status.OK, found
-    assert len(asked) == len(paths_of(name)), asked
+    result, requested = checked_at(name, paths_of(name), authority, roots)
+    assert result.status is Status.OK, result
+    assert len(requested) == len(paths_of(name)), requested
 
 
 @pytest.mark.parametrize("line", LINES, ids=lambda line: line[0])
 def test_http_without_a_path(line: re.Match[str], authority: Authority, roots: Path, figures: Section) -> None:
     name, method, path, dispensable = line.groups()
-    found, _ = visited(name, [each for each in paths_of(name) if each != (method, path)], authority, roots)
+    result, _ = checked_at(name, [each for each in paths_of(name) if each != (method, path)], authority, roots)
     if dispensable:
-        assert found.status <= Status.SKIP, found
+        assert result.status <= Status.SKIP, result
         return
-    id_ = without(found, found.status)
-    assert id_ == LACKING[f"{method} {path}"]
-    assert "403" in found[id_].message or name == "E2B"
+    id_ = only_finding(result, result.status)
+    assert id_ == WITHOUT_PATH[f"{method} {path}"]
+    assert "403" in result[id_].message or name == "E2B"
     taken(figures, f"{name}: `{method} {path}`", f"`{id_}`")
 
 
-def test_e2b_is_asked_more_about_a_template_that_it_refuses(authority: Authority, roots: Path) -> None:
+def test_e2b_check_sends_one_more_request_about_a_refused_template(authority: Authority, roots: Path) -> None:
     with web_server(e2b(foreign=[ALIAS]), authority.leaf()) as web:
         assert run_web_check("E2B", "https", web.port, extra=roots).status is Status.OK
     (first,) = paths_of("E2B")

@@ -32,11 +32,11 @@ from tests.harness.in_process import IN_ADDRESSES, SECRET_KEYS, Stage
 from tests.testbed import Authority
 
 DEADLINE = 4.0
-LEEWAY = 3.0  # seconds: other tests have the machine as well
+LEEWAY = 3.0  # seconds: other tests use the machine too
 WORDS = "aaaa…" * 76  # a secret may end at each …
 MASTER_KEYS = "services.control_plane_api.integrations.master_encryption_keys"
 SECRET = "Op3n-Sesame-of-all"
-OWN = ["says", "handshake", "the server says", "accepted", "is", "mistle"]
+OWN_WORDS = ["says", "handshake", "the server says", "accepted", "is", "mistle"]
 
 
 @pytest.fixture(scope="module")
@@ -93,15 +93,15 @@ def test_a_run_of_many_keys_ends_in_time(count: int, stage: Stage, tmp_path: Pat
 
 
 @pytest.mark.parametrize("reason", ["deadline", "signal"])
-def test_what_could_not_be_searched_in_time_is_withheld(
+def test_text_that_was_not_searched_in_time_is_withheld(
     reason: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(preflight.cli.so_far, "_SHARE", 0.0)
     signals = Signals()
     invocation = Invocation(Options(deadline=0.0 if reason == "deadline" else 60.0), signals)
     config = load(configs.write(tmp_path, {"email.smtp.password": "Op3n-Sesame!"}), {})
-    found = Finding("smtp.auth", Layer.AUTH, Status.FAIL, "the server says: Op3n-Sesame!", "write Op3n-Sesame!")
-    results = (Result("smtp", "smtp", "Op3n-Sesame!", ("email.smtp.password",), (found,), facts={"x": "Op3n"}),)
+    finding = Finding("smtp.auth", Layer.AUTH, Status.FAIL, "the server says: Op3n-Sesame!", "write Op3n-Sesame!")
+    results = (Result("smtp", "smtp", "Op3n-Sesame!", ("email.smtp.password",), (finding,), facts={"x": "Op3n"}),)
     if reason == "signal":
         signals.received = 15
     made = report(invocation, SoFar(config=config, results=results, tracebacks=["Op3n-Sesame!"]))
@@ -114,8 +114,8 @@ def test_what_could_not_be_searched_in_time_is_withheld(
     assert made.exit_code == (143 if reason == "signal" else 1)
 
 
-@pytest.mark.parametrize("word", OWN)
-def test_our_own_words_are_never_masked(word: str) -> None:
+@pytest.mark.parametrize("word", OWN_WORDS)
+def test_text_of_this_program_is_never_masked(word: str) -> None:
     ours = f"the server says: {foreign(f'«{word}»')}; mistle is at the handshake, which is accepted"
     assert Redactor([word])(marked(ours)) == marked(ours).replace(f"«{word}»", f"«{MASK}»")
 
@@ -127,7 +127,7 @@ def test_foreign_text_in_a_hint_is_masked_and_its_placeholders_stay() -> None:
     assert Redactor(["says"])(filled) == f"write {{url}} {MASK} into a.url (mistle.toml:3), it says"
 
 
-def test_secret_that_is_no_own_word_is_masked_without_a_mark_of_foreign_text() -> None:
+def test_secret_that_is_no_word_of_this_program_is_masked_outside_foreign_text() -> None:
     assert Redactor(["Op3n-Sesame!"])(marked("no user Op3n-Sesame! here")) == f"no user {MASK} here"
 
 
@@ -140,7 +140,7 @@ def test_marks_of_foreign_text_cannot_be_forged_and_are_not_shown() -> None:
     assert isinstance(replace(Finding("a.b", Layer.DNS, Status.OK, text), fields=("x",)).message, MarkedText)
 
 
-def test_our_own_words_of_a_result_are_never_masked() -> None:
+def test_text_of_this_program_in_a_result_is_never_masked() -> None:
     message = f"the connection was refused: {foreign('refused: connection')}"
     result = Result("a", "a", "", (), (Finding("a.b", Layer.DNS, Status.FAIL, message, "let the connection through"),))
     (shown,) = masked((result,), Redactor(["connection"]))[0].findings
@@ -148,7 +148,7 @@ def test_our_own_words_of_a_result_are_never_masked() -> None:
     assert shown.hint == "let the connection through"
 
 
-def test_our_own_lines_of_a_traceback_are_never_masked(tmp_path: Path) -> None:
+def test_lines_of_this_program_in_a_traceback_are_never_masked(tmp_path: Path) -> None:
     so_far = SoFar(config=load(configs.write(tmp_path, {"email.smtp.password": "listener"}), {}))
     try:
         with Signals().passed_to(lambda _: None):
@@ -161,8 +161,8 @@ def test_our_own_lines_of_a_traceback_are_never_masked(tmp_path: Path) -> None:
     assert Redactor(["listener"])(own_text.mark_foreign_lines(f"{line}\nx = listener")) == f"{line}\nx = {MASK}"
 
 
-@pytest.mark.parametrize("word", profiles.first(1, OWN))
-def test_a_report_of_a_password_that_is_our_own_word(word: str, stage: Stage) -> None:
+@pytest.mark.parametrize("word", profiles.first(1, OWN_WORDS))
+def test_a_report_with_a_password_that_is_a_word_of_this_program(word: str, stage: Stage) -> None:
     """If no server sends the password, no text of this program shows that its word is one."""
     stage.play({family: scenes[0] for family, scenes in SCENES.items()}, lambda *_: "calm", word)
     printed = in_process.run(stage, in_process.values(stage, dict.fromkeys((*SECRET_KEYS, *IN_ADDRESSES), word)))

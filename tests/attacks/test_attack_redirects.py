@@ -1,8 +1,8 @@
-"""Servers that send on.
+"""Servers that redirect.
 
-A server of each kind sends every request somewhere else, in every way that its protocol has: another host, where a
-canary waits, another path, a file, the address where clouds keep credentials. The tool goes nowhere but where the
-configuration says: everything that its process connects to and opens is watched.
+A server of each kind redirects every request, in every way that its protocol has: to another host, where a canary
+waits, to another path, to a file, to the address where clouds keep credentials. The tool connects only to the servers
+that the configuration names: the test records everything that its process connects to and opens.
 """
 
 import socket
@@ -28,7 +28,7 @@ STATUSES = ("301 Moved", "302 Found", "303 See Other", "307 Temporary Redirect",
 
 @dataclass
 class Watch:
-    """What the process did while it was on."""
+    """Records the connections and opened files of the process while it is on."""
 
     is_on: bool = False
     connected: set[object] = field(default_factory=set)
@@ -51,93 +51,93 @@ class Watch:
 @pytest.fixture(scope="module")
 def watch() -> Watch:
     watch = Watch()
-    sys.addaudithook(watch)  # for good: Python takes none away
+    sys.addaudithook(watch)  # it stays: Python removes no audit hook
     return watch
 
 
 @dataclass
 class Canary:
     port: int
-    heard: list[bytes]
+    received: list[bytes]
 
     @property
-    def place(self) -> str:
+    def address(self) -> str:
         return f"{faults.LOOPBACK}:{self.port}"
 
 
 @pytest.fixture(scope="module")
 def canary(figures: Section) -> Iterator[Canary]:
-    heard: list[bytes] = []
-    with faults.serving(lambda connection: heard.append(connection.recv(4096))) as port:
-        yield Canary(port, heard)
-    figures.add("connections that the canary saw", len(heard))
-    assert not heard
+    received: list[bytes] = []
+    with faults.serving(lambda connection: received.append(connection.recv(4096))) as port:
+        yield Canary(port, received)
+    figures.add("connections that the canary saw", len(received))
+    assert not received
 
 
-def headers(location: str, place: str) -> str:
-    """Every header that sends somewhere."""
+def headers(location: str, address: str) -> str:
+    """Every header that can redirect."""
     return "\r\n".join(
         (
             f"Location: {location}",
             f"Content-Location: {location}",
             f"Refresh: 0; url={location}",
             f"Link: <{location}>; rel=canonical",
-            f'Alt-Svc: http/1.1="{place}"; ma=86400',
-            f'WWW-Authenticate: Bearer realm="http://{place}/token",service="x"',
-            f"X-Amz-Bucket-Region: {place}/x",
+            f'Alt-Svc: http/1.1="{address}"; ma=86400',
+            f'WWW-Authenticate: Bearer realm="http://{address}/token",service="x"',
+            f"X-Amz-Bucket-Region: {address}/x",
             "Content-Type: application/json",
         )
     )
 
 
-def locations(place: str) -> tuple[str, ...]:
+def locations(address: str) -> tuple[str, ...]:
     return (
-        *(f"{scheme}://{place}/" for scheme in ("http", "https", "ws", "wss", "redis", "ftp")),
+        *(f"{scheme}://{address}/" for scheme in ("http", "https", "ws", "wss", "redis", "ftp")),
         *(
-            f"//{place}/",
+            f"//{address}/",
             ELSEWHERE,
             f"file://{FILE}",
             f"http://{METADATA}/latest/meta-data/",
-            f"http://user:x@{place}/",
+            f"http://user:x@{address}/",
         ),
     )
 
 
 @dataclass
-class Sender:
-    """Answers every request so, and keeps what it heard."""
+class Redirector:
+    """Sends the same reply to every request, and keeps the requests."""
 
-    answer: bytes = b""
-    heard: list[str] = field(default_factory=list)
+    reply: bytes = b""
+    requests: list[str] = field(default_factory=list)
 
     def __call__(self, connection: socket.socket) -> None:
         while request := request_from(connection):
-            self.heard.append(request)
-            connection.sendall(to(request, self.answer))
+            self.requests.append(request)
+            connection.sendall(to(request, self.reply))
 
 
 @pytest.mark.parametrize("kind", HTTP)
 def test_redirects_of_http(kind: str, watch: Watch, canary: Canary, figures: Section) -> None:
-    sender, sent = Sender(), 0
-    with check_at_server(kind, sender) as check, watch:
-        for location in locations(canary.place):
-            for status in STATUSES if location.startswith(f"http://{canary.place}") else STATUSES[:4:3]:
-                sender.answer = reply(status, "{}", headers(location, canary.place))
-                found = run_at_server(check)
-                assert found.status > Status.OK, f"{status} {location}: {found}"
+    server, sent = Redirector(), 0
+    with check_at_server(kind, server) as check, watch:
+        for location in locations(canary.address):
+            for status in STATUSES if location.startswith(f"http://{canary.address}") else STATUSES[:4:3]:
+                server.reply = reply(status, "{}", headers(location, canary.address))
+                result = run_at_server(check)
+                assert result.status > Status.OK, f"{status} {location}: {result}"
                 sent += 1
-    stays(check, watch, canary)
-    assert sender.heard
-    assert not [request for request in sender.heard if ELSEWHERE in request]
+    assert_stayed(check, watch, canary)
+    assert server.requests
+    assert not [request for request in server.requests if ELSEWHERE in request]
     figures.cell(kind, "ways", str(sent))
 
 
-def stays(check: CheckAtServer, watch: Watch, canary: Canary) -> None:
-    """It went where the configuration says, and nowhere else."""
-    own = {place for place in watch.connected if isinstance(place, tuple) or not str(place).startswith("\0")}
-    assert own == {check.place}
+def assert_stayed(check: CheckAtServer, watch: Watch, canary: Canary) -> None:
+    """The check connected only to the address in the configuration."""
+    addresses = {each for each in watch.connected if isinstance(each, tuple) or not str(each).startswith("\0")}
+    assert addresses == {check.address}
     assert FILE not in watch.opened
-    assert not canary.heard
+    assert not canary.received
 
 
 WAYS: Mapping[tuple[str, str], Callable[[str], Behaviour]] = {
@@ -147,8 +147,8 @@ WAYS: Mapping[tuple[str, str], Callable[[str], Behaviour]] = {
 
 @pytest.mark.parametrize(("kind", "way"), WAYS)
 def test_redirects_of_other_protocols(kind: str, way: str, watch: Watch, canary: Canary, figures: Section) -> None:
-    with check_at_server(kind, WAYS[kind, way](canary.place)) as check, watch:
-        found = run_at_server(check)
-    assert found.status > Status.OK or way == "251", found
-    stays(check, watch, canary)
-    figures.cell(kind, "in words of its own", ", ".join(each for name, each in WAYS if name == kind))
+    with check_at_server(kind, WAYS[kind, way](canary.address)) as check, watch:
+        result = run_at_server(check)
+    assert result.status > Status.OK or way == "251", result
+    assert_stayed(check, watch, canary)
+    figures.cell(kind, "in its own protocol", ", ".join(each for name, each in WAYS if name == kind))

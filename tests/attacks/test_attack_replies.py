@@ -29,7 +29,7 @@ from tests.harness.figures import Section
 from tests.harness.run_check import planned
 from tests.harness.targets import check_at_server, run_at_server
 
-SECONDS = 120  # of the search in the long profile; scripts/fuzz goes on for as long as it is told to
+SECONDS = 120  # of the search in the long profile; scripts/fuzz has its time as an argument
 
 
 def _refusal(body: str | bytes) -> Behaviour:
@@ -43,8 +43,8 @@ UNREADABLE = {what: (kind, *case) for kind, target in TARGETS.items() for what, 
 def test_reply_that_cannot_be_read(what: str):
     kind, behaviour, id_, layer = UNREADABLE[what]
     with check_at_server(kind, behaviour) as check:
-        found = run_at_server(check).fails(id_, layer, TARGETS[kind].key, hint="leads to")
-    assert found.message.startswith("the server's reply cannot be read: ")
+        finding = run_at_server(check).fails(id_, layer, TARGETS[kind].key, hint="leads to")
+    assert finding.message.startswith("the server's reply cannot be read: ")
 
 
 NO_TEXT = floods.message(b"E", b"SERROR\0C\xff\xfe\0M\xff no\0\0")
@@ -58,8 +58,8 @@ LOGIN, QUERY = floods.at_login(lambda: iter([NO_TEXT])), floods.at_query(lambda:
 )
 def test_postgres_error_in_no_encoding(script: floods.Script, id_: str, layer: Layer):
     with check_at_server("postgres", floods.Flood(script)) as check:
-        found = run_at_server(check)
-    assert (found[id_].layer, found[id_].message.endswith(" no")) == (layer, True)
+        result = run_at_server(check)
+    assert (result[id_].layer, result[id_].message.endswith(" no")) == (layer, True)
 
 
 def test_object_store_date_out_of_range():
@@ -72,19 +72,19 @@ def test_object_store_date_out_of_range():
 def test_postgres_20000_master_keys_are_few_findings():
     stored = "".join(f"<v>{number}</v><c>v1.x</c>" for number in range(20_000))
     with check_at_server("pooled", answers.postgres({"row": answers.survey(ciphertexts=stored)})) as check:
-        found = run_at_server(check)
-    assert len(found.findings) < 200, len(found.findings)
+        result = run_at_server(check)
+    assert len(result.findings) < 200, len(result.findings)
 
 
 def _raising(module: str, error: type[Exception] = IndexError) -> Callable[..., object]:
-    """A function of this module that cannot take what it is given."""
-    place: dict[str, Any] = {"__name__": module, "error": error}
-    exec("def fail(*_, **__): raise error", place)  # whose it is shows by its globals
-    fail: Callable[..., object] = place["fail"]
+    """A function of this module that raises the error."""
+    globals_: dict[str, Any] = {"__name__": module, "error": error}
+    exec("def fail(*_, **__): raise error", globals_)  # its globals show its module
+    fail: Callable[..., object] = globals_["fail"]
     return fail
 
 
-# What no reply is known to do: a function of the driver fails, at a healthy server.
+# Errors that no known reply causes: a function of the driver fails, at a healthy server.
 BROKEN = {kind: target.driver_error for kind, target in TARGETS.items() if target.driver_error}
 
 
@@ -181,8 +181,8 @@ def test_no_document_type_is_read(encoding: str):
     declared = f'<?xml version="1.0" encoding="{encoding}"?>'
     body = declared.encode() + _DTD.encode(encoding) if encoding == "cp037" else (declared + _DTD).encode(encoding)
     with check_at_server("object_store", _refusal(body)) as check:
-        found = run_at_server(check)
-    found.fails("object-store.not-s3", Layer.ACCESS, TARGETS["object_store"].key, hint="S3")
+        result = run_at_server(check)
+    result.fails("object-store.not-s3", Layer.ACCESS, TARGETS["object_store"].key, hint="S3")
 
 
 # Replies with random changes.
@@ -191,15 +191,14 @@ def test_no_document_type_is_read(encoding: str):
 @profiles.long
 def test_fuzz_replies(figures: Section):
     """In a process of its own: what the limit of a check has cut on a busy machine is closed with the process."""
-    tests = Path(__file__).parent
-    environ = {**os.environ, "PYTHONPATH": os.pathsep.join([str(tests.parent), str(tests)])}
+    environ = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}
     command = [sys.executable, "-m", "tests.fuzz.replies", str(SECONDS)]
     done = subprocess.run(command, env=environ, capture_output=True, text=True, timeout=SECONDS + 120, check=False)
-    told = re.search(r"^replies: (\d+) checks, 0 bad ends$", done.stdout, re.MULTILINE)
-    assert told, done.stdout[-5000:] + done.stderr[-5000:]
+    summary = re.search(r"^replies: (\d+) checks, 0 bad ends$", done.stdout, re.MULTILINE)
+    assert summary, done.stdout[-5000:] + done.stderr[-5000:]
     assert done.returncode == 0
-    figures.add("servers whose replies were changed at random", f"{int(told[1]):,}")
-    figures.add("bugs met at them", 0)
+    figures.add("servers whose replies were changed at random", f"{int(summary[1]):,}")
+    figures.add("bugs that they caused", 0)
 
 
 def test_fuzz_replies_finds_a_bug_and_prints_its_seed(monkeypatch: pytest.MonkeyPatch):

@@ -1,9 +1,9 @@
-"""Reports that were kept.
+"""Saved reports.
 
-A report that is read back by `diff` and `merge` may come from anywhere. Each of its texts is made of words that some
-format would take for its own; the structure of what is then printed is the one that harmless words give. Right reports
-are changed in random places: the command ends with 0, 1 or 2. Two reports of nearly 4 MiB, the most that is read, are
-compared and merged within 300 MiB, in time that grows as they do.
+A report that `diff` and `merge` read may come from anywhere. Each of its texts holds what some format would read as its
+own markup; the printed document must have the structure that it has with harmless texts. Valid reports are changed in
+random places: the command ends with 0, 1 or 2. Two reports of nearly 4 MiB, the most that is read, are compared and
+merged within 300 MiB, in time that grows in proportion to their size.
 """
 
 import json
@@ -34,21 +34,21 @@ from tests.harness.reports import REPORT
 FREE = {"message", "hint", "target", "origin", "key", "version"}
 
 
-def with_words(node: Any, words: str) -> Any:
-    """The document with every text that nothing prescribes replaced."""
+def with_text(node: Any, text: str) -> Any:
+    """The document with every free text replaced."""
     if isinstance(node, list):
-        return [with_words(each, words) for each in node]
+        return [with_text(each, text) for each in node]
     if not isinstance(node, dict):
         return node
     return {
-        name: f"{words}{name}" if name in FREE and isinstance(value, str) and value else with_words(value, words)
+        name: f"{text}{name}" if name in FREE and isinstance(value, str) and value else with_text(value, text)
         for name, value in node.items()
     }
 
 
-def saved(folder: Path, words: str, name: str = "") -> Any:
+def saved(folder: Path, text: str, name: str = "") -> Any:
     file = folder / "report.json"
-    file.write_text(json.dumps(with_words(json.loads(render(REPORT, "json")), words)))
+    file.write_text(json.dumps(with_text(json.loads(render(REPORT, "json")), text)))
     return read(file, name)
 
 
@@ -61,21 +61,21 @@ PRINTED: dict[str, Callable[[Any, Any], object]] = {
 @profiles.covering
 @pytest.mark.parametrize("kind", WORDS)
 @pytest.mark.parametrize("command", PRINTED)
-def test_words_of_a_kept_report_change_no_structure(tmp_path: Path, command: str, kind: str, figures: Section) -> None:
-    harmless = saved(tmp_path, "words", "one")
+def test_text_of_a_saved_report_changes_no_structure(tmp_path: Path, command: str, kind: str, figures: Section) -> None:
+    harmless = saved(tmp_path, "harmless", "one")
     hostile = PRINTED[command](harmless, saved(tmp_path, WORDS[kind], "other"))
-    like = PRINTED[command](harmless, saved(tmp_path, "others", "other"))
+    reference = PRINTED[command](harmless, saved(tmp_path, "others", "other"))
     for name in formats.BY_COMMAND[command]:
         form = formats.renderer(name, formats.BY_COMMAND[command])
-        if name == "json":  # only reports have a schema, and a parser that knows it
+        if name == "json":  # only reports have a schema, and a reader for it
             assert json.loads(form(hostile))
         else:
-            assert READERS[name](form(hostile)).shape == READERS[name](form(like)).shape, name
+            assert READERS[name](form(hostile)).shape == READERS[name](form(reference)).shape, name
         figures.add("documents printed", int(figures.figures.get("documents printed", 0)) + 1)
 
 
 def paths(document: Any, path: tuple[str | int, ...] = ()) -> Iterator[tuple[str | int, ...]]:
-    """Of every value in it, and of the document itself."""
+    """The paths of every value in the document, and of the document itself."""
     yield path
     if isinstance(document, dict | list):
         for step in document if isinstance(document, dict) else range(len(document)):
@@ -103,13 +103,14 @@ RAW = st.sampled_from(
     ("null", "true", '""', "[]", "{}", '"\\ud800"', '"a\\n"', '"\\u0000"', "[" * 3000 + "]" * 3000, *NUMBERS)
 )
 OTHERS = RAW | st.text(max_size=20).map(json.dumps) | st.floats().map(json.dumps) | st.integers().map(str)
-PLACES = st.sampled_from(PATHS)
-COPIES = PLACES.map(lambda path: json.dumps(at(DOCUMENT, path)))
-SAID = st.sampled_from(("text", "json", "markdown", "html"))
+POSITIONS = st.sampled_from(PATHS)
+COPIES = POSITIONS.map(lambda path: json.dumps(at(DOCUMENT, path)))
+CHANGES = st.lists(st.tuples(POSITIONS, OTHERS | COPIES), min_size=1, max_size=4)
+MERGED = st.sampled_from(("text", "json", "markdown", "html"))
 
 
 def changed(changes: Sequence[tuple[Sequence[str | int], str]]) -> str:
-    """The report with something else in these places, where they are still there."""
+    """The report with these values replaced, if an earlier change has not removed them."""
     text = json.dumps(DOCUMENT)
     for path, other in changes:
         with suppress(LookupError, RecursionError, TypeError, ValueError):
@@ -123,7 +124,7 @@ def test_changed_reports(tmp_path_factory: pytest.TempPathFactory, figures: Sect
     right.write_text(json.dumps(DOCUMENT))
 
     @many(2)
-    @given(st.lists(st.tuples(PLACES, OTHERS | COPIES), min_size=1, max_size=4), st.sampled_from(list(PRINTED)), SAID)
+    @given(CHANGES, st.sampled_from(list(PRINTED)), MERGED)
     def holds(changes: list[tuple[Any, str]], command: str, name: str) -> None:
         other.write_bytes(changed(changes).encode(errors="replace"))
         ended = tally.note(call(command, str(right), str(other), "-f", "text" if command == "diff" else name))
@@ -138,12 +139,12 @@ def test_changed_reports(tmp_path_factory: pytest.TempPathFactory, figures: Sect
 
 SPENT = """
 import os, time
-def tell(code, leave=os._exit):
+def record(code, leave=os._exit):
     with open({file!r}, "w") as spent, open("/proc/self/status") as status:
-        most = next(line.split()[1] for line in status if line.startswith("VmHWM:"))
-        spent.write(f"{{time.process_time()}} {{most}}")
+        peak = next(line.split()[1] for line in status if line.startswith("VmHWM:"))
+        spent.write(f"{{time.process_time()}} {{peak}}")
     leave(code)
-os._exit = tell
+os._exit = record
 """
 
 
@@ -153,7 +154,7 @@ def finding(id_: str, **members: object) -> dict[str, object]:
 
 
 def check(kind: str = "valkey", **members: object) -> str:
-    """The checks of a report: the configuration's, and one of this kind."""
+    """The checks of a report: that of the configuration, and one of this kind."""
     config = {"name": "config", "kind": "config", "target": "", "status": "ok", "seconds": 0, "keys": []}
     config |= {"findings": [finding("config.config", status="ok")]}
     other = config | {"name": "b", "kind": kind} | members
@@ -173,7 +174,7 @@ LARGE = {
     "lists": '"checks": [' + "[]," * 1_300_000 + "[]]",
     "tables": '"checks": [' + '{"a":[]},' * 450_000 + "{}]",
     "names of two types": '"checks": [{"keys": [' + '"a",1,' * 600_000 + "0]}]",
-    "one name again and again": '"keys": [{"checks": [' + '"a",' * 1_000_000 + '"a"]}]',
+    "one name many times": '"keys": [{"checks": [' + '"a",' * 1_000_000 + '"a"]}]',
     "keys": '"keys": ' + json.dumps([KEY | {"key": name} for name in names(35_000)]),
     "findings": check(findings=[finding(f"a.{n}") for n in range(35_000)]),
     "findings of no key": check(findings=[finding(f"a.{n}", keys=[]) for n in range(35_000)]),

@@ -1,12 +1,12 @@
-"""Secrets never leave.
+"""Secrets in every output.
 
 Random secrets stand in every secret key of the schema, and in the queries and logins of addresses. Every kind of check
-meets servers that say one of them, or all that was sent to them, in their protocol's own errors: encoded once or twice,
-wrapped, cut off; a bug says one too. Whatever is printed, in every format, in tracebacks and on standard error, is then
-read as an attacker would. A secret that is also a host, a prefix or the name of a key hides neither keys nor places nor
-addresses. Not protected are secrets in the names of files, in keys that are not for secrets, and in the paths of URLs;
-of one that is a word of this program, or shorter than five characters, only what stands by itself in the words of
-others is masked.
+connects to servers that send one of them, or all that they received, in their protocol's own errors: encoded once or
+twice, wrapped, cut off; a bug holds one too. Every output, in every format, in tracebacks and on standard error, is
+then read as an attacker would read it. A secret that is also a host, a prefix or the name of a key hides no key, no
+position and no address. Not protected are secrets in the names of files, in keys that are not for secrets, and in the
+paths of URLs. A secret that is a word of this program, or shorter than five characters, is masked only in foreign text,
+and only where it stands by itself.
 """
 
 import base64
@@ -56,7 +56,7 @@ ANY = st.characters(exclude_categories=("Cs",), exclude_characters="\0")
 
 
 class Long(str):
-    """From 100 to 4,000 characters; many are longer than what is shown of a server's words."""
+    """From 100 to 4,000 characters; many are longer than what is shown of a foreign text."""
 
     __slots__ = ("seed",)
     seed: int
@@ -78,26 +78,26 @@ SECRETS = st.one_of(
     st.binary(min_size=8, max_size=32).map(bytes.hex),
     st.binary(min_size=8, max_size=32).map(lambda octets: ENCODINGS["base64"](octets.decode("latin-1"))),
     st.builds(Long, st.integers(0, 1000)),
-).filter(lambda text: len(text.strip()) >= 8 and len(set(core(text))) >= 6)  # nothing that chance makes too
+).filter(lambda text: len(text.strip()) >= 8 and len(set(core(text))) >= 6)  # nothing that may occur by chance
 
 
 @dataclass(frozen=True)
-class Words:
-    """How a server says something: encoded by one and then by another, behind other words, and cut short by itself."""
+class Wording:
+    """How a server sends a text: with two encodings, after other text, and cut off."""
 
     encodings: tuple[str, ...]
     before: str
     length: int
 
     def __call__(self, text: str) -> str:
-        text = "".join(["", text])  # a plain one
+        text = "".join(["", text])  # a plain str
         for name in self.encodings:
             text = ENCODINGS[name](text)
         return f"{self.before} «{text[: self.length]}»"
 
 
-WORDS = st.builds(
-    Words,
+WORDINGS = st.builds(
+    Wording,
     st.tuples(st.sampled_from(sorted(ENCODINGS)), st.sampled_from(sorted(ENCODINGS.keys() - {"short lines"}))),
     st.integers(0, 130).map(lambda count: "no " * count),
     st.one_of(st.just(100_000), st.integers(4, 200)),
@@ -111,12 +111,12 @@ class Vocabulary(str):
     __slots__ = ()
 
     def __repr__(self) -> str:
-        return "all that is printed anyway"
+        return "all that is printed with any secrets"
 
 
 @pytest.fixture(scope="module")
 def vocabulary(stage: Stage) -> Vocabulary:
-    """What is printed whatever the secrets are, and what the program itself may say, betrays nothing."""
+    """Text that is printed with any secrets, and the source of the program: both show no secret."""
     stage.play({family: scenes[0] for family, scenes in SCENES.items()}, lambda *_: "words", NEUTRAL[TOKEN])
     printed = in_process.run(stage, in_process.values(stage, NEUTRAL))
     root = Path(__file__).parents[2]
@@ -137,32 +137,33 @@ def test_every_secret_key_is_attacked() -> None:
 
 
 @BOUNDED
-@given(secret=SECRETS, words=WORDS)
-def test_no_secret_is_left_in_any_encoding(secret: str, words: Words) -> None:
-    shown = Redactor([secret])(clean(words(secret)))
-    assert not leaks([shown], [secret], words(""))
+@given(secret=SECRETS, wording=WORDINGS)
+def test_no_secret_is_left_in_any_encoding(secret: str, wording: Wording) -> None:
+    shown = Redactor([secret])(clean(wording(secret)))
+    assert not leaks([shown], [secret], wording(""))
 
 
 @dataclass(frozen=True)
 class Play:
-    """What one run is made of: the secrets by key, the keys that come from the environment; for each family its scene,
-    whose secret is said (that of no key: all that was sent), and how; and where a bug says a secret.
+    """The parts of one run: the secrets by key, and the keys that come from the environment; for each family its scene,
+    the key of the secret that it sends ("sent": all that it received), and the wording; and the place of a bug with a
+    secret.
     """
 
     secrets: dict[str, str]
     variables: frozenset[str]
     scenes: dict[str, str]
     subjects: dict[str, str]
-    words: dict[str, Words]
+    wordings: dict[str, Wording]
     bug: tuple[str, Layer]
 
-    def saying(self, family: str, sent: bytes) -> str:
+    def text_of(self, family: str, sent: bytes) -> str:
         subject = self.secrets.get(self.subjects[family], sent.decode(errors="replace"))
-        return self.words[family](subject)
+        return self.wordings[family](subject)
 
     def error(self) -> Exception:
-        said = self.saying("docker", b"")
-        return ExceptionGroup(said, [KeyError(said), ValueError(said)])
+        text = self.text_of("docker", b"")
+        return ExceptionGroup(text, [KeyError(text), ValueError(text)])
 
 
 @st.composite
@@ -176,7 +177,7 @@ def plays(draw: st.DrawFn) -> Play:
         frozenset(draw(st.sets(st.sampled_from(PLACES)))),
         {family: draw(st.sampled_from(SCENES[family])) for family in FAMILIES},
         {family: draw(st.sampled_from([*PLACES, "sent"])) for family in FAMILIES},
-        {family: draw(WORDS) for family in FAMILIES},
+        {family: draw(WORDINGS) for family in FAMILIES},
         draw(st.tuples(st.sampled_from(list(checks.ALL)), st.sampled_from(Layer))),
     )
 
@@ -187,7 +188,7 @@ def plays(draw: st.DrawFn) -> Play:
 def test_secrets_are_masked_in_every_format(
     stage: Stage, vocabulary: str, play: Play, capfd: pytest.CaptureFixture[str], tried: Counter[str]
 ) -> None:
-    stage.play(play.scenes, play.saying, play.secrets[TOKEN])
+    stage.play(play.scenes, play.text_of, play.secrets[TOKEN])
     kind, layer = play.bug
     with in_process.broken({kind: (layer, play.error)}):
         printed = in_process.run(stage, in_process.values(stage, play.secrets), play.variables)
@@ -202,12 +203,12 @@ def test_secrets_are_masked_in_every_format(
 def tried(figures: Section) -> Iterator[Counter[str]]:
     counts: Counter[str] = Counter()
     yield counts
-    figures.add("runs of the whole line", counts["runs"])
+    figures.add("complete runs", counts["runs"])
     figures.add("secrets in them", counts["secrets"])
     figures.add("secret keys, and addresses that hold one", len(PLACES))
-    figures.add("scenes in which servers say a secret", sum(map(len, SCENES.values())))
+    figures.add("cases in which servers send a secret", sum(map(len, SCENES.values())))
     figures.add("encodings, also one in the other", len(ENCODINGS))
-    figures.add("texts read afterwards", counts["texts"])
+    figures.add("outputs searched", counts["texts"])
     figures.add("leaks", 0)
 
 
@@ -219,14 +220,14 @@ SCHEMA = Draft202012Validator(json.loads(files("preflight").joinpath("report.sch
 
 
 class Unmasked(Redactor):
-    """What would be printed of the same results."""
+    """A redactor that masks nothing."""
 
     def __call__(self, text: str, public: frozenset[str] = frozenset()) -> str:
         return text
 
 
 def skeleton(report: Report) -> object:
-    """The document, but for words that may come from elsewhere and the time that the report itself took."""
+    """The document without the texts that may be foreign, and without the time that the report itself took."""
     document = json.loads(renderer("json")(report))
     SCHEMA.validate(document)
     for finding in (finding for check in document["checks"] for finding in check["findings"]):
@@ -244,7 +245,7 @@ def unmasked(invocation: Invocation, so_far: SoFar) -> Report:
 
 @pytest.mark.parametrize("word", profiles.first(3, COINCIDENCES))
 def test_a_secret_that_is_also_something_else(word: str, stage: Stage) -> None:
-    """No server's word of it is shown; the report is the same but for that, and names every host."""
+    """It is masked in foreign text; the rest of the report is the same, and names every host."""
     scenes = {family: scenes[COINCIDENCES.index(word) % len(scenes)] for family, scenes in SCENES.items()}
     stage.play(scenes, lambda *_: f"is it «{word}»?", word)
     printed = in_process.run(stage, in_process.values(stage, dict.fromkeys(PLACES, word)))
@@ -258,7 +259,7 @@ def test_a_secret_that_is_also_something_else(word: str, stage: Stage) -> None:
 @pytest.mark.parametrize("word", OFFLINE)
 @pytest.mark.parametrize("command", ["plan", "config"])
 def test_masked_report_stays_readable(command: str, word: str, tmp_path: Path) -> None:
-    """Host, user, database, bucket, prefix and password are one word: offline, where nobody says it but the tool."""
+    """Host, user, database, bucket, prefix and password are one word. No server sends it: the command is offline."""
     host = re.sub("[^a-z0-9.]", "-", word.lower())
     changes = {path: _everywhere(path, word, host) for path in (*SECRET_KEYS, "object_store.assets.bucket_name")}
     more: dict[str, object] = {"email.smtp.host": host, "kv.data_plane.key_prefix": word}
@@ -279,7 +280,7 @@ def _everywhere(path: str, word: str, host: str) -> str:
     return schemes.get(path.partition(".")[0], word)
 
 
-# What is made with a secret, and serves as well as it.
+# Texts that are made with a secret, and give the same access.
 
 MADE = re.compile(
     rb"connect_token=(\S+)|Signature=(\w+)|AUTH PLAIN (\S+)|ion: (key-[^\r]+)|(?:-key|-token): ([^\r]+)|secret=([^&]+)"
@@ -294,18 +295,18 @@ MADE_IN = {"tunnel": "the member refused", "store": "SignatureDoesNotMatch", "sm
 def test_nothing_made_with_a_secret_is_printed(stage: Stage, vocabulary: str, figures: Section) -> None:
     made: dict[str, str] = {}
 
-    def say(family: str, sent: bytes) -> str:
-        found = ["".join(map(bytes.decode, groups)) for groups in MADE.findall(sent)]
-        made.update(dict.fromkeys(found, family))
-        return " ".join(found) or "nothing"
+    def echo(family: str, sent: bytes) -> str:
+        tokens = ["".join(map(bytes.decode, groups)) for groups in MADE.findall(sent)]
+        made.update(dict.fromkeys(tokens, family))
+        return " ".join(tokens) or "nothing"
 
-    stage.play(in_process.RIGHT | MADE_IN, say, NEUTRAL[TOKEN])
+    stage.play(in_process.RIGHT | MADE_IN, echo, NEUTRAL[TOKEN])
     printed = in_process.run(stage, in_process.values(stage, NEUTRAL))
     assert set(made.values()) >= MADE_IN.keys()
     assert any(token.startswith("eyJ") for token in made)
     assert not leaks(printed.texts.values(), made, vocabulary)
     assert "eyJ" not in "".join(printed.texts.values())
-    figures.add("tokens, signatures and logins made with a secret, and echoed", len(made))
+    figures.add("tokens, signatures and logins made with a secret, which servers sent back", len(made))
 
 
 # The whole command, as a process.
@@ -315,12 +316,12 @@ import logging, threading, warnings
 from checks.core.recorder import Recorder
 from preflight.cli.main import entry
 layer = Recorder.layer
-def fail(record, name, goal, proves=()):
+def fail(record, each, goal, proves=()):
     logging.getLogger("driver").warning("sent %s", SECRET)
     threading.Thread(target=lambda: int(SECRET)).start()
     if record.check.kind == "smtp":
         raise KeyError(SECRET)
-    return layer(record, name, goal, proves)
+    return layer(record, each, goal, proves)
 Recorder.layer = fail
 entry()
 """
@@ -328,15 +329,15 @@ entry()
 
 @pytest.mark.parametrize("flags", profiles.first(1, [["-v"], ["-q"], []]))
 def test_no_secret_is_printed_by_the_command(flags: list[str], stage: Stage, vocabulary: str, tmp_path: Path) -> None:
-    """With a bug, with a driver that logs what it sends, and with a thread that dies of a secret."""
+    """With a bug, a driver that logs what it sends, and a thread whose exception holds a secret."""
     secrets = {place: f'{place} "öpen" %-{number}' for number, place in enumerate(PLACES)}
     scenes = {family: scenes[0] for family, scenes in SCENES.items()}
     stage.play(scenes, lambda _, sent: f"{sent!r} {secrets}", secrets[TOKEN])
-    values = in_process.values(stage, secrets) | {
+    settings_ = in_process.values(stage, secrets) | {
         "sandbox.provider": "docker",
         "sandbox.storage.backend": "docker_volume",
     }
-    file = configs.write(tmp_path, values)
+    file = configs.write(tmp_path, settings_)
     code = f"SECRET = {secrets['email.smtp.password']!r}{CRASH}"
     formats = [each for name in FORMATS for each in ("-f", f"{name}={tmp_path / name}.report")]
     skipped = ("--skip", "google", "--timeout", "5", "--config", str(file))
@@ -355,7 +356,7 @@ def test_no_secret_is_printed_by_the_command(flags: list[str], stage: Stage, voc
     assert not leaks(texts, secrets.values(), vocabulary)
 
 
-# Where else a secret may stand.
+# Other places of a secret.
 
 
 def test_certificates_file_is_never_quoted(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -1,9 +1,10 @@
 """Signals at any moment.
 
-SIGINT and SIGTERM are sent at moments spread from the creation of the process to beyond the end of a run that writes
-into a real Valkey, bucket and Docker Engine, every other time a second one soon after. Each run must end with a valid
-report, 130 or 143 where the signal cut anything short, nothing on standard error, and nothing left on any server. Only
-before the tool's own first line, while Python itself starts, does a signal end the process without a report.
+SIGINT and SIGTERM are sent at moments spread from the creation of the process to after the end of a run that writes
+into a real Valkey, bucket and Docker Engine. Half of the runs get a second signal soon after. Each run must end with a
+valid report, with 130 or 143 if the signal cut anything short, with nothing on standard error, and with nothing left on
+any server. A signal ends the process without a report only before the tool's own first line, while Python itself
+starts.
 """
 
 import os
@@ -31,9 +32,9 @@ from tests.testbed.object_store import BUCKET
 from tests.testbed.smtp import ADDRESS, PASSWORD, USER
 
 RUNS = {True: 200, False: 8}
-"""By whether the attack is made in all its length."""
+"""By whether the attack runs at full length."""
 NUMBERS = (signal.SIGINT, signal.SIGTERM)
-POSTGRES = [f"postgres.{plane}_plane.{way}_url" for plane in ("control", "data") for way in ("direct", "pooled")]
+POSTGRES = [f"postgres.{plane}_plane.{route}_url" for plane in ("control", "data") for route in ("direct", "pooled")]
 PHASES = ("while Python started", "before the checks", "during the run", "after the report was made")
 
 
@@ -48,7 +49,7 @@ class Shot:
 
     @property
     def phase(self) -> str:
-        """When it came, and what came of it."""
+        """When the signal arrived, as the outcome of the run shows."""
         if self.run.began is None or self.sent < self.run.began:
             return PHASES[0]
         if self.run.code != 128 + self.number:
@@ -58,7 +59,7 @@ class Shot:
 
 @dataclass(frozen=True)
 class Servers:
-    """Everything that a run might leave something on."""
+    """All servers on which a run might leave something."""
 
     postgres: Postgres
     valkey: Valkey
@@ -67,14 +68,14 @@ class Servers:
     engine: Engine
 
     def contents(self) -> list[object]:
-        """Sessions and their transactions, keys, objects, mail, and what the engine has."""
+        """Sessions and their transactions, keys, objects, mail, and the contents of the engine."""
         with self.valkey.client() as client:
-            kept = client.keys()
+            keys_now = client.keys()
         sessions = self.postgres.sql("SELECT state FROM pg_stat_activity WHERE usename = %s", self.postgres.name)
-        return [sessions, kept, self.store.objects(), self.smtp.queue(), self.engine.contents()]
+        return [sessions, keys_now, self.store.objects(), self.smtp.queue(), self.engine.contents()]
 
-    def hold_again(self, before: list[object]) -> bool:
-        """Whether they come to hold what they held; Valkey needs five seconds for what it removes by itself."""
+    def return_to(self, before: list[object]) -> bool:
+        """Whether the contents become the same again; Valkey takes five seconds to remove keys that expire."""
         ends = time.monotonic() + 30
         while (now := self.contents()) != before and time.monotonic() < ends:
             time.sleep(0.1)
@@ -88,13 +89,13 @@ def servers(postgres: Postgres, valkey: Valkey, store: ObjectStore, smtp: Smtp, 
 
 @pytest.fixture(scope="module")
 def command(servers: Servers, authority: Authority, tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[str]]:
-    """A run against all of them, writes and all."""
+    """The arguments of a run against all servers, with its writes."""
     values: dict[str, object] = dict.fromkeys(POSTGRES, servers.postgres.url()) | bucket(servers.store.url)
     values |= {"kv.data_plane.url": servers.valkey.url(), "sandbox.docker.socket_path": str(servers.engine.socket)}
     values |= {"sandbox.default_base_image": "127.0.0.1:1/mistle/sandbox-base:1"}
     login = {"username": USER, "password": PASSWORD, "from_address": ADDRESS}
-    place = {"host": "127.0.0.1", "port": servers.smtp.ports["submission"], "secure": False}
-    values |= {f"email.smtp.{name}": value for name, value in (login | place).items()}
+    address = {"host": "127.0.0.1", "port": servers.smtp.ports["submission"], "secure": False}
+    values |= {f"email.smtp.{name}": value for name, value in (login | address).items()}
     file = configs.write(tmp_path_factory.mktemp("signals"), values)
     only = [f"--only={kind}" for kind in ("postgres", "valkey", "object_store", "smtp", "docker")]
     with authority.trusted() as roots:
@@ -102,8 +103,8 @@ def command(servers: Servers, authority: Authority, tmp_path_factory: pytest.Tem
 
 
 @dataclass(frozen=True)
-class Storm:
-    """Many runs, each with its signal, and one that got none."""
+class Series:
+    """Many runs, each with its signal, and one run without a signal."""
 
     shots: tuple[Shot, ...]
     undisturbed: Ended
@@ -111,13 +112,13 @@ class Storm:
 
     @property
     def reported(self) -> tuple[Shot, ...]:
-        """Those whose signal came when the command's first line had run."""
+        """The runs whose signal arrived after the command's first line."""
         return tuple(shot for shot in self.shots if shot.phase != PHASES[0])
 
 
 @pytest.fixture(scope="module")
-def storm(command: list[str], servers: Servers, is_long: bool) -> Storm:
-    """Two at a time, each signal a little later after the process was made, up to beyond the end of a run."""
+def series(command: list[str], servers: Servers, is_long: bool) -> Series:
+    """Two runs at a time. Each signal comes a little later than the one before, up to after the end of a run."""
     dice, before, runs = random.Random(0), servers.contents(), RUNS[is_long]
     with ThreadPoolExecutor(2) as two:
         undisturbed = max(two.map(lambda _: run(*command), range(2)), key=lambda ended: ended.seconds)
@@ -135,43 +136,43 @@ def storm(command: list[str], servers: Servers, is_long: bool) -> Storm:
             return Shot(chosen, sent, twice, running.end())
 
         shots = tuple(two.map(shoot, range(runs)))
-    return Storm(shots, undisturbed, servers.hold_again(before))
+    return Series(shots, undisturbed, servers.return_to(before))
 
 
-def test_signal_at_any_time_report_is_valid(storm: Storm) -> None:
-    whole = storm.undisturbed.document
-    for shot in storm.reported:
+def test_signal_at_any_time_report_is_valid(series: Series) -> None:
+    whole = series.undisturbed.document
+    for shot in series.reported:
         document = shot.run.document
         assert (checks(document), keys(document)) in [(["config"], []), (checks(whole), keys(whole))], shot
 
 
-def test_signal_at_any_time_exit_code(storm: Storm) -> None:
-    for shot in storm.reported:
+def test_signal_at_any_time_exit_code(series: Series) -> None:
+    for shot in series.reported:
         document = shot.run.document
         if shot.run.code == 128 + shot.number:
             assert document["ready"] is False, shot
             assert "run.interrupted" in ids(document), shot
         else:
-            assert shot.run.code == storm.undisturbed.code, shot
-            assert statuses(document) == statuses(storm.undisturbed.document), shot
+            assert shot.run.code == series.undisturbed.code, shot
+            assert statuses(document) == statuses(series.undisturbed.document), shot
 
 
-def test_signal_at_any_time_claims_nothing_unproven(storm: Storm) -> None:
-    known = statuses(storm.undisturbed.document)
-    assert set(known.values()) == {"ok", "fail", "skip"}
-    for shot in storm.reported:
+def test_signal_at_any_time_claims_nothing_unproven(series: Series) -> None:
+    proven = statuses(series.undisturbed.document)
+    assert set(proven.values()) == {"ok", "fail", "skip"}
+    for shot in series.reported:
         for key, status in statuses(shot.run.document).items():
-            assert status in {known[key], "skip"}, (key, shot)
+            assert status in {proven[key], "skip"}, (key, shot)
 
 
-def test_signal_at_any_time_prints_only_the_report(storm: Storm) -> None:
-    assert [shot for shot in storm.reported if shot.run.stderr] == []
+def test_signal_at_any_time_prints_only_the_report(series: Series) -> None:
+    assert [shot for shot in series.reported if shot.run.stderr] == []
 
 
-def test_signal_before_the_first_line_ends_the_process(storm: Storm) -> None:
-    """Unless Python loses the signal. What it prints of an interrupted start is its own: none of our files is in it."""
-    for shot in storm.shots:
-        if shot not in storm.reported:
+def test_signal_before_the_first_line_ends_the_process(series: Series) -> None:
+    """Unless Python loses the signal. What Python prints about an interrupted start names none of the tool's files."""
+    for shot in series.shots:
+        if shot not in series.reported:
             assert str(ROOT / "preflight").encode() not in shot.run.stderr, shot
             if shot.run.stdout:
                 assert shot.run.document["ready"] is (shot.run.code == 0), shot
@@ -179,42 +180,42 @@ def test_signal_before_the_first_line_ends_the_process(storm: Storm) -> None:
                 assert shot.run.code in {-shot.number, 1}, shot
 
 
-def test_signal_at_any_time_leaves_nothing_on_servers(storm: Storm) -> None:
-    assert storm.is_all_clean
+def test_signal_at_any_time_leaves_nothing_on_servers(series: Series) -> None:
+    assert series.is_all_clean
 
 
 @profiles.long
-def test_signals_hit_every_phase_of_a_run(storm: Storm, figures: Section) -> None:
-    reports = [shot.run.document for shot in storm.reported]
-    figures.add("runs that got a signal", len(storm.shots))
-    figures.add("of these, with a second signal within 0.1 s", sum(shot.twice for shot in storm.shots))
+def test_signals_hit_every_phase_of_a_run(series: Series, figures: Section) -> None:
+    reports = [shot.run.document for shot in series.reported]
+    figures.add("runs that got a signal", len(series.shots))
+    figures.add("of these, with a second signal within 0.1 s", sum(shot.twice for shot in series.shots))
     figures.add("valid reports", len(reports))
     figures.add("reports of a run that was cut short", sum("run.interrupted" in ids(report) for report in reports))
-    opened = min(shot.run.began - shot.run.created for shot in storm.shots if shot.run.began)
+    opened = min(shot.run.began - shot.run.created for shot in series.shots if shot.run.began)
     figures.add("from the creation of the process to the first line that holds signals back", f"{opened * 1000:.0f} ms")
-    figures.add("keys, objects, volumes, messages, sessions left behind", 0 if storm.is_all_clean else "some")
+    figures.add("keys, objects, volumes, messages, sessions left behind", 0 if series.is_all_clean else "some")
     for phase in PHASES:
         for number in NUMBERS:
-            met = sum((shot.phase, shot.number) == (phase, number) for shot in storm.shots)
-            figures.cell(phase, f"{number.name}s that came", str(met))
-    assert {shot.phase for shot in storm.shots} >= {*PHASES[1:]}
+            count = sum((shot.phase, shot.number) == (phase, number) for shot in series.shots)
+            figures.cell(phase, f"{number.name}s that came", str(count))
+    assert {shot.phase for shot in series.shots} >= {*PHASES[1:]}
 
 
 def statuses(document: dict[str, Any]) -> dict[str, str]:
     return {verdict["key"]: verdict["status"] for verdict in document["keys"]}
 
 
-# Moments that are hit on purpose
+# Moments that a test chooses
 
 
-def struck(module: str, path: str, *numbers: int) -> str:
-    """Code for a command that gets these signals whenever it has called that function."""
+def signalled(module: str, path: str, *numbers: int) -> str:
+    """Code for a command that gets these signals after each call of that function."""
     sent = [int(number) for number in numbers]
-    return f"from tests.harness.self_signal import strike; strike({module!r}, {path!r}, *{sent})\n"
+    return f"from tests.harness.self_signal import signal_after; signal_after({module!r}, {path!r}, *{sent})\n"
 
 
 def pointed_at(port: int, folder: Path) -> list[str]:
-    """A run whose five checks all lead there."""
+    """The arguments of a run whose five checks all connect to this port."""
     url = f"postgres://u:p@127.0.0.1:{port}/d"
     file = configs.write(folder, dict.fromkeys(POSTGRES, url) | {"kv.data_plane.url": f"redis://127.0.0.1:{port}"})
     return ["--config", str(file), "-f", "json", "--only=postgres", "--only=valkey"]
@@ -222,26 +223,26 @@ def pointed_at(port: int, folder: Path) -> list[str]:
 
 @pytest.fixture
 def refused(tmp_path: Path) -> Iterator[list[str]]:
-    """A run that ends soon, and not well."""
+    """The arguments of a run that soon ends and is not ready."""
     with faults.refused_port() as port:
         yield pointed_at(port, tmp_path)
 
 
 @pytest.fixture
-def asked() -> threading.Event:
-    """When a hanging run has come to wait for an answer."""
+def waiting() -> threading.Event:
+    """Set when a hanging run waits for a reply."""
     return threading.Event()
 
 
 @pytest.fixture
-def hanging(tmp_path: Path, asked: threading.Event) -> Iterator[list[str]]:
-    """A run that would end by its limits alone."""
+def hanging(tmp_path: Path, waiting: threading.Event) -> Iterator[list[str]]:
+    """The arguments of a run that only its limits would end."""
 
-    def hear(connection: socket.socket) -> None:
+    def read(connection: socket.socket) -> None:
         while connection.recv(65536):
-            asked.set()
+            waiting.set()
 
-    with faults.serving(hear) as port:
+    with faults.serving(read) as port:
         yield pointed_at(port, tmp_path)
 
 
@@ -265,24 +266,24 @@ both = pytest.mark.parametrize("number", NUMBERS)
 @both
 @pytest.mark.parametrize("moment", NOTHING_READ)
 def test_signal_before_the_configuration_is_read(number: signal.Signals, moment: str, refused: list[str]) -> None:
-    ended = run(*refused, code=struck(*NOTHING_READ[moment], number))
+    ended = run(*refused, code=signalled(*NOTHING_READ[moment], number))
     assert (ended.code, ended.stderr) == (128 + number, b"")
     assert (checks(ended.document), keys(ended.document)) == (["config"], [])
     assert ids(ended.document) == {"run.interrupted"}
 
 
 def test_sigint_during_interpreter_startup(refused: list[str]) -> None:
-    """Between two lines of its import machinery it only prints one, and keeps a lock that stops every other thread."""
+    """Between two lines of its import code, Python only prints it, and keeps a lock that stops every other thread."""
     ended = run(*refused, code="import _imp; _imp.acquire_lock(); _imp.acquire_lock()")
     assert (ended.code, ended.stderr) == (130, b"")
     assert ids(ended.document) == {"run.interrupted"}
 
 
 @both
-def test_signal_while_a_file_is_read_from_where_nobody_answers(number: signal.Signals, refused: list[str]) -> None:
+def test_signal_while_a_file_is_read_that_never_arrives(number: signal.Signals, refused: list[str]) -> None:
     code = "import os, time, preflight.cli.commands as m; m.load = lambda *_: os.write(2, b'begun') and time.sleep(60)"
     running = Command(*refused, code=code)
-    running.says(b"begun")
+    running.wait_for(b"begun")
     running.signal(number)
     ended = running.end(30)
     assert (ended.code, ended.stderr) == (128 + number, b"")
@@ -293,7 +294,7 @@ def test_signal_while_a_file_is_read_from_where_nobody_answers(number: signal.Si
 @both
 @pytest.mark.parametrize("moment", NOTHING_CHECKED)
 def test_signal_before_the_first_check(number: signal.Signals, moment: str, refused: list[str]) -> None:
-    ended = run(*refused, code=struck(*NOTHING_CHECKED[moment], number))
+    ended = run(*refused, code=signalled(*NOTHING_CHECKED[moment], number))
     assert (ended.code, ended.stderr) == (128 + number, b"")
     config, *others = ended.document["checks"]
     assert (config["status"], len(others)) == ("ok", 5)
@@ -304,7 +305,7 @@ def test_signal_before_the_first_check(number: signal.Signals, moment: str, refu
 
 @both
 def test_signal_after_the_last_check_is_not_ready(number: signal.Signals, refused: list[str]) -> None:
-    code = struck("preflight.run.consistency", "compare", number)
+    code = signalled("preflight.run.consistency", "compare", number)
     ended = run(*refused, "--ignore=network.refused", code=code)
     assert (ended.code, ended.stderr, ended.document["ready"]) == (128 + number, b"", False)
     assert [finding["id"] for finding in ended.document["checks"][0]["findings"]] == [
@@ -318,19 +319,19 @@ def test_signal_after_the_last_check_is_not_ready(number: signal.Signals, refuse
 @both
 @pytest.mark.parametrize("moment", REPORT_MADE)
 def test_signal_after_the_report_changes_nothing(number: signal.Signals, moment: str, refused: list[str]) -> None:
-    ended = run(*refused, "--ignore=network.refused", code=struck(*REPORT_MADE[moment], number, number))
+    ended = run(*refused, "--ignore=network.refused", code=signalled(*REPORT_MADE[moment], number, number))
     assert (ended.code, ended.stderr, ended.document["ready"]) == (0, b"", True)
     assert "run.interrupted" not in ids(ended.document)
 
 
 @both
-def test_second_signal_changes_nothing(number: signal.Signals, hanging: list[str], asked: threading.Event) -> None:
-    """They come while checks are being cut short, and again while the report is written."""
-    code = struck("preflight.run.execution", "Execution.abort", number) + struck(
+def test_second_signal_changes_nothing(number: signal.Signals, hanging: list[str], waiting: threading.Event) -> None:
+    """The signals arrive while the checks are cut short, and again while the report is written."""
+    code = signalled("preflight.run.execution", "Execution.abort", number) + signalled(
         "preflight.output.writer", "_encoded", number, number
     )
     running = Command(*hanging, code=code)
-    assert asked.wait(20)
+    assert waiting.wait(20)
     running.signal(number)
     sent = time.monotonic()
     ended = running.end()
@@ -345,7 +346,7 @@ def test_signal_during_an_import_that_never_ends(number: signal.Signals, refused
     """The driver is still being imported when the process ends."""
     (tmp_path / "redis.py").write_text("import os, time; os.write(2, b'begun'); time.sleep(60)")
     running = Command(*refused, code=f"import sys; sys.path.insert(0, {str(tmp_path)!r})")
-    running.says(b"begun")
+    running.wait_for(b"begun")
     running.signal(number)
     ended = running.end(30)
     assert (ended.code, ended.stderr) == (128 + number, b"")
@@ -354,33 +355,33 @@ def test_signal_during_an_import_that_never_ends(number: signal.Signals, refused
 
 @both
 def test_signal_while_the_report_is_not_read(number: signal.Signals, refused: list[str], tmp_path: Path) -> None:
-    """Files are written before that."""
-    kept = tmp_path / "report"
+    """The reports in files are written before."""
+    file = tmp_path / "report"
     with unread_pipe() as (_, writer):
-        running = Command(*refused, "-f", f"text={kept}", stdout=writer)
+        running = Command(*refused, "-f", f"text={file}", stdout=writer)
         os.close(writer)
-        wait_for(kept.exists)
+        wait_for(file.exists)
         time.sleep(0.3)
         assert running.process.poll() is None
         running.signal(number)
         ended = running.end(30)
     assert (ended.code, ended.stderr) == (128 + number, b"")
-    assert "NOT READY" in kept.read_text()
+    assert "NOT READY" in file.read_text()
 
 
 @both
 def test_interrupted_run_with_slow_reader_writes_the_whole_report(
-    number: signal.Signals, hanging: list[str], asked: threading.Event
+    number: signal.Signals, hanging: list[str], waiting: threading.Event
 ) -> None:
     with unread_pipe() as (reader, writer):
         running = Command(*hanging, stdout=writer)
         os.close(writer)
-        assert asked.wait(20)
+        assert waiting.wait(20)
         running.signal(number)
         time.sleep(2)
         with os.fdopen(os.dup(reader), "rb") as stream:
-            said = stream.read()
-        ended = replace(running.end(30), stdout=said)
+            text = stream.read()
+        ended = replace(running.end(30), stdout=text)
     assert (ended.code, len(checks(ended.document))) == (128 + number, 6)
 
 
@@ -388,7 +389,7 @@ def test_interrupted_run_with_slow_reader_writes_the_whole_report(
 def test_object_uploaded_after_the_signal_is_removed(
     number: signal.Signals, store: ObjectStore, tmp_path: Path, is_long: bool
 ) -> None:
-    """Where other work has kept the process from it in the time that it has, it is named: it may remain."""
+    """If other work took the time in which the process would remove it, the report names it."""
     arrived = threading.Event()
 
     def late(request: bytes) -> bytes | None:
@@ -413,7 +414,7 @@ def test_object_uploaded_after_the_signal_is_removed(
 
 
 def test_the_console_script_is_only_its_first_line(tmp_path: Path) -> None:
-    """Until signals are held back, nothing is imported that Python has not loaded itself."""
+    """Until signals are blocked, it imports nothing that Python has not loaded itself."""
     code = "import sys; before = set(sys.modules); import preflight.cli.main; print(*{*sys.modules} - before)"
     done = subprocess.run([sys.executable, "-c", code], env=CLEAN, capture_output=True, text=True, check=True)
     assert set(done.stdout.split()) == {"__future__", "preflight", "preflight.cli", "preflight.cli.main"}

@@ -1,9 +1,9 @@
-"""Words that are more than words.
+"""Hostile text.
 
 Terminal escapes (CSI, OSC, DCS, C1 in UTF-8 and as raw bytes), bidirectional overrides, invisible characters, control
-characters, markup, commands to build servers, and words of any length: in every member of a report that holds free
-text, through every format; and from the mouth of a server of each kind, in every place of its protocol that a report
-shows. No output may hold a control character of theirs, or a line that a build server obeys.
+characters, markup, commands to build servers, and texts of any length stand in every member of a report that holds free
+text, in every format. A server of each kind also sends them, in every place of its protocol that a report shows. No
+output may hold one of their control characters, or a line that a build server obeys.
 """
 
 import os
@@ -37,7 +37,8 @@ from tests.testbed import self_signed
 
 PATH = {"PATH": os.environ["PATH"]}
 EVERYTHING = "".join(CONTROL.values()) + MARK
-OBEYED = {"github"}  # made of commands: that they are its own alone, the attack on all formats shows
+TEXTLESS = {"prometheus"}  # it holds numbers and names, and no text
+OBEYED = {"github"}  # it consists of commands; test_attack_formats shows that all are its own
 COMMANDS = f"::error::{MARK} ##[error]x ##vso[x]y \x1b[31m"
 
 
@@ -45,14 +46,14 @@ COMMANDS = f"::error::{MARK} ##[error]x ##vso[x]y \x1b[31m"
 @pytest.mark.parametrize("name", FORMATS)
 @pytest.mark.parametrize("what", WORDS)
 def test_hostile_text_in_a_report(name: str, what: str, figures: Section) -> None:
-    render, word = renderer(name), WORDS[what]
-    shown, calm = render(hostile_words.report(word)), render(hostile_words.report("calm"))
+    render, hostile = renderer(name), WORDS[what]
+    shown, harmless = render(hostile_words.report(hostile)), render(hostile_words.report("calm"))
     assert stray(shown) == set()
     assert name in OBEYED or commands(ci.inert(shown, name)) == []
-    assert shown.count("\x1b") == calm.count("\x1b"), "a colour that is not the format's own"
-    assert name in WITHOUT_MESSAGES or (MARK in shown) == (MARK in word)
-    assert len(shown) < len(calm) + 24 * 2000, "too much"
-    figures.add("kinds of hostile words", len(WORDS))
+    assert shown.count("\x1b") == harmless.count("\x1b"), "a colour that is not the format's own"
+    assert name in TEXTLESS or (MARK in shown) == (MARK in hostile)
+    assert len(shown) < len(harmless) + 24 * 2000, "too much"
+    figures.add("kinds of hostile texts", len(WORDS))
     figures.add("formats", len(FORMATS))
 
 
@@ -61,9 +62,9 @@ PLACES: Mapping[tuple[str, str], Callable[[str], Behaviour]] = {
 }
 
 
-def reported(kind: str, found: CheckRun) -> Report:
+def reported(kind: str, checked: CheckRun) -> Report:
     target = TARGETS[kind]
-    result = Result(target.name, kind, "somewhere", (target.key,), found.findings)
+    result = Result(target.name, kind, "somewhere", (target.key,), checked.findings)
     return Report(
         version="1.2.3",
         command="run",
@@ -80,22 +81,22 @@ def reported(kind: str, found: CheckRun) -> Report:
 @profiles.covering
 @pytest.mark.parametrize(("kind", "where"), PLACES)
 def test_hostile_text_in_replies(kind: str, where: str, figures: Section) -> None:
-    for words in (EVERYTHING, COMMANDS):
-        with check_at_server(kind, PLACES[kind, where](words)) as check:
-            found = run_at_server(check)
+    for hostile in (EVERYTHING, COMMANDS):
+        with check_at_server(kind, PLACES[kind, where](hostile)) as check:
+            checked = run_at_server(check)
         for name in FORMATS:
-            shown = renderer(name)(reported(kind, found))
-            assert name in WITHOUT_MESSAGES or MARK in shown, (
+            shown = renderer(name)(reported(kind, checked))
+            assert name in TEXTLESS or MARK in shown, (
                 f"the report does not show the text: see texts[{where!r}] of {kind!r} in the DESCRIPTOR"
             )
             assert stray(shown) == set()
             assert name in OBEYED or commands(ci.inert(shown, name)) == []
-    figures.add("places of protocols", len(PLACES))
+    figures.add("places in protocols", len(PLACES))
 
 
 @pytest.mark.parametrize("name", profiles.first(1, FORMATS))
 def test_hostile_text_in_a_run_of_the_command(tmp_path: Path, name: str) -> None:
-    """Also from the configuration: its own name, keys that nobody knows, values that are shown."""
+    """Hostile text comes also from the configuration: its file name, unknown keys, values that are shown."""
     servers: Mapping[str, Behaviour] = {
         "postgres": answers.postgres({"row": answers.survey(name=text(EVERYTHING), system=None)}),
         "pooled": answers.postgres({"row": answers.survey(name=text(COMMANDS), system=None)}),
@@ -126,7 +127,7 @@ def test_hostile_text_in_a_run_of_the_command(tmp_path: Path, name: str) -> None
     assert {"postgres.different-databases", "http.wrong-service", "config.unknown-key"} <= set(
         re.findall(r"[a-z-]+\.[a-z-]+", shown)
     )
-    assert name in WITHOUT_MESSAGES or shown.count(MARK) > 12
+    assert name in TEXTLESS or shown.count(MARK) > 12
     assert stray(shown) == set()
     assert name in OBEYED or commands(shown) == []
 
@@ -135,10 +136,10 @@ def test_hostile_text_in_a_certificate() -> None:
     leaf = self_signed(text("".join(each for each in EVERYTHING if each >= " " and each < "\ud800")[:64]))
     values = {TARGETS["api"].key: "https://localhost:{}", "internal_auth.shared_token.token": TOKEN}
     with tls_serving(leaf, lambda _: None) as port:
-        found = run_check(TARGETS["api"].name, {**values, TARGETS["api"].key: f"https://localhost:{port}"})
-    found.fails("tls.self-signed", Layer.TLS, TARGETS["api"].key, hint="NODE_EXTRA_CA_CERTS")
+        checked = run_check(TARGETS["api"].name, {**values, TARGETS["api"].key: f"https://localhost:{port}"})
+    checked.fails("tls.self-signed", Layer.TLS, TARGETS["api"].key, hint="NODE_EXTRA_CA_CERTS")
     for name in FORMATS:
-        assert stray(renderer(name)(reported("api", found))) == set()
+        assert stray(renderer(name)(reported("api", checked))) == set()
 
 
 def test_hostile_text_in_a_traceback() -> None:

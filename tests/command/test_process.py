@@ -46,7 +46,7 @@ def test_signal_ends_every_command(command: str, number: signal.Signals) -> None
     module, name, arguments = WAITS[command]
     held = "lambda *_, **__: os.write(2, b'begun') and time.sleep(60)"
     running = Command(*arguments, code=f"import os, time, {module} as m; m.{name} = {held}")
-    running.says(b"begun")
+    running.wait_for(b"begun")
     running.signal(number)
     ended = running.end(30)
     assert (ended.code, ended.stderr) == (128 + number, b"")

@@ -59,7 +59,7 @@ def health() -> dict[str, str]:
 @pytest.fixture(scope="module")
 def stack() -> Iterator[dict[str, int]]:
     ports = dict(zip(PORTS, free_ports(), strict=True))
-    run("down", ports)  # what a run has left that was cut off
+    run("down", ports)  # removes what an interrupted run has left
     try:
         run("up", ports)
         yield ports
@@ -130,7 +130,7 @@ def test_the_example_passes_in_full_and_leaves_nothing(
     assert {check["kind"] for check in report["checks"]} >= {"postgres", "valkey", "object_store", "smtp", "docker"}
     assert {key["key"] for key in report["keys"] if key["evidence"] == "validated"} == NOTHING_TO_PROBE
     ends = time.monotonic() + 30
-    while (now := contents(stack)) != before and time.monotonic() < ends:  # health checks come and go
+    while (now := contents(stack)) != before and time.monotonic() < ends:  # health checks open and close sessions
         time.sleep(0.1)
     assert now == before
 
@@ -175,7 +175,7 @@ NOTHING_TO_PROBE = {
 
 
 def fill_home(home: Path) -> None:
-    """What drivers would read at home."""
+    """Write files that drivers would read in the home folder."""
     for name in (".pgpass", ".netrc", ".aws/credentials", ".aws/config", ".docker/config.json", ".postgresql/root.crt"):
         path = home / name
         path.parent.mkdir(exist_ok=True)
@@ -184,7 +184,7 @@ def fill_home(home: Path) -> None:
 
 
 def pointed_at(ports: dict[str, int]) -> dict[str, str]:
-    """examples/compose.env, at the ports where this stack is."""
+    """examples/compose.env, with the ports of this stack."""
     text = (ROOT / "examples/compose.env").read_text()
     for name, default in re.findall(r"\$\{(\w+_PORT):-(\d+)\}", (ROOT / "docker-compose.test.yml").read_text()):
         text = text.replace(f":{default}", f":{ports[name]}")
@@ -204,7 +204,7 @@ WHERE client_addr = (SELECT client_addr FROM pg_stat_activity WHERE pid = pg_bac
 
 
 def contents(ports: dict[str, int]) -> dict[str, object]:
-    """What the servers hold: rows are not looked for, for no table is named in any statement."""
+    """The contents of the servers, without rows: no statement names a table."""
     url = f"postgresql://mistle:mistle-local-postgres@127.0.0.1:{ports['POSTGRES_PORT']}/mistle"
     with psycopg.connect(url) as connection:
         relations = connection.execute("SELECT count(*) FROM pg_class").fetchone()
@@ -233,7 +233,7 @@ def test_stack_publishes_the_ports_it_passes_on() -> None:
 
 
 def test_stack_comes_up_again_after_a_sudden_end(stack: dict[str, int]) -> None:
-    """As on a machine that was cut off: nothing had the time to clean up."""
+    """As after a power failure: nothing could clean up."""
     for container in labelled(f"com.docker.compose.project={PROJECT}"):
         if container.status == "running":
             container.kill()

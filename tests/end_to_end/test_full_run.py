@@ -1,4 +1,4 @@
-"""The whole line, as an operator runs it: a configuration, real servers, a verdict for every key, an exit code."""
+"""Complete runs, as an operator starts them: a configuration, real servers, a verdict for every key, an exit code."""
 
 import base64
 import json
@@ -45,7 +45,7 @@ def verdicts(document: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
 
 @pytest.fixture(scope="module")
 def database(postgres: Postgres) -> str:
-    """A migrated database; its one credential was encrypted with a master key that no test knows."""
+    """A migrated database; its one credential was encrypted with a master key that no test has."""
     name = postgres.database()
     statements = MIGRATIONS.read_bytes()
     with psycopg.connect(postgres.url(database=name), autocommit=True) as connection:
@@ -61,9 +61,8 @@ def locked() -> Iterator[Valkey]:
 
 
 def urls(direct: str, pooled: str, kv: str) -> dict[str, object]:
-    postgres = {
-        f"postgres.{plane}.{way}_url": url for plane in PLANES for way, url in (("direct", direct), ("pooled", pooled))
-    }
+    routes = {"direct": direct, "pooled": pooled}
+    postgres = {f"postgres.{plane}.{route}_url": url for plane in PLANES for route, url in routes.items()}
     return {**postgres, "kv.data_plane.url": kv}
 
 
@@ -123,8 +122,8 @@ def test_a_finding_of_one_plane_is_not_the_others(tmp_path: Path, right: dict[st
         connection.execute("CREATE SCHEMA data_plane")
     same = dict.fromkeys((f"postgres.{plane}.direct_url" for plane in PLANES), postgres.url(database=database))
     document = report(configs.write(tmp_path, right | same), "--only", "*.direct", "--stage", "before-deploy")
-    found = {check["name"]: check["status"] for check in document["checks"]}
-    assert found == {"config": "ok", "postgres.control_plane.direct": "ok", "postgres.data_plane.direct": "fail"}
+    statuses = {check["name"]: check["status"] for check in document["checks"]}
+    assert statuses == {"config": "ok", "postgres.control_plane.direct": "ok", "postgres.data_plane.direct": "fail"}
 
 
 def test_the_callers_variables_change_nothing(tmp_path: Path, right: dict[str, object]) -> None:
@@ -196,12 +195,12 @@ def test_no_secret_is_in_any_output(
 
 
 def echo(connection: socket.socket) -> None:
-    """Say back whatever is said, as an HTTP error and as it came."""
+    """Send every request back, as an HTTP error and unchanged."""
     connection.settimeout(1)
-    while said := connection.recv(65536):
-        body = json.dumps({"error": said.decode(errors="replace"), "message": said.hex()}).encode() + said
+    while request := connection.recv(65536):
+        body = json.dumps({"error": request.decode(errors="replace"), "message": request.hex()}).encode() + request
         head = f"HTTP/1.1 403 Forbidden\r\nContent-Type: application/json\r\nContent-Length: {len(body)}\r\n"
-        connection.sendall(head.encode() + b"Server: " + said.split(b"\r\n")[0] + b"\r\n\r\n" + body)
+        connection.sendall(head.encode() + b"Server: " + request.split(b"\r\n")[0] + b"\r\n\r\n" + body)
 
 
 @profiles.covering
@@ -216,7 +215,8 @@ def test_no_secret_is_in_any_output_of_any_kind(
         values: dict[str, object] = dict(configs.TELEMETRY) | dict(configs.CONTROL_KV) | dict(configs.GOOGLE)
         values |= {f"services.{name}.internal_url": web for name in services} | dict(provider)
         values |= {f"telemetry.{signal}.endpoint": f"{web}/v1/{signal}?key=query-secret" for signal in SIGNALS}
-        values |= {f"services.data_plane_gateway.sandbox_ws_{way}_url": f"{socket_url}/tunnel/sandbox" for way in WAYS}
+        tunnel_url = f"{socket_url}/tunnel/sandbox"
+        values |= {f"services.data_plane_gateway.sandbox_ws_{side}_url": tunnel_url for side in SIDES}
         values |= urls(
             *(f"postgres://u:postgres-secret@127.0.0.1:{port}/d",) * 2, f"redis://:kv-secret@127.0.0.1:{port}"
         )
@@ -233,4 +233,4 @@ def test_no_secret_is_in_any_output_of_any_kind(
     assert "eyJ" not in output
 
 
-SIGNALS, WAYS = ("traces", "logs", "metrics"), ("internal", "public")
+SIGNALS, SIDES = ("traces", "logs", "metrics"), ("internal", "public")

@@ -1,7 +1,7 @@
-"""Again and again in one process.
+"""Repeated runs in one process.
 
-A program that runs the checks for as long as it lives must be left as it was: no connection, file or thread stays, and
-what a run takes of memory it gives back.
+A program that runs the checks for as long as it lives must stay as it was: no connection, file or thread stays open,
+and a run releases the memory that it takes.
 """
 
 import threading
@@ -18,7 +18,7 @@ from tests.testbed.smtp import ADDRESS, PASSWORD, USER
 
 pytestmark = profiles.long
 WARM, RUNS = 20, 300
-MOST = 16.0  # MiB that the process may grow by: what is cached, and what the allocator keeps
+MOST = 16.0  # MiB by which the process may grow: caches, and memory that the allocator keeps
 
 
 @pytest.fixture
@@ -29,8 +29,8 @@ def file(
     values: dict[str, object] = {f"postgres.{plane}.direct_url": postgres.url() for plane in planes}
     values |= {f"postgres.{plane}.pooled_url": pgbouncer.url() for plane in planes} | bucket(store.url)
     login = {"username": USER, "password": PASSWORD, "from_address": ADDRESS}
-    place = {"host": "127.0.0.1", "port": smtp.ports["starttls"], "secure": False}
-    values |= {f"email.smtp.{name}": value for name, value in (login | place).items()}
+    address = {"host": "127.0.0.1", "port": smtp.ports["starttls"], "secure": False}
+    values |= {f"email.smtp.{name}": value for name, value in (login | address).items()}
     return configs.write(tmp_path, values | {"kv.data_plane.url": valkey.url()})
 
 
@@ -38,10 +38,10 @@ def test_process_stays_as_it_was(file: Path, figures: Section) -> None:
     only = ["postgres", "valkey", "object_store", "smtp"]
     for _ in range(WARM):
         check(file, environ={}, only=only)
-    before = held()
+    before = usage()
     for _ in range(RUNS):
         check(file, environ={}, only=only)
-    files, threads, memory = (after - was for after, was in zip(held(), before, strict=True))
+    files, threads, memory = (after - was for after, was in zip(usage(), before, strict=True))
     figures.add("runs in one process", RUNS)
     figures.add("files and connections that stayed open", int(files))
     figures.add("threads that stayed", int(threads))
@@ -50,7 +50,7 @@ def test_process_stays_as_it_was(file: Path, figures: Section) -> None:
     assert memory < MOST
 
 
-def held() -> tuple[float, float, float]:
+def usage() -> tuple[float, float, float]:
     """Open files, threads, and MiB of memory."""
     files = len(list(Path("/proc/self/fd").iterdir()))
     status = Path("/proc/self/status").read_text()

@@ -1,1 +1,1 @@
-"""Input that nobody means to give, and what holds whatever is given."""
+"""Random input for the tool, and assertions that hold for any input."""

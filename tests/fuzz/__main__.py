@@ -1,6 +1,6 @@
-"""Coverage-guided fuzzing, which ends the process: `python -m fuzz TARGET FOLDER [libFuzzer's flag ...]`.
+"""Coverage-guided fuzzing, which ends the process: `python -m tests.fuzz TARGET FOLDER [libFuzzer's flag ...]`.
 
-The folder keeps the corpus, and every input that broke something; `python -m fuzz TARGET FILE` tries such a one again.
+The folder keeps the corpus, and every input that failed; `python -m tests.fuzz TARGET FILE` tries such an input again.
 """
 
 import sys
@@ -13,7 +13,7 @@ with atheris.instrument_imports(include=["preflight", "checks", "tomllib"]):
     from tests.fuzz.call import Ended, call
     from tests.fuzz.seeds import EXAMPLE, SEEDS, dictionary
 
-    call("plan", "--config", str(EXAMPLE))  # what is imported when it is needed
+    call("plan", "--config", str(EXAMPLE))  # imports what is imported only when it is used
 from tests.fuzz.contract import hold_but_for_schema, hold_streams
 from tests.fuzz.secrets import whole
 
@@ -22,14 +22,14 @@ LIMITS = ("-timeout=20", "-rss_limit_mb=2048", "-max_len=16384", "-print_final_s
 
 
 def document(given: bytes, folder: Path) -> tuple[Ended, set[str]]:
-    """The configuration's file."""
+    """Fuzz the configuration file."""
     file = folder / "mistle.toml"
     file.write_bytes(given)
     return call("plan", "--config", str(file), *REPORTS), whole(given)
 
 
 def environment(given: bytes, _: Path) -> tuple[Ended, set[str]]:
-    """The variables, as /proc shows them. The one file that they can name is the example."""
+    """Fuzz the variables, in the form of /proc. The only file that they can name is the example."""
     pairs = (line.partition(b"=") for line in given.split(b"\0"))
     block = {name: text for name, _, text in pairs if name}
     if b"MISTLE_CONFIG_PATH" in block:
@@ -38,7 +38,7 @@ def environment(given: bytes, _: Path) -> tuple[Ended, set[str]]:
 
 
 def saved(given: bytes, folder: Path) -> tuple[Ended, set[str]]:
-    """A report that is read back."""
+    """Fuzz a saved report."""
     file = folder / "saved.json"
     file.write_bytes(given)
     return call("merge", "-f", "json", "-f", "html=/dev/null", str(file)), set()
@@ -50,25 +50,25 @@ TARGETS: Mapping[str, tuple[Target, Callable[..., object]]] = {
     "environment": (environment, hold_but_for_schema),
     "saved": (saved, hold_streams),
 }
-"""Each with what must hold of its end."""
+"""The targets, each with the assertion on its end."""
 
 
-def main(name: str, place: Path, *flags: str) -> None:
+def main(name: str, path: Path, *flags: str) -> None:
     """Fuzz in a folder, or try a file."""
-    folder = place.parent if place.is_file() else place
+    folder = path.parent if path.is_file() else path
 
     target, hold = TARGETS[name]
 
     def test(given: bytes) -> None:
         hold(*target(given, folder))
 
-    begin_with = [str(place)] if place.is_file() else _prepared(name, folder)
-    atheris.Setup([name, *begin_with, *flags], test)
+    inputs = [str(path)] if path.is_file() else _prepared(name, folder)
+    atheris.Setup([name, *inputs, *flags], test)
     atheris.Fuzz()
 
 
 def _prepared(name: str, folder: Path) -> list[str]:
-    """libFuzzer's arguments for a folder, which then has what it begins with."""
+    """Write the first inputs into the folder, and return libFuzzer's arguments."""
     corpus, words = folder / "corpus", folder / "words"
     corpus.mkdir(parents=True, exist_ok=True)
     for number, seed in enumerate(SEEDS[name]()):

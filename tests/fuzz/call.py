@@ -1,4 +1,4 @@
-"""The command in this process, as fast as it goes: arguments and an environment in, code and streams out."""
+"""The command in this process, for speed: from arguments and an environment to an exit code and streams."""
 
 import io
 import os
@@ -21,7 +21,7 @@ class Ended:
 
 
 def call(*arguments: str, environ: Block = EMPTY) -> Ended:
-    """What the console script does with these, in an environment that holds nothing else."""
+    """Run the console script with these arguments, in an environment with these variables only."""
     out, err = (io.TextIOWrapper(io.BytesIO(), "utf-8", how) for how in ("strict", "backslashreplace"))
     with environment(environ), redirect_stdout(out), redirect_stderr(err):
         code = main(list(arguments))
@@ -30,26 +30,26 @@ def call(*arguments: str, environ: Block = EMPTY) -> Ended:
 
 @contextmanager
 def environment(block: Block) -> Iterator[None]:
-    """These variables, byte for byte, and no others."""
+    """Set these variables, byte for byte, and no others."""
     before = dict(os.environb)
-    _become(block)
+    _set(block)
     try:
         yield
     finally:
-        _become(before)
+        _set(before)
 
 
 def block(variables: Mapping[str, str]) -> dict[bytes, bytes]:
-    """As the process would be given them; what a variable cannot hold is left out."""
+    """The variables as a process gets them, without NUL, which a variable cannot hold."""
     return {os.fsencode(name): os.fsencode(text.replace("\0", "")) for name, text in variables.items()}
 
 
 def arguments(given: Sequence[bytes]) -> list[str]:
-    """As Python reads them, whatever their encoding."""
-    return [os.fsdecode(word) for word in given]
+    """The arguments as Python decodes them."""
+    return [os.fsdecode(argument) for argument in given]
 
 
-def _become(wanted: Block) -> None:
+def _set(wanted: Block) -> None:
     for name in os.environb.keys() - wanted.keys():
         del os.environb[name]
     os.environb.update(wanted)

@@ -1,4 +1,4 @@
-"""Configurations that somebody has been at: strategies."""
+"""Strategies for valid configurations with random changes."""
 
 from collections.abc import Callable, Mapping
 from functools import reduce
@@ -53,7 +53,7 @@ def likely_changes(draw: st.DrawFn) -> Change:
 
 @st.composite
 def changes(draw: st.DrawFn) -> Change:
-    """Anything that can be done to one place of a tree."""
+    """Any change of one place in a tree."""
     kind, path = draw(st.sampled_from(KINDS)), draw(st.sampled_from(PLACES))
     match kind:
         case "likely":
@@ -73,14 +73,14 @@ def changes(draw: st.DrawFn) -> Change:
 
 
 def _values(path: Path) -> Values:
-    """Where a secret belongs, one with its mark."""
+    """The values for a path; for that of a secret, a secret with its mark."""
     if path in KEYS and (KEYS[path].url or KEYS[path].secrecy is not Secrecy.NONE):
         return likely(KEYS[path], MARKS[path])
     return VALUES
 
 
 def near(name: str) -> st.SearchStrategy[str]:
-    """A name with a slip in it."""
+    """A name with a spelling error."""
     spots = st.integers(0, len(name) - 1)
     return st.one_of(
         st.builds(lambda spot: name[:spot] + name[spot + 1 :], spots),
@@ -91,7 +91,7 @@ def near(name: str) -> st.SearchStrategy[str]:
 
 @st.composite
 def texts(draw: st.DrawFn, each: Changes, most: int) -> str:
-    """A right configuration after up to ``most`` changes, as text."""
+    """A valid configuration after up to ``most`` changes, as text."""
     changed = reduce(
         lambda tree, change: change(tree), draw(st.lists(each, max_size=most)), draw(st.sampled_from(BASES))
     )
@@ -99,7 +99,7 @@ def texts(draw: st.DrawFn, each: Changes, most: int) -> str:
 
 
 def documents(most: int = 5) -> st.SearchStrategy[str]:
-    """Such texts; a quarter of them was edited without care."""
+    """Such texts; a quarter of them has random edits of lines too."""
     changed = texts(changes(), most)
     return st.one_of(changed, changed, changed, changed.flatmap(_edited))
 

@@ -1,4 +1,4 @@
-"""Command lines that nobody means to type: strategies."""
+"""Strategies for random command lines."""
 
 import os
 
@@ -28,7 +28,7 @@ VALUES = {
     "--ignore": [*list(entries())[:3], "network.refusd", "x" * 5000],
     "--fail-level": ["fail", "warn", "ok"],
 }
-# A slash could name a file that is not of the test's own folder.
+# A slash could name a file outside the test's own folder.
 WORDS = st.text(max_size=20).map(lambda text: text.replace("/", "").replace("\0", "")).map(str.encode)
 BYTES = st.binary(max_size=12).map(lambda given: given.replace(b"/", b"").replace(b"\0", b""))
 
@@ -42,12 +42,12 @@ def _flag(draw: st.DrawFn) -> list[bytes]:
 
 
 def command_lines() -> st.SearchStrategy[list[bytes]]:
-    """Words of it and around it, in any order."""
+    """Valid and invalid arguments, in any order."""
     commands = st.sampled_from([*COMMANDS, "config", "plan", "explain network.refused", "confgi"]).map(
-        lambda words: [word.encode() for word in words.split()]
+        lambda line: [argument.encode() for argument in line.split()]
     )
-    others = st.one_of(st.sampled_from(SWITCHES).map(str.encode), WORDS, BYTES).map(lambda word: [word])
+    others = st.one_of(st.sampled_from(SWITCHES).map(str.encode), WORDS, BYTES).map(lambda argument: [argument])
     parts = st.lists(st.one_of(_flag(), _flag(), commands, others), max_size=6)
     return st.builds(
-        lambda first, rest: [*first, *(word for part in rest for word in part)], commands | st.just([]), parts
+        lambda first, rest: [*first, *(argument for part in rest for argument in part)], commands | st.just([]), parts
     )

@@ -1,4 +1,4 @@
-"""Environments that hold Mistle's variables, or nearly: strategies."""
+"""Strategies for environments with Mistle's variables, or names that are nearly theirs."""
 
 import os
 
@@ -32,9 +32,9 @@ ROWS = [(path, key) for path, key in KEYS.items() for _ in range(8 if isinstance
 
 @st.composite
 def environments(draw: st.DrawFn, most: int = 6) -> dict[bytes, bytes]:
-    """Bytes for bytes, as a process may be given them."""
+    """Names and values in bytes, as a process may get them."""
     overrides = draw(st.lists(st.sampled_from(ROWS).flatmap(_override), max_size=most))
-    return dict([*overrides, *draw(st.lists(st.tuples(_strangers(), _bytes()), max_size=2))])
+    return dict([*overrides, *draw(st.lists(st.tuples(_other_variables(), _bytes()), max_size=2))])
 
 
 @st.composite
@@ -48,7 +48,7 @@ def _override(draw: st.DrawFn, row: tuple[Path, Key]) -> tuple[bytes, bytes]:
     return os.fsencode(name), value + MARKS[path].encode() if lacks_mark else value
 
 
-def _strangers() -> st.SearchStrategy[bytes]:
+def _other_variables() -> st.SearchStrategy[bytes]:
     names = st.builds(lambda stem, name: stem + name.replace(b"=", b""), st.sampled_from(STEMS), _bytes())
     return names.filter(lambda name: name != b"MISTLE_CONFIG_PATH")
 

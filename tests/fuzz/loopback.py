@@ -1,4 +1,4 @@
-"""Configurations of which every resource is on this machine, and absent: strategies."""
+"""Strategies for configurations whose every resource is on this machine, without a server."""
 
 from hypothesis import strategies as st
 
@@ -35,7 +35,7 @@ HERE = {
 
 @st.composite
 def configurations(draw: st.DrawFn) -> str:
-    """As TOML, with many values changed for likely ones."""
+    """A configuration as TOML, with many values replaced by likely ones."""
     paths = [path for path in KEYS if ".".join(path) in VALID.keys() - ELSEWHERE | HERE.keys()]
     fixed = [path for path in paths if KEYS[path].url or ".".join(path) in HERE]
     free = draw(st.lists(st.sampled_from([path for path in paths if path not in fixed]), max_size=12))

@@ -23,8 +23,8 @@ from tests.harness.faults import Behaviour
 from tests.harness.run_check import planned
 from tests.harness.targets import check_at_server
 
-LIMIT = 1.5  # seconds for one check: servers that fall silent cost all of it
-MOST = 15.0  # seconds of the processor for one run, which takes one or two
+LIMIT = 1.5  # seconds for one check: a server that stops replying costs all of it
+MOST = 15.0  # seconds of processor time for one run, which takes one or two
 TOGETHER = 8  # servers of each kind in one run
 _ODD = (
     *(b"\0", b"\xff", b"\xc3", b"\r\n", b"\r\n\r\n", b"\n", b" ", b":", b"-", b"+", b"$", b"*", b"%", b"[", b"]", b"{"),
@@ -59,61 +59,61 @@ class Mutating:
     connection: socket.socket
     chance: random.Random
 
-    def sendall(self, words: bytes) -> None:
-        self.connection.sendall(changed(words, self.chance) if self.chance.random() < 0.5 else words)
+    def sendall(self, data: bytes) -> None:
+        self.connection.sendall(changed(data, self.chance) if self.chance.random() < 0.5 else data)
 
     def __getattr__(self, name: str) -> object:
         return getattr(self.connection, name)
 
 
-def changed(words: bytes, chance: random.Random) -> bytes:
+def changed(data: bytes, chance: random.Random) -> bytes:
     """One to four changes."""
     for _ in range(chance.choice((1, 1, 2, 4))):
-        words = chance.choice(_CHANGES)(words, chance)
-    return _measured(words) if chance.random() < 0.7 else words
+        data = chance.choice(_CHANGES)(data, chance)
+    return _measured(data) if chance.random() < 0.7 else data
 
 
-def _place(words: bytes, chance: random.Random) -> tuple[int, int]:
-    start = chance.randrange(len(words) + 1)
-    return start, min(len(words), start + chance.choice((0, 1, 1, 4, 16)))
+def _range(data: bytes, chance: random.Random) -> tuple[int, int]:
+    start = chance.randrange(len(data) + 1)
+    return start, min(len(data), start + chance.choice((0, 1, 1, 4, 16)))
 
 
-def _flip(words: bytes, chance: random.Random) -> bytes:
-    start, _ = _place(words, chance)
-    return words[:start] + bytes([chance.randrange(256)]) + words[start + 1 :]
+def _flip(data: bytes, chance: random.Random) -> bytes:
+    start, _ = _range(data, chance)
+    return data[:start] + bytes([chance.randrange(256)]) + data[start + 1 :]
 
 
-def _insert(words: bytes, chance: random.Random) -> bytes:
-    start, end = _place(words, chance)
-    return words[:start] + chance.choice(_ODD) + words[end:]
+def _insert(data: bytes, chance: random.Random) -> bytes:
+    start, end = _range(data, chance)
+    return data[:start] + chance.choice(_ODD) + data[end:]
 
 
-def _drop(words: bytes, chance: random.Random) -> bytes:
-    start, end = _place(words, chance)
-    return words[:start] + words[end:]
+def _drop(data: bytes, chance: random.Random) -> bytes:
+    start, end = _range(data, chance)
+    return data[:start] + data[end:]
 
 
-def _cut(words: bytes, chance: random.Random) -> bytes:
-    return words[: chance.randrange(len(words) + 1)]
+def _cut(data: bytes, chance: random.Random) -> bytes:
+    return data[: chance.randrange(len(data) + 1)]
 
 
-def _again(words: bytes, chance: random.Random) -> bytes:
-    start, end = _place(words, chance)
-    return words[:end] + words[start:end] * chance.choice((1, 100)) + words[end:]
+def _again(data: bytes, chance: random.Random) -> bytes:
+    start, end = _range(data, chance)
+    return data[:end] + data[start:end] * chance.choice((1, 100)) + data[end:]
 
 
-def _token(words: bytes, chance: random.Random) -> bytes:
+def _token(data: bytes, chance: random.Random) -> bytes:
     """Replace a number or a word by another, or by an odd value."""
-    tokens = list(re.finditer(rb"\d+|[A-Za-z_-]+", words))
+    tokens = list(re.finditer(rb"\d+|[A-Za-z_-]+", data))
     if not tokens:
-        return words
+        return data
     one, other = chance.choice(tokens), chance.choice(tokens)[0]
-    return words[: one.start()] + chance.choice((other, *_ODD)) + words[one.end() :]
+    return data[: one.start()] + chance.choice((other, *_ODD)) + data[one.end() :]
 
 
-def _line(words: bytes, chance: random.Random) -> bytes:
+def _line(data: bytes, chance: random.Random) -> bytes:
     """Remove, repeat or replace a line."""
-    lines = words.split(b"\r\n")
+    lines = data.split(b"\r\n")
     at = chance.randrange(len(lines))
     lines[at : at + 1] = chance.choice(([], [lines[at]] * 2, [chance.choice(_ODD).strip()], [chance.choice(lines)]))
     return b"\r\n".join(lines)
@@ -131,11 +131,11 @@ _CHANGES: tuple[Callable[[bytes, random.Random], bytes], ...] = (
 )
 
 
-def _measured(words: bytes) -> bytes:
+def _measured(data: bytes) -> bytes:
     """Correct Content-Length in HTTP, so that the changed body is read."""
-    head, end, body = words.partition(b"\r\n\r\n")
+    head, end, body = data.partition(b"\r\n\r\n")
     if not head.startswith(b"HTTP/"):
-        return words
+        return data
     return re.sub(rb"(?i)(content-length: )\d+", rb"\g<1>%d" % len(body), head) + end + body
 
 
@@ -144,7 +144,7 @@ def _check(stack: ExitStack, kind: str, seed: int) -> Check:
     behaviour = chance.choice(SERVERS[kind])
 
     def serve(connection: socket.socket) -> None:
-        with suppress(Exception):  # what was changed may lead to questions that no server here has an answer to
+        with suppress(Exception):  # a changed reply may lead to requests that this server cannot reply to
             behaviour(Mutating(connection, chance))  # type: ignore[arg-type]
 
     check = stack.enter_context(check_at_server(kind, serve))
@@ -158,26 +158,26 @@ def search(kinds: Sequence[str], seeds: Sequence[int]) -> tuple[tuple[Result, ..
         started = time.process_time()
         settings = Settings(Trust(), LIMIT, read_only=seeds[0] // TOGETHER % 2 == 1)
         done = run(made, settings, deadline=LIMIT + 30, origins={})
-    busy = time.process_time() - started  # what holds up one check holds up all
+    busy = time.process_time() - started  # a check that blocks the interpreter blocks all checks
     late = [f"{kinds[0]} {seeds[0]}: {busy:.0f} s of the processor for {len(made)} checks"] if busy > MOST else []
     bugs = [result.name for result in done.results if "internal.bug" in {finding.id for finding in result.findings}]
-    told = [text for text in done.bugs if text.split(":")[0] in bugs]
-    return done.results, late + told
+    traces = [text for text in done.bugs if text.split(":")[0] in bugs]
+    return done.results, late + traces
 
 
 def main(seconds: float, kinds: Sequence[str]) -> int:
     """The number of different bugs and delays in so many seconds; each is printed once."""
-    ends, count, met = time.monotonic() + seconds, 0, set[str]()
+    ends, count, known = time.monotonic() + seconds, 0, set[str]()
     first = random.SystemRandom().randrange(2**48) * TOGETHER
     while time.monotonic() < ends:
         results, bad = search(kinds, range(first + count, first + count + TOGETHER))
         count += len(results)
         for text in bad:
-            if (place := "\n".join(text.splitlines()[-4:])) not in met:
-                met.add(place)
+            if (end := "\n".join(text.splitlines()[-4:])) not in known:
+                known.add(end)
                 print(text, flush=True)  # noqa: T201
-    print(f"replies: {count} checks, {len(met)} bad ends")  # noqa: T201
-    return len(met)
+    print(f"replies: {count} checks, {len(known)} bad ends")  # noqa: T201
+    return len(known)
 
 
 if __name__ == "__main__":

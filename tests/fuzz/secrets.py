@@ -1,4 +1,4 @@
-"""Words by which a secret is known again wherever it leaks."""
+"""Marks in secrets, by which a test finds a secret that leaks."""
 
 import os
 import re
@@ -19,7 +19,7 @@ def mark(number: int) -> str:
 
 
 def hidden(document: str, environ: Block = EMPTY) -> set[str]:
-    """Of the marks in a configuration that ``fuzz.changes`` made, all but those where an open value belongs."""
+    """The marks in a configuration of ``fuzz.changes``, except those in values that are not secret."""
     variables = {os.fsdecode(name): os.fsdecode(text) for name, text in environ.items()}
     all_ = set(_MARK.findall("\n".join((document, *variables.values()))))
     try:
@@ -30,7 +30,7 @@ def hidden(document: str, environ: Block = EMPTY) -> set[str]:
 
 
 def whole(document: bytes, environ: Block = EMPTY) -> set[str]:
-    """Of a configuration in which any byte may have changed, the values that are secret as they stand."""
+    """The complete secret values in a configuration of which any byte may have changed."""
     variables = {os.fsdecode(name): os.fsdecode(text) for name, text in environ.items()}
     try:
         tree = tomllib.loads(document.decode())
@@ -42,7 +42,7 @@ def whole(document: bytes, environ: Block = EMPTY) -> set[str]:
 
 
 def public(document: str) -> set[str]:
-    """The marks that stand where everybody may read them: in an open value, or in a name."""
+    """The marks that are not secret: in a value that is no secret, or in a name."""
     tree = tomllib.loads(document)
     return _marks(_OPEN, tree, {}) | {mark for name in _names(tree) for mark in _MARK.findall(name)}
 

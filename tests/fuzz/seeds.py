@@ -1,4 +1,4 @@
-"""What a fuzzer begins with: right configurations, and the words that they are made of."""
+"""The first inputs of a fuzzer: valid configurations, and the words that they consist of."""
 
 import json
 import re
@@ -45,7 +45,7 @@ def environments() -> Iterator[bytes]:
 
 
 def saved() -> Iterator[bytes]:
-    """Reports as they are kept."""
+    """Saved reports."""
     for only in ("kv.*", "postgres.*"):
         document = json.loads(call("plan", "--config", str(EXAMPLE), "--only", only, "-f", "json").stdout)
         yield json.dumps(document | {"keys": document["keys"][:5]}, separators=(",", ":")).encode()
@@ -59,7 +59,7 @@ SEEDS: Mapping[str, Callable[[], Iterator[bytes]]] = {
 
 
 def dictionary() -> str:
-    """The words, as libFuzzer reads them."""
+    """The words, in the format of libFuzzer."""
     names = {name for key in KEYS for name in (*key.path.split("."), key.section, key.path, key.variable)}
     words = names | {word for key in KEYS for word in _words(key.type)} | _SIGNS
     return "".join(f'"{_escaped(word)}"\n' for word in sorted(words))

@@ -1,4 +1,4 @@
-"""How many inputs, and what came of them, for docs/reliability.md."""
+"""The number of inputs, and their outcomes, for docs/reliability.md."""
 
 from collections import Counter
 
@@ -9,12 +9,12 @@ from tests.harness.figures import Section
 
 
 def many(times: float) -> settings:
-    """So many times what the profile asks for: 100, or with `--hypothesis-profile=long` 20,000."""
+    """Settings with so many times the number of examples that the profile has."""
     return settings(max_examples=int(times * settings().max_examples), deadline=None)
 
 
 class Tally(Counter[int]):
-    """How many inputs ended with each code."""
+    """The number of inputs by exit code."""
 
     def note(self, ended: Ended) -> Ended:
         self[ended.code] += 1
@@ -22,5 +22,5 @@ class Tally(Counter[int]):
 
     def write(self, figures: Section, row: str) -> None:
         figures.cell(row, "inputs", f"{self.total():,}")
-        figures.cell(row, "exit codes met", ", ".join(map(str, sorted(self))))
+        figures.cell(row, "exit codes", ", ".join(map(str, sorted(self))))
         figures.cell(row, "crashes", str(sum(count for code, count in self.items() if code not in (0, 1, 2))))

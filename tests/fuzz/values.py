@@ -1,4 +1,4 @@
-"""Values that no key asks for, and values that a key may nearly take: strategies."""
+"""Strategies for values of no key, and for values that are nearly valid."""
 
 from hypothesis import strategies as st
 
@@ -7,7 +7,7 @@ from preflight.config.schema.types import Boolean, Choice, Integer, ListOf, Text
 from preflight.config.urls import DEFAULT_PORTS
 from tests.harness.configs import Raw
 
-# ruff: noqa: RUF001, RUF005, SIM905 - letters that are taken for others are the point; long tables as words
+# ruff: noqa: RUF001, RUF005, SIM905 - letters that look like others are intended; long tables as words
 
 _PLAIN = "é 😀 ﬁ \ud7ff … '\"\\ {} ${X} <x> changeme true TRUE 0 -1 1e3 0x10 null [] \x1b[31m \u202e \x7f \0".split()
 WORDS = st.text(max_size=30) | st.sampled_from(["", " ", "\u00a0\ufeff", "a\nb\r\nc", "{{ x }}", "9" * 400, *_PLAIN])
@@ -60,7 +60,7 @@ Texts = st.SearchStrategy[str]
 def urls(
     word: str, schemes: Texts = SCHEMES, hosts: Texts = HOSTS, ports: Texts = PORTS, tails: Texts = TAILS
 ) -> Texts:
-    """URLs, more or less, with ``word`` as their password."""
+    """URLs, also invalid ones, with ``word`` as their password."""
     logins = st.builds(lambda user, around: f"{user}:{around[0]}{word}{around[1]}@", USERS, AROUND)
     return st.one_of(
         st.builds("{}://{}{}{}{}".format, schemes, logins | st.sampled_from(["", "@", "mistle@"]), hosts, ports, tails),
@@ -69,7 +69,7 @@ def urls(
 
 
 def likely(key: Key, word: str) -> Values:
-    """Of the key's type; a secret, or a URL's password, is or holds ``word``."""
+    """Values of the key's type; a secret, or a URL's password, is or holds ``word``."""
     if key.secrecy is not Secrecy.NONE and not key.url:
         return TEXTS.map(lambda text: text + word)
     return _of(key.type, word)

@@ -1,4 +1,4 @@
-"""Trees as TOML, and what can be done to a tree."""
+"""Trees as TOML, and operations on a tree."""
 
 import json
 from collections.abc import Iterator
@@ -8,12 +8,12 @@ from tests.harness.configs import Raw
 
 
 def toml(tree: Tree) -> str:
-    """A section for each table that holds a value, or nothing at all."""
+    """A section for each table that holds a value or is empty."""
     return "\n".join(line for path, table in _tables(tree, ()) for line in _section(path, table))
 
 
 def at(tree: object, path: Path) -> object:
-    """What stands there; a table where nothing does."""
+    """The value at a path; an empty table if there is none."""
     for name in path:
         tree = tree.get(name, {}) if isinstance(tree, dict) else {}
     return tree
@@ -28,7 +28,7 @@ def without(tree: object, path: Path) -> Tree:
 
 
 def variable(value: object) -> str:
-    """A value as a variable holds it."""
+    """A value as the text of a variable."""
     if isinstance(value, list):
         return ",".join(value)
     return value if isinstance(value, str) else json.dumps(value)

@@ -1,4 +1,4 @@
-"""Servers that reply as healthy ones do, but for the replies that a test changes."""
+"""Servers that reply as healthy ones do, except for the replies that a test changes."""
 
 import json
 import socket
@@ -17,7 +17,7 @@ Answer = tuple[str, Any]
 
 @dataclass(frozen=True)
 class Replies:
-    """Of a healthy server over HTTP: each by its name. The first part that a request contains is the name's."""
+    """The replies of a healthy server over HTTP, by name. `asked`: a part of a request, and the name of its reply."""
 
     good: Mapping[str, Answer]
     asked: tuple[tuple[str, str], ...]
@@ -60,7 +60,7 @@ def reply(status: str, body: str | bytes = "", headers: str | bytes = "Content-T
 
 
 def http(replies: Replies | None, changes: MutableMapping[str, Answer | bytes]) -> Behaviour:
-    """A healthy server, but for these replies, which a test may change while it serves."""
+    """A healthy server with these replies changed; a test may change them while it serves."""
     assert replies, "the target's descriptor has no replies"
     answers = ChainMap(changes, replies.good)
 
@@ -84,19 +84,19 @@ def always(answer: bytes) -> Behaviour:
 
 
 def to(request: str, answer: bytes) -> bytes:
-    """The reply to this request: to HEAD, without the body."""
+    """The reply to this request; without the body if it is HEAD."""
     return answer.partition(b"\r\n\r\n")[0] + b"\r\n\r\n" if request.startswith("HEAD ") else answer
 
 
 def postgres(answers: Mapping[str, str]) -> Behaviour:
     """Accepts any login, and replies to the query with the ``row``."""
 
-    def say() -> Iterator[bytes]:
+    def replies() -> Iterator[bytes]:
         row = answers["row"].encode()
         yield floods.DESCRIBED + floods.message(b"D", b"\0\1" + len(row).to_bytes(4, "big") + row)
         yield floods.message(b"C", b"SELECT 1\0") + floods.READY
 
-    return floods.Flood(floods.at_query(say))
+    return floods.Flood(floods.at_query(replies))
 
 
 def survey(**changes: object) -> str:

@@ -1,4 +1,4 @@
-"""The command as a process of its own, with a note of when its own first line had run."""
+"""The command as a process of its own, which records when its own first line had run."""
 
 import fcntl
 import json
@@ -21,7 +21,7 @@ SCHEMA = Draft202012Validator(json.loads(files("preflight").joinpath("report.sch
 CLEAN = {
     "PATH": os.environ["PATH"],
     "PYTHONPATH": str(ROOT),
-    "PYTHONDONTWRITEBYTECODE": "1",  # a file that may not grow must not be one of these
+    "PYTHONDONTWRITEBYTECODE": "1",  # tests limit the size of files, and these must not count
 }
 # Enough memory for the largest merge, and more processor time than any takes.
 LEAN = """
@@ -49,10 +49,11 @@ leave, os._exit = os._exit, end
 
 @dataclass
 class Ended:
-    """``created``, ``began``, ``ended``: when the process was made, when the command's own first line had run (None
-    where it never came to that), when the process was gone; in seconds.
+    """A process that has ended.
 
-    ``slowness``: how much longer than on an idle machine its work took, since the kernel let others run as well.
+    ``created``, ``began``, ``ended``, in seconds: when the process was created, when the command's own first line had
+    run (None if it did not run), when the process had gone. ``slowness``: the factor by which its work took longer than
+    on an idle machine, because the kernel let other processes run too.
     """
 
     code: int
@@ -71,14 +72,14 @@ class Ended:
 
     @cached_property
     def document(self) -> dict[str, Any]:
-        """The one JSON document on standard output, which is valid by the schema."""
-        found: dict[str, Any] = json.loads(self.stdout)
-        SCHEMA.validate(found)
-        return found
+        """The JSON document on standard output, validated by the schema."""
+        document: dict[str, Any] = json.loads(self.stdout)
+        SCHEMA.validate(document)
+        return document
 
 
 class Command:
-    """A running one. ``code`` runs before it and may break something; ``streams`` are those of Popen."""
+    """A command that runs. ``code`` runs first and may break something; ``streams`` are those of Popen."""
 
     def __init__(self, *arguments: str, env: Mapping[str, str] = {}, code: str = "", **streams: Any) -> None:
         self.stamp, descriptor = os.pipe()
@@ -89,17 +90,17 @@ class Command:
         self.process = subprocess.Popen(command, env=CLEAN | dict(env), pass_fds=[descriptor], **pipes)
         os.close(descriptor)
 
-    def says(self, words: bytes) -> None:
-        """Return when these words stand on its standard error; there they are not found any more."""
+    def wait_for(self, text: bytes) -> None:
+        """Read this text from its standard error; ``end`` then does not return it."""
         assert self.process.stderr
-        assert self.process.stderr.read(len(words)) == words
+        assert self.process.stderr.read(len(text)) == text
 
     def signal(self, number: int) -> None:
-        """Send it, if the process is still there."""
+        """Send a signal, if the process still runs."""
         self.process.send_signal(number)
 
     def end(self, limit: float = 60.0) -> Ended:
-        """Wait for it, at most ``limit`` seconds."""
+        """Wait for the end of the process, at most ``limit`` seconds."""
         try:
             stdout, stderr = self.process.communicate(timeout=limit)
         except subprocess.TimeoutExpired:
@@ -113,7 +114,7 @@ class Command:
 
 
 def run(*arguments: str, env: Mapping[str, str] = {}, code: str = "", **streams: Any) -> Ended:
-    """The command from its start to its end."""
+    """Run the command to its end."""
     return Command(*arguments, env=env, code=code, **streams).end()
 
 
@@ -127,7 +128,7 @@ def unread_pipe() -> Iterator[tuple[int, int]]:
 
 
 def _read(stamps: str) -> tuple[float | None, float]:
-    """When it began; and how much longer its work took until its end than the processor was busy with it."""
+    """When it began; and its time of work and waiting, divided by its processor time."""
     moments = [[float(number) for number in line.split()] for line in stamps.splitlines()]
     if not moments:
         return None, 1.0
@@ -137,15 +138,15 @@ def _read(stamps: str) -> tuple[float | None, float]:
 
 
 def keys(document: Mapping[str, Any]) -> list[str]:
-    """Of all verdicts."""
+    """The keys of all verdicts."""
     return [verdict["key"] for verdict in document["keys"]]
 
 
 def checks(document: Mapping[str, Any]) -> list[str]:
-    """The names of all."""
+    """The names of all checks."""
     return [check["name"] for check in document["checks"]]
 
 
 def ids(document: Mapping[str, Any]) -> set[str]:
-    """Of all findings."""
+    """The ids of all findings."""
     return {finding["id"] for check in document["checks"] for finding in check["findings"]}

@@ -1,4 +1,4 @@
-"""Configurations for tests: a small valid one, and whatever a test changes in it."""
+"""Configurations for tests: a small valid one, and the changes that a test makes."""
 
 import json
 from collections.abc import Mapping
@@ -121,7 +121,7 @@ CONTROL_KV: Mapping[str, object] = {
     "kv.control_plane.key_prefix": "mistle-control",
 }
 
-# Mistle ignores what the chosen provider and storage do not use.
+# Mistle ignores keys that the chosen provider and storage do not use.
 _NAMED: Mapping[str, object] = {
     **VALID,
     **MOUNTED,
@@ -155,8 +155,8 @@ def _example(key: Key) -> object:
             return False
         case Integer(minimum=minimum):
             return minimum
-        case Choice(allowed=(choice, *_)):
-            return choice
+        case Choice(allowed=(value, *_)):
+            return value
         case ListOf():
             return ["a", "b"]
     return f"{key.path} 0123456789abcdef0123456789abcdef"
@@ -165,12 +165,12 @@ def _example(key: Key) -> object:
 ALL: Mapping[str, object] = _NAMED | {
     key.path: _example(key) for key in KEYS if key.path not in _NAMED and VERSION not in key.path
 }
-"""Every key of the schema at once, also a key that is named nowhere in the tests."""
+"""Every key of the schema, also a key that no test names."""
 PATHS = [path for path, value in ALL.items() if value is not None]
 
 
 def valid(changes: Mapping[str, object] = {}) -> dict[str, object]:
-    """The valid configuration by key path, with these changes; None takes a key out."""
+    """The valid configuration by key path, with these changes; None removes a key."""
     return {path: value for path, value in {**VALID, **changes}.items() if value is not None}
 
 
@@ -215,7 +215,7 @@ def _variable(value: object) -> str:
 
 
 def line_of(file: Path, path: str) -> str:
-    """Where a key stands in a file that ``write`` wrote: ``mistle.toml:42``."""
+    """The position of a key in a file that ``write`` wrote: ``mistle.toml:42``."""
     section, _, name = path.rpartition(".")
     lines = file.read_text().splitlines()
     first = lines.index(f"[{section}]") if section else 0

@@ -1,4 +1,4 @@
-"""Reports of many shapes, of all resources, for the tests of formats and for screenshots."""
+"""Reports of many shapes, of all resources, for the tests of formats and for pictures."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -18,7 +18,7 @@ CONFIG = Result(
 
 UNPROBED = ("global.env", "telemetry.enabled")
 
-Endings = Mapping[str, Finding]
+Findings = Mapping[str, Finding]
 """The finding that ends a check, or warns in it, by the name of the check."""
 
 REJECTED = Finding(
@@ -75,16 +75,16 @@ def report(results: Sequence[Result], **about: object) -> Report:
     return replace(base, **about)  # type: ignore[arg-type]
 
 
-def deployment(endings: Endings | None = None, resources: Sequence[Resource] = RESOURCES, **about: object) -> Report:
-    """A report of every resource; each check ends at its finding in `endings`."""
-    return report([CONFIG, *(_result(each, (endings or {}).get(each.name)) for each in resources)], **about)
+def deployment(findings: Findings | None = None, resources: Sequence[Resource] = RESOURCES, **about: object) -> Report:
+    """A report of every resource; each check ends at its finding in `findings`."""
+    return report([CONFIG, *(_result(each, (findings or {}).get(each.name)) for each in resources)], **about)
 
 
 def planned() -> Report:
     """The report of `plan`."""
     waiting = (Finding("x.dns", layer, Status.SKIP, "it would be tried") for layer in LAYERS)
-    found = tuple(waiting)
-    results = [replace(_result(each), findings=found, seconds=0.0) for each in RESOURCES]
+    layers = tuple(waiting)
+    results = [replace(_result(each), findings=layers, seconds=0.0) for each in RESOURCES]
     return report([CONFIG, *results], command="plan", detail=1)
 
 
@@ -116,12 +116,13 @@ def _relabelled(text: str, result: Result) -> Result:
     )
 
 
-def _result(resource: Resource, ending: Finding | None = None) -> Result:
+def _result(resource: Resource, last: Finding | None = None) -> Result:
     order = list(Layer)
-    ends = order.index(ending.layer) if ending else len(order)
-    others = [layer for layer in LAYERS if not (ending and layer is ending.layer)]
-    findings = [_layer_finding(resource, layer, order.index(layer) > ends) for layer in others]
-    findings += [ending] if ending else []
+    ends = order.index(last.layer) if last else len(order)
+    findings = [
+        _finding(resource, layer, order.index(layer) > ends) for layer in LAYERS if not (last and layer is last.layer)
+    ]
+    findings += [last] if last else []
     return Result(
         name=resource.name,
         kind=resource.kind,
@@ -134,7 +135,7 @@ def _result(resource: Resource, ending: Finding | None = None) -> Result:
     )
 
 
-def _layer_finding(resource: Resource, layer: Layer, above: bool) -> Finding:
+def _finding(resource: Resource, layer: Layer, above: bool) -> Finding:
     id_ = f"{resource.kind.replace('_', '-')}.{layer}"
     if above:
         return Finding(id_, layer, Status.SKIP, "not reached")

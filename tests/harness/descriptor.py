@@ -51,7 +51,7 @@ class Target:
     floods: Mapping[str, Script]  # replies that do not end (test_attack_memory)
     short_reply: Script | None = None  # the memory that it takes is subtracted; without it, `{}` over HTTP
     flood_findings: frozenset[str] = frozenset()  # that a flood may lead to, besides network.endless
-    tls_values: Mapping[str, object] = field(default_factory=dict)  # that make it speak TLS at localhost:{}
+    tls_values: Mapping[str, object] = field(default_factory=dict)  # with which it uses TLS, at localhost:{}
     texts: Mapping[str, Callable[[str], Behaviour]]  # where a reply may have any text (test_attack_words)
     redirects: Mapping[str, Callable[[str], Behaviour]] = field(default_factory=dict)  # besides those of HTTP
     unreadable: Mapping[str, tuple[Behaviour, str, Layer]] = field(default_factory=dict)  # the finding's id and layer

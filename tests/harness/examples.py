@@ -1,4 +1,4 @@
-"""One real message for every finding id, from what the suite provokes: preflight/examples.json, by scripts/examples."""
+"""One real message for every finding id, collected while the suite runs: scripts/examples writes them."""
 
 import functools
 import json
@@ -8,8 +8,8 @@ from pathlib import Path
 
 from checks.core.check import Finding
 
-# Texts that name the machine of the suite, and those that a deployment would show in their place.
-_ELSEWHERE = (
+# Texts that show where the suite ran, and what a deployment would show instead.
+_REPLACEMENTS = (
     (re.compile(r"/tmp/[^\s'\",]*/docker\.sock"), "/var/run/docker.sock"),
     (re.compile(r"/tmp/[^\s'\",]*/(?=[\w.-]+\.(?:toml|pem|json))"), "/etc/mistle/"),
     (re.compile(r"/tmp/[^\s'\",]+"), "/etc/mistle"),
@@ -25,7 +25,7 @@ class Examples:
     found: dict[str, str] = field(default_factory=dict)
 
     def watch(self) -> None:
-        """From now on see every finding that is made in this process."""
+        """From now on collect every finding that is made in this process."""
         make = Finding.__init__
 
         @functools.wraps(make)
@@ -36,7 +36,7 @@ class Examples:
         Finding.__init__ = watched  # type: ignore[method-assign]
 
     def write(self, ids: set[str]) -> None:
-        """Those of ``ids``."""
+        """Write the examples of ``ids``."""
         file = Path(self.name)
         kept = json.loads(file.read_text())
         merged = {id_: kept.get(id_) or self.found[id_] for id_ in sorted(ids) if id_ in kept or id_ in self.found}
@@ -44,6 +44,6 @@ class Examples:
 
 
 def _anywhere(text: str) -> str:
-    for pattern, words in _ELSEWHERE:
-        text = pattern.sub(words, text)
+    for pattern, replacement in _REPLACEMENTS:
+        text = pattern.sub(replacement, text)
     return text

@@ -1,4 +1,4 @@
-"""The columns of the fault matrix: what can be wrong on the way to a server, and with its first reply."""
+"""The columns of the fault matrix: faults on the way to a server, and in its first reply."""
 
 import socket
 import ssl
@@ -18,12 +18,12 @@ ALIVE, BOTH, SILENT, NOWHERE = "alive.test", "both.test", "silent.test", "nowher
 NAMES = {f"*.{ALIVE}": [LOOPBACK], f"*.{BOTH}": ["::1", LOOPBACK]}
 """The records of the name server; it never replies to a question for SILENT."""
 _SERVER_HELLO = bytes.fromhex("160303007a020000760303") + bytes(32)
-_SETTLED = 0.1  # seconds after which a connection counts as made, and words as read
+_SETTLED = 0.1  # seconds after which a connection counts as made, and data as read
 
 
 @dataclass(frozen=True)
 class Certificates:
-    """Of the servers; `good` is trusted and for every name."""
+    """The certificates of the servers; `good` is trusted and valid for every name."""
 
     good: Leaf
     expired: Leaf
@@ -49,9 +49,9 @@ Behave = Callable[[Row, socket.socket], object]
 
 @dataclass(frozen=True)
 class Fault:
-    """`serve` yields the place of a server with it; `host` is a name of it.
+    """`serve` yields the port or socket of a server with the fault; `host` is a name of that server.
 
-    `limit` is the check's, in seconds: long enough for a busy machine where the fault shows at once, short where the
+    `limit` is that of the check, in seconds: long enough for a busy machine if the fault shows at once, short if the
     check waits for all of it.
     """
 
@@ -75,7 +75,7 @@ def _half_dead(row: Row, certificates: Certificates) -> Iterator[Place]:
     """At IPv6 packets are dropped; the server at IPv4 refuses the login, which shows that it was reached."""
     with ExitStack() as stack:
         port = stack.enter_context(_within_tls(_refuse)(row, certificates))
-        with suppress(OSError):  # there is no IPv6 here, which is as dead
+        with suppress(OSError):  # without IPv6 here, the address is unreachable as well
             stack.enter_context(faults.black_hole("::1", int(str(port))))
         yield port
 
@@ -91,7 +91,7 @@ def _below_tls(behave: Behave) -> Serve:
 def _within_tls(behave: Behave, show: Callable[[Certificates], Leaf] = lambda certificates: certificates.good) -> Serve:
     """Within TLS if the row has TLS, with this certificate."""
 
-    def place(row: Row, certificates: Certificates) -> AbstractContextManager[Place]:
+    def serve_row(row: Row, certificates: Certificates) -> AbstractContextManager[Place]:
         context = show(certificates).context()
 
         def serve(connection: socket.socket) -> None:
@@ -103,7 +103,7 @@ def _within_tls(behave: Behave, show: Callable[[Certificates], Leaf] = lambda ce
 
         return _serving(row, serve)
 
-    return place
+    return serve_row
 
 
 def _with_tls(row: Row, certificates: Certificates) -> AbstractContextManager[Place]:
@@ -111,7 +111,7 @@ def _with_tls(row: Row, certificates: Certificates) -> AbstractContextManager[Pl
 
 
 def _secure(connection: socket.socket, context: ssl.SSLContext, behaviour: faults.Behaviour) -> None:
-    if connection.recv(1, socket.MSG_PEEK):  # a client that is gone already would leave wrap_socket with an open socket
+    if connection.recv(1, socket.MSG_PEEK):  # if the client has gone, wrap_socket would leave a socket open
         with context.wrap_socket(connection, server_side=True) as secured:
             behaviour(secured)
 
@@ -119,15 +119,15 @@ def _secure(connection: socket.socket, context: ssl.SSLContext, behaviour: fault
 # From the first byte
 
 
-def _listen(_row: Row, connection: socket.socket) -> None:
+def _wait(_row: Row, connection: socket.socket) -> None:
     faults.read_on(connection)
 
 
-def _speak_garbage(_row: Row, connection: socket.socket) -> None:
-    faults.say(connection, GARBAGE)
+def _send_garbage(_row: Row, connection: socket.socket) -> None:
+    faults.send(connection, GARBAGE)
 
 
-def _speak_on(_row: Row, connection: socket.socket) -> None:
+def _send_on(_row: Row, connection: socket.socket) -> None:
     faults.repeat(connection, GARBAGE * 16)
 
 
@@ -149,8 +149,8 @@ def _begin(row: Row, connection: socket.socket) -> bytes:
 
 
 def _reset_half_way(row: Row, connection: socket.socket) -> None:
-    words = _begin(row, connection)
-    connection.sendall(words[: len(words) // 2])
+    message = _begin(row, connection)
+    connection.sendall(message[: len(message) // 2])
     _reset(row, connection)
 
 
@@ -160,7 +160,7 @@ def _drip(row: Row, connection: socket.socket) -> None:
         time.sleep(1.0)
 
 
-def _go_on_in_plaintext(row: Row, connection: socket.socket) -> None:
+def _continue_in_plaintext(row: Row, connection: socket.socket) -> None:
     if row.greets_plain:
         row.agree(connection)
     row.protocol.plain(connection)
@@ -174,12 +174,12 @@ def _await_turn(row: Row, connection: socket.socket) -> None:
         connection.recv(65536)
 
 
-def _answer_garbage(row: Row, connection: socket.socket) -> None:
+def _reply_garbage(row: Row, connection: socket.socket) -> None:
     _await_turn(row, connection)
-    faults.say(connection, GARBAGE)
+    faults.send(connection, GARBAGE)
 
 
-def _answer_on(row: Row, connection: socket.socket) -> None:
+def _reply_on(row: Row, connection: socket.socket) -> None:
     _await_turn(row, connection)
     faults.repeat(connection, GARBAGE * 16)
 
@@ -207,16 +207,16 @@ FAULTS = (
     Fault("refused", _refusing),
     Fault("packets dropped", _dropping, limit=3.0),
     Fault("one address of two is dead", _half_dead, Stage.INSIDE, BOTH),
-    Fault("silent", _below_tls(_listen), limit=3.0),
+    Fault("silent", _below_tls(_wait), limit=3.0),
     Fault("reset after connect", _below_tls(_reset)),
-    Fault("reset half way through the first words", _below_tls(_reset_half_way), Stage.HANDSHAKE),
-    Fault("garbage", _below_tls(_speak_garbage), limit=4.0),
-    Fault("endless garbage", _below_tls(_speak_on), limit=4.0),
+    Fault("reset within the first message", _below_tls(_reset_half_way), Stage.HANDSHAKE),
+    Fault("garbage", _below_tls(_send_garbage), limit=4.0),
+    Fault("endless garbage", _below_tls(_send_on), limit=4.0),
     Fault("one byte a second", _below_tls(_drip), Stage.HANDSHAKE, limit=3.0),
     Fault("TLS where plaintext is expected", _with_tls),
-    Fault("plaintext where TLS is expected", _below_tls(_go_on_in_plaintext), Stage.HANDSHAKE),
+    Fault("plaintext where TLS is expected", _below_tls(_continue_in_plaintext), Stage.HANDSHAKE),
     *(
-        Fault(f"certificate {fault}", _within_tls(_listen, attrgetter(name)), Stage.HANDSHAKE)
+        Fault(f"certificate {fault}", _within_tls(_wait, attrgetter(name)), Stage.HANDSHAKE)
         for fault, name in {
             "expired": "expired",
             "for another host": "wrong_host",
@@ -224,12 +224,12 @@ FAULTS = (
             "self-signed": "self_signed",
         }.items()
     ),
-    Fault("silence within TLS", _within_tls(_listen), Stage.INSIDE, limit=3.0),
-    Fault("garbage within TLS", _within_tls(_answer_garbage), Stage.INSIDE, limit=4.0),
-    Fault("endless garbage within TLS", _within_tls(_answer_on), Stage.INSIDE),
-    Fault("answer cut, then closed", _within_tls(_cut), Stage.INSIDE),
-    Fault("answer cut, then silence", _within_tls(_cut_and_wait), Stage.INSIDE, limit=3.0),
-    Fault("terminal escapes in its words", _within_tls(_refuse), Stage.INSIDE),
+    Fault("silence within TLS", _within_tls(_wait), Stage.INSIDE, limit=3.0),
+    Fault("garbage within TLS", _within_tls(_reply_garbage), Stage.INSIDE, limit=4.0),
+    Fault("endless garbage within TLS", _within_tls(_reply_on), Stage.INSIDE),
+    Fault("reply cut, then closed", _within_tls(_cut), Stage.INSIDE),
+    Fault("reply cut, then silence", _within_tls(_cut_and_wait), Stage.INSIDE, limit=3.0),
+    Fault("terminal escapes in its text", _within_tls(_refuse), Stage.INSIDE),
 )
 
 

@@ -1,6 +1,6 @@
-"""What a row of the fault matrix is: a kind of check, in one form of its protocol, made from configuration.
+"""A row of the fault matrix: a kind of check, in one form of its protocol, made from configuration.
 
-The rows themselves stand in the descriptors of the kinds.
+The descriptors of the kinds hold the rows.
 """
 
 import json
@@ -18,7 +18,7 @@ from tests.harness.run_check import planned
 Place = int | Path
 """Where a server is: a port of loopback, or a Unix socket."""
 TERMINAL = "\x9b31m\x1b[2J\x1b]0;owned\x07\u202eecilam\u2066"
-"""What no report may hold: it colours, clears a screen, renames a window, and turns text around."""
+"""Text that no report may hold: it colours, clears a screen, renames a window, and reverses text."""
 
 
 class Stage(Enum):
@@ -156,7 +156,7 @@ def of_provider(
     key: str,
     verdicts: tuple[Verdict, Verdict],
 ) -> Row:
-    """A kind that talks to a provider, whose address no setting gives."""
+    """A kind that connects to a provider, whose address no setting gives."""
     return Row(
         f"{kind}, https",
         protocol,

@@ -1,4 +1,4 @@
-"""What each cell of the fault matrix expects: one verdict for each fault; where a protocol differs, its row has it."""
+"""The expected findings of each cell of the fault matrix: a verdict for each fault, unless the row has its own."""
 
 from collections.abc import Callable, Mapping
 
@@ -13,7 +13,7 @@ _DEAD_ADDRESS = Verdict("network.address-unreachable", Layer.CONNECT, status=Sta
 _SILENT, _RESET = Verdict("network.silent"), Verdict("network.reset")
 _FOREIGN = {"garbage within TLS", "endless garbage within TLS"}
 _FOREIGN_OR_NO_TLS = {"garbage", "endless garbage"}
-_REFUSED = {"one address of two is dead", "terminal escapes in its words"}
+_REFUSED = {"one address of two is dead", "terminal escapes in its text"}
 _VERDICTS: Mapping[str, Verdict] = {
     "name not found": Verdict("network.name-not-found", Layer.DNS, name=True),
     "name server is silent": Verdict("network.dns-timeout", Layer.DNS, name=True),
@@ -21,7 +21,7 @@ _VERDICTS: Mapping[str, Verdict] = {
     "packets dropped": Verdict("network.timeout", Layer.CONNECT),
     "silent": _SILENT,
     "reset after connect": _RESET,
-    "reset half way through the first words": _RESET,
+    "reset within the first message": _RESET,
     "one byte a second": _SILENT,
     "TLS where plaintext is expected": Verdict("network.tls-on-plaintext"),
     "plaintext where TLS is expected": Verdict("network.plaintext-on-tls"),
@@ -30,8 +30,8 @@ _VERDICTS: Mapping[str, Verdict] = {
     "certificate of an unknown CA": Verdict("tls.untrusted", name=True),
     "certificate self-signed": Verdict("tls.self-signed", name=True),
     "silence within TLS": _SILENT,
-    "answer cut, then closed": _RESET,
-    "answer cut, then silence": _SILENT,
+    "reply cut, then closed": _RESET,
+    "reply cut, then silence": _SILENT,
 }
 
 
@@ -61,12 +61,12 @@ _OF_TWO_NAMES = {"name not found", "name server is silent", "one address of two 
 _TLS_AT_ALL = {"plaintext where TLS is expected", *_OF_CERTIFICATES}
 _PLAIN_AT_ALL = {"TLS where plaintext is expected"}
 _WITHIN_TLS = {fault.name for fault in FAULTS if fault.name.endswith("within TLS")}
-_IN_REPLIES = {*_WITHIN_TLS, "answer cut, then closed", "answer cut, then silence", "terminal escapes in its words"}
+_IN_REPLIES = {*_WITHIN_TLS, "reply cut, then closed", "reply cut, then silence", "terminal escapes in its text"}
 
-# Why there is no such cell, for which faults and rows.
+# The reason why a cell does not exist, its faults and its rows.
 NOT_APPLICABLE: tuple[tuple[str, set[str], Callable[[Row], bool]], ...] = (
     ("a Unix socket has neither name nor addresses", _OF_TWO_NAMES, lambda row: row.is_local),
-    ("there is no TLS over a Unix socket", _PLAIN_AT_ALL | _TLS_AT_ALL, lambda row: row.is_local),
+    ("a Unix socket has no TLS", _PLAIN_AT_ALL | _TLS_AT_ALL, lambda row: row.is_local),
     ("this form expects no TLS", _TLS_AT_ALL, lambda row: not row.tls),
     ("this form expects no plaintext", _PLAIN_AT_ALL, lambda row: not row.begins_plain),
     ("without TLS it is the fault of the same name without it", _WITHIN_TLS, lambda row: not row.tls),
@@ -75,6 +75,6 @@ NOT_APPLICABLE: tuple[tuple[str, set[str], Callable[[Row], bool]], ...] = (
 
 
 def not_applicable(row: Row, fault: Fault) -> str:
-    """Why there is no such cell; "" where there is one."""
+    """The reason why this cell does not exist; "" if it does."""
     reasons = (reason for reason, faults, concerns in NOT_APPLICABLE if fault.name in faults and concerns(row))
     return next(reasons, "")

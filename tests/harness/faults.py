@@ -60,7 +60,7 @@ def refused_port() -> Iterator[int]:
 
 @contextmanager
 def black_hole(address: str = LOOPBACK, port: int = 0) -> Iterator[int]:
-    """A port that never replies to a SYN: its listen queue is full and nobody accepts."""
+    """A port that never replies to a SYN: its listen queue is full and nothing accepts."""
     family = socket.AF_INET6 if ":" in address else socket.AF_INET
     with closing(socket.socket(family)) as listener:
         listener.bind((address, port))
@@ -89,19 +89,19 @@ def resetting_port() -> AbstractContextManager[int]:
     return serving(reset)
 
 
-def garbage_port(words: bytes = GARBAGE) -> AbstractContextManager[int]:
+def garbage_port(data: bytes = GARBAGE) -> AbstractContextManager[int]:
     """Sends bytes of no protocol first, and then waits."""
-    return serving(lambda connection: say(connection, words))
+    return serving(lambda connection: send(connection, data))
 
 
-def endless_port(words: bytes = GARBAGE) -> AbstractContextManager[int]:
+def endless_port(data: bytes = GARBAGE) -> AbstractContextManager[int]:
     """Sends without end, as fast as it is read."""
-    return serving(lambda connection: repeat(connection, words))
+    return serving(lambda connection: repeat(connection, data))
 
 
-def dripping_port(word: bytes = b"\xff") -> AbstractContextManager[int]:
-    """Sends `word` every second, without end."""
-    return serving(lambda connection: repeat(connection, word, pause=1.0))
+def dripping_port(data: bytes = b"\xff") -> AbstractContextManager[int]:
+    """Sends `data` every second, without end."""
+    return serving(lambda connection: repeat(connection, data, pause=1.0))
 
 
 def http_port(reply: bytes = HTTP_REPLY) -> AbstractContextManager[int]:
@@ -117,15 +117,15 @@ def tls_port(context: ssl.SSLContext) -> AbstractContextManager[int]:
 def old_tls_port(leaf: Leaf) -> AbstractContextManager[int]:
     """Offers TLS 1.0 and 1.1 only."""
     context = leaf.context()
-    # The default level forbids the signatures that these protocols are made of.
+    # The default level forbids the signatures of these protocols.
     context.set_ciphers("ALL:@SECLEVEL=0")
     with warnings.catch_warnings(action="ignore", category=DeprecationWarning):
         context.minimum_version, context.maximum_version = ssl.TLSVersion.TLSv1, ssl.TLSVersion.TLSv1_1
     return tls_port(context)
 
 
-def say(connection: socket.socket, words: bytes) -> None:
-    connection.sendall(words)
+def send(connection: socket.socket, data: bytes) -> None:
+    connection.sendall(data)
     read_on(connection)
 
 
@@ -143,7 +143,7 @@ def reset(connection: socket.socket) -> None:
     connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
 
 
-def repeat(connection: socket.socket, words: bytes, pause: float = 0.0) -> None:
+def repeat(connection: socket.socket, data: bytes, pause: float = 0.0) -> None:
     while True:
-        connection.sendall(words)
+        connection.sendall(data)
         time.sleep(pause)

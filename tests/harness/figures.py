@@ -1,4 +1,4 @@
-"""What the attacks of the suite measured: one page, made by `scripts/reliability`, never by hand."""
+"""The page of what the attacks measured; `scripts/reliability` writes it."""
 
 import re
 from collections.abc import Mapping
@@ -13,16 +13,16 @@ INTRODUCTION = """\
 
 <!-- Made by scripts/reliability, which runs the attacks; change the tests instead. -->
 
-A preflight that hangs, leaks or lies is worse than none. The suite attacks this one, on real sockets and real servers:
-`scripts/test` with one attack of each class, `scripts/reliability` with all of them, part by part. These are the
-figures of the last whole run of each part.
+A preflight that hangs, leaks a secret or reports something false is worse than none. The suite attacks this one, on
+real sockets and real servers: `scripts/test` makes one attack of each class, `scripts/reliability` makes all of them,
+part by part. The figures are those of the last complete run of each part.
 """
 PART = re.compile(r"^<!-- part: (\S+) -->\n", re.MULTILINE)
 
 
 @dataclass
 class Section:
-    """What one attack measured: figures in the order in which they came, and a table where it has one.
+    """The measurements of one attack: figures in the order of measurement, and a table if it has one.
 
     ``prose``: the docstring of its module, whose first line is the heading.
     """
@@ -31,13 +31,13 @@ class Section:
     figures: dict[str, str] = field(default_factory=dict)
     cells: dict[tuple[str, str], str] = field(default_factory=dict)
 
-    def add(self, what: str, value: object) -> None:
-        """One line: what was counted or measured, with its unit in ``what`` or ``value``."""
-        self.figures[what] = str(value)
+    def add(self, label: str, value: object) -> None:
+        """Add one line: what was counted or measured, with its unit in ``label`` or ``value``."""
+        self.figures[label] = str(value)
 
     def cell(self, row: str, column: str, outcome: str) -> None:
-        """One cell of the table."""
-        self.cells[str(row), str(column)] = str(outcome)  # no subclass of str: it is sent to another process
+        """Set one cell of the table."""
+        self.cells[str(row), str(column)] = str(outcome)  # no subclass of str: another process receives it
 
     def __str__(self) -> str:
         heading, _, prose = cleandoc(self.prose).partition("\n")
@@ -49,22 +49,25 @@ class Figures(dict[str, Section]):
     """The sections by the names of their modules."""
 
     def of(self, module: ModuleType) -> Section:
-        """The section of a module, which is made where it is asked for first."""
+        """The section of a module, made at its first use."""
         return self.setdefault(module.__name__, Section(module.__doc__ or ""))
 
     def packed(self) -> list[Any]:
-        """As it can be sent from one process to another."""
-        return [[name, it.prose, it.figures, list(map(list, it.cells.items()))] for name, it in self.items()]
+        """The sections in a form that one process can send to another."""
+        return [
+            [name, section.prose, section.figures, list(map(list, section.cells.items()))]
+            for name, section in self.items()
+        ]
 
     def unpack(self, packed: list[Any]) -> None:
-        """Add what another process has measured."""
+        """Add the measurements of another process."""
         for name, prose, figures, cells in packed:
             section = self.setdefault(name, Section(prose))
             section.figures |= figures
-            section.cells |= {tuple(place): outcome for place, outcome in cells}
+            section.cells |= {tuple(cell): outcome for cell, outcome in cells}
 
     def write(self, file: Path) -> None:
-        """The page: these sections, and those that it has of other parts, in the order of their names."""
+        """Write the page: these sections, and those of other parts that it holds, in the order of their names."""
         _, *kept = PART.split(file.read_text()) if file.exists() else [""]
         parts = dict(zip(kept[::2], map(str.strip, kept[1::2]), strict=True))
         parts |= {name.removeprefix("test_"): str(section) for name, section in self.items()}

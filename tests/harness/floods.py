@@ -19,7 +19,7 @@ Script = Callable[[socket.socket], Blocks]
 
 
 class Flood:
-    """A behaviour for `faults.serving`, by a script. ``offered`` counts bytes."""
+    """A behaviour for `faults.serving` that runs a script. ``offered`` counts bytes."""
 
     def __init__(self, script: Script) -> None:
         self.script = script
@@ -86,7 +86,7 @@ def encoded(name: str) -> Callable[[], Blocks]:
 HTTP: Mapping[str, Callable[[], Blocks]] = {
     "a body without end": lambda: endless(b"0,", OK + b"\r\n["),
     "a body of a gigabyte, declared": lambda: endless(b"0,", OK + b"Content-Length: %d\r\n\r\n[" % GIB),
-    "an error's words without end": lambda: endless(b"x", b"HTTP/1.1 500 Oops\r\nContent-Type: text/plain\r\n\r\n"),
+    "an error's text without end": lambda: endless(b"x", b"HTTP/1.1 500 Oops\r\nContent-Type: text/plain\r\n\r\n"),
     "a refusal without end": lambda: endless(b"x", b"HTTP/1.1 403 No\r\n" + JSON + b'\r\n{"message":"'),
     "a chunk of a gigabyte": lambda: endless(b"0,", CHUNKED + b"40000000\r\n["),
     "chunks of one byte": lambda: endless(b"1\r\n0\r\n", CHUNKED),
@@ -117,7 +117,7 @@ SHARED_OVER_HTTP = {
     what: OVER_HTTP[what]
     for what in ("a body without end", "a header of a gigabyte", "a gzip bomb", "arrays in arrays")
 }
-"""For kinds that leave HTTP to the function that all of them use, which is attacked in full once."""
+"""For kinds whose HTTP is the shared function, which is attacked in full once."""
 
 
 def frame(connection: socket.socket) -> Blocks:
@@ -128,13 +128,13 @@ def frame(connection: socket.socket) -> Blocks:
         yield from endless(b"x", upgraded + b"\r\n\r\n\x82\x7f" + struct.pack("!Q", GIB))
 
 
-# S3 in XML, in addition
+# S3, in XML
 
 XML = b"HTTP/1.1 403 No\r\nContent-Type: application/xml\r\n"
 
 
 def entities(levels: int) -> bytes:
-    """Each is ten of the one before."""
+    """Entities of which each is ten times the one before."""
     names = [f"l{level}" for level in range(levels)]
     lines = [f'<!ENTITY {name} "{f"&{before};" * 10}">' for before, name in pairwise(names)]
     text = f'<?xml version="1.0"?><!DOCTYPE e [<!ENTITY l0 "lol">{"".join(lines)}]>'
@@ -184,13 +184,13 @@ GREETING = b"220 mail.test\r\n"
 
 def smtp(**replies: Callable[[], Blocks]) -> Script:
     """A mail server, with these replies in place of its own."""
-    usual = {"ehlo": b"250-mail.test\r\n250 AUTH PLAIN\r\n", "auth": b"235 ok\r\n"}
+    correct = {"ehlo": b"250-mail.test\r\n250 AUTH PLAIN\r\n", "auth": b"235 ok\r\n"}
 
     def script(connection: socket.socket) -> Blocks:
         yield from replies.get("greeting", lambda: iter([GREETING]))()
         while received := connection.recv(4096):
             word = received[:4].decode(errors="replace").lower()
-            yield from replies.get(word, lambda: iter([usual.get(word, b"250 ok\r\n")]))()  # noqa: B023
+            yield from replies.get(word, lambda: iter([correct.get(word, b"250 ok\r\n")]))()  # noqa: B023
 
     return script
 
@@ -236,16 +236,16 @@ def message(kind: bytes, body: bytes) -> bytes:
 ADMITTED = message(b"R", bytes(4)) + message(b"S", b"server_version\x0017.2\0") + message(b"K", bytes(8)) + READY
 
 
-def at_login(words: Callable[[], Blocks]) -> Script:
-    return after(4096, words)
+def at_login(replies: Callable[[], Blocks]) -> Script:
+    return after(4096, replies)
 
 
-def at_query(words: Callable[[], Blocks]) -> Script:
+def at_query(replies: Callable[[], Blocks]) -> Script:
     def script(connection: socket.socket) -> Blocks:
         connection.recv(4096)
         yield ADMITTED
         connection.recv(65536)
-        yield from words()
+        yield from replies()
 
     return script
 

@@ -1,4 +1,4 @@
-"""Texts that each format would read as its own markup if it did not escape them; a server that returns what it gets."""
+"""Texts that a format would read as its own markup if it did not escape them; and servers that send back requests."""
 
 import base64
 import html
@@ -63,31 +63,31 @@ ENCODINGS: Mapping[str, Callable[[str], str]] = {
 }
 
 
-def greeting(words: str) -> Callable[[socket.socket], None]:
-    """A mail server that turns everyone away with these words."""
-    line = b"554 " + words.encode(errors="surrogatepass").replace(b"\r", b"").replace(b"\n", b"") + b"\r\n"
+def greeting(text: str) -> Callable[[socket.socket], None]:
+    """A mail server that refuses every client with this text."""
+    line = b"554 " + text.encode(errors="surrogatepass").replace(b"\r", b"").replace(b"\n", b"") + b"\r\n"
     return lambda connection: connection.sendall(line)
 
 
 def parrot(connection: socket.socket) -> None:
-    """A server of mail, Valkey and HTTP that refuses each request, and quotes it in the refusal."""
+    """A server of mail, Valkey and HTTP that refuses every request, with the request in its reply."""
     connection.settimeout(0.3)
     try:
-        said = connection.recv(65536)
+        request = connection.recv(65536)
     except TimeoutError:
         _mail(connection)
         return
-    while said:
-        connection.sendall(_refusal(said))
+    while request:
+        connection.sendall(_refusal(request))
         connection.settimeout(2)
-        said = connection.recv(65536)
+        request = connection.recv(65536)
 
 
-def _refusal(said: bytes) -> bytes:
-    if said.startswith(b"*"):
-        words = b" ".join(said.split(b"\r\n"))
-        return b"-ERR refused: " + words + b"\r\n"
-    body = json.dumps({"error": said.decode(errors="replace"), "message": said.hex()}).encode() + said
+def _refusal(request: bytes) -> bytes:
+    if request.startswith(b"*"):
+        line = b" ".join(request.split(b"\r\n"))
+        return b"-ERR refused: " + line + b"\r\n"
+    body = json.dumps({"error": request.decode(errors="replace"), "message": request.hex()}).encode() + request
     head = f"HTTP/1.1 403 Forbidden\r\nContent-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
     return head.encode() + body
 
@@ -95,11 +95,11 @@ def _refusal(said: bytes) -> bytes:
 def _mail(connection: socket.socket) -> None:
     connection.sendall(b"220 mail ESMTP\r\n")
     connection.settimeout(2)
-    while said := connection.recv(65536):
-        if said.upper().startswith(b"EHLO"):
+    while command := connection.recv(65536):
+        if command.upper().startswith(b"EHLO"):
             connection.sendall(b"250-mail\r\n250 AUTH PLAIN\r\n")
             continue
-        told = said.strip()
+        shown = command.strip()
         with suppress(ValueError):
-            told += b" which is " + base64.b64decode(told.rpartition(b" ")[2]).replace(b"\0", b" ")
-        connection.sendall(b"535 5.7.8 refused: " + told + b"\r\n")
+            shown += b" which is " + base64.b64decode(shown.rpartition(b" ")[2]).replace(b"\0", b" ")
+        connection.sendall(b"535 5.7.8 refused: " + shown + b"\r\n")

@@ -1,4 +1,4 @@
-"""Reads each format as its users' tools do, strictly; returns its structure, and each text as they show it."""
+"""A strict reader for each format, as its users have one; it returns every text as the user gets it."""
 
 import json
 import re
@@ -35,7 +35,7 @@ class Command:
 
 @dataclass
 class Document:
-    """What a reader found: a skeleton that no text may change, and the texts."""
+    """The content of a document: its structure, which no text may change, and the texts."""
 
     shape: list[object] = field(default_factory=list)
     texts: list[str] = field(default_factory=list)
@@ -43,23 +43,23 @@ class Document:
 
 @cache
 def junit_schema() -> XMLSchema:
-    """That of the Jenkins xUnit plugin, the strictest of the readers."""
+    """The schema of the Jenkins xUnit plugin, the strictest reader."""
     return XMLSchema(Path(__file__).parent / "schemas/junit-10.xsd")
 
 
 def junit(text: str) -> JUnitXml:
-    """The test suites, of a document that is valid."""
+    """The test suites of a valid document."""
     junit_schema().validate(text)
     return JUnitXml.fromstring(text.encode())
 
 
-def runner_command(line: str, known: tuple[str, ...] = ()) -> Command | None:
-    """What GitHub's runner makes of a line of a step's output: a command, in either syntax, or none."""
-    names = "|".join(known) or r"[\w-]+"
-    if found := re.match(rf"\s*::({names})(?: (.*?))?::(.*)$", line, re.DOTALL | re.IGNORECASE):
-        return Command(found[1].lower(), _pairs(found[2] or "", ",", _PROPERTY), _unescaped(found[3], _DATA))
-    if found := re.search(rf"##\[({names})(?: (.*?))?\](.*)$", line, re.DOTALL | re.IGNORECASE):
-        return Command(found[1].lower(), _pairs(found[2] or "", ";", _OLD), _unescaped(found[3], _OLD))
+def runner_command(line: str, names: tuple[str, ...] = ()) -> Command | None:
+    """The command, in either syntax, that GitHub's runner reads from a line of a step's output, if any."""
+    allowed = "|".join(names) or r"[\w-]+"
+    if match := re.match(rf"\s*::({allowed})(?: (.*?))?::(.*)$", line, re.DOTALL | re.IGNORECASE):
+        return Command(match[1].lower(), _pairs(match[2] or "", ",", _PROPERTY), _unescaped(match[3], _DATA))
+    if match := re.search(rf"##\[({allowed})(?: (.*?))?\](.*)$", line, re.DOTALL | re.IGNORECASE):
+        return Command(match[1].lower(), _pairs(match[2] or "", ";", _OLD), _unescaped(match[3], _OLD))
     return None
 
 
@@ -80,7 +80,7 @@ def _unescaped(text: str, codes: Mapping[str, str]) -> str:
 
 
 def github(text: str) -> list[Command]:
-    """Every line a command that GitHub documents, escaped to the letter."""
+    """The commands. Every line must be one that GitHub documents, escaped exactly."""
     assert text.endswith("\n")
     return [_strict(line) for line in re.split(r"\r\n|\r|\n", text)[:-1]]
 
@@ -97,7 +97,7 @@ def _strict(line: str) -> Command:
 
 
 class _Html(HTMLParser):
-    """Tags with their attributes, and texts with the tag that they stand in."""
+    """Tags with their attributes, and texts with the tag around them."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -138,21 +138,21 @@ def html(text: str) -> _Html:
 
 
 def markdown(text: str) -> _Html:
-    """As GitHub's own parser renders it, with its tables and autolinks, and markup as it came."""
+    """The page from GitHub's own parser, with its tables and autolinks, and with HTML unchanged."""
     return html(cmarkgfm.github_flavored_markdown_to_html(text, Options.CMARK_OPT_UNSAFE))
 
 
 def markdown_tokens(text: str) -> list[tuple[str, str, str]]:
-    """As CommonMark and tables have it: type, tag and content of every node, those within lines too."""
-    found = []
+    """Type, tag and content of every node of CommonMark with tables, also of those within lines."""
+    nodes = []
     for token in MarkdownIt("commonmark").enable("table").parse(text):
-        found.append((token.type, token.tag, "" if token.children else token.content))
-        found += [(child.type, child.tag, child.content) for child in token.children or ()]
-    return found
+        nodes.append((token.type, token.tag, "" if token.children else token.content))
+        nodes += [(child.type, child.tag, child.content) for child in token.children or ()]
+    return nodes
 
 
 def prometheus(text: str) -> dict[str, object]:
-    """The families by name."""
+    """The metric families by name."""
     return {family.name: family for family in text_fd_to_metric_families(StringIO(text))}
 
 
@@ -192,7 +192,7 @@ def _github(text: str) -> Document:
 def _markdown(text: str) -> Document:
     page, tokens = markdown(text), markdown_tokens(text)
     shape: list[object] = [*page.tags, *((type_, tag) for type_, tag, _ in tokens)]
-    return Document(shape, [words for _, words in page.texts] + [content for *_, content in tokens])
+    return Document(shape, [text for _, text in page.texts] + [content for *_, content in tokens])
 
 
 def _prometheus(text: str) -> Document:
@@ -202,14 +202,14 @@ def _prometheus(text: str) -> Document:
 
 
 def _page(text: str) -> Document:
-    """By a parser that minds every error. Where a name may break is no structure; the page's own parts are no texts."""
+    """Parsed with every error raised. A <wbr> is not structure; the page's own style and script are not texts."""
     elements = [each for each in html5lib.HTMLParser(strict=True).parse(text).iter() if isinstance(each.tag, str)]
     own = {id(each) for each in elements if _tag(each) in {"style", "script"}}
     kept = [each for each in elements if _tag(each) != "wbr"]
     shape: list[object] = [(_tag(each), *sorted(each.attrib)) for each in kept]
-    said = [each.tail for each in elements]
-    said += [words for each in elements if id(each) not in own for words in (each.text, *each.attrib.values())]
-    return Document(shape, [words for words in said if words])
+    texts = [each.tail for each in elements]
+    texts += [text for each in elements if id(each) not in own for text in (each.text, *each.attrib.values())]
+    return Document(shape, [text for text in texts if text])
 
 
 def _tag(element: Element) -> str:

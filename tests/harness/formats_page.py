@@ -21,12 +21,12 @@ PAGE = DOCS / "formats.md"
 PAGES = (PAGE, DOCS / "compare.md", DOCS.parent / "README.md")
 LANGUAGES = {"json": "json", "junit": "xml", "markdown": "markdown"}
 EXAMPLE = of(CONFIG, DIRECT, keys=REPORT.keys[:2])
-_PLACE = re.compile(r"<!-- example: (\w+) -->\n(?:(````)\w*\n.*?\n\2\n)?", re.DOTALL)
+_MARKER = re.compile(r"<!-- example: (\w+) -->\n(?:(````)\w*\n.*?\n\2\n)?", re.DOTALL)
 
 
 def page(text: str) -> str:
-    """The page with its examples as the formats are now."""
-    return _PLACE.sub(lambda place: f"<!-- example: {place[1]} -->\n{_example(place[1])}", text)
+    """The page with the examples that the formats write now."""
+    return _MARKER.sub(lambda marker: f"<!-- example: {marker[1]} -->\n{_example(marker[1])}", text)
 
 
 def _example(name: str) -> str:
@@ -35,7 +35,7 @@ def _example(name: str) -> str:
 
 
 def _diff() -> str:
-    """The collector works again, Valkey still fails, Postgres was upgraded, and has a pooler in front of it."""
+    """The collector is repaired, Valkey still fails, Postgres was upgraded, and a pooler is before it."""
     some = [TRACES, VALKEY, *(each for each in RESOURCES if each.name == "postgres.data_plane.direct")]
     monday, tuesday = (datetime(2026, 11, day, 10, tzinfo=UTC) for day in (23, 24))
     refused = replace(REFUSED, status=Status.FAIL)

@@ -59,7 +59,7 @@ PATIENT = ("--timeout", "200", "--deadline", "300")
 
 @dataclass(frozen=True)
 class Servers:
-    """Of a deployment. Postgres runs no autovacuum: all that is written in it is its clients'."""
+    """The servers of a deployment. Postgres runs no autovacuum: only its clients write in it."""
 
     postgres: Postgres
     pgbouncer: PgBouncer
@@ -72,7 +72,7 @@ class Servers:
 
 @contextmanager
 def servers(store: ObjectStore, smtp: Smtp, engine: Engine) -> Iterator[Servers]:
-    """The servers of the suite that can be shared, and new ones."""
+    """The servers: those of the suite that can be shared, and new ones."""
     with ExitStack() as stack:
         postgres = stack.enter_context(postgres_server(autovacuum="off"))
         postgres.sql("CREATE EXTENSION pg_walinspect")
@@ -88,7 +88,7 @@ def servers(store: ObjectStore, smtp: Smtp, engine: Engine) -> Iterator[Servers]
 
 @dataclass(frozen=True)
 class FullDeployment:
-    """``proxies``: by the name of the server behind each."""
+    """``relays`` by the name of the server behind each."""
 
     servers: Servers
     proxies: Mapping[str, RecordingProxy]
@@ -107,7 +107,7 @@ class FullDeployment:
 
 
 def preflight(*arguments: object, **environ: str) -> "subprocess.Popen[str]":
-    """As an operator starts one."""
+    """Start the command as an operator does."""
     return subprocess.Popen(
         [sys.executable, "-m", "preflight.cli.main", *map(str, arguments)],
         cwd=ROOT,
@@ -139,7 +139,7 @@ def full_deployment(
         client = stack.enter_context(closing(servers.engine.client()))
         network = client.networks.create(NETWORK, internal=True, options={"com.docker.network.bridge.name": "whole"})
         stack.callback(network.remove)
-        stack.enter_context(_something_there(servers))
+        stack.enter_context(_existing_data(servers))
         values = _values(servers, made)
         roots = folder / "roots.pem"
         roots.write_bytes(authority)
@@ -147,7 +147,7 @@ def full_deployment(
 
 
 @contextmanager
-def _something_there(servers: Servers) -> Iterator[None]:
+def _existing_data(servers: Servers) -> Iterator[None]:
     """A key, an object and a volume, each where a preflight writes its own."""
     store = servers.store.client()
     with servers.valkey.client(VALKEY_PASSWORD) as client, closing(servers.engine.client()) as engine:
@@ -228,7 +228,7 @@ def _values(servers: Servers, made: Mapping[str, RecordingProxy]) -> dict[str, o
     }
 
 
-# Rows are not counted: a session that writes one needs a transaction id.
+# Rows are not compared: a client that writes one needs a transaction id.
 _RELATIONS = "SELECT count(*), max(oid::bigint), pg_snapshot_xmax(pg_current_snapshot())::text FROM pg_class GROUP BY 3"
 _SESSIONS = "SELECT count(*) FROM pg_stat_activity WHERE usename = 'mistle' AND client_addr <> %s::inet"
 
@@ -238,7 +238,7 @@ def _relations(of: FullDeployment) -> object:
 
 
 def _sessions(of: FullDeployment) -> object:
-    """Without the pooler's own, which outlive their clients."""
+    """Without those of the pooler, which stay longer than their clients."""
     pooler, _, _ = of.servers.pgbouncer.address.partition(":")
     return of.servers.postgres.sql(_SESSIONS, pooler)
 
@@ -250,16 +250,16 @@ def _clients(of: FullDeployment) -> object:
 
 
 def _keys(of: FullDeployment) -> object:
-    """Also how many the server itself has removed, since their time was up, and who else is connected."""
+    """Also the number of keys that the server itself has removed, because they expired, and of connected clients."""
     with of.servers.valkey.client(VALKEY_PASSWORD) as client:
         keys = {key: (client.get(key), client.pttl(key)) for key in client.scan_iter()}
         return keys, client.info("stats")["expired_keys"], client.info("clients")["connected_clients"]
 
 
 def _objects(of: FullDeployment) -> object:
-    found = of.servers.store.client().list_object_versions(Bucket=BUCKET)
-    versions = [(each["Key"], each["ETag"], each["LastModified"]) for each in found["Versions"]]
-    return versions, found.get("DeleteMarkers")
+    listing = of.servers.store.client().list_object_versions(Bucket=BUCKET)
+    versions = [(each["Key"], each["ETag"], each["LastModified"]) for each in listing["Versions"]]
+    return versions, listing.get("DeleteMarkers")
 
 
 def _engine(of: FullDeployment) -> object:

@@ -11,12 +11,12 @@ Place = Callable[[str], Behaviour]
 
 
 def raw(hostile: str, but: str = "") -> bytes:
-    """As bytes, without these characters, which would end the field."""
+    """The text as bytes, without these characters, which would end the field."""
     return hostile.translate(dict.fromkeys(map(ord, but))).encode(errors="surrogateescape")
 
 
 def header(hostile: str) -> bytes:
-    """What clients accept in a header: C1 and invisible characters, no C0."""
+    """The part of the text that clients accept in a header: C1 and invisible characters, no C0."""
     return raw(hostile, "".join(map(chr, range(32))) + "\x7f")
 
 
@@ -25,12 +25,12 @@ def line(hostile: str) -> bytes:
 
 
 def text(hostile: str) -> str:
-    """As JSON can hold it: lone surrogates are replaced."""
+    """The text as JSON can hold it: lone surrogates are replaced."""
     return hostile.encode(errors="replace").decode()
 
 
 def xml(hostile: str) -> str:
-    """What XML 1.0 may hold of it, C1 and invisible characters included."""
+    """The part of the text that XML 1.0 may hold, with C1 and invisible characters."""
     return "".join(
         f"&#{ord(each)};"
         for each in hostile
@@ -58,20 +58,20 @@ def served(answer: Callable[[str], bytes]) -> Place:
 
 def postgres_row(**changes: Callable[[str], object]) -> Place:
     return lambda hostile: answers.postgres(
-        {"row": answers.survey(**{name: say(text(hostile)) for name, say in changes.items()})}
+        {"row": answers.survey(**{name: value(text(hostile)) for name, value in changes.items()})}
     )
 
 
 def smtp(**replies: bytes) -> Place:
     """These replies begin with a code, and end with the text."""
 
-    def place(hostile: str) -> Behaviour:
-        says = {
+    def serve(hostile: str) -> Behaviour:
+        scripts = {
             name: (lambda code=code: iter([code + b" " + line(hostile) + b"\r\n"])) for name, code in replies.items()
         }
-        return floods.Flood(floods.smtp(**says))
+        return floods.Flood(floods.smtp(**scripts))
 
-    return place
+    return serve
 
 
 def content_type(hostile: str) -> bytes:

@@ -1,8 +1,8 @@
-"""Texts that a hostile server, or the author of a configuration, may put into every free text of a report.
+"""Texts that a hostile server, or the author of a hostile configuration, may put into the free text of a report.
 
-For the tests of every format: ``report(word)`` holds a text in each free-text member of a Report, ``stray(text)`` and
-``commands(text)`` return the parts that no output may hold. A report is inert by itself, so a format escapes only its
-own markup: a test of each format shows that it prints the texts of ``MARKUP`` as text.
+For the tests of every format: ``report(word)`` holds a text in each free-text member of a Report; ``stray(text)`` and
+``commands(text)`` return what no output may hold. A report has no control characters, so each format only has to escape
+its own markup: its test shows that the texts of ``MARKUP`` stay text.
 """
 
 import re
@@ -14,9 +14,9 @@ from checks.core.check import Finding, Layer, Status
 from preflight.config.origin import InReport
 from preflight.report.model import KeyVerdict, Report, Result
 
-MARK = "Zq7"  # in every word: what of it must still be seen
+MARK = "Zq7"  # in every text: the part that must stay visible
 
-# What a terminal, or a reader's eye, would obey.
+# Text that a terminal would obey, or that would deceive a reader.
 CONTROL: Mapping[str, str] = {
     "colours (CSI)": f"\x1b[31m{MARK}\x1b[0m",
     "a cleared screen": f"\x1b[2J\x1b[H\x1b[3J{MARK}",
@@ -42,7 +42,7 @@ CONTROL: Mapping[str, str] = {
     "spaces of every width": f"{MARK}\u00a0\u2000\u2003\u3000\u202f\u205f x",
 }
 
-# What a document, or a program that reads the output of a build, would execute.
+# Text that a document, or a build server that reads the output, would obey.
 MARKUP: Mapping[str, str] = {
     "HTML": f"</pre></script><script>alert(1)</script><img src=x onerror=alert(1)>{MARK}&lt;&#0;",
     "HTML in an attribute": f"\" onmouseover=\"alert(1)\" '{MARK}' x='",
@@ -75,7 +75,7 @@ KEY, NAME = "postgres.control_plane.direct_url", "postgres.control_plane.direct"
 
 
 def report(word: str) -> Report:
-    """A report with this word in every member that holds free text, at every status."""
+    """A report with this text in every member that holds free text, at every status."""
     findings = tuple(Finding(f"postgres.{status}", Layer.AUTH, status, word, word, (KEY,), 0.1) for status in Status)
     return Report(
         version="1.2.3",
@@ -92,7 +92,7 @@ def report(word: str) -> Report:
 
 
 def stray(text: str) -> set[str]:
-    """The characters of an output that somebody would obey: not indented lines, nor the colours of the text format."""
+    """The control characters of an output, except line ends, tabs and the colours of the text format."""
     shown = set(_COLORS.sub("", text)) - {"\n", "\t"}
     return {each for each in shown if unicodedata.category(each).startswith("C") or each in "\u2028\u2029"}
 

@@ -1,4 +1,4 @@
-"""A run in this process against servers that send texts of the test: from a configuration to all that is printed."""
+"""A run in this process against servers that send texts of the test: from a configuration to the printed reports."""
 
 import gc
 import json
@@ -37,7 +37,7 @@ from tests.testbed import Authority
 RIGHT = dict.fromkeys(FAMILIES, "nothing is wrong")  # a scene that no family has
 _WEB = {name: family for name, family in FAMILIES.items() if family.path is not None}
 SECRET_KEYS = tuple(key.path.replace(VERSION, "1") for key in KEYS if key.secrecy is not Secrecy.NONE)
-IN_ADDRESSES = ("telemetry.traces.endpoint", "telemetry.logs.endpoint")  # a secret in the query, and before the @
+IN_ADDRESSES = ("telemetry.traces.endpoint", "telemetry.logs.endpoint")  # with a secret in the query, and before the @
 TOKEN = "internal_auth.shared_token.token"
 DETAILS = {"-q": -1, "": 0, "-v": 1}
 
@@ -57,10 +57,10 @@ class Stage:
     def __repr__(self) -> str:
         return "the stage"
 
-    def play(self, scenes: Mapping[str, str], saying: Callable[[str, bytes], str], token: str) -> None:
-        """Set the scenes of the next run; `saying` makes the text of a family from what it received."""
+    def play(self, scenes: Mapping[str, str], text_of: Callable[[str, bytes], str], token: str) -> None:
+        """Set the scenes of the next run; `text_of` makes the text of a family from what it received."""
         self.scenes, self.token = dict(scenes), token
-        self.texts_of = {family: partial(saying, family) for family in scenes}
+        self.texts_of = {family: partial(text_of, family) for family in scenes}
 
 
 @contextmanager
@@ -100,7 +100,7 @@ def values(here: Stage, secrets: Mapping[str, str]) -> dict[str, object]:
         **configs.ALL,
         **STAGE_SETTINGS,
         **{
-            key: _setting(value, _place(here, name, secrets))
+            key: _setting(value, _address(here, name, secrets))
             for name, family in FAMILIES.items()
             for key, value in family.settings.items()
         },
@@ -108,18 +108,18 @@ def values(here: Stage, secrets: Mapping[str, str]) -> dict[str, object]:
     }
 
 
-def _place(here: Stage, name: str, secrets: Mapping[str, str]) -> dict[str, object]:
-    """Where the server of this family is, and the two secrets that addresses hold."""
+def _address(here: Stage, name: str, secrets: Mapping[str, str]) -> dict[str, object]:
+    """The address of the server of this family, and the two secrets that addresses hold."""
     port = here.ports.get(name, here.ports["web"])
     in_query, in_login = (quote(secrets[key], safe="") for key in IN_ADDRESSES)
     own = {"host": faults.LOOPBACK, "port": port, "address": f"{faults.LOOPBACK}:{port}"}
     return {**own, "socket": here.sockets.get(name), "query_secret": in_query, "login_secret": in_login}
 
 
-def _setting(value: object, place: Mapping[str, object]) -> object:
+def _setting(value: object, address: Mapping[str, object]) -> object:
     if value == "{port}":
-        return place["port"]
-    return value.format_map(place) if isinstance(value, str) else value
+        return address["port"]
+    return value.format_map(address) if isinstance(value, str) else value
 
 
 def _secret(here: Stage, path: str, secret: str) -> str:
@@ -161,24 +161,24 @@ def run(
         invocation, so_far = Invocation(options, Signals()), SoFar()
         report = commands.run(invocation, so_far)
     with warnings.catch_warnings(action="ignore", category=ResourceWarning):
-        gc.collect()  # anyio loses a connection that is cancelled just when it is made
+        gc.collect()  # anyio does not close a connection whose task is cancelled just when it is made
     every = texts(report) | {("tracebacks", "-v"): "\n".join(report.tracebacks)}
     return Printed(report, every, invocation, so_far)
 
 
 @contextmanager
-def broken(places: Mapping[str, tuple[Layer, Callable[[], BaseException]]], *, at_end: bool = False) -> Iterator[None]:
+def broken(bugs: Mapping[str, tuple[Layer, Callable[[], BaseException]]], *, at_end: bool = False) -> Iterator[None]:
     """Put a bug into one layer of each of these kinds, at its beginning or its end."""
     original = Recorder.layer
 
     @contextmanager
-    def layer(self: Recorder, name: Layer, goal: str, proves: tuple[str, ...] = ()) -> Iterator[None]:
-        broken_layer, bug = places.get(self.check.kind, (None, Exception))
-        with original(self, name, goal, proves):
-            if broken_layer is name and not at_end:
+    def layer(self: Recorder, each: Layer, goal: str, proves: tuple[str, ...] = ()) -> Iterator[None]:
+        broken_layer, bug = bugs.get(self.check.kind, (None, Exception))
+        with original(self, each, goal, proves):
+            if broken_layer is each and not at_end:
                 raise bug()
             yield
-            if broken_layer is name:
+            if broken_layer is each:
                 raise bug()
 
     with pytest.MonkeyPatch.context() as patch:
@@ -212,7 +212,7 @@ def _variable(path: str, value: str) -> str:
 
 
 def _written(value: object) -> object:
-    """As TOML has it, where that is stricter than JSON."""
+    """The value as TOML, which is stricter than JSON."""
     return configs.Raw(configs.text(value).replace("\x7f", "\\u007f")) if isinstance(value, str) else value
 
 

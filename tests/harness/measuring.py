@@ -1,7 +1,7 @@
-"""Run a check in a process of its own, as the runner does, and see how much memory it took at most.
+"""Run a check in a process of its own, as the runner does, and measure the most memory that it took.
 
-Run as a program, this imports every driver once, then forks for each request that it reads: what a fork takes is its
-own.
+Run as a program, this imports every driver once, then forks for each request that it reads: the memory of a fork is
+that of its check.
 """
 
 import importlib
@@ -32,7 +32,7 @@ MOST = 8 * 2**30  # bytes of addresses, so that a fault does not take the machin
 
 @dataclass(frozen=True)
 class Measured(CheckRun):
-    """What one run found, the seconds that it took, those of the processor, and the most memory it held, in MiB."""
+    """The findings of one run, its seconds, its seconds of processor time, and its most memory in MiB."""
 
     seconds: float
     busy: float
@@ -40,7 +40,7 @@ class Measured(CheckRun):
 
 
 class Measurer:
-    """A context: its process runs one check at a time."""
+    """A context manager; its process runs one check at a time."""
 
     def __enter__(self) -> "Measurer":
         self._process = subprocess.Popen(
@@ -64,16 +64,16 @@ class Measurer:
         extra: Path | None = None,
         timeout: float = 20.0,
     ) -> Measured:
-        """One run of the check of this name, which goes to ``endpoint`` where its address is no setting."""
+        """Run the check of this name once, at ``endpoint`` if no setting has its address."""
         assert self._process.stdin
         assert self._process.stdout
-        place = endpoint and (endpoint.scheme, endpoint.host, endpoint.port, endpoint.path)
-        self._process.stdin.write(json.dumps([name, dict(values), place, extra and str(extra), timeout]) + "\n")
+        address = endpoint and (endpoint.scheme, endpoint.host, endpoint.port, endpoint.path)
+        self._process.stdin.write(json.dumps([name, dict(values), address, extra and str(extra), timeout]) + "\n")
         self._process.stdin.flush()
-        found = json.loads(self._process.stdout.readline())
-        assert found, "the process had to be killed"
-        findings = tuple(_finding(**each) for each in found["findings"])
-        return Measured(findings, {}, found["seconds"], found["busy"], found["peak"])
+        result = json.loads(self._process.stdout.readline())
+        assert result, "the process had to be killed"
+        findings = tuple(_finding(**each) for each in result["findings"])
+        return Measured(findings, {}, result["seconds"], result["busy"], result["peak"])
 
 
 def _finding(layer: str, status: int, fields: list[str], **more: Any) -> Finding:
@@ -84,29 +84,29 @@ def _serve() -> None:
     for kind in checks.load_all():
         for module in kind.imports:
             importlib.import_module(module)
-    client(Bucket("b", Endpoint("http", "127.0.0.1", 1), "r", True, "k", "s"))  # loads models, which are kept
+    client(Bucket("b", Endpoint("http", "127.0.0.1", 1), "r", True, "k", "s"))  # loads models, which stay in memory
     for line in sys.stdin:
         if child := os.fork():
             if os.waitpid(child, 0)[1]:
-                _answer(None)
+                _send(None)
         else:
             resource.setrlimit(resource.RLIMIT_AS, (MOST, MOST))
-            signal.alarm(60)  # ends it even where the interpreter is held up
-            _answer(_measure(*json.loads(line)))
+            signal.alarm(60)  # ends it even if the interpreter is blocked
+            _send(_measure(*json.loads(line)))
             os._exit(0)
 
 
-def _answer(found: dict[str, Any] | None) -> None:
-    sys.stdout.write(json.dumps(found) + "\n")
+def _send(result: dict[str, Any] | None) -> None:
+    sys.stdout.write(json.dumps(result) + "\n")
     sys.stdout.flush()
 
 
 def _measure(
-    name: str, values: dict[str, object], place: list[Any] | None, extra: str | None, timeout: float
+    name: str, values: dict[str, object], address: list[Any] | None, extra: str | None, timeout: float
 ) -> dict[str, Any]:
     check = planned(name, values)
-    if place:
-        check = replace(check, endpoint=Endpoint(*place))  # type: ignore[call-arg]
+    if address:
+        check = replace(check, endpoint=Endpoint(*address))  # type: ignore[call-arg]
     settings = Settings(Trust(extra and Path(extra)), timeout)
     started, before = time.perf_counter(), time.process_time()
     done = run((check,), settings, deadline=timeout + 5, origins=dict.fromkeys(values, InFile("mistle.toml")))
@@ -116,7 +116,7 @@ def _measure(
 
 
 def _peak() -> float:
-    """Not ru_maxrss, which begins with what the process that forked had."""
+    """In MiB. Not ru_maxrss, which begins with the memory of the parent."""
     lines = Path("/proc/self/status").read_text().splitlines()
     return next(int(line.split()[1]) for line in lines if line.startswith("VmHWM:")) * 1024 / MIB
 

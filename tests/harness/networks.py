@@ -16,7 +16,7 @@ Result = TypeVar("Result")
 
 
 def can_have_own_network() -> bool:
-    """Whether this process may give a thread another network: as root it may, on Linux."""
+    """Whether this process may give a thread another network: only root on Linux may."""
     try:
         in_own_network("192.0.2.1", lambda: None)
     except (OSError, AttributeError):
@@ -25,7 +25,7 @@ def can_have_own_network() -> bool:
 
 
 def in_own_network(address: str, function: Callable[[], Result]) -> Result:
-    """What `function` returns in a thread where `address` is this machine's, and nothing else can be reached."""
+    """Call `function` in a thread in which `address` is this machine's, and no other address can be reached."""
     with own_network(address) as inside:
         return inside(function).result()
 

@@ -1,6 +1,6 @@
 """The pictures of docs/images, taken of a run on the local stack with some wrong values: `scripts/screenshots`.
 
-`PICTURES` says how each file is made of that run's report; one more picture is one more row.
+`PICTURES` has the function that makes each file from the report of that run; one more picture is one more row.
 """
 
 import io
@@ -53,7 +53,7 @@ Screen = tuple[Browser, Chromium]
 
 
 def with_wrong_values(environ: Mapping[str, str]) -> dict[str, str]:
-    """Mistakes as operators make them: a wrong password, a pooler where none may be, TLS where none is, a typo."""
+    """Mistakes of operators: a wrong password, a pooler on a direct URL, TLS at a server without it, a typo."""
     valkey = urlsplit(environ["MISTLE_KV_DATA_PLANE_URL"])
     traces = urlsplit(environ["MISTLE_TELEMETRY_TRACES_ENDPOINT"])
     return dict(environ) | {
@@ -80,7 +80,7 @@ def page(report: Report, screen: Screen, scheme: Literal["light", "dark"]) -> by
 
 
 def terminal(report: Report, screen: Screen) -> bytes:
-    """What `mistle-preflight -q` shows on a dark terminal of a hundred columns."""
+    """The output of `mistle-preflight -q` on a dark terminal of a hundred columns."""
     command = "$ mistle-preflight -q"
     text = wrapped(renderer("text")(replace(report, detail=-1)), COLUMNS)
     console = Console(record=True, width=COLUMNS, file=io.StringIO(), force_terminal=True, color_system="truecolor")
@@ -90,7 +90,7 @@ def terminal(report: Report, screen: Screen) -> bytes:
 
 
 def summary(report: Report, screen: Screen) -> bytes:
-    """What GitHub shows below a step: the Markdown report, as GitHub's own parser renders it."""
+    """The summary that GitHub shows below a step: the Markdown report, rendered by GitHub's own parser."""
     shown = cmarkgfm.github_flavored_markdown_to_html(renderer("markdown")(report), Options.CMARK_OPT_UNSAFE)
     return _whole(screen, f"<body><article>{shown}</article></body>", GITHUB)
 
@@ -107,7 +107,7 @@ def _whole(screen: Screen, body: str, style: str, width: int = WIDTH) -> bytes:
 
 
 def small(picture: bytes) -> bytes:
-    """The same picture in 256 colours, a third of its bytes: no eye sees a difference in one of flat areas and text."""
+    """The same picture in 256 colours, with a third of its bytes. Flat areas and text look the same."""
     content = io.BytesIO()
     image = Image.open(io.BytesIO(picture)).convert("RGB")
     image.quantize(256, method=Image.Quantize.MEDIANCUT, dither=Image.Dither.NONE).save(content, "PNG", optimize=True)

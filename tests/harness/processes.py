@@ -13,7 +13,7 @@ ENTRY = "from preflight.cli.main import entry; entry()"
 
 
 class Ended(NamedTuple):
-    """How it ended, and what it said."""
+    """The exit code and the output of a process that has ended."""
 
     code: int
     stdout: str
@@ -27,7 +27,7 @@ def preflight(
     before: str = "",
     flags: tuple[str, ...] = (),
 ) -> Ended:
-    """Run it. ``before`` is code that breaks something in the process first; ``flags`` are Python's own."""
+    """Run the command. ``before`` is code that breaks something in the process first; ``flags`` are Python's own."""
     done = subprocess.run(
         [sys.executable, *flags, "-c", f"{before}\n{ENTRY}", *map(str, arguments)],
         env={"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT), **env},

@@ -1,4 +1,4 @@
-"""Which tests a run makes: `unit`, no servers; `quick`, the developer's loop; the `suite`; `long`, all of them."""
+"""The tests of a run: `quick`, for the developer's loop; the `suite`; `long`, with the complete matrices as well."""
 
 import random
 import zlib
@@ -14,7 +14,7 @@ PROFILES = ("unit", "quick", "suite", "long")
 long = pytest.mark.long
 """Left to `scripts/reliability`."""
 covering = pytest.mark.covering
-"""Of the product of a test's parameters the suite makes few, in which each value is once; the rest is `long`."""
+"""The suite runs few combinations of a test's parameters, with each value at least once; the rest is `long`."""
 quick = pytest.mark.quick
 """A healthy server of a kind, for `scripts/test --quick`, which also runs the files of UNIT."""
 
@@ -67,7 +67,7 @@ LONGEST = (
     "test_compose",
     "test_config",
 )
-"""The files that take longest, longest first: begun last, they would be waited for alone."""
+"""The files that take longest, longest first: if they started last, the run would wait for them alone."""
 GROUPS = {
     "browser": {"test_html_browser", "test_merge_html_browser", "test_pictures"},
     "deployment": {"test_attack_concurrency", "test_attack_contacts", "test_attack_privileges"},
@@ -76,7 +76,7 @@ GROUPS = {
 
 
 def chosen(profile: str, items: Sequence[pytest.Item]) -> list[pytest.Item]:
-    """Those that a run of the profile makes, in their order."""
+    """The tests of a run of the profile, in their order."""
     if profile == "long":
         return list(items)
     rest = {id(item) for item in items if item.get_closest_marker("long")} | _not_covering(items)
@@ -89,7 +89,7 @@ def chosen(profile: str, items: Sequence[pytest.Item]) -> list[pytest.Item]:
 
 
 def _not_covering(items: Iterable[pytest.Item]) -> set[int]:
-    """Of functions that are marked so, the items whose every parameter another one has too."""
+    """The items of functions with this mark whose every parameter occurs in another item."""
     by_function = defaultdict(list)
     for item in items:
         if item.get_closest_marker("covering"):
@@ -98,38 +98,39 @@ def _not_covering(items: Iterable[pytest.Item]) -> set[int]:
 
 
 def _superfluous(items: Iterable[pytest.Item]) -> Iterator[pytest.Item]:
-    met: set[tuple[str, str]] = set()
+    covered: set[tuple[str, str]] = set()
     named = [({(name, _named(value)) for name, value in item.callspec.params.items()}, item) for item in items]  # type: ignore[attr-defined]
     for parameters, item in sorted(named, key=lambda entry: zlib.crc32(str(sorted(entry[0])).encode())):
-        if parameters <= met:
+        if parameters <= covered:
             yield item
-        met |= parameters
+        covered |= parameters
 
 
 def _named(value: object) -> str:
-    """What it is called in every process."""
+    """The name of a value, the same in every process."""
     name = str(getattr(value, "name", value))
     assert " at 0x" not in name, f"give it a name: {name}"
     return name
 
 
 def first(count: int, cases: Iterable[Any]) -> list[Any]:
-    """The cases as parameters; so many are in the suite, the rest is `long`."""
+    """The cases as parameters: the first `count` are in the suite, the rest is `long`."""
     parts = (case if isinstance(case, tuple) else (case,) for case in cases)
     return [pytest.param(*case, marks=() if number < count else long) for number, case in enumerate(parts)]
 
 
 def group(nodeid: str) -> str:
-    """What the tests have in common that one worker makes: their file, or those of GROUPS."""
+    """The group of tests that one worker runs: their file, or one of GROUPS."""
     file = nodeid.partition("::")[0]
     return next((name for name, files in GROUPS.items() if Path(file).stem in files), file)
 
 
 def arrange(items: list[pytest.Item], shuffle: int | None, unit_first: bool) -> None:
-    """The files that take longest come first; or the number decides the order of files and of their tests."""
+    """Put the longest files first; or put the files, and the tests in each, in the order that the number gives."""
     if shuffle is None:
-        places = {name: place for place, name in enumerate(LONGEST)} | (dict.fromkeys(UNIT, -1) if unit_first else {})
-        items.sort(key=lambda item: places.get(item.path.stem, len(LONGEST)))
+        first_files = dict.fromkeys(UNIT, -1) if unit_first else {}
+        positions = {name: position for position, name in enumerate(LONGEST)} | first_files
+        items.sort(key=lambda item: positions.get(item.path.stem, len(LONGEST)))
         return
     chance, by_file = random.Random(shuffle), defaultdict(list)
     for item in items:
@@ -139,8 +140,8 @@ def arrange(items: list[pytest.Item], shuffle: int | None, unit_first: bool) -> 
     items[:] = [item for file in files for item in chance.sample(file, len(file))]
 
 
-def left_out_lines(profile: str, left_out: Counter[str]) -> list[str]:
-    """The lines of a run on the tests that it has left out: their number by file."""
+def summary(profile: str, left_out: Counter[str]) -> list[str]:
+    """The line of a run about what it left out: the number of tests by file."""
     files = ", ".join(f"{file} {count}" for file, count in sorted(left_out.items()))
     where = "scripts/test and scripts/reliability" if profile == "quick" else "scripts/reliability"
     return [f"left to {where}, {left_out.total():,} tests: {files}"] if left_out else []

@@ -1,4 +1,4 @@
-"""A provider's check, pointed at a server of the tests: its address is no setting of Mistle's."""
+"""Runs a provider's check against a server of the tests, although no setting has its address."""
 
 import socket
 from collections.abc import Callable, Mapping
@@ -63,7 +63,7 @@ class Provider:
 
 
 def tls_serving(leaf: Leaf, behaviour: faults.Behaviour) -> AbstractContextManager[int]:
-    """`faults.serving` behind a handshake that succeeds: what goes wrong later is not TLS."""
+    """`faults.serving` after a TLS handshake that succeeds."""
     context = leaf.context()
 
     def serve(connection: socket.socket) -> None:
@@ -74,17 +74,17 @@ def tls_serving(leaf: Leaf, behaviour: faults.Behaviour) -> AbstractContextManag
 
 
 def hung(leaf: Leaf) -> AbstractContextManager[int]:
-    """Takes the request, and never answers."""
+    """Reads the request, and never replies."""
     return tls_serving(leaf, _read_on)
 
 
 def endless(leaf: Leaf) -> AbstractContextManager[int]:
-    """Answers 200, with JSON that has no end."""
+    """Replies 200, with JSON without an end."""
     return tls_serving(leaf, _write_on)
 
 
 def garbage(leaf: Leaf) -> AbstractContextManager[int]:
-    """Answers, and not in HTTP."""
+    """Sends a reply that is not HTTP."""
     return tls_serving(leaf, _greet)
 
 
@@ -103,4 +103,4 @@ def _write_on(connection: socket.socket) -> None:
 def _greet(connection: socket.socket) -> None:
     connection.recv(65536)
     connection.sendall(b"220 smtp.mistle.test ESMTP\r\n\r\n")
-    _read_on(connection)  # closing on unread words would reset the connection
+    _read_on(connection)  # closing with unread data would reset the connection

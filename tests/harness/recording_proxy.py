@@ -1,4 +1,4 @@
-"""A proxy in front of each server, which counts the connections and keeps the data that clients send."""
+"""A relay before each server, which counts the connections and keeps what their clients send."""
 
 import asyncio
 import re
@@ -22,7 +22,7 @@ class RecordingProxy:
     listener: socket.socket
     upstream: Address
     received: list[bytearray] = field(default_factory=list)
-    """The data of each connection, in the order of the connections."""
+    """What the client of each connection sent, in the order of the connections."""
 
     @property
     def port(self) -> int:
@@ -37,27 +37,25 @@ class RecordingProxy:
         return len(self.received)
 
     @property
-    def used(self) -> int:
-        """The number of connections over which the client sent data."""
+    def with_data(self) -> int:
+        """The number of connections on which the client sent anything."""
         return sum(map(bool, self.received))
 
-    def found(self, pattern: bytes) -> list[bytes]:
-        """All matches of the pattern in the data."""
-        return [match for data in list(self.received) for match in re.findall(pattern, data)]
+    def matches(self, pattern: bytes) -> list[bytes]:
+        """All matches of a pattern in what the clients sent."""
+        return [match for sent in list(self.received) for match in re.findall(pattern, sent)]
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        self.received.append(data := bytearray())
+        self.received.append(sent := bytearray())
         with suppress(OSError), closing(writer.transport):
-            theirs, ours = await _open(self.upstream)
-            with closing(ours.transport):
-                await asyncio.gather(_pump(reader, ours, data), _pump(theirs, writer, bytearray()))
+            replies, upstream = await _open(self.upstream)
+            with closing(upstream.transport):
+                await asyncio.gather(_pump(reader, upstream, sent), _pump(replies, writer, bytearray()))
 
 
 @contextmanager
-def recording_proxies(
-    upstreams: Mapping[str, Address], listen: Listen | None = None
-) -> Iterator[dict[str, RecordingProxy]]:
-    """A proxy for each server; `listen` makes the listener of the proxy for the given address."""
+def relays(upstreams: Mapping[str, Address], listen: Listen | None = None) -> Iterator[dict[str, Relay]]:
+    """One relay for each; `listen` makes the listener of the relay to an address."""
     with TemporaryDirectory() as folder:
         listen = listen or (lambda address: listener(address, Path(folder)))
         made = {name: RecordingProxy(listen(address), address) for name, address in upstreams.items()}
@@ -73,7 +71,7 @@ def recording_proxies(
 
 
 def listener(address: Address, folder: Path) -> socket.socket:
-    """In the network of the thread that calls; a Unix socket in `folder`."""
+    """A listener in the network of the calling thread; a Unix socket is in `folder`."""
     if isinstance(address, tuple):
         return socket.create_server((LOOPBACK, 0), backlog=512)
     made = socket.socket(socket.AF_UNIX)
@@ -101,11 +99,11 @@ async def _open(address: Address) -> tuple[asyncio.StreamReader, asyncio.StreamW
     return await asyncio.open_unix_connection(address)
 
 
-async def _pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, data: bytearray) -> None:
+async def _pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, kept: bytearray) -> None:
     try:
-        while said := await reader.read(65536):
-            data += said
-            writer.write(said)
+        while block := await reader.read(65536):
+            kept += block
+            writer.write(block)
             await writer.drain()
     except OSError:
         writer.transport.abort()

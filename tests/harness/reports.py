@@ -1,4 +1,4 @@
-"""One small report in which everything occurs, and one for each way in which a run can end."""
+"""A small report with a finding of every status, and one report for each way in which a run can end."""
 
 from collections.abc import Mapping
 from dataclasses import replace

@@ -1,4 +1,4 @@
-"""Run the one check that some configuration values make, as the runner does, and look up what it found."""
+"""Run the one check that some configuration values make, as the runner does, and look up its findings."""
 
 import asyncio
 import importlib
@@ -26,16 +26,16 @@ DEFAULTS = {key.path: key.default for key in KEYS if key.default is not None}
 
 @dataclass(frozen=True)
 class CheckRun:
-    """What one run of one check found; the findings' fields are configuration keys."""
+    """The findings and facts of one run of one check; the findings' fields are configuration keys."""
 
     findings: tuple[Finding, ...]
     facts: Mapping[str, object]
 
     def __getitem__(self, finding_id: str) -> Finding:
-        """The one finding with this id; where there is none, the others are in the message."""
-        found = [finding for finding in self.findings if finding.id == finding_id]
-        assert len(found) == 1, self
-        return found[0]
+        """The one finding with this id; if there is none, the message of the error has the others."""
+        matching = [finding for finding in self.findings if finding.id == finding_id]
+        assert len(matching) == 1, self
+        return matching[0]
 
     def __str__(self) -> str:
         return "\n".join(map(str, self.findings))
@@ -45,18 +45,18 @@ class CheckRun:
         return max(finding.status for finding in self.findings)
 
     def fails(self, finding_id: str, layer: Layer, *keys: str, hint: str) -> Finding:
-        """This finding, and no other, failed: at this layer, blaming these keys, with these words in the hint."""
+        """Assert that this finding alone failed, at this layer, blames these keys, and has `hint` in its hint."""
         failed = [finding.id for finding in self.findings if finding.status is Status.FAIL]
         assert failed == [finding_id], self
         return self._agrees(finding_id, layer, keys, hint)
 
     def warns(self, finding_id: str, layer: Layer, *keys: str, hint: str) -> Finding:
-        """This finding is a warning, and nothing failed."""
+        """Assert that this finding is a warning, and that no finding failed."""
         assert self.status is self[finding_id].status is Status.WARN, self
         return self._agrees(finding_id, layer, keys, hint)
 
     def passes(self, finding_id: str, layer: Layer, *keys: str) -> Finding:
-        """Nothing is wrong, and this was found."""
+        """Assert that all findings are OK, and that this is one of them."""
         assert self.status is Status.OK, self
         return self._agrees(finding_id, layer, keys, "")
 
@@ -84,7 +84,7 @@ def planned(name: str, values: Mapping[str, object], stage: str = "live") -> Che
 
 
 def _typed(path: str, value: object) -> object:
-    """The value; a number that was written as text is converted."""
+    """The value, as a number if its key has a number."""
     type_ = BY_PATH[path].type if path in BY_PATH else None
     return type_.accept(type_.parse(value)) if isinstance(type_, Integer) and isinstance(value, str) else value
 
@@ -98,7 +98,7 @@ def run_check(
     read_only: bool = False,
     extra: Path | None = None,
 ) -> CheckRun:
-    """One run of the check of this name, within its limit in seconds."""
+    """Run the check of this name once, within `timeout` seconds."""
     check = planned(name, values, stage)
     for module in check.imports:  # before its clock starts
         importlib.import_module(module)
@@ -126,6 +126,6 @@ async def _run(check: Check, record: Recorder) -> None:
     except TimeoutError:
         record.out_of_time()
     except Exception as error:
-        if not (found := unexpected.diagnose(check, error)):
+        if not (diagnosis := unexpected.diagnose(check, error)):
             raise
-        record.note(found)
+        record.note(diagnosis)

@@ -1,4 +1,4 @@
-"""What a reader sees of a page."""
+"""A page as its reader sees it."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,19 +15,19 @@ WIDE, NARROW = {"width": 1280, "height": 900}, {"width": 375, "height": 800}
 
 @dataclass(frozen=True)
 class Screen:
-    """A browser, and the hold on it."""
+    """A browser, and the connection that controls it."""
 
     browser: Browser
     chromium: Chromium
 
     @contextmanager
     def shows(self, document: str, **options: Any) -> Iterator[Page]:
-        """A page as its reader opens it; afterwards, nothing but itself may have been asked for, run or said."""
+        """The page in the browser. At the end, assert that it requested, ran and logged nothing."""
         address = self.browser.keep("report.html", document)
         context = self.chromium.new_context(**{"viewport": WIDE, "color_scheme": "light"} | options)
         page, events = context.new_page(), []
         for event in ("console", "pageerror", "dialog", "request", "popup", "download", "frameattached", "worker"):
-            page.on(event, lambda what, event=event: events.append((event, str(getattr(what, "url", what)))))
+            page.on(event, lambda cause, event=event: events.append((event, str(getattr(cause, "url", cause)))))
         context.set_default_timeout(10_000)
         page.goto(address)
         yield page
@@ -36,5 +36,5 @@ class Screen:
 
 
 def lines(locator: Locator) -> list[str]:
-    """The text of each, in one line."""
+    """The text of each element, in one line."""
     return [" ".join(text.split()) for text in locator.all_inner_texts()]

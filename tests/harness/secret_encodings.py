@@ -1,4 +1,4 @@
-"""How a secret may be encoded, and how a reader of a report would search for it; independent of what masks it."""
+"""The encodings of a secret, and the search of an attacker for it in a report; independent of the redactor."""
 
 import base64
 import binascii
@@ -78,7 +78,7 @@ ENCODINGS: Mapping[str, Callable[[str], str]] = {
     "question marks": lambda text: text.encode("ascii", "replace").decode(),
 }
 
-WINDOW = 12  # letters and digits of a secret in a row: fewer may be there by chance
+WINDOW = 12  # letters and digits of a secret in a row; fewer may occur by chance
 
 
 def core(text: str) -> str:
@@ -90,18 +90,18 @@ def windows(text: str) -> set[str]:
     return {letters[start : start + WINDOW] for start in range(len(letters) - WINDOW + 1)}
 
 
-def leaks(texts: Iterable[str], secrets: Iterable[str], known: str = "") -> list[tuple[str, str]]:
-    """Each secret that can be read out of a text, as a whole or in part, with what betrays it.
+def leaks(texts: Iterable[str], secrets: Iterable[str], public: str = "") -> list[tuple[str, str]]:
+    """Each secret that can be read in a text, complete or in part, with the characters that show it.
 
-    What stands in the `known` text too betrays nothing, and its lines are not read.
+    Characters that the `public` text holds too show no secret, and its lines are not searched.
     """
-    lines = {line for text in texts for line in text.split("\n")} - set(known.split("\n"))
-    read, known = "\n".join(_readings("\n".join(sorted(lines)))).lower(), known.lower()
-    letters, common = core(read), windows(known)
+    lines = {line for text in texts for line in text.split("\n")} - set(public.split("\n"))
+    read, public = "\n".join(_readings("\n".join(sorted(lines)))).lower(), public.lower()
+    letters, common = core(read), windows(public)
     secrets = [secret.lower() for secret in secrets]
-    wholes = ((secret, sign) for secret in secrets for sign in {secret, secret.strip()} if sign not in known)
+    complete = ((secret, sign) for secret in secrets for sign in {secret, secret.strip()} if sign not in public)
     parts = ((secret, sign) for secret in secrets for sign in windows(secret) - common)
-    return [found for found in wholes if found[1] in read] + [found for found in parts if found[1] in letters]
+    return [leak for leak in complete if leak[1] in read] + [leak for leak in parts if leak[1] in letters]
 
 
 def _readings(text: str, depth: int = 2) -> Iterator[str]:

@@ -8,9 +8,9 @@ TEXT = (Path(__file__).parents[2] / "SECURITY.md").read_text()
 
 def section(heading: str) -> str:
     """The text from a heading to the next one."""
-    found = re.search(rf"^#+ {re.escape(heading)}\n(.*?)(?=^#|\Z)", TEXT, re.MULTILINE | re.DOTALL)
-    assert found, heading
-    return found[1]
+    match = re.search(rf"^#+ {re.escape(heading)}\n(.*?)(?=^#|\Z)", TEXT, re.MULTILINE | re.DOTALL)
+    assert match, heading
+    return match[1]
 
 
 def blocks(heading: str) -> list[str]:

@@ -1,22 +1,22 @@
-"""For the command's own process: signals that it sends to itself when a function of its has done its work."""
+"""For the command's own process: it sends signals to itself when one of its functions has returned."""
 
 import importlib
 import os
 from typing import Any
 
 
-def strike(module: str, path: str, *numbers: int) -> None:
-    """From now on each call of this function of that module is followed by these signals."""
+def signal_after(module: str, path: str, *numbers: int) -> None:
+    """From now on send these signals after each call of the function at `path` in the module."""
     owner: Any = importlib.import_module(module)
-    *within, name = path.split(".")
-    for part in within:
-        owner = getattr(owner, part)
+    *parents, name = path.split(".")
+    for parent in parents:
+        owner = getattr(owner, parent)
     original = getattr(owner, name)
 
-    def struck(*given: Any, **more: Any) -> Any:
+    def call_and_signal(*given: Any, **more: Any) -> Any:
         result = original(*given, **more)
         for number in numbers:
             os.kill(os.getpid(), number)
         return result
 
-    setattr(owner, name, struck)
+    setattr(owner, name, call_and_signal)

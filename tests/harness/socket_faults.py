@@ -1,4 +1,4 @@
-"""What can be wrong with a Unix socket: servers in the test process, each a context manager of its path."""
+"""Servers on a Unix socket with a fault, in the test process: each is a context manager of its path."""
 
 import socket
 import threading
@@ -22,23 +22,23 @@ def serving(behaviour: Behaviour) -> Iterator[Path]:
 
 
 def silent_socket() -> AbstractContextManager[Path]:
-    """Accepts, reads, and sends nothing."""
+    """Accepts, reads, and never sends."""
     return serving(_read_on)
 
 
-def garbage_socket(words: bytes = GARBAGE) -> AbstractContextManager[Path]:
-    """Waits for a request and answers whatever it is with `words`."""
-    return serving(lambda connection: _answer(connection, words))
+def garbage_socket(reply: bytes = GARBAGE) -> AbstractContextManager[Path]:
+    """Replies to any request with `reply`."""
+    return serving(lambda connection: _answer(connection, reply))
 
 
 def http_socket(reply: bytes = HTTP_REPLY) -> AbstractContextManager[Path]:
-    """The same, with a reply in HTTP."""
+    """Replies to any request with `reply`, in HTTP."""
     return garbage_socket(reply)
 
 
 @contextmanager
 def dead_socket() -> Iterator[Path]:
-    """The file of a server that is gone."""
+    """The file of a server that has gone."""
     with TemporaryDirectory() as folder, socket.socket(socket.AF_UNIX) as listener:
         path = Path(folder, "docker.sock")
         listener.bind(str(path))
@@ -47,7 +47,7 @@ def dead_socket() -> Iterator[Path]:
 
 @contextmanager
 def full_socket() -> Iterator[Path]:
-    """Its queue is full and nobody accepts: the nearest that it has to packets that are dropped."""
+    """Its listen queue is full and nothing accepts: the nearest to dropped packets that a Unix socket has."""
     with TemporaryDirectory() as folder, socket.socket(socket.AF_UNIX) as listener:
         path = Path(folder, "docker.sock")
         listener.bind(str(path))
@@ -58,7 +58,7 @@ def full_socket() -> Iterator[Path]:
 
 
 def altered_socket(upstream: Path, changes: Mapping[bytes, bytes]) -> AbstractContextManager[Path]:
-    """What `upstream` answers, but for `changes` of its words to others of the same length."""
+    """Sends the replies of `upstream`, with `changes` of their bytes to others of the same length."""
     assert all(len(old) == len(new) for old, new in changes.items())
     return serving(lambda connection: _relay(connection, upstream, changes))
 
@@ -72,10 +72,10 @@ def _relay(client: socket.socket, upstream: Path, changes: Mapping[bytes, bytes]
 
 def _pass_on(source: socket.socket, target: socket.socket, changes: Mapping[bytes, bytes]) -> None:
     with suppress(OSError):
-        while words := source.recv(65536):
+        while data := source.recv(65536):
             for old, new in changes.items():
-                words = words.replace(old, new)
-            target.sendall(words)
+                data = data.replace(old, new)
+            target.sendall(data)
         target.shutdown(socket.SHUT_WR)
 
 
@@ -84,6 +84,6 @@ def _read_on(connection: socket.socket) -> None:
         pass
 
 
-def _answer(connection: socket.socket, words: bytes) -> None:
+def _answer(connection: socket.socket, reply: bytes) -> None:
     connection.recv(65536)
-    connection.sendall(words)
+    connection.sendall(reply)

@@ -1,4 +1,4 @@
-"""What no object store can be made to do: a real one, with somebody in between who answers some requests himself."""
+"""Faults that no real object store can be made to have: a proxy before a real one, which answers some requests."""
 
 import ctypes
 import fcntl
@@ -14,7 +14,7 @@ from tests.harness import faults
 from tests.testbed.object_store import BUCKET, OWNER
 
 Answer = Callable[[bytes], bytes | None]
-"""The answer to a request; None for the store's own."""
+"""The reply to a request; None for the reply of the store."""
 Result = TypeVar("Result")
 
 PUBLIC = "203.0.114.1"
@@ -29,13 +29,13 @@ def between(port: int, answer: Answer) -> AbstractContextManager[int]:
 def bucket(url: str) -> dict[str, object]:
     """The configuration of a deployment whose assets are in the store at that address."""
     login = {"access_key_id": OWNER.access_key_id, "secret_access_key": OWNER.secret_access_key}
-    place = {"endpoint": url, "bucket_name": BUCKET, "region": "us-east-1", "force_path_style": True}
-    return {f"object_store.assets.{name}": value for name, value in (place | login).items()}
+    address = {"endpoint": url, "bucket_name": BUCKET, "region": "us-east-1", "force_path_style": True}
+    return {f"object_store.assets.{name}": value for name, value in (address | login).items()}
 
 
-def error(status: str, code: str, more: str = "", headers: str = "", words: str = "Not here") -> bytes:
-    """A refusal in S3's words."""
-    body = f"<?xml version='1.0'?><Error><Code>{code}</Code><Message>{words}</Message>{more}</Error>"
+def error(status: str, code: str, more: str = "", headers: str = "", message: str = "Not here") -> bytes:
+    """A refusal as S3 sends it."""
+    body = f"<?xml version='1.0'?><Error><Code>{code}</Code><Message>{message}</Message>{more}</Error>"
     return reply(status, body, f"Content-Type: application/xml\r\n{headers}")
 
 
@@ -45,7 +45,7 @@ def reply(status: str, body: str = "", headers: str = "") -> bytes:
 
 
 def from_outside(port: int, function: Callable[[int], Result]) -> Result:
-    """What `function` returns in a thread whose network is one public address, with a port that leads to `port`."""
+    """Call `function` in a thread whose network has one public address, with a port that leads to `port`."""
     listening: Future[socket.socket] = Future()
     result: Future[Result] = Future()
 
@@ -61,7 +61,7 @@ def from_outside(port: int, function: Callable[[int], Result]) -> Result:
                     future.set_exception(problem)
 
     threading.Thread(target=run, daemon=True).start()
-    # A socket belongs to the network that it was made in, and this thread to the machine's.
+    # A socket belongs to the network in which it was made; this thread belongs to that of the machine.
     listener = listening.result()
     threading.Thread(target=_forward, args=(listener, port), daemon=True).start()
     return result.result()
@@ -107,7 +107,7 @@ def _request(connection: socket.socket) -> bytes:
 
 
 def ask(port: int, request: bytes) -> bytes:
-    """The store's reply, which ends where the store closes the connection."""
+    """The reply of the store, which ends when the store closes the connection."""
     head, _, body = request.partition(b"\r\n\r\n")
     with socket.create_connection((faults.LOOPBACK, port)) as upstream:
         upstream.sendall(head + b"\r\nConnection: close\r\n\r\n" + body)

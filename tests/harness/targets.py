@@ -1,4 +1,4 @@
-"""Every kind of check that talks to a server, pointed at one of the tests."""
+"""Runs every kind of check that connects to a server against a server of the test."""
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -17,12 +17,12 @@ HTTP = tuple(kind for kind, target in TARGETS.items() if target.is_http)
 
 @dataclass(frozen=True)
 class CheckAtServer:
-    """What a check is called with, and the only address that it may then connect to."""
+    """The arguments of a check, and the only address that it may connect to."""
 
     name: str
     values: Mapping[str, object]
     options: Mapping[str, Any]
-    place: object
+    address: object
 
 
 @contextmanager
@@ -50,7 +50,7 @@ def check_at_server(
 
 
 def run_at_server(check: CheckAtServer, **more: Any) -> CheckRun:
-    """One run of it."""
+    """Run the check once."""
     options = {**check.options, **more}
     if endpoint := options.pop("endpoint", None):
         return provider_override.run_check_at(endpoint, check.name, check.values, **options)

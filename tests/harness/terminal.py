@@ -1,4 +1,4 @@
-"""A terminal that a program runs on, as its user sees it: a screen, and everything that was drawn on the way."""
+"""A terminal on which a program runs: its screen as the user sees it, and everything that the program drew."""
 
 import fcntl
 import os
@@ -20,7 +20,7 @@ Watch = Callable[["Terminal", "subprocess.Popen[bytes]"], object]
 
 @dataclass
 class Terminal:
-    """``pictures`` are the different screens that were seen, each as lines; ``drawn`` every byte that made them."""
+    """``pictures`` are the different screens, each as lines; ``drawn`` is every byte that was written."""
 
     columns: int
     lines: int
@@ -35,7 +35,7 @@ class Terminal:
 
     @property
     def text(self) -> list[str]:
-        """What stands there in the end, from the first line that scrolled away."""
+        """The lines on the screen, after those that scrolled away."""
         history = ["".join(cell.data for _, cell in sorted(line.items())).rstrip() for line in self.screen.history.top]
         return history + self._shown()
 
@@ -57,7 +57,7 @@ def run(
     signal: int | None = None,
     after: float = 0.8,
 ) -> Terminal:
-    """The command on a terminal of this size, to its end; ``signal`` is sent ``after`` so many seconds of drawing."""
+    """Run the command to its end on a terminal of this size; ``signal`` is sent ``after`` seconds of output."""
     terminal, (master, slave) = Terminal(columns, lines), pty.openpty()
     fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", lines, columns, 0, 0))
     clean = {"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT), "TERM": "xterm-256color", "LANG": "C.UTF-8"}
@@ -80,5 +80,5 @@ def _parts(master: int) -> Iterator[bytes]:
     try:
         while part := os.read(master, 65536):
             yield part
-    except OSError:  # Linux reports the end of the output so
+    except OSError:  # Linux raises this at the end
         return

@@ -21,11 +21,11 @@ DOCKER = (
 )
 
 
-def valkey(scene: str, say: TextOf) -> Behaviour:
+def valkey(scene: str, text_of: TextOf) -> Behaviour:
     def serve(connection: socket.socket) -> None:
         while sent := connection.recv(65536):
             for command in re.findall(rb"\*\d+\r\n\$\d+\r\n([A-Z]+)\r\n", sent):
-                connection.sendall(_reply(scene, command.decode(), inert(say(sent))))
+                connection.sendall(_reply(scene, command.decode(), inert(text_of(sent))))
 
     return serve
 
@@ -38,55 +38,55 @@ _ERRORS = {
 }
 
 
-def _reply(scene: str, command: str, words: str) -> bytes:
+def _reply(scene: str, command: str, text: str) -> bytes:
     if (scene, command) in _ERRORS:
-        return f"-{_ERRORS[scene, command]} {words}\r\n".encode(errors="surrogatepass")
+        return f"-{_ERRORS[scene, command]} {text}\r\n".encode(errors="surrogatepass")
     if command != "INFO":
         return b"+OK\r\n" if command in {"AUTH", "SET"} else b":1\r\n"
-    told = {"replica": f"role:slave\r\nmaster_host:{words}", "evicts": f"maxmemory:1\r\nmaxmemory_policy:{words}"}
-    content = told.get(scene, "role:master").encode(errors="surrogatepass")
+    info = {"replica": f"role:slave\r\nmaster_host:{text}", "evicts": f"maxmemory:1\r\nmaxmemory_policy:{text}"}
+    content = info.get(scene, "role:master").encode(errors="surrogatepass")
     return b"$%d\r\n%s\r\n" % (len(content), content)
 
 
-def smtp(scene: str, say: TextOf) -> Behaviour:
-    """The scene is the command that is refused with words, of several lines where they have them."""
+def smtp(scene: str, text_of: TextOf) -> Behaviour:
+    """The scene is the command that is refused with the text, in several lines if the text has them."""
     right = {"EHLO": "250-mail.test\r\n250 AUTH PLAIN LOGIN", "AUTH": "235 2.7.0 ok", "QUIT": "221 bye"}
 
     def serve(connection: socket.socket) -> None:
-        heard = b""
-        _say(connection, "220 mail.test" if scene != "greeting" else _lines(554, say(heard)))
+        received = b""
+        _send(connection, "220 mail.test" if scene != "greeting" else _lines(554, text_of(received)))
         for line in connection.makefile("rb"):
-            heard += line
+            received += line
             command = line.split()[0].decode("latin-1").upper() if line.strip() else ""
-            _say(connection, _lines(535, say(heard)) if command == scene else right.get(command, "250 ok"))
+            _send(connection, _lines(535, text_of(received)) if command == scene else right.get(command, "250 ok"))
 
     return serve
 
 
-def _lines(code: int, words: str) -> str:
-    *others, last = [line for line in re.split(r"[\r\n]+", words) if line] or [""]
+def _lines(code: int, text: str) -> str:
+    *others, last = [line for line in re.split(r"[\r\n]+", text) if line] or [""]
     return "".join(f"{code}-{line}\r\n" for line in others) + f"{code} {last}"
 
 
-def _say(connection: socket.socket, words: str) -> None:
-    connection.sendall(words.encode(errors="surrogatepass") + b"\r\n")
+def _send(connection: socket.socket, line: str) -> None:
+    connection.sendall(line.encode(errors="surrogatepass") + b"\r\n")
 
 
-def postgres(scene: str, say: TextOf) -> Behaviour:
+def postgres(scene: str, text_of: TextOf) -> Behaviour:
     """Requests a cleartext password, unless the scene ends before."""
 
     def serve(connection: socket.socket) -> None:
-        heard = connection.recv(65536)
+        received = connection.recv(65536)
         if scene != "start":
             connection.sendall(_login(3))
-            heard += connection.recv(65536)
+            received += connection.recv(65536)
         if scene in {"notice", "query"}:
             about = _message(b"S", b"server_version\x0017.0\0") + _message(b"K", struct.pack("!II", 1, 2))
-            notice = _message(b"N", b"SNOTICE\0C00000\0M" + _text(say(heard)) + b"\0")
+            notice = _message(b"N", b"SNOTICE\0C00000\0M" + _text(text_of(received)) + b"\0")
             connection.sendall(_login(0) + about + (notice if scene == "notice" else b"") + _message(b"Z", b"I"))
-            heard += connection.recv(65536)
-        words = _text(_FORMS.get(scene, "{}").format(say(heard)))
-        connection.sendall(_message(b"E", b"SFATAL\0C28P01\0M" + words + b"D" + words + b"\0"))
+            received += connection.recv(65536)
+        text = _text(_FORMS.get(scene, "{}").format(text_of(received)))
+        connection.sendall(_message(b"E", b"SFATAL\0C28P01\0M" + text + b"D" + text + b"\0"))
 
     return serve
 
@@ -102,8 +102,8 @@ def _login(method: int) -> bytes:
     return _message(b"R", struct.pack("!I", method))
 
 
-def _text(words: str) -> bytes:
-    return words.replace("\0", "").encode(errors="surrogatepass") + b"\0"
+def _text(text: str) -> bytes:
+    return text.replace("\0", "").encode(errors="surrogatepass") + b"\0"
 
 
 def _message(kind: bytes, content: bytes) -> bytes:
@@ -113,28 +113,28 @@ def _message(kind: bytes, content: bytes) -> bytes:
 _VERSION = re.compile(r"^/v[\d.]+")
 
 
-def docker(scene: str, say: TextOf) -> Behaviour:
+def docker(scene: str, text_of: TextOf) -> Behaviour:
     def serve(connection: socket.socket) -> None:
         while (request := read(connection)).method:
             call = f"{request.method} {_VERSION.sub('', request.target)}"
-            connection.sendall(_engine(scene, call, say(request.raw)).replace(b"connection: close\r\n", b""))
+            connection.sendall(_engine(scene, call, text_of(request.raw)).replace(b"connection: close\r\n", b""))
 
     return serve
 
 
-def _engine(scene: str, call: str, words: str) -> bytes:
-    about = {"Version": words if scene == "the version" else "26.1", "ApiVersion": "1.45", "Os": "linux"}
+def _engine(scene: str, call: str, text: str) -> bytes:
+    about = {"Version": text if scene == "the version" else "26.1", "ApiVersion": "1.45", "Os": "linux"}
     right: Mapping[str, object] = {
         "GET /version": about | {"Arch": "amd64"},
         "GET /networks/": None if scene == "the networks" else {"Name": "n", "Scope": "local"},
-        "GET /networks": [{"Name": words}],
+        "GET /networks": [{"Name": text}],
         "POST /volumes": {"Name": "v"},
         "GET /distribution": {"Platforms": [{"os": "linux", "architecture": "amd64"}]},
-        "GET /images": {"Id": words},
-        "GET /info": {"Name": words, "ID": words, "DockerRootDir": words, "CgroupVersion": "1"},
+        "GET /images": {"Id": text},
+        "GET /info": {"Name": text, "ID": text, "DockerRootDir": text, "CgroupVersion": "1"},
         "DELETE": {},
     }
     if call.startswith(scene):
-        return api(500, {"message": words})
+        return api(500, {"message": text})
     answer = next(answer for start, answer in right.items() if call.startswith(start))
-    return api(404, {"message": words}) if answer is None else api(200, answer)
+    return api(404, {"message": text}) if answer is None else api(200, answer)

@@ -30,7 +30,7 @@ class Request:
 
     @property
     def first_part(self) -> str:
-        """Of the target: the address of each Mistle service has a path of its own."""
+        """The first part of the target: the address of each Mistle service has a path of its own."""
         return self.target.lstrip("/").partition("/")[0]
 
 
@@ -98,11 +98,11 @@ def reply(status: int, body: object = "", kind: str = "text/plain", **headers: s
     content = (body if isinstance(body, str) else json.dumps(body)).encode(errors="surrogatepass")
     named = {"content-type": kind, "content-length": str(len(content)), "connection": "close", **headers}
     lines = (f"{name.replace('_', '-')}: {inert(value)}\r\n" for name, value in named.items())
-    return f"HTTP/1.1 {status} Said\r\n{''.join(lines)}\r\n".encode(errors="surrogatepass") + content
+    return f"HTTP/1.1 {status} Status\r\n{''.join(lines)}\r\n".encode(errors="surrogatepass") + content
 
 
 def inert(value: str) -> str:
-    """The text without what ends a line."""
+    """The text without control characters, which could end a line."""
     return re.sub(r"[\x00-\x1f\x7f]", " ", value).strip()
 
 
@@ -110,37 +110,37 @@ def api(status: int, body: object, **headers: str) -> bytes:
     return reply(status, body, "application/json", **headers)
 
 
-def in_headers(status: int, _: Request, words: str) -> bytes:
-    return reply(status, kind=f"text/plain; {words}", server=words, www_authenticate=words)
+def in_headers(status: int, _: Request, text: str) -> bytes:
+    return reply(status, kind=f"text/plain; {text}", server=text, www_authenticate=text)
 
 
-def redirect(_: Request, words: str) -> bytes:
-    return reply(302, location=f"https://elsewhere.test/{words}")
+def redirect(_: Request, text: str) -> bytes:
+    return reply(302, location=f"https://elsewhere.test/{text}")
 
 
-def in_body(status: int, _: Request, words: str) -> bytes:
-    return reply(status, words)
+def in_body(status: int, _: Request, text: str) -> bytes:
+    return reply(status, text)
 
 
-def in_json(status: int, body: Callable[[str], object], _: Request, words: str) -> bytes:
-    return api(status, body(words))
+def in_json(status: int, body: Callable[[str], object], _: Request, text: str) -> bytes:
+    return api(status, body(text))
 
 
-def in_xml(status: int, code: str, _: Request, words: str) -> bytes:
-    return xml(status, code, words)
+def in_xml(status: int, code: str, _: Request, text: str) -> bytes:
+    return xml(status, code, text)
 
 
-def xml(status: int, code: str, words: str, **headers: str) -> bytes:
-    body = f"<?xml version='1.0'?><Error><Code>{code}</Code><Message>{escape(words)}</Message></Error>"
+def xml(status: int, code: str, text: str, **headers: str) -> bytes:
+    body = f"<?xml version='1.0'?><Error><Code>{code}</Code><Message>{escape(text)}</Message></Error>"
     return reply(status, body, "application/xml", **headers)
 
 
 def on(pattern: str, answer: Answer, member: bool | None = None) -> Answer:
     """This reply to requests for these targets; the correct one to all others."""
 
-    def choose(request: Request, words: str) -> bytes:
+    def choose(request: Request, text: str) -> bytes:
         fits = re.search(pattern, request.target) and member in {None, request.shows_token}
-        return answer(request, words) if fits else b""
+        return answer(request, text) if fits else b""
 
     return choose
 
@@ -165,8 +165,8 @@ def document(version: str, _: Request, title: str) -> bytes:
     return api(200, {"openapi": "3.1.0", "info": {"title": title, "version": version}})
 
 
-def _release(request: Request, words: str) -> bytes:
-    return document(words, request, TITLES.get(request.first_part, ""))
+def _release(request: Request, text: str) -> bytes:
+    return document(text, request, TITLES.get(request.first_part, ""))
 
 
 def refusal(status: int) -> bytes:
@@ -196,7 +196,7 @@ def tunnel(request: Request) -> bytes:
 
 SERVICE: Mapping[str, Answer] = {
     "health redirects": on("healthz", redirect),
-    "health is words": on("healthz", partial(in_headers, 200)),
+    "health is text": on("healthz", partial(in_headers, 200)),
     "health fails": on("healthz", partial(in_headers, 500)),
     "a proxy fails": on("healthz", partial(in_headers, 502)),
     "the title": on("openapi", partial(document, "1")),
@@ -205,7 +205,7 @@ SERVICE: Mapping[str, Answer] = {
     "strangers refused": on("internal", partial(in_headers, 403), member=False),
     "the member refused": on("internal", partial(in_headers, 403), member=True),
     "the member fails": on("internal", partial(in_headers, 500), member=True),
-    "the origin": on("healthz", lambda _, words: api(200, {"ok": True}, access_control_allow_origin=words)),
+    "the origin": on("healthz", lambda _, text: api(200, {"ok": True}, access_control_allow_origin=text)),
 }
 DASHBOARD: Mapping[str, Answer] = {
     "redirects": redirect,
@@ -219,19 +219,19 @@ TUNNEL: Mapping[str, Answer] = {
     "strangers not upgraded": on(STRANGER, partial(in_headers, 426)),
     "strangers fail": on(STRANGER, partial(in_headers, 503)),
     "strangers get a page": on(STRANGER, partial(in_headers, 200)),
-    "the member refused": on(MEMBER, lambda _, words: reply(403, server=words)),
+    "the member refused": on(MEMBER, lambda _, text: reply(403, server=text)),
     "the member fails": on(MEMBER, partial(in_headers, 500)),
     "the member gets a page": on(MEMBER, partial(in_headers, 418)),
 }
 CODES = ("AccessDenied", "InvalidAccessKeyId", "SignatureDoesNotMatch", "QuotaExceeded", "NoSuchBucket", "SlowDown")
 STORE: Mapping[str, Answer] = {
     **{code: partial(in_xml, 403, code) for code in (*CODES, "RequestTimeTooSkewed", "InvalidArgument")},
-    "the code": lambda _, words: xml(403, escape(words), "no"),
+    "the code": lambda _, text: xml(403, escape(text), "no"),
     "no xml": partial(in_body, 403),
     "redirects": redirect,
-    "the region": lambda _, words: xml(
-        400, "AuthorizationHeaderMalformed", f"{words}; expecting 'eu-west-9'", x_amz_bucket_region=words
+    "the region": lambda _, text: xml(
+        400, "AuthorizationHeaderMalformed", f"{text}; expecting 'eu-west-9'", x_amz_bucket_region=text
     ),
-    "upload": lambda request, words: xml(403, "QuotaExceeded", words) if request.method == "PUT" else b"",
-    "removal": lambda request, words: xml(403, "AccessDenied", words) if request.method == "DELETE" else b"",
+    "upload": lambda request, text: xml(403, "QuotaExceeded", text) if request.method == "PUT" else b"",
+    "removal": lambda request, text: xml(403, "AccessDenied", text) if request.method == "DELETE" else b"",
 }

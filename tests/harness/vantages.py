@@ -23,15 +23,15 @@ def kept(name: str, report: Report, *, infix: str = "") -> SavedReport:
         return read(file, name)
 
 
-def seen_by(service: str, endings: deployments.Endings | None = None, name: str = "") -> SavedReport:
+def seen_by(service: str, findings: deployments.Findings | None = None, name: str = "") -> SavedReport:
     """The report of one service: the resources that it uses."""
     used = [each for each in RESOURCES if service in each.services]
-    return kept(name or service, deployments.deployment(endings, used, service=service))
+    return kept(name or service, deployments.deployment(findings, used, service=service))
 
 
-def of_whole_deployment(name: str, endings: deployments.Endings | None = None) -> SavedReport:
+def of_whole_deployment(name: str, findings: deployments.Findings | None = None) -> SavedReport:
     """The report of the whole deployment from one machine."""
-    return kept(name, deployments.deployment(endings))
+    return kept(name, deployments.deployment(findings))
 
 
 GATEWAY, API, WORKER = "data_plane_gateway", "control_plane_api", "data_plane_worker"

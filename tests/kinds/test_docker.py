@@ -29,7 +29,7 @@ from tests.harness import answers, faults, floods, hostile_replies, profiles, so
 from tests.harness.descriptor import Descriptor, Family, Target, each_scene
 from tests.harness.fault_rows import TERMINAL, Protocol, Row, Verdict, json_http
 from tests.harness.run_check import CheckRun, planned, run_check
-from tests.servers.engine import Answer, Change, changed_engine, late, refusing, saying
+from tests.servers.engine import Answer, Change, changed_engine, late, refusing, with_values
 from tests.testbed import Engine, docker_engine, image_registry
 from tests.testbed.containers import Server
 from tests.testbed.engine import has_cgroup
@@ -534,7 +534,7 @@ def test_leftover_after_the_deadline_is_reported(engine: Engine, image: str) -> 
 
 @pytest.mark.parametrize(("api", "layer"), [("1.44", Layer.FITNESS), ("1.24", Layer.FITNESS)])
 def test_api_too_old(engine: Engine, image: str, api: str, layer: Layer) -> None:
-    result = check_changed(engine, image, "GET /version", saying(ApiVersion=api))
+    result = check_changed(engine, image, "GET /version", with_values(ApiVersion=api))
     result.fails("docker.api-too-old", layer, SOCKET, hint="(mistle.toml) to 26 or newer")
     assert f"API {api}" in result["docker.api-too-old"].message
 
@@ -547,7 +547,7 @@ def test_cgroup_v1(image: str) -> None:
 
 
 def test_cgroup_v1_reported(engine: Engine, image: str) -> None:
-    result = check_changed(engine, image, "GET /info", saying(CgroupVersion="1"))
+    result = check_changed(engine, image, "GET /info", with_values(CgroupVersion="1"))
     result.fails("docker.cgroup-v1", Layer.FITNESS, SOCKET, hint="unified_cgroup_hierarchy")
 
 
@@ -578,9 +578,8 @@ def test_wrong_platform(engine: Engine, registry: Server) -> None:
     ],
 )
 def test_platforms_of_an_image(engine: Engine, image: str, platforms: object, status: Status) -> None:
-    with changed_engine(
-        engine.socket, {"GET /distribution": saying(Platforms=platforms), "GET /version": saying(Arch="amd64")}
-    ) as path:
+    changes = {"GET /distribution": with_values(Platforms=platforms), "GET /version": with_values(Arch="amd64")}
+    with changed_engine(engine.socket, changes) as path:
         assert check(path, image).status is status
 
 
@@ -590,14 +589,14 @@ def test_no_tag(engine: Engine, image: str) -> None:
 
 
 def test_low_disk(engine: Engine, image: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    here = saying(Name=socket.gethostname(), DockerRootDir=str(tmp_path))
+    here = with_values(Name=socket.gethostname(), DockerRootDir=str(tmp_path))
     monkeypatch.setattr(fitness, "_LOW_SPACE", 0)
     assert check_changed(engine, image, "GET /info", here).status is Status.OK
     monkeypatch.setattr(fitness, "_LOW_SPACE", 2**62)  # no disk is this large
     result = check_changed(engine, image, "GET /info", here)
     result.warns("docker.low-disk", Layer.FITNESS, SOCKET, hint="docker system prune")
     assert f"GiB are left in {tmp_path}" in result["docker.low-disk"].message
-    for elsewhere in (saying(Name="another", DockerRootDir=str(tmp_path)), saying(Name=socket.gethostname())):
+    for elsewhere in (with_values(Name="another", DockerRootDir=str(tmp_path)), with_values(Name=socket.gethostname())):
         assert check_changed(engine, image, "GET /info", elsewhere).status is Status.OK
 
 
@@ -655,13 +654,13 @@ _ROW = Row(
     verdicts={
         "refused": Verdict("docker.daemon-down"),
         **dict.fromkeys(
-            ("packets dropped", "silent", "one byte a second", "answer cut, then silence"),
+            ("packets dropped", "silent", "one byte a second", "reply cut, then silence"),
             _SILENT,
         ),
         # A Unix socket has no reset, and HTTP that ends among its headers is empty to the SDK.
         "reset after connect": _SILENT,
-        "answer cut, then closed": _SILENT,
-        "reset half way through the first words": _NOT_DOCKER,
+        "reply cut, then closed": _SILENT,
+        "reset within the first message": _NOT_DOCKER,
     },
 )
 
@@ -678,9 +677,9 @@ _FAMILY = Family(
     server=text_servers.docker,
     is_local=True,
     hostile={
-        "says what none says": answers.always(answers.reply("200 OK", "null")),
-        "a little means a lot": floods.Flood(floods.OVER_HTTP["arrays in arrays"]),
-        "speaks without end": floods.Flood(floods.OVER_HTTP["a body without end"]),
+        "sends what none sends": answers.always(answers.reply("200 OK", "null")),
+        "a little expands to a lot": floods.Flood(floods.OVER_HTTP["arrays in arrays"]),
+        "sends without end": floods.Flood(floods.OVER_HTTP["a body without end"]),
     },
 )
 DESCRIPTOR = Descriptor(

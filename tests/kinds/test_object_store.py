@@ -219,7 +219,7 @@ def denying(store: ObjectStore, texts: dict[bytes, str]) -> AbstractContextManag
     def answer(request: bytes) -> bytes:
         reply = ask(store.port, request)
         text = next((text for code, text in texts.items() if b"<Code>" + code in reply), None)
-        return reply if text is None else error("403 Forbidden", "AccessDenied", words=text)
+        return reply if text is None else error("403 Forbidden", "AccessDenied", message=text)
 
     return between(store.port, answer)
 
@@ -892,8 +892,8 @@ _FAMILY = Family(
     path="",
     right=text_servers_http.bucket,
     hostile={
-        "says what none says": answers.always(_CODES),
-        "a little means a lot": floods.Flood(floods.http(floods.S3["30,000 attributes of 120 KB, by default"])),
+        "sends what none sends": answers.always(_CODES),
+        "a little expands to a lot": floods.Flood(floods.http(floods.S3["30,000 attributes of 120 KB, by default"])),
     },
 )
 

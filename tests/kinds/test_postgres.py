@@ -336,7 +336,7 @@ def _row(url_of: str, sslmode: str) -> Row:
         tls=tls,
         verdicts={
             "plaintext where TLS is expected": Verdict("postgres.tls-refused", Layer.AUTH),
-            **dict.fromkeys(("silence within TLS", "answer cut, then silence") if tls else (), _BACKEND_DOWN),
+            **dict.fromkeys(("silence within TLS", "reply cut, then silence") if tls else (), _BACKEND_DOWN),
         },
     )
 
@@ -357,9 +357,9 @@ _FAMILY = Family(
     server=text_servers.postgres,
     secret_url="postgres://mistle:{secret}@{address}/mistle?sslmode=disable",
     hostile={
-        "says what none says": floods.Flood(floods.at_query(lambda: iter([_NOT_UTF8 + floods.READY]))),
-        "a little means a lot": floods.Flood(floods.POSTGRES["parameters without end"]),
-        "speaks without end": floods.Flood(floods.POSTGRES["rows without end"]),
+        "sends what none sends": floods.Flood(floods.at_query(lambda: iter([_NOT_UTF8 + floods.READY]))),
+        "a little expands to a lot": floods.Flood(floods.POSTGRES["parameters without end"]),
+        "sends without end": floods.Flood(floods.POSTGRES["rows without end"]),
     },
 )
 

@@ -119,7 +119,7 @@ def test_before_deployment_only_dns(names: NameServer) -> None:
 # For the attacks on all kinds
 
 _NO_CERTIFICATE = Verdict("publish.no-certificate", status=Status.WARN)
-_FAULTS = ("silent", "reset after connect", "reset half way through the first words", "garbage", "endless garbage")
+_FAULTS = ("silent", "reset after connect", "reset within the first message", "garbage", "endless garbage")
 _CERTIFICATES = ("expired", "for another host", "of an unknown CA", "self-signed")
 
 

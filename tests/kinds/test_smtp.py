@@ -105,7 +105,7 @@ def test_the_order_of_mechanisms_is_nodemailers() -> None:
     with smtp_script({"EHLO": "250-mail.test\n250 AUTH CRAM-MD5 LOGIN PLAIN", "AUTH": "535 no"}) as server:
         check(server.port).fails("smtp.credentials-rejected", Layer.AUTH, PASS, hint="app password")
     plain = base64.b64encode(f"\0{USER}\0{PASSWORD}".encode()).decode()
-    assert [line for line in server.heard if line.startswith("AUTH")] == [f"AUTH PLAIN {plain}"]
+    assert [line for line in server.received if line.startswith("AUTH")] == [f"AUTH PLAIN {plain}"]
 
 
 @pytest.mark.parametrize("password", [PASSWORD, "wrong"])
@@ -147,7 +147,7 @@ def test_server_with_helo_only() -> None:
     with smtp_script({"EHLO": "502 5.5.1 no"}) as server:
         run = check(server.port)
     assert run["smtp.auth"].status is run["smtp.access"].status is Status.OK, run
-    assert [line.split()[0] for line in server.heard] == ["EHLO", "HELO", "AUTH", "MAIL", "RCPT", "RSET", "QUIT"]
+    assert [line.split()[0] for line in server.received] == ["EHLO", "HELO", "AUTH", "MAIL", "RCPT", "RSET", "QUIT"]
 
 
 def test_only_what_is_offered_after_starttls_counts(authority: Authority, roots: Path) -> None:
@@ -156,7 +156,7 @@ def test_only_what_is_offered_after_starttls_counts(authority: Authority, roots:
     assert run["smtp.tls"].status is Status.OK
     assert run["smtp.auth-not-offered"].status is Status.WARN
     hello = f"EHLO {session.client_name()}"
-    assert server.heard == [hello, "STARTTLS", hello, *ENVELOPE]
+    assert server.received == [hello, "STARTTLS", hello, *ENVELOPE]
 
 
 def test_late_greeting() -> None:
@@ -175,7 +175,7 @@ def test_late_greeting() -> None:
 def test_encoding_of_the_sender(address: str, offered: str, mail: str) -> None:
     with smtp_script({"EHLO": f"250-mail.test\n250 {offered}"}) as server:
         check(server.port, {SENDER: address})
-    assert mail in server.heard
+    assert mail in server.received
 
 
 # Port and secure
@@ -417,7 +417,7 @@ def test_sender_that_is_no_address(address: str) -> None:
     with smtp_script() as server:
         run = check(server.port, {SENDER: address})
     run.fails("smtp.sender-malformed", Layer.ACCESS, SENDER, hint="one address and nothing else")
-    assert not any(line.startswith("MAIL") for line in server.heard)
+    assert not any(line.startswith("MAIL") for line in server.received)
 
 
 # The port
@@ -586,11 +586,11 @@ _FAMILY = Family(
     settings={HOST: "{host}", PORT: "{port}", SECURE: False},
     server=text_servers.smtp,
     hostile={
-        "says what none says": floods.Flood(
+        "sends what none sends": floods.Flood(
             floods.smtp(auth=lambda: iter([b"334 \xff\r\n"]), mail=lambda: iter([b"-1 \xff\r\n"]))
         ),
-        "a little means a lot": floods.Flood(floods.SMTP["EHLO answered without end"]),
-        "speaks without end": floods.Flood(floods.SMTP["a greeting of lines without end"]),
+        "a little expands to a lot": floods.Flood(floods.SMTP["EHLO answered without end"]),
+        "sends without end": floods.Flood(floods.SMTP["a greeting of lines without end"]),
     },
 )
 DESCRIPTOR = Descriptor(

@@ -62,7 +62,7 @@ def test_every_layer_passes_and_no_key_stays(locked: Valkey) -> None:
 def test_check_makes_one_session(locked: Valkey) -> None:
     with recording_proxies({"server": (locked.host, locked.port)}) as made:
         assert check(replace(locked, port=made["server"].port).url("secret")).status is Status.OK
-    assert (made["server"].accepted, made["server"].used) == (2, 1), (
+    assert (made["server"].accepted, made["server"].with_data) == (2, 1), (
         "the connection of the connect layer, and the session"
     )
 
@@ -286,11 +286,11 @@ _FAMILY = Family(
     server=text_servers.valkey,
     secret_url="redis://mistle:{secret}@{address}",
     hostile={
-        "says what none says": floods.Flood(
+        "sends what none sends": floods.Flood(
             floods.after(65536, lambda: iter([b"+OK\r\n" + floods.WRITTEN + b":1\r\n"]))
         ),
-        "a little means a lot": floods.Flood(floods.after(65536, floods.RESP["arrays in arrays"])),
-        "speaks without end": floods.Flood(floods.after(65536, floods.RESP["a report of many lines"])),
+        "a little expands to a lot": floods.Flood(floods.after(65536, floods.RESP["arrays in arrays"])),
+        "sends without end": floods.Flood(floods.after(65536, floods.RESP["a report of many lines"])),
     },
 )
 

@@ -1,1 +1,1 @@
-"""What takes longer than a suite may: in parts that can be stopped, gone on with and run alone."""
+"""The tests that take too long for the suite, in parts that can be stopped, continued and run alone."""

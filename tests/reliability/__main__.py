@@ -1,4 +1,4 @@
-"""Runs the parts that are named, or all of them; one that has been run since anything changed is not run again."""
+"""Runs the named parts, or all of them, except those that have passed since the last change."""
 
 import argparse
 import subprocess
@@ -22,7 +22,7 @@ def _file(part: str) -> Path:
 
 
 def command(part: str) -> tuple[str, ...]:
-    """What a part runs."""
+    """The command of a part."""
     match part:
         case "rest":
             others = ("--ignore=tests/attacks", "--ignore=tests/end_to_end/test_soak.py")
@@ -32,20 +32,20 @@ def command(part: str) -> tuple[str, ...]:
         case "fuzz":
             return ("scripts/fuzz", "300")
         case "mutants" | "durations":
-            return (sys.executable, "-m", f"reliability.{part}")
+            return (sys.executable, "-m", f"tests.reliability.{part}")
         case "repeat":
-            return (sys.executable, "-m", "reliability.repeat", "10")
+            return (sys.executable, "-m", "tests.reliability.repeat", "10")
     return (*PYTEST, "--reliability", str(PAGE), str(_file(part)))
 
 
 WHOLE = ("rest", "lowest", "soak", "fuzz", "mutants", "durations", "repeat")
-"""Those that come after the attacks, one by one: each uses the whole machine."""
+"""The parts that run after the attacks, one by one: each uses the whole machine."""
 
 
 def main() -> int:
     parts = [*attacks(), *WHOLE]
     parser = argparse.ArgumentParser(prog="scripts/reliability", description=__doc__)
-    parser.add_argument("--again", action="store_true", help="also those that have been run")
+    parser.add_argument("--again", action="store_true", help="also those that have passed")
     parser.add_argument("parts", nargs="*", metavar="PART", help=f"of {', '.join(parts)}; by default all")
     chosen = parser.parse_args()
     if unknown := set(chosen.parts) - set(parts):
@@ -62,11 +62,11 @@ def main() -> int:
 
 
 def run(part: str, notes: Notes) -> bool:
-    """Whether it passed; what it printed is in a file."""
-    started, log, words = time.monotonic(), FOLDER / f"{part}.log", command(part)
+    """Run a part, with its output in a file, and return whether it passed."""
+    started, log, arguments = time.monotonic(), FOLDER / f"{part}.log", command(part)
     with log.open("w") as output:
-        print(*words, file=output, flush=True)
-        done = subprocess.run(words, cwd=ROOT, stdout=output, stderr=subprocess.STDOUT, check=False)
+        print(*arguments, file=output, flush=True)
+        done = subprocess.run(arguments, cwd=ROOT, stdout=output, stderr=subprocess.STDOUT, check=False)
     passed = done.returncode == 0
     if passed:
         notes.add(part)

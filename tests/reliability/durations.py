@@ -1,8 +1,8 @@
 """The slowest files of the suite.
 
-Seconds in the ten files that take longest, added up over their tests, in one run of `scripts/test`; and in the ten that
-took longest in a run of all the tests there were before attacks were left to `scripts/reliability`, both in four
-processes on two cores.
+The table shows seconds, the sum over the tests of a file, for the ten files that take longest in one run of
+`scripts/test`; and for the ten that took longest in a run of all tests, before attacks were left to
+`scripts/reliability`. Both runs used four processes on two cores.
 """
 
 import os
@@ -28,7 +28,7 @@ BEFORE = {
     "test_attack_faults.py": 48,
     "test_http_service.py": 44,
 }
-"""Seconds. In the second, random search found something, and looked for the smallest of its kind."""
+"""Seconds. In the second file, random search found an error, and looked for the smallest input that causes it."""
 COUNT = 10
 
 

@@ -1,9 +1,9 @@
-"""What the suite notices.
+"""Small changes that the suite must notice.
 
-A hundred small changes, drawn the same way each time and spread over the modules: a comparison is turned, a condition
-negated, a number or a returned value changed. For each, the test files that are nearest to its module are run, as
-`scripts/test` runs them, and where they notice nothing, those of whole runs. A change that none of them notices either
-changes nothing that can be seen, or needs a test.
+A hundred small changes, the same ones each time, are spread over the modules: a comparison is inverted, a condition
+negated, a number or a returned value changed. For each change, the test files nearest to its module run as in
+`scripts/test`; if none of them fails, the tests of complete runs follow. A change that none of them notices either has
+no visible effect, or needs a test.
 """
 
 import ast
@@ -29,7 +29,7 @@ LIMIT = 240.0  # seconds for the tests of one change: one that hangs is noticed
 _WHOLE = {f"test_{name}.py" for name in ("config", "overrides", "plan", "cli", "full_run", "attack_output")}
 WHOLE = [str(path.relative_to(ROOT)) for path in sorted((ROOT / "tests").rglob("test_*.py")) if path.name in _WHOLE]
 ROOMS = ("checks", "preflight")
-TURNED = {
+INVERTED = {
     ast.Lt: "<=",
     ast.LtE: "<",
     ast.Gt: ">=",
@@ -60,23 +60,23 @@ class Mutant:
 
 
 def mutants(file: Path) -> Iterator[Mutant]:
-    """All that can be made of a module."""
+    """All mutants of a module."""
     content = file.read_bytes()
     starts = [0]
     for line in content.splitlines(keepends=True):
         starts.append(starts[-1] + len(line))
     for node in ast.walk(ast.parse(content)):
-        for place, new in _edits(node):
-            start = starts[place.lineno - 1] + place.col_offset
-            end = starts[(place.end_lineno or 0) - 1] + (place.end_col_offset or 0)
+        for part, new in _edits(node):
+            start = starts[part.lineno - 1] + part.col_offset
+            end = starts[(part.end_lineno or 0) - 1] + (part.end_col_offset or 0)
             old = content[start:end].decode()
-            yield Mutant(str(file.relative_to(ROOT)), place.lineno, start, end, old, new.replace("@", old))
+            yield Mutant(str(file.relative_to(ROOT)), part.lineno, start, end, old, new.replace("@", old))
 
 
 def _edits(node: ast.AST) -> Iterator[Edit]:
     match node:
         case ast.Compare(left=left, ops=[operator], comparators=[right]):
-            yield node, f"{ast.unparse(left)} {TURNED[type(operator)]} {ast.unparse(right)}"
+            yield node, f"{ast.unparse(left)} {INVERTED[type(operator)]} {ast.unparse(right)}"
         case ast.If(test=test) | ast.While(test=test) | ast.IfExp(test=test) if ast.unparse(test) != "TYPE_CHECKING":
             yield test, "(not (@))"
         case ast.Constant(value=int() | float()) if not isinstance(node.value, bool):
@@ -86,7 +86,7 @@ def _edits(node: ast.AST) -> Iterator[Edit]:
 
 
 def sample() -> list[Mutant]:
-    """COUNT of them: one of each module in turn, until there are enough."""
+    """COUNT mutants: one of each module in turn."""
     chance = random.Random(SEED)
     files = [file for room in ROOMS for file in sorted((ROOT / room).rglob("*.py"))]
     piles = [sorted(mutants(file), key=astuple) for file in chance.sample(files, len(files))]
@@ -97,19 +97,19 @@ def sample() -> list[Mutant]:
 
 
 def nearest(file: str) -> list[str]:
-    """The test files that are called like the module or its package, or import it; else those of what imports it."""
+    """The test files with the name of the module or its package, or that import it; else those of its importers."""
     module = _module(Path(file))
-    found = {str(path.relative_to(ROOT)) for part in module.split(".")[1:] for path in _called(part)}
-    modules, met = {module}, {module}
+    files = {str(path.relative_to(ROOT)) for part in module.split(".")[1:] for path in _named(part)}
+    modules, visited = {module}, {module}
     while True:
-        found |= {each for name in modules for each in _importers()[name]}
-        modules = {name for name, imported in _sources().items() if imported & modules} - met
-        met |= modules
-        if found or not modules:
-            return sorted(found)
+        files |= {each for name in modules for each in _importers()[name]}
+        modules = {name for name, imported in _sources().items() if imported & modules} - visited
+        visited |= modules
+        if files or not modules:
+            return sorted(files)
 
 
-def _called(part: str) -> Iterator[Path]:
+def _named(part: str) -> Iterator[Path]:
     for path in (ROOT / "tests").rglob("test_*.py"):
         name = path.stem.removeprefix("test_")
         if not name.startswith("attack_") and (f"{part}_".startswith(f"{name}_") or f"_{part}_" in f"_{name}_"):
@@ -118,7 +118,7 @@ def _called(part: str) -> Iterator[Path]:
 
 @cache
 def _sources() -> dict[str, set[str]]:
-    """By module of the tool, what it imports."""
+    """By module of the tool, the modules that it imports."""
     files = [path for room in ROOMS for path in (ROOT / room).rglob("*.py")]
     return {_module(path.relative_to(ROOT)): _imports(path) for path in files}
 
@@ -129,23 +129,23 @@ def _module(path: Path) -> str:
 
 @cache
 def _importers() -> dict[str, set[str]]:
-    """By module, the test files that import it. Attacks are far from every module."""
-    found = defaultdict(set)
+    """By module, the test files that import it, without the attacks."""
+    importers = defaultdict(set)
     for path in (ROOT / "tests").rglob("test_*.py"):
         if not path.stem.startswith("test_attack_"):
             for module in _imports(path):
-                found[module].add(str(path.relative_to(ROOT)))
-    return found
+                importers[module].add(str(path.relative_to(ROOT)))
+    return importers
 
 
 def _imports(path: Path) -> set[str]:
-    found = set()
+    names = set()
     for node in ast.walk(ast.parse(path.read_text())):
         if isinstance(node, ast.Import):
-            found |= {each.name for each in node.names}
+            names |= {each.name for each in node.names}
         elif isinstance(node, ast.ImportFrom) and node.module:
-            found |= {node.module, *(f"{node.module}.{each.name}" for each in node.names)}
-    return found
+            names |= {node.module, *(f"{node.module}.{each.name}" for each in node.names)}
+    return names
 
 
 def notices(mutant: Mutant, checkout: Path, arguments: list[str]) -> bool:
@@ -173,31 +173,31 @@ def _environment(checkout: Path) -> dict[str, str]:
 
 
 def main(arguments: list[str]) -> int:
-    """Two at a time, each in a copy of the checkout of its own."""
+    """Test two mutants at a time, each in its own copy of the checkout."""
     notes = Notes("mutants")
-    known = {entry["mutant"]: entry["noticed"] for entry in notes}
+    noticed_before = {entry["mutant"]: entry["noticed"] for entry in notes}
     with tempfile.TemporaryDirectory() as folder, ThreadPoolExecutor(2) as two:
         copies: SimpleQueue[Path] = SimpleQueue()
         for number in range(2):
             copies.put(_copy(Path(folder, str(number))))
 
         def judge(mutant: Mutant) -> tuple[Mutant, bool]:
-            if str(mutant) not in known:
+            if str(mutant) not in noticed_before:
                 checkout = copies.get()
-                known[str(mutant)] = notices(mutant, checkout, arguments)
+                noticed_before[str(mutant)] = notices(mutant, checkout, arguments)
                 copies.put(checkout)
-                notes.add({"mutant": str(mutant), "noticed": known[str(mutant)]})
-                print("noticed" if known[str(mutant)] else "MISSED", mutant, flush=True)  # noqa: T201
-            return mutant, known[str(mutant)]
+                notes.add({"mutant": str(mutant), "noticed": noticed_before[str(mutant)]})
+                print("noticed" if noticed_before[str(mutant)] else "MISSED", mutant, flush=True)  # noqa: T201
+            return mutant, noticed_before[str(mutant)]
 
         judged = list(two.map(judge, sample()))
     _write(judged)
     return 0
 
 
-def _copy(place: Path) -> Path:
+def _copy(folder: Path) -> Path:
     ignored = shutil.ignore_patterns(".git", ".venv", "__pycache__", ".reliability", ".fuzz", ".hypothesis")
-    return Path(shutil.copytree(ROOT, place, ignore=ignored))
+    return Path(shutil.copytree(ROOT, folder, ignore=ignored))
 
 
 def _write(judged: list[tuple[Mutant, bool]]) -> None:

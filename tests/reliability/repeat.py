@@ -1,7 +1,7 @@
-"""The suite again and again.
+"""Repeated runs of the suite.
 
-Each run is `scripts/test` as it stands, three in ten of them with two busy loops beside it, as on a machine that has
-other things to do. None may fail.
+Each run is `scripts/test` as it stands. Three of ten runs have two busy loops beside them, as on a machine with other
+work. No run may fail.
 """
 
 import re
@@ -42,8 +42,8 @@ def _run(number: int, loops: int) -> dict[str, object]:
         done = subprocess.run([ROOT / "scripts/test"], capture_output=True, text=True, check=False, cwd=ROOT)
         minutes = (time.monotonic() - started) / 60
     (FOLDER / f"repeat-{number + 1}.log").write_text(done.stdout + done.stderr)
-    found = COUNTS.findall(done.stdout)
-    outcome = found[-1].rpartition(" in ")[0] if found else f"exit code {done.returncode}"
+    counts = COUNTS.findall(done.stdout)
+    outcome = counts[-1].rpartition(" in ")[0] if counts else f"exit code {done.returncode}"
     print(f"run {number + 1}: {minutes:.1f} min, {loops} busy loops, {outcome}", flush=True)  # noqa: T201
     return {"busy loops beside": loops, "minutes": f"{minutes:.1f}", "outcome": outcome, "code": done.returncode}
 

@@ -1,4 +1,4 @@
-"""What is known of parts that have been run: of which sources, and what they measured."""
+"""The parts that have run, with the state of their sources, and what they measured."""
 
 import hashlib
 import json
@@ -14,17 +14,17 @@ SOURCES = ("checks", "preflight", "tests", "scripts", "pyproject.toml")
 
 
 def stamp() -> str:
-    """The same while no file that a part is about changes."""
-    told = [_git("rev-parse", *(f"HEAD:{name}" for name in SOURCES)), _git("diff", "HEAD", "--", *SOURCES)]
-    return hashlib.sha256("".join(told).encode()).hexdigest()[:16]
+    """A hash that stays the same while no source changes."""
+    states = [_git("rev-parse", *(f"HEAD:{name}" for name in SOURCES)), _git("diff", "HEAD", "--", *SOURCES)]
+    return hashlib.sha256("".join(states).encode()).hexdigest()[:16]
 
 
-def _git(*words: str) -> str:
-    return subprocess.run(["git", *words], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+def _git(*arguments: str) -> str:
+    return subprocess.run(["git", *arguments], cwd=ROOT, capture_output=True, text=True, check=True).stdout
 
 
 class Notes:
-    """Lines of JSON in a file, of these sources: those of others are forgotten."""
+    """Lines of JSON in a file. Those of another state of the sources are ignored."""
 
     def __init__(self, name: str) -> None:
         FOLDER.mkdir(exist_ok=True)
@@ -33,14 +33,14 @@ class Notes:
 
     def __iter__(self) -> Iterator[Any]:
         lines = self._file.read_text().splitlines() if self._file.exists() else []
-        return (note for made_of, note in map(json.loads, lines) if made_of == self._stamp)
+        return (note for stamp, note in map(json.loads, lines) if stamp == self._stamp)
 
     def add(self, note: Any) -> None:
         with self._file.open("a") as file:
             file.write(json.dumps([self._stamp, note]) + "\n")
 
     def forget(self, *notes: Any) -> None:
-        """As if these had never been added."""
+        """Remove these notes."""
         kept = [note for note in self if note not in notes]
         self._file.unlink(missing_ok=True)
         for note in kept:

@@ -1,4 +1,4 @@
-"""Every kind of check is complete: what a new one needs, and in which file; CONTRIBUTING.md has the whole list."""
+"""Every kind of check is complete. A failure names what a kind lacks, and its file; CONTRIBUTING.md has the list."""
 
 from pathlib import Path
 
@@ -14,7 +14,7 @@ NOT_KINDS = {"core", "net"}
 
 
 def written(folder: str) -> set[str]:
-    """The modules and packages of a folder."""
+    """The names of the modules and packages of a folder."""
     return {file.stem for file in (ROOT / folder).glob("[a-z]*") if file.suffix in {"", ".py"}}
 
 

@@ -1,4 +1,4 @@
-"""Which tests a run makes, and what runs leave to one another."""
+"""The tests that a run selects, and what a run leaves for the next."""
 
 import subprocess
 import sys
@@ -17,12 +17,12 @@ from tests.testbed.orphans import KEPT, OWNER, labelled, remove, remove_orphans
 
 HOLD = "from tests.testbed import runs; held = runs.take({number}); print('held', flush=True); input()"
 NUMBERS = tuple(10_000 + 10 * runs.current().number + each for each in range(3))
-"""That no run of the suite comes to, nor these tests in another run of it."""
+"""A number that no run of the suite reaches, nor these tests in another run."""
 
 
 @pytest.fixture
 def held() -> Iterator[runs.Run]:
-    """A run of another process, which is not over."""
+    """A run of another process, which has not ended."""
     command = [sys.executable, "-c", HOLD.format(number=NUMBERS[0])]
     root = Path(__file__).parents[2]
     with subprocess.Popen(command, cwd=root, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
@@ -41,21 +41,21 @@ def test_number_is_taken_by_one_process_at_a_time(held: runs.Run) -> None:
 
 
 def left_by(owner: str, **labels: str) -> Container:
-    """A container that a run has made and not removed."""
+    """A container that a run has created and not removed."""
     made = DockerContainer(f"{OWNER}/valkey", labels={OWNER: owner, **labels}).start()
     return made.get_wrapped_container()
 
 
-def test_containers_of_runs_that_are_over_are_removed(held: runs.Run) -> None:
+def test_containers_of_ended_runs_are_removed(held: runs.Run) -> None:
     over, run = runs.Run(NUMBERS[1]), runs.Run(NUMBERS[2])
     over.folder.mkdir(parents=True, exist_ok=True)
     stay = [left_by(held.owner), left_by(over.owner, **{KEPT: "valkey"}), left_by(f"another/{over.number}")]
     go = [left_by(over.owner), left_by(run.owner)]
     try:
         remove_orphans(run)
-        found = {container.id for container in labelled(OWNER)}
-        assert found.isdisjoint(container.id for container in go)
-        assert found.issuperset(container.id for container in stay)
+        existing = {container.id for container in labelled(OWNER)}
+        assert existing.isdisjoint(container.id for container in go)
+        assert existing.issuperset(container.id for container in stay)
     finally:
         remove((*stay, *go))
 

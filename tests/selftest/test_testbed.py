@@ -1,4 +1,4 @@
-"""The test bed is what it claims to be."""
+"""The servers of the test bed behave as their docstrings say."""
 
 import socket
 import ssl
@@ -25,7 +25,7 @@ from tests.testbed import (
 from tests.testbed.pgbouncer import NOWHERE
 from tests.testbed.postgres import PASSWORD
 
-pytestmark = profiles.long  # what these servers do, the tests of each kind show as well
+pytestmark = profiles.long  # the tests of each kind show this too
 
 
 def value(url: str, query: str) -> object:
@@ -149,7 +149,7 @@ def refusal(server: Valkey) -> str:
     return caught.typename
 
 
-def test_black_hole_never_answers() -> None:
+def test_black_hole_never_replies() -> None:
     with faults.black_hole() as port, pytest.raises(TimeoutError):
         socket.create_connection((faults.LOOPBACK, port), timeout=1.2)
 
@@ -170,12 +170,12 @@ TALKERS = [
 
 
 @pytest.mark.parametrize(("fault", "start"), TALKERS)
-def test_first_words(fault: Callable[[], AbstractContextManager[int]], start: bytes) -> None:
+def test_first_bytes(fault: Callable[[], AbstractContextManager[int]], start: bytes) -> None:
     with fault() as port:
         assert received(port)[:1] == start
 
 
-def test_http_answers_anything() -> None:
+def test_http_replies_to_anything() -> None:
     with faults.http_port() as port:
         assert received(port, b"\x16\x03\x01").startswith(b"HTTP/1.1 400")
 
@@ -185,9 +185,9 @@ def test_silence() -> None:
         received(port, b"hello")
 
 
-def received(port: int, words: bytes = b"") -> bytes:
+def received(port: int, request: bytes = b"") -> bytes:
     with socket.create_connection((faults.LOOPBACK, port), timeout=1) as connection:
-        connection.sendall(words)
+        connection.sendall(request)
         return connection.recv(1024)
 
 
@@ -205,7 +205,7 @@ def test_certificates(authority: Authority, kind: str, complaint: str | None) ->
         assert (complaint or "") in handshake(port, authority)
 
 
-def test_certificates_that_nobody_vouches_for(authority: Authority) -> None:
+def test_certificates_of_no_trusted_authority(authority: Authority) -> None:
     with faults.tls_port(self_signed().context()) as port:
         assert "self-signed certificate" in handshake(port, authority)
     with faults.tls_port(Authority().leaf().context()) as port:

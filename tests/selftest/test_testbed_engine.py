@@ -1,4 +1,4 @@
-"""The Docker Engine and the registries of the test bed are what they claim to be."""
+"""The Docker Engine and the registries of the test bed behave as their docstrings say."""
 
 import socket
 from collections.abc import Iterator
@@ -15,7 +15,7 @@ from tests.testbed import Engine, docker_engine, image_registry
 from tests.testbed.engine import has_cgroup
 from tests.testbed.registry import LOGIN
 
-pytestmark = profiles.long  # what these servers do, the tests of each kind show as well
+pytestmark = profiles.long  # the tests of each kind show this too
 
 IMAGE = "mistle/sandbox-base:latest"
 
@@ -105,7 +105,7 @@ def refusal(client: DockerClient, reference: str) -> str:
 
 
 def ping(path: Path) -> bytes:
-    """Docker's client leaves its connection open when it fails; this does not."""
+    """A client that closes its connection when it fails, which Docker's own does not."""
     with socket.socket(socket.AF_UNIX) as connection:
         connection.settimeout(1)
         connection.connect(str(path))

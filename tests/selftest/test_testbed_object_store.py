@@ -1,4 +1,4 @@
-"""The object stores of the test bed are what they claim to be."""
+"""The object stores of the test bed behave as their docstrings say."""
 
 import pytest
 from botocore.config import Config
@@ -9,7 +9,7 @@ from tests.testbed import Authority, ObjectStore, object_store, proxy, swift_obj
 from tests.testbed.names import can_change_names, with_files
 from tests.testbed.object_store import BUCKET, FOREIGN_BUCKET, MINIMAL, OWNER, READER, STRANGER, SUSPENDED, WRITER, Keys
 
-pytestmark = profiles.long  # what these servers do, the tests of each kind show as well
+pytestmark = profiles.long  # the tests of each kind show this too
 
 OBJECT = {"Bucket": BUCKET, "Key": "mistle-preflight/x"}
 
@@ -81,7 +81,7 @@ def test_store_that_refuses_checksums(store: ObjectStore) -> None:
             client.put_object(**OBJECT, Body=b"bytes", ChecksumAlgorithm="CRC32")
 
 
-def test_swift_knows_its_region() -> None:
+def test_swift_accepts_only_its_region() -> None:
     with swift_object_store() as server:
         unsigned: list[int] = []
         client = server.client(region="us-east-1")

@@ -1,4 +1,4 @@
-"""The stand-ins for services, the proxy and the name server are what they claim to be."""
+"""The stand-ins for services, the proxy and the name server behave as their docstrings say."""
 
 import socket
 import subprocess
@@ -29,7 +29,7 @@ from tests.servers.google import CLIENT_ID, CLIENT_SECRET, google
 from tests.testbed import Authority, name_server, proxy, valkey_server, web_server
 from tests.testbed.names import can_change_names
 
-pytestmark = profiles.long  # what these servers do, the tests of each kind show as well
+pytestmark = profiles.long  # the tests of each kind show this too
 
 UPGRADE = (
     "Connection: Upgrade\r\nUpgrade: websocket\r\n"
@@ -167,8 +167,8 @@ def test_proxy_of_nothing(authority: Authority) -> None:
 
 @pytest.mark.skipif(not can_change_names(), reason="needs root, for a name server of one's own")
 def test_name_server() -> None:
-    known = {"many.test": ["127.0.0.1", "127.0.0.2"], "*.apps.test": ["10.0.0.7"]}
-    with name_server(known, silent=["silent.test"]) as names:
+    addresses = {"many.test": ["127.0.0.1", "127.0.0.2"], "*.apps.test": ["10.0.0.7"]}
+    with name_server(addresses, silent=["silent.test"]) as names:
         assert names.asked_by(lambda: addresses("many.test")) == ["127.0.0.1", "127.0.0.2"]
         assert names.asked_by(lambda: addresses("a.b.apps.test")) == ["10.0.0.7"]
         assert names.asked_by(lambda: addresses("absent.test")) == [socket.EAI_NONAME]
@@ -195,7 +195,7 @@ def runtime_state(url: str) -> int:
 
 
 def tunnel(port: int, token: str, path: str = "/tunnel/sandbox/x", upgrade: str = UPGRADE) -> int:
-    """The status of the answer to an upgrade."""
+    """The status of the reply to an upgrade request."""
     with socket.create_connection(("127.0.0.1", port), timeout=5) as connection:
         connection.sendall(f"GET {path}?connect_token={token} HTTP/1.1\r\nHost: gateway\r\n{upgrade}\r\n".encode())
         return int(connection.recv(1024).split()[1])

@@ -1,4 +1,4 @@
-"""The mail server of the test bed is what it claims to be."""
+"""The mail server of the test bed behaves as its docstring says."""
 
 import smtplib
 import ssl
@@ -9,7 +9,7 @@ from tests.harness import profiles
 from tests.testbed import Authority, Smtp
 from tests.testbed.smtp import ADDRESS, PASSWORD, USER
 
-pytestmark = profiles.long  # what these servers do, the tests of each kind show as well
+pytestmark = profiles.long  # the tests of each kind show this too
 
 OTHER = "other@mistle.test"
 
@@ -79,7 +79,7 @@ def test_smtp_queue(smtp: Smtp) -> None:
 
 
 def probe(client: smtplib.SMTP, sender: str) -> tuple[int, int]:
-    """What becomes of MAIL FROM and RCPT TO, with nothing sent."""
+    """The codes of the replies to MAIL FROM and RCPT TO, without a message."""
     client.ehlo_or_helo_if_needed()
     codes = client.mail(sender)[0], client.rcpt(ADDRESS)[0]
     client.rset()

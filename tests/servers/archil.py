@@ -12,7 +12,7 @@ KEY = "key-0123456789abcdef"
 
 
 def archil(key: str = KEY) -> ASGIApp:
-    """`key` with its `key-`; a Bearer is not understood."""
+    """`key` with its `key-`; a Bearer token is refused."""
 
     def refusal(request: Request) -> Response | None:
         if request.headers.get("authorization") != key:

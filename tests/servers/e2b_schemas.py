@@ -1,5 +1,5 @@
 """
-What E2B documents of the two calls that we make: response schemas by path and status.
+The response schemas, by path and status, that E2B documents for the two calls of the check.
 
 After spec/openapi.yml of github.com/e2b-dev/E2B (Apache-2.0), OpenAPI 3.0, as JSON Schema; only what our replies hold.
 """

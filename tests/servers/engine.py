@@ -1,4 +1,4 @@
-"""A real Docker Engine, some of whose replies are replaced by replies that no real one can be made to send."""
+"""A real Docker Engine behind a proxy that changes some replies to those that no engine can be made to send."""
 
 import http.client
 import json
@@ -17,26 +17,26 @@ from typing import Any
 VERSION = re.compile(r"^/v[\d.]+")
 Answer = tuple[int, Any]
 Change = Callable[[Callable[[], Answer]], Answer]
-"""Called instead of the engine, with a way to call that one."""
+"""Called instead of the engine, with a function that calls the engine."""
 
 
-def saying(**values: object) -> Change:
-    """The same answer with these of its values changed."""
+def with_values(**values: object) -> Change:
+    """The same reply with these values changed."""
 
-    def say(ask: Callable[[], Answer]) -> Answer:
+    def change(ask: Callable[[], Answer]) -> Answer:
         status, answer = ask()
         return status, answer | values
 
-    return say
+    return change
 
 
-def refusing(status: int, words: str) -> Change:
-    """An error in Docker's form; the engine does not learn of the call."""
-    return lambda _ask: (status, {"message": words})
+def refusing(status: int, message: str) -> Change:
+    """An error in Docker's form; the engine does not get the call."""
+    return lambda _ask: (status, {"message": message})
 
 
 def late(seconds: float) -> Change:
-    """What the engine does at once is answered after this time."""
+    """The engine acts at once; its reply comes after this time."""
 
     def wait(ask: Callable[[], Answer]) -> Answer:
         answer = ask()
@@ -47,7 +47,7 @@ def late(seconds: float) -> Change:
 
 
 def changed_engine(upstream: Path, changes: Mapping[str, Change]) -> AbstractContextManager[Path]:
-    """A socket where `changes`, by method and beginning of the path without a version, replace the real answers."""
+    """A socket where `changes`, by method and beginning of the path without a version, replace the real replies."""
     return _engine(upstream, lambda call: next((changes[start] for start in changes if call.startswith(start)), _same))
 
 
@@ -79,7 +79,7 @@ class _Server(ThreadingMixIn, UnixStreamServer):
     choose: Callable[[str], Change]
 
     def handle_error(self, *_: object) -> None:
-        """Clients that go away are no news."""
+        """Ignore clients that close the connection."""
 
 
 class _Relay(BaseHTTPRequestHandler):
@@ -109,7 +109,7 @@ class _Relay(BaseHTTPRequestHandler):
         return answer.status, json.loads(content) if content else {}
 
     def log_message(self, *_: object) -> None:
-        """Quiet."""
+        """Log nothing."""
 
 
 def _same(ask: Callable[[], Answer]) -> Answer:

@@ -1,4 +1,4 @@
-"""Google's token endpoint: it looks at the client before it looks at the code."""
+"""Google's token endpoint: it checks the client before the code."""
 
 from urllib.parse import parse_qs
 
@@ -12,7 +12,7 @@ CLIENT_ID, CLIENT_SECRET = "1234567890-local.apps.googleusercontent.com", "GOCSP
 
 
 def google(client_id: str = CLIENT_ID, client_secret: str = CLIENT_SECRET) -> ASGIApp:
-    """Knows one client, and no code."""
+    """Accepts one client, and no code."""
 
     async def token(request: Request) -> Response:
         form = {name: values[0] for name, values in parse_qs((await request.body()).decode()).items()}

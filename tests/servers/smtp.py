@@ -1,4 +1,4 @@
-"""A mail server whose replies a test chooses: those that no real one can be made to send."""
+"""A mail server with the replies of a test, for replies that no real server can be made to send."""
 
 import socketserver
 import threading
@@ -28,9 +28,9 @@ SILENCE, HANG_UP = "silence", "hang up"
 
 @dataclass
 class Script(socketserver.ThreadingMixIn, socketserver.TCPServer):
-    """`replies` by how a command begins, the longest first; `heard` is every line of every session.
+    """`replies` by the beginning of a command, the longest first; `received` is every line of every session.
 
-    `after` holds other replies, that count once a line that begins so was heard.
+    `after` holds other replies, which apply when a line with that beginning has been received.
     """
 
     replies: Mapping[str, str]
@@ -39,7 +39,7 @@ class Script(socketserver.ThreadingMixIn, socketserver.TCPServer):
     delay: float
     leaf: Leaf | None
     host: str
-    heard: list[str] = field(default_factory=list)
+    received: list[str] = field(default_factory=list)
     daemon_threads = True
     block_on_close = False
 
@@ -51,9 +51,9 @@ class Script(socketserver.ThreadingMixIn, socketserver.TCPServer):
         return int(self.server_address[1])
 
     def reply(self, line: str) -> str:
-        later = [more for start, more in self.after.items() if any(said.startswith(start) for said in self.heard)]
-        known = ChainMap(*map(dict, later), dict(self.replies), REPLIES)
-        return known[max((start for start in known if line.startswith(start)), key=len)]
+        later = [more for start, more in self.after.items() if any(line.startswith(start) for line in self.received)]
+        replies = ChainMap(*map(dict, later), dict(self.replies), REPLIES)
+        return replies[max((start for start in replies if line.startswith(start)), key=len)]
 
 
 @contextmanager
@@ -66,7 +66,7 @@ def smtp_script(
     leaf: Leaf | None = None,
     host: str = LOOPBACK,
 ) -> Iterator[Script]:
-    """`delay` in seconds before the greeting; `leaf` for STARTTLS, where `replies` offer it."""
+    """`delay` in seconds before the greeting; `leaf` for STARTTLS, if `replies` offer it."""
     with Script(replies, after, greeting, delay, leaf, host) as server:
         threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
         try:
@@ -80,9 +80,9 @@ class _Session(socketserver.StreamRequestHandler):
         script = cast("Script", self.server)
         with suppress(OSError):
             time.sleep(script.delay)
-            self._say(script.greeting)
+            self._send(script.greeting)
             for line in iter(self._next_line, ""):
-                script.heard.append(line)
+                script.received.append(line)
                 if not self._answer(line, script):
                     break
         self.request.close()
@@ -95,11 +95,11 @@ class _Session(socketserver.StreamRequestHandler):
         if reply == HANG_UP:
             return False
         if reply != SILENCE:
-            self._say(reply)
+            self._send(reply)
         if line == "STARTTLS" and script.leaf:
             self.request = script.leaf.context().wrap_socket(self.request, server_side=True)
             self.setup()
         return line != "QUIT"
 
-    def _say(self, words: str) -> None:
-        self.wfile.write(words.replace("\n", "\r\n").encode() + b"\r\n")
+    def _send(self, reply: str) -> None:
+        self.wfile.write(reply.replace("\n", "\r\n").encode() + b"\r\n")

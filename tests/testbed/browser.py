@@ -16,7 +16,7 @@ from tests.testbed.probes import answers
 @dataclass(frozen=True)
 class Browser(Server):
     def keep(self, name: str, page: str) -> str:
-        """Put a page among the browser's own files. Returns its address there."""
+        """Put a page into the browser's own files. Returns its address there."""
         content = page.encode()
         entry = tarfile.TarInfo(name)
         entry.size = len(content)
@@ -28,7 +28,7 @@ class Browser(Server):
 
     @contextmanager
     def driven(self) -> Iterator[Chromium]:
-        """Playwright's hold on it. Meanwhile no loop of asyncio can be run in this thread."""
+        """Playwright's browser. During the context, this thread can run no loop of asyncio."""
         with sync_playwright() as playwright:
             browser = playwright.chromium.connect_over_cdp(f"http://{self.host}:{self.port}")
             yield browser
@@ -37,7 +37,7 @@ class Browser(Server):
 
 @contextmanager
 def browser_server(kept: str = "") -> Iterator[Browser]:
-    """Pages are shown from files: `keep` puts them there."""
+    """A browser that shows pages from files, where `keep` puts them."""
 
     def is_ready(port: int) -> None:
         answers(f"http://{LOOPBACK}:{port}/json/version")

@@ -1,4 +1,4 @@
-"""Certificates: good ones from an authority of the tests, and every kind of bad one."""
+"""Certificates: valid ones from an authority of the tests, and every kind of invalid one."""
 
 import ssl
 import time
@@ -26,7 +26,7 @@ class Leaf:
 
     @classmethod
     def kept(cls, authority: "Authority", file: Path) -> "Leaf":
-        """The one in this file, which is made where it is absent or of another authority."""
+        """The certificate in this file, which is made if it is absent or of another authority."""
         if not file.exists() or not file.read_bytes().endswith(authority.pem):
             leaf = authority.leaf()
             file.write_bytes(b"\0".join((leaf.chain, leaf.key, authority.pem)))
@@ -45,14 +45,14 @@ class Leaf:
 
 
 class Authority:
-    """A certificate authority; two of them do not know each other."""
+    """A certificate authority; two of them do not trust each other."""
 
     def __init__(self, ca: trustme.CA | None = None) -> None:
         self._ca = ca or trustme.CA()
 
     @classmethod
     def kept(cls, file: Path) -> "Authority":
-        """The one whose certificate and key are in this file, which is made where it is absent or old."""
+        """The authority whose certificate and key are in this file, which is made if it is absent or old."""
         if not file.exists() or time.time() - file.stat().st_mtime > MONTH:
             ca = trustme.CA()
             file.write_bytes(ca.private_key_pem.bytes() + ca.cert_pem.bytes())
@@ -64,7 +64,7 @@ class Authority:
         return self._ca.cert_pem.bytes()
 
     def trusted(self) -> AbstractContextManager[str]:
-        """The path of a file that holds the authority's certificate, for those who shall trust it."""
+        """The path of a file with the authority's certificate, for clients that must trust it."""
         return self._ca.cert_pem.tempfile()
 
     def leaf(self, *names: str, starts: float = -30.0, ends: float = 365.0) -> Leaf:
@@ -83,7 +83,7 @@ class Authority:
 
 
 def self_signed(name: str = "localhost") -> Leaf:
-    """A certificate that is its own issuer, as tools make them for a first try."""
+    """A certificate that is its own issuer, as tools make by default."""
     key = ec.generate_private_key(ec.SECP256R1())
     subject = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, name)])
     builder = x509.CertificateBuilder(subject, subject, key.public_key(), x509.random_serial_number())

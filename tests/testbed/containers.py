@@ -1,4 +1,4 @@
-"""Containers published on loopback: removed at the end, whatever ends it, or kept for the next run."""
+"""Containers published on loopback: removed at the end, however it comes, or kept for the next run."""
 
 import hashlib
 import os
@@ -22,16 +22,16 @@ LOOPBACK = "127.0.0.1"
 LIMIT = 30.0
 
 MADE_OF = f"{OWNER}.made-of"
-"""The label that distinguishes a kept container from one of another image, command or files."""
+"""The label that distinguishes a kept container from one with another image, command or files."""
 
 # The image of its reaper cannot be pulled everywhere: `running` and `remove_orphans` do the reaper's work.
 testcontainers_config.ryuk_disabled = True
-# Ports are published on loopback even where the tests themselves run in a container.
+# Ports are published on loopback even if the tests themselves run in a container.
 testcontainers_config.connection_mode_override = ConnectionMode.docker_host
 
 
 class NotReadyError(Exception):
-    """The server does not answer yet."""
+    """The server does not reply yet."""
 
 
 @dataclass(frozen=True)
@@ -54,7 +54,7 @@ class Server:
         self.container.get_wrapped_container().kill()
 
     def pause(self) -> None:
-        """Freeze the server: its port still accepts, nothing answers."""
+        """Freeze the server: its port still accepts, and nothing replies."""
         self.container.get_wrapped_container().pause()
 
 
@@ -83,13 +83,13 @@ class Ready(WaitStrategy):
 
 
 class KeptContainer(DockerContainer):
-    """Starts only where the run does not have it yet, and stays when it is left."""
+    """A container that starts only if the run does not have it yet, and stays at the end of the context."""
 
     def start(self) -> "KeptContainer":
         labels = self._kwargs["labels"]
-        for found in labelled(f"{KEPT}={labels[KEPT]}"):
-            if found.labels[OWNER] == labels[OWNER] and not self._is_adopted(found, labels[MADE_OF]):
-                remove([found])
+        for existing in labelled(f"{KEPT}={labels[KEPT]}"):
+            if existing.labels[OWNER] == labels[OWNER] and not self._is_adopted(existing, labels[MADE_OF]):
+                remove([existing])
         if not self._container:
             super().start()
         return self
@@ -97,11 +97,11 @@ class KeptContainer(DockerContainer):
     def stop(self, force: bool = True, delete_volume: bool = True) -> None:
         self.get_docker_client().client.close()
 
-    def _is_adopted(self, found: Container, made_of: str) -> bool:
-        """It is, if it is what would be started here, and answers."""
-        if found.status != "running" or found.labels[MADE_OF] != made_of or self._container:
+    def _is_adopted(self, existing: Container, made_of: str) -> bool:
+        """Use the existing container if it equals the one that would start, and replies."""
+        if existing.status != "running" or existing.labels[MADE_OF] != made_of or self._container:
             return False
-        self._container = self.get_docker_client().client.containers.get(found.id)
+        self._container = self.get_docker_client().client.containers.get(existing.id)
         ready = cast("Ready", self._wait_strategy)
         if not ready.answers(published(self, ready.inner_port)):
             self._container = None
@@ -122,8 +122,8 @@ def running(
     """
     Run tests/images/<image> with `files` in its /files, and /memory; yields the first fields of a Server.
 
-    `more_ports` are published too; `options` are those of testcontainers and of Docker's SDK. One that is `kept`, under
-    that name, is started once for all workers of a run, and found again by the next run.
+    `more_ports` are published too; `options` are those of testcontainers and of Docker's SDK. A container
+    that is `kept`, under that name, starts once for all workers of a run, and the next run uses it again.
     """
     _await_images()
     run = runs.current()
@@ -147,7 +147,7 @@ def running(
 
 @cache
 def _await_images() -> None:
-    """`scripts/test` builds them while tests that need none are made."""
+    """`scripts/test` builds them while it runs the tests that need none."""
     builder = os.environ.get("IMAGES_BUILT_BY")
     with suppress(ProcessLookupError):
         while builder:

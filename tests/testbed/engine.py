@@ -19,9 +19,9 @@ from tests.testbed.containers import NotReadyError, Server, running
 
 CAPABILITIES = ["AUDIT_WRITE", "CHOWN", "DAC_OVERRIDE", "FOWNER", "FSETID", "KILL", "MKNOD", "NET_ADMIN", "NET_RAW"]
 CAPABILITIES += ["NET_BIND_SERVICE", "SETFCAP", "SETGID", "SETPCAP", "SETUID", "SYS_ADMIN", "SYS_CHROOT", "SYS_PTRACE"]
-"""Where the machine itself is confined, --privileged asks for more than it has."""
+"""Without --privileged: a confined machine itself lacks some of those rights."""
 CGROUPS = {1: Path("/sys/fs/cgroup"), 2: Path("/sys/fs/cgroup/unified")}
-"""On a machine that has both versions; with version 2 alone, that is at the first path."""
+"""For a machine with both versions; a machine with version 2 alone has it at the first path."""
 BUILT_IN = {"bridge", "host", "none"}
 
 
@@ -57,7 +57,7 @@ class Engine(Server):
                 client.networks.list(),
             )
             names = {"containers": containers, "volumes": volumes, "networks": networks}
-            return {kind: sorted({each.name for each in found} - BUILT_IN) for kind, found in names.items()}
+            return {kind: sorted({each.name for each in objects} - BUILT_IN) for kind, objects in names.items()}
 
     def empty(self) -> None:
         """Remove all that was made."""
@@ -73,7 +73,7 @@ class Engine(Server):
 
 @contextmanager
 def docker_engine(cgroup: int = 2, kept: str = "", **flags: object) -> Iterator[Engine]:
-    """An engine without images; it reaches a registry at that one's `address`."""
+    """An engine without images; it reaches a registry at the registry's `address`."""
     with _folder(kept) as folder:
         path = Path(folder, "docker.sock")
         command = [f"--{name.replace('_', '-')}={value}" for name, value in ({"group": os.getgid()} | flags).items()]
@@ -85,7 +85,7 @@ def docker_engine(cgroup: int = 2, kept: str = "", **flags: object) -> Iterator[
 
 @contextmanager
 def _folder(kept: str) -> Iterator[str]:
-    """Where the socket is."""
+    """The path of the socket."""
     if kept:
         folder = runs.current().folder / kept
         folder.mkdir(exist_ok=True)

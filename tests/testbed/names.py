@@ -1,4 +1,4 @@
-"""A name server, and a thread of its own for those who shall ask it."""
+"""A name server, and a thread in which functions use it."""
 
 import ctypes
 import os
@@ -10,20 +10,20 @@ from contextlib import contextmanager
 from typing import TypeVar
 
 from tests.testbed.containers import Server, running
-from tests.testbed.probes import says
+from tests.testbed.probes import replies
 
 CLONE_NEWNS, MS_BIND, MS_REC, MS_PRIVATE = 0x20000, 0x1000, 0x4000, 0x40000
 NOWHERE = "192.0.2.1"
-"""Reserved for documentation: nobody answers."""
+"""An address reserved for documentation: nothing replies."""
 QUERY = bytes.fromhex("0011 0001 0100 0001 0000 0000 0000  00 0001 0001")
-"""For the addresses of the root, over TCP."""
+"""A query for the addresses of the root, over TCP."""
 Result = TypeVar("Result")
 
 
 class NameServer(Server):
     def asked_by(self, function: Callable[[], Result], options: str = "timeout:1 attempts:1") -> Result:
         """
-        What `function` returns in a thread where this is the name server, also for the threads and processes it starts.
+        Call `function` in a thread with this name server, which the threads and processes that it starts have too.
 
         Needs `can_change_names()`; `options` as in resolv.conf.
         """
@@ -34,18 +34,18 @@ class NameServer(Server):
 @contextmanager
 def name_server(names: Mapping[str, Sequence[str]], silent: Sequence[str] = ()) -> Iterator[NameServer]:
     """
-    Answers with the addresses of each of `names`, of which `*.apps.test` are all names below, and that one.
+    Replies with the addresses of each of `names`; `*.apps.test` is that name and all names below it.
 
-    About `silent` names it never says a word, and no other name exists.
+    It never replies to a query for `silent` names, and no other name exists.
     """
     flags = [_flag(name, address) for name, addresses in names.items() for address in addresses]
     flags += [f"--server=/{name}/{NOWHERE}" for name in silent]
-    with running("dnsmasq", flags, 53, lambda port: says(port, QUERY), {}) as fields:
+    with running("dnsmasq", flags, 53, lambda port: replies(port, QUERY), {}) as fields:
         yield NameServer(*fields)
 
 
 def can_change_names() -> bool:
-    """Whether this process may give a thread other files in /etc: as root it may, on Linux."""
+    """Whether this process may give a thread other files in /etc: only root on Linux may."""
     try:
         with_files({}, lambda: None)
     except (OSError, AttributeError):
@@ -54,7 +54,7 @@ def can_change_names() -> bool:
 
 
 def with_files(files: Mapping[str, bytes], function: Callable[[], Result]) -> Result:
-    """What `function` returns in a thread that sees `files` in place of those that exist at these paths."""
+    """Call `function` in a thread for which `files` replace those that exist at these paths."""
     future: Future[Result] = Future()
 
     def run() -> None:
@@ -71,7 +71,7 @@ def with_files(files: Mapping[str, bytes], function: Callable[[], Result]) -> Re
 
 
 def _own_mounts() -> None:
-    """From now on this thread's mounts are its own."""
+    """Give this thread mounts of its own."""
     libc = ctypes.CDLL(None, use_errno=True)
     _succeed(libc.unshare(CLONE_NEWNS))
     _succeed(libc.mount(b"none", b"/", None, MS_REC | MS_PRIVATE, None))

@@ -1,4 +1,4 @@
-"""Object stores: Ceph's S3 gateway, which checks everything but the region; and Swift, which insists on its own."""
+"""Object stores: Ceph's S3 gateway, which does not check the region; and Swift, which accepts only its own region."""
 
 import os
 import warnings
@@ -61,7 +61,7 @@ class ObjectStore(Server):
         return boto3.client("s3", **defaults | options)
 
     def objects(self, bucket: str = BUCKET, keys: Keys | None = None) -> list[str]:
-        """The names of all that is in a bucket."""
+        """The names of all objects in a bucket."""
         return [each["Key"] for each in self.client(keys).list_objects_v2(Bucket=bucket).get("Contents", [])]
 
     def make_bucket(self) -> None:
@@ -74,13 +74,13 @@ class ObjectStore(Server):
         if BUCKET not in [each["Name"] for each in client.list_buckets()["Buckets"]]:
             client.create_bucket(Bucket=BUCKET)
         client.put_bucket_policy(Bucket=BUCKET, Policy=POLICY.read_text().replace(IMAGES_BUCKET, BUCKET))
-        for found in client.list_objects_v2(Bucket=BUCKET).get("Contents", []):
-            client.delete_object(Bucket=BUCKET, Key=found["Key"])
+        for entry in client.list_objects_v2(Bucket=BUCKET).get("Contents", []):
+            client.delete_object(Bucket=BUCKET, Key=entry["Key"])
 
 
 @contextmanager
 def object_store(certificate: Leaf | None = None, kept: str = "", **settings: object) -> Iterator[ObjectStore]:
-    """Ceph's; keywords are its settings; with a `certificate`, TLS only."""
+    """Ceph's gateway; keywords are its settings; with a `certificate`, TLS only."""
     scheme = "https" if certificate else "http"
     files = certificate.files() if certificate else {}
     settings = (TLS if certificate else {}) | settings
@@ -98,7 +98,7 @@ def object_store(certificate: Leaf | None = None, kept: str = "", **settings: ob
 
 @contextmanager
 def swift_object_store(clock: str = "") -> Iterator[ObjectStore]:
-    """Swift's, with BUCKET; with a `clock` such as "+20m", which is ahead of ours, without."""
+    """Swift, with BUCKET; with a `clock` such as "+20m", which is ahead of this machine's, without BUCKET."""
     command = ["swift-server", *filter(None, [clock])]
     with running("swift", command, 8000, lambda port: answers(f"http://{LOOPBACK}:{port}"), {}) as fields:
         store = ObjectStore(*fields, owner=SWIFT_OWNER, region=SWIFT_REGION)

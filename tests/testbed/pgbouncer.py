@@ -35,24 +35,24 @@ def pgbouncer_server(
     """
     In front of `server`, a Postgres.address; by default in transaction mode; with a `certificate`, TLS only.
 
-    PgBouncer knows the passwords of `users` itself and asks the server for everybody else's.
+    PgBouncer has the passwords of `users` itself and asks the server for all others.
     """
     files = {"users.txt": _users(users or {})}
     if certificate:
         files |= certificate.files()
         settings = TLS | settings
     lines = [f"{name}={value}" for name, value in settings.items()]
-    with running("postgres", ["pgbouncer-server", server, *lines], 6432, _speaks, files, kept=kept) as fields:
+    with running("postgres", ["pgbouncer-server", server, *lines], 6432, _replies, files, kept=kept) as fields:
         yield PgBouncer(*fields)
 
 
 def _users(users: Mapping[str, str]) -> bytes:
-    known = {SUPERUSER: SUPERUSER_PASSWORD, **users}
-    return "".join(f'"{name}" "{password}"\n' for name, password in known.items()).encode()
+    passwords = {SUPERUSER: SUPERUSER_PASSWORD, **users}
+    return "".join(f'"{name}" "{password}"\n' for name, password in passwords.items()).encode()
 
 
-def _speaks(port: int) -> None:
-    """Ready when it replies to a request for TLS, which needs no server behind it."""
+def _replies(port: int) -> None:
+    """Ready when it replies to a request for TLS, for which it needs no server behind it."""
     with socket.create_connection((LOOPBACK, port), timeout=1) as connection:
         connection.sendall(SSL_REQUEST)
         if connection.recv(1) not in (b"S", b"N"):

@@ -23,7 +23,7 @@ Row = tuple[object, ...]
 
 @dataclass(frozen=True)
 class Endpoint(Server):
-    """Something that speaks Postgres' protocol. ``name``: of the role that tests log in as, and of its database."""
+    """A server of Postgres' protocol. ``name``: the role that tests log in as, and its database."""
 
     name: str = "mistle"
 
@@ -36,7 +36,7 @@ class Endpoint(Server):
 
 class Postgres(Endpoint):
     def sql(self, statement: str, *parameters: object, database: str = "postgres") -> list[Row]:
-        """Run as superuser, in autocommit; writes even where that is off by default."""
+        """Run as superuser, in autocommit; writes even if that is off by default."""
         with connect(self.port, database) as connection:
             cursor = connection.execute(statement.encode(), parameters or None)
             return cursor.fetchall() if cursor.description else []
@@ -67,12 +67,12 @@ class Postgres(Endpoint):
         """Every role and database that tests have made under this name."""
         for kind, catalogue, how in (("database", "pg_database", "WITH (FORCE)"), ("role", "pg_roles", "")):
             column = "datname" if kind == "database" else "rolname"
-            found = self.sql(
+            names = self.sql(
                 f"SELECT {column} FROM {catalogue} WHERE {column} = %s OR {column} ~ %s",
                 self.name,
                 f"^{self.name}_(role|database)_",
             )
-            for (name,) in found:
+            for (name,) in names:
                 self.sql(f'DROP {kind} "{name}" {how}')
 
 
@@ -80,7 +80,7 @@ class Postgres(Endpoint):
 def postgres_server(
     hba: str = "", certificate: Leaf | None = None, kept: str = "", **settings: object
 ) -> Iterator[Postgres]:
-    """A primary of its own identity. `hba`: lines instead of pg_hba.conf; the superuser always gets in."""
+    """A primary of its own identity. `hba`: lines instead of pg_hba.conf; the superuser may always log in."""
     files = {}
     if hba:
         files["pg_hba.conf"] = f"{SUPERUSER_GETS_IN}{hba}\n".encode()

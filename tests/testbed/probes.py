@@ -1,4 +1,4 @@
-"""Whether a server is ready, for servers without a better way to say so."""
+"""Probes of readiness, for servers without one of their own."""
 
 import http.client
 import socket
@@ -10,12 +10,12 @@ from tests.testbed.containers import LOOPBACK, NotReadyError
 
 
 def accepts(port: int) -> None:
-    """Not for a published port: there, Docker accepts before the server does."""
+    """Not for a published port: Docker accepts there before the server does."""
     socket.create_connection((LOOPBACK, port), timeout=1).close()
 
 
 def answers(url: str) -> None:
-    """Any HTTP reply will do, also a refusal."""
+    """Accepts any HTTP reply, also a refusal."""
     try:
         urllib.request.urlopen(url, timeout=1, context=ssl._create_unverified_context()).close()
     except urllib.error.HTTPError as error:
@@ -24,9 +24,9 @@ def answers(url: str) -> None:
         raise NotReadyError from error
 
 
-def says(port: int, words: bytes = b"") -> None:
-    """Any answer to these words will do."""
+def replies(port: int, request: bytes = b"") -> None:
+    """Accepts any reply to this request."""
     with socket.create_connection((LOOPBACK, port), timeout=1) as connection:
-        connection.sendall(words)
+        connection.sendall(request)
         if not connection.recv(1):
             raise NotReadyError

@@ -1,4 +1,4 @@
-"""nginx in front of a service, as operators set it up, rightly and wrongly."""
+"""nginx before a service, with correct and wrong configurations of operators."""
 
 import socket
 from collections.abc import Iterator
@@ -35,7 +35,7 @@ TLS = " ssl; ssl_certificate /files/server.pem; ssl_certificate_key /files/serve
 
 @contextmanager
 def proxy(upstream: str, behaviour: str = "passes", certificate: Leaf | None = None) -> Iterator[Server]:
-    """In front of `upstream`, the URL of a server of this machine; where that is dead, it answers 502."""
+    """nginx before `upstream`, the URL of a server of this machine; if that does not run, it replies 502."""
     port = _free_port()
     tls = TLS if certificate else ""
     text = CONFIGURATION.format(
@@ -43,7 +43,7 @@ def proxy(upstream: str, behaviour: str = "passes", certificate: Leaf | None = N
     )
     files = {"nginx.conf": text.encode()} | (certificate.files() if certificate else {})
     command = ["nginx", "-c", "/files/nginx.conf"]
-    # On the machine's own network, where the servers of the test process are.
+    # On the machine's own network, which has the servers of the test process.
     with running("nginx", command, 0, lambda _: accepts(port), files, network_mode="host") as (container, _, _):
         yield Server(container, port, port)
 

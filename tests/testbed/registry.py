@@ -1,4 +1,4 @@
-"""Image registries. With a login, nothing is served without it."""
+"""Image registries. With a login, every request needs it."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,7 +13,7 @@ HTPASSWD = {"REGISTRY_AUTH_HTPASSWD_REALM": "mistle", "REGISTRY_AUTH_HTPASSWD_PA
 
 @contextmanager
 def image_registry(login: bool = False) -> Iterator[Server]:
-    """Engines and other containers reach it at its `address`."""
+    """A registry; engines and other containers reach it at its `address`."""
     command = ["docker-registry", "serve", CONFIG]
     env = HTPASSWD if login else {}
     with running(

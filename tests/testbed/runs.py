@@ -1,4 +1,4 @@
-"""Runs of the suite on this machine: each has a number while it lasts, and a folder that the next run finds again."""
+"""Runs of the suite on this machine: each has a number while it lasts, and a folder that the next run uses again."""
 
 import os
 import uuid
@@ -14,7 +14,7 @@ STATE = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "mist
 
 @dataclass(frozen=True)
 class Run:
-    """``worker``: the process of the run that this is, as pytest-xdist calls it; "main" where there is one only."""
+    """``worker``: the name that pytest-xdist gives this process of the run; "main" if there is only one."""
 
     number: int
     worker: str = "main"
@@ -24,17 +24,17 @@ class Run:
         return STATE / str(self.number)
 
     @property
-    def place(self) -> int:
-        """The worker's number, from 1; 0 where there is one only."""
+    def worker_number(self) -> int:
+        """The worker's number, from 1; 0 if there is only one."""
         return 1 + int(self.worker.removeprefix("gw")) if self.worker.startswith("gw") else 0
 
     @property
     def owner(self) -> str:
-        """What the run's containers are labelled with: two machines may share a Docker daemon and a host name."""
+        """The label of the run's containers: two machines may share a Docker daemon and a host name."""
         return f"{_machine()}/{self.number}"
 
     def lock(self, name: str) -> FileLock:
-        """For what one worker does for all of them."""
+        """A lock for work that one worker does for all workers."""
         return FileLock(self.folder / f"{name}.lock", timeout=300)
 
 
@@ -44,7 +44,7 @@ class _Current:
 
 
 def begin() -> Run:
-    """Take the lowest number that no living process holds; it is ours until this process ends."""
+    """Take the lowest number that no living process holds; this process holds it until it ends."""
     for number in count():
         if held := take(number):
             _Current.run, _Current.held = Run(number), held
@@ -53,17 +53,17 @@ def begin() -> Run:
 
 
 def join(number: int, worker: str) -> None:
-    """Belong to a run that another process has begun."""
+    """Join a run that another process has begun."""
     _Current.run = Run(number, worker)
 
 
 def current() -> Run:
-    """The run that this process belongs to; where none was begun, it begins one."""
+    """The run of this process; it begins one if there is none."""
     return _Current.run or begin()
 
 
 def take(number: int) -> FileLock | None:
-    """The lock of a number, held; None where a living process holds it."""
+    """The lock of a number, held; None if a living process holds it."""
     folder = Run(number).folder
     folder.mkdir(parents=True, exist_ok=True)
     lock = FileLock(folder / "run.lock", blocking=False)
@@ -75,7 +75,7 @@ def take(number: int) -> FileLock | None:
 
 
 def numbers() -> list[int]:
-    """All that were ever taken."""
+    """All numbers that were ever taken."""
     return sorted(int(folder.name) for folder in STATE.glob("[0-9]*"))
 
 

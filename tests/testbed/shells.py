@@ -1,4 +1,4 @@
-"""Shells in a container, which are asked what they complete."""
+"""Shells in a container, and what they complete."""
 
 import select
 import socket
@@ -37,12 +37,12 @@ ZSH = "PS1='>'; autoload -U compinit; compinit -u; eval \"$(mistle-preflight com
 
 @dataclass(frozen=True)
 class Shells:
-    """The command can be run in each of them as `mistle-preflight`."""
+    """Shells in which the command is `mistle-preflight`."""
 
     container: DockerContainer
 
     def completed(self, shell: str, lines: Sequence[str]) -> list[str]:
-        """What the shell makes of, or offers for, each of these beginnings."""
+        """The completion, or the offers, of the shell for each of these beginnings."""
         if shell == "zsh":  # it completes at a prompt only
             return self._typed(lines)
         command = {"bash": ["bash", "-c", BASH, "bash"], "fish": ["fish", "--no-config", "-c", FISH]}[shell]
@@ -66,13 +66,13 @@ class Shells:
 
 
 def _socket_of(stream: Any) -> socket.socket:
-    """Docker's SDK gives what it reads from; where checks ran in this process, that counts what comes."""
-    found: socket.socket = stream._sock if hasattr(stream, "_sock") else stream._source.raw._sock
-    return found
+    """The socket of a stream of Docker's SDK, also if checks ran in this process and wrapped it to count bytes."""
+    raw: socket.socket = stream._sock if hasattr(stream, "_sock") else stream._source.raw._sock
+    return raw
 
 
 def _complete(channel: socket.socket, line: str) -> str:
-    """The line after the tab key: sent as an argument of echo, whose answer shows what became of it."""
+    """The line after the tab key: an argument of echo, whose output shows the completed line."""
     channel.sendall(b"\x15" + line.encode() + b"\t")
     channel.sendall(b"\x01echo \x05@e''nd@\n")
     return _read(channel, END).rpartition("echo ")[2]

@@ -1,4 +1,4 @@
-"""Postfix, with a port for each way in which it can be set up; accepted mail would stay in its queue."""
+"""Postfix, with a port for each configuration; accepted mail would stay in its queue."""
 
 import socket
 from collections.abc import Iterator, Mapping
@@ -13,7 +13,7 @@ PORTS = {
     "plain": 25,  # neither TLS nor AUTH
     "submission": 587,  # nothing before STARTTLS, then AUTH
     "submissions": 465,  # TLS from the first byte, AUTH
-    "starttls": 2525,  # AUTH only after STARTTLS, everything else also without
+    "starttls": 2525,  # AUTH only after STARTTLS, other commands also without
     "plain_auth": 1025,  # AUTH, and no TLS
     "own_senders": 1026,  # refuses senders but ADDRESS, as by default: at RCPT TO
     "own_senders_at_once": 1027,  # the same, at MAIL FROM
@@ -28,14 +28,14 @@ class Smtp(Server):
     ports: Mapping[str, int] = field(default_factory=dict)
 
     def queue(self) -> list[str]:
-        """The files of all mail that was accepted, or is just being taken in."""
+        """The files of all mail that was accepted, or is being received."""
         return self.container.exec(["find", *QUEUES, "-type", "f"]).output.decode().split()
 
     def empty_queue(self) -> None:
         self.container.exec(["postsuper", "-d", "ALL"])
 
     def log(self) -> str:
-        """What every session came to, such as `disconnect from …: ehlo=1 mail=1 rset=1 quit=1`."""
+        """The outcome of every session, such as `disconnect from …: ehlo=1 mail=1 rset=1 quit=1`."""
         return self.container.get_logs()[0].decode()
 
 

@@ -26,7 +26,7 @@ TLS = {
 
 @dataclass(frozen=True)
 class Valkey(Server):
-    """``database``: the number of the one that tests use."""
+    """``database``: the number of the database that tests use."""
 
     database: int = 0
 
@@ -41,7 +41,7 @@ class Valkey(Server):
 
     @contextmanager
     def loading(self) -> Iterator[None]:
-        """Meanwhile it loads its data, slowly; for a server with enable_debug_command="yes"."""
+        """The server loads its data, slowly, during the context; it needs enable_debug_command="yes"."""
         with self.client() as client:
             client.execute_command("DEBUG", "POPULATE", 50_000)
             client.config_set("key-load-delay", 200)

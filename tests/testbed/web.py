@@ -22,14 +22,14 @@ LOOPBACK = "127.0.0.1"
 class Request:
     method: str
     target: str
-    """The path, and the query where there is one."""
+    """The path, and the query if there is one."""
     headers: dict[str, str]
     body: bytes = b""
 
 
 @dataclass(frozen=True)
 class Web:
-    """A running application, and all that it was asked."""
+    """A running application, and all requests that it received."""
 
     port: int
     scheme: str
@@ -46,7 +46,7 @@ def web_server(app: ASGIApp, certificate: Leaf | None = None, host: str = LOOPBA
     """
     `app` on a port of its own; an application that does not start leaves the port closed.
 
-    Where a port is fixed, such as 443, root may have it on one of the many addresses of loopback.
+    For a fixed port, such as 443, root may use one of the many addresses of loopback.
     """
     keys = trustme.Blob(certificate.key + certificate.chain).tempfile() if certificate else nullcontext()
     with socket.socket() as listener, keys as path:
@@ -69,7 +69,7 @@ def web_server(app: ASGIApp, certificate: Leaf | None = None, host: str = LOOPBA
 
 
 class _Server(uvicorn.Server):
-    """One that ends at once, where uvicorn looks now and then whether it shall."""
+    """A server that ends at once; uvicorn only checks from time to time whether it should end."""
 
     async def serve(self, sockets: list[socket.socket] | None = None) -> None:
         self._loop, self._ended = asyncio.get_running_loop(), asyncio.Event()
@@ -80,10 +80,10 @@ class _Server(uvicorn.Server):
         await self._ended.wait()
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        """Clients keep connections open, and may never answer the end of TLS."""
+        """Close all connections: clients keep them open, and may never reply to the end of TLS."""
         for listener in sockets or []:
             self._loop.remove_reader(listener)
-        for _ in range(10):  # asyncio loses a connection that it has taken when its server is closed in that moment
+        for _ in range(10):  # asyncio does not close a connection that it accepts while its server closes
             await asyncio.sleep(0)
         for connection in list(self.server_state.connections):
             connection.transport.abort()
