@@ -72,7 +72,7 @@ def alone(deployment: FullDeployment) -> Counts:
     return made
 
 
-def counted(made: Mapping[str, Relay]) -> Counts:
+def counted(made: Mapping[str, RecordingProxy]) -> Counts:
     return {name: (relay.accepted, relay.with_data) for name, relay in made.items()}
 
 
@@ -113,7 +113,7 @@ def test_many_runs_at_once(deployment: FullDeployment, alone: Counts, figures: S
     assert settled(deployment, before) == before
     changes = written_by_transactions(deployment, log)
     assert changes == 0
-    made = grown(connected, counted(deployment.relays))
+    made = grown(connected, counted(deployment.proxies))
     for relay, (one, _) in alone.items():
         # If a mail server takes more than a second to greet, the check connects twice more.
         most = one + 2 if relay == "smtp" else one
@@ -127,7 +127,7 @@ def test_many_runs_at_once(deployment: FullDeployment, alone: Counts, figures: S
 
 
 def written_names(deployment: FullDeployment) -> list[bytes]:
-    return [name for relay, pattern in WRITTEN.items() for name in deployment.relays[relay].matches(pattern)]
+    return [name for relay, pattern in WRITTEN.items() for name in deployment.proxies[relay].matches(pattern)]
 
 
 def settled(deployment: FullDeployment, before: object) -> object:
@@ -158,7 +158,7 @@ def written_by_transactions(deployment: FullDeployment, since: object) -> object
 
 
 def counts_with_tls(upstream: int, run_at: RunAt) -> str:
-    with relays({"server": (LOOPBACK, upstream)}) as made:
+    with recording_proxies({"server": (LOOPBACK, upstream)}) as made:
         result = run_at(made["server"].port)
     assert result.status <= Status.SKIP, result
     return str(made["server"].accepted)

@@ -171,7 +171,7 @@ def may_be_shown(row: str, secrets: Mapping[str, tuple[str, ...]]) -> set[str]:
 def test_each_server_receives_only_its_own_secrets(ran: Run, deployment: FullDeployment, figures: Section) -> None:
     secrets = secrets_by_key(configs.valid(deployment.values))
     assert len(secrets) > 10
-    received = {name: keys_shown(b"".join(relay.received), secrets) for name, relay in deployment.relays.items()}
+    received = {name: keys_shown(b"".join(relay.received), secrets) for name, relay in deployment.proxies.items()}
     allowed = {name: may_be_shown(ROWS[name], secrets) for name in received}
     assert received == {name: set() if name in HIDDEN_BY_TLS else keys for name, keys in allowed.items()}
     figures.add("keys whose secrets were searched for in all that any server received", len(secrets))

@@ -129,7 +129,8 @@ def test_no_secret_is_in_any_format_if_servers_send_them_all(tmp_path: Path, fig
     outputs = written(tmp_path, parrot, SECRET, *selected)
     secrets = [secret for secret in load(tmp_path / "mistle.toml", {}).secrets if len(secret) > 8]
     assert {f"smtp-{AWKWARD}", f"kv-{AWKWARD}"} <= set(secrets)
-    assert all(MASK in outputs[name] for name in FORMATS if name != "prometheus"), "the servers sent nothing back"
+    for name in FORMATS.keys() - WITHOUT_MESSAGES:
+        assert MASK in outputs[name], f"{name} shows no message of a server: is it one of WITHOUT_MESSAGES?"
     read = {name: "\n".join(READERS[name](outputs[name]).texts) for name in FORMATS}
     texts = [*outputs.items(), *((f"{name}, read", text) for name, text in read.items())]
     searched = [

@@ -88,7 +88,7 @@ def servers(store: ObjectStore, smtp: Smtp, engine: Engine) -> Iterator[Servers]
 
 @dataclass(frozen=True)
 class FullDeployment:
-    """``relays`` by the name of the server behind each."""
+    """``proxies`` by the name of the server behind each."""
 
     servers: Servers
     proxies: Mapping[str, RecordingProxy]

@@ -54,7 +54,9 @@ class RecordingProxy:
 
 
 @contextmanager
-def relays(upstreams: Mapping[str, Address], listen: Listen | None = None) -> Iterator[dict[str, Relay]]:
+def recording_proxies(
+    upstreams: Mapping[str, Address], listen: Listen | None = None
+) -> Iterator[dict[str, RecordingProxy]]:
     """One relay for each; `listen` makes the listener of the relay to an address."""
     with TemporaryDirectory() as folder:
         listen = listen or (lambda address: listener(address, Path(folder)))
