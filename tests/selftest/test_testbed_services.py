@@ -167,8 +167,8 @@ def test_proxy_of_nothing(authority: Authority) -> None:
 
 @pytest.mark.skipif(not can_change_names(), reason="needs root, for a name server of one's own")
 def test_name_server() -> None:
-    addresses = {"many.test": ["127.0.0.1", "127.0.0.2"], "*.apps.test": ["10.0.0.7"]}
-    with name_server(addresses, silent=["silent.test"]) as names:
+    records = {"many.test": ["127.0.0.1", "127.0.0.2"], "*.apps.test": ["10.0.0.7"]}
+    with name_server(records, silent=["silent.test"]) as names:
         assert names.asked_by(lambda: addresses("many.test")) == ["127.0.0.1", "127.0.0.2"]
         assert names.asked_by(lambda: addresses("a.b.apps.test")) == ["10.0.0.7"]
         assert names.asked_by(lambda: addresses("absent.test")) == [socket.EAI_NONAME]
