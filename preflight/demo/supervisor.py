@@ -57,7 +57,7 @@ def _remove(folder: Path) -> None:
 
 
 def _place() -> str:
-    """The folder for temporary files; as root ``/tmp``, where another user, as whom Postgres runs, may not enter it."""
+    """The folder for temporary files; as root ``/tmp``, if the user that Postgres runs as may not enter that folder."""
     place = Path(gettempdir()).resolve()
     is_open = all(each.stat().st_mode & stat.S_IXOTH for each in (place, *place.parents))
     return str(place) if os.geteuid() or is_open else "/tmp"  # noqa: S108 - mkdtemp makes a folder with a random name in it
