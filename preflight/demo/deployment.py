@@ -14,7 +14,7 @@ import trustme
 
 from preflight.demo.configuration import configuration
 from preflight.demo.faults import DIRECT, FAULTS, Fault
-from preflight.demo.ports import free_port, listeners, port
+from preflight.demo.ports import closed_port, listeners, port
 from preflight.demo.processes import Processes
 from preflight.demo.servers import docker, mistle, object_store, otlp, postgres, relay, smtp, valkey, web
 from preflight.demo.servers.tunnel import Signature
@@ -97,7 +97,7 @@ class Deployment:
         self.say("the mail server")
         at = listeners()
         await smtp.serve(at, _context(self._authority))
-        number = free_port() if self.options.get("smtp_port") else port(at)
+        number = closed_port() if self.options.get("smtp_port") else port(at)
         self.values |= {"email.smtp.host": "localhost", "email.smtp.port": number}
 
     async def _engine(self) -> None:

@@ -8,11 +8,16 @@ import shutil
 import signal
 import subprocess
 import threading
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, TypeVar
 
+from preflight.demo.ports import free_port
+
+Server = TypeVar("Server")
+_PORTS = 3  # ports that are tried
 _GRACE = 2.0  # seconds that a program has to end by itself
 
 
@@ -52,6 +57,16 @@ class Processes:
                 shutil.copytree(program.parents[1], copy, symlinks=True)
             return copy / program.parent.name / program.name
         return program
+
+    def on_free_port(self, start: Callable[[int], Server]) -> Server:
+        """Start a server on a free port; on another one if a program takes it first. Raises DemoError."""
+        for _ in range(_PORTS - 1):
+            try:
+                return start(free_port())
+            except DemoError:
+                if self._is_over:
+                    raise
+        return start(free_port())
 
     def run(self, *command: object) -> None:
         """Run a program to its end. Raises DemoError with its last line when it fails, PermissionError."""

