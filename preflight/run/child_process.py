@@ -26,7 +26,7 @@ from preflight.run.execution import Execution
 from preflight.run.runner import GRACE, Run, interrupted, too_late
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
     from checks.core.check import Check, Settings
     from preflight.config.origin import Origin
@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 
 _LATE = GRACE + 0.05  # seconds after a deadline or a signal: a child that has sent nothing since then hangs
 _LATEST = GRACE + 0.15  # seconds after its last result: it may be slow
-_ALONE = 5.0  # seconds for the clean-up of a child whose parent has exited: nobody waits for it
+_ALONE = 3.0  # seconds for the clean-up of a child whose parent has exited: nobody waits for it
 _GONE = 0.1  # seconds until a killed process has exited; one that waits for a dead disk never does
 
 
@@ -187,15 +187,23 @@ def _serve(pipe: Connection, work: Work) -> NoReturn:
             pipe.send(message)
 
     is_alone = threading.Event()
+    watcher = threading.Thread(target=_exit_with_parent, args=(pipe, is_alone), daemon=True)
     try:
         for number in (signal.SIGHUP, signal.SIGQUIT):  # they end the parent, and this process after it
             signal.signal(number, signal.SIG_IGN)
-        threading.Thread(target=_exit_with_parent, args=(pipe, is_alone), daemon=True).start()
+        watcher.start()
         send(_outcome(work, send))
     finally:
         if is_alone.is_set():
-            runner.join_checks(_ALONE)
+            _join({*threading.enumerate()} - {threading.current_thread(), watcher}, _ALONE)
         os._exit(0)
+
+
+def _join(threads: Iterable[threading.Thread], seconds: float) -> None:
+    """A removal may still be in its thread, though its check has ended without it."""
+    ends = time.monotonic() + seconds
+    for thread in threads:
+        thread.join(max(0.0, ends - time.monotonic()))
 
 
 def _outcome(work: Work, send: OnEnd) -> Run | Failure:

@@ -32,7 +32,6 @@ if TYPE_CHECKING:
     OnEnd = Callable[[tuple[Result, ...]], object]
     Events = queue.SimpleQueue["Execution | int | None"]
 
-_THREAD = "mistle-preflight checks"
 GRACE = 0.3  # seconds for a cancelled check to clean up; after that it is abandoned
 
 
@@ -100,13 +99,6 @@ def _identity(check: Check) -> Check | int:
     return id(check)
 
 
-def join_checks(seconds: float) -> None:
-    """Return when the checks of this process have cleaned up, at the latest after these seconds."""
-    for thread in threading.enumerate():
-        if thread.name == _THREAD:
-            thread.join(seconds)
-
-
 def too_late(deadline: float) -> Diagnosis:
     """The reason of checks that the deadline (in seconds) ended."""
     return DEADLINE.diagnosis(f"not done when the run's deadline of {deadline:g} s came")
@@ -139,7 +131,7 @@ class _Work:
     def __init__(self, executions: tuple[Execution, ...]) -> None:
         self.executions = executions
         self.events: Events = queue.SimpleQueue()
-        self.thread = threading.Thread(target=self._run, name=_THREAD, daemon=True)
+        self.thread = threading.Thread(target=self._run, daemon=True)
         self._error: BaseException | None = None
         self._loop: Loop | None = None
         self._slots = asyncio.Semaphore(machine.concurrent_checks())
