@@ -46,6 +46,13 @@ INTERRUPTED = Cause(
     "run it again to the end",
     status=Status.SKIP,
 )
+CAME_UP = Cause(
+    "run.came-up",
+    Layer.CONFIG,
+    "with --wait, the check failed at first, and passed when it was tried again",
+    blames=(),
+    status=Status.OK,
+)
 NO_DESCRIPTORS, NO_MEMORY = machine.CAUSES
 OTHER_PACKAGE = Cause(
     "run.other-package",

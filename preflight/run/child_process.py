@@ -59,14 +59,22 @@ def run(  # noqa: PLR0913 - as runner.run
     origins: Mapping[str, Origin],
     signals: Signals,
     on_end: OnEnd,
+    wait: Wait = NO_WAIT,
 ) -> Run:
     """As ``runner.run``."""
     if lacking := machine.too_little_memory():
         return Run(tuple(_without_result(check, settings, origins, lacking) for check in checks))
-    ends = time.monotonic() + deadline - elapsed + _LATE
+    ends = time.monotonic() + deadline + wait.seconds - elapsed + _LATE
     child = _Child(
         lambda send: runner.run(
-            checks, settings, deadline=deadline, elapsed=elapsed, origins=origins, signals=signals, on_end=send
+            checks,
+            settings,
+            deadline=deadline,
+            elapsed=elapsed,
+            origins=origins,
+            signals=signals,
+            on_end=send,
+            wait=wait,
         )
     )
     with signals.passed_to(child.interrupt):

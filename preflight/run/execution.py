@@ -15,7 +15,7 @@ from checks.core.recorder import Recorder
 from preflight.report import bugs
 from preflight.report.attribution import attribute, keys_of
 from preflight.report.model import Result, fact
-from preflight.report.run_causes import TIMEOUT
+from preflight.report.run_causes import CAME_UP, TIMEOUT
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -32,7 +32,8 @@ class Execution:
     def __init__(self, checks: tuple[Check, ...], settings: Settings) -> None:
         self.checks, self.check, self.settings = checks, checks[0], settings
         self.bug = ""
-        self.is_started = self.is_over = False
+        self.is_started = self.is_over = self.is_aborted = False
+        self._attempts, self._first_start = 0, time.perf_counter()
         self._findings_at_abort: int | None = None
         self._lock = threading.RLock()
         self._reset()
@@ -42,7 +43,15 @@ class Execution:
         with self._lock:
             if not self.is_over:
                 self.is_started = True
+                self._attempts += 1
                 self._reset()
+            return not self.is_over
+
+    def start_again(self) -> bool:
+        """Forget how it ended, for another attempt. Returns False if it was aborted for the whole run."""
+        with self._lock:
+            if not self.is_aborted:
+                self.is_over, self._findings_at_abort = False, None
             return not self.is_over
 
     @contextmanager
@@ -63,6 +72,7 @@ class Execution:
         with self._lock:
             if self.is_over:
                 return
+            self.is_aborted = reason is not None
             if not self.record.has_ended:
                 self._explain(reason)
             self._findings_at_abort = len(self.record.findings)
@@ -74,6 +84,9 @@ class Execution:
             if not self.is_over:
                 if error is not None:
                     self._note_error(error)
+                elif self._attempts > 1 and all(each.status < Status.FAIL for each in self.record.findings):
+                    seconds = time.perf_counter() - self._first_start
+                    self.record.note(CAME_UP.diagnosis(f"came up after {seconds:.1f} s, at attempt {self._attempts}"))
                 self._close()
 
     def results(self, origins: Mapping[str, Origin]) -> tuple[tuple[Check, Result], ...]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import importlib
+import itertools
 import queue
 import threading
 import time
@@ -20,8 +21,10 @@ from checks.core.check import Check, Diagnosis, Settings
 from checks.core.isolation import isolated
 from checks.core.threads import Loop
 from preflight.report.run_causes import DEADLINE, INTERRUPTED
+from preflight.run import waiting
 from preflight.run.execution import Execution
 from preflight.run.signals import Signals
+from preflight.run.waiting import Wait
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -32,6 +35,7 @@ if TYPE_CHECKING:
     OnEnd = Callable[[tuple[Result, ...]], object]
     Events = queue.SimpleQueue["Execution | int | None"]
 
+NO_WAIT = Wait()
 GRACE = 0.3  # seconds for a cancelled check to clean up; after that it is abandoned
 
 
@@ -53,14 +57,16 @@ def run(  # noqa: PLR0913 - what to run, its limits, and what takes its results
     origins: Mapping[str, Origin],
     signals: Signals | None = None,
     on_end: OnEnd | None = None,
+    wait: Wait = NO_WAIT,
 ) -> Run:
-    """Run every check, equal ones once. Ends within ``deadline`` and half a second; never raises.
+    """Run every check, equal ones once. Ends within ``deadline``, ``wait`` and half a second; never raises.
 
     ``elapsed`` seconds of the deadline have passed already. ``on_end`` gets the results of checks as they end.
     """
+    deadline += wait.seconds
     ends, signals = time.monotonic() + deadline - elapsed, signals or Signals()
     executions = tuple(Execution(group, settings) for group in _distinct(checks))
-    work = _Work(executions)
+    work = _Work(executions, wait)
 
     def send(execution: Execution) -> None:
         if on_end:
@@ -128,8 +134,10 @@ def _wait(events: Events, ends: float, deadline: float, send: Callable[[Executio
 class _Work:
     """The executions in their thread. ``events`` gets each that ends, and None at the end of all."""
 
-    def __init__(self, executions: tuple[Execution, ...]) -> None:
-        self.executions = executions
+    def __init__(self, executions: tuple[Execution, ...], wait: Wait) -> None:
+        self.executions, self._wait = executions, wait
+        self._wait_ends = time.monotonic() + wait.seconds
+        self._is_settled = asyncio.Event()  # waiting cannot make the run ready, or is not wanted any more
         self.events: Events = queue.SimpleQueue()
         self.thread = threading.Thread(target=self._run, daemon=True)
         self._error: BaseException | None = None
@@ -164,6 +172,7 @@ class _Work:
 
     def _cancel(self, loop: Loop) -> None:
         """Cancel again after the grace: a driver that ignored it would run on in a program that calls the library."""
+        self._is_settled.set()
         for task in self._tasks:
             task.cancel()
         if not all(task.done() for task in self._tasks):
@@ -191,12 +200,24 @@ class _Work:
                 loop.run_until_complete(work)
 
     async def _execute_all(self) -> None:
-        await asyncio.gather(*map(self._execute_in_slot, self.executions))
+        await asyncio.gather(*map(self._execute_until_settled, self.executions))
         await asyncio.sleep(0)  # closed transports report their end
 
-    async def _execute_in_slot(self, execution: Execution) -> None:
-        async with self._slots:
-            await self._execute(execution)
+    async def _execute_until_settled(self, execution: Execution) -> None:
+        """Again after a pause, while it only reports what may disappear by waiting."""
+        for attempt in itertools.count(1):
+            async with self._slots:
+                await self._execute(execution)
+            failures = self._wait.failures(execution.record.findings)
+            if failures - waiting.HEALS:
+                self._is_settled.set()
+            seconds = waiting.pause(attempt)
+            if not failures or time.monotonic() + seconds > self._wait_ends:
+                return
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._is_settled.wait(), seconds)
+            if self._is_settled.is_set() or not execution.start_again():
+                return
 
     async def _execute(self, execution: Execution) -> None:
         if not execution.start():

@@ -6,6 +6,15 @@ Every id that can fail stands in one of the two tables; ``explain`` prints which
 from __future__ import annotations
 
 import random
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from checks.core.check import Status
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from checks.core.check import Finding
 
 HEALS = frozenset(
     {
@@ -46,6 +55,19 @@ HEALS = frozenset(
     }
 )
 _FIRST, _FACTOR, _LONGEST = 0.5, 1.6, 5.0  # seconds between two attempts, and how they grow
+
+
+@dataclass(frozen=True)
+class Wait:
+    """How long failed checks are tried again (seconds), and which findings count as failures."""
+
+    seconds: float = 0.0
+    level: Status = Status.FAIL
+    ignored: frozenset[str] = frozenset()
+
+    def failures(self, findings: Iterable[Finding]) -> set[str]:
+        """The ids of the findings that make the run not ready."""
+        return {each.id for each in findings if each.status >= self.level and each.id not in self.ignored}
 
 
 def pause(attempt: int) -> float:
