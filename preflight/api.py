@@ -32,6 +32,7 @@ def check(  # noqa: PLR0913 - each is a flag of the command
     fail_level: str = "fail",
     timeout: float = 10.0,
     deadline: float = 60.0,
+    wait: float = 0.0,
     read_only: bool = False,
     ca_file: Path | str | None = None,
 ) -> Report:
@@ -54,6 +55,7 @@ def check(  # noqa: PLR0913 - each is a flag of the command
         fail_level=fail_level,
         timeout=timeout,
         deadline=deadline,
+        wait=wait or None,
         read_only=read_only,
         ca_file=ca_file,
     )

@@ -24,11 +24,13 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
     from checks.core.roots import Trust
+    from preflight.cli.options import Options
     from preflight.config.loader import Config
     from preflight.demo.client import Demo
     from preflight.plan.plan import Plan
     from preflight.reference.catalogue import Explanation
     from preflight.run.runner import Run
+    from preflight.run.waiting import Wait
     from preflight.saved.diff import Difference
     from preflight.saved.merge import MergedReport
     from preflight.saved.reader import SavedReport
@@ -184,7 +186,16 @@ def _run(invocation: Invocation, config: Config, plan: Plan, trust: Trust) -> Ru
             origins=config.origins,
             signals=invocation.signals,
             on_end=progress.ended,
+            wait=_wait(options, invocation.fail_level, config),
         )
+
+
+def _wait(options: Options, level: Status, config: Config) -> Wait:
+    """With a wrong configuration the run is not ready, whatever comes up."""
+    from preflight.run.waiting import Wait
+
+    wait = Wait(options.wait, level, frozenset(options.ignore))
+    return replace(wait, seconds=0.0) if wait.failures(config.findings) else wait
 
 
 def _add_results(so_far: SoFar, plan: Plan, results: Iterable[Result]) -> None:

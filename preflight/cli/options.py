@@ -63,6 +63,7 @@ class Options:
     fail_level: str = "fail"
     timeout: float = 10.0
     deadline: float = 60.0
+    wait: float = 0.0
     read_only: bool = False
     ca_file: Path | None = None
     format: tuple[Target, ...] = (("text", None),)
@@ -154,6 +155,7 @@ _VALUES: Mapping[str, Callable[[Any], object]] = {
     "fail_level": _one_of(FAIL_LEVELS),
     "timeout": seconds,
     "deadline": seconds,
+    "wait": seconds,
     "read_only": bool,
     "ca_file": Path,
 }

@@ -134,6 +134,8 @@ def _add_selection(flags: argparse._ArgumentGroup) -> None:
 def _add_limits(flags: argparse._ArgumentGroup) -> None:
     flags.add_argument("--timeout", metavar="S", type=seconds, help="seconds for one check (default 10)")
     flags.add_argument("--deadline", metavar="S", type=seconds, help="seconds for the whole run (default 60)")
+    about = "try failed checks again for S seconds, while all that fails may still come up; added to --deadline"
+    flags.add_argument("--wait", metavar="S", type=seconds, help=about)
     flags.add_argument("--read-only", action="store_true", help="no probe writes anything, anywhere")
     flags.add_argument(
         "--ca-file",

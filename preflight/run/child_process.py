@@ -23,7 +23,7 @@ from preflight.report.model import Result
 from preflight.report.run_causes import BUG
 from preflight.run import runner
 from preflight.run.execution import Execution
-from preflight.run.runner import GRACE, Run, interrupted, too_late
+from preflight.run.runner import GRACE, NO_WAIT, Run, interrupted, too_late
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from preflight.config.origin import Origin
     from preflight.run.runner import OnEnd
     from preflight.run.signals import Signals
+    from preflight.run.waiting import Wait
 
     Work = Callable[[OnEnd], Run]
     Events = queue.SimpleQueue["Run | tuple[Result, ...] | int | Failure | None"]
