@@ -15,6 +15,7 @@ from checks.core.check import Cause, Check, Layer
 from checks.net import network_errors, tcp, tls_errors
 from preflight.config import causes
 from preflight.report import run_causes
+from preflight.report.healing import HEALS, LASTS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -42,6 +43,13 @@ class Entry:
             is_config = self.layer == f"`{Layer.CONFIG}`"
             return "the key that is wrong" if is_config else "the keys that the layer would have proven"
         return " and ".join(f"the key of {name}" for name in self.cause.blames) or "no key"
+
+    @property
+    def with_wait(self) -> str:
+        """What a run with --wait does when a check reports it; "" if the finding is no problem."""
+        if self.cause.id in HEALS:
+            return "tries the check again"
+        return "ends the wait" if self.cause.id in LASTS else ""
 
     @property
     def hint(self) -> str:

@@ -55,11 +55,12 @@ PAGES: Mapping[str, Callable[[], str]] = {
 
 
 def _finding(entry: Entry) -> str:
+    wait = f"\n- `--wait` {entry.with_wait}" if entry.with_wait else ""
     cause, reporters = entry.cause, ", ".join(f"`{kind}`" for kind in entry.kinds) or "the run itself"
     about = (
         f"### `{cause.id}`",
         f"{sentence(cause.means)}",
-        f"- layer {entry.layer}, verdict `{cause.status}`, found by {reporters}\n- blames {entry.blames}",
+        f"- layer {entry.layer}, verdict `{cause.status}`, found by {reporters}\n- blames {entry.blames}{wait}",
         _block(entry.example) if entry.example else "",
         f"**Remedy:** {sentence(entry.hint)}" if entry.hint else "",
     )

@@ -32,7 +32,7 @@ class Execution:
     def __init__(self, checks: tuple[Check, ...], settings: Settings) -> None:
         self.checks, self.check, self.settings = checks, checks[0], settings
         self.bug = ""
-        self.is_started = self.is_over = self.is_aborted = False
+        self.is_started = self.is_over = self._is_settled = False
         self._attempts, self._first_start = 0, time.perf_counter()
         self._findings_at_abort: int | None = None
         self._lock = threading.RLock()
@@ -48,11 +48,17 @@ class Execution:
             return not self.is_over
 
     def start_again(self) -> bool:
-        """Forget how it ended, for another attempt. Returns False if it was aborted for the whole run."""
+        """Forget how it ended, for another attempt. Returns False if it is settled."""
         with self._lock:
-            if not self.is_aborted:
+            if not self._is_settled:
                 self.is_over, self._findings_at_abort = False, None
             return not self.is_over
+
+    def settle(self) -> bool:
+        """If it is over, there is no other attempt. Returns whether it is over."""
+        with self._lock:
+            self._is_settled = self._is_settled or self.is_over
+            return self.is_over
 
     @contextmanager
     def catching(self) -> Iterator[None]:
@@ -72,10 +78,10 @@ class Execution:
         with self._lock:
             if self.is_over:
                 return
-            self.is_aborted = reason is not None
             if not self.record.has_ended:
                 self._explain(reason)
             self._findings_at_abort = len(self.record.findings)
+            self._is_settled = reason is not None
             self._close()  # last: without the memory for a finding, it is not over
 
     def finish(self, error: BaseException | None = None) -> None:

@@ -20,6 +20,7 @@ from checks.core import machine
 from checks.core.check import Check, Diagnosis, Settings
 from checks.core.isolation import isolated
 from checks.core.threads import Loop
+from preflight.report.healing import HEALS
 from preflight.report.run_causes import DEADLINE, INTERRUPTED
 from preflight.run import waiting
 from preflight.run.execution import Execution
@@ -148,7 +149,7 @@ class _Work:
     def abort(self, reason: Diagnosis, send: Callable[[Execution], None]) -> None:
         """Abort and send every execution that is not over."""
         for execution in self.executions:
-            if not execution.is_over:
+            if not execution.settle():
                 execution.abort(self._reason(execution, reason))
                 send(execution)
 
@@ -204,12 +205,19 @@ class _Work:
         await asyncio.sleep(0)  # closed transports report their end
 
     async def _execute_until_settled(self, execution: Execution) -> None:
-        """Again after a pause, while it only reports what may disappear by waiting."""
+        try:
+            await self._try_until_settled(execution)
+        finally:
+            execution.settle()
+            self.events.put(execution)
+
+    async def _try_until_settled(self, execution: Execution) -> None:
+        """Try again after a pause, while the check only reports what may disappear by waiting."""
         for attempt in itertools.count(1):
             async with self._slots:
                 await self._execute(execution)
             failures = self._wait.failures(execution.record.findings)
-            if failures - waiting.HEALS:
+            if failures - HEALS:
                 self._is_settled.set()
             seconds = waiting.pause(attempt)
             if not failures or time.monotonic() + seconds > self._wait_ends:
@@ -229,7 +237,6 @@ class _Work:
             execution.abort()
             task.cancel()
             await asyncio.wait({task}, timeout=GRACE)
-        self.events.put(execution)
 
 
 def _import_drivers(execution: Execution) -> None:

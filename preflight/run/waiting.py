@@ -1,7 +1,4 @@
-"""Which findings may disappear by waiting: ``--wait`` tries a check again while it reports only these.
-
-Every id that can fail stands in one of the two tables; ``explain`` prints which. A test fails for an id in neither.
-"""
+"""``--wait``: a check is tried again while all that it reports may disappear by waiting."""
 
 from __future__ import annotations
 
@@ -16,44 +13,6 @@ if TYPE_CHECKING:
 
     from checks.core.check import Finding
 
-HEALS = frozenset(
-    {
-        # The server, its name or its route is still to come.
-        "network.name-not-found",
-        "network.dns-timeout",
-        "network.refused",
-        "network.timeout",
-        "network.unreachable",
-        "network.reset",
-        "network.silent",
-        "run.timeout",
-        "docker.socket-missing",
-        "docker.daemon-down",
-        "docker.silent",
-        "publish.no-wildcard",
-        # It is there, and not ready: it starts, is full, loads its data, or waits for another server.
-        "postgres.starting-up",
-        "postgres.too-many-connections",
-        "postgres.pooler-backend-down",
-        "postgres.pool-exhausted",
-        "postgres.not-migrated",
-        "postgres.migration-running",
-        "valkey.loading",
-        "valkey.too-many-clients",
-        "object-store.server-error",
-        "smtp.unavailable",
-        "smtp.auth-unavailable",
-        "docker.registry-unreachable",
-        "docker.registry-rate-limited",
-        "e2b.rate-limited",
-        "http.bad-gateway",
-        "http.unhealthy",
-        "gateway.valkey-unreachable",
-        "tunnel.bad-gateway",
-        "services.mixed-releases",
-        "services.public-differs",
-    }
-)
 _FIRST, _FACTOR, _LONGEST = 0.5, 1.6, 5.0  # seconds between two attempts, and how they grow
 
 

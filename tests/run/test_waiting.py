@@ -4,19 +4,25 @@ import asyncio
 import itertools
 import os
 import signal
+import socket
 import threading
 import time
 from dataclasses import dataclass, field
-
-import pytest
+from pathlib import Path
 
 from checks.core.check import Cause, Check, Diagnosis, Layer, Settings, Status
 from checks.core.recorder import Recorder
 from checks.core.roots import Trust
 from preflight.reference.catalogue import entries
+from preflight.report.healing import HEALS, LASTS
 from preflight.run.runner import Run, run
 from preflight.run.signals import Signals
-from preflight.run.waiting import HEALS, Wait
+from preflight.run.waiting import Wait
+from tests.harness import configs, faults
+from tests.harness.command import Command, ids
+from tests.harness.command import run as run_command
+from tests.harness.recording_proxy import LOOPBACK, recording_proxies
+from tests.testbed import Valkey
 
 COMES = Cause("network.refused", Layer.CONNECT, "nothing listens", "start {url}")
 STAYS = Cause("toy.password-rejected", Layer.CONNECT, "the password is wrong", "correct {url}")
@@ -103,6 +109,45 @@ def test_signal_ends_the_wait() -> None:
     assert {each.id for each in done.results[0].findings if each.status is Status.FAIL} == {COMES.id}
 
 
-@pytest.mark.parametrize("id_", sorted(HEALS))
-def test_id_that_heals_is_a_finding(id_: str) -> None:
-    assert id_ in entries()
+def test_every_id_either_heals_or_lasts() -> None:
+    problems = {id_ for id_, entry in entries().items() if entry.cause.status >= Status.WARN}
+    assert not HEALS & LASTS
+    assert problems <= HEALS | LASTS, "add it to HEALS or LASTS in preflight/report/healing.py"
+    assert entries().keys() >= HEALS | LASTS
+
+
+# On real servers
+
+
+def at_port(port: int, valkey: Valkey, folder: Path, password: str = "") -> list[str]:
+    url = valkey.url().replace(f":{valkey.port}", f":{port}")
+    file = configs.write(folder, {"kv.data_plane.url": url.replace("://", f"://:{password}@") if password else url})
+    return ["--config", str(file), "--only", "kv.data_plane", "-f", "json"]
+
+
+def test_server_that_comes_up_during_the_wait(valkey: Valkey, tmp_path: Path) -> None:
+    """Its port is taken from the start, and refuses connections until a server listens on it."""
+    with socket.socket() as port:
+        port.bind((LOOPBACK, 0))
+        running = Command(*at_port(port.getsockname()[1], valkey, tmp_path), "--wait", "60")
+        time.sleep(2)
+        with recording_proxies({"valkey": (LOOPBACK, valkey.port)}, lambda _address: port):
+            ended = running.end()
+    assert (ended.code, ended.stderr) == (0, b"")
+    (check,) = (each for each in ended.document["checks"] if each["name"] == "kv.data_plane")
+    assert "run.came-up" in {each["id"] for each in check["findings"]}
+
+
+def test_wrong_password_is_not_waited_for(valkey: Valkey, tmp_path: Path) -> None:
+    ended = run_command(*at_port(valkey.port, valkey, tmp_path, "wrong"), "--wait", "600")
+    assert ended.code == 1
+    assert ended.seconds / ended.slowness < 30
+
+
+def test_wrong_configuration_is_not_waited_for(tmp_path: Path) -> None:
+    with faults.refused_port() as port:
+        values = {"kv.data_plane.url": f"redis://{LOOPBACK}:{port}", "email.smtp.port": 0}
+        file = configs.write(tmp_path, values)
+        ended = run_command("--config", str(file), "--only", "kv.data_plane", "-f", "json", "--wait", "600")
+    assert ended.code == 1
+    assert {"config.out-of-range", "network.refused"} <= ids(ended.document)

@@ -26,6 +26,7 @@ def _document(entry: Entry) -> dict[str, object]:
         "remedy": entry.hint,
         "blames": entry.blames,
         "kinds": entry.kinds,
+        "with_wait": entry.with_wait,
         "link": entry.link,
         "example": entry.example,
     }

@@ -36,6 +36,8 @@ def _lines(entry: Entry) -> Iterator[str]:
     yield f"  verdict   {cause.status}"
     yield f"  blames    {entry.blames}"
     yield f"  found by  {', '.join(entry.kinds) or 'the run itself'}"
+    if entry.with_wait:
+        yield f"  --wait    {entry.with_wait}"
     if entry.example:
         yield f"\n  for example\n      {entry.example}"
     if entry.hint:
