@@ -21,6 +21,7 @@ NO_WILDCARD = Cause(
     Layer.DNS,
     "a name below the domain does not resolve: published sandboxes cannot be reached",
     "add a wildcard record *.<domain> that leads to the gateway's ingress, or correct {domain}",
+    heals=True,
 )
 NO_CERTIFICATE = Cause(
     "publish.no-certificate",

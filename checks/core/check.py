@@ -79,6 +79,7 @@ class Cause:
     hint: str = ""
     blames: tuple[str, ...] | None = None
     status: Status = Status.FAIL
+    heals: bool = False  # whether it may disappear by waiting: a server that starts, a name that is not in DNS yet
 
     def diagnosis(
         self,

@@ -12,6 +12,7 @@ SOCKET_MISSING = Cause(
     Layer.CONNECT,
     "the path of the socket does not exist",
     "start the Docker daemon, mount its socket into this container, or correct the path in {socket_path}",
+    heals=True,
 )
 NOT_A_SOCKET = Cause(
     "docker.not-a-socket",
@@ -32,6 +33,7 @@ DAEMON_DOWN = Cause(
     "the socket exists, and no daemon listens on it",
     "start the Docker daemon (systemctl start docker); a container that mounts {socket_path} keeps the old socket "
     "after the daemon's restart: restart it, or mount the socket's directory",
+    heals=True,
 )
 SILENT = Cause(
     "docker.silent",
@@ -39,6 +41,7 @@ SILENT = Cause(
     "the daemon does not reply, or stopped replying",
     "look at the daemon's log (journalctl -u docker) and restart it; check that {socket_path} names its socket",
     blames=("socket_path",),
+    heals=True,
 )
 NOT_DOCKER = Cause(
     "docker.not-docker",
@@ -103,6 +106,7 @@ REGISTRY_UNREACHABLE = Cause(
     "the daemon does not reach the image's registry, or gets no valid reply",
     "make the registry reachable from the daemon's machine (DNS, firewall, the daemon's own proxy settings), "
     "or correct the registry in {default_base_image}",
+    heals=True,
 )
 REGISTRY_UNTRUSTED = Cause(
     "docker.registry-untrusted",
@@ -116,6 +120,7 @@ RATE_LIMITED = Cause(
     Layer.ACCESS,
     "the registry refuses this address for now: too many pulls without a login",
     "wait, or put the image into a registry of your own and name it in {default_base_image}",
+    heals=True,
 )
 API_TOO_OLD = Cause(
     "docker.api-too-old",

@@ -25,6 +25,7 @@ RATE_LIMITED = Cause(
     "run this again later; if it stays, find what else uses {api_key}, or ask E2B for a higher limit",
     blames=("api_key",),
     status=Status.WARN,
+    heals=True,
 )
 UNEXPECTED_REPLY = Cause(
     "e2b.unexpected-reply",

@@ -18,6 +18,7 @@ BAD_GATEWAY = Cause(
     "a proxy replies, and the service behind it does not",
     "start the service, or correct the upstream of the proxy that {url} leads to",
     blames=("url",),
+    heals=True,
 )
 IS_DASHBOARD = Cause(
     "http.is-dashboard",
@@ -74,6 +75,7 @@ UNHEALTHY = Cause(
     "the service reports that it is not healthy",
     "look at the log of the service that {url} leads to",
     blames=("url",),
+    heals=True,
 )
 VALKEY_UNREACHABLE = Cause(
     "gateway.valkey-unreachable",
@@ -81,6 +83,7 @@ VALKEY_UNREACHABLE = Cause(
     "the gateway is up, and cannot read its Valkey",
     "look at the gateway's log, and at the check of {valkey}: the gateway must reach that server from where it runs",
     blames=("valkey",),
+    heals=True,
 )
 CORS_REFUSED = Cause(
     "http.cors-refused",

@@ -17,18 +17,20 @@ from checks.net.addresses import MACHINE_LIMITS, ConnectFailed
 
 _CHECK_HOST = "correct the host name in {blamed}, or add it to DNS"
 
-NAME_NOT_FOUND = Cause("network.name-not-found", Layer.DNS, "the host name does not exist", _CHECK_HOST)
+NAME_NOT_FOUND = Cause("network.name-not-found", Layer.DNS, "the host name does not exist", _CHECK_HOST, heals=True)
 DNS_TIMEOUT = Cause(
     "network.dns-timeout",
     Layer.DNS,
     "the name server did not answer",
     "make the name server in /etc/resolv.conf reachable from here, then check the host name in {blamed}",
+    heals=True,
 )
 REFUSED = Cause(
     "network.refused",
     Layer.CONNECT,
     "the host answers, but nothing listens on that port",
     "start the service, or correct the host and port in {blamed}",
+    heals=True,
 )
 TIMEOUT = Cause(
     "network.timeout",
@@ -36,12 +38,14 @@ TIMEOUT = Cause(
     "packets to the address are dropped: a firewall, a wrong network, a host that is down",
     "open the port from here to there (firewall, security group, network policy), "
     "or correct the host and port in {blamed}",
+    heals=True,
 )
 UNREACHABLE = Cause(
     "network.unreachable",
     Layer.CONNECT,
     "there is no route to the address from here",
     "connect this machine to that network, or correct the host in {blamed}",
+    heals=True,
 )
 NOT_PERMITTED = Cause(
     "network.not-permitted",
@@ -62,12 +66,14 @@ RESET = Cause(
     Layer.CONNECT,
     "the connection was accepted and then closed or reset",
     "look at the server's own log for the reason; check that {blamed} names the port of the right service",
+    heals=True,
 )
 SILENT = Cause(
     "network.silent",
     Layer.CONNECT,
     "the port accepts connections, and then the server sends no reply",
     "check that {blamed} names the port of the right service, and that the service is not hung",
+    heals=True,
 )
 ENDLESS = Cause(
     "network.endless",

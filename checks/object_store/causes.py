@@ -117,6 +117,7 @@ SERVER_ERROR = Cause(
     "the store, or a proxy in front of it, has an error of its own (a 5xx status)",
     "look at the log of the store at {endpoint}",
     blames=("endpoint",),
+    heals=True,
 )
 REFUSED = Cause(
     "object-store.refused",

@@ -59,12 +59,14 @@ TOO_MANY_CONNECTIONS = Cause(
     Layer.AUTH,
     "every connection that the server, the role, the database or the pooler allows is taken",
     "raise the limit that the server's message names, or find who holds the connections (pg_stat_activity)",
+    heals=True,
 )
 STARTING_UP = Cause(
     "postgres.starting-up",
     Layer.AUTH,
     "the server is starting, stopping or recovering",
     "wait until it accepts connections, then run this again; if it stays so, read the server's log",
+    heals=True,
 )
 LOGIN_TOO_COSTLY = Cause(
     "postgres.login-too-costly",
@@ -102,6 +104,7 @@ POOLER_BACKEND_DOWN = Cause(
     "the pooler answers, and the server behind it does not",
     "start the server behind the pooler, or correct its address in the pooler's own configuration ({url} is right)",
     blames=("url",),
+    heals=True,
 )
 POOL_EXHAUSTED = Cause(
     "postgres.pool-exhausted",
@@ -110,6 +113,7 @@ POOL_EXHAUSTED = Cause(
     "raise the pooler's pool size, or find the clients that hold its connections (SHOW POOLS); "
     "with pool_mode = session Mistle's pools hold them all ({url})",
     blames=("url",),
+    heals=True,
 )
 QUERY_FAILED = Cause(
     "postgres.query-failed",
@@ -188,12 +192,14 @@ MIGRATION_RUNNING = Cause(
     "another session holds locks on a plane's schema, as a running migration does; two at once race",
     "wait until the other migration has ended, then run this again",
     status=Status.WARN,
+    heals=True,
 )
 NOT_MIGRATED = Cause(
     "postgres.not-migrated",
     Layer.FITNESS,
     "a plane's schema, or its record of migrations, is not there",
     "run the plane's migrations (database, then workflow) with {url}",
+    heals=True,
 )
 MASTER_KEY_MISSING = Cause(
     "postgres.master-key-missing",

@@ -72,6 +72,7 @@ AUTH_UNAVAILABLE = Cause(
     "repair the service that checks passwords for the server of {host} (saslauthd, Dovecot, LDAP), or wait; "
     "then run this again",
     blames=("host",),
+    heals=True,
 )
 TLS_REQUIRED = Cause(
     "smtp.tls-required",
@@ -138,6 +139,7 @@ UNAVAILABLE = Cause(
     "the server puts all mail off for now",
     "act on the server's message (a full disk, a rate limit, maintenance at the server of {host}), then run this again",
     blames=("host",),
+    heals=True,
 )
 UNEXPECTED_REPLY = unexpected.cause("smtp", "a mail server", ("host", "port"))
 CAUSES = causes_in(globals())

@@ -40,6 +40,7 @@ BAD_GATEWAY = Cause(
     "the gateway, or a proxy that cannot reach it, replies with an error of its own",
     "start the gateway and look at its log, or correct the upstream of the proxy that {url} leads to",
     blames=("url",),
+    heals=True,
 )
 OPEN_TO_ANYONE = Cause(
     "tunnel.open-to-anyone",

@@ -52,6 +52,7 @@ TOO_MANY_CLIENTS = Cause(
     Layer.AUTH,
     "the server has no connection left",
     "raise maxclients at the server of {url}, or find who holds the connections (CLIENT LIST)",
+    heals=True,
 )
 NOT_PERMITTED = Cause(
     "valkey.not-permitted",
@@ -72,6 +73,7 @@ LOADING = Cause(
     Layer.ACCESS,
     "the server is reading its data from disk",
     "wait until it has loaded, then run this again",
+    heals=True,
 )
 WRITE_REFUSED = Cause(
     "valkey.write-refused",

@@ -11,11 +11,10 @@ from typing import TYPE_CHECKING
 
 import checks
 from checks.core import unexpected
-from checks.core.check import Cause, Check, Layer
+from checks.core.check import Cause, Check, Layer, Status
 from checks.net import network_errors, tcp, tls_errors
 from preflight.config import causes
 from preflight.report import run_causes
-from preflight.report.healing import HEALS, LASTS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -47,9 +46,9 @@ class Entry:
     @property
     def with_wait(self) -> str:
         """What a run with --wait does when a check reports it; "" if the finding is no problem."""
-        if self.cause.id in HEALS:
-            return "tries the check again"
-        return "ends the wait" if self.cause.id in LASTS else ""
+        if self.cause.status < Status.WARN:
+            return ""
+        return "tries the check again" if self.cause.heals else "ends the wait"
 
     @property
     def hint(self) -> str:

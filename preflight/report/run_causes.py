@@ -32,6 +32,7 @@ TIMEOUT = Cause(
     Layer.CONFIG,
     "the check did not end within --timeout, at a layer that has no better explanation",
     "look at the server of {blamed}; give the check more time with --timeout",
+    heals=True,
 )
 DEADLINE = Cause(
     "run.deadline",

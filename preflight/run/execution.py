@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING
 from checks.core import unexpected
 from checks.core.check import Check, Diagnosis, Finding, Layer, Settings, Status, StopCheck
 from checks.core.recorder import Recorder
-from preflight.report import bugs
+from checks.net import network_errors
+from preflight.report import bugs, run_causes
 from preflight.report.attribution import attribute, keys_of
 from preflight.report.model import Result, fact
 from preflight.report.run_causes import CAME_UP, TIMEOUT
@@ -142,6 +143,12 @@ class Execution:
             self.record.findings[-1] = replace(
                 self.record.findings[-1], fields=tuple(name for name in self.check.sources if "*" not in name)
             )
+
+    @property
+    def healing_ids(self) -> frozenset[str]:
+        """The ids of this check's findings that may disappear by waiting."""
+        causes = (*self.check.causes, *network_errors.CAUSES, *run_causes.CAUSES)
+        return frozenset(cause.id for cause in causes if cause.heals)
 
     @property
     def _layer(self) -> Layer:

@@ -20,7 +20,6 @@ from checks.core import machine
 from checks.core.check import Check, Diagnosis, Settings
 from checks.core.isolation import isolated
 from checks.core.threads import Loop
-from preflight.report.healing import HEALS
 from preflight.report.run_causes import DEADLINE, INTERRUPTED
 from preflight.run import waiting
 from preflight.run.execution import Execution
@@ -217,7 +216,7 @@ class _Work:
             async with self._slots:
                 await self._execute(execution)
             failures = self._wait.failures(execution.record.findings)
-            if failures - HEALS:
+            if failures - execution.healing_ids:
                 self._is_settled.set()
             seconds = waiting.pause(attempt)
             if not failures or time.monotonic() + seconds > self._wait_ends:

@@ -3,25 +3,28 @@
 import asyncio
 import itertools
 import os
+import re
+import select
 import signal
 import socket
 import threading
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+
+import pytest
 
 from checks.core.check import Cause, Check, Diagnosis, Layer, Settings, Status
 from checks.core.recorder import Recorder
 from checks.core.roots import Trust
 from preflight.reference.catalogue import entries
-from preflight.report.healing import HEALS, LASTS
 from preflight.run.runner import Run, run
 from preflight.run.signals import Signals
 from preflight.run.waiting import Wait
 from tests.harness import configs, faults
 from tests.harness.command import Command, ids
 from tests.harness.command import run as run_command
-from tests.harness.recording_proxy import LOOPBACK, recording_proxies
+from tests.harness.recording_proxy import LOOPBACK
 from tests.testbed import Valkey
 
 COMES = Cause("network.refused", Layer.CONNECT, "nothing listens", "start {url}")
@@ -109,11 +112,24 @@ def test_signal_ends_the_wait() -> None:
     assert {each.id for each in done.results[0].findings if each.status is Status.FAIL} == {COMES.id}
 
 
-def test_every_id_either_heals_or_lasts() -> None:
-    problems = {id_ for id_, entry in entries().items() if entry.cause.status >= Status.WARN}
-    assert not HEALS & LASTS
-    assert problems <= HEALS | LASTS, "add it to HEALS or LASTS in preflight/report/healing.py"
-    assert entries().keys() >= HEALS | LASTS
+HEALING = sorted(id_ for id_, entry in entries().items() if entry.cause.heals)
+
+
+@pytest.mark.parametrize("id_", HEALING)
+def test_finding_that_may_disappear_is_waited_for(id_: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("preflight.run.waiting.pause", lambda _attempt: 0.01)
+    entry = entries()[id_]
+    cause = replace(entry.cause, layer=Layer.CONNECT, status=Status.FAIL)
+    kind = type("Kind", (Toy,), {"causes": (cause,)})
+    check = kind(name="db", sources={"url": ("db.url",)}, failures=(cause,))
+    (result,) = waited(check).results
+    assert result.status is Status.OK
+
+
+def test_what_may_disappear_is_what_the_documentation_says() -> None:
+    page = (Path(__file__).parents[2] / "docs/findings.md").read_text()
+    waited_for = re.findall(r"### `([^`]+)`(?:(?!###).)*?- `--wait` tries the check again", page, re.DOTALL)
+    assert sorted(waited_for) == HEALING
 
 
 # On real servers
@@ -126,16 +142,33 @@ def at_port(port: int, valkey: Valkey, folder: Path, password: str = "") -> list
 
 
 def test_server_that_comes_up_during_the_wait(valkey: Valkey, tmp_path: Path) -> None:
-    """Its port is taken from the start, and refuses connections until a server listens on it."""
-    with socket.socket() as port:
-        port.bind((LOOPBACK, 0))
-        running = Command(*at_port(port.getsockname()[1], valkey, tmp_path), "--wait", "60")
-        time.sleep(2)
-        with recording_proxies({"valkey": (LOOPBACK, valkey.port)}, lambda _address: port):
-            ended = running.end()
+    """At first it closes each connection on which the client sends something."""
+    asked, is_up = threading.Event(), threading.Event()
+
+    def serve(client: socket.socket) -> None:
+        if is_up.is_set():
+            with socket.create_connection((LOOPBACK, valkey.port)) as server:
+                pump(client, server)
+        elif client.recv(1):
+            asked.set()
+
+    with faults.serving(serve) as port:
+        running = Command(*at_port(port, valkey, tmp_path), "--wait", "60")
+        assert asked.wait(60)
+        is_up.set()
+        ended = running.end()
     assert (ended.code, ended.stderr) == (0, b"")
     (check,) = (each for each in ended.document["checks"] if each["name"] == "kv.data_plane")
     assert "run.came-up" in {each["id"] for each in check["findings"]}
+
+
+def pump(client: socket.socket, server: socket.socket) -> None:
+    other = {client: server, server: client}
+    while True:
+        for side in select.select(list(other), [], [])[0]:
+            if not (block := side.recv(65536)):
+                return
+            other[side].sendall(block)
 
 
 def test_wrong_password_is_not_waited_for(valkey: Valkey, tmp_path: Path) -> None:
