@@ -14,6 +14,7 @@ from argcomplete.shell_integration import shellcode
 
 from preflight.cli.options import COMMANDS
 from preflight.cli.parser import parser
+from preflight.demo.faults import FAULTS
 from preflight.formats import FORMATS
 
 if TYPE_CHECKING:
@@ -67,6 +68,10 @@ def _checks(**_: object) -> Iterable[str]:
     return tuple(name for resource in RESOURCES for name in (resource.kind, resource.name))
 
 
+def _faults(**_: object) -> Iterable[str]:
+    return {name: fault.about for name, fault in FAULTS.items()}
+
+
 def _formats(**_: object) -> Iterable[str]:
     return tuple(FORMATS)
 
@@ -95,4 +100,6 @@ _COMPLETERS: Mapping[str, Completer] = {
     "ca_file": _files,
     "timeout": _nothing,
     "deadline": _nothing,
+    "wait": _nothing,
+    "faults": _faults,
 }

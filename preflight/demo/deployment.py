@@ -24,11 +24,11 @@ Progress = Callable[[str], None]
 
 @dataclass
 class Deployment:
-    """What runs so far, with the faults of these ``names``. ``say`` is told what is being started."""
+    """What runs so far, with the faults of these ``names``. ``progress`` gets the name of each part that starts."""
 
     processes: Processes
     names: tuple[str, ...]
-    say: Progress
+    progress: Progress
     values: dict[str, object] = field(default_factory=dict)
     _authority: trustme.CA = field(default_factory=trustme.CA)
 
@@ -60,7 +60,7 @@ class Deployment:
         self.values["kv.data_plane.url"] = cache.url
         for start in (self._store, self._mail, self._engine, self._collector, self._services):
             await start()
-        self.say("Postgres")
+        self.progress("Postgres")
         database = await asyncio.to_thread(postgres.start, self.processes, *await cluster)
         await self._database(database)
         for fault in self.faults:
@@ -88,13 +88,13 @@ class Deployment:
         self.values |= {f"postgres.{plane}.pooled_url": pooled for plane in ("control_plane", "data_plane")}
 
     async def _store(self) -> None:
-        self.say("the object store")
+        self.progress("the object store")
         ahead = timedelta(seconds=self.options.get("ahead", 0))
         number = await _serve(object_store.object_store(self.folder / "objects", ahead))
         self.values["object_store.assets.endpoint"] = f"http://localhost:{number}"
 
     async def _mail(self) -> None:
-        self.say("the mail server")
+        self.progress("the mail server")
         at = listeners()
         await smtp.serve(at, _context(self._authority))
         number = closed_port() if self.options.get("smtp_port") else port(at)
@@ -111,7 +111,7 @@ class Deployment:
             self.values[f"telemetry.{signal}.endpoint"] = f"http://localhost:{number}/v1/{signal}"
 
     async def _services(self) -> None:
-        self.say("stand-ins for Mistle's services")
+        self.progress("stand-ins for Mistle's services")
         token, release = self.options.get("token", mistle.TOKEN), self.options.get("release", mistle.RELEASE)
         dashboard = f"http://localhost:{await _serve(mistle.dashboard())}"
         origins = self.options.get("trusted_origins", [dashboard])

@@ -10,6 +10,7 @@ import pytest
 
 from preflight.cli.completion import SHELLS
 from preflight.cli.options import COMMANDS
+from preflight.demo.faults import FAULTS
 from preflight.plan.resources import RESOURCES
 from preflight.reference.catalogue import entries
 from tests.testbed.shells import Shells, shells
@@ -61,6 +62,7 @@ def offered(line: str) -> set[str]:
         ("mistle-preflight --skip ", {name for each in RESOURCES for name in (each.kind, each.name)}),
         ("mistle-preflight completion ", set(SHELLS)),
         ("mistle-preflight --timeout ", set()),
+        ("mistle-preflight demo --break ", set(FAULTS)),
         ("mistle-preflight config ", set()),
     ],
 )
