@@ -14,12 +14,12 @@ import shutil
 import signal
 import stat
 import sys
+import tempfile
 import threading
 import time
 import warnings
 from contextlib import suppress
 from pathlib import Path
-from tempfile import gettempdir, mkdtemp
 from typing import NoReturn
 
 from preflight.demo.processes import DemoError, Processes
@@ -33,7 +33,8 @@ def main(names: list[str]) -> NoReturn:
     """Start the demo with these faults, report on standard output, a JSON object a line, and wait for the end."""
     for number in _SIGNALS:
         signal.signal(number, lambda *_: sys.exit())
-    folder = Path(mkdtemp(prefix="mistle-preflight-demo-", dir=_place()))
+    folder = Path(tempfile.mkdtemp(prefix="mistle-preflight-demo-", dir=_place()))
+    tempfile.tempdir = str(folder)  # packages make temporary files too, one with a key
     processes = Processes(folder)
     try:
         threading.Thread(target=_start, args=(processes, names), daemon=True).start()
@@ -58,7 +59,7 @@ def _remove(folder: Path) -> None:
 
 def _place() -> str:
     """The folder for temporary files; as root ``/tmp``, if the user that Postgres runs as may not enter that folder."""
-    place = Path(gettempdir()).resolve()
+    place = Path(tempfile.gettempdir()).resolve()
     is_open = all(each.stat().st_mode & stat.S_IXOTH for each in (place, *place.parents))
     return str(place) if os.geteuid() or is_open else "/tmp"  # noqa: S108 - mkdtemp makes a folder with a random name in it
 

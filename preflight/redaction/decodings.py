@@ -73,7 +73,9 @@ def unescaped(text: str) -> str:
 
 
 def _without_escapes(decoded: DecodedText) -> Iterator[DecodedText]:
-    return _replaced(decoded, _ESCAPE, _decode_escape)
+    yield from _replaced(decoded, _ESCAPE, _decode_escape)
+    if _LOST_COLOUR.search(decoded.text):
+        yield from _replaced(decoded, _CERTAIN_ESCAPE, _decode_escape)
 
 
 def _from_quoted_printable(decoded: DecodedText) -> Iterator[DecodedText]:
@@ -184,6 +186,7 @@ def _nothing(_: str) -> str:
     return ""
 
 
+_LOST_COLOUR = re.compile(r"\[[0-9;]{0,12}m")  # of a terminal, without its first byte; or the beginning of a secret
 # The pattern of an escape, or of a run of escapes, and its decoder.
 _ESCAPES: tuple[tuple[str, Callable[[str], str | bytes]], ...] = (
     (r"(?:%[0-9A-Fa-f]{2})+", _hex_bytes),
@@ -195,9 +198,11 @@ _ESCAPES: tuple[tuple[str, Callable[[str], str | bytes]], ...] = (
     (r"&(?:#[0-9]{1,7}|#[xX][0-9A-Fa-f]{1,6}|[A-Za-z]{2,6});", html.unescape),
     (r"''|\"\"", lambda quotes: quotes[0]),
     (rf"(?:%[0-9A-Fa-f]?|\\(?:[xu][0-9A-Fa-f]{{0,3}})?|&#?\w{{0,6}})(?={CUT})", _nothing),  # an escape that was cut off
-    (rf"{SEQUENCE}|\[[0-9;]{{0,12}}m", _nothing),  # of a terminal; a colour may have lost its first byte
+    (SEQUENCE, _nothing),  # of a terminal
+    (_LOST_COLOUR.pattern, _nothing),
 )
 _ESCAPE = re.compile("|".join(f"({pattern})" for pattern, _ in _ESCAPES))
+_CERTAIN_ESCAPE = re.compile("|".join(f"({pattern})" for pattern, _ in _ESCAPES[:-1]))
 
 
 def _decode_escape(escape: re.Match[str], charset: str = "utf-8") -> str:

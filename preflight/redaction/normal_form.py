@@ -31,8 +31,11 @@ def without_spaces(text: str) -> NormalForm:
 
 
 def with_spaces(text: str) -> NormalForm:
-    """The normal form with a space for each white space, so that words are separate."""
-    return _joined([(part, position) for position, each in enumerate(text) for part in _WITH_SPACES[each]])
+    """The normal form with one space for each run of white space, so that words are separate."""
+    pairs = [(part, position) for position, each in enumerate(text) for part in _WITH_SPACES[each]]
+    return _joined(
+        [pair for pair, last in zip(pairs, [("", 0), *pairs], strict=False) if (pair[0], last[0]) != (" ", " ")]
+    )
 
 
 def ascii_alphanumerics(text: str) -> NormalForm:

@@ -59,7 +59,7 @@ class SecretMatcher:
         normal = without_spaces(form)
         length = len(normal.text)
         if length < _MIN_SECRET or (length <= _MAX_OWN_WORD and is_own_word(normal.text)):
-            self._words.add(" ".join(with_spaces(form).text.split()))
+            self._words.add(with_spaces(form).text.strip())
             return
         self._parts.add(*_parts(normal.text, _MIN_SECRET))
         self._cut_off.add(*_beginnings(normal.text))

@@ -63,6 +63,8 @@ def core(encoded: str, encoding: str) -> str:
 @example(secret="p@ss w'rd/%20\"", words="a")
 @example(secret="two\nlines  and\tmore", words="a")
 @example(secret="pass+word==x", words="")
+@example(secret="000    0", words="")  # few characters, with much white space between them
+@example(secret="000000m:", words="")  # after a bracket, its beginning is like a colour of a terminal
 def test_secret_is_masked_in_every_encoding(encoding: str, secret: str, words: str):
     assume(secret not in words and len(clean(secret)) >= 5)
     shown = Redactor([secret])(f"{words} [{ENCODINGS[encoding](secret)}] {words}")
