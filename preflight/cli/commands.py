@@ -10,14 +10,13 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from checks.core.check import Check, Finding, Layer, Settings, Status
+from checks.core.check import Settings, Status
 from preflight.cli import ca_file
 from preflight.cli.invocation import Invocation
 from preflight.cli.options import UsageError
 from preflight.cli.so_far import SoFar, report
 from preflight.config.loader import load
 from preflight.config.suggestions import did_you_mean
-from preflight.report.attribution import keys_of
 from preflight.report.model import Report, Result
 
 if TYPE_CHECKING:
@@ -57,9 +56,11 @@ def config(invocation: Invocation, so_far: SoFar) -> Report:
 
 def plan(invocation: Invocation, so_far: SoFar) -> Report:
     """List what a run would check."""
+    from preflight.plan.plan import planned
+
     _, config = _load(invocation, so_far)
     plan = _plan(invocation, config, so_far)
-    _add_results(so_far, plan, map(_planned, plan.checks))
+    _add_results(so_far, plan, map(planned, plan.checks))
     return report(invocation, so_far)
 
 
@@ -234,19 +235,3 @@ def _require_ids(ids: Iterable[str]) -> None:
 
         if id_ not in (known := entries()):
             raise UsageError(f"there is no finding {id_!r}{did_you_mean(id_, known)}")
-
-
-_WOULD = {
-    Layer.CONFIG: "it would be read",
-    Layer.DNS: "the name would be resolved",
-    Layer.CONNECT: "every address would be connected to",
-    Layer.TLS: "the certificate would be verified as Mistle does",
-    Layer.AUTH: "a login would be tried",
-    Layer.ACCESS: "what Mistle does there would be tried",
-    Layer.FITNESS: "whether it is right for Mistle would be checked",
-}
-
-
-def _planned(check: Check) -> Result:
-    layers = [Finding(f"{check.prefix}.{layer}", layer, Status.SKIP, _WOULD[layer]) for layer in check.layers]
-    return Result(check.name, check.kind, check.target, keys_of(check), tuple(layers))

@@ -14,6 +14,7 @@ from preflight.config.suggestions import did_you_mean
 from preflight.plan.resource import Deployment, Resource
 from preflight.plan.resources import RESOURCES
 from preflight.report import bugs
+from preflight.report.attribution import keys_of
 from preflight.report.model import Result
 from preflight.services import SERVICES
 
@@ -158,3 +159,20 @@ def _blocked(resource: Resource, config: Config) -> Result:
 
 def _failed(resource: Resource, config: Config, error: BaseException) -> Result:
     return bugs.result(resource.name, resource.kind, _keys(resource, config), error)
+
+
+_WOULD = {
+    Layer.CONFIG: "it would be read",
+    Layer.DNS: "the name would be resolved",
+    Layer.CONNECT: "every address would be connected to",
+    Layer.TLS: "the certificate would be verified as Mistle does",
+    Layer.AUTH: "a login would be tried",
+    Layer.ACCESS: "what Mistle does there would be tried",
+    Layer.FITNESS: "whether it is right for Mistle would be checked",
+}
+
+
+def planned(check: Check) -> Result:
+    """What a run would do for a check: all its layers, skipped."""
+    layers = [Finding(f"{check.prefix}.{layer}", layer, Status.SKIP, _WOULD[layer]) for layer in check.layers]
+    return Result(check.name, check.kind, check.target, keys_of(check), tuple(layers))
