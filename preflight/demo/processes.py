@@ -8,6 +8,7 @@ import shutil
 import signal
 import subprocess
 import threading
+import time
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -118,3 +119,18 @@ class Processes:
 def _signal(process: subprocess.Popen[bytes], number: int) -> None:
     with suppress(ProcessLookupError, PermissionError):
         os.killpg(process.pid, number)
+
+
+def wait_until_ready(
+    name: str, process: subprocess.Popen[bytes], use: Callable[[], object], error: type[Exception], seconds: float
+) -> None:
+    """Return when ``use`` raises ``error`` no more. Raises DemoError if the process has ended, or after ``seconds``."""
+    ends = time.monotonic() + seconds
+    while True:
+        try:
+            use()
+            return
+        except error as reason:
+            if process.poll() is not None or time.monotonic() > ends:
+                raise DemoError(f"{name} does not start: {reason}") from reason
+            time.sleep(0.02)

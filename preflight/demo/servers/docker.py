@@ -11,7 +11,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 from starlette.types import ASGIApp
 
-NETWORK, IMAGE = "mistle-sandboxes", "ghcr.io/mistlehq/sandbox-base:latest"
+NETWORK = "mistle-sandboxes"
 _MACHINE = {"x86_64": "amd64", "aarch64": "arm64"}.get(platform.machine(), platform.machine())
 _PLATFORM = {"os": "linux", "architecture": _MACHINE, "Os": "linux", "Architecture": _MACHINE}
 _PLATFORM = {"os": "linux", "architecture": _MACHINE, "Os": "linux", "Architecture": _MACHINE}

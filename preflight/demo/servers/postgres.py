@@ -5,18 +5,16 @@ from __future__ import annotations
 import importlib.util
 import secrets
 import shutil
-import time
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import psycopg
 
-from preflight.demo.processes import DemoError
+from preflight.demo.processes import DemoError, wait_until_ready
 
 if TYPE_CHECKING:
-    import subprocess
-
     from preflight.demo.processes import Processes
 
 USER, DATABASE, _ADMIN = "mistle", "mistle", "postgres"
@@ -85,7 +83,8 @@ def start(processes: Processes, program: Path, data: Path) -> Postgres:
 def _try(processes: Processes, program: Path, data: Path, port: int) -> Postgres:
     process = processes.start(program, "-D", data, "-p", port, log="postgres.log")
     server = Postgres(port)
-    _await(process, server)
+    use = partial(server.execute, "SELECT", _ADMIN)
+    wait_until_ready("Postgres", process, use, psycopg.OperationalError, _START)
     return server
 
 
@@ -99,14 +98,3 @@ def _programs(processes: Processes) -> Path:
     if initdb_here := shutil.which("initdb"):
         return Path(initdb_here).resolve().parent
     raise DemoError("there is no Postgres for this machine: install one whose initdb is on PATH")
-
-
-def _await(process: subprocess.Popen[bytes], server: Postgres) -> None:
-    ends = time.monotonic() + _START
-    while True:
-        try:
-            return server.execute("SELECT", _ADMIN)
-        except psycopg.OperationalError as error:
-            if process.poll() is not None or time.monotonic() > ends:
-                raise DemoError(f"Postgres does not start: {error}") from error
-            time.sleep(0.02)

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import secrets
-import time
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 from redis import Redis, RedisError
 
-from preflight.demo.processes import DemoError
+from preflight.demo.processes import wait_until_ready
 
 if TYPE_CHECKING:
-    import subprocess
     from pathlib import Path
 
     from preflight.demo.processes import Processes
@@ -53,16 +52,5 @@ def _try(processes: Processes, program: Path, port: int) -> Valkey:
     processes.own(file)
     process = processes.start(program, file, log="valkey.log")
     server = Valkey(port)
-    _await(process, server)
+    wait_until_ready("Valkey", process, partial(server.execute, "PING"), RedisError, _START)
     return server
-
-
-def _await(process: subprocess.Popen[bytes], server: Valkey) -> None:
-    ends = time.monotonic() + _START
-    while True:
-        try:
-            return server.execute("PING")
-        except RedisError as error:
-            if process.poll() is not None or time.monotonic() > ends:
-                raise DemoError(f"Valkey does not start: {error}") from error
-            time.sleep(0.02)
