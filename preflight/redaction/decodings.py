@@ -42,16 +42,17 @@ class DecodedText:
 
     text: str
     spans: Sequence[Span]
+    is_of_bytes: bool = False  # decoded from hexadecimal digits or the like, which may be those of random bytes
 
     @property
-    def key(self) -> tuple[str, Sequence[Span], Sequence[Span]]:
+    def key(self) -> tuple[str, Sequence[Span], Sequence[Span], bool]:
         """Equal for texts that are the same at the same position."""
-        return self.text, tuple(self.spans[:1]), tuple(self.spans[-1:])
+        return self.text, tuple(self.spans[:1]), tuple(self.spans[-1:]), self.is_of_bytes
 
     @property
     def is_plausible(self) -> bool:
         """True if it can be a text, and not random bytes."""
-        return _is_plausible(self.text)
+        return not self.is_of_bytes or _is_plausible(self.text)
 
 
 def decoded_texts(text: str) -> Iterator[DecodedText]:
@@ -74,8 +75,10 @@ def unescaped(text: str) -> str:
 
 def _without_escapes(decoded: DecodedText) -> Iterator[DecodedText]:
     yield from _replaced(decoded, _ESCAPE, _decode_escape)
-    if _LOST_COLOUR.search(decoded.text):
-        yield from _replaced(decoded, _CERTAIN_ESCAPE, _decode_escape)
+    if _OF_A_TERMINAL.search(decoded.text):
+        yield from _replaced(decoded, _NOT_OF_A_TERMINAL, _decode_escape)
+    if "\\" in decoded.text:  # which is no escape in HTML, SQL and URLs
+        yield from _replaced(decoded, _WITHOUT_BACKSLASH, _decode_escape)
 
 
 def _from_quoted_printable(decoded: DecodedText) -> Iterator[DecodedText]:
@@ -97,7 +100,8 @@ def _each_replaced(decoded: DecodedText, pattern: re.Pattern[str], decode: Decod
         parts += [decoded.text[end : match.start()], text]
         spans += [*decoded.spans[end : match.start()], *[_span(decoded, match)] * len(text)]
         end = match.end()
-    return DecodedText("".join((*parts, decoded.text[end:])), [*spans, *decoded.spans[end:]])
+    text = "".join((*parts, decoded.text[end:]))
+    return DecodedText(text, [*spans, *decoded.spans[end:]], decoded.is_of_bytes)
 
 
 def _from_base64(decoded: DecodedText) -> Iterator[DecodedText]:
@@ -127,7 +131,7 @@ def _unwrapped(decoded: DecodedText) -> Iterator[DecodedText]:
     if len(decoded.text) < _MAX_WRAPPED and _WRAPPED.search(decoded.text):
         positions = [position for position, character in enumerate(decoded.text) if not character.isspace()]
         text = "".join([decoded.text[position] for position in positions])
-        yield DecodedText(text, [decoded.spans[position] for position in positions])
+        yield DecodedText(text, [decoded.spans[position] for position in positions], decoded.is_of_bytes)
 
 
 _DECODERS: tuple[Callable[[DecodedText], Iterator[DecodedText]], ...] = (
@@ -146,7 +150,7 @@ def _from_bytes(decoded: DecodedText, run: re.Match[str], data: bytes) -> Iterat
     if len(run[0]) >= _LONG_RUN or _is_plausible(whole):
         text = "\ufffd".join(_READABLE.findall(whole)) + CUT * run[0].endswith(CUT)
         if text:
-            yield DecodedText(text, [_span(decoded, run)] * len(text))
+            yield DecodedText(text, [_span(decoded, run)] * len(text), is_of_bytes=True)
 
 
 def _is_plausible(text: str) -> bool:
@@ -186,7 +190,8 @@ def _nothing(_: str) -> str:
     return ""
 
 
-_LOST_COLOUR = re.compile(r"\[[0-9;]{0,12}m")  # of a terminal, without its first byte; or the beginning of a secret
+# A sequence of a terminal, and a colour without its first byte. Either may also be a part of a secret.
+_OF_A_TERMINAL = re.compile(rf"{SEQUENCE}|\[[0-9;]{{0,12}}m")
 # The pattern of an escape, or of a run of escapes, and its decoder.
 _ESCAPES: tuple[tuple[str, Callable[[str], str | bytes]], ...] = (
     (r"(?:%[0-9A-Fa-f]{2})+", _hex_bytes),
@@ -196,13 +201,20 @@ _ESCAPES: tuple[tuple[str, Callable[[str], str | bytes]], ...] = (
     (r"\\u\{[0-9A-Fa-f]{1,6}\}|\\U[0-9A-Fa-f]{8}", _character),
     (r"\\[^\sxuU1-9]", _simple),
     (r"&(?:#[0-9]{1,7}|#[xX][0-9A-Fa-f]{1,6}|[A-Za-z]{2,6});", html.unescape),
-    (r"''|\"\"", lambda quotes: quotes[0]),
+    ("''|\"\"", lambda quotes: quotes[0]),
     (rf"(?:%[0-9A-Fa-f]?|\\(?:[xu][0-9A-Fa-f]{{0,3}})?|&#?\w{{0,6}})(?={CUT})", _nothing),  # an escape that was cut off
-    (SEQUENCE, _nothing),  # of a terminal
-    (_LOST_COLOUR.pattern, _nothing),
+    (_OF_A_TERMINAL.pattern, _nothing),
 )
-_ESCAPE = re.compile("|".join(f"({pattern})" for pattern, _ in _ESCAPES))
-_CERTAIN_ESCAPE = re.compile("|".join(f"({pattern})" for pattern, _ in _ESCAPES[:-1]))
+
+
+def _any_of(is_wanted: Callable[[str], bool]) -> re.Pattern[str]:
+    """Matches the wanted escapes. The number of each group is the number of its row."""
+    return re.compile("|".join(f"({pattern if is_wanted(pattern) else '(?!)'})" for pattern, _ in _ESCAPES))
+
+
+_ESCAPE = _any_of(lambda _: True)
+_NOT_OF_A_TERMINAL = _any_of(lambda pattern: pattern != _OF_A_TERMINAL.pattern)
+_WITHOUT_BACKSLASH = _any_of(lambda pattern: "\\" not in pattern)
 
 
 def _decode_escape(escape: re.Match[str], charset: str = "utf-8") -> str:
