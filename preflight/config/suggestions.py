@@ -51,7 +51,7 @@ def unknown(path: Path, siblings: tuple[str, ...]) -> str:
     if VERSION in siblings:
         return 'is unknown to Mistle: a version is a whole number from 1, like "1"'
     sibling = _closest(path[-1], siblings, 0.6)
-    similar = dotted((*path[:-1], sibling)) if sibling else _closest(dotted(path), _paths(), 0.75)
+    similar = dotted((*path[:-1], sibling)) if sibling else _closest(dotted(path), _paths_beside(path), 0.75)
     return f"is unknown to Mistle, did you mean {similar}?" if similar else "is unknown to Mistle"
 
 
@@ -75,8 +75,10 @@ def did_you_mean(name: str, names: Iterable[str], all_of: str = "") -> str:
     return f"; {all_of}: {', '.join(known)}" if all_of else ""
 
 
-def _paths() -> tuple[str, ...]:
-    return (*(key.path for key in KEYS), *{key.section for key in KEYS})
+def _paths_beside(path: Path) -> tuple[str, ...]:
+    """The paths of keys and sections, without those that hold this path: they are right already."""
+    above = {dotted(path[:depth]) for depth in range(1, len(path))}
+    return tuple(dict.fromkeys(name for key in KEYS for name in (key.path, key.section) if name not in above))
 
 
 def _closest(name: str, names: tuple[str, ...], likeness: float) -> str | None:
