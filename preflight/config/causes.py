@@ -75,8 +75,19 @@ ACTIVE_KEY_MISSING = _cause(
 )
 PROVIDER_STORAGE_MISMATCH = _cause(
     "provider-storage-mismatch",
-    "the sandbox provider cannot use this storage; Mistle would notice when the first sandbox starts",
-    "correct {blamed}: docker works with docker_volume, e2b with archil",
+    "the sandbox provider cannot use this storage: Mistle refuses to start persistent sandboxes; others work",
+    "to use persistent sandboxes, correct {blamed}: docker works with docker_volume, e2b with archil",
+    Status.WARN,
+)
+DROPPED_PATH = _cause(
+    "dropped-path",
+    "Mistle's client drops the path of this URL, and calls the service at the root: a prefix of a proxy cannot work",
+    "give the service a host or port of its own, and remove the path from {blamed}",
+)
+REFUSED_PORT = _cause(
+    "refused-port",
+    "the port is one of those that browsers and Node's fetch refuse (the Fetch standard's bad ports)",
+    "publish the service on another port, and write it into {blamed}",
 )
 NOT_PUBLIC = _cause(
     "not-public",
