@@ -9,8 +9,8 @@ from __future__ import annotations
 from checks.core.check import Cause, Layer, Status, causes_in
 
 
-def _cause(name: str, means: str, hint: str, status: Status = Status.FAIL) -> Cause:
-    return Cause(f"config.{name}", Layer.CONFIG, means, hint, status=status)
+def _cause(name: str, means: str, hint: str, status: Status = Status.FAIL, former: tuple[str, ...] = ()) -> Cause:
+    return Cause(f"config.{name}", Layer.CONFIG, means, hint, status=status, former=former)
 
 
 # No check is made with the value of a key that one of these blames.
@@ -48,6 +48,12 @@ BLANK_OVERRIDE = _cause(
     "the variable is set but blank; Mistle takes that as a value, which replaces the file's and is not valid",
     "give {blamed} a value, or unset it",
 )
+SINGLE_CONTAINER = _cause(
+    "single-container",
+    "the variables are those of the single container: its processes read a file that it writes from them",
+    "run this in the container, with --config /run/mistle/config.toml",
+    former=(MISSING.id, BLANK_OVERRIDE.id),
+)
 BREAKING = causes_in(globals())
 
 # Checks are made in spite of the others.
@@ -55,6 +61,13 @@ UNKNOWN_KEY = _cause(
     "unknown-key",
     "Mistle has no such key, and refuses a file that holds one",
     "correct or remove {blamed}",
+)
+OTHER_SHAPE = _cause(
+    "other-shape",
+    "the configuration has the shape of an older or a newer Mistle than the one that this tool knows",
+    "check it with a mistle-preflight that knows your Mistle; if yours is the one that this tool knows, write the "
+    "configuration in its shape",
+    former=(UNKNOWN_KEY.id, MISSING.id),
 )
 ONLY_IN_ENVIRONMENT = _cause(
     "only-in-environment",

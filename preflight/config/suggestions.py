@@ -8,19 +8,6 @@ from checks.core.text import foreign
 from preflight.config.schema.keys import KEYS, VERSION
 from preflight.config.tree import Path, dotted
 
-_NEWER = "it looks like the configuration of a newer Mistle"
-_OLDER = "it looks like the configuration of an older Mistle"
-_SHAPES = {
-    "apps": f"{_OLDER}: its [apps.*] are [services.*] now",
-    "global.telemetry": f"{_OLDER}: the section is [telemetry] now",
-    "billing": _NEWER,
-    "gateway_relay": _NEWER,
-    "sandbox.docker.enabled": f"{_NEWER}: here, sandbox.provider chooses",
-    "sandbox.e2b.enabled": f"{_NEWER}: here, sandbox.provider chooses",
-    "sandbox.tokens.egress": _NEWER,
-    "sandbox.tokens.pty_transport": _NEWER,
-    "services.dashboard.posthog": _NEWER,
-}
 _STALE = {
     "MISTLE_APPS_": "of an older Mistle; the names begin with MISTLE_SERVICES_ now",
     "MISTLE_GLOBAL_": "of an older Mistle; the names have no GLOBAL_ now",
@@ -46,8 +33,6 @@ _NEAR = 0.88  # of 1: matches a typing error or a missing part of a long name, n
 
 def unknown(path: Path, siblings: tuple[str, ...]) -> str:
     """The message for a key that the schema does not have; ``siblings`` are the names that its table may hold."""
-    if dotted(path) in _SHAPES:
-        return f"is unknown to Mistle: {_SHAPES[dotted(path)]}"
     if VERSION in siblings:
         return 'is unknown to Mistle: a version is a whole number from 1, like "1"'
     sibling = _closest(path[-1], siblings, 0.6)

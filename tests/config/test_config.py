@@ -226,13 +226,6 @@ def test_hint_of_a_missing_key_names_the_line_of_its_table(tmp_path):
         ({f"{MASTER_KEYS}.v2": "x"}, f"{MASTER_KEYS}.v2", "whole number from 1"),
         ({f"{MASTER_KEYS}.01": "x"}, f"{MASTER_KEYS}.01", "whole number from 1"),
         ({f'{MASTER_KEYS}."<version>"': "x"}, f"{MASTER_KEYS}.<version>", "whole number from 1"),
-        ({"apps.control_plane_api.port": 1}, "apps", "older Mistle: its [apps.*] are [services.*] now"),
-        ({"global.telemetry.enabled": True}, "global.telemetry", "older Mistle: the section is [telemetry] now"),
-        ({"billing.stripe.enabled": True}, "billing", "newer Mistle"),
-        ({"gateway_relay.backend": "memory"}, "gateway_relay", "newer Mistle"),
-        ({"sandbox.docker.enabled": True}, "sandbox.docker.enabled", "newer Mistle: here, sandbox.provider chooses"),
-        ({**E2B, "sandbox.e2b.enabled": True}, "sandbox.e2b.enabled", "newer Mistle: here, sandbox.provider chooses"),
-        ({"sandbox.tokens.egress.secret": "x"}, "sandbox.tokens.egress", "newer Mistle"),
     ],
 )
 def test_unknown_key(tmp_path, changes, path, expected):

@@ -432,7 +432,7 @@ def test_hint_names_the_variable_that_won(tmp_path):
 
 def test_every_cause_has_a_test():
     tests = "".join(
-        Path(__file__).with_name(name).read_text() for name in ("test_config.py", "test_overrides.py", "test_rules.py")
+        Path(__file__).with_name(f"test_{name}.py").read_text() for name in ("config", "gathered", "overrides", "rules")
     )
     assert [cause.id for cause in causes.CAUSES if f'"{cause.id}"' not in tests] == []
 

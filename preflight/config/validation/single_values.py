@@ -24,13 +24,16 @@ _DATABASE_NUMBER = re.compile(r"/?|/[0-9]{1,9}")
 
 
 def placeholders(context: Context) -> Iterator[Finding]:
-    """No value is a placeholder from a sample or a template."""
-    for path, value in context.values.items():
-        items = value if isinstance(value, tuple) else (value,)
-        if in_use(path, context.tree) and any(map(_is_placeholder, items)):
-            secret = key_of(path).secrecy is not Secrecy.NONE
-            message = "still holds a placeholder" if secret else f"still holds a placeholder: {shown(value)}"
-            yield context.finding(causes.PLACEHOLDER, path, message=message)
+    """No value is a placeholder from a sample or a template: one finding for all that are."""
+    paths = [path for path, value in context.values.items() if _holds_placeholder(value)]
+    paths = [path for path in paths if in_use(path, context.tree)]
+    if not paths:
+        return
+    public = next((path for path in paths if key_of(path).secrecy is Secrecy.NONE), "")
+    example = f": {shown(context.values[public])}" if public else ""
+    message = f"{len(paths)} values still hold placeholders{example and f', such as {public}{example}'}"
+    one = f"still holds a placeholder{example}"
+    yield context.finding(causes.PLACEHOLDER, *paths, message=message if len(paths) > 1 else one)
 
 
 def urls(context: Context) -> Iterator[Finding]:
@@ -45,6 +48,10 @@ def urls(context: Context) -> Iterator[Finding]:
 
 
 SYNTAX: tuple[Rule, ...] = (placeholders, urls)
+
+
+def _holds_placeholder(value: object) -> bool:
+    return any(map(_is_placeholder, value if isinstance(value, tuple) else (value,)))
 
 
 def _is_placeholder(value: object) -> bool:
