@@ -18,9 +18,9 @@ def entry() -> None:
     """The console script. It ends at once: no thread that was left behind can delay the end or print anything."""
     mask = _block_signals()
     import gc
-    import threading
 
     from preflight.cli import process
+    from preflight.run import quiet
     from preflight.run.signals import Signals
 
     process.prepare(mask)
@@ -28,7 +28,7 @@ def entry() -> None:
         from preflight.cli import completion
 
         completion.answer()
-    sys.unraisablehook = threading.excepthook = _print_nothing
+    quiet.print_no_errors()
     gc.set_threshold(50_000)  # the imports alone would start it a hundred times: a twentieth of a run
     with Signals().caught() as signals:
         os._exit(_execute(sys.argv[1:], signals))
@@ -47,10 +47,6 @@ def _execute(arguments: list[str], signals: Signals) -> int:
     from preflight.cli.execute import execute
 
     return execute(arguments, signals)
-
-
-def _print_nothing(_: object) -> None:
-    """An error in an abandoned thread or object: its message may hold a secret."""
 
 
 def _block_signals() -> set[int]:

@@ -5,7 +5,6 @@ The library leaves the process of its caller alone.
 
 from __future__ import annotations
 
-import ctypes
 import os
 import resource
 import signal
@@ -21,7 +20,6 @@ from checks.core import isolation
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-_M_ARENA_MAX = -8  # malloc.h
 _LEAST = 64  # MiB of addresses: the command without any check takes 40
 _LIMITS = (resource.RLIMIT_CORE, resource.RLIMIT_NOFILE)  # that _limit changes
 _FILES = 8192  # descriptors: more than any run needs
@@ -31,7 +29,7 @@ _FILES = 8192  # descriptors: more than any run needs
 class State:
     """What the process was started with, and this command changes."""
 
-    environ: Mapping[str, str]
+    environ: dict[str, str]
     blocked: Iterable[int]  # signals
     limits: Mapping[int, tuple[int, int]]
 
@@ -52,7 +50,6 @@ def prepare(blocked: Iterable[int]) -> None:
     warnings.resetwarnings()  # PYTHONWARNINGS=error would make each an exception
     warnings.simplefilter("ignore")
     _limit()
-    _share_memory()
 
 
 def _require_memory() -> None:
@@ -70,12 +67,6 @@ def _limit() -> None:
     unlimited = hard == resource.RLIM_INFINITY
     with suppress(ValueError, OSError):  # the system's own limit is lower
         resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, _FILES if unlimited else min(hard, _FILES)), hard))
-
-
-def _share_memory() -> None:
-    """All threads use one heap: glibc would reserve 64 MiB for each thread, and ``ulimit -v`` counts them."""
-    with suppress(AttributeError, OSError):  # another C library
-        ctypes.CDLL(None).mallopt(_M_ARENA_MAX, 1)
 
 
 def replace_by(program: tuple[str, ...], received: int | None) -> int:
@@ -109,10 +100,9 @@ def _restore() -> None:
 
 def _environ() -> dict[str, str]:
     """The variables at the start. Where the locale is C, Python sets LC_CTYPE (PEP 538), which only Linux can show."""
-    environ = dict(_started.environ if _started else os.environ)
+    environ = _started.environ if _started else dict(os.environ)
     with suppress(OSError):
         block = os.fsdecode(Path("/proc/self/environ").read_bytes()).split("\0")
-        given = [variable.partition("=")[2] for variable in block if variable.startswith("LC_CTYPE=")]
-        environ.pop("LC_CTYPE", None)
-        environ |= {"LC_CTYPE": value for value in given}
+        given = {name: value for name, _, value in (variable.partition("=") for variable in block)}
+        environ = {name: given.get(name, value) for name, value in environ.items() if name in given}
     return environ
