@@ -29,6 +29,10 @@ class Trust:
     extra: Path | None = None
     only: str = ""  # a file that replaces all other roots
 
+    def __reduce__(self) -> tuple[type[Trust], tuple[Path | None, str]]:
+        """Another process makes contexts of its own."""
+        return Trust, (self.extra, self.only)
+
     @cached_property
     def verified(self) -> ssl.SSLContext:
         """Verifies chain, host name and dates."""

@@ -11,12 +11,17 @@ from contextlib import suppress
 from pathlib import Path
 
 PRIVATE = 0o600
+# Written through the descriptor: where it is a file, to open that again would overwrite what others wrote there.
+STANDARD = {"/dev/stdout": 1, "/dev/stderr": 2}
 _LINKS = 40  # as many as Linux follows
 _IN_PLACE = frozenset({errno.EACCES, errno.EROFS, errno.EBUSY})  # a read-only folder, a file that is a mount
 
 
 def put(file: Path, content: bytes, *, mode: int, end: float) -> None:
     """Write the content. ``mode`` is that of a new file; ``end`` (monotonic) limits a pipe's reader. Raises OSError."""
+    if (descriptor := STANDARD.get(str(file))) is not None:
+        write_until(descriptor, content, end)
+        return
     target = followed(file)
     if file.exists() and not file.is_file():
         _write_stream(file, content, end)
@@ -31,6 +36,8 @@ def put(file: Path, content: bytes, *, mode: int, end: float) -> None:
 
 def is_writable(file: Path) -> bool:
     """Whether a report can probably be written there."""
+    if str(file) in STANDARD:
+        return True
     try:
         target = followed(file)
         if file.exists() and not file.is_file():
