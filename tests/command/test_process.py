@@ -198,7 +198,7 @@ def test_signal_ends_a_spawned_child(silent: tuple[list[str], threading.Event]) 
     running.signal(signal.SIGTERM)
     ended = running.end(100)
     assert (ended.code, ended.stderr) == (143, b"")
-    assert ended.document["checks"][-1]["findings"][1]["id"] == "valkey.connect"
+    assert "run.interrupted" in {finding["id"] for finding in ended.document["checks"][-1]["findings"]}
     assert not is_alive(child)
 
 
