@@ -9,8 +9,8 @@ from __future__ import annotations
 from checks.core.check import Cause, Layer, Status, causes_in
 
 
-def _cause(name: str, means: str, hint: str, status: Status = Status.FAIL) -> Cause:
-    return Cause(f"config.{name}", Layer.CONFIG, means, hint, status=status)
+def _cause(name: str, means: str, hint: str, status: Status = Status.FAIL, former: tuple[str, ...] = ()) -> Cause:
+    return Cause(f"config.{name}", Layer.CONFIG, means, hint, status=status, former=former)
 
 
 # No check is made with the value of a key that one of these blames.
@@ -48,6 +48,12 @@ BLANK_OVERRIDE = _cause(
     "the variable is set but blank; Mistle takes that as a value, which replaces the file's and is not valid",
     "give {blamed} a value, or unset it",
 )
+SINGLE_CONTAINER = _cause(
+    "single-container",
+    "the variables are those of the single container: its processes read a file that it writes from them",
+    "run this in the container, with --config /run/mistle/config.toml",
+    former=(MISSING.id, BLANK_OVERRIDE.id),
+)
 BREAKING = causes_in(globals())
 
 # Checks are made in spite of the others.
@@ -55,6 +61,13 @@ UNKNOWN_KEY = _cause(
     "unknown-key",
     "Mistle has no such key, and refuses a file that holds one",
     "correct or remove {blamed}",
+)
+OTHER_SHAPE = _cause(
+    "other-shape",
+    "the configuration has the shape of an older or a newer Mistle than the one that this tool knows",
+    "check it with a mistle-preflight that knows your Mistle; if yours is the one that this tool knows, write the "
+    "configuration in its shape",
+    former=(UNKNOWN_KEY.id, MISSING.id),
 )
 ONLY_IN_ENVIRONMENT = _cause(
     "only-in-environment",
@@ -75,8 +88,19 @@ ACTIVE_KEY_MISSING = _cause(
 )
 PROVIDER_STORAGE_MISMATCH = _cause(
     "provider-storage-mismatch",
-    "the sandbox provider cannot use this storage; Mistle would notice when the first sandbox starts",
-    "correct {blamed}: docker works with docker_volume, e2b with archil",
+    "the sandbox provider cannot use this storage: Mistle refuses to start persistent sandboxes; others work",
+    "to use persistent sandboxes, correct {blamed}: docker works with docker_volume, e2b with archil",
+    Status.WARN,
+)
+DROPPED_PATH = _cause(
+    "dropped-path",
+    "Mistle's client drops the path of this URL, and calls the service at the root: a prefix of a proxy cannot work",
+    "give the service a host or port of its own, and remove the path from {blamed}",
+)
+REFUSED_PORT = _cause(
+    "refused-port",
+    "the port is one of those that browsers and Node's fetch refuse (the Fetch standard's bad ports)",
+    "publish the service on another port, and write it into {blamed}",
 )
 NOT_PUBLIC = _cause(
     "not-public",

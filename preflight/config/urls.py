@@ -44,8 +44,8 @@ class BadUrl(Exception):
 @dataclass(frozen=True)
 class Url:
     """A URL's parts. ``username``, ``password`` are decoded, "" if absent; ``host`` is without brackets; ``port`` is
-    the scheme's default if none is written, 0 if it has none; ``path`` and ``query`` are as written; ``pairs`` is the
-    query decoded.
+    the scheme's default if none is written, 0 if it has none; ``path``, ``query`` and ``fragment`` are as written;
+    ``pairs`` is the query decoded.
     """
 
     scheme: str
@@ -56,6 +56,7 @@ class Url:
     path: str
     query: str = field(default="", repr=False)
     pairs: tuple[tuple[str, str], ...] = field(default=(), repr=False)
+    fragment: str = field(default="", repr=False)
 
     @property
     def authority(self) -> str:
@@ -104,6 +105,7 @@ def parse(text: str) -> Url:
         path or ("/" if scheme in _WEB else ""),
         match[5] or "",
         pairs,
+        match[6] or "",
     )
 
 

@@ -113,9 +113,11 @@ class Deployment:
     async def _services(self) -> None:
         self.progress("stand-ins for Mistle's services")
         token, release = self.options.get("token", mistle.TOKEN), self.options.get("release", mistle.RELEASE)
-        dashboard = f"http://localhost:{await _serve(mistle.dashboard())}"
+        called: list[str] = []
+        dashboard = f"http://localhost:{await _serve(mistle.dashboard(lambda: called[0]))}"
         origins = self.options.get("trusted_origins", [dashboard])
         api = f"http://localhost:{await _serve(mistle.control_plane_api(mistle.Service(token), origins))}"
+        called.append(api)
         data = f"http://localhost:{await _serve(mistle.data_plane_api(mistle.Service(token, release)))}"
         connect = Signature(self.options.get("connect_secret", Signature.secret))
         gateway = mistle.Gateway(mistle.Service(token), connect, valkey=str(self.values["kv.data_plane.url"]))

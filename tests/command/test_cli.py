@@ -88,6 +88,7 @@ def test_right_configuration_is_valid_offline():
     code, stdout, stderr = ended("config", "--config", str(EXAMPLE))
     assert (code, stderr) == (0, "")
     assert stdout.splitlines()[-1].startswith("VALID, nothing was probed · checks: 1 ok · keys: ")
+    assert stdout.splitlines()[0] == f"mistle-preflight {__version__} · config · {EXAMPLE}"
 
 
 def test_configuration_with_an_error_is_not_ready():

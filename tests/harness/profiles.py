@@ -23,6 +23,7 @@ UNIT = {
     "test_docs",
     "test_files",
     "test_wrapping",
+    "test_gathered",
     "test_format_github",
     "test_format_junit",
     "test_format_markdown",

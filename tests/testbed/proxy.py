@@ -15,6 +15,8 @@ BEHAVIOURS = {
     "strips_upgrade": PASS,
     "redirects": "return 301 https://$host$request_uri;",
     "refuses_checksums": f"if ($http_x_amz_checksum_crc32) {{{{ return 501 '{NOT_IMPLEMENTED}'; }}}} {PASS}",
+    "single_container": f"location /v1/ {{{{ {PASS} }}}} default_type text/html; "
+    'return 200 "<!doctype html><title>Mistle Dashboard</title>";',
     "page": 'default_type text/html; return 200 "<!doctype html><title>Welcome</title>";',
 }
 CONFIGURATION = """

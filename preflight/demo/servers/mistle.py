@@ -1,7 +1,7 @@
 """Mistle's own services: the decisions that they take before they do any work, in their order."""
 
 import hmac
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
@@ -21,6 +21,7 @@ from preflight.demo.servers.tunnel import Signature, Tunnel
 TOKEN = "local-internal-token-5a81d0c39e7f2b64"
 RELEASE = "1.4.0"
 DASHBOARD_ORIGIN = "http://localhost:3000"
+API_ORIGIN = "http://localhost:5100"
 
 
 @dataclass(frozen=True)
@@ -54,7 +55,8 @@ class Service:
 def control_plane_api(service: Service = Service(), trusted_origins: Sequence[str] = (DASHBOARD_ORIGIN,)) -> ASGIApp:
     """The control plane's API: public, with CORS for these origins."""
     cors = Middleware(CORSMiddleware, allow_origins=trusted_origins, allow_credentials=True, allow_methods=["*"])
-    return service.application(title="Mistle Control Plane API", middleware=[cors])
+    sign_in = Route("/v1/auth/ok", lambda _: JSONResponse({"ok": True}))
+    return service.application(sign_in, title="Mistle Control Plane API", middleware=[cors])
 
 
 def data_plane_api(service: Service = Service()) -> ASGIApp:
@@ -102,10 +104,18 @@ class Gateway:
                     await client.get(key)
 
 
-def dashboard() -> ASGIApp:
-    """A single-page application: every path is the same page."""
-    page = HTMLResponse("<!doctype html><title>Mistle</title><div id=root></div>")
-    return Starlette(routes=[Route("/{path:path}", lambda _: page)])
+def dashboard(api_origin: Callable[[], str] = lambda: API_ORIGIN) -> ASGIApp:
+    """A single-page application that was built for this origin of the API: every path but its script is the page."""
+    page = HTMLResponse(
+        "<!doctype html><title>Mistle Dashboard</title>"
+        '<script type="module" crossorigin src="/assets/index-3OUaME_p.js"></script><div id="root"></div>'
+    )
+
+    def script(_request: Request) -> Response:
+        config = f"r=n({{VITE_CONTROL_PLANE_API_ORIGIN:`{api_origin()}`,VITE_POSTHOG_ENABLED:`false`}});"
+        return Response(config, media_type="text/javascript")
+
+    return Starlette(routes=[Route("/assets/{name}.js", script), Route("/{path:path}", lambda _: page)])
 
 
 async def _no_tunnel(socket: WebSocket) -> None:
