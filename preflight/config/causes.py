@@ -38,6 +38,37 @@ PLACEHOLDER = _cause(
     "the value is still a placeholder from a sample or a template",
     "put the real value into {blamed}",
 )
+UNRESOLVED_REFERENCE = _cause(
+    "unresolved-reference",
+    "the value is a reference to a variable, a file or a secret store, and nothing replaced it: Mistle uses the text "
+    "as it is",
+    "put the value itself into {blamed}, or have the reference replaced before Mistle starts",
+)
+NO_VALUE = _cause(
+    "no-value",
+    "the value is null, undefined or a similar word, which a program writes where it has no value",
+    "put the real value into {blamed}, or remove it",
+)
+QUOTED = _cause(
+    "quoted",
+    "the value has quotes of its own: a second pair in TOML, or those of an env file that docker run reads as it is",
+    "remove the quotes inside {blamed}",
+)
+LINE_BREAK = _cause(
+    "line-break",
+    "the value holds a line break, as base64 and openssl write into long output",
+    "write {blamed} on one line",
+)
+NOT_A_HOST = _cause(
+    "not-a-host",
+    "the value must be a host name alone, and holds a scheme, a port, a path or a wildcard",
+    "write only the host name into {blamed}",
+)
+NOT_A_PATH = _cause(
+    "not-a-path",
+    "the value must be the path of a file on this machine as the system knows it: no ~, no URL, no Windows pipe",
+    "write the whole path into {blamed}",
+)
 BAD_OVERRIDE = _cause(
     "bad-override",
     "the variable's text cannot be read as the boolean, number, list or JSON object that the key needs",
@@ -131,6 +162,12 @@ IGNORED_SECTION = _cause(
     "ignored-section",
     "the section is configured but switched off: Mistle ignores it",
     "add google to services.control_plane_api.auth.enabled_methods, or remove {blamed}",
+    Status.WARN,
+)
+MIXED_ENVIRONMENTS = _cause(
+    "mixed-environments",
+    "in production, a host is named like one of a staging environment, beside hosts named like production",
+    "check that {blamed} leads to production",
     Status.WARN,
 )
 

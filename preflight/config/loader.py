@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from checks.core.check import Status
 from preflight.config import causes, javascript, secrets
 from preflight.config.origin import DEFAULT, InFile, Origin
 from preflight.config.schema.keys import KEYS, VERSION, key_of
@@ -71,7 +72,7 @@ def _config(file: TomlFile | None, over: Overrides, secrets: tuple[str, ...]) ->
     merged = validate(tree, origins)
     of_file = tuple(_findings_of_file(file, over, origins)) if file else ()
     findings = (*over.findings(origins), *merged.findings, *cross_key.check(Values(merged.values), tree, origins))
-    broken = _blamed(findings, causes.BREAKING)
+    broken = _blamed(tuple(finding for finding in findings if finding.status is Status.FAIL), causes.BREAKING)
     defaults = {key.path: key.default for key in KEYS if key.default is not None and key.path not in merged.present}
     written = merged.present | _blamed(findings, (causes.UNKNOWN_KEY,))
     missing = (merged.missing | _blamed(of_file, (causes.MISSING,))) - merged.present
