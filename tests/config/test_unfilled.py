@@ -1,5 +1,7 @@
 """Values that were never filled in, and forms that a key cannot hold, for every key: file, variable, command line."""
 
+from types import MappingProxyType
+
 import pytest
 
 from checks.core.check import Layer, Status
@@ -22,6 +24,7 @@ NUMBERS = [path for path in PATHS if not isinstance(key_of(path).type, Text | Li
 LONG = "0123456789abcdef0123456789abcdef"
 
 
+NONE = MappingProxyType({})
 DOCKER = {"sandbox.provider": "docker", "sandbox.storage.backend": "docker_volume"}
 
 
@@ -30,7 +33,7 @@ def used(path):
     return DOCKER if path.startswith(("sandbox.docker.", "sandbox.storage.docker_volume.")) else {}
 
 
-def check(tmp_path, path, value, id_, message, status=Status.FAIL, changes={}):
+def check(tmp_path, path, value, id_, message, status=Status.FAIL, changes=NONE):
     file = write(tmp_path, {**ALL, **used(path), **changes, path: value})
     config = load(file, {})
     finding = found(config, id_)
@@ -42,7 +45,7 @@ def check(tmp_path, path, value, id_, message, status=Status.FAIL, changes={}):
 
 
 def check_all(tmp_path, paths, text, id_, message=""):
-    """Check every key at once; ``text`` may depend on its value. Secrets that Mistle itself compares may be warnings."""
+    """Check every key at once; ``text`` may depend on its value."""
     for only, provider in ((True, DOCKER), (False, {})):
         here = [path for path in paths if bool(used(path)) is only]
         values = {path: text(ALL[path]) if callable(text) else text for path in here}
@@ -128,7 +131,7 @@ def test_word_for_nothing_in_every_key(tmp_path, text):
     check_all(tmp_path, TEXTS, text, "config.no-value", "the word for a value that does not exist: ")
 
 
-@pytest.mark.parametrize("quotes", ['""', "''", "``", "“”", "„“", "‘’", "«»"])
+@pytest.mark.parametrize("quotes", ['""', "''", "``", "“”", "„“", "\u2018\u2019", "«»"])
 def test_quotes_around_every_value(tmp_path, quotes):
     paths = [path for path in TEXTS if path != "email.smtp.from_name"]  # where they are the syntax of a mail header
     check_all(

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from checks.core import files
 from checks.core.text import clean
 from preflight.config.origin import InFile
+from preflight.config.schema.forms import TYPOGRAPHIC
 from preflight.config.schema.keys import KEYS, VERSION
 from preflight.config.sources.toml_lines import lines, twice
 
@@ -26,7 +27,7 @@ _DEEP = re.compile(
     rf"(?<![\w-])(?:{_NAME}\.[ \t]*+){{100}}"
 )  # tomllib takes gigabytes for a name of thousands of parts
 _NESTED = "is nested too deeply: no Mistle configuration is"
-_TYPOGRAPHIC = tuple("“”„‘’‚«»")
+_QUOTES = tuple(TYPOGRAPHIC)
 _VERSIONS = re.compile(rf"({'|'.join(key.section for key in KEYS if key.path.endswith(VERSION))})\.[0-9]{{1,8}}")
 _POSITION = re.compile(r" \(at (?:line (\d+), column (\d+)|end of document)\)$")
 _MESSAGES = (  # instead of tomllib's, which may quote the file
@@ -116,7 +117,7 @@ def _message(of_tomllib: str, text: str) -> str:
         return duplicate
     position = _POSITION.search(of_tomllib)
     message = next((ours for theirs, ours in _MESSAGES if of_tomllib.startswith(theirs)), "it cannot be parsed")
-    if position and position[1] and text.split("\n")[int(position[1]) - 1][int(position[2]) - 1 :][:1] in _TYPOGRAPHIC:
+    if position and position[1] and text.split("\n")[int(position[1]) - 1][int(position[2]) - 1 :].startswith(_QUOTES):
         message = "a value has typographic quotes: write straight ones"
     if position and position[1]:
         return f"{message} (line {position[1]}, column {position[2]})"

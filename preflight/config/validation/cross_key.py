@@ -50,14 +50,13 @@ _STRONG = 32  # characters
 
 
 def check(values: Values, tree: Tree, origins: Origins) -> tuple[Finding, ...]:
-    """Apply all rules. The rules of RULES, and later ones of SYNTAX, do not see the values that one of SYNTAX refuses."""
+    """Apply all rules. Those after a rule of SYNTAX do not see the values that it refuses."""
     context, findings = Context(values, tree, origins), list[Finding]()
     for rule in SYNTAX:
         findings += rule(context)
         refused = {path for finding in findings if finding.status is Status.FAIL for path in finding.fields}
-        context = replace(
-            context, values=Values({path: value for path, value in values.items() if path not in refused})
-        )
+        accepted = {path: value for path, value in values.items() if path not in refused}
+        context = replace(context, values=Values(accepted))
     return (*findings, *(finding for rule in RULES for finding in rule(context)))
 
 

@@ -6,9 +6,9 @@ import re
 from typing import TYPE_CHECKING
 
 from preflight.config import causes
+from preflight.config.schema.forms import HOSTS, LISTENS
 from preflight.config.schema.keys import AUTH, in_use, key_of
 from preflight.config.schema.types import shown
-from preflight.config.schema.unfilled import HOSTS, LISTENS
 from preflight.config.urls import BadUrl, parse
 
 if TYPE_CHECKING:
