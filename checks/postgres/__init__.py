@@ -21,9 +21,11 @@ from checks.net.tls import check_tls
 from checks.net.tls_errors import TLS_ON_PLAINTEXT, TlsOnPlaintext
 from checks.postgres import causes, connections, session
 from checks.postgres.dialects import Tls
-from checks.postgres.inspection import ServerState, read, statements
 from checks.postgres.refusals import diagnosis_of
 from checks.postgres.session import NotPostgres, PostgresSession
+from checks.postgres.survey import causes as survey_causes
+from checks.postgres.survey.state import ServerState, read
+from checks.postgres.survey.statements import statements
 from checks.postgres.tls_request import TlsRefused, raise_if_tls_port, reply_to_request, request_tls
 from checks.postgres.uses import Rule, Use
 
@@ -41,7 +43,7 @@ class Postgres(NetworkCheck):
     """
 
     kind = "postgres"
-    causes = causes.CAUSES
+    causes = (*causes.CAUSES, *survey_causes.CAUSES)
     imports: ClassVar[tuple[str, ...]] = ("psycopg",)
     reply_readers: ClassVar[tuple[str, ...]] = (
         *("psycopg", "psycopg_binary", "psycopg_c"),
@@ -49,7 +51,7 @@ class Postgres(NetworkCheck):
             "checks.postgres.session",
             "checks.postgres.connections",
             "checks.postgres.libpq_proxy",
-            "checks.postgres.inspection",
+            "checks.postgres.survey.state",
         ),
     )
 

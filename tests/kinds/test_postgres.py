@@ -409,8 +409,8 @@ DESCRIPTOR = Descriptor(
             },
             redirects={"parameters and words": _redirect},
             driver_error=DriverError(
-                "checks.postgres.inspection._left",
-                "checks.postgres.inspection",
+                "checks.postgres.survey.state._left",
+                "checks.postgres.survey.state",
                 answers.postgres({"row": answers.survey()}),
                 "postgres.unexpected-reply",
                 Layer.ACCESS,
