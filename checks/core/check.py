@@ -70,7 +70,7 @@ class Cause:
 
     In ``hint``, ``{field}`` stands for the position where the operator wrote that field of the check, and ``{blamed}``
     for the positions of all blamed fields. If ``blames`` is None, the fields that the failed layer would have proven
-    are blamed.
+    are blamed. ``former`` are ids that reported it in earlier versions: ``--ignore`` with one of them covers it.
     """
 
     id: str
@@ -80,6 +80,7 @@ class Cause:
     blames: tuple[str, ...] | None = None
     status: Status = Status.FAIL
     heals: bool = False  # whether it may disappear by waiting: a server that starts, a name that is not in DNS yet
+    former: tuple[str, ...] = ()
 
     def diagnosis(
         self,
