@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from checks.core import unexpected
 from checks.core.check import Cause, Layer, causes_in
+from checks.postgres import hints
 
 PASSWORD_REJECTED = Cause(
     "postgres.password-rejected",
     Layer.AUTH,
     "the server refuses the password, or has no such user (with SCRAM it does not report which)",
-    "correct the user name and password in {url}; special characters must be percent-encoded",
+    "correct the user name and password in {url}; special characters must be percent-encoded. If both are right, the "
+    "role has expired or has no password: ALTER ROLE … PASSWORD … VALID UNTIL 'infinity'",
 )
 ROLE_MISSING = Cause(
     "postgres.role-missing",
@@ -65,7 +67,8 @@ STARTING_UP = Cause(
     "postgres.starting-up",
     Layer.AUTH,
     "the server is starting, stopping or recovering",
-    "wait until it accepts connections, then run this again; if it stays so, read the server's log",
+    "wait until it accepts connections, then run this again; a standby with hot_standby = off never accepts: name the "
+    "primary in {url}",
     heals=True,
 )
 LOGIN_TOO_COSTLY = Cause(
@@ -84,7 +87,33 @@ LOGIN_REFUSED = Cause(
     "postgres.login-refused",
     Layer.AUTH,
     "the server refuses the login for another reason",
-    "act on the server's message ({url})",
+    "read the server's log at the time of this run, and correct there, or in {url}, what its message names",
+)
+LOGIN_METHOD = Cause(
+    "postgres.login-method",
+    Layer.AUTH,
+    "pg_hba.conf asks for a login that Mistle cannot do, or asks a service that refuses it: a client certificate, "
+    "ident, peer, Kerberos, LDAP, PAM, RADIUS",
+    hints.OTHER_METHOD,
+    former=("postgres.login-refused",),
+)
+POOLER_LOGIN_REFUSED = Cause(
+    "postgres.pooler-login-refused",
+    Layer.ACCESS,
+    "the pooler accepts the login, and the server behind it refuses the pooler's own login",
+    "correct the password with which the pooler itself logs in (auth_file, or password= in [databases]), or at the "
+    "server its role (expired, without a password, NOLOGIN) or its line in pg_hba.conf ({url} is right)",
+    blames=("url",),
+    former=("postgres.password-rejected", "postgres.no-hba-entry", "postgres.role-missing"),
+)
+SLOW_LINK = Cause(
+    "postgres.slow-link",
+    Layer.AUTH,
+    "the server replies, but each reply takes so long that the check does not end in time",
+    "give the run more time (--timeout 60); then find what is slow between here and the server of {url}",
+    blames=("url",),
+    heals=True,
+    former=("postgres.pooler-backend-down", "postgres.pool-exhausted"),
 )
 IPV6_LITERAL = Cause(
     "postgres.ipv6-literal",
@@ -102,7 +131,8 @@ POOLER_BACKEND_DOWN = Cause(
     "postgres.pooler-backend-down",
     Layer.ACCESS,
     "the pooler answers, and the server behind it does not",
-    "start the server behind the pooler, or correct its address in the pooler's own configuration ({url} is right)",
+    "start the server behind the pooler, or correct its address in the pooler's own configuration; if the pooler is "
+    "paused (SHOW DATABASES), RESUME it ({url} is right)",
     blames=("url",),
     heals=True,
 )
@@ -111,7 +141,8 @@ POOL_EXHAUSTED = Cause(
     Layer.ACCESS,
     "the login is accepted at once, and a query waits for a server connection that does not come",
     "raise the pooler's pool size, or find the clients that hold its connections (SHOW POOLS); "
-    "with pool_mode = session Mistle's pools hold them all ({url})",
+    "with pool_mode = session Mistle's pools hold them all; if the pooler is paused (SHOW DATABASES), RESUME it "
+    "({url})",
     blames=("url",),
     heals=True,
 )
@@ -119,7 +150,8 @@ QUERY_FAILED = Cause(
     "postgres.query-failed",
     Layer.ACCESS,
     "the login is accepted, and a harmless query fails",
-    "act on the server's message ({url})",
+    "read the log of the server and of the pooler at the time of this run, and correct there what the message names "
+    "({url})",
     blames=("url",),
 )
 UNEXPECTED_REPLY = unexpected.cause("postgres", "Postgres", ("url",))

@@ -24,6 +24,7 @@ class Use:
     name: str
     dialect: Dialect
     schemas: tuple[str, ...]  # of a plane, by the end of their names, in which tables are read and written
+    in_transactions: bool  # through a pooler
     access: tuple[Rule, ...]
     fitness: tuple[Rule, ...]
 
@@ -32,6 +33,7 @@ DIRECT = Use(
     "migrations and workflows",
     POSTGRES_JS,
     schemas=("_meta", "_openworkflow"),
+    in_transactions=False,  # a pooler is wrong in any mode
     access=(rights.may_create, rights.may_use),
     fitness=(fitness.is_recent, fitness.is_direct, fitness.is_writable, fitness.has_headroom, migrations.is_migrated),
 )
@@ -39,6 +41,7 @@ POOLED = Use(
     "the services",
     NODE_POSTGRES,
     schemas=("",),
+    in_transactions=True,
     access=(rights.may_use,),
     fitness=(
         fitness.is_recent,

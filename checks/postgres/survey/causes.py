@@ -25,6 +25,23 @@ POOLER_ON_DIRECT_URL = Cause(
     "name the Postgres server itself, not the pooler, in {url}",
     blames=("url",),
 )
+STATEMENT_POOLING = Cause(
+    "postgres.statement-pooling",
+    Layer.ACCESS,
+    "the pooler is in statement mode, and Mistle's services work in transactions",
+    "set pool_mode = transaction at the pooler of {url}",
+    blames=("url",),
+    former=("postgres.query-failed",),
+)
+SHORT_TIMEOUT = Cause(
+    "postgres.short-timeout",
+    Layer.FITNESS,
+    "a time-out of the role, the database, the server or the URL ends what Mistle does",
+    "raise it, or set it to 0 (ALTER ROLE … SET …, ALTER DATABASE … SET …, postgresql.conf, or the parameter in {url})",
+    blames=("url",),
+    status=Status.WARN,
+    former=("postgres.query-failed",),
+)
 RELAYED = Cause(
     "postgres.relayed",
     Layer.FITNESS,
