@@ -79,10 +79,15 @@ async def check_tls(  # noqa: PLR0913 - what a handshake depends on
 
 
 async def uses_tls(address: tuple[str, int], limit: float) -> bool:
-    """Whether a server at ``address`` completes a TLS handshake, or refuses one with a TLS alert."""
+    """Whether a server at ``address`` completes a TLS handshake, or refuses one with a TLS alert.
+
+    One that closes the connection without a byte proves nothing.
+    """
     try:
         async with asyncio.timeout(limit):
             await handshake(Trust(), "localhost", address, verify=False)
+    except (ssl.SSLEOFError, ssl.SSLZeroReturnError):
+        return False
     except ssl.SSLError as error:
         return BY_REASON.get(error.reason) is not PLAINTEXT_ON_TLS
     except OSError:
