@@ -44,6 +44,13 @@ class Trust:
         return self._verifying(self._operators(_SECONDS))
 
     @cached_property
+    def any_name(self) -> ssl.SSLContext:
+        """Verifies chain and dates, not the host name."""
+        context = self._verifying(self._operators(_SECONDS))
+        context.check_hostname = False
+        return context
+
+    @cached_property
     def unverified(self) -> ssl.SSLContext:
         """Does not verify the server's certificate."""
         context = _context()

@@ -8,7 +8,7 @@ from typing import ClassVar
 
 from checks.core.check import Diagnosis, Layer
 from checks.core.recorder import Recorder
-from checks.http_service import causes, dashboard, responses
+from checks.http_service import causes, dashboard, reads, responses
 from checks.http_service.apps import DASHBOARD, GATEWAY, SIGN_IN, App
 from checks.http_service.requests import get_all, with_token, without_valid_token
 from checks.net.http import (
@@ -29,11 +29,13 @@ class HttpService(EndpointCheck):
     """Proves that a URL leads to the Mistle service that it is meant for, and that this service works.
 
     It checks health, and identity by openapi.json or the gateway's runtime state. Where services call each other, the
-    service must accept the shared token and refuse a wrong token and no token. The gateway must read its Valkey. The
-    public API must reply to /v1/auth/ok and allow the dashboard's pages (CORS). The dashboard must return Mistle's page
-    for every path, and be built for the API's origin; if that is its own, /v1/ must lead to the API there.
-    Writes nothing: each request is a GET without effect. The token is sent only to a server that has proven to be the
-    right service and has refused a wrong token.
+    service must accept the shared token and refuse a wrong token and no token. The gateway must read its Valkey, each
+    API its Postgres, and the control plane's API must reach the data plane's: they are asked for a sandbox and for a
+    credential that do not exist. The public API must reply to /v1/auth/ok and allow the dashboard's pages (CORS). The
+    dashboard must return Mistle's page for every path, and be built for the API's origin; if that is its own, /v1/ must
+    lead to the API there.
+    Writes nothing: each request only reads. The token is sent only to a server that has proven to be the right service
+    and has refused a wrong token.
     Needs the service to be up: before a deployment only the name is resolved.
     """
 
@@ -95,13 +97,15 @@ class HttpService(EndpointCheck):
                 is_healthy = responses.health(health)
             self._check_identity(record, document)
             state = await self._check_token(record) if self.token else None
-        with record.layer(Layer.ACCESS, *self._access_goal):
+        read = self.app.reads if state and state.status == self.app.accepted else ()
+        with record.layer(Layer.ACCESS, *self._access_goal(read)):
             if not is_healthy:
                 raise UnexpectedReply(
                     causes.UNHEALTHY, f"GET /__healthz answers {health.summary}, and not that it is well"
                 )
             if self.app is GATEWAY:
                 responses.require_runtime_state(state)
+            await reads.check(record, self.endpoint, self.token, read)
             if self.origin:
                 self._check_cors(record, health, *sign_in)
 
@@ -111,12 +115,12 @@ class HttpService(EndpointCheck):
             return f"{self.app.name} answers, and lets in the shared token alone", ("url", "token")
         return f"{self.app.name} answers", ("url",)
 
-    @property
-    def _access_goal(self) -> tuple[str, tuple[str, ...]]:
+    def _access_goal(self, read: tuple[reads.Read, ...]) -> tuple[str, tuple[str, ...]]:
         if self.origin:
             fields = ("url", "trusted_origins", "dashboard", "api_origin")
             return f"well, and lets in the pages of {self.origin}", fields
-        return "well, and reads its Valkey" if self.app is GATEWAY else "well", ("url",)
+        about = ["its Valkey"] if self.app is GATEWAY else [each.about for each in read]
+        return f"well, and reads {' and '.join(about)}" if about else "well", ("url",)
 
     def _check_identity(self, record: Recorder, document: Reply) -> None:
         if release := responses.release(self.app, document):

@@ -99,6 +99,32 @@ VALKEY_UNREACHABLE = Cause(
     blames=("valkey",),
     heals=True,
 )
+CONTROL_PLANE_POSTGRES = Cause(
+    "control-plane-api.postgres-unreachable",
+    Layer.ACCESS,
+    "the control plane's API is up, and cannot read its Postgres",
+    "look at the API's log, and at the check of {database}: the API must reach that server from where it runs",
+    blames=("database",),
+    heals=True,
+)
+DATA_PLANE_POSTGRES = Cause(
+    "data-plane-api.postgres-unreachable",
+    Layer.ACCESS,
+    "the data plane's API is up, and cannot read its Postgres",
+    "look at the API's log, and at the check of {database}: the API must reach that server from where it runs",
+    blames=("database",),
+    heals=True,
+)
+DATA_PLANE_UNREACHABLE = Cause(
+    "control-plane-api.data-plane-unreachable",
+    Layer.ACCESS,
+    "the control plane's API gets no sandbox's state from the data plane's API: it does not reach it, or has another "
+    "token, or the data plane's API cannot read its Postgres",
+    "correct what the check of {data_plane} finds; else give the control plane's API the same URL and token, "
+    "and let it reach that URL from where it runs (its log names the reason)",
+    blames=("data_plane",),
+    heals=True,
+)
 CORS_REFUSED = Cause(
     "http.cors-refused",
     Layer.ACCESS,

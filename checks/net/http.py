@@ -212,7 +212,8 @@ async def _exchange(  # noqa: PLR0913, PLR0917 - a request and its limit
     sent = httpx.Headers(defaults | dict(headers), encoding="latin-1")  # as Node.js writes them
     trust = record.settings.trust.web if endpoint.tls else False
     # httpcore does not close a connection that is cancelled in its handshake; it does close one that times out in it.
-    extensions = {"timeout": {"connect": 0.9 * limit}}
+    # Node.js verifies a name without the dot at its end; OpenSSL does not.
+    extensions = {"timeout": {"connect": 0.9 * limit}, "sni_hostname": endpoint.host.rstrip(".")}
     message = httpx.Request(method, str(endpoint), headers=sent, content=content, extensions=extensions)
     async with (
         httpx.AsyncHTTPTransport(verify=trust, trust_env=False) as transport,

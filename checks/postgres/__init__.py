@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import re
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from functools import cached_property, partial
@@ -19,15 +18,16 @@ from checks.net.network_errors import RESET, SILENT
 from checks.net.tcp import NetworkCheck, reach
 from checks.net.tls import check_tls
 from checks.net.tls_errors import TLS_ON_PLAINTEXT, TlsOnPlaintext
-from checks.postgres import causes, connections, session
+from checks.postgres import causes, connections, hints, session
 from checks.postgres.dialects import Tls
-from checks.postgres.inspection import ServerState, read, statements
 from checks.postgres.refusals import diagnosis_of
 from checks.postgres.session import NotPostgres, PostgresSession
+from checks.postgres.survey import causes as survey_causes
+from checks.postgres.survey.state import ServerState, read
+from checks.postgres.survey.statements import statements
 from checks.postgres.tls_request import TlsRefused, raise_if_tls_port, reply_to_request, request_tls
 from checks.postgres.uses import Rule, Use
 
-_WITHOUT_TLS = re.compile("no encryption|SSL off")  # Postgres 14 and newer; older ones
 _NOT_TRIED = "master keys not tried: control_plane.organization_credential_keys is locked by another session"
 
 
@@ -41,7 +41,7 @@ class Postgres(NetworkCheck):
     """
 
     kind = "postgres"
-    causes = causes.CAUSES
+    causes = (*causes.CAUSES, *survey_causes.CAUSES)
     imports: ClassVar[tuple[str, ...]] = ("psycopg",)
     reply_readers: ClassVar[tuple[str, ...]] = (
         *("psycopg", "psycopg_binary", "psycopg_c"),
@@ -49,7 +49,8 @@ class Postgres(NetworkCheck):
             "checks.postgres.session",
             "checks.postgres.connections",
             "checks.postgres.libpq_proxy",
-            "checks.postgres.inspection",
+            "checks.postgres.error_response",
+            "checks.postgres.survey.state",
         ),
     )
 
@@ -92,6 +93,8 @@ class Postgres(NetworkCheck):
                 Layer.ACCESS, f"a query answers; rights for {self.use.name}", proves=("url", *self.planes)
             ):
                 state = await self._query_state(record, connection)
+                if self.use.in_transactions and state.pooled:
+                    await self._begin(record, connection)
                 self._apply(self.use.access, state, record)
             record.facts |= state.facts()
         with record.layer(
@@ -148,6 +151,7 @@ class Postgres(NetworkCheck):
         return session.open_session(
             connect,
             self.use.dialect.parameters(dict(self.query)),
+            uses_tls=tls,
             user=self.username,
             password=self.password,
             dbname=self.use.dialect.database(self.database),
@@ -158,14 +162,19 @@ class Postgres(NetworkCheck):
         try:
             await connection.login(record.share_of_time(0.7))
         except session.LoginRefused as error:
-            if _WITHOUT_TLS.search(str(error)):
-                error.needs_tls = await self._is_admitted_with_tls(record, address)
-            if not self.tls.enabled and _cause_of(error) in {causes.NOT_POSTGRES, RESET}:
-                await raise_if_tls_port(address, record.share_of_time(0.8))
+            if not connection.uses_tls:
+                await self._try_with_tls(record, error, address)
             raise
         except session.LoginTimeout as error:
             error.is_postgres = error.password_sent or bool(await reply_to_request(address, record.share_of_time(0.6)))
             raise
+
+    async def _try_with_tls(self, record: Recorder, error: session.LoginRefused, address: tuple[str, int]) -> None:
+        cause = _cause_of(error)
+        if cause is causes.NO_HBA_ENTRY:
+            error.needs_tls = await self._is_admitted_with_tls(record, address)
+        if cause in {causes.NOT_POSTGRES, RESET}:
+            await raise_if_tls_port(address, record.share_of_time(0.8))
 
     async def _is_admitted_with_tls(self, record: Recorder, address: tuple[str, int]) -> bool:
         """Whether pg_hba.conf has a line for this user that requires TLS, and not none at all."""
@@ -190,6 +199,11 @@ class Postgres(NetworkCheck):
         except ValueError as error:
             raise NotPostgres("a query came back with another answer than Postgres gives") from error
 
+    async def _begin(self, record: Recorder, connection: PostgresSession) -> None:
+        """A transaction over several messages, as Mistle's: a pooler in statement mode refuses it."""
+        for statement in ("begin read only", "rollback"):
+            await connection.execute(statement, record.share_of_time(0.8))
+
     def _apply(self, rules: tuple[Rule, ...], state: ServerState, record: Recorder) -> None:
         for rule in rules:
             for diagnosis in rule(self, state):
@@ -202,6 +216,8 @@ class Postgres(NetworkCheck):
     def diagnose(self, error: Exception) -> Diagnosis | None:
         """Map the error texts of libpq and the server first; everything else is a network error."""
         match error:
+            case session.LoginTimeout(slow=True) | session.QueryTimeout(slow=True):
+                return causes.SLOW_LINK.diagnosis(f"connected, then {error}, and each reply takes long")
             case session.LoginTimeout(is_postgres=True):
                 return causes.POOLER_BACKEND_DOWN.diagnosis(f"the port speaks Postgres, but {error}")
             case session.LoginTimeout():
@@ -209,11 +225,13 @@ class Postgres(NetworkCheck):
             case session.QueryTimeout():
                 return causes.POOL_EXHAUSTED.diagnosis(f"the login was accepted, then a query got {error}")
             case session.LoginRefused(needs_tls=True):
-                return causes.TLS_REQUIRED.diagnosis(f"{error.source} says: {foreign(str(error))}")
+                return causes.TLS_REQUIRED.diagnosis(f"{error.refusal.source} says: {foreign(str(error))}")
+            case session.LoginRefused() if _cause_of(error) is causes.PASSWORD_REJECTED and not self.password:
+                return causes.PASSWORD_REJECTED.diagnosis("the URL has no password", hint=hints.NO_PASSWORD)
             case session.LoginRefused():
-                return diagnosis_of(str(error), error.source, causes.LOGIN_REFUSED)
+                return diagnosis_of(error.refusal, causes.LOGIN_REFUSED)
             case session.QueryFailed():
-                return diagnosis_of(str(error), error.source, causes.QUERY_FAILED)
+                return diagnosis_of(error.refusal, causes.QUERY_FAILED)
             case TlsRefused():
                 return causes.TLS_REFUSED.diagnosis(f"{self.use.dialect.client} asks for TLS, and {error}")
             case TlsOnPlaintext():
@@ -225,4 +243,4 @@ class Postgres(NetworkCheck):
 
 
 def _cause_of(error: session.LoginRefused) -> Cause:
-    return diagnosis_of(str(error), error.source, causes.LOGIN_REFUSED).cause
+    return diagnosis_of(error.refusal, causes.LOGIN_REFUSED).cause

@@ -20,7 +20,7 @@ def entry() -> None:
     import gc
 
     from preflight.cli import process
-    from preflight.run import quiet
+    from preflight.run import interpreter
     from preflight.run.signals import Signals
 
     process.prepare(mask)
@@ -28,7 +28,8 @@ def entry() -> None:
         from preflight.cli import completion
 
         completion.answer()
-    quiet.print_no_errors()
+    interpreter.print_no_errors()
+    interpreter.share_memory()
     gc.set_threshold(50_000)  # the imports alone would start it a hundred times: a twentieth of a run
     with Signals().caught() as signals:
         os._exit(_execute(sys.argv[1:], signals))

@@ -13,6 +13,9 @@ def _cause(name: str, means: str, hint: str, status: Status = Status.FAIL, forme
     return Cause(f"config.{name}", Layer.CONFIG, means, hint, status=status, former=former)
 
 
+_OF_TYPES = ("config.wrong-type", "config.not-allowed", "config.bad-override", "config.malformed-url")
+
+
 # No check is made with the value of a key that one of these blames.
 MISSING = _cause("missing", "a key that Mistle requires is not set", "set {blamed}")
 WRONG_TYPE = _cause(
@@ -37,6 +40,43 @@ PLACEHOLDER = _cause(
     "placeholder",
     "the value is still a placeholder from a sample or a template",
     "put the real value into {blamed}",
+)
+UNRESOLVED_REFERENCE = _cause(
+    "unresolved-reference",
+    "the value is a reference to a variable, a file or a secret store, and nothing replaced it: Mistle uses the text "
+    "as it is",
+    "put the value itself into {blamed}, or have the reference replaced before Mistle starts",
+    former=("config.placeholder", "config.wrong-scheme", *_OF_TYPES),
+)
+NO_VALUE = _cause(
+    "no-value",
+    "the value is null, undefined or a similar word, which a program writes where it has no value",
+    "put the real value into {blamed}, or remove it",
+    former=("config.placeholder", *_OF_TYPES),
+)
+QUOTED = _cause(
+    "quoted",
+    "the value has quotes of its own: a second pair in TOML, or those of an env file that docker run reads as it is",
+    "remove the quotes inside {blamed}",
+    former=_OF_TYPES,
+)
+LINE_BREAK = _cause(
+    "line-break",
+    "the value holds a line break, as base64 and openssl write into long output",
+    "write {blamed} on one line",
+    former=("config.malformed-url",),
+)
+NOT_A_HOST = _cause(
+    "not-a-host",
+    "the value must be a host name alone, and holds a scheme, a port, a path or a wildcard",
+    "write only the host name into {blamed}",
+    former=("network.name-not-found", "publish.no-wildcard"),
+)
+NOT_A_PATH = _cause(
+    "not-a-path",
+    "the value must be the path of a file on this machine as the system knows it: no ~, no URL, no Windows pipe",
+    "write the whole path into {blamed}",
+    former=("docker.socket-missing", "postgres.roots-unreadable"),
 )
 BAD_OVERRIDE = _cause(
     "bad-override",
@@ -157,6 +197,12 @@ IGNORED_SECTION = _cause(
     "ignored-section",
     "the section is configured but switched off: Mistle ignores it",
     "add google to services.control_plane_api.auth.enabled_methods, or remove {blamed}",
+    Status.WARN,
+)
+MIXED_ENVIRONMENTS = _cause(
+    "mixed-environments",
+    "in production, a host is named like one of a staging environment, beside hosts named like production",
+    "check that {blamed} leads to production",
     Status.WARN,
 )
 

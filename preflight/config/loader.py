@@ -74,7 +74,7 @@ def _config(file: TomlFile | None, over: Overrides, environ: Mapping[str, str], 
     of_file = tuple(_findings_of_file(file, over, origins)) if file else ()
     invalid = (*over.findings(origins), *merged.findings, *cross_key.check(Values(merged.values), tree, origins))
     findings = gathered((*of_file, *invalid), origins, environ)
-    broken = _blamed(invalid, causes.BREAKING)
+    broken = _blamed(tuple(finding for finding in invalid if finding.status is Status.FAIL), causes.BREAKING)
     defaults = {key.path: key.default for key in KEYS if key.default is not None and key.path not in merged.present}
     written = merged.present | _blamed(invalid, (causes.UNKNOWN_KEY,))
     missing = (merged.missing | _blamed(of_file, (causes.MISSING,))) - merged.present

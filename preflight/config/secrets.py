@@ -9,6 +9,7 @@ from urllib.parse import quote, unquote
 
 from preflight.config.javascript import SAFE_INTEGER, trim
 from preflight.config.schema.keys import KEYS, VERSION, Key, Secrecy
+from preflight.config.schema.unfilled import is_word_for_nothing
 from preflight.config.tree import lookup
 
 if TYPE_CHECKING:
@@ -40,7 +41,7 @@ def collect(tree: Tree, environ: Mapping[str, str]) -> tuple[str, ...]:
         for text in _texts(key, tree, environ)
         for secret in _secrets(key, text)
         for form in (secret, trim(secret))
-        if form and not _PLACEHOLDER.fullmatch(form)
+        if form and not _PLACEHOLDER.fullmatch(form) and not is_word_for_nothing(form)
     }
     return tuple(sorted(secrets, key=lambda secret: (-len(secret), secret)))
 

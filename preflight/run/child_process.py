@@ -17,22 +17,23 @@ from typing import TYPE_CHECKING
 from checks.core import machine
 from checks.core.check import Diagnosis
 from preflight.report.model import Result
-from preflight.report.run_causes import BUG
+from preflight.report.run_causes import BUG, interrupted, too_late
 from preflight.run import processes
 from preflight.run.execution import Execution
 from preflight.run.processes import Failure, Job, failure
-from preflight.run.runner import GRACE, NO_WAIT, Run, interrupted, too_late
+from preflight.run.runner import GRACE, NO_WAIT, Run
+from preflight.run.waiting import Waiting
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from checks.core.check import Check, Settings
     from preflight.config.origin import Origin
-    from preflight.run.runner import OnEnd
+    from preflight.run.runner import OnEvent
     from preflight.run.signals import Signals
     from preflight.run.waiting import Wait
 
-    Events = queue.SimpleQueue["Run | tuple[Result, ...] | int | Failure | None"]
+    Events = queue.SimpleQueue["Run | tuple[Result, ...] | Waiting | int | Failure | None"]
 
 _LATE = GRACE + 0.05  # seconds after a deadline or a signal: a child that has sent nothing since then hangs
 _LATEST = GRACE + 0.15  # seconds after its last result: it may be slow
@@ -48,7 +49,7 @@ def run(  # noqa: PLR0913 - as runner.run
     elapsed: float,
     origins: Mapping[str, Origin],
     signals: Signals,
-    on_end: OnEnd,
+    on_event: OnEvent,
     wait: Wait = NO_WAIT,
 ) -> Run:
     """As ``runner.run``."""
@@ -58,7 +59,7 @@ def run(  # noqa: PLR0913 - as runner.run
     ends = begun + deadline + wait.seconds + _LATE
     child = _Child(Job(checks, settings, deadline, begun, origins, wait), signals)
     with signals.passed_to(child.interrupt):
-        done = child.wait(ends, on_end)
+        done = child.wait(ends, on_event)
     death = child.end()
     if done:
         signals.received = signals.received or done.signal
@@ -91,7 +92,7 @@ class _Child:
         os.kill(self._process, number)
         self._events.put(number)
 
-    def wait(self, ends: float, on_end: OnEnd) -> Run | None:
+    def wait(self, ends: float, on_event: OnEvent) -> Run | None:
         """The whole run; None if the child is dead, or has sent nothing by the time ``ends`` (monotonic)."""
         while True:
             try:
@@ -109,10 +110,12 @@ class _Child:
                     return None
                 case int():
                     ends = min(ends, time.monotonic() + _LATE)
+                case Waiting():
+                    on_event(event)
                 case results:
                     ends = max(ends, time.monotonic() + _LATEST)
                     self.results |= {result.name: result for result in results}
-                    on_end(results)
+                    on_event(results)
 
     def end(self) -> Diagnosis | None:
         """Kill it. Returns why it had died, if it had."""

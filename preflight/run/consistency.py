@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, NoReturn
 from checks.core.check import Cause, Finding
 from checks.core.text import foreign
 from checks.http_service.causes import MIXED_RELEASES, PUBLIC_DIFFERS
-from checks.postgres.causes import DIFFERENT_DATABASES, SHARED_BY_PLANES
+from checks.postgres.survey.causes import DIFFERENT_DATABASES, SHARED_BY_PLANES
 from preflight.config.hints import filled, with_origin
 from preflight.report.model import Result
 

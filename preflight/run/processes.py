@@ -7,7 +7,6 @@ and receives its job through the pipe.
 
 from __future__ import annotations
 
-import ctypes
 import gc
 import os
 import signal
@@ -21,7 +20,7 @@ from multiprocessing.connection import Connection, Pipe
 from typing import TYPE_CHECKING, NoReturn
 
 from preflight.report import bugs
-from preflight.run import quiet, runner
+from preflight.run import interpreter, runner
 from preflight.run.signals import SIGNALS, Signals
 
 if TYPE_CHECKING:
@@ -29,14 +28,13 @@ if TYPE_CHECKING:
 
     from checks.core.check import Check, Diagnosis, Settings
     from preflight.config.origin import Origin
-    from preflight.run.runner import OnEnd, Run
+    from preflight.run.runner import OnEvent, Run
     from preflight.run.waiting import Wait
 
-    Work = Callable[[OnEnd], Run]
+    Work = Callable[[OnEvent], Run]
 
 FORKS = sys.platform == "linux"
 _ALONE = 3.0  # seconds for the clean-up of a child whose parent has exited: nobody waits for it
-_M_ARENA_MAX = -8  # malloc.h
 
 
 @dataclass(frozen=True)
@@ -50,7 +48,7 @@ class Job:
     origins: Mapping[str, Origin]
     wait: Wait
 
-    def run(self, signals: Signals, on_end: OnEnd) -> Run:
+    def run(self, signals: Signals, on_event: OnEvent) -> Run:
         """As ``runner.run``."""
         return runner.run(
             self.checks,
@@ -59,7 +57,7 @@ class Job:
             elapsed=time.monotonic() - self.begun,
             origins=self.origins,
             signals=signals,
-            on_end=on_end,
+            on_event=on_event,
             wait=self.wait,
         )
 
@@ -82,7 +80,6 @@ def start(job: Job, signals: Signals) -> tuple[int, Connection]:
 
     Raises RuntimeError if the system allows no more processes.
     """
-    share_memory()
     ours, its = Pipe()
     try:
         process = os.fork() if FORKS else _spawn(its)
@@ -101,12 +98,6 @@ def send_job(pipe: Connection, job: Job) -> None:
         pipe.send(job)
 
 
-def share_memory() -> None:
-    """All threads use one heap: glibc would reserve 64 MiB for each thread, and ``ulimit -v`` counts them."""
-    with suppress(AttributeError, OSError):  # another C library
-        ctypes.CDLL(None).mallopt(_M_ARENA_MAX, 1)
-
-
 def _spawn(pipe: Connection) -> int:
     """A new Python, with this one's modules. Signals are blocked in it until it can handle them."""
     code = f"import sys; sys.path[:] = {sys.path!r}; from {__name__} import _spawned; _spawned({pipe.fileno()})"
@@ -115,8 +106,8 @@ def _spawn(pipe: Connection) -> int:
 
 
 def _spawned(descriptor: int) -> NoReturn:
-    share_memory()
-    quiet.print_no_errors()
+    interpreter.share_memory()
+    interpreter.print_no_errors()
     gc.set_threshold(50_000)
     with Signals().caught() as signals:
         pipe = Connection(descriptor)
@@ -160,7 +151,7 @@ def _join(threads: Iterable[threading.Thread], seconds: float) -> None:
         thread.join(max(0.0, ends - time.monotonic()))
 
 
-def _outcome(work: Work, send: OnEnd) -> Run | Failure:
+def _outcome(work: Work, send: OnEvent) -> Run | Failure:
     try:
         return work(send)
     except BaseException as error:  # an exception cannot reach the parent: send a Failure

@@ -261,7 +261,6 @@ def test_localhost_in_a_public_url_in_production(tmp_path):
         ("app.mistle.example", "item 2 is not an origin"),
         ("*", "item 2 is not an origin"),
         ("https://*.mistle.example", "item 2 is not an origin"),
-        ("null", "item 2 is not an origin"),
     ],
 )
 def test_origin_that_never_matches(tmp_path, entry, text):
@@ -293,7 +292,7 @@ def test_api_origin(tmp_path, origin):
     clean(tmp_path, {"services.dashboard.control_plane_api_origin": origin})
 
 
-@pytest.mark.parametrize("origin", ["Same-Origin", "same_origin", '"same-origin"'])
+@pytest.mark.parametrize("origin", ["Same-Origin", "same_origin"])
 def test_word_that_is_not_same_origin(tmp_path, origin):
     path = "services.dashboard.control_plane_api_origin"
     message = 'is not a URL like http://… or "same-origin"'
@@ -317,7 +316,6 @@ def test_api_origin_mismatch(tmp_path, origin):
         (f"{MASTER_KEYS}.1", f"change-me-{STRONG}"),
         ("kv.data_plane.url", "redis://:replace-with-valkey-password@valkey:6379"),
         ("postgres.control_plane.direct_url", "postgres://mistle:<password>@db/m"),
-        ("postgres.control_plane.direct_url", "${POSTGRES_URL}"),
         (f"{API}.public_url", "https://{{ .Values.host }}"),
         (f"{API}.public_url", "https://{{{{ {host} }}"),
         ("object_store.assets.bucket_name", "<your-bucket>"),
@@ -433,7 +431,8 @@ def test_hint_names_the_variable_that_won(tmp_path):
 
 def test_every_cause_has_a_test():
     tests = "".join(
-        Path(__file__).with_name(f"test_{name}.py").read_text() for name in ("config", "gathered", "overrides", "rules")
+        Path(__file__).with_name(f"test_{name}.py").read_text()
+        for name in ("config", "gathered", "overrides", "rules", "unfilled")
     )
     assert [cause.id for cause in causes.CAUSES if f'"{cause.id}"' not in tests] == []
 

@@ -43,6 +43,7 @@ UNIT = {
     "test_schema",
     "test_secrets",
     "test_toml_file",
+    "test_unfilled",
     "test_urls",
 }
 """Files whose tests need no server."""

@@ -109,10 +109,12 @@ def test_every_layer_passes_without_effect(name: str) -> None:
     assert result.status is Status.OK, result
     assert [finding.layer for finding in result.findings] == ["dns", "connect", "auth", "access"]
     assert result["http.auth"].fields == (URLS[name], TOKEN_KEY)
-    assert {request.method for request in web.requests} == {"GET"}
     sent = [request.headers.get("x-mistle-service-token") for request in web.requests]
-    assert sent.count(TOKEN) == 1
-    assert sent[-1] == TOKEN
+    reads = planned(name, values(name, web.url)).app.reads  # type: ignore[attr-defined]
+    assert sent.count(TOKEN) == 1 + len(reads)
+    assert sent[-1 - len(reads) :] == [TOKEN] * (1 + len(reads))
+    posted = [request.target for request in web.requests if request.method != "GET"]
+    assert sorted(posted) == sorted(read.path for read in reads if read.method == "POST")
 
 
 def test_public_api_allows_the_dashboard() -> None:
@@ -677,8 +679,8 @@ def _gateway() -> ASGIApp:
     return Gateway().application()
 
 
-def _web_check(service: str, app: Callable[[], ASGIApp]) -> WebCheck:
-    return WebCheck("`http_service`, internal", f"{service}.internal", app, f"{service}.internal_url")
+def _web_check(which: str, service: str, app: Callable[[], ASGIApp]) -> WebCheck:
+    return WebCheck(f"`http_service`, {which}", f"{service}.internal", app, f"{service}.internal_url")
 
 
 DESCRIPTOR = Descriptor(
@@ -754,10 +756,10 @@ DESCRIPTOR = Descriptor(
         ),
     },
     web_checks={
-        "control-plane API, internal": _web_check(API, control_plane_api),
+        "control-plane API, internal": _web_check("control-plane API", API, control_plane_api),
         "control-plane API, public": WebCheck("`http_service`, public", PUBLIC, control_plane_api, f"{PUBLIC}_url"),
-        "data-plane API": _web_check(DATA, data_plane_api),
-        "gateway": _web_check(GATEWAY, _gateway),
+        "data-plane API": _web_check("data-plane API", DATA, data_plane_api),
+        "gateway": _web_check("gateway", GATEWAY, _gateway),
         "dashboard": WebCheck("`http_service`, public", DASHBOARD, dashboard, PAGES),
     },
     web_settings={TOKEN_KEY: TOKEN},

@@ -13,7 +13,7 @@ from starlette.websockets import WebSocket
 
 from checks.core.check import Layer, Status
 from preflight.demo.servers.mistle import Gateway, control_plane_api, dashboard
-from preflight.demo.servers.tunnel import CLAIMS, Signature
+from preflight.demo.servers.tunnel import BOOTSTRAP, CLAIMS, Signature
 from preflight.plan.resources.tunnel import RESOURCES
 from tests.harness import answers, faults, floods, hostile_replies, profiles, text_servers_http
 from tests.harness.descriptor import Descriptor, DriverError, Family, Target, WebCheck, each_scene
@@ -422,5 +422,9 @@ DESCRIPTOR = Descriptor(
         "tunnel": _FAMILY,
     },
     web_checks={"tunnel": WebCheck("`tunnel`", NAME, lambda: Gateway().application(), URL, "/tunnel/sandbox")},
-    web_settings={SECRET: RIGHT.secret, ISSUER: RIGHT.issuer, AUDIENCE: RIGHT.audience},
+    web_settings={
+        f"sandbox.tokens.{kind}.{name}": getattr(signature, name)
+        for kind, signature in (("connect", RIGHT), ("bootstrap", BOOTSTRAP))
+        for name in ("secret", "issuer", "audience")
+    },
 )

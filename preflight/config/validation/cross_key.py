@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from checks.core.check import Status
+from checks.core.check import Finding, Status
 from preflight.config import causes
 from preflight.config.javascript import trim
 from preflight.config.schema.keys import (
@@ -26,13 +26,13 @@ from preflight.config.tree import lookup
 from preflight.config.urls import BadUrl, Url, is_loopback, is_public, parse
 from preflight.config.validation import web_urls
 from preflight.config.validation.context import Context, Rule
+from preflight.config.validation.environments import mixed_environments
 from preflight.config.validation.single_values import SYNTAX
 from preflight.config.values import Values
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from checks.core.check import Finding
     from preflight.config.sources.origins import Origins
     from preflight.config.tree import Tree
 
@@ -54,12 +54,14 @@ _STRONG = 32  # characters
 
 
 def check(values: Values, tree: Tree, origins: Origins) -> tuple[Finding, ...]:
-    """Apply all rules. The rules of RULES do not see the values that a rule of SYNTAX refuses."""
-    context = Context(values, tree, origins)
-    refused = [finding for rule in SYNTAX for finding in rule(context)]
-    blamed = {path for finding in refused for path in finding.fields}
-    accepted = Values({path: value for path, value in values.items() if path not in blamed})
-    return (*refused, *(finding for rule in RULES for finding in rule(replace(context, values=accepted))))
+    """Apply all rules. Those after a rule of SYNTAX do not see the values that it refuses."""
+    context, findings = Context(values, tree, origins), list[Finding]()
+    for rule in SYNTAX:
+        findings += rule(context)
+        refused = {path for finding in findings if finding.status is Status.FAIL for path in finding.fields}
+        accepted = {path: value for path, value in values.items() if path not in refused}
+        context = replace(context, values=Values(accepted))
+    return (*findings, *(finding for rule in RULES for finding in rule(context)))
 
 
 def active_key(context: Context) -> Iterator[Finding]:
@@ -199,6 +201,7 @@ RULES: tuple[Rule, ...] = (
     ignored_sections,
     resource_attributes,
     *web_urls.RULES,
+    mixed_environments,
 )
 
 

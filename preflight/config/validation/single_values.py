@@ -10,6 +10,7 @@ from preflight.config import causes
 from preflight.config.schema.keys import HTTP, KEYS, WEBSOCKET, Key, Secrecy, in_use, key_of
 from preflight.config.schema.types import InvalidValue, Text, shown
 from preflight.config.urls import BadUrl, Url, parse
+from preflight.config.validation.never_filled import never_filled
 from preflight.config.validation.web_urls import ROOTED
 
 if TYPE_CHECKING:
@@ -48,7 +49,7 @@ def urls(context: Context) -> Iterator[Finding]:
             yield context.finding(invalid.cause, key.path, message=invalid.message)
 
 
-SYNTAX: tuple[Rule, ...] = (placeholders, urls)
+SYNTAX: tuple[Rule, ...] = (never_filled, placeholders, urls)
 
 
 def _holds_placeholder(value: object) -> bool:

@@ -17,6 +17,7 @@ _TOKEN = "internal_auth.shared_token.token"  # noqa: S105 - a key
 _PAGES = "services.dashboard.public_url"
 _API_ORIGIN = "services.dashboard.control_plane_api_origin"
 _TRUSTED = "services.control_plane_api.auth.trusted_origins"
+_DATA_PLANE = "services.data_plane_api.internal_url"
 
 
 @dataclass(frozen=True)
@@ -26,6 +27,7 @@ class _Row:
     app: App
     services: frozenset[str]
     extra: tuple[tuple[str, str], ...] = ()  # more of the check's fields, and their keys
+    others: tuple[tuple[str, str], ...] = ()  # the same, of resources that it uses itself and that have their own check
     needs: tuple[str, ...] = ()  # those of these keys that the check is made from
 
 
@@ -36,6 +38,7 @@ _ROWS = (
         CONTROL_PLANE_API,
         frozenset({"control_plane_worker", "data_plane_api", "data_plane_gateway", "data_plane_worker"}),
         extra=(("token", _TOKEN),),
+        others=(("database", "postgres.control_plane.pooled_url"), ("data_plane", _DATA_PLANE)),
         needs=(_TOKEN,),
     ),
     _Row(
@@ -48,10 +51,11 @@ _ROWS = (
     ),
     _Row(
         "services.data_plane_api.internal",
-        "services.data_plane_api.internal_url",
+        _DATA_PLANE,
         DATA_PLANE_API,
         frozenset({"control_plane_api", "control_plane_worker", "data_plane_gateway"}),
         extra=(("token", _TOKEN),),
+        others=(("database", "postgres.data_plane.pooled_url"),),
         needs=(_TOKEN,),
     ),
     _Row(
@@ -59,7 +63,8 @@ _ROWS = (
         "services.data_plane_gateway.internal_url",
         GATEWAY,
         frozenset({"data_plane_api", "data_plane_worker"}),
-        extra=(("token", _TOKEN), ("valkey", "kv.data_plane.url")),
+        extra=(("token", _TOKEN),),
+        others=(("valkey", "kv.data_plane.url"),),
         needs=(_TOKEN,),
     ),
     _Row("services.dashboard", _PAGES, DASHBOARD, frozenset({"dashboard"}), extra=(("api_origin", _API_ORIGIN),)),
@@ -70,7 +75,8 @@ def _make(row: _Row, deployment: Deployment) -> HttpService:
     values = deployment.values
     return HttpService(
         name=row.name,
-        sources={"url": (row.key,)} | {name: (key,) for name, key in row.extra if _is_about(key, row, values)},
+        sources={"url": (row.key,)}
+        | {name: (key,) for name, key in (*row.extra, *row.others) if _is_about(key, row, values)},
         endpoint=_endpoint(row.key, values.url(row.key)),
         app=row.app,
         token=values.text(_TOKEN) if _TOKEN in row.needs else "",
@@ -104,7 +110,7 @@ RESOURCES = tuple(
         keys=(row.key, *row.needs),
         services=row.services,
         make=partial(_make, row),
-        extra=tuple(key for _, key in row.extra if key not in row.needs and key != "kv.data_plane.url"),
+        extra=tuple(key for _, key in row.extra if key not in row.needs),
     )
     for row in _ROWS
 )

@@ -1,0 +1,66 @@
+"""What a server's state means for Mistle, as rules: pure functions from the check and the state to diagnoses."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from checks.core.check import Diagnosis, Status
+from checks.core.text import foreign
+from checks.postgres.survey import causes, master_keys
+
+if TYPE_CHECKING:
+    from checks.postgres import Postgres
+    from checks.postgres.survey.state import ServerState
+
+
+def is_direct(_check: Postgres, state: ServerState) -> Iterator[Diagnosis]:
+    """Migrations and workflows need a session of the server itself."""
+    if state.pooled:
+        yield causes.POOLER_ON_DIRECT_URL.diagnosis("a pooler answers: the session is not the server process's own")
+    elif state.relayed:
+        yield causes.RELAYED.diagnosis(
+            f"the server sees port {state.client_port}, this end has port {state.local_port}"
+        )
+
+
+def is_pooled(check: Postgres, state: ServerState) -> Iterator[Diagnosis]:
+    """Without a pooler, each process of Mistle holds ten connections to the server."""
+    if not state.pooled:
+        status = Status.WARN if check.production else Status.OK
+        yield causes.DIRECT_ON_POOLED_URL.diagnosis("no pooler: the server itself answers", status=status)
+
+
+def is_recent(_check: Postgres, state: ServerState) -> Iterator[Diagnosis]:
+    """Mistle needs Postgres 11."""
+    if state.version < 110_000:
+        yield causes.TOO_OLD.diagnosis(f"the server is Postgres {state.version // 10_000}")
+
+
+def is_writable(_check: Postgres, state: ServerState) -> Iterator[Diagnosis]:
+    """Mistle writes."""
+    if state.in_recovery:
+        yield causes.READ_ONLY.diagnosis("the server is a replica or in recovery (pg_is_in_recovery)")
+    elif state.read_only:
+        yield causes.READ_ONLY.diagnosis(
+            f"default_transaction_read_only is on for role {foreign(state.role)} or database {foreign(state.name)}"
+        )
+
+
+def has_headroom(check: Postgres, state: ServerState) -> Iterator[Diagnosis]:
+    """Without a pooler, which shares connections, each process of Mistle opens ten."""
+    own = state.own if check.deployed else 0  # sessions of a running Mistle do not count against it
+    if state.pooled or state.left >= check.connections - own:
+        return
+    status = Status.FAIL if state.left <= 0 else Status.WARN
+    yield causes.HEADROOM.diagnosis(
+        f"{max(state.left, 0)} connections are left, and Mistle's processes open up to {check.connections}",
+        status=status,
+    )
+
+
+def opens_credentials(check: Postgres, state: ServerState) -> Iterator[Diagnosis]:
+    """A configured master key decrypts each stored credential."""
+    if isinstance(state.ciphertexts, tuple):
+        usable = [row for row in state.ciphertexts if row[0] not in check.unusable_master_keys]
+        yield from master_keys.verify(dict(check.master_keys), usable)
