@@ -11,6 +11,7 @@ The exceptions of ``checks/``::
     ├── ConnectFailed         net.addresses: an address does not accept; the cause is the system's error
     ├── NoSuchName            net.network_errors: the host name does not exist
     ├── NotTls                net.tls_errors: TLS is configured, the server replies in plaintext
+    ├── NameRefused           net.tls_errors: TLS works, but not with the name that Mistle's client sends
     ├── TlsOnPlaintext        net.tls_errors: plaintext is configured, the server uses TLS
     ├── NotHttp, NotJson      net.http: the reply, or its body, cannot be parsed
     ├── OSError
@@ -70,7 +71,7 @@ class Cause:
 
     In ``hint``, ``{field}`` stands for the position where the operator wrote that field of the check, and ``{blamed}``
     for the positions of all blamed fields. If ``blames`` is None, the fields that the failed layer would have proven
-    are blamed.
+    are blamed. ``former`` are ids that reported it in earlier versions: ``--ignore`` with one of them covers it.
     """
 
     id: str
@@ -80,6 +81,7 @@ class Cause:
     blames: tuple[str, ...] | None = None
     status: Status = Status.FAIL
     heals: bool = False  # whether it may disappear by waiting: a server that starts, a name that is not in DNS yet
+    former: tuple[str, ...] = ()
 
     def diagnosis(
         self,

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 
 from checks.http_service import reads
 
+SIGN_IN = "/v1/auth/ok"  # 200 {"ok":true} of the control-plane API, also without its database; 404 of the others
+
 
 @dataclass(frozen=True)
 class App:

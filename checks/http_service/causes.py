@@ -48,6 +48,20 @@ INTERNAL_BLOCKED = Cause(
     "name the service itself in {url}, not its public entrance, or let /internal/ through for Mistle's other services",
     blames=("url",),
 )
+SIGN_IN_UNREACHABLE = Cause(
+    "http.sign-in-unreachable",
+    Layer.ACCESS,
+    "the paths with which the dashboard signs users in (/v1/) do not lead to the control-plane API",
+    "let the proxy in front send /v1/ to the control-plane API, or correct {blamed}",
+    blames=("url",),
+)
+OTHER_API = Cause(
+    "http.other-api",
+    Layer.ACCESS,
+    "the dashboard calls another origin than the configuration names: the origin is a part of its build",
+    "build or start the dashboard with the origin in {api_origin}, or correct that",
+    blames=("api_origin",),
+)
 TOKEN_REJECTED = Cause(
     "http.token-rejected",
     Layer.AUTH,
@@ -122,7 +136,7 @@ CORS_REFUSED = Cause(
 NOT_THE_DASHBOARD = Cause(
     "http.not-the-dashboard",
     Layer.ACCESS,
-    "the URL returns a page, but not for every path as the dashboard does: it is another site, or its links are broken",
+    "the URL returns the dashboard's page, but not for every path, or not its scripts: its links are broken",
     "correct {url}, or let the proxy in front send every path to the dashboard",
     blames=("url",),
     status=Status.WARN,

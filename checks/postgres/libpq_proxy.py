@@ -1,6 +1,6 @@
 """A proxy in this process, through which libpq connects to the server.
 
-    libpq ── Unix socket, no TLS ── LibpqProxy ── TCP, with TLS where the URL asks for it ── server
+    libpq ── TCP on this machine, no TLS ── LibpqProxy ── TCP, with TLS where the URL asks for it ── server
 
 libpq reads a message of any length, and hashes a password as often as the server asks, in C calls that hold the
 interpreter's lock: no time-out in this process can end them. So the proxy reads each message first, and libpq receives
@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import asyncio
 import re
-import secrets
 import socket
 import struct
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -20,11 +19,12 @@ from contextlib import asynccontextmanager
 from checks.core.check import Diagnosed
 from checks.core.limits import MAX_BYTES, ResponseTooLarge
 from checks.postgres import causes
-from checks.postgres.connections import KeepData, Streams, accept_libpq
+from checks.postgres.connections import NO_ADDRESS, Address, KeepData, Streams, accept_from
 from checks.postgres.refusals import is_readable, server_text
 
 Connect = Callable[[], Awaitable[Streams]]
 
+_LOOPBACK = "127.0.0.1"
 _MAX_MESSAGES = 2000  # a login and one result have about 30; libpq's time for parameters grows with their square
 _MAX_ROUNDS = 1_000_000  # take half a second; Postgres asks for 4096 unless it is configured otherwise
 _SASL, _SASL_CONTINUE = 10, 11  # protocol.html#PROTOCOL-MESSAGE-FORMATS
@@ -36,13 +36,14 @@ _TERMINATE_WAIT = 0.1  # seconds for libpq's last message (Terminate) to reach t
 class LibpqProxy:
     """One connection from libpq, one to the server, and what went wrong between them.
 
-    ``host`` is the address that libpq connects to, ``port`` the local port of the connection to the server.
+    ``address`` is the one that libpq connects to; ``libpq_address`` is libpq's own, which the proxy accepts.
+    ``port`` is the local port of the connection to the server.
     ``fault`` is the error that ended the connections, where it is not for libpq to report.
     ``server_error`` is the text of the server's last ErrorResponse.
     """
 
-    def __init__(self) -> None:
-        self.host = f"@mistle-preflight-{secrets.token_hex(16)}"  # an abstract socket: no file is made
+    def __init__(self, address: Address) -> None:
+        self.address, self.libpq_address = address, NO_ADDRESS
         self.port = 0
         self.fault: Exception | None = None
         self.server_error = ""
@@ -50,7 +51,7 @@ class LibpqProxy:
     async def run(self, listener: socket.socket, connect: Connect) -> None:
         """Accept libpq's connection, connect to the server, and forward both ways until libpq closes its end."""
         try:
-            from_libpq, to_libpq = await accept_libpq(listener)
+            from_libpq, to_libpq = await accept_from(listener, self.libpq_address)
         except OSError as error:
             self.fault = error
             listener.close()
@@ -121,12 +122,13 @@ class LibpqProxy:
 
 @asynccontextmanager
 async def libpq_proxy(connect: Connect) -> AsyncIterator[LibpqProxy]:
-    """A proxy that listens for libpq, and calls ``connect`` for the connection to the server once libpq connects."""
-    proxy = LibpqProxy()
-    with socket.socket(socket.AF_UNIX) as listener:
+    """A proxy that listens for libpq, and calls ``connect`` for the connection to the server once libpq connects.
+
+    The caller sets ``libpq_address`` before it awaits anything.
+    """
+    with socket.create_server((_LOOPBACK, 0)) as listener:
         listener.setblocking(False)
-        listener.bind(f"\0{proxy.host[1:]}/.s.PGSQL.5432")
-        listener.listen()
+        proxy = LibpqProxy(listener.getsockname())
         task = asyncio.create_task(proxy.run(listener, connect))
         try:
             yield proxy

@@ -12,8 +12,8 @@ from checks.postgres import causes
 SERVER, LIBPQ = "the server", "libpq"
 _MAX_ERROR = 30_000  # bytes: libpq reads a longer first error as one of before 7.4, which is text without a length
 _FIELDS = ((b"S", "{}:"), (b"M", "{}"), (b"D", "DETAIL: {}"), (b"H", "HINT: {}"))
-_PREFIX = re.compile(r'connection to server on socket "[^"]*" failed: ')
-_PROXY_ADDRESS = re.compile(r'"?@mistle-preflight-[^"\s:]*"?')
+_PROXY_ADDRESS = re.compile(r'"127\.0\.0\.1", port [0-9]+')
+_PREFIX = re.compile(f"connection to server at {_PROXY_ADDRESS.pattern} failed: ")
 _NO_MEMORY = re.compile("out of memory|cannot allocate memory", re.IGNORECASE)
 
 # PgBouncer sends the code 08P01 for every error: only the text names the cause.

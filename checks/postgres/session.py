@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from checks.core.check import Diagnosed
 from checks.core.machine import require_descriptor
 from checks.postgres import causes
+from checks.postgres.connections import local_address
 from checks.postgres.libpq_proxy import Connect, LibpqProxy, libpq_proxy
 from checks.postgres.refusals import LIBPQ, SERVER, libpq_text
 
@@ -26,7 +27,6 @@ if TYPE_CHECKING:
 _MAX_RESULTS = 16  # one for each statement of the message, and the row
 _LIBPQ_KEYWORDS = frozenset({"application_name", "client_encoding", "replication", "options"})
 _FIXED_KEYWORDS = {  # so that libpq uses nothing of the caller's environment and home directory
-    "port": "5432",
     "passfile": "/dev/null/none",
     "sslmode": "disable",  # between libpq and the proxy; the proxy has TLS to the server
     "gssencmode": "disable",
@@ -133,8 +133,11 @@ async def open_session(connect: Connect, parameters: Mapping[str, str], **login:
     from psycopg import pq
 
     async with libpq_proxy(connect) as proxy:
-        pgconn = pq.PGconn.connect_start(conninfo(parameters, host=proxy.host, **login).encode())
+        host, port = proxy.address
+        pgconn = pq.PGconn.connect_start(conninfo(parameters, hostaddr=host, port=str(port), **login).encode())
         try:
+            if pgconn.status != pq.ConnStatus.BAD:
+                proxy.libpq_address = local_address(pgconn.socket)
             yield PostgresSession(pgconn, proxy)
         finally:
             pgconn.finish()

@@ -106,7 +106,8 @@ class Tunnel(EndpointCheck):
 
     async def _is_below_path(self, record: Recorder, sandbox: str) -> bool:
         """Whether the gateway replies below its usual path, if the URL does not end in that path."""
-        bases = () if self.endpoint.path.rstrip("/").endswith(_PATH) else ("/", self.endpoint.path)
+        path = self.endpoint.path.partition("?")[0]
+        bases = () if path.rstrip("/").endswith(_PATH) else ("/", path)
         for base in dict.fromkeys(bases):
             reply = await _request(record, replace(self.endpoint, path=base).at(f"{_PATH}/{sandbox}"))
             if responses.is_refusal(reply):

@@ -41,7 +41,7 @@ def run(invocation: Invocation, so_far: SoFar) -> Report:
     """Check everything that the configuration names."""
     trust, config = _load(invocation, so_far)
     plan = _plan(invocation, config, so_far)
-    run = _run(invocation, config, plan, trust)
+    run = _run(invocation, config, plan, trust, so_far.ignored)
     so_far.tracebacks += run.bugs
     _add_results(so_far, plan, run.results)
     so_far.results = _compare(config, so_far)
@@ -66,7 +66,7 @@ def plan(invocation: Invocation, so_far: SoFar) -> Report:
 
 def explain(invocation: Invocation, _: SoFar) -> Explanation:
     """Explain a finding, or list all findings."""
-    from preflight.reference.catalogue import Explanation, entries
+    from preflight.reference.catalogue import Explanation, entries, names
 
     catalogue, named = entries(), next(iter(invocation.options.arguments), "")
     if invocation.options.list or any(id_.startswith(f"{named}.") for id_ in catalogue):
@@ -77,7 +77,7 @@ def explain(invocation: Invocation, _: SoFar) -> Explanation:
     if not named:
         raise UsageError("name the finding, as in mistle-preflight explain network.refused; --list names them all")
     _require_ids([named])
-    return Explanation((catalogue[named],))
+    return Explanation((names()[named],))
 
 
 def demo(invocation: Invocation, so_far: SoFar) -> Report | str:
@@ -148,7 +148,7 @@ COMMANDS: Mapping[str, Callable[[Invocation, SoFar], Document]] = {
 
 def _load(invocation: Invocation, so_far: SoFar) -> tuple[Trust, Config]:
     """The certificates to trust, and the configuration. Raises UsageError, ConfigError, Interrupted."""
-    _require_ids(invocation.options.ignore)
+    so_far.ignored = _covered(invocation.options.ignore)
     with invocation.signals.interrupting():  # a file may be on a server that does not answer
         trust, warning = ca_file.choose(invocation.options, invocation.environ)
         before = invocation.seconds
@@ -172,7 +172,7 @@ def _plan(invocation: Invocation, config: Config, so_far: SoFar) -> Plan:
     return chosen
 
 
-def _run(invocation: Invocation, config: Config, plan: Plan, trust: Trust) -> Run:
+def _run(invocation: Invocation, config: Config, plan: Plan, trust: Trust, ignored: frozenset[str]) -> Run:
     from preflight.output.progress import Progress
     from preflight.run import child_process, runner
 
@@ -186,16 +186,16 @@ def _run(invocation: Invocation, config: Config, plan: Plan, trust: Trust) -> Ru
             elapsed=invocation.seconds,
             origins=config.origins,
             signals=invocation.signals,
-            on_end=progress.ended,
-            wait=_wait(options, invocation.fail_level, config),
+            on_event=progress.update,
+            wait=_wait(options, invocation.fail_level, ignored, config),
         )
 
 
-def _wait(options: Options, level: Status, config: Config) -> Wait:
+def _wait(options: Options, level: Status, ignored: frozenset[str], config: Config) -> Wait:
     """With a wrong configuration the run is not ready, whatever comes up."""
     from preflight.run.waiting import Wait
 
-    wait = Wait(options.wait, level, frozenset(options.ignore))
+    wait = Wait(options.wait, level, ignored)
     return replace(wait, seconds=0.0) if wait.failures(config.findings) else wait
 
 
@@ -229,9 +229,19 @@ def _read(invocation: Invocation, file: Path, name: str = "") -> SavedReport:
         raise UsageError(str(error)) from error
 
 
-def _require_ids(ids: Iterable[str]) -> None:
-    for id_ in ids:
-        from preflight.reference.catalogue import entries  # 40 ms, and most runs ignore nothing
+def _covered(ignored: Iterable[str]) -> frozenset[str]:
+    """All ids that ``--ignore`` covers. Raises UsageError."""
+    if not ignored:
+        return frozenset()
+    from preflight.reference.catalogue import covered  # 40 ms, and most runs ignore nothing
 
-        if id_ not in (known := entries()):
-            raise UsageError(f"there is no finding {id_!r}{did_you_mean(id_, known)}")
+    _require_ids(ignored)
+    return covered(ignored)
+
+
+def _require_ids(ids: Iterable[str]) -> None:
+    from preflight.reference.catalogue import names
+
+    for id_ in ids:
+        if id_ not in names():
+            raise UsageError(f"there is no finding {id_!r}{did_you_mean(id_, names())}")

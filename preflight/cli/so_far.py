@@ -33,11 +33,12 @@ _NOTHING = Config(values=Values(), origins={}, findings=(), broken=frozenset(), 
 class SoFar:
     """Each step of a command adds its result here: after a signal or a bug, this is what can be reported.
 
-    ``findings`` concern the run and no check; ``unproven`` keys are those that some check would have proven;
-    ``closing_text`` is for standard error, after the report.
+    ``findings`` concern the run and no check; ``ignored`` are their ids and those of checks; ``unproven`` keys are
+    those that some check would have proven; ``closing_text`` is for standard error, after the report.
     """
 
     config: Config = _NOTHING
+    ignored: frozenset[str] = frozenset()
     seconds_of_reading: float = 0.0
     results: tuple[Result, ...] = ()
     unproven: frozenset[str] = frozenset()
@@ -72,7 +73,7 @@ def report(invocation: Invocation, so_far: SoFar) -> Report:
     """The report of what was found so far, the configuration first, without secrets."""
     config, options, signal = so_far.config, invocation.options, invocation.signals.received
     mask = Redactor(config.secrets, allowlist.names(config.origins)).with_limit(_search_end(invocation))
-    ignored = frozenset(options.ignore)
+    ignored = so_far.ignored
     targets = allowlist.targets(config.values) | {invocation.source}
     results = (_configuration(invocation, so_far), *so_far.results)
     shown = ignoring(masked(results, mask, targets), ignored)

@@ -114,12 +114,14 @@ class Deployment:
     async def _services(self) -> None:
         self.progress("stand-ins for Mistle's services")
         token, release = self.options.get("token", mistle.TOKEN), self.options.get("release", mistle.RELEASE)
-        dashboard = f"http://localhost:{await _serve(mistle.dashboard())}"
+        called: list[str] = []
+        dashboard = f"http://localhost:{await _serve(mistle.dashboard(lambda: called[0]))}"
         origins = self.options.get("trusted_origins", [dashboard])
         service = mistle.Service(token)
         data = f"http://localhost:{await _serve(mistle.data_plane_api(mistle.Service(token, release)))}"
         control = mistle.control_plane_api(service, origins, data_plane=self.options.get("data_plane", data))
         api = f"http://localhost:{await _serve(control)}"
+        called.append(api)
         gateway = mistle.Gateway(
             service,
             replace(Signature(), **self.options.get("connect", {})),

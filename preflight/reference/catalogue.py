@@ -17,7 +17,7 @@ from preflight.config import causes
 from preflight.report import run_causes
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
 _SHARED = (*network_errors.CAUSES, *tls_errors.CAUSES)
 
@@ -98,6 +98,20 @@ def entries() -> Mapping[str, Entry]:
         for cause in causes_of(kind):
             by_id[cause.id] = Entry(cause, (*by_id.get(cause.id, Entry(cause)).kinds, kind.kind))
     return by_id
+
+
+def names() -> Mapping[str, Entry]:
+    """The entry of each id, and of each former id that is none any more."""
+    return {former: entry for entry in entries().values() for former in entry.cause.former} | dict(entries())
+
+
+def covered(ids: Iterable[str]) -> frozenset[str]:
+    """These ids, and those that were reported as one of them in earlier versions."""
+    covered, size = {*ids}, -1
+    while size < len(covered):
+        size = len(covered)
+        covered |= {id_ for id_, entry in entries().items() if covered.intersection(entry.cause.former)}
+    return frozenset(covered)
 
 
 def causes_of(kind: type[Check]) -> tuple[Cause, ...]:

@@ -481,6 +481,7 @@ LINES = list(re.finditer(r"^(.*): (\w+) (\S+)( \?)?$", security_md.blocks("HTTP"
 WITHOUT_PATH = {
     "GET /__healthz": "http.not-mistle",
     "GET /openapi.json": "http.wrong-service",
+    "GET /v1/auth/ok": "http.sign-in-unreachable",
     "GET /internal/sandbox-runtime/preflight": "http.internal-blocked",
     "GET /internal/sandbox/instances": "http.internal-blocked",
     "GET /internal/sandbox/instances/mistle-preflight-{random}": "http.internal-blocked",

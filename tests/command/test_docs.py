@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 
 import checks
-from checks.core.check import Layer
+from checks.core.check import Cause, Layer
 from preflight.formats.explanation.text import paragraph
-from preflight.reference import generate, tables
+from preflight.reference import catalogue, generate, tables
 from preflight.reference.catalogue import anchor, entries
 
 ROOT = Path(__file__).parents[2]
@@ -52,6 +52,18 @@ def test_failure_has_a_remedy(id_: str):
     assert cause.hint or cause.status.name == "OK"
     assert re.fullmatch(r"[a-z0-9-]+\.[a-z0-9-]+", id_)
     assert cause.layer in Layer
+
+
+def test_former_id_covers_the_ids_that_came_from_it(monkeypatch: pytest.MonkeyPatch):
+    first = Cause("kind.first", Layer.AUTH, "means", former=("kind.lost", "network.refused"))
+    second = Cause("kind.second", Layer.AUTH, "means", former=("kind.first",))
+    made = {**entries(), **{cause.id: catalogue.Entry(cause) for cause in (first, second)}}
+    monkeypatch.setattr(catalogue, "entries", lambda: made)
+    assert catalogue.covered(["network.refused"]) == {"network.refused", "kind.first", "kind.second"}
+    assert catalogue.covered(["kind.second"]) == {"kind.second"}
+    assert catalogue.names()["kind.lost"].cause is first
+    assert catalogue.names()["network.refused"].cause.id == "network.refused"
+    assert "  formerly  kind.lost, network.refused\n" in paragraph(made["kind.first"])
 
 
 @pytest.mark.parametrize("kind", checks.load_all(), ids=lambda kind: kind.kind)

@@ -129,7 +129,7 @@ def full_deployment(
     with ExitStack() as stack:
         gateway, origins = Gateway(valkey=servers.valkey.url(VALKEY_PASSWORD), patience=60.0), list[str]()
         apps = {
-            "dashboard": dashboard(),
+            "dashboard": dashboard(lambda: _url(made["public API"])),
             "control_plane_api": control_plane_api(trusted_origins=origins),
             "data_plane_api": data_plane_api(),
             "gateway": gateway.application(),

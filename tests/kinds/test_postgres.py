@@ -1,6 +1,8 @@
 """The Postgres check up to the access layer, on real servers and PgBouncers."""
 
+import asyncio
 import socket
+import struct
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -10,9 +12,12 @@ import psycopg
 import pytest
 
 from checks.core.check import Layer, Status
+from checks.postgres.connections import Streams
+from checks.postgres.libpq_proxy import libpq_proxy
 from tests.harness import answers, faults, floods, hostile_replies, profiles, text_servers
 from tests.harness.descriptor import Descriptor, DriverError, Family, RunAt, Target, each_scene
 from tests.harness.fault_rows import TERMINAL, Protocol, Row, Verdict, answer
+from tests.harness.recording_proxy import LOOPBACK, recording_proxies
 from tests.harness.run_check import CheckRun, planned, run_check
 from tests.testbed import Authority, PgBouncer, Postgres, pgbouncer_server, postgres_server, postgres_starting_up
 from tests.testbed.pgbouncer import NOWHERE
@@ -34,6 +39,27 @@ def pooled(url: str, **options: object) -> CheckRun:
 def tls_only(authority: Authority) -> Iterator[Postgres]:
     with postgres_server(hba="hostssl all all all scram-sha-256", certificate=authority.leaf()) as server:
         yield server
+
+
+def test_proxy_accepts_only_libpq(postgres: Postgres) -> None:
+    """Another process connects first, and is not connected to the server."""
+    connected: list[Streams] = []
+
+    async def connect() -> Streams:
+        connected.append(await asyncio.open_connection(LOOPBACK, postgres.port))
+        return connected[-1]
+
+    async def ask() -> tuple[bytes, bytes]:
+        async with libpq_proxy(connect) as proxy:
+            with socket.create_connection(proxy.address) as stranger, socket.create_connection(proxy.address) as libpq:
+                proxy.libpq_address = libpq.getsockname()
+                libpq.sendall(struct.pack("!II", 21, 196608) + b"user\0mistle\0\0")
+                stranger.settimeout(20)
+                libpq.settimeout(20)
+                return await asyncio.to_thread(stranger.recv, 1), await asyncio.to_thread(libpq.recv, 1)
+
+    assert asyncio.run(ask()) == (b"", b"R")
+    assert len(connected) == 1
 
 
 @profiles.quick
@@ -210,15 +236,18 @@ def test_ipv6_address_in_the_direct_url() -> None:
 @pytest.mark.parametrize("users", [{"mistle": PASSWORD}, {}])
 def test_server_behind_the_pooler_is_down(users: dict[str, str]) -> None:
     with pgbouncer_server(NOWHERE, users=users) as server:
-        run = pooled(server.url())
+        run = pooled(server.url(), timeout=4.0)
     run.fails("postgres.pooler-backend-down", Layer.ACCESS, POOLED_KEY, hint="behind the pooler")
 
 
-def test_server_behind_the_pooler_dies() -> None:
-    with postgres_server() as server, pgbouncer_server(server.address, server_login_retry=1) as pooler:
-        assert pooled(pooler.url()).facts["pooled"] is True
-        server.stop()
-        run = pooled(pooler.url())
+def test_server_behind_the_pooler_dies(postgres: Postgres) -> None:
+    """The server's own address would belong to another container soon after its end."""
+    with socket.create_server((postgres.gateway, 0)) as listener:
+        host, port = listener.getsockname()
+        with pgbouncer_server(f"{host}:{port}", server_login_retry=1) as pooler:
+            with recording_proxies({"server": (LOOPBACK, postgres.port)}, lambda _: listener):
+                assert pooled(pooler.url()).facts["pooled"] is True
+            run = pooled(pooler.url(), timeout=4.0)
     run.fails("postgres.pooler-backend-down", Layer.ACCESS, POOLED_KEY, hint="behind the pooler")
 
 
@@ -228,7 +257,7 @@ def test_pool_is_exhausted(postgres: Postgres) -> None:
         psycopg.connect(server.url()) as holder,
     ):
         holder.execute("SELECT 1")
-        run = pooled(server.url())
+        run = pooled(server.url(), timeout=4.0)
     run.fails("postgres.pool-exhausted", Layer.ACCESS, POOLED_KEY, hint="pool size")
 
 

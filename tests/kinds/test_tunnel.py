@@ -79,6 +79,14 @@ def test_public_and_internal_url_at_one_address_are_one_check() -> None:
     assert public == internal
 
 
+def test_query_is_kept(gateway: Gateway) -> None:
+    with web_server(gateway.application()) as web:
+        assert check(web.url, path="/tunnel/sandbox?region=eu").status is Status.OK
+        assert [request.target.count("?region=eu") for request in web.requests] == [1, 1]
+        assert "?region=eu&connect_token=" in web.requests[1].target
+        check(web.url, path="/?region=eu").fails("tunnel.path-missing", Layer.AUTH, URL, hint="/tunnel/sandbox")
+
+
 @pytest.mark.parametrize("path", ["/tunnel/sandbox", "/tunnel/sandbox/"])
 def test_tls_through_a_proxy(gateway: Gateway, authority: Authority, path: str) -> None:
     leaf = authority.leaf()

@@ -3,11 +3,11 @@
 import asyncio
 import hmac
 import json
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from urllib.request import ProxyHandler, build_opener
 from urllib.request import Request as Call
-from urllib.request import urlopen
 
 from redis.asyncio import Redis
 from starlette.applications import Starlette
@@ -27,6 +27,8 @@ from preflight.demo.servers.tunnel import BOOTSTRAP, Signature, Tunnel
 TOKEN = "local-internal-token-5a81d0c39e7f2b64"
 RELEASE = "1.4.0"
 DASHBOARD_ORIGIN = "http://localhost:3000"
+_DIRECTLY = build_opener(ProxyHandler({}))  # the services call each other without any proxy
+API_ORIGIN = "http://localhost:5100"
 
 
 @dataclass(frozen=True)
@@ -85,7 +87,8 @@ class _ControlPlane:
     def _ask_data_plane(self, sandbox: str) -> None:
         """Raises HTTPError and OSError, which are answered with 500."""
         url = f"{self.data_plane}/internal/sandbox/instances/{sandbox}?organizationId=x"
-        with urlopen(Call(url, headers={"x-mistle-service-token": self.service.token})) as reply:  # noqa: S310
+        call = Call(url, headers={"x-mistle-service-token": self.service.token})  # noqa: S310
+        with _DIRECTLY.open(call) as reply:
             json.load(reply)
 
 
@@ -100,6 +103,7 @@ def control_plane_api(
     cors = Middleware(CORSMiddleware, allow_origins=trusted_origins, allow_credentials=True, allow_methods=["*"])
     api = _ControlPlane(service, postgres, data_plane)
     routes = (
+        Route("/v1/auth/ok", lambda _: JSONResponse({"ok": True})),
         Route("/internal/integration-credentials/resolve", api.resolve, methods=["POST"]),
         Route("/internal/sandbox-runtime/get-sandbox-instance", api.sandbox, methods=["POST"]),
     )
@@ -166,10 +170,18 @@ class Gateway:
                     await client.get(key)
 
 
-def dashboard() -> ASGIApp:
-    """A single-page application: every path is the same page."""
-    page = HTMLResponse("<!doctype html><title>Mistle</title><div id=root></div>")
-    return Starlette(routes=[Route("/{path:path}", lambda _: page)])
+def dashboard(api_origin: Callable[[], str] = lambda: API_ORIGIN) -> ASGIApp:
+    """A single-page application that was built for this origin of the API: every path but its script is the page."""
+    page = HTMLResponse(
+        "<!doctype html><title>Mistle Dashboard</title>"
+        '<script type="module" crossorigin src="/assets/index-3OUaME_p.js"></script><div id="root"></div>'
+    )
+
+    def script(_request: Request) -> Response:
+        config = f"r=n({{VITE_CONTROL_PLANE_API_ORIGIN:`{api_origin()}`,VITE_POSTHOG_ENABLED:`false`}});"
+        return Response(config, media_type="text/javascript")
+
+    return Starlette(routes=[Route("/assets/{name}.js", script), Route("/{path:path}", lambda _: page)])
 
 
 async def _no_tunnel(socket: WebSocket) -> None:

@@ -27,6 +27,7 @@ def _document(entry: Entry) -> dict[str, object]:
         "blames": entry.blames,
         "kinds": entry.kinds,
         "with_wait": entry.with_wait,
+        "former": cause.former,
         "link": entry.link,
         "example": entry.example,
     }

@@ -38,6 +38,8 @@ def _lines(entry: Entry) -> Iterator[str]:
     yield f"  found by  {', '.join(entry.kinds) or 'the run itself'}"
     if entry.with_wait:
         yield f"  --wait    {entry.with_wait}"
+    if cause.former:
+        yield f"  formerly  {', '.join(cause.former)}"
     if entry.example:
         yield f"\n  for example\n      {entry.example}"
     if entry.hint:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 from checks.http_service import HttpService
 from checks.http_service.apps import CONTROL_PLANE_API, DASHBOARD, DATA_PLANE_API, GATEWAY, App
+from checks.net.http import Endpoint
+from preflight.config.urls import Url
+from preflight.config.validation.web_urls import ROOTED
 from preflight.config.values import Values
 from preflight.plan.resource import Deployment, Resource, endpoint
 
@@ -64,7 +67,7 @@ _ROWS = (
         others=(("valkey", "kv.data_plane.url"),),
         needs=(_TOKEN,),
     ),
-    _Row("services.dashboard", _PAGES, DASHBOARD, frozenset({"dashboard"})),
+    _Row("services.dashboard", _PAGES, DASHBOARD, frozenset({"dashboard"}), extra=(("api_origin", _API_ORIGIN),)),
 )
 
 
@@ -74,17 +77,30 @@ def _make(row: _Row, deployment: Deployment) -> HttpService:
         name=row.name,
         sources={"url": (row.key,)}
         | {name: (key,) for name, key in (*row.extra, *row.others) if _is_about(key, row, values)},
-        endpoint=endpoint(values.url(row.key)),
+        endpoint=_endpoint(row.key, values.url(row.key)),
         app=row.app,
         token=values.text(_TOKEN) if _TOKEN in row.needs else "",
         origin=values.url(_PAGES).origin if _PAGES in row.needs else "",
+        needs_cors=_called(values) != values.url(_PAGES).origin if _PAGES in row.needs else True,
+        api_origin=_called(values) if row.app is DASHBOARD else "",
         deployed=deployment.deployed,
     )
 
 
+def _endpoint(key: str, url: Url) -> Endpoint:
+    """As Mistle's client calls it."""
+    return endpoint(replace(url, path="/", query="") if key in ROOTED else url)
+
+
+def _called(values: Values) -> str:
+    """The origin of the API that the dashboard's pages should call; "" if it is not known."""
+    url = values.dashboard_api()
+    return url.origin if url else ""
+
+
 def _is_about(key: str, row: _Row, values: Values) -> bool:
     """Whether the findings hold for this key too: the dashboard may be configured with another origin of the API."""
-    return key != _API_ORIGIN or values.text(key) == values.url(row.key).origin
+    return key != _API_ORIGIN or row.app is DASHBOARD or _called(values) == values.url(row.key).origin
 
 
 RESOURCES = tuple(
