@@ -148,6 +148,7 @@ def test_path_that_mistle_drops(tmp_path, service):
     config = check(tmp_path, changes, "config.dropped-path", Status.FAIL, path, message=message, hint="remove the path")
     assert config.broken == frozenset()
     clean(tmp_path, {path: "http://proxy:8080/"})
+    check(tmp_path, {path: "http://proxy:8080?key=a"}, "config.dropped-path", Status.FAIL, path, message="has a query;")
 
 
 def test_path_that_mistle_keeps(tmp_path):
