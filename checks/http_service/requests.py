@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from checks.core.recorder import Recorder
 
-_TOKEN = "x-mistle-service-token"  # noqa: S105 - the name of a header
+TOKEN_HEADER = "x-mistle-service-token"  # noqa: S105 - the name of a header
 
 
 async def get_all(record: Recorder, *targets: tuple[Endpoint, Mapping[str, str]]) -> list[Reply]:
@@ -25,13 +25,13 @@ async def get_all(record: Recorder, *targets: tuple[Endpoint, Mapping[str, str]]
 
 async def without_valid_token(record: Recorder, endpoint: Endpoint) -> dict[str, Reply]:
     """The replies to a request without a token, and to one with a wrong token."""
-    none, wrong = await get_all(record, (endpoint, {}), (endpoint, {_TOKEN: secrets.token_hex(32)}))
+    none, wrong = await get_all(record, (endpoint, {}), (endpoint, {TOKEN_HEADER: secrets.token_hex(32)}))
     return {"no": none, "a wrong": wrong}
 
 
 async def with_token(record: Recorder, endpoint: Endpoint, token: str) -> Reply:
     """The reply to a request with the token. Raises TimeoutError, UnicodeEncodeError, httpx' errors."""
-    (reply,) = await get_all(record, (endpoint, {_TOKEN: token}))
+    (reply,) = await get_all(record, (endpoint, {TOKEN_HEADER: token}))
     return reply
 
 

@@ -6,17 +6,17 @@ import json
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from checks.core.check import Status
+from checks.core.check import Diagnosed, Status
 from checks.core.text import clean, foreign
 from checks.http_service import causes
-from checks.http_service.apps import GATEWAY, App
+from checks.http_service.apps import GATEWAY, SIGN_IN, App
 from checks.net.http import Endpoint, NotJson, Reply, UnexpectedReply
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
 _PROXY = {502, 503, 504}  # a proxy's replies when it cannot reach the service
-_REFUSED = {401, 403}
+_REFUSED, _TOO_MANY = {401, 403}, 429
 _STATE = {"ownerLeaseId", "attachment"}  # keys of the runtime state that the gateway returns for a sandbox
 
 
@@ -32,6 +32,41 @@ def health(reply: Reply) -> bool:
     if reply.status == 200 and reply.is_html:
         raise UnexpectedReply(causes.IS_DASHBOARD, "GET /__healthz answers with a page")
     raise UnexpectedReply(causes.NOT_MISTLE, f"GET /__healthz answers {reply.summary}")
+
+
+def signs_in(reply: Reply) -> bool:
+    """Whether it is the control-plane API's reply to GET /v1/auth/ok."""
+    return reply.status == 200 and _object(reply).get("ok") is True
+
+
+def public_api(app: App, health_reply: Reply, document: Reply, sign_in: Reply) -> bool:
+    """Whether the control-plane API reports that it is healthy; GET /v1/auth/ok decides whether it is the API.
+
+    Behind one entrance with the dashboard, as in the single container, GET /__healthz answers with that one's page.
+    """
+    if signs_in(sign_in) and not _object(health_reply):
+        return True
+    healthy = health(health_reply)
+    release(app, document)
+    if sign_in.status == 404 and not _info(document).get("title"):
+        raise UnexpectedReply(causes.WRONG_SERVICE, f"GET {SIGN_IN} answers {sign_in.summary}, unlike {app.name}")
+    if healthy:
+        require_sign_in(sign_in)
+    return healthy
+
+
+def of_the_api(replies: Iterable[Reply]) -> Reply:
+    """The first of the replies that comes from the API, not from the dashboard or a proxy."""
+    return next(reply for reply in replies if isinstance(_object(reply).get("ok"), bool))
+
+
+def require_sign_in(reply: Reply, blames: tuple[str, ...] = ("url",)) -> None:
+    """The control-plane API replies to GET /v1/auth/ok."""
+    if signs_in(reply) or reply.status == _TOO_MANY:
+        return
+    _refuse_proxy(reply)
+    message = f"GET {SIGN_IN} answers {reply.summary}, unlike the control-plane API"
+    raise Diagnosed(causes.SIGN_IN_UNREACHABLE.diagnosis(message, blames=blames))
 
 
 def release(app: App, document: Reply) -> str:

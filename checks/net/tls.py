@@ -14,6 +14,8 @@ from checks.core.check import CheckTimeout, Diagnosis, Layer
 from checks.core.recorder import Recorder
 from checks.core.roots import Trust
 from checks.core.text import foreign
+from checks.net.addresses import is_address
+from checks.net.server_name import try_name
 from checks.net.tls_errors import BY_REASON, EXPIRES_SOON, PLAINTEXT_ON_TLS, NotTls
 
 if TYPE_CHECKING:
@@ -46,11 +48,13 @@ async def check_tls(  # noqa: PLR0913 - what a handshake depends on
     upgrade: Upgrade | None = None,
     plaintext: PlaintextProbe | None = None,
     trust: Trust | None = None,
+    sends_name: bool = True,
 ) -> None:
     """The tls layer: a handshake at ``address``; the certificate must be valid for ``host``.
 
     ``upgrade`` first asks for TLS in the protocol (SSLRequest, STARTTLS). After a time-out, ``plaintext`` distinguishes
-    a server without TLS from a silent one. ``trust`` replaces the trust of the run.
+    a server without TLS from a silent one. ``trust`` replaces the trust of the run. ``sends_name``: Mistle's client
+    sends the host's name in the handshake.
     """
     goal = f"TLS, with a certificate for {host} that Mistle trusts" if verify else "TLS, certificate not verified"
     with record.layer(Layer.TLS, goal, proves=fields):
@@ -67,6 +71,11 @@ async def check_tls(  # noqa: PLR0913 - what a handshake depends on
             raise CheckTimeout(Layer.TLS, limit) from None
         if verify:
             note_expiry(record, certificate)
+        sent = host if sends_name else None
+        if sent != host.rstrip(".") and not is_address(host):
+            trusted = trust or record.settings.trust
+            context = trusted.any_name if verify else trusted.unverified
+            await try_name(context, host, sent, address, record.share_of_time(0.5), upgrade)
 
 
 async def uses_tls(address: tuple[str, int], limit: float) -> bool:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from checks.core.check import Status
 from preflight.config import causes, javascript, secrets
 from preflight.config.origin import DEFAULT, InFile, Origin
 from preflight.config.schema.keys import KEYS, VERSION, key_of
@@ -15,6 +16,7 @@ from preflight.config.sources.origins import Origins
 from preflight.config.sources.toml_file import ConfigError
 from preflight.config.validation import cross_key
 from preflight.config.validation.against_schema import validate
+from preflight.config.validation.gathered import gathered
 from preflight.config.values import Values
 
 if TYPE_CHECKING:
@@ -57,7 +59,7 @@ def load(path: Path | None, environ: Mapping[str, str], seconds: float = 10.0) -
     over = environment.read(environ)
     if not file and not over.variables:
         raise ConfigError(_NOTHING)
-    return _config(file, over, secrets.collect(file.tree if file else {}, environ))
+    return _config(file, over, environ, secrets.collect(file.tree if file else {}, environ))
 
 
 def is_standard_input(path: Path | None) -> bool:
@@ -65,20 +67,21 @@ def is_standard_input(path: Path | None) -> bool:
     return path == Path("-")
 
 
-def _config(file: TomlFile | None, over: Overrides, secrets: tuple[str, ...]) -> Config:
+def _config(file: TomlFile | None, over: Overrides, environ: Mapping[str, str], secrets: tuple[str, ...]) -> Config:
     origins = Origins(file, over.variables)
     tree = over.applied(file.tree if file else {})
     merged = validate(tree, origins)
     of_file = tuple(_findings_of_file(file, over, origins)) if file else ()
-    findings = (*over.findings(origins), *merged.findings, *cross_key.check(Values(merged.values), tree, origins))
-    broken = _blamed(findings, causes.BREAKING)
+    invalid = (*over.findings(origins), *merged.findings, *cross_key.check(Values(merged.values), tree, origins))
+    findings = gathered((*of_file, *invalid), origins, environ)
+    broken = _blamed(tuple(finding for finding in invalid if finding.status is Status.FAIL), causes.BREAKING)
     defaults = {key.path: key.default for key in KEYS if key.default is not None and key.path not in merged.present}
-    written = merged.present | _blamed(findings, (causes.UNKNOWN_KEY,))
+    written = merged.present | _blamed(invalid, (causes.UNKNOWN_KEY,))
     missing = (merged.missing | _blamed(of_file, (causes.MISSING,))) - merged.present
     return Config(
         Values({path: value for path, value in merged.values.items() if path not in broken} | defaults),
         {path: origins.of(path) for path in written} | dict.fromkeys(defaults, DEFAULT),
-        _sorted((*of_file, *findings)),
+        _sorted(findings),
         broken,
         {path: origins.of(path) if path in merged.present else None for path in _in_order(merged.present | missing)},
         secrets,

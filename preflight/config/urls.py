@@ -44,8 +44,8 @@ class BadUrl(Exception):
 @dataclass(frozen=True)
 class Url:
     """A URL's parts. ``username``, ``password`` are decoded, "" if absent; ``host`` is without brackets; ``port`` is
-    the scheme's default if none is written, 0 if it has none; ``path`` and ``query`` are as written; ``pairs`` is the
-    query decoded.
+    the scheme's default if none is written, 0 if it has none; ``path``, ``query`` and ``fragment`` are as written;
+    ``pairs`` is the query decoded.
     """
 
     scheme: str
@@ -56,6 +56,7 @@ class Url:
     path: str
     query: str = field(default="", repr=False)
     pairs: tuple[tuple[str, str], ...] = field(default=(), repr=False)
+    fragment: str = field(default="", repr=False)
 
     @property
     def authority(self) -> str:
@@ -104,6 +105,7 @@ def parse(text: str) -> Url:
         path or ("/" if scheme in _WEB else ""),
         match[5] or "",
         pairs,
+        match[6] or "",
     )
 
 
@@ -168,7 +170,7 @@ def _host(scheme: str, text: str) -> str:
     if scheme not in _WEB:
         return _plain(text)
     host = _plain(_ascii(_decoded(text))).lower()
-    return _ipv4(host) if host.removesuffix(".").rpartition(".")[2].isdigit() else host
+    return _ipv4(host) if _ends_in_number(host) else host
 
 
 def _plain(host: str) -> str:
@@ -183,12 +185,29 @@ def _ascii(host: str) -> str:
     return ".".join(label if label.isascii() else f"xn--{label.encode('punycode').decode()}" for label in labels)
 
 
+def _ends_in_number(host: str) -> bool:
+    """Whether `new URL` reads the host as an IPv4 address, or refuses it."""
+    return bool(re.fullmatch(r"[0-9]+|0x[0-9a-f]*", host.removesuffix(".").rpartition(".")[2]))
+
+
 def _ipv4(host: str) -> str:
-    """`new URL` takes a host whose last label is a number as an IPv4 address, or refuses it."""
+    """The address as `new URL` writes it: 127.1 is 127.0.0.1, and each number may be octal (010) or hexadecimal."""
     try:
-        return str(ipaddress.IPv4Address(host.removesuffix(".")))
+        *bytes_, last = map(_number, host.removesuffix(".").split("."))
+        if len(bytes_) > 3 or any(byte > 255 for byte in bytes_) or last >= 256 ** (4 - len(bytes_)):
+            raise ValueError("out of range")
+        return str(ipaddress.IPv4Address(bytes((*bytes_, *last.to_bytes(4 - len(bytes_))))))
     except ValueError:
-        raise BadUrl("the host is not an IPv4 address of four decimal numbers, each at most 255") from None
+        raise BadUrl("the host ends in a number, and is not an IPv4 address, whose numbers are at most 255") from None
+
+
+def _number(digits: str) -> int:
+    """One number of an IPv4 address. Raises ValueError."""
+    if not re.fullmatch(r"[0-9]+|0x[0-9a-f]*", digits):
+        raise ValueError("not a number")
+    if digits.startswith("0x"):
+        return int(digits[2:] or "0", 16)
+    return int(digits, 8 if digits.startswith("0") else 10)
 
 
 def _ipv6(host: str) -> str:

@@ -107,7 +107,7 @@ def test_every_kind_that_reads_replies_has_its_finding():
     missing = readers - {check.kind for check in made}
     assert not missing, "add unreadable or driver_error to a target of its DESCRIPTOR"
     without = set(checks.ALL) - readers
-    assert without == {"publish"}, "a kind that reads replies names its readers in reply_readers"  # publish reads none
+    assert not without, "a kind that reads replies names its readers in reply_readers"
 
 
 # Errors in the code that judges a reply, and errors that no reply can cause.

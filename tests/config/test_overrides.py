@@ -122,7 +122,7 @@ def test_override_that_does_not_parse(tmp_path, path, text, id_):
 
 @pytest.mark.parametrize(
     "text",
-    ["[]", "1", "null", '"k"', '{"1": 2}', '{"1": null}', '{"1": {"2": "3"}}', '{"1": "x"', "sesame", "[" * 100000],
+    ["[]", "1", '{"1": 2}', '{"1": null}', '{"1": {"2": "3"}}', '{"1": "x"', "sesame", "[" * 100000],
 )
 def test_master_keys_that_are_no_object_of_strings(tmp_path, text):
     config = load(write(tmp_path), {KEYS_JSON: text})

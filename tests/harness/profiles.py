@@ -23,6 +23,7 @@ UNIT = {
     "test_docs",
     "test_files",
     "test_wrapping",
+    "test_gathered",
     "test_format_github",
     "test_format_junit",
     "test_format_markdown",
@@ -42,6 +43,7 @@ UNIT = {
     "test_schema",
     "test_secrets",
     "test_toml_file",
+    "test_unfilled",
     "test_urls",
 }
 """Files whose tests need no server."""

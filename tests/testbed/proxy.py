@@ -15,6 +15,8 @@ BEHAVIOURS = {
     "strips_upgrade": PASS,
     "redirects": "return 301 https://$host$request_uri;",
     "refuses_checksums": f"if ($http_x_amz_checksum_crc32) {{{{ return 501 '{NOT_IMPLEMENTED}'; }}}} {PASS}",
+    "single_container": f"location /v1/ {{{{ {PASS} }}}} default_type text/html; "
+    'return 200 "<!doctype html><title>Mistle Dashboard</title>";',
     "page": 'default_type text/html; return 200 "<!doctype html><title>Welcome</title>";',
 }
 CONFIGURATION = """
@@ -23,24 +25,31 @@ error_log stderr;
 pid /memory/nginx.pid;
 events {{}}
 http {{
-  access_log off;
+  access_log off;{default}
   server {{
     listen {host}:{port}{tls};
+    server_name localhost;
     location / {{ {behaviour} }}
   }}
 }}
 """
+REJECT = "\n  server {{ listen {host}:{port} ssl default_server; ssl_reject_handshake on; }}"
 TLS = " ssl; ssl_certificate /files/server.pem; ssl_certificate_key /files/server.key"
 
 
 @contextmanager
-def proxy(upstream: str, behaviour: str = "passes", certificate: Leaf | None = None) -> Iterator[Server]:
-    """nginx before `upstream`, the URL of a server of this machine; if that does not run, it replies 502."""
+def proxy(
+    upstream: str, behaviour: str = "passes", certificate: Leaf | None = None, *, needs_name: bool = False
+) -> Iterator[Server]:
+    """nginx before `upstream`, the URL of a server of this machine; if that does not run, it replies 502.
+
+    With `needs_name`, it refuses a TLS handshake that sends another name than localhost, or none.
+    """
     port = _free_port()
     tls = TLS if certificate else ""
-    text = CONFIGURATION.format(
-        host=LOOPBACK, port=port, tls=tls, behaviour=BEHAVIOURS[behaviour].format(upstream=upstream)
-    )
+    default = REJECT.format(host=LOOPBACK, port=port) if needs_name else ""
+    behaviour = BEHAVIOURS[behaviour].format(upstream=upstream)
+    text = CONFIGURATION.format(host=LOOPBACK, port=port, tls=tls, behaviour=behaviour, default=default)
     files = {"nginx.conf": text.encode()} | (certificate.files() if certificate else {})
     command = ["nginx", "-c", "/files/nginx.conf"]
     # On the machine's own network, which has the servers of the test process.

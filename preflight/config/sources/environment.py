@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from preflight.config import causes, javascript, suggestions
 from preflight.config.schema.keys import KEYS, VERSION, Key
 from preflight.config.schema.types import InvalidValue, UnreadableOverride
+from preflight.config.schema.unfilled import refusal
 from preflight.config.tree import Path, Tree, dotted, put
 
 if TYPE_CHECKING:
@@ -69,7 +70,7 @@ def _value(key: Key, text: str) -> object:
     try:
         return key.type.parse(text)
     except InvalidValue as invalid:
-        return invalid
+        return refusal(key, text) or invalid
 
 
 def _entries(key: Key, value: object) -> dict[Path, object]:
