@@ -155,6 +155,20 @@ DIFFERENT_DATABASES = Cause(
     "the direct and the pooled URL of one plane lead to different databases: migrations go to one, Mistle to the other",
     "make both URLs name the same server and database: {blamed}",
 )
+SEVERAL_SERVERS = Cause(
+    "postgres.several-servers",
+    Layer.FITNESS,
+    "connections to one address reach different servers: a name or a load balancer in front of several",
+    "let the name, or the load balancer, lead to the one primary alone: {blamed}",
+    former=("postgres.different-databases",),
+)
+URLS_SWAPPED = Cause(
+    "postgres.urls-swapped",
+    Layer.FITNESS,
+    "the direct URL leads to a pooler, and the pooled URL to a server: the two are swapped",
+    "exchange the two URLs: {blamed}",
+    former=("postgres.pooler-on-direct-url",),
+)
 SHARED_BY_PLANES = Cause(
     "postgres.shared-by-planes",
     Layer.FITNESS,
