@@ -13,6 +13,7 @@ from checks.core.text import foreign
 from checks.net.http import (
     IMPORTS,
     REPLY_READERS,
+    Endpoint,
     EndpointCheck,
     NotHttp,
     NotJson,
@@ -77,19 +78,24 @@ class Otlp(EndpointCheck):
     signal: str
 
     async def run(self, record: Recorder) -> None:
-        address = await reach_endpoint(record, self.endpoint)
+        address = await reach_endpoint(record, self.endpoint, proof=self._is_accepted_at)
         with record.layer(Layer.ACCESS, f"an empty export of {self.signal} is accepted", proves=("url",)):
-            content = json.dumps({_EMPTY[self.signal]: []}).encode()
             try:
-                reply = await request(
-                    record, "POST", self.endpoint, headers={"content-type": "application/json"}, content=content
-                )
+                reply = await self._export(record, self.endpoint)
             except (NotHttp, ConnectionError) as error:
                 if await _uses_http2((address, self.endpoint.port), record.share_of_time(0.5)):
                     raise UnexpectedReply(GRPC_PORT, "the port speaks HTTP/2 and not HTTP/1.1") from error
                 raise
             if unproven := self._judge(reply):
                 record.skip(Layer.ACCESS, unproven, ("url",))
+
+    async def _export(self, record: Recorder, endpoint: Endpoint) -> Reply:
+        content = json.dumps({_EMPTY[self.signal]: []}).encode()
+        return await request(record, "POST", endpoint, headers={"content-type": "application/json"}, content=content)
+
+    async def _is_accepted_at(self, record: Recorder, endpoint: Endpoint) -> bool:
+        """Whether a collector accepts the export at the endpoint, which is the configured one without TLS."""
+        return not self._judge(await self._export(record, endpoint))
 
     def _judge(self, reply: Reply) -> str:
         """Raise UnexpectedReply for a refusal. Returns why the reply proves nothing, "" if it is an acceptance."""

@@ -12,9 +12,9 @@ from checks.core.check import Cause, CheckTimeout, Diagnosis, Layer, Status, cau
 from checks.core.recorder import Recorder
 from checks.core.text import foreign
 from checks.net.addresses import ConnectFailed
+from checks.net.handshake import handshake
 from checks.net.network_errors import NoSuchName
 from checks.net.tcp import NetworkCheck, connect_any, resolve
-from checks.net.tls import handshake
 
 NO_WILDCARD = Cause(
     "publish.no-wildcard",

@@ -14,6 +14,7 @@ from checks.http_service.requests import get_all, with_token, without_valid_toke
 from checks.net.http import (
     IMPORTS,
     REPLY_READERS,
+    Endpoint,
     EndpointCheck,
     NotHttp,
     Reply,
@@ -52,7 +53,7 @@ class HttpService(EndpointCheck):
         if not self.deployed:
             await resolve_only(record, self.endpoint, "not up yet")
         else:
-            await reach_endpoint(record, self.endpoint)
+            await reach_endpoint(record, self.endpoint, proof=None if self.app is DASHBOARD else _replies_well)
             await (self._check_dashboard(record) if self.app is DASHBOARD else self._check_service(record))
 
     async def _check_dashboard(self, record: Recorder) -> None:
@@ -133,3 +134,9 @@ class HttpService(EndpointCheck):
             hint = f"{diagnosis.hint}; the gateway listens only once it has reached its Valkey ({{valkey}})"
             return replace(diagnosis, hint=hint)
         return diagnosis
+
+
+async def _replies_well(record: Recorder, endpoint: Endpoint) -> bool:
+    """Whether one of Mistle's services replies at the endpoint, which is the configured one without TLS."""
+    (reply,) = await get_all(record, (endpoint.at("/__healthz"), {}))
+    return responses.health(reply)

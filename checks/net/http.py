@@ -8,6 +8,7 @@ import re
 from collections.abc import Mapping
 from contextlib import aclosing
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import TYPE_CHECKING, ClassVar
 
 from checks.core.check import Cause, Diagnosed, Layer, Status
@@ -19,9 +20,13 @@ from checks.net.tls import PlaintextProbe, check_tls, first_bytes, uses_tls
 from checks.net.tls_errors import TlsOnPlaintext
 
 if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
     from httpx import Response
 
     from checks.core.recorder import Recorder
+
+    Proof = Callable[[Recorder, "Endpoint"], Awaitable[bool]]
 
 IMPORTS = ("httpx", "httpcore", "anyio.abc", "anyio.streams.tls")  # httpx loads the others with its first request
 REPLY_READERS = ("httpx", "httpcore", "h11", "anyio", "checks.net.http")
@@ -59,6 +64,11 @@ class Endpoint:
     def tls(self) -> bool:
         """Whether the scheme is one with TLS."""
         return self.scheme in {"https", "wss"}
+
+    @property
+    def without_tls(self) -> Endpoint:
+        """The same endpoint, with the scheme without TLS."""
+        return replace(self, scheme={"https": "http", "wss": "ws"}.get(self.scheme, self.scheme))
 
     @property
     def address(self) -> str:
@@ -137,11 +147,18 @@ class EndpointCheck(NetworkCheck):
         return (Layer.DNS, Layer.CONNECT, *tls, *self.above)
 
 
-async def reach_endpoint(record: Recorder, endpoint: Endpoint, fields: tuple[str, ...] = ("url",)) -> str:
-    """The layers dns, connect and, for https and wss, tls. Returns an address that accepts."""
+async def reach_endpoint(
+    record: Recorder, endpoint: Endpoint, fields: tuple[str, ...] = ("url",), proof: Proof | None = None
+) -> str:
+    """The layers dns, connect and, for https and wss, tls. Returns an address that accepts.
+
+    ``proof`` shows whether the right service replies to a request without TLS; it gets ``endpoint.without_tls``.
+    """
     address = await reach(record, endpoint.host, endpoint.port, fields)
     if endpoint.tls:
-        await check_tls(record, endpoint.host, (address, endpoint.port), fields=fields, plaintext=HTTP)
+        in_plaintext = partial(proof, record, endpoint.without_tls) if proof else None
+        target = (address, endpoint.port)
+        await check_tls(record, endpoint.host, target, fields=fields, plaintext=HTTP, proof=in_plaintext)
     return address
 
 

@@ -12,7 +12,7 @@ from checks.core.chain import chain
 from checks.core.check import Cause, CheckTimeout, Diagnosis, Layer, Status, causes_in
 from checks.core.limits import ResponseTooLarge
 from checks.core.text import foreign
-from checks.net import tls_errors
+from checks.net import certificates, tls_errors
 from checks.net.addresses import MACHINE_LIMITS, ConnectFailed
 
 _CHECK_HOST = "correct the host name in {blamed}, or add it to DNS"
@@ -122,7 +122,10 @@ def diagnose(error: BaseException) -> Diagnosis | None:
     if too_large := next((link for link in chain(error) if isinstance(link, ResponseTooLarge)), None):
         return ENDLESS.diagnosis(f"connected, then {too_large}")
     failed = next((link for link in chain(error) if isinstance(link, ConnectFailed)), None)
-    return next(filter(None, (tls_errors.diagnose(link) or _diagnose(link, failed) for link in chain(error))), None)
+    of_link = (
+        certificates.diagnose(link) or tls_errors.diagnose(link) or _diagnose(link, failed) for link in chain(error)
+    )
+    return next(filter(None, of_link), None)
 
 
 def _diagnose(error: BaseException, failed: ConnectFailed | None) -> Diagnosis | None:

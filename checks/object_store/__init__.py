@@ -14,7 +14,7 @@ from checks.core.check import Diagnosis, Layer, Status, StopCheck
 from checks.core.recorder import Recorder
 from checks.core.text import foreign
 from checks.core.threads import dead_addresses, in_thread
-from checks.net.http import NotHttp, reach_endpoint
+from checks.net.http import NotHttp, reach_endpoint, request
 from checks.net.network_errors import RESET
 from checks.net.tcp import NetworkCheck, resolve
 from checks.object_store import causes
@@ -107,7 +107,7 @@ class ObjectStore(NetworkCheck):
     async def _reach(self, record: Recorder, store: Store, key: str) -> None:
         """The network layers, at the SDK's host. If only the path-style host works, blame the addressing style."""
         try:
-            await reach_endpoint(record, store.endpoint, self.address)
+            await reach_endpoint(record, store.endpoint, self.address, proof=_is_s3)
         except StopCheck:
             failure = record.findings[-1]
             if not self.bucket.path_style and (other := await in_other_style(record, store, key)):
@@ -162,6 +162,12 @@ class ObjectStore(NetworkCheck):
         if isinstance(error, BotoCoreError | HTTPError | HTTPException | Unreadable):
             return causes.NOT_S3.diagnosis(f"the answer cannot be read as HTTP and XML ({type(error).__name__})")
         return None
+
+
+async def _is_s3(record: Recorder, endpoint: Endpoint) -> bool:
+    """Whether a store replies at the endpoint, which is the SDK's one without TLS. The request has no signature."""
+    reply = await request(record, "GET", replace(endpoint, path="/"))
+    return "x-amz-request-id" in reply.headers or b"<Error><Code>" in reply.body
 
 
 async def _require_public(record: Recorder, endpoint: Endpoint) -> None:

@@ -7,12 +7,15 @@ the port expects TLS, greets without TLS, or belongs to another protocol.
 from __future__ import annotations
 
 import asyncio
+import ssl
 from collections.abc import AsyncIterator, Coroutine
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from checks.core.chain import chain
 from checks.core.check import Diagnosed
 from checks.core.text import clean, foreign
+from checks.net.handshake import Upgrade, handshake
 from checks.net.network_errors import diagnose
 from checks.net.tls import first_bytes, uses_tls
 from checks.net.tls_errors import PLAINTEXT_ON_TLS
@@ -46,6 +49,7 @@ async def open_tls(record: Recorder, client: SMTP) -> None:
         raise
     except OSError as error:
         if not _is_plaintext(error):
+            await _repeat_handshake(record, client, error)
             raise
         raise Diagnosed(await _diagnose_without_tls(record, client)) from error
 
@@ -83,6 +87,7 @@ async def start_tls(record: Recorder, client: SMTP) -> None:
         raise Diagnosed(replies.diagnosis(causes.STARTTLS_REFUSED, reply)) from error
     except OSError as error:
         if not _is_plaintext(error):
+            await _repeat_handshake(record, client, error, session.request_tls)
             raise
         raise Diagnosed(
             causes.STARTTLS_REFUSED.diagnosis("the server agrees to STARTTLS, and speaks no TLS")
@@ -112,6 +117,16 @@ async def _raise_for_another_protocol(record: Recorder, address: tuple[str, int]
             )
         received = await first
     _raise_if_not_smtp(received)
+
+
+async def _repeat_handshake(record: Recorder, client: SMTP, error: OSError, upgrade: Upgrade | None = None) -> None:
+    """After a handshake that failed: raise HandshakeFailed from another one, which shows what the server sends."""
+    if not any(isinstance(link, ssl.SSLError) for link in chain(error)):
+        return
+    host, port = str(client.hostname), int(client.port or 0)
+    with suppress(OSError, EOFError):
+        async with asyncio.timeout(record.share_of_time(0.5)):
+            await handshake(record.settings.trust, host, (host, port), upgrade=upgrade)
 
 
 async def _diagnose_without_tls(record: Recorder, client: SMTP) -> Diagnosis:

@@ -93,6 +93,16 @@ async def send_ehlo(client: SMTP) -> None:
         await client.helo()
 
 
+async def request_tls(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    """Ask for TLS without aiosmtplib: greeting, EHLO, STARTTLS. Raises ConnectionError if the server refuses."""
+    for command in ("", f"EHLO {client_name()}\r\n", "STARTTLS\r\n"):
+        writer.write(command.encode())
+        while (line := await reader.readline())[3:4] == b"-":
+            pass
+        if not line.startswith(b"2"):
+            raise ConnectionAbortedError("the server refuses to start TLS")
+
+
 def offers_login(client: SMTP) -> bool:
     """Whether nodemailer would log in: also where the server has only HELO, whose reply offers nothing."""
     return client.supports_extension("auth") or not client.supports_esmtp

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from checks.valkey.commands import Replies
 
 _PING = PlaintextProbe(b"PING\r\n", (b"+", b"-"))
+_VALKEYS = (b"+PONG", b"-NOAUTH", b"-NOPERM", b"-DENIED", b"-LOADING", b"-BUSY", b"-MASTERDOWN")  # replies to PING
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,7 +59,12 @@ class Valkey(NetworkCheck):
         """Log in, run the commands, and compare INFO with what Mistle needs."""
         address = (await reach(record, self.host, self.port), self.port)
         if self.tls:
-            await check_tls(record, self.host, address, plaintext=_PING)
+
+            async def proof() -> bool:
+                reply = await first_bytes(address, _PING.request, record.share_of_time(0.5), minimum=5)
+                return reply.startswith(_VALKEYS)
+
+            await check_tls(record, self.host, address, plaintext=_PING, proof=proof)
         with record.layer(Layer.AUTH, "login accepted", proves=("url",)):
             replies = await self._send_commands(record, address)
             replies.raise_login_error()

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
+from datetime import UTC, datetime
 from functools import partial
 from typing import TYPE_CHECKING, NoReturn
 
 from checks.core.check import Cause, Finding
 from checks.core.text import foreign
 from checks.http_service.causes import MIXED_RELEASES, PUBLIC_DIFFERS
+from checks.net.tls_errors import CLOCK_SUSPECT, EXPIRED, ISSUER_EXPIRED, NOT_YET_VALID
 from checks.postgres.causes import DIFFERENT_DATABASES, SHARED_BY_PLANES
 from preflight.config.hints import filled, with_origin
 from preflight.report.model import Result
@@ -20,6 +22,7 @@ if TYPE_CHECKING:
 Addition = tuple[str, Finding]  # the name of the check that gets the finding
 Results = Mapping[str, Result]
 _API = "services.control_plane_api"
+_OF_DATES = {EXPIRED.id, ISSUER_EXPIRED.id, NOT_YET_VALID.id}
 
 
 def _raise(error: BaseException) -> NoReturn:
@@ -86,11 +89,22 @@ def public_differs(results: Results, origins: Mapping[str, Origin]) -> Iterator[
         yield pair[1].name, _finding(PUBLIC_DIFFERS, message, pair, origins)
 
 
+def clock_suspect(results: Results, _origins: Mapping[str, Origin]) -> Iterator[Addition]:
+    """If all certificates, of two servers or more, are refused for their dates, it is probably this machine's clock."""
+    refused = [result for result in results.values() if any(f.id in _OF_DATES for f in result.findings)]
+    is_right = any("certificate_expires" in result.facts for result in results.values())
+    if not is_right and len({result.target for result in refused}) > 1:
+        message = f"all {len(refused)} certificates are refused for their dates; this machine's clock says {_now()}"
+        cause = CLOCK_SUSPECT
+        yield refused[0].name, Finding(cause.id, cause.layer, cause.status, message, cause.hint)
+
+
 COMPARISONS: tuple[Callable[[Results, Mapping[str, Origin]], Iterator[Addition]], ...] = (
     different_databases,
     shared_by_planes,
     mixed_releases,
     public_differs,
+    clock_suspect,
 )
 
 
@@ -109,6 +123,10 @@ def _is_one_database(first: Result, second: Result) -> bool:
         return False
     # Restored and promoted copies keep the identifier: two writable servers that started apart are two.
     return one["started"] == other["started"] or bool(one["in_recovery"] or other["in_recovery"])
+
+
+def _now() -> str:
+    return datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC")
 
 
 def _release(result: Result) -> object:
