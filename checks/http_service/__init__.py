@@ -73,6 +73,8 @@ class HttpService(EndpointCheck):
             )
             is_healthy = responses.health(health)
             self._check_identity(record, document)
+            if self.token:
+                responses.in_time("/__healthz", health)
             state = await self._check_token(record) if self.token else None
         with record.layer(Layer.ACCESS, *self._access_goal):
             if not is_healthy:
@@ -109,13 +111,16 @@ class HttpService(EndpointCheck):
     async def _check_token(self, record: Recorder) -> Reply | None:
         """The reply to the request with the token; None if the gateway does not reply in time."""
         route = self.endpoint.at(self.app.route)
-        responses.require_refusals(self.app, await without_valid_token(record, route))
+        refusals = await without_valid_token(record, route)
+        responses.require_refusals(self.app, refusals)
+        responses.in_time(self.app.route, *refusals.values())
         try:
             reply = await with_token(record, route, self.token)
         except TimeoutError:
             if self.app is GATEWAY:
                 return None
             raise
+        responses.in_time(self.app.route, reply)
         if not responses.accepts_token(self.app, reply):
             record.skip(Layer.AUTH, f"the shared token is not proven: answered {reply.summary}", ("token",))
         return reply

@@ -69,6 +69,15 @@ TOKEN_UNSENDABLE = Cause(
     "choose a token of letters and digits in {token}, for example from `openssl rand -hex 32`",
     blames=("token",),
 )
+SLOW = Cause(
+    "http.slow",
+    Layer.AUTH,
+    "the service replies, and later than Mistle's other services wait for it: they give up after 3 seconds",
+    "look at the load and the log of the service that {url} leads to, at its database, and at the proxy in front, "
+    "which may queue requests; each call between the services fails until it replies within 3 seconds",
+    blames=("url",),
+    heals=True,
+)
 UNHEALTHY = Cause(
     "http.unhealthy",
     Layer.ACCESS,

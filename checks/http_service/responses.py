@@ -15,6 +15,7 @@ from checks.net.http import Endpoint, NotJson, Reply, UnexpectedReply
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+PATIENCE = 3.0  # seconds: the time-out of the clients with which Mistle's services call one another
 _PROXY = {502, 503, 504}  # a proxy's replies when it cannot reach the service
 _REFUSED = {401, 403}
 _STATE = {"ownerLeaseId", "attachment"}  # keys of the runtime state that the gateway returns for a sandbox
@@ -47,6 +48,14 @@ def release(app: App, document: Reply) -> str:
             causes.WRONG_SERVICE, f"the service calls itself {foreign(str(title), 80)}, not {app.name}"
         )
     return clean(str(info.get("version", "")), 64)
+
+
+def in_time(path: str, *replies: Reply) -> None:
+    """Mistle's services wait for each of the replies."""
+    slowest = max(reply.seconds for reply in replies)
+    if slowest > PATIENCE:
+        message = f"GET {path} is answered after {slowest:.1f} s, and Mistle's services give up after {PATIENCE:.0f} s"
+        raise UnexpectedReply(causes.SLOW, message)
 
 
 def require_refusals(app: App, replies: Mapping[str, Reply]) -> None:

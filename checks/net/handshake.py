@@ -51,6 +51,7 @@ async def handshake(  # noqa: PLR0913 - what a handshake depends on
     try:
         if upgrade:
             await upgrade(reader, writer)
+            reader = _fresh(writer.transport)
             _note(progress)
         incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
         context = trust.verified if verify else trust.unverified
@@ -74,6 +75,13 @@ async def handshake(  # noqa: PLR0913 - what a handshake depends on
         return tls.getpeercert() or {}
     finally:
         writer.transport.abort()
+
+
+def _fresh(transport: asyncio.WriteTransport) -> asyncio.StreamReader:
+    """A reader without what came before the handshake: anyone may have sent it, and Mistle's clients drop it."""
+    reader = asyncio.StreamReader()
+    transport.set_protocol(asyncio.StreamReaderProtocol(reader))
+    return reader
 
 
 def _note(progress: Progress | None) -> None:

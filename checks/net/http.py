@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import re
+import time
 from collections.abc import Mapping
 from contextlib import aclosing
 from dataclasses import dataclass, field, replace
@@ -90,11 +91,12 @@ class Endpoint:
 
 @dataclass(frozen=True)
 class Reply:
-    """A status, the headers (names in lower case), and at most _LIMIT bytes of the response body."""
+    """A status, the headers (names in lower case), at most _LIMIT bytes of the response body, and its time."""
 
     status: int
     headers: Mapping[str, str]
     body: bytes = field(repr=False)
+    seconds: float = 0.0  # from the request to the end of the reply
 
     def json(self) -> object:
         """The parsed response body. Raises NotJson."""
@@ -185,14 +187,14 @@ async def request(
     headers: Mapping[str, str] | None = None,
     content: bytes | None = None,
 ) -> Reply:
-    """Send one request, within half of the remaining time; after a failure, half of the rest identifies the server.
+    """Send one request, within most of the remaining time; after a failure, half of the rest identifies the server.
 
     Raises NotHttp, TlsOnPlaintext, ConnectionResetError, TimeoutError, UnicodeEncodeError if a header cannot hold a
     value, and httpx' errors, which have the system's errors among their causes.
     """
     import httpx
 
-    limit = record.share_of_time(0.5)
+    limit, started = record.share_of_time(0.7), time.perf_counter()
     try:
         async with asyncio.timeout(limit):
             reply = await _exchange(record, method, endpoint, headers or {}, content, limit)
@@ -204,6 +206,8 @@ async def request(
         if isinstance(error, httpx.RemoteProtocolError) and not _CLOSED.search(str(error)):
             raise NotHttp("the answer is not HTTP") from error
         raise ConnectionResetError("closed without an answer") from error
+    reply = replace(reply, seconds=time.perf_counter() - started)
+    record.replied(reply.seconds)
     if reply.status == 400 and not reply.body.lstrip().startswith(b"{"):
         await raise_if_tls(record, endpoint)
     return reply
@@ -238,10 +242,12 @@ async def _body(response: Response) -> bytes:
 
 async def raise_if_not_http(record: Recorder, endpoint: Endpoint, error: Exception) -> None:
     """After a time-out: raise NotHttp from ``error`` if the server sends bytes that do not begin an HTTP reply."""
-    tls = endpoint.host if endpoint.tls else ""
+    tls, started = endpoint.host if endpoint.tls else "", time.perf_counter()
     received = await first_bytes((endpoint.host, endpoint.port), HTTP.request, record.share_of_time(0.5), tls=tls)
     if not HTTP.matches(received):
         raise NotHttp("the answer is not HTTP") from error
+    if received:
+        record.replied(time.perf_counter() - started)
 
 
 async def raise_if_tls(record: Recorder, endpoint: Endpoint, error: Exception | None = None) -> None:

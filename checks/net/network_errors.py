@@ -68,12 +68,24 @@ RESET = Cause(
     "look at the server's own log for the reason; check that {blamed} names the port of the right service",
     heals=True,
 )
+SLOW = Cause(
+    "network.slow",
+    Layer.CONNECT,
+    "the server replies, and later than the check waits: it was not silent",
+    "look at the load and the log of the server of {blamed}, and at the way to it; "
+    "to see whether all is well but for that, give the check more time with --timeout",
+    former=("network.silent",),
+    heals=True,
+)
 SILENT = Cause(
     "network.silent",
     Layer.CONNECT,
     "the port accepts connections, and then the server sends no reply",
-    "check that {blamed} names the port of the right service, and that the service is not hung",
+    "check that {blamed} names the port of the right service, and that the service is not hung; "
+    "a server that is only slow needs a longer --timeout",
     heals=True,
+    slow=SLOW,
+    hint_later="look at the log and the load of the server of {blamed}, and make sure that it is not hung",
 )
 ENDLESS = Cause(
     "network.endless",

@@ -27,6 +27,7 @@ from checks.object_store.store import Store
 if TYPE_CHECKING:
     from checks.net.http import Endpoint
 
+_OF_S3 = (b"<Error><Code>", b"//s3.amazonaws.com/doc/")  # in a body of any store
 _KEY_FIELDS = ("access_key_id", "secret_access_key", "region")
 _BUCKET_FIELDS = ("bucket_name", "force_path_style")
 
@@ -96,7 +97,7 @@ class ObjectStore(NetworkCheck):
     async def _open(self, record: Recorder) -> Store:
         # The reply to an upload may come after this check's end; the object is then removed, if the process still runs.
         limits = record.share_of_time(0.4), 2 * record.settings.timeout
-        connect = partial(Store, self.bucket, record.settings.trust.web, limits, dead_addresses())
+        connect = partial(Store, self.bucket, record.settings.trust.web, limits, dead_addresses(), record.replied)
         try:
             return await in_thread(connect)
         except Exception as error:
@@ -167,7 +168,7 @@ class ObjectStore(NetworkCheck):
 async def _is_s3(record: Recorder, endpoint: Endpoint) -> bool:
     """Whether a store replies at the endpoint, which is the SDK's one without TLS. The request has no signature."""
     reply = await request(record, "GET", replace(endpoint, path="/"))
-    return "x-amz-request-id" in reply.headers or b"<Error><Code>" in reply.body
+    return "x-amz-request-id" in reply.headers or any(mark in reply.body for mark in _OF_S3)
 
 
 async def _require_public(record: Recorder, endpoint: Endpoint) -> None:

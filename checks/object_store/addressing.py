@@ -78,7 +78,7 @@ async def _get_absent(record: Recorder, store: Store, key: str) -> StoreError:
     from urllib3.exceptions import HTTPError
 
     try:
-        async with asyncio.timeout(record.share_of_time(0.5)):
+        async with asyncio.timeout(record.share_of_time(0.7)):
             reply = await in_thread(partial(store.get_absent, key))
     except HTTPError as error:
         await raise_if_tls(record, store.endpoint, error)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import time
 from contextlib import suppress
 from functools import cache
 from io import BytesIO
@@ -38,14 +39,17 @@ def pools(trusted: SSLContext, limits: tuple[float, float]) -> PoolManager:
     return manager
 
 
-def sender(connections: PoolManager, dead: Collection[str]) -> Callable[..., Any]:
+def sender(connections: PoolManager, dead: Collection[str], on_reply: Callable[[float], None]) -> Callable[..., Any]:
     """A ``before-send`` handler that sends the request in place of botocore, which reads replies of any size, and tries
-    each ``dead`` address of a host until its time-out. Raises urllib3's errors.
+    each ``dead`` address of a host until its time-out. ``on_reply`` gets the seconds of each reply. Raises urllib3's
+    errors.
     """
     from botocore.awsrequest import AWSResponse
 
     def send(request: Any, **_: object) -> Any:
+        started = time.perf_counter()
         response = _exchange(connections, request, dead)
+        on_reply(time.perf_counter() - started)
         body = b"".join(_parts(response))
         if len(body) >= MAX_BODY:
             response.close()

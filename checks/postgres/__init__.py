@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
+import time
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from functools import cached_property, partial
@@ -27,6 +28,7 @@ from checks.postgres.session import NotPostgres, PostgresSession
 from checks.postgres.tls_request import TlsRefused, raise_if_tls_port, reply_to_request, request_tls
 from checks.postgres.uses import Rule, Use
 
+_SLOW = 1.0  # seconds until the server's first message: what is late after that is no fault of a pooler
 _WITHOUT_TLS = re.compile("no encryption|SSL off")  # Postgres 14 and newer; older ones
 _NOT_TRIED = "master keys not tried: control_plane.organization_credential_keys is locked by another session"
 
@@ -164,7 +166,11 @@ class Postgres(NetworkCheck):
                 await raise_if_tls_port(address, record.share_of_time(0.8))
             raise
         except session.LoginTimeout as error:
-            error.is_postgres = error.password_sent or bool(await reply_to_request(address, record.share_of_time(0.6)))
+            started = time.perf_counter()
+            is_postgres = bool(await reply_to_request(address, record.share_of_time(0.6)))
+            if pace := connection.replied_after or (time.perf_counter() - started if is_postgres else 0.0):
+                record.replied(pace)
+            error.is_postgres = (error.password_sent or is_postgres) and pace < _SLOW
             raise
 
     async def _is_admitted_with_tls(self, record: Recorder, address: tuple[str, int]) -> bool:
@@ -184,7 +190,12 @@ class Postgres(NetworkCheck):
 
     async def _query_state(self, record: Recorder, connection: PostgresSession) -> ServerState:
         limit = record.share_of_time(0.8)
-        answer = await connection.query(statements(self.planes, 0.7 * limit), limit)
+        record.replied(connection.replied_after)
+        try:
+            answer = await connection.query(statements(self.planes, 0.7 * limit), limit)
+        except session.QueryTimeout as error:
+            error.is_slow = connection.replied_after >= _SLOW
+            raise
         try:
             return read(answer, self.planes, **connection.backend_info)
         except ValueError as error:
@@ -206,6 +217,8 @@ class Postgres(NetworkCheck):
                 return causes.POOLER_BACKEND_DOWN.diagnosis(f"the port speaks Postgres, but {error}")
             case session.LoginTimeout():
                 return SILENT.diagnosis(f"connected, then {error}", blames=self.address)
+            case session.QueryTimeout(is_slow=True):
+                return SILENT.diagnosis(f"the login was accepted, then a query got {error}", blames=self.address)
             case session.QueryTimeout():
                 return causes.POOL_EXHAUSTED.diagnosis(f"the login was accepted, then a query got {error}")
             case session.LoginRefused(needs_tls=True):

@@ -14,6 +14,7 @@ import re
 import secrets
 import socket
 import struct
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 
@@ -38,6 +39,7 @@ class LibpqProxy:
 
     ``host`` is the address that libpq connects to, ``port`` the local port of the connection to the server.
     ``fault`` is the error that ended the connections, where it is not for libpq to report.
+    ``replied_after`` are the seconds until the server's first message, 0 if there was none.
     ``server_error`` is the text of the server's last ErrorResponse.
     """
 
@@ -46,6 +48,7 @@ class LibpqProxy:
         self.port = 0
         self.fault: Exception | None = None
         self.server_error = ""
+        self.replied_after = 0.0
 
     async def run(self, listener: socket.socket, connect: Connect) -> None:
         """Accept libpq's connection, connect to the server, and forward both ways until libpq closes its end."""
@@ -91,8 +94,10 @@ class LibpqProxy:
         Raises IncompleteReadError when the connection to the server ends, ResponseTooLarge for too many messages,
         Diagnosed for a message that is too long or a login that takes too much time.
         """
+        started = time.perf_counter()
         for number in range(_MAX_MESSAGES):
             head = await from_server.readexactly(5)  # type, and length with its own four bytes
+            self.replied_after = self.replied_after or time.perf_counter() - started
             length = int.from_bytes(head[1:], "big") - 4
             if length > MAX_BYTES and (number or head[:1] in _NOT_LIMITED_BY_LIBPQ):
                 raise Diagnosed(causes.NOT_POSTGRES.diagnosis(f"the answer announces a message of {length} bytes"))

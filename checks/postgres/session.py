@@ -48,7 +48,7 @@ class LoginRefused(Exception):
 class LoginTimeout(Exception):
     """The login did not end in time. ``password_sent``: the server had asked for the password by then.
 
-    ``is_postgres``: it had, or the server replies to a request for TLS.
+    ``is_postgres``: it had, or the server replies to a request for TLS, and at once: it is not a slow server.
     """
 
     is_postgres = False
@@ -66,7 +66,9 @@ class NotPostgres(Diagnosed):
 
 
 class QueryTimeout(Exception):
-    """The login was accepted, and a query got no reply in time."""
+    """The login was accepted, and a query got no reply in time. ``is_slow``: the login's replies took long too."""
+
+    is_slow = False
 
 
 class QueryFailed(Exception):
@@ -88,6 +90,11 @@ class PostgresSession:
         """The backend's pid and version, as reported at the login, and the local port of the connection."""
         pgconn = self._pgconn
         return {"key_pid": pgconn.backend_pid, "version": pgconn.server_version, "local_port": self._proxy.port}
+
+    @property
+    def replied_after(self) -> float:
+        """The seconds until the server's first message, 0 if there was none."""
+        return self._proxy.replied_after
 
     async def login(self, limit: float) -> None:
         """Complete the login within ``limit`` seconds. Raises LoginRefused, LoginTimeout, or the proxy's fault."""

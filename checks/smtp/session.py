@@ -11,6 +11,7 @@ import base64
 import hmac
 import re
 import socket
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from typing import TYPE_CHECKING
@@ -36,10 +37,11 @@ class NoReply(Exception):
 @asynccontextmanager
 async def time_limit(record: Recorder, client: SMTP, awaited: str, share: float = 0.6) -> AsyncIterator[None]:
     """Close the connection and raise NoReply if the block takes more than this share of the time left for the check."""
-    limit = record.share_of_time(share)
+    limit, started = record.share_of_time(share), time.perf_counter()
     try:
         async with asyncio.timeout(limit):
             yield
+            record.replied(time.perf_counter() - started)
     except TimeoutError as error:
         client.close()
         raise NoReply(awaited, limit) from error

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import time
 from typing import TYPE_CHECKING, Any
 
 from websockets.asyncio.client import connect
@@ -24,13 +25,15 @@ class _Connect(connect):
 
 
 async def upgrade(record: Recorder, endpoint: Endpoint) -> Reply:
-    """The reply, within half of what is left of the check's time. A tunnel that opens is closed at once.
+    """The reply, within most of what is left of the check's time. A tunnel that opens is closed at once.
 
     Raises TlsOnPlaintext, NotHttp, TimeoutError, the system's errors, and InvalidHandshake for a malformed reply.
     """
+    started = time.perf_counter()
     try:
         return await _handshake(record, endpoint)
     except InvalidStatus as error:
+        record.replied(time.perf_counter() - started)
         response = error.response
         if response.status_code == 400:
             await raise_if_tls(record, endpoint, error)
@@ -51,7 +54,7 @@ async def _handshake(record: Recorder, endpoint: Endpoint) -> Reply:
         compression=None,
         user_agent_header="mistle-preflight",
         proxy=None,
-        open_timeout=record.share_of_time(0.5),
+        open_timeout=record.share_of_time(0.7),
         ping_interval=None,
         max_size=1,
         logger=_NO_LOG,

@@ -599,6 +599,7 @@ def _values(address: str) -> Mapping[str, object]:
     }
 
 
+_STALLED = Verdict("tls.stalled", name=True)
 _NOT_SMTP = Verdict("smtp.not-smtp", keys=(PORT,))
 _FAMILY = Family(
     checks="email.",
@@ -622,12 +623,14 @@ DESCRIPTOR = Descriptor(
                 "plaintext where TLS is expected": Verdict("smtp.starttls-refused", keys=(HOST,)),
                 # After STARTTLS no second connection shows what it is that never ends a line.
                 "garbage within TLS": Verdict("network.silent"),
+                "one byte a second": _STALLED,
             },
         ),
         _row(
             "secure",
             {
                 "plaintext where TLS is expected": Verdict("smtp.plaintext", keys=(SECURE,)),
+                "one byte a second": _STALLED,
                 **dict.fromkeys(("garbage", "endless garbage"), _NOT_SMTP),
             },
         ),
