@@ -104,9 +104,12 @@ class HttpService(EndpointCheck):
             record.facts["release"] = release
         elif self.app.title:
             message = f"which of Mistle's services it is, openapi.json does not say: {document.summary}"
-            if self.token:
+            if self.token and responses.is_blocked(document):
+                record.note(causes.DOCUMENT_BLOCKED.diagnosis(f"GET /openapi.json answers {document.summary}"))
+            elif self.token:
                 raise UnexpectedReply(causes.WRONG_SERVICE, message)
-            record.skip(Layer.AUTH, message, ("url",))  # a public URL may hide openapi.json on purpose
+            else:
+                record.skip(Layer.AUTH, message, ("url",))  # a public URL may hide openapi.json on purpose
 
     async def _check_token(self, record: Recorder) -> Reply | None:
         """The reply to the request with the token; None if the gateway does not reply in time."""

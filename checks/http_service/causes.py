@@ -9,9 +9,10 @@ REDIRECTS = Cause(
     "http.redirects",
     Layer.AUTH,
     "the address only redirects: Mistle's services and browsers must call the address that it redirects to",
-    "write the address that it redirects to into {url}",
+    "name in {url} the address of the service itself, which replies without a redirect",
     blames=("url",),
 )
+MOVED = "write the address that it redirects to into {url}"
 BAD_GATEWAY = Cause(
     "http.bad-gateway",
     Layer.AUTH,
@@ -54,6 +55,19 @@ TOKEN_REJECTED = Cause(
     "the service refuses the shared token",
     "give the service the same token as in {token}, and restart it",
     blames=("token",),
+)
+REJECTED_BEHIND_PROXY = (
+    "give the service the same token as in {token}, and restart it; if it has it, let the proxy that {url} leads to "
+    "pass the header x-mistle-service-token on unchanged"
+)
+DOCUMENT_BLOCKED = Cause(
+    "http.document-blocked",
+    Layer.AUTH,
+    "a proxy in front refuses /openapi.json, so which of Mistle's services replies is not proven",
+    "let /openapi.json through at the proxy in front, or name the service itself in {url}",
+    blames=("url",),
+    status=Status.WARN,
+    former=("http.wrong-service",),
 )
 TOKEN_NOT_CHECKED = Cause(
     "http.token-not-checked",

@@ -16,6 +16,7 @@ from checks.core.check import Cause, Diagnosed, Layer, Status
 from checks.core.limits import MAX_CHUNKS
 from checks.core.text import clean, foreign
 from checks.net.network_errors import NoSuchName
+from checks.net.proxies import Http2Only, raise_if_certificate_is_required
 from checks.net.tcp import NetworkCheck, reach, resolve
 from checks.net.tls import PlaintextProbe, check_tls, first_bytes, uses_tls
 from checks.net.tls_errors import TlsOnPlaintext
@@ -33,6 +34,8 @@ IMPORTS = ("httpx", "httpcore", "anyio.abc", "anyio.streams.tls")  # httpx loads
 REPLY_READERS = ("httpx", "httpcore", "h11", "anyio", "checks.net.http")
 _CLOSED = re.compile("disconnected|peer closed")  # httpx' errors for a reply that is missing or incomplete
 _LIMIT = 256 * 1024  # bytes of a response body: no reply that a check needs is larger
+_SETTINGS_FRAME = b"\x04"  # the type of the frame with which every HTTP/2 server begins: RFC 9113, 3.4
+_PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + bytes(3) + b"\x04" + bytes(5)
 HTTP = PlaintextProbe(b"GET / HTTP/1.0\r\n\r\n", (b"HTTP/",))
 
 
@@ -134,6 +137,7 @@ class Reply:
 class EndpointCheck(NetworkCheck):
     """A check of a server at a URL: the network layers, and the layers ``above`` them."""
 
+    over_http = True
     above: ClassVar[tuple[Layer, ...]]
     endpoint: Endpoint
 
@@ -189,8 +193,8 @@ async def request(
 ) -> Reply:
     """Send one request, within most of the remaining time; after a failure, half of the rest identifies the server.
 
-    Raises NotHttp, TlsOnPlaintext, ConnectionResetError, TimeoutError, UnicodeEncodeError if a header cannot hold a
-    value, and httpx' errors, which have the system's errors among their causes.
+    Raises NotHttp, TlsOnPlaintext, FromProxy, ConnectionResetError, TimeoutError, UnicodeEncodeError if a header
+    cannot hold a value, and httpx' errors, which have the system's errors among their causes.
     """
     import httpx
 
@@ -203,11 +207,14 @@ async def request(
         raise
     except (httpx.RemoteProtocolError, httpx.ReadError) as error:
         await raise_if_tls(record, endpoint, error)
+        await raise_if_http2(record, endpoint, error)
         if isinstance(error, httpx.RemoteProtocolError) and not _CLOSED.search(str(error)):
             raise NotHttp("the answer is not HTTP") from error
         raise ConnectionResetError("closed without an answer") from error
     reply = replace(reply, seconds=time.perf_counter() - started)
     record.replied(reply.seconds)
+    if endpoint.tls:
+        raise_if_certificate_is_required(reply)
     if reply.status == 400 and not reply.body.lstrip().startswith(b"{"):
         await raise_if_tls(record, endpoint)
     return reply
@@ -245,9 +252,20 @@ async def raise_if_not_http(record: Recorder, endpoint: Endpoint, error: Excepti
     tls, started = endpoint.host if endpoint.tls else "", time.perf_counter()
     received = await first_bytes((endpoint.host, endpoint.port), HTTP.request, record.share_of_time(0.5), tls=tls)
     if not HTTP.matches(received):
+        await raise_if_http2(record, endpoint, error)
         raise NotHttp("the answer is not HTTP") from error
     if received:
         record.replied(time.perf_counter() - started)
+
+
+async def raise_if_http2(record: Recorder, endpoint: Endpoint, error: Exception) -> None:
+    """After a reply that is not HTTP/1.1: raise Http2Only from ``error`` if the server speaks HTTP/2 without TLS."""
+    if endpoint.tls:
+        return
+    address = (endpoint.host, endpoint.port)
+    received = await first_bytes(address, _PREFACE, record.share_of_time(0.5), minimum=9)
+    if received[3:4] == _SETTINGS_FRAME:
+        raise Http2Only from error
 
 
 async def raise_if_tls(record: Recorder, endpoint: Endpoint, error: Exception | None = None) -> None:

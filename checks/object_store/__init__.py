@@ -47,6 +47,7 @@ class ObjectStore(NetworkCheck):
 
     kind = "object_store"
     causes = causes.CAUSES
+    over_http = True
     imports: ClassVar[tuple[str, ...]] = ("boto3", "urllib3", "boto3.s3.inject")
     reply_readers: ClassVar[tuple[str, ...]] = (
         *("boto3", "botocore", "urllib3"),

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from checks.core.check import Layer
 from checks.core.threads import in_thread
-from checks.net.http import raise_if_not_http, raise_if_tls
+from checks.net.http import raise_if_http2, raise_if_not_http, raise_if_tls
 from checks.object_store.causes import ACCESS_DENIED, WRONG_REGION, cause_of
 from checks.object_store.responses import StoreError
 
@@ -82,6 +82,7 @@ async def _get_absent(record: Recorder, store: Store, key: str) -> StoreError:
             reply = await in_thread(partial(store.get_absent, key))
     except HTTPError as error:
         await raise_if_tls(record, store.endpoint, error)
+        await raise_if_http2(record, store.endpoint, error)
         raise
     except TimeoutError as error:
         await raise_if_not_http(record, store.endpoint, error)

@@ -12,6 +12,8 @@ from urllib.parse import urlsplit
 
 from checks.core.limits import BoundedResponse
 from checks.core.threads import resolve
+from checks.net.http import Reply
+from checks.net.proxies import raise_if_certificate_is_required, raise_if_proxys
 from checks.object_store.responses import StoreError
 
 if TYPE_CHECKING:
@@ -53,6 +55,7 @@ def sender(connections: PoolManager, dead: Collection[str], on_reply: Callable[[
         body = b"".join(_parts(response))
         if len(body) >= MAX_BODY:
             response.close()
+        _raise_if_proxys(request, response, body)
         readable = b"" if _declares_types(body) else body
         return AWSResponse(request.url, response.status, response.headers, _Body(readable))
 
@@ -99,6 +102,15 @@ def _exchange(pools: PoolManager, request: Any, dead: Collection[str]) -> BaseHT
         with suppress(NewConnectionError, ConnectTimeoutError):
             return ask(address)
     return ask(last)
+
+
+def _raise_if_proxys(request: Any, response: BaseHTTPResponse, body: bytes) -> None:
+    """Raise FromProxy for a reply that no store sends: they are in XML, or have no body."""
+    reply = Reply(response.status, {name.lower(): value for name, value in response.headers.items()}, body)
+    if request.url.startswith("https:"):
+        raise_if_certificate_is_required(reply)
+    if request.method != "HEAD" and b"<Error" not in body[:1024]:
+        raise_if_proxys(reply, f"{request.method} of an object")
 
 
 def _parts(response: BaseHTTPResponse) -> Iterator[bytes]:

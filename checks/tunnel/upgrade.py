@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 from websockets.asyncio.client import connect
 from websockets.exceptions import InvalidHandshake, InvalidStatus
 
-from checks.net.http import Endpoint, Reply, raise_if_not_http, raise_if_tls
+from checks.net.http import Endpoint, Reply, raise_if_http2, raise_if_not_http, raise_if_tls
+from checks.net.proxies import raise_if_certificate_is_required
 
 if TYPE_CHECKING:
     from checks.core.recorder import Recorder
@@ -27,7 +28,8 @@ class _Connect(connect):
 async def upgrade(record: Recorder, endpoint: Endpoint) -> Reply:
     """The reply, within most of what is left of the check's time. A tunnel that opens is closed at once.
 
-    Raises TlsOnPlaintext, NotHttp, TimeoutError, the system's errors, and InvalidHandshake for a malformed reply.
+    Raises TlsOnPlaintext, NotHttp, FromProxy, TimeoutError, the system's errors, and InvalidHandshake for a malformed
+    reply.
     """
     started = time.perf_counter()
     try:
@@ -38,12 +40,16 @@ async def upgrade(record: Recorder, endpoint: Endpoint) -> Reply:
         if response.status_code == 400:
             await raise_if_tls(record, endpoint, error)
         headers = {name.lower(): value for name, value in response.headers.raw_items()}
-        return Reply(response.status_code, headers, bytes(response.body or b""))
+        reply = Reply(response.status_code, headers, bytes(response.body or b""))
+        if endpoint.tls:
+            raise_if_certificate_is_required(reply)
+        return reply
     except TimeoutError as error:
         await raise_if_not_http(record, endpoint, error)
         raise
     except (InvalidHandshake, ConnectionError) as error:
         await raise_if_tls(record, endpoint, error)
+        await raise_if_http2(record, endpoint, error)
         raise
 
 

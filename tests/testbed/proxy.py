@@ -14,6 +14,17 @@ BEHAVIOURS = {
     "passes": f'{PASS} proxy_set_header Upgrade $http_upgrade; proxy_set_header Connection "upgrade";',
     "strips_upgrade": PASS,
     "redirects": "return 301 https://$host$request_uri;",
+    "asks_for_certificate": PASS,
+    "asks_for_password": f'auth_basic "staff"; auth_basic_user_file /dev/null; {PASS}',
+    "signs_in": "return 302 https://sso.corp.example/realms/staff/auth?client_id=mistle;",
+    "forbids": f"deny all; {PASS}",
+    "limits": "add_header Retry-After 30 always; return 429;",
+    "drops_token": f'{PASS} proxy_set_header x-mistle-service-token "";',
+    "drops_query": (
+        "proxy_pass {upstream}$uri; proxy_http_version 1.1; proxy_set_header Host $http_host; "
+        'proxy_set_header Upgrade $http_upgrade; proxy_set_header Connection "upgrade";'
+    ),
+    "hides_document": f"location = /openapi.json {{{{ deny all; }}}} {PASS}",
     "refuses_checksums": f"if ($http_x_amz_checksum_crc32) {{{{ return 501 '{NOT_IMPLEMENTED}'; }}}} {PASS}",
     "page": 'default_type text/html; return 200 "<!doctype html><title>Welcome</title>";',
 }
@@ -25,11 +36,12 @@ events {{}}
 http {{
   access_log off;
   server {{
-    listen {host}:{port}{tls};
+    listen {host}:{port}{tls};{asks}
     location / {{ {behaviour} }}
   }}
 }}
 """
+ASKS = " ssl_verify_client on; ssl_client_certificate /files/server.pem;"
 TLS = " ssl; ssl_certificate /files/server.pem; ssl_certificate_key /files/server.key"
 
 
@@ -38,8 +50,9 @@ def proxy(upstream: str, behaviour: str = "passes", certificate: Leaf | None = N
     """nginx before `upstream`, the URL of a server of this machine; if that does not run, it replies 502."""
     port = _free_port()
     tls = TLS if certificate else ""
+    asks = ASKS if behaviour == "asks_for_certificate" else ""
     text = CONFIGURATION.format(
-        host=LOOPBACK, port=port, tls=tls, behaviour=BEHAVIOURS[behaviour].format(upstream=upstream)
+        host=LOOPBACK, port=port, tls=tls, asks=asks, behaviour=BEHAVIOURS[behaviour].format(upstream=upstream)
     )
     files = {"nginx.conf": text.encode()} | (certificate.files() if certificate else {})
     command = ["nginx", "-c", "/files/nginx.conf"]
