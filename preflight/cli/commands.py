@@ -152,7 +152,8 @@ def _load(invocation: Invocation, so_far: SoFar) -> tuple[Trust, Config]:
     with invocation.signals.interrupting():  # a file may be on a server that does not answer
         trust, warning = ca_file.choose(invocation.options, invocation.environ)
         before = invocation.seconds
-        config = load(invocation.options.config, invocation.environ, invocation.seconds_for_file)
+        options = invocation.options
+        config = load(options.config, invocation.environ, invocation.seconds_for_file, options.service)
     so_far.config, so_far.seconds_of_reading = config, round(invocation.seconds - before, 4)
     if warning:
         so_far.note(warning)

@@ -17,6 +17,7 @@ from preflight.config.sources.toml_file import ConfigError
 from preflight.config.validation import cross_key
 from preflight.config.validation.against_schema import validate
 from preflight.config.validation.gathered import gathered
+from preflight.config.validation.without_file import GENERATED
 from preflight.config.values import Values
 
 if TYPE_CHECKING:
@@ -49,17 +50,27 @@ class Config:
     missing: Mapping[str, InFile] = field(default_factory=dict)
 
 
-def load(path: Path | None, environ: Mapping[str, str], seconds: float = 10.0) -> Config:
+def load(path: Path | None, environ: Mapping[str, str], seconds: float = 10.0, service: str | None = None) -> Config:
     """Read a file (``-``: standard input; None: the one that $MISTLE_CONFIG_PATH names, if any) within ``seconds``, and
-    the environment over it. Raises ConfigError.
+    the environment over it; for one ``service``, or for all. Raises ConfigError.
     """
     source = _STDIN if is_standard_input(path) else path or _path(environ)
-    file = None if source is None else toml_file.read(source, seconds)
+    file = None if source is None else _read(source, environ, seconds)
     environ = {name: _as_node_reads(text) for name, text in environ.items() if name.startswith("MISTLE_")}
     over = environment.read(environ, alone=file is None)
     if not file and not over.variables:
         raise ConfigError(_NOTHING)
-    return _config(file, over, environ, secrets.collect(file.tree if file else {}, environ))
+    return _config(file, over, environ, secrets.collect(file.tree if file else {}, environ), service)
+
+
+def _read(source: Path | int, environ: Mapping[str, str], seconds: float) -> TomlFile:
+    """The file. Raises ConfigError, with advice if it is one that only the single container has."""
+    try:
+        return toml_file.read(source, seconds)
+    except ConfigError as error:
+        if str(source) not in (GENERATED, environ.get("MISTLE_GENERATED_CONFIG_PATH")):
+            raise
+        raise ConfigError(f"{error}; the single container writes this file when it starts: run this there") from None
 
 
 def is_standard_input(path: Path | None) -> bool:
@@ -67,13 +78,19 @@ def is_standard_input(path: Path | None) -> bool:
     return path == Path("-")
 
 
-def _config(file: TomlFile | None, over: Overrides, environ: Mapping[str, str], secrets: tuple[str, ...]) -> Config:
+def _config(
+    file: TomlFile | None,
+    over: Overrides,
+    environ: Mapping[str, str],
+    secrets: tuple[str, ...],
+    service: str | None,
+) -> Config:
     origins = Origins(file, over.variables)
     tree = over.applied(file.tree if file else {})
     merged = validate(tree, origins)
     of_file = tuple(_findings_of_file(file, over, origins)) if file else ()
     invalid = (*over.findings(origins), *merged.findings, *cross_key.check(Values(merged.values), tree, origins))
-    findings = gathered((*of_file, *invalid), origins, environ)
+    findings = gathered((*of_file, *invalid), origins, environ, service)
     broken = _blamed(tuple(finding for finding in invalid if finding.status is Status.FAIL), causes.BREAKING)
     defaults = {key.path: key.default for key in KEYS if key.default is not None and key.path not in merged.present}
     written = merged.present | _blamed(invalid, (causes.UNKNOWN_KEY,))

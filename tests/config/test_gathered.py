@@ -3,7 +3,7 @@
 import pytest
 
 from checks.core.check import Status
-from preflight.config.loader import load
+from preflight.config.loader import ConfigError, load
 from tests.harness.configs import E2B, environment, found, write
 
 OLDER = """
@@ -139,6 +139,42 @@ def test_single_container_with_a_file_or_with_all_keys(tmp_path):
     assert load(None, environment() | {"MISTLE_DOCKER_IMAGE": "x"}).findings == ()
     config = load(write(tmp_path, {"email.smtp.host": None}), {"MISTLE_DOCKER_IMAGE": "x"})
     assert [finding.id for finding in config.findings] == ["config.missing"]
+
+
+@pytest.mark.parametrize("name", ["MISTLE_GENERATED_CONFIG_PATH", "MISTLE_ENV"])
+def test_file_of_the_single_container_outside_it(tmp_path, name):
+    path = tmp_path / "config.toml"
+    with pytest.raises(ConfigError) as raised:
+        load(path, {name: str(path)})
+    advice = "the single container writes this file when it starts: run this there"
+    assert str(raised.value).endswith(advice) == (name == "MISTLE_GENERATED_CONFIG_PATH")
+
+
+# Migration jobs
+
+
+@pytest.mark.parametrize("plane", ["control_plane", "data_plane"])
+def test_variables_of_a_migration_job(plane):
+    url = "postgres://mistle:s3cret@postgres:5432/mistle"
+    variables = {f"MISTLE_POSTGRES_{plane.upper()}_DIRECT_URL": url, "MISTLE_TELEMETRY_ENABLED": "false"}
+    config = load(None, variables | {"MISTLE_TELEMETRY_DEBUG": "false"}, service=f"{plane}_migrations")
+    (finding,) = config.findings
+    assert (finding.id, finding.status) == ("config.missing", Status.WARN)
+    assert finding.message.endswith(f" keys are not set; without a file, {plane}_migrations reads none of them")
+    assert "email.smtp.host" in set(finding.fields) & config.broken
+    assert config.values[f"postgres.{plane}.direct_url"] == url
+
+
+def test_variables_of_a_migration_job_without_its_url():
+    config = load(None, {"MISTLE_TELEMETRY_ENABLED": "false"}, service="data_plane_migrations")
+    failed = [finding.fields for finding in config.findings if finding.status is Status.FAIL]
+    assert failed == [("telemetry.debug",), ("postgres.data_plane.direct_url",)]
+
+
+@pytest.mark.parametrize("service", [None, "data_plane_gateway"])
+def test_other_services_need_every_key(service):
+    config = load(None, {"MISTLE_TELEMETRY_ENABLED": "false"}, service=service)
+    assert {finding.status for finding in config.findings if "email.smtp.host" in finding.fields} == {Status.FAIL}
 
 
 # Placeholders

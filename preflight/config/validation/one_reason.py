@@ -1,0 +1,26 @@
+"""Findings that have one reason, and the one that takes their place."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable
+
+    from checks.core.check import Cause, Finding
+
+
+def of(findings: Iterable[Finding], *wanted: Cause) -> list[Finding]:
+    """The findings of these causes."""
+    ids = {cause.id for cause in wanted}
+    return [finding for finding in findings if finding.id in ids]
+
+
+def keys(findings: Iterable[Finding]) -> tuple[str, ...]:
+    """The keys that they blame, each once."""
+    return tuple(dict.fromkeys(key for finding in findings for key in finding.fields))
+
+
+def replaced(findings: tuple[Finding, ...], moot: Collection[Finding], by: Finding) -> tuple[Finding, ...]:
+    """The findings with ``by`` in place of those that are ``moot``."""
+    return (by, *(finding for finding in findings if finding not in moot))
