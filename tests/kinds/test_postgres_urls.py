@@ -129,5 +129,7 @@ def test_sslmode_that_no_client_knows_without_tls(postgres: Postgres) -> None:
 @pytest.mark.parametrize("parameter", ["sslcert", "sslkey"])
 def test_file_that_node_postgres_cannot_read(with_tls: Postgres, parameter: str) -> None:
     run = pooled(with_tls.url(sslmode="no-verify", **{parameter: "/nowhere/file.pem"}))
-    finding = run.fails("postgres.roots-unreadable", Layer.TLS, POOLED_KEY, hint="correct sslrootcert, sslcert or sslkey")
+    finding = run.fails(
+        "postgres.roots-unreadable", Layer.TLS, POOLED_KEY, hint="correct sslrootcert, sslcert or sslkey"
+    )
     assert finding.message.startswith(f"{parameter}: the file")
