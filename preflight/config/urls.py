@@ -95,7 +95,8 @@ def parse(text: str) -> Url:
     pairs = tuple(parse_qsl(match[5] or "", keep_blank_values=True))
     if any("\0" in part for pair in pairs for part in pair) or "%00" in path:
         raise BadUrl("it holds %00, a NUL character, which no server takes")
-    host, port = _server(scheme, server)
+    is_in_query = not server and scheme.startswith("postgres") and dict(pairs).get("host")
+    host, port = ("", DEFAULT_PORTS[scheme]) if is_in_query else _server(scheme, server)
     return Url(
         scheme,
         _decoded(username),
