@@ -5,10 +5,10 @@ from __future__ import annotations
 import asyncio
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Awaitable, Mapping
 from contextlib import aclosing
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, ClassVar, TypeVar
 
 from checks.core.check import Cause, Diagnosed, Layer, Status
 from checks.core.limits import MAX_CHUNKS
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
     from checks.core.recorder import Recorder
 
+T = TypeVar("T")
 IMPORTS = ("httpx", "httpcore", "anyio.abc", "anyio.streams.tls")  # httpx loads the others with its first request
 REPLY_READERS = ("httpx", "httpcore", "h11", "anyio", "checks.net.http")
 _CLOSED = re.compile("disconnected|peer closed")  # httpx' errors for a reply that is missing or incomplete
@@ -195,6 +196,17 @@ async def request(  # noqa: PLR0913 - a request and its limit
     if reply.status == 400 and not reply.body.lstrip().startswith(b"{"):
         await raise_if_tls(record, endpoint)
     return reply
+
+
+async def together(*requests: Awaitable[T]) -> list[T]:
+    """The replies to requests that are sent at once. Raises the first error, after all of them have ended."""
+    return [_reply(outcome) for outcome in await asyncio.gather(*requests, return_exceptions=True)]
+
+
+def _reply(outcome: T | BaseException) -> T:
+    if isinstance(outcome, BaseException):
+        raise outcome
+    return outcome
 
 
 async def _exchange(  # noqa: PLR0913, PLR0917 - a request and its limit

@@ -43,7 +43,7 @@ def require_acceptance(reply: Reply) -> None:
     if reply.status == 401 and _is_gateways(reply):
         raise _rejected(reply)
     _refuse_others(reply)
-    is_read = reply.status == 404 and (_UNKNOWN_SANDBOX in reply.body or (reply.body and _is_gateways(reply)))
+    is_read = reply.status == 404 and (_UNKNOWN_SANDBOX in reply.body or _is_error(reply))
     if not (is_read or reply.status == 500):
         raise Unproven(f"answered {reply.summary}")
 
@@ -72,9 +72,14 @@ def _refuse_others(reply: Reply) -> None:
 
 def _is_gateways(reply: Reply) -> bool:
     """Whether a refusal may be the gateway's: that of a login in front has a page, a challenge or other JSON."""
+    is_foreign = reply.is_html or "www-authenticate" in reply.headers or (_object(reply) and not _is_error(reply))
+    return not is_foreign
+
+
+def _is_error(reply: Reply) -> bool:
+    """Whether it is an error of Mistle in JSON."""
     body = _object(reply)
-    is_error = not reply.body or isinstance(body.get("error"), str) or isinstance(body.get("code"), str)
-    return is_error and "www-authenticate" not in reply.headers
+    return isinstance(body.get("error"), str) or isinstance(body.get("code"), str)
 
 
 def _object(reply: Reply) -> dict[str, object]:

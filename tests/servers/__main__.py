@@ -18,7 +18,7 @@ def applications() -> dict[int, ASGIApp]:
     return {
         3000: dashboard(),
         4318: collector(),
-        5100: control_plane_api(trusted_origins=origins),
+        5100: control_plane_api(trusted_origins=origins, data_plane="http://127.0.0.1:5200"),
         5200: data_plane_api(),
         5202: Gateway(valkey=os.environ.get("VALKEY_URL", "")).application(),
         6001: e2b(),
