@@ -21,6 +21,7 @@ from checks.net.http import (
     reach_endpoint,
     request,
 )
+from checks.net.proxies import raise_if_proxys
 from checks.net.tcp import NetworkCheck
 
 
@@ -33,6 +34,7 @@ class Archil(NetworkCheck):
 
     kind = "archil"
     causes = causes.CAUSES
+    over_http = True
     imports: ClassVar[tuple[str, ...]] = IMPORTS
     reply_readers: ClassVar[tuple[str, ...]] = REPLY_READERS
     address: ClassVar[tuple[str, ...]] = ("region",)
@@ -81,7 +83,7 @@ class Archil(NetworkCheck):
 
 
 def _raise_refusal(reply: Reply) -> None:
-    match reply.status, reply.json():
+    match reply.status, _json(reply):
         case 200, {"success": True, "data": _}:
             return
         case 401 | 403, {"success": False, "error": text}:
@@ -92,4 +94,13 @@ def _raise_refusal(reply: Reply) -> None:
         case status, {"success": False, "error": text}:
             raise UnexpectedReply(causes.UNEXPECTED_REPLY, f"Archil answers {status}: {foreign(str(text))}")
         case status, _:
+            raise_if_proxys(reply, "the request")
             raise UnexpectedReply(causes.UNEXPECTED_REPLY, f"the answer is {status}, without Archil's envelope")
+
+
+def _json(reply: Reply) -> object:
+    try:
+        return reply.json()
+    except NotJson:
+        raise_if_proxys(reply, "the request")
+        raise

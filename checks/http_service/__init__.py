@@ -14,6 +14,7 @@ from checks.http_service.requests import get_all, with_token, without_valid_toke
 from checks.net.http import (
     IMPORTS,
     REPLY_READERS,
+    Endpoint,
     EndpointCheck,
     NotHttp,
     Reply,
@@ -61,7 +62,7 @@ class HttpService(EndpointCheck):
         if not self.deployed:
             await resolve_only(record, self.endpoint, "not up yet")
         else:
-            await reach_endpoint(record, self.endpoint)
+            await reach_endpoint(record, self.endpoint, proof=None if self.app is DASHBOARD else _replies_well)
             await (self._check_dashboard(record) if self.app is DASHBOARD else self._check_service(record))
 
     async def _check_dashboard(self, record: Recorder) -> None:
@@ -74,10 +75,13 @@ class HttpService(EndpointCheck):
         goal = "every path is the dashboard's page" + (f", which calls {self.api_origin}" if len(proves) > 1 else "")
         with record.layer(Layer.ACCESS, goal, proves=proves):
             responses.same_page(other)
-            dashboard.require_origin(self.endpoint, self.api_origin, built)
-            if dashboard.is_own_origin(self.endpoint, self.api_origin):
+            called = built or self.api_origin
+            is_own = bool(called) and dashboard.is_own_origin(self.endpoint, called)
+            if is_own:
                 (sign_in,) = await get_all(record, (replace(self.endpoint, path=SIGN_IN), {}))
                 responses.require_sign_in(sign_in, blames=("api_origin",))
+            if mismatch := dashboard.mismatch(self.endpoint, self.api_origin, built, works=is_own):
+                record.note(mismatch)
 
     async def _check_service(self, record: Recorder) -> None:
         with record.layer(Layer.AUTH, *self._auth_goal):
@@ -93,6 +97,8 @@ class HttpService(EndpointCheck):
             else:
                 is_healthy = responses.health(health)
             self._check_identity(record, document)
+            if self.token:
+                responses.in_time("/__healthz", health)
             state = await self._check_token(record) if self.token else None
         read = self.app.reads if state and state.status == self.app.accepted else ()
         with record.layer(Layer.ACCESS, *self._access_goal(read)):
@@ -124,8 +130,12 @@ class HttpService(EndpointCheck):
             record.facts["release"] = release
         elif self.app.title:
             message = f"which of Mistle's services it is, openapi.json does not say: {document.summary}"
-            if self.token:  # a public URL may hide openapi.json on purpose
+            if self.token and responses.is_blocked(document):
+                record.note(causes.DOCUMENT_BLOCKED.diagnosis(f"GET /openapi.json answers {document.summary}"))
+            elif self.token:
                 raise UnexpectedReply(causes.WRONG_SERVICE, message)
+            else:
+                record.skip(Layer.AUTH, message, ("url",))  # a public URL may hide openapi.json on purpose
 
     def _check_cors(self, record: Recorder, *replies: Reply) -> None:
         """The API allows the pages to read its reply."""
@@ -140,13 +150,16 @@ class HttpService(EndpointCheck):
     async def _check_token(self, record: Recorder) -> Reply | None:
         """The reply to the request with the token; None if the gateway does not reply in time."""
         route = self.endpoint.at(self.app.route)
-        responses.require_refusals(self.app, await without_valid_token(record, route))
+        refusals = await without_valid_token(record, route)
+        responses.require_refusals(self.app, refusals)
+        responses.in_time(self.app.route, *refusals.values())
         try:
             reply = await with_token(record, route, self.token)
         except TimeoutError:
             if self.app is GATEWAY:
                 return None
             raise
+        responses.in_time(self.app.route, reply)
         if not responses.accepts_token(self.app, reply):
             record.skip(Layer.AUTH, f"the shared token is not proven: answered {reply.summary}", ("token",))
         return reply
@@ -165,3 +178,9 @@ class HttpService(EndpointCheck):
             hint = f"{diagnosis.hint}; the gateway listens only once it has reached its Valkey ({{valkey}})"
             return replace(diagnosis, hint=hint)
         return diagnosis
+
+
+async def _replies_well(record: Recorder, endpoint: Endpoint) -> bool:
+    """Whether one of Mistle's services replies at the endpoint, which is the configured one without TLS."""
+    (reply,) = await get_all(record, (endpoint.at("/__healthz"), {}))
+    return responses.health(reply)

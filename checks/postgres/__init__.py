@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import re
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from functools import cached_property, partial
@@ -19,15 +18,16 @@ from checks.net.network_errors import RESET, SILENT
 from checks.net.tcp import NetworkCheck, reach
 from checks.net.tls import check_tls
 from checks.net.tls_errors import TLS_ON_PLAINTEXT, TlsOnPlaintext
-from checks.postgres import causes, connections, session
+from checks.postgres import causes, connections, hints, session
 from checks.postgres.dialects import Tls
-from checks.postgres.inspection import ServerState, read, statements
 from checks.postgres.refusals import diagnosis_of
 from checks.postgres.session import NotPostgres, PostgresSession
+from checks.postgres.survey import causes as survey_causes
+from checks.postgres.survey.asking import ask
+from checks.postgres.survey.state import ServerState
 from checks.postgres.tls_request import TlsRefused, raise_if_tls_port, reply_to_request, request_tls
 from checks.postgres.uses import Rule, Use
 
-_WITHOUT_TLS = re.compile("no encryption|SSL off")  # Postgres 14 and newer; older ones
 _NOT_TRIED = "master keys not tried: control_plane.organization_credential_keys is locked by another session"
 
 
@@ -35,13 +35,13 @@ _NOT_TRIED = "master keys not tried: control_plane.organization_credential_keys 
 class Postgres(NetworkCheck):
     """Proves that Mistle can log in, work and migrate: TLS as its own client reads the URL, rights, state, room.
 
-    Writes nothing: one connection, one read-only transaction that is rolled back.
+    Writes nothing: one connection, read-only transactions that are rolled back.
     Needs CONNECT; CREATE on the database for the direct URL, USAGE and DML on the plane's schema for the pooled one;
     SELECT on control_plane.organization_credential_keys where master keys are to be tried.
     """
 
     kind = "postgres"
-    causes = causes.CAUSES
+    causes = (*causes.CAUSES, *survey_causes.CAUSES)
     imports: ClassVar[tuple[str, ...]] = ("psycopg",)
     reply_readers: ClassVar[tuple[str, ...]] = (
         *("psycopg", "psycopg_binary", "psycopg_c"),
@@ -49,7 +49,8 @@ class Postgres(NetworkCheck):
             "checks.postgres.session",
             "checks.postgres.connections",
             "checks.postgres.libpq_proxy",
-            "checks.postgres.inspection",
+            "checks.postgres.error_response",
+            "checks.postgres.survey.reading",
         ),
     )
 
@@ -62,6 +63,7 @@ class Postgres(NetworkCheck):
     query: tuple[tuple[str, str], ...] = field(default=(), repr=False)
     planes: tuple[str, ...]
     connections: int
+    migrators: tuple[tuple[str, str], ...] = ()  # by plane, the role of the other URL, which runs the migrations
     production: bool = False
     deployed: bool = True
     master_keys: tuple[tuple[str, str], ...] = field(default=(), repr=False)
@@ -91,13 +93,19 @@ class Postgres(NetworkCheck):
             with record.layer(
                 Layer.ACCESS, f"a query answers; rights for {self.use.name}", proves=("url", *self.planes)
             ):
-                state = await self._query_state(record, connection)
+                limit = partial(record.share_of_time, 0.8)
+                migrators = tuple(dict.fromkeys(role for _, role in self.migrators))
+                state, refused = await ask(connection, self.planes, migrators, limit)
+                if self.use.in_transactions and state.pooled:
+                    await self._begin(record, connection)
                 self._apply(self.use.access, state, record)
             record.facts |= state.facts()
         with record.layer(
             Layer.FITNESS, f"right for {self.use.name}", proves=("url", *self.planes, *self._tried_keys(state))
         ):
             self._apply(self.use.fitness, state, record)
+        if refused:
+            record.skip(Layer.FITNESS, refused)
         if self.master_keys and isinstance(state.ciphertexts, str):
             record.skip(Layer.FITNESS, _NOT_TRIED, tuple(f"master_keys.{version}" for version, _ in self.master_keys))
 
@@ -148,6 +156,7 @@ class Postgres(NetworkCheck):
         return session.open_session(
             connect,
             self.use.dialect.parameters(dict(self.query)),
+            uses_tls=tls,
             user=self.username,
             password=self.password,
             dbname=self.use.dialect.database(self.database),
@@ -158,14 +167,19 @@ class Postgres(NetworkCheck):
         try:
             await connection.login(record.share_of_time(0.7))
         except session.LoginRefused as error:
-            if _WITHOUT_TLS.search(str(error)):
-                error.needs_tls = await self._is_admitted_with_tls(record, address)
-            if not self.tls.enabled and _cause_of(error) in {causes.NOT_POSTGRES, RESET}:
-                await raise_if_tls_port(address, record.share_of_time(0.8))
+            if not connection.uses_tls:
+                await self._try_with_tls(record, error, address)
             raise
         except session.LoginTimeout as error:
             error.is_postgres = error.password_sent or bool(await reply_to_request(address, record.share_of_time(0.6)))
             raise
+
+    async def _try_with_tls(self, record: Recorder, error: session.LoginRefused, address: tuple[str, int]) -> None:
+        cause = _cause_of(error)
+        if cause is causes.NO_HBA_ENTRY:
+            error.needs_tls = await self._is_admitted_with_tls(record, address)
+        if cause in {causes.NOT_POSTGRES, RESET}:
+            await raise_if_tls_port(address, record.share_of_time(0.8))
 
     async def _is_admitted_with_tls(self, record: Recorder, address: tuple[str, int]) -> bool:
         """Whether pg_hba.conf has a line for this user that requires TLS, and not none at all."""
@@ -182,13 +196,10 @@ class Postgres(NetworkCheck):
                 return True
         return True
 
-    async def _query_state(self, record: Recorder, connection: PostgresSession) -> ServerState:
-        limit = record.share_of_time(0.8)
-        answer = await connection.query(statements(self.planes, 0.7 * limit), limit)
-        try:
-            return read(answer, self.planes, **connection.backend_info)
-        except ValueError as error:
-            raise NotPostgres("a query came back with another answer than Postgres gives") from error
+    async def _begin(self, record: Recorder, connection: PostgresSession) -> None:
+        """A transaction over several messages, as Mistle's: a pooler in statement mode refuses it."""
+        for statement in ("begin read only", "rollback"):
+            await connection.execute(statement, record.share_of_time(0.8))
 
     def _apply(self, rules: tuple[Rule, ...], state: ServerState, record: Recorder) -> None:
         for rule in rules:
@@ -202,6 +213,8 @@ class Postgres(NetworkCheck):
     def diagnose(self, error: Exception) -> Diagnosis | None:
         """Map the error texts of libpq and the server first; everything else is a network error."""
         match error:
+            case session.LoginTimeout(slow=True) | session.QueryTimeout(slow=True):
+                return causes.SLOW_LINK.diagnosis(f"connected, then {error}, and each reply takes long")
             case session.LoginTimeout(is_postgres=True):
                 return causes.POOLER_BACKEND_DOWN.diagnosis(f"the port speaks Postgres, but {error}")
             case session.LoginTimeout():
@@ -209,11 +222,13 @@ class Postgres(NetworkCheck):
             case session.QueryTimeout():
                 return causes.POOL_EXHAUSTED.diagnosis(f"the login was accepted, then a query got {error}")
             case session.LoginRefused(needs_tls=True):
-                return causes.TLS_REQUIRED.diagnosis(f"{error.source} says: {foreign(str(error))}")
+                return causes.TLS_REQUIRED.diagnosis(f"{error.refusal.source} says: {foreign(str(error))}")
+            case session.LoginRefused() if _cause_of(error) is causes.PASSWORD_REJECTED and not self.password:
+                return causes.PASSWORD_REJECTED.diagnosis("the URL has no password", hint=hints.NO_PASSWORD)
             case session.LoginRefused():
-                return diagnosis_of(str(error), error.source, causes.LOGIN_REFUSED)
+                return diagnosis_of(error.refusal, causes.LOGIN_REFUSED)
             case session.QueryFailed():
-                return diagnosis_of(str(error), error.source, causes.QUERY_FAILED)
+                return diagnosis_of(error.refusal, causes.QUERY_FAILED)
             case TlsRefused():
                 return causes.TLS_REFUSED.diagnosis(f"{self.use.dialect.client} asks for TLS, and {error}")
             case TlsOnPlaintext():
@@ -225,4 +240,4 @@ class Postgres(NetworkCheck):
 
 
 def _cause_of(error: session.LoginRefused) -> Cause:
-    return diagnosis_of(str(error), error.source, causes.LOGIN_REFUSED).cause
+    return diagnosis_of(error.refusal, causes.LOGIN_REFUSED).cause

@@ -13,14 +13,17 @@ import asyncio
 import re
 import socket
 import struct
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from itertools import pairwise
 
 from checks.core.check import Diagnosed
 from checks.core.limits import MAX_BYTES, ResponseTooLarge
 from checks.postgres import causes
 from checks.postgres.connections import NO_ADDRESS, Address, KeepData, Streams, accept_from
-from checks.postgres.refusals import is_readable, server_text
+from checks.postgres.error_response import is_readable, refusal
+from checks.postgres.refusals import Refusal
 
 Connect = Callable[[], Awaitable[Streams]]
 
@@ -39,14 +42,23 @@ class LibpqProxy:
     ``address`` is the one that libpq connects to; ``libpq_address`` is libpq's own, which the proxy accepts.
     ``port`` is the local port of the connection to the server.
     ``fault`` is the error that ended the connections, where it is not for libpq to report.
-    ``server_error`` is the text of the server's last ErrorResponse.
+    ``server_error`` is the server's last ErrorResponse, ``requests`` are its authentication requests.
+    ``arrivals`` are the times at which the connection stood, and at which each message began.
     """
 
     def __init__(self, address: Address) -> None:
         self.address, self.libpq_address = address, NO_ADDRESS
         self.port = 0
         self.fault: Exception | None = None
-        self.server_error = ""
+        self.server_error: Refusal | None = None
+        self.requests: list[int] = []
+        self.arrivals: list[float] = []
+
+    @property
+    def is_slow(self) -> bool:
+        """Whether the next message may still come: the server took about as long for an earlier one."""
+        gaps = [end - start for start, end in pairwise(self.arrivals)]
+        return bool(gaps) and time.monotonic() - self.arrivals[-1] < 2 * max(gaps)
 
     async def run(self, listener: socket.socket, connect: Connect) -> None:
         """Accept libpq's connection, connect to the server, and forward both ways until libpq closes its end."""
@@ -63,6 +75,7 @@ class LibpqProxy:
             to_libpq.close()
             return
         self.port = to_server.get_extra_info("sockname")[1]
+        self.arrivals.append(time.monotonic())
         protocol = to_server.transport.get_protocol()
         replies = asyncio.create_task(self._forward_replies(from_server, to_libpq, protocol))
         try:
@@ -94,12 +107,15 @@ class LibpqProxy:
         """
         for number in range(_MAX_MESSAGES):
             head = await from_server.readexactly(5)  # type, and length with its own four bytes
+            self.arrivals.append(time.monotonic())
             length = int.from_bytes(head[1:], "big") - 4
             if length > MAX_BYTES and (number or head[:1] in _NOT_LIMITED_BY_LIBPQ):
                 raise Diagnosed(causes.NOT_POSTGRES.diagnosis(f"the answer announces a message of {length} bytes"))
             if head[:1] == b"R" and 4 <= length <= _SHORT:
                 try:
-                    head, length = _safe_auth_request(await from_server.readexactly(length)), 0
+                    request = await from_server.readexactly(length)
+                    self.requests.append(int.from_bytes(request[:4], "big"))
+                    head, length = _safe_auth_request(request), 0
                 except asyncio.IncompleteReadError:  # with the head, libpq sees that the message was cut
                     to_libpq.write(head)
                     raise
@@ -109,7 +125,7 @@ class LibpqProxy:
     async def _forward_message(
         self, head: bytes, length: int, from_server: asyncio.StreamReader, to_libpq: asyncio.StreamWriter
     ) -> None:
-        """Forward ``head`` and a body of ``length`` bytes; keep the text of an ErrorResponse."""
+        """Forward ``head`` and a body of ``length`` bytes; keep an ErrorResponse."""
         to_libpq.write(head)
         body = b""
         while length > 0 and (part := await from_server.read(min(length, 65536))):
@@ -117,7 +133,7 @@ class LibpqProxy:
             length -= len(part)
             if head[:1] == b"E":
                 body = (body + part)[:_SHORT]
-                self.server_error = server_text(head, body) if is_readable(length) else ""
+                self.server_error = refusal(head, body, tuple(self.requests)) if is_readable(length) else None
 
 
 @asynccontextmanager

@@ -35,6 +35,9 @@ async def reply_to_request(address: tuple[str, int], limit: float) -> bytes:
 
 
 async def raise_if_tls_port(address: tuple[str, int], limit: float) -> None:
-    """Raise TlsOnPlaintext when the port expects TLS from the first byte, without an SSLRequest."""
-    if await uses_tls(address, limit):
+    """Raise TlsOnPlaintext when the port expects TLS from the first byte, without an SSLRequest.
+
+    Postgres 17 and newer take both: a handshake proves nothing where the server replies to an SSLRequest.
+    """
+    if not await reply_to_request(address, 0.4 * limit) and await uses_tls(address, 0.6 * limit):
         raise TlsOnPlaintext("TLS is spoken from the first byte on that port")

@@ -62,7 +62,7 @@ class Tunnel(EndpointCheck):
         if not self.deployed:
             await resolve_only(record, self.endpoint, "not up yet")
             return
-        await reach_endpoint(record, self.endpoint)
+        await reach_endpoint(record, self.endpoint, proof=_refuses_strangers)
         try:
             await self._check_upgrade(record)
         except StopCheck:
@@ -124,6 +124,11 @@ class Tunnel(EndpointCheck):
         if isinstance(error, InvalidHandshake):
             return causes.NOT_GATEWAY.diagnosis("the answer to a request for a WebSocket is not a handshake")
         return None
+
+
+async def _refuses_strangers(record: Recorder, endpoint: Endpoint) -> bool:
+    """Whether the gateway refuses a tunnel at the endpoint, which is the configured one without TLS."""
+    return responses.is_refusal(await _request(record, endpoint.at(f"/{tokens.invented_sandbox()}")))
 
 
 async def _request(record: Recorder, endpoint: Endpoint) -> Reply:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from checks.core.check import Diagnosed, Diagnosis, Layer, Settings
+from checks.core.check import Diagnosed, Diagnosis, Layer
 from checks.core.recorder import Recorder
 from checks.core.text import foreign
 from checks.net.network_errors import RESET, SILENT
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from checks.valkey.commands import Replies
 
 _PING = PlaintextProbe(b"PING\r\n", (b"+", b"-"))
+_VALKEYS = (b"+PONG", b"-NOAUTH", b"-NOPERM", b"-DENIED", b"-LOADING", b"-BUSY", b"-MASTERDOWN")  # replies to PING
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,7 +60,13 @@ class Valkey(NetworkCheck):
         """Log in, run the commands, and compare INFO with what Mistle needs."""
         address = (await reach(record, self.host, self.port), self.port)
         if self.tls:
-            await check_tls(record, self.host, address, plaintext=_PING, sends_name=False)  # as node-redis
+
+            async def proof() -> bool:
+                reply = await first_bytes(address, _PING.request, record.share_of_time(0.5), minimum=5)
+                return reply.startswith(_VALKEYS)
+
+            # node-redis sends no name
+            await check_tls(record, self.host, address, plaintext=_PING, proof=proof, sends_name=False)
         with record.layer(Layer.AUTH, "login accepted", proves=("url",)):
             replies = await self._send_commands(record, address)
             replies.raise_login_error()
@@ -78,10 +86,10 @@ class Valkey(NetworkCheck):
 
         send = ask_permissions if record.settings.read_only else run_commands
         try:
-            async with self._client(record.settings, record.share_of_time(0.6)) as client:
+            async with self._client(record, record.share_of_time(0.6)) as client:
                 return await send(client, self.key_prefix, self.username or "default")
         except AuthenticationError as error:
-            if causes.is_from_server(error) and await self._is_disabled(record.settings, record.share_of_time(0.8)):
+            if causes.is_from_server(error) and await self._is_disabled(record, record.share_of_time(0.8)):
                 raise CommandRefused("AUTH", error, causes.USER_DISABLED) from error
             raise
         except (RedisConnectionError, RedisTimeoutError) as error:
@@ -95,17 +103,20 @@ class Valkey(NetworkCheck):
             return causes.TLS_REQUIRED.diagnosis(
                 "the server closes a connection without TLS, and speaks TLS on that port"
             )
+        started = time.perf_counter()
         received = await first_bytes(
             address, _PING.request, record.share_of_time(0.5), tls=self.host if self.tls else ""
         )
+        if received.startswith(_VALKEYS):
+            record.replied(time.perf_counter() - started)
         return None if _PING.matches(received) else causes.NOT_VALKEY.diagnosis("the answer to PING is not Valkey's")
 
-    def _client(self, settings: Settings, limit: float, **changes: object) -> Redis:
+    def _client(self, record: Recorder, limit: float, **changes: object) -> Redis:
         from redis.asyncio import Redis
         from redis.asyncio.retry import Retry
         from redis.backoff import NoBackoff
 
-        from checks.valkey.secured import tls_pool
+        from checks.valkey.secured import pool
 
         options: dict[str, Any] = {
             "host": self.host.rstrip("."),
@@ -120,9 +131,9 @@ class Valkey(NetworkCheck):
             "socket_connect_timeout": limit,
         }
         options |= changes
-        return Redis.from_pool(tls_pool(options, settings.trust)) if self.tls else Redis(**options)
+        return Redis.from_pool(pool(options, record.settings.trust.verified if self.tls else None, record.replied))
 
-    async def _is_disabled(self, settings: Settings, limit: float) -> bool:
+    async def _is_disabled(self, record: Recorder, limit: float) -> bool:
         """Whether the user is switched off, as ACL GETUSER reports where it needs no login.
 
         The reply to AUTH is the same for a disabled user and a wrong password.
@@ -130,7 +141,7 @@ class Valkey(NetworkCheck):
         from redis.exceptions import RedisError
 
         try:
-            async with self._client(settings, limit, username=None, password=None, db=0) as client:
+            async with self._client(record, limit, username=None, password=None, db=0) as client:
                 call: Any = (
                     client.execute_command
                 )  # without redis-py's callback, which fails at a reply of another form

@@ -81,7 +81,6 @@ def test_unknown_region() -> None:
         JSONResponse({"success": True}),
         JSONResponse({"success": False, "error": "database is down"}),
         JSONResponse({"success": False, "error": "internal"}, 500),
-        JSONResponse({"message": "Unauthorized"}, 401),
         RedirectResponse("https://console.archil.com/"),
         PlainTextResponse("Bad Gateway", 502),
         PlainTextResponse("[" * 100_000),

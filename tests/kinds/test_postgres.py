@@ -223,7 +223,7 @@ def test_login_refused_for_another_reason(postgres: Postgres) -> None:
     database = postgres.database()
     postgres.sql(f"ALTER DATABASE {database} SET session_preload_libraries = 'nowhere'")
     finding = direct(postgres.url(database=database)).fails(
-        "postgres.login-refused", Layer.AUTH, DIRECT_KEY, hint="server's message"
+        "postgres.login-refused", Layer.AUTH, DIRECT_KEY, hint="read the server's log"
     )
     assert "nowhere" in finding.message
 
@@ -263,11 +263,11 @@ def test_pool_is_exhausted(postgres: Postgres) -> None:
 
 def test_query_fails(postgres: Postgres) -> None:
     database = postgres.database()
-    postgres.sql('REVOKE EXECUTE ON FUNCTION json_build_object(VARIADIC "any") FROM public', database=database)
+    postgres.sql("REVOKE EXECUTE ON FUNCTION pg_backend_pid() FROM public", database=database)
     finding = direct(postgres.url(database=database)).fails(
-        "postgres.query-failed", Layer.ACCESS, DIRECT_KEY, hint="server's message"
+        "postgres.query-failed", Layer.ACCESS, DIRECT_KEY, hint="read the log"
     )
-    assert "permission denied for function json_build_object" in finding.message
+    assert "permission denied for function pg_backend_pid" in finding.message
 
 
 @pytest.mark.parametrize("rows", [0, 1, 1000])
@@ -313,7 +313,7 @@ def test_kerberos_is_not_tried() -> None:
     kerberos = floods.at_login(lambda: iter([floods.message(b"R", b"\0\0\0\7")]))
     with faults.serving(floods.Flood(kerberos)) as port:
         run = direct(f"postgres://u:p@127.0.0.1:{port}/d")
-    assert "GSS" in run.fails("postgres.login-refused", Layer.AUTH, DIRECT_KEY, hint="libpq's message").message
+    assert "GSS" in run.fails("postgres.login-method", Layer.AUTH, DIRECT_KEY, hint="Mistle has no Kerberos").message
 
 
 def accept_and_reply(connection: socket.socket, rows: int) -> None:
@@ -438,8 +438,8 @@ DESCRIPTOR = Descriptor(
             },
             redirects={"parameters and words": _redirect},
             driver_error=DriverError(
-                "checks.postgres.inspection._left",
-                "checks.postgres.inspection",
+                "checks.postgres.survey.reading._left",
+                "checks.postgres.survey.reading",
                 answers.postgres({"row": answers.survey()}),
                 "postgres.unexpected-reply",
                 Layer.ACCESS,

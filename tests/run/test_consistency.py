@@ -1,13 +1,27 @@
 """Findings that need two results, on real servers."""
 
+from contextlib import ExitStack
+from pathlib import Path
+
 import pytest
 
 from checks.core.check import Finding, Layer, Status
 from preflight.report.attribution import keys_of
 from preflight.report.model import Result
 from preflight.run.consistency import compare
+from tests.harness import faults, profiles
 from tests.harness.run_check import planned, run_check
-from tests.testbed import PgBouncer, Postgres, pgbouncer_server, postgres_server
+from tests.testbed import (
+    Authority,
+    Leaf,
+    PgBouncer,
+    Postgres,
+    haproxy_server,
+    pgbouncer_server,
+    postgres_replica,
+    postgres_server,
+)
+from tests.testbed.postgres import Endpoint
 
 CONTROL, DATA = "postgres.control_plane", "postgres.data_plane"
 
@@ -63,3 +77,73 @@ def test_planes_of_their_own(postgres: Postgres) -> None:
 @pytest.mark.parametrize("way", ["direct", "pooled"])
 def test_one_result_alone_shows_nothing(postgres: Postgres, way: str) -> None:
     assert found(**{f"control_{way}": postgres.url()}) == {}
+
+
+def test_urls_that_are_swapped(postgres: Postgres, pgbouncer: PgBouncer) -> None:
+    finding = found(control_direct=pgbouncer.url(), control_pooled=postgres.url())["postgres.urls-swapped"]
+    assert (finding.layer, finding.status) == (Layer.FITNESS, Status.FAIL)
+    assert finding.fields == (f"{CONTROL}.direct_url", f"{CONTROL}.pooled_url")
+    assert finding.hint.startswith("exchange the two URLs")
+
+
+def found_in_turn(balancer: Endpoint, *ways: str) -> dict[str, Finding]:
+    """The findings, when two checks have reached different servers: which ones depends on when connections close."""
+    tries = (found(**dict.fromkeys(ways, balancer.url())) for _ in range(20))
+    return next(results for results in tries if "postgres.several-servers" in results)
+
+
+def test_a_balancer_in_front_of_several_servers() -> None:
+    with (
+        postgres_server() as first,
+        postgres_server() as second,
+        postgres_server() as third,
+        haproxy_server(first.address, second.address, third.address) as balancer,
+    ):
+        results = found_in_turn(balancer, "control_direct", "control_pooled")
+    assert results.keys() == {"postgres.several-servers"}
+    finding = results["postgres.several-servers"]
+    assert (finding.layer, finding.status) == (Layer.FITNESS, Status.FAIL)
+    assert finding.fields == (f"{CONTROL}.direct_url", f"{CONTROL}.pooled_url")
+    assert f"two connections to {balancer.host}:{balancer.port}/mistle reached different servers" in finding.message
+
+
+@profiles.long
+def test_a_balancer_in_front_of_a_primary_and_replicas() -> None:
+    with (
+        postgres_server() as primary,
+        postgres_replica(primary) as one,
+        postgres_replica(primary) as other,
+        haproxy_server(primary.address, one.address, other.address) as balancer,
+    ):
+        results = found_in_turn(balancer, "control_direct", "control_pooled", "data_direct", "data_pooled")
+    assert "a replica" in results["postgres.several-servers"].message
+
+
+def clocks(authority: Authority, *leaves: Leaf) -> list[Finding]:
+    """What a comparison of the checks of these certificates finds."""
+    results = []
+    with ExitStack() as stack:
+        extra = Path(stack.enter_context(authority.trusted()))
+        for number, leaf in enumerate(leaves):
+            port = stack.enter_context(faults.tls_port(leaf.context()))
+            values = {"kv.data_plane.url": f"rediss://127.0.0.1:{port}", "kv.data_plane.key_prefix": "mistle"}
+            run = run_check("kv.data_plane", values, extra=extra)
+            results.append(Result(f"kv.{number}", "valkey", f"127.0.0.1:{port}", (), run.findings, facts=run.facts))
+    added = {finding.id for result in results for finding in result.findings}
+    compared = compare(tuple(results), {})
+    return [each for result in compared for each in result.findings if each.id not in added]
+
+
+def test_all_certificates_are_refused_for_their_dates(authority: Authority) -> None:
+    (finding,) = clocks(authority, authority.not_yet_valid(), authority.expired())
+    assert (finding.id, finding.layer, finding.status) == ("tls.clock-suspect", Layer.TLS, Status.WARN)
+    assert finding.fields == ()
+    assert "all 2 certificates are refused for their dates; this machine's clock says 2" in finding.message
+    assert "set it by NTP" in finding.hint
+
+
+@pytest.mark.parametrize("other", ["a valid one", "another fault", "none"])
+def test_one_certificate_that_expired_is_no_clock(other: str, authority: Authority) -> None:
+    others = {"a valid one": [authority.leaf()], "another fault": [Authority().leaf()], "none": []}
+    expired = [authority.expired(), authority.expired()] if other == "a valid one" else [authority.expired()]
+    assert clocks(authority, *expired, *others[other]) == []
