@@ -63,8 +63,11 @@ DATA_PLANE_API = (
 )
 
 
-async def check(record: Recorder, endpoint: Endpoint, token: str, reads: tuple[Read, ...]) -> None:
-    """Note what the service cannot read. Raises UnexpectedReply and what ``request`` raises, except TimeoutError."""
+async def check(record: Recorder, endpoint: Endpoint, token: str, reads: tuple[Read, ...]) -> Mapping[str, Reply]:
+    """Note what the service cannot read. Returns the replies, by what was sent.
+
+    Raises UnexpectedReply and what ``request`` raises, except TimeoutError.
+    """
     outcomes = await together(*(_send(record, endpoint, token, read) for read in reads))
     for read, outcome in zip(reads, outcomes, strict=True):
         if reason := _not_read(read, outcome):
@@ -72,6 +75,7 @@ async def check(record: Recorder, endpoint: Endpoint, token: str, reads: tuple[R
         elif outcome is None or outcome.status >= 500:
             answer = f"is answered {outcome.summary}" if outcome else "gets no answer in time"
             record.note(read.cause.diagnosis(f"{_shown(read)} {answer}"))
+    return {_shown(read): reply for read, reply in zip(reads, outcomes, strict=True) if reply}
 
 
 async def _send(record: Recorder, endpoint: Endpoint, token: str, read: Read) -> Reply | None:

@@ -7,12 +7,12 @@ from __future__ import annotations
 from checks.core.check import Diagnosed
 from checks.core.text import foreign
 from checks.net.http import NotJson, Reply, UnexpectedReply
+from checks.net.proxies import raise_if_proxys
 from checks.tunnel import causes
 
 _ASKED = "the exchange of a bootstrap token"
 _NO_ROUTE = {404, 405, 501}  # of a gateway that does not know the exchange
 _PROXY = {502, 503, 504}
-_BUSY = 429
 _UNKNOWN_SANDBOX = b"Sandbox instance was not found"
 _ABOUT_CLAIMS = "claim validation failed"  # the gateway's words when the signature is right
 
@@ -31,8 +31,6 @@ def require_refusal(reply: Reply) -> None:
         raise UnexpectedReply(causes.BOOTSTRAP_NOT_CHECKED, message)
     if reply.status in _NO_ROUTE:
         raise Unproven(f"this gateway knows no token exchange, it answers {reply.summary}")
-    if reply.status == _BUSY:
-        raise Unproven(f"answered {reply.summary}")
     if reply.status >= 500:
         raise UnexpectedReply(causes.BAD_GATEWAY, f"{_ASKED} is answered {reply.summary}")
     raise UnexpectedReply(causes.NOT_GATEWAY, f"{_ASKED} is answered {reply.summary}, and not the gateway's 401")
@@ -63,9 +61,11 @@ def _rejected(reply: Reply) -> Diagnosed:
 
 
 def _refuse_others(reply: Reply) -> None:
+    raise_if_proxys(reply, _ASKED)
     if reply.is_redirect:
         message = f"the answer is {reply.status}, a redirect to {foreign(reply.location)}"
-        raise UnexpectedReply(causes.REDIRECTS, message)
+        hint = causes.MOVED if reply.location.endswith("/token-exchange") else None
+        raise Diagnosed(causes.REDIRECTS.diagnosis(message, hint=hint))
     if reply.status in _PROXY:
         raise UnexpectedReply(causes.BAD_GATEWAY, f"{_ASKED} is answered {reply.summary}")
 
