@@ -74,10 +74,13 @@ class HttpService(EndpointCheck):
         goal = "every path is the dashboard's page" + (f", which calls {self.api_origin}" if len(proves) > 1 else "")
         with record.layer(Layer.ACCESS, goal, proves=proves):
             responses.same_page(other)
-            dashboard.require_origin(self.endpoint, self.api_origin, built)
-            if dashboard.is_own_origin(self.endpoint, self.api_origin):
+            called = built or self.api_origin
+            is_own = bool(called) and dashboard.is_own_origin(self.endpoint, called)
+            if is_own:
                 (sign_in,) = await get_all(record, (replace(self.endpoint, path=SIGN_IN), {}))
                 responses.require_sign_in(sign_in, blames=("api_origin",))
+            if mismatch := dashboard.mismatch(self.endpoint, self.api_origin, built, works=is_own):
+                record.note(mismatch)
 
     async def _check_service(self, record: Recorder) -> None:
         with record.layer(Layer.AUTH, *self._auth_goal):

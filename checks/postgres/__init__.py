@@ -23,8 +23,8 @@ from checks.postgres.dialects import Tls
 from checks.postgres.refusals import diagnosis_of
 from checks.postgres.session import NotPostgres, PostgresSession
 from checks.postgres.survey import causes as survey_causes
-from checks.postgres.survey.state import ServerState, read
-from checks.postgres.survey.statements import statements
+from checks.postgres.survey.asking import ask
+from checks.postgres.survey.state import ServerState
 from checks.postgres.tls_request import TlsRefused, raise_if_tls_port, reply_to_request, request_tls
 from checks.postgres.uses import Rule, Use
 
@@ -35,7 +35,7 @@ _NOT_TRIED = "master keys not tried: control_plane.organization_credential_keys 
 class Postgres(NetworkCheck):
     """Proves that Mistle can log in, work and migrate: TLS as its own client reads the URL, rights, state, room.
 
-    Writes nothing: one connection, one read-only transaction that is rolled back.
+    Writes nothing: one connection, read-only transactions that are rolled back.
     Needs CONNECT; CREATE on the database for the direct URL, USAGE and DML on the plane's schema for the pooled one;
     SELECT on control_plane.organization_credential_keys where master keys are to be tried.
     """
@@ -50,7 +50,7 @@ class Postgres(NetworkCheck):
             "checks.postgres.connections",
             "checks.postgres.libpq_proxy",
             "checks.postgres.error_response",
-            "checks.postgres.survey.state",
+            "checks.postgres.survey.reading",
         ),
     )
 
@@ -63,6 +63,7 @@ class Postgres(NetworkCheck):
     query: tuple[tuple[str, str], ...] = field(default=(), repr=False)
     planes: tuple[str, ...]
     connections: int
+    migrators: tuple[tuple[str, str], ...] = ()  # by plane, the role of the other URL, which runs the migrations
     production: bool = False
     deployed: bool = True
     master_keys: tuple[tuple[str, str], ...] = field(default=(), repr=False)
@@ -92,7 +93,9 @@ class Postgres(NetworkCheck):
             with record.layer(
                 Layer.ACCESS, f"a query answers; rights for {self.use.name}", proves=("url", *self.planes)
             ):
-                state = await self._query_state(record, connection)
+                limit = partial(record.share_of_time, 0.8)
+                migrators = tuple(dict.fromkeys(role for _, role in self.migrators))
+                state, refused = await ask(connection, self.planes, migrators, limit)
                 if self.use.in_transactions and state.pooled:
                     await self._begin(record, connection)
                 self._apply(self.use.access, state, record)
@@ -101,6 +104,8 @@ class Postgres(NetworkCheck):
             Layer.FITNESS, f"right for {self.use.name}", proves=("url", *self.planes, *self._tried_keys(state))
         ):
             self._apply(self.use.fitness, state, record)
+        if refused:
+            record.skip(Layer.FITNESS, refused)
         if self.master_keys and isinstance(state.ciphertexts, str):
             record.skip(Layer.FITNESS, _NOT_TRIED, tuple(f"master_keys.{version}" for version, _ in self.master_keys))
 
@@ -190,14 +195,6 @@ class Postgres(NetworkCheck):
             except (OSError, Diagnosed):  # pg_hba.conf admitted it: the handshake or the password exchange failed
                 return True
         return True
-
-    async def _query_state(self, record: Recorder, connection: PostgresSession) -> ServerState:
-        limit = record.share_of_time(0.8)
-        answer = await connection.query(statements(self.planes, 0.7 * limit), limit)
-        try:
-            return read(answer, self.planes, **connection.backend_info)
-        except ValueError as error:
-            raise NotPostgres("a query came back with another answer than Postgres gives") from error
 
     async def _begin(self, record: Recorder, connection: PostgresSession) -> None:
         """A transaction over several messages, as Mistle's: a pooler in statement mode refuses it."""

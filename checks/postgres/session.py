@@ -199,10 +199,11 @@ async def _read_results(pgconn: PGconn) -> list[PGresult]:
         await _wait_for_socket(pgconn.socket, write=True)
     results: list[PGresult] = []
     while (result := await _next_result(pgconn)) is not None:
-        _raise_failure(result)
         results.append(result)
         if len(results) > _MAX_RESULTS:
             raise NotPostgres("more rows came back than were asked for")
+    for result in results:  # when all are read, libpq can send the next message
+        _raise_failure(result)
     return results
 
 

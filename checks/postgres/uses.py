@@ -25,6 +25,7 @@ class Use:
     dialect: Dialect
     schemas: tuple[str, ...]  # of a plane, by the end of their names, in which tables are read and written
     in_transactions: bool  # through a pooler
+    longest_statement: int  # in milliseconds, that a time-out must not end
     access: tuple[Rule, ...]
     fitness: tuple[Rule, ...]
 
@@ -34,19 +35,33 @@ DIRECT = Use(
     POSTGRES_JS,
     schemas=("_meta", "_openworkflow"),
     in_transactions=False,  # a pooler is wrong in any mode
-    access=(rights.may_create, rights.may_use),
-    fitness=(fitness.is_recent, fitness.is_direct, fitness.is_writable, fitness.has_headroom, migrations.is_migrated),
+    longest_statement=30_000,
+    access=(rights.may_create, rights.may_use, rights.sees_rows),
+    fitness=(
+        fitness.is_recent,
+        fitness.is_direct,
+        fitness.is_writable,
+        fitness.is_utf8,
+        fitness.has_time,
+        fitness.has_headroom,
+        fitness.takes_ddl,
+        rights.owns,
+        migrations.is_migrated,
+    ),
 )
 POOLED = Use(
     "the services",
     NODE_POSTGRES,
     schemas=("",),
     in_transactions=True,
-    access=(rights.may_use,),
+    longest_statement=5_000,
+    access=(rights.may_use, rights.sees_rows, rights.is_bridged),
     fitness=(
         fitness.is_recent,
         fitness.is_pooled,
         fitness.is_writable,
+        fitness.is_utf8,
+        fitness.has_time,
         fitness.has_headroom,
         fitness.opens_credentials,
     ),

@@ -57,7 +57,7 @@ def load(path: Path | None, environ: Mapping[str, str], seconds: float = 10.0) -
     source = _STDIN if is_standard_input(path) else path or _path(environ)
     file = None if source is None else toml_file.read(source, seconds)
     environ = {name: _as_node_reads(text) for name, text in environ.items() if name.startswith("MISTLE_")}
-    over = environment.read(environ)
+    over = environment.read(environ, alone=file is None)
     if not file and not over.variables:
         raise ConfigError(_NOTHING)
     return _config(file, over, environ, secrets.collect(file.tree if file else {}, environ))
@@ -91,9 +91,10 @@ def _config(file: TomlFile | None, over: Overrides, environ: Mapping[str, str], 
 
 
 def _blamed(findings: tuple[Finding, ...], by: tuple[Cause, ...]) -> frozenset[str]:
-    """The keys that findings of these causes blame."""
+    """The keys that failures of these causes blame."""
     ids = {cause.id for cause in by}
-    return frozenset(path for finding in findings if finding.id in ids for path in finding.fields)
+    failures = (finding for finding in findings if finding.id in ids and finding.status is Status.FAIL)
+    return frozenset(path for finding in failures for path in finding.fields)
 
 
 def _path(environ: Mapping[str, str]) -> Path | None:

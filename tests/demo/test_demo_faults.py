@@ -14,9 +14,12 @@ from preflight.run.signals import Signals
 from tests.harness import profiles
 
 TOGETHER = (
-    ("pooler", "valkey-acl", "bucket", "smtp-password", "token", "cors", "docker-network"),
-    ("postgres-password", "valkey-password", "s3-secret", "smtp-secure", "tunnel", "release", "master-key"),
-    ("postgres-read-only", "valkey-evicts", "clock", "smtp-port", "migrations"),
+    ("pooler", "valkey-acl", "bucket", "smtp-password", "token", "cors", "docker-network", "publish-domain"),
+    (
+        *("postgres-password", "valkey-password", "s3-secret", "smtp-secure", "tunnel", "bootstrap", "release"),
+        *("master-key", "publish-cookie"),
+    ),
+    ("postgres-read-only", "valkey-evicts", "clock", "smtp-port", "migrations", "data-plane"),
 )
 """Faults that do not hide one another, so that three deployments are enough."""
 

@@ -191,6 +191,15 @@ def test_same_origin_in_the_single_container() -> None:
         check(f"http://127.0.0.1:{server.port}", "same-origin").passes("http.access", Layer.ACCESS, PAGES)
 
 
+def test_build_for_its_own_origin_works_in_spite_of_the_configuration() -> None:
+    """The single container's image is built for its own origin, whatever its configuration names."""
+    with web_server(entrance(control_plane_api())) as web:
+        finding = check(web.url).warns("http.other-api", Layer.ACCESS, API_ORIGIN, hint="or correct that")
+    assert finding.message == (
+        f"the dashboard was built for the API at {web.url}, not for {API}; the API answers there, so the pages work"
+    )
+
+
 def test_build_for_another_origin_than_its_own() -> None:
     with web_server(dashboard(lambda: API)) as web:
         finding = check(web.url, "same-origin").fails(

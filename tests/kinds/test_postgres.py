@@ -263,11 +263,11 @@ def test_pool_is_exhausted(postgres: Postgres) -> None:
 
 def test_query_fails(postgres: Postgres) -> None:
     database = postgres.database()
-    postgres.sql('REVOKE EXECUTE ON FUNCTION json_build_object(VARIADIC "any") FROM public', database=database)
+    postgres.sql("REVOKE EXECUTE ON FUNCTION pg_backend_pid() FROM public", database=database)
     finding = direct(postgres.url(database=database)).fails(
         "postgres.query-failed", Layer.ACCESS, DIRECT_KEY, hint="read the log"
     )
-    assert "permission denied for function json_build_object" in finding.message
+    assert "permission denied for function pg_backend_pid" in finding.message
 
 
 @pytest.mark.parametrize("rows", [0, 1, 1000])
@@ -438,8 +438,8 @@ DESCRIPTOR = Descriptor(
             },
             redirects={"parameters and words": _redirect},
             driver_error=DriverError(
-                "checks.postgres.survey.state._left",
-                "checks.postgres.survey.state",
+                "checks.postgres.survey.reading._left",
+                "checks.postgres.survey.reading",
                 answers.postgres({"row": answers.survey()}),
                 "postgres.unexpected-reply",
                 Layer.ACCESS,

@@ -8,7 +8,7 @@ from contextlib import contextmanager, suppress
 
 import pytest
 
-from checks.core.check import Layer
+from checks.core.check import Layer, Status
 from tests.harness import faults, profiles
 from tests.harness.run_check import CheckRun, run_check
 from tests.testbed import Postgres, haproxy_server, pgbouncer_server, postgres_replica, postgres_server
@@ -177,6 +177,37 @@ def test_pooler_refusal(postgres: Postgres, case: str) -> None:
     settings, database, finding_id, hint = POOLER_REFUSALS[case]
     with pgbouncer_server(postgres.address, **settings) as pooler:
         pooled(pooler.url(postgres.name, database=database)).fails(finding_id, Layer.AUTH, POOLED_KEY, hint=hint)
+
+
+@profiles.long
+def test_pooler_that_does_not_know_the_database(postgres: Postgres) -> None:
+    with pgbouncer_server(f"{postgres.address}/another", users={postgres.name: PASSWORD}) as pooler:
+        run = pooled(pooler.url(postgres.name, database=postgres.name))
+    run.fails("postgres.database-missing", Layer.AUTH, POOLED_KEY, hint="[databases]")
+
+
+@profiles.long
+@pytest.mark.parametrize("warm", [True, False])
+def test_paused_pooler(postgres: Postgres, warm: bool) -> None:
+    users = {postgres.name: PASSWORD}
+    with pgbouncer_server(postgres.address, users=users, admin_users="postgres") as pooler:
+        url = pooler.url(postgres.name, database=postgres.name)
+        if warm:
+            assert pooled(url).status is Status.OK
+        pooler.command("PAUSE")
+        run = pooled(url)
+        finding_id = "postgres.pool-exhausted" if warm else "postgres.pooler-backend-down"
+        run.fails(finding_id, Layer.ACCESS, POOLED_KEY, hint="RESUME")
+        pooler.command("RESUME")
+
+
+@profiles.long
+def test_database_that_the_pooler_disables(postgres: Postgres) -> None:
+    server, users = f"{postgres.address}/{postgres.name}", {postgres.name: PASSWORD}
+    with pgbouncer_server(server, users=users, admin_users="postgres") as pooler:
+        pooler.command(f"DISABLE {postgres.name}")
+        run = pooled(pooler.url(postgres.name, database=postgres.name))
+    run.fails("postgres.may-not-connect", Layer.AUTH, POOLED_KEY, hint="ENABLE")
 
 
 def test_pooler_in_statement_mode(postgres: Postgres) -> None:

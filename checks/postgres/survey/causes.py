@@ -25,6 +25,20 @@ POOLER_ON_DIRECT_URL = Cause(
     "name the Postgres server itself, not the pooler, in {url}",
     blames=("url",),
 )
+ROW_SECURITY = Cause(
+    "postgres.row-security",
+    Layer.ACCESS,
+    "row-level security applies to the role on a table of Mistle, which defines none: rows are silently missing",
+    "ALTER TABLE … DISABLE ROW LEVEL SECURITY, or ALTER ROLE … BYPASSRLS for the role of {url}",
+    status=Status.WARN,
+)
+ROLES_NOT_BRIDGED = Cause(
+    "postgres.roles-not-bridged",
+    Layer.ACCESS,
+    "the pooled URL names another role than the direct URL, and nothing will give it rights on the tables to come",
+    "make the role of {url} a member of the role that migrates, or set that role's default privileges",
+    status=Status.WARN,
+)
 STATEMENT_POOLING = Cause(
     "postgres.statement-pooling",
     Layer.ACCESS,
@@ -63,6 +77,29 @@ READ_ONLY = Cause(
     "the server is a replica or in recovery, or the role's transactions are read-only",
     "name the primary in {url}, or unset default_transaction_read_only",
     blames=("url",),
+)
+NOT_UTF8 = Cause(
+    "postgres.not-utf8",
+    Layer.FITNESS,
+    "the database has another encoding than UTF8: text that it cannot hold is refused",
+    "create the database again with ENCODING 'UTF8' TEMPLATE template0, and name it in {url}",
+    blames=("url",),
+    status=Status.WARN,
+)
+EVENT_TRIGGER = Cause(
+    "postgres.event-trigger",
+    Layer.FITNESS,
+    "an event trigger of the database raises exceptions when tables are created or altered: it may refuse migrations",
+    "let the event trigger pass the role of {url}, or disable it during migrations (ALTER EVENT TRIGGER … DISABLE)",
+    blames=("url",),
+    status=Status.WARN,
+)
+NOT_OWNER = Cause(
+    "postgres.not-owner",
+    Layer.FITNESS,
+    "the role of the direct URL does not own the plane's tables: a release that alters them cannot migrate",
+    "name in {url} the role that owns the tables, or make that of {url} their owner",
+    status=Status.WARN,
 )
 TOO_OLD = Cause(
     "postgres.too-old",
@@ -117,6 +154,20 @@ DIFFERENT_DATABASES = Cause(
     Layer.FITNESS,
     "the direct and the pooled URL of one plane lead to different databases: migrations go to one, Mistle to the other",
     "make both URLs name the same server and database: {blamed}",
+)
+SEVERAL_SERVERS = Cause(
+    "postgres.several-servers",
+    Layer.FITNESS,
+    "connections to one address reach different servers: a name or a load balancer in front of several",
+    "let the name, or the load balancer, lead to the one primary alone: {blamed}",
+    former=("postgres.different-databases",),
+)
+URLS_SWAPPED = Cause(
+    "postgres.urls-swapped",
+    Layer.FITNESS,
+    "the direct URL leads to a pooler, and the pooled URL to a server: the two are swapped",
+    "exchange the two URLs: {blamed}",
+    former=("postgres.pooler-on-direct-url",),
 )
 SHARED_BY_PLANES = Cause(
     "postgres.shared-by-planes",

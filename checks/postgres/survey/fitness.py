@@ -14,6 +14,14 @@ if TYPE_CHECKING:
     from checks.postgres.survey.state import ServerState
 
 
+_SHORTEST = {  # in milliseconds
+    "transaction_timeout": 60_000,
+    "lock_timeout": 1_000,
+    "idle_in_transaction_session_timeout": 10_000,
+    "idle_session_timeout": 30_000,
+}
+
+
 def is_direct(_check: Postgres, state: ServerState) -> Iterator[Diagnosis]:
     """Migrations and workflows need a session of the server itself."""
     if state.pooled:
@@ -47,10 +55,37 @@ def is_writable(_check: Postgres, state: ServerState) -> Iterator[Diagnosis]:
         )
 
 
+def is_utf8(_check: Postgres, state: ServerState) -> Iterator[Diagnosis]:
+    """Mistle stores any text."""
+    if state.encoding not in {"UTF8", None}:
+        yield causes.NOT_UTF8.diagnosis(f"the encoding of database {foreign(state.name)} is {foreign(state.encoding)}")
+
+
+def has_time(check: Postgres, state: ServerState) -> Iterator[Diagnosis]:
+    """Time-outs that end statements, transactions or idle sessions of Mistle."""
+    shortest = _SHORTEST | {"statement_timeout": check.use.longest_statement}
+    for name, milliseconds in state.timeouts.items():
+        if 0 < milliseconds < shortest.get(name, 0):
+            is_too_short = name in {"statement_timeout", "transaction_timeout"} and milliseconds < 1000
+            yield causes.SHORT_TIMEOUT.diagnosis(
+                f"{name} is {milliseconds} ms for role {foreign(state.role)} in database {foreign(state.name)}; "
+                f"Mistle needs {shortest[name] // 1000} s",
+                status=Status.FAIL if is_too_short else Status.WARN,
+            )
+
+
+def takes_ddl(_check: Postgres, state: ServerState) -> Iterator[Diagnosis]:
+    """Migrations create and alter tables."""
+    if state.event_triggers:
+        yield causes.EVENT_TRIGGER.diagnosis(
+            f"event trigger {foreign(', '.join(state.event_triggers[:3]))} raises exceptions when tables are changed"
+        )
+
+
 def has_headroom(check: Postgres, state: ServerState) -> Iterator[Diagnosis]:
     """Without a pooler, which shares connections, each process of Mistle opens ten."""
     own = state.own if check.deployed else 0  # sessions of a running Mistle do not count against it
-    if state.pooled or state.left >= check.connections - own:
+    if state.pooled or state.left is None or state.left >= check.connections - own:
         return
     status = Status.FAIL if state.left <= 0 else Status.WARN
     yield causes.HEADROOM.diagnosis(

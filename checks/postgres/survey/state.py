@@ -1,17 +1,25 @@
-"""The state of a Postgres, as the statements return it."""
+"""The state of a Postgres: what it reports, in the words of the rules."""
 
 from __future__ import annotations
 
-import json
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from itertools import groupby, islice
-from typing import Any
 
-from checks.postgres.survey.statements import MAX_VERSIONS, SCHEMA_ENDINGS
 
-_WORD = re.compile(r"(\d{1,19}):(\d{1,9}):(.*)", re.DOTALL)
+@dataclass(frozen=True)
+class Record:
+    """A table in which migrations are recorded. ``kind``: as in pg_class.relkind, "" if it does not exist.
+
+    ``content``: how many migrations it has, or the last version of OpenWorkflow's; None where the role may not read it.
+    """
+
+    name: str
+    kind: str = ""
+    content: int | None = None
+
+    @property
+    def is_table(self) -> bool:
+        return self.kind in {"r", "p"}
 
 
 @dataclass(frozen=True)
@@ -19,15 +27,21 @@ class Plane:
     """One plane's schemas.
 
     ``unusable``: by schema, the tables and sequences on which the role lacks rights; the schema's own name where the
-    role lacks USAGE on it. ``migrating``: pids of sessions that hold locks as a migration does.
+    role lacks USAGE on it. ``closed``: the schemas in which it may not create; ``not_owned``: tables of other roles,
+    and these roles. ``hidden``: the tables of which row-level security may hide rows, and whether a policy admits any.
+    ``migrating``: pids of sessions that hold locks as a migration does.
     """
 
     name: str
     exists: bool
     has_tables: bool
     unusable: Mapping[str, tuple[str, ...]]
-    has_migrations: bool
-    has_workflow_migrations: bool
+    closed: tuple[str, ...]
+    not_owned: tuple[tuple[str, str], ...]
+    hidden: tuple[tuple[str, bool], ...]
+    record: Record
+    workflow_record: Record
+    workflow_tables: int
     migrating: tuple[int, ...]
 
 
@@ -35,7 +49,9 @@ class Plane:
 class ServerState:
     """The result of the statements, and what the login reported.
 
-    ``left``: connections left under the tightest limit: the server's, the database's or the role's.
+    A fact that the server refused is None or empty, and named in ``unknown``. ``left``: connections left under the
+    tightest limit: the server's, the database's or the role's. ``timeouts``: in milliseconds, 0 for none.
+    ``bridges``: by role that runs migrations, whether this role may use the tables that it will create.
     """
 
     pid: int
@@ -44,16 +60,21 @@ class ServerState:
     version: int  # server_version_num
     client_port: int | None  # of this connection, as the server sees it
     system: str | None
-    started: str
-    database: int
+    started: str | None
+    database: int | None
     name: str
     role: str
-    in_recovery: bool
-    read_only: bool
-    may_create: bool
-    left: int
+    in_recovery: bool | None
+    read_only: bool | None
+    encoding: str | None
+    timeouts: Mapping[str, int]
+    event_triggers: tuple[str, ...]
+    may_create: bool | None
+    left: int | None
     own: int  # other sessions of the same role
+    bridges: Mapping[str, bool]
     planes: tuple[Plane, ...]
+    unknown: tuple[str, ...]
     ciphertexts: tuple[tuple[str, str], ...] | str | None
 
     @property
@@ -67,7 +88,9 @@ class ServerState:
         return self.client_port is not None and self.client_port != self.local_port
 
     def facts(self) -> dict[str, object]:
-        """The values that are compared with those of other checks."""
+        """The values that are compared with those of other checks; none where the server refused one of them."""
+        if {"database", "name", "started", "recovery"} & {*self.unknown}:
+            return {"version": self.version, "pooled": self.pooled, "relayed": self.relayed}
         return {
             "system": self.system,
             "database": self.database,
@@ -78,84 +101,3 @@ class ServerState:
             "pooled": self.pooled,
             "relayed": self.relayed,
         }
-
-
-def read(answer: str, planes: tuple[str, ...], *, key_pid: int, local_port: int, version: int) -> ServerState:
-    """The state from the JSON that the statements return. Raises ValueError when ``answer`` is something else."""
-    try:
-        row = json.loads(answer)
-        return ServerState(
-            pid=row["pid"],
-            local_port=local_port,
-            key_pid=key_pid,
-            version=version,
-            client_port=row["client_port"],
-            system=_digits(row["system"]),
-            started=row["started"],
-            database=row["database"],
-            name=row["name"],
-            role=_text(row["role"]),
-            in_recovery=row["recovery"],
-            read_only=row["read_only"],
-            may_create=row["may_create"],
-            left=_left(row),
-            own=int(row["role_used"]) - 1,
-            planes=tuple(_plane(plane, row) for plane in planes),
-            ciphertexts=_ciphertexts(row["ciphertexts"]),
-        )
-    except (KeyError, TypeError, AttributeError, OverflowError, RecursionError) as error:
-        raise ValueError("not the result of the statements") from error
-
-
-def _text(value: object) -> str:
-    if not isinstance(value, str):
-        raise TypeError(value)
-    return value
-
-
-def _plane(plane: str, row: dict[str, Any]) -> Plane:
-    schemas = row["schemas"] or {}
-    recorded = {tuple(table) for table in row["recorded"] or []}
-    has_migrations = (f"{plane}_meta", "schema_migrations") in recorded
-    # Only the locks of a first migration are visible yet, not its tables: such locks have no schema name.
-    uncommitted = set() if has_migrations else {""}
-    own = {f"{plane}{ending}" for ending in SCHEMA_ENDINGS}
-    return Plane(
-        name=plane,
-        exists=plane in schemas,
-        has_tables=plane in (row["populated"] or []),
-        unusable={schema: _unusable(schema, row) for schema in sorted(own & schemas.keys())},
-        has_migrations=has_migrations,
-        has_workflow_migrations=(f"{plane}_openworkflow", "openworkflow_migrations") in recorded,
-        migrating=tuple(sorted({pid for schema, pid in row["locked"] or [] if schema in own | uncommitted})),
-    )
-
-
-def _unusable(schema: str, row: dict[str, Any]) -> tuple[str, ...]:
-    if not row["schemas"][schema]:
-        return (schema,)
-    return tuple(str(name) for in_schema, name in row["unusable"] or [] if in_schema == schema)
-
-
-def _left(row: dict[str, Any]) -> int:
-    limits = [
-        (row["max"], row["used"]),
-        (row["database_limit"], row["database_used"]),
-        (row["role_limit"], row["role_used"]),
-    ]
-    return min(int(limit) - int(used or 0) for limit, used in limits if limit >= 0)
-
-
-def _digits(number: str | None) -> str | None:
-    return number if number and re.fullmatch(r"\d+", number) else None
-
-
-def _ciphertexts(answer: list[str] | str | None) -> tuple[tuple[str, str], ...] | str | None:
-    """Each version of the master key with one ciphertext, joined from its parts; "locked", or None."""
-    if answer is None or answer == "denied":  # the access layer reports a denied table
-        return None
-    if answer == "locked":
-        return "locked"
-    parts = sorted((int(part[1]), int(part[2]), part[3]) for part in map(_WORD.fullmatch, answer) if part)
-    versions = islice(groupby(parts, lambda part: part[0]), MAX_VERSIONS)
-    return tuple((str(version), "".join(part[2] for part in same)) for version, same in versions)

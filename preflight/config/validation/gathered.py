@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from checks.core.check import Status
 from preflight.config import causes
+from preflight.config.schema.keys import UNREAD_ALONE
 from preflight.config.schema.types import shown
 from preflight.version import KNOWN_MISTLE
 
@@ -58,12 +60,21 @@ _SHAPES = (
 
 def gathered(findings: Iterable[Finding], origins: Origins, variables: Mapping[str, str]) -> tuple[Finding, ...]:
     """The findings, with those that have one reason replaced by one. ``variables``: all that are set."""
-    kept = tuple(dict.fromkeys(findings))
+    kept = tuple(finding if origins.file else _alone(finding) for finding in dict.fromkeys(findings))
     kept = _single_container(kept, origins, variables)
     kept = _older_variables(kept, origins, variables)
     for shape in _SHAPES:
         kept = _other_shape(shape, kept, origins)
     return kept
+
+
+def _alone(finding: Finding) -> Finding:
+    """Without a file, no service reads some of the keys: what is wrong with them is a warning."""
+    is_unread = bool(finding.fields) and all(key.startswith(UNREAD_ALONE) for key in finding.fields)
+    if not is_unread or finding.status < Status.FAIL:
+        return finding
+    message = f"{finding.message} (without a file, no service reads the key)"
+    return replace(finding, status=Status.WARN, message=message)
 
 
 def _single_container(

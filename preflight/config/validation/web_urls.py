@@ -31,8 +31,9 @@ def dropped_paths(context: Context) -> Iterator[Finding]:
     """No path is written that Mistle's client drops."""
     for key in ROOTED:
         url = context.values.url_or_none(key)
-        if url and url.path.strip("/"):
-            message = f"has the path {shown(url.path)}; Mistle drops it, and sends its requests to {shown(url.origin)}"
+        if url and (url.path.strip("/") or url.query):
+            part = f"the path {shown(url.path)}" if url.path.strip("/") else "a query"
+            message = f"has {part}; Mistle drops it, and sends its requests to {shown(url.origin)}"
             yield context.finding(causes.DROPPED_PATH, key, message=message)
 
 

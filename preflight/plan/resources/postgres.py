@@ -74,6 +74,7 @@ def _make(row: _Row, deployment: Deployment) -> Postgres:
         query=url.pairs,
         planes=planes,
         connections=_connections(url, values),
+        migrators=_migrators(planes, values) if row.use is POOLED else (),
         production=values.production,
         deployed=deployment.deployed,
         unusable_master_keys=tuple(map(_version, filter(_is_master_key, deployment.broken))),
@@ -86,6 +87,12 @@ def _planes(row: _Row, deployment: Deployment) -> tuple[str, ...]:
     values = deployment.values
     same = (other for other in _ROWS if other.use is row.use and other.name in deployment.wanted)
     return tuple(other.plane for other in same if values.text(other.key) == values.text(row.key))
+
+
+def _migrators(planes: tuple[str, ...], values: Values) -> tuple[tuple[str, str], ...]:
+    """By plane, the role of the direct URL, which owns what the migrations create."""
+    urls = ((plane, values.url_or_none(f"postgres.{plane}.direct_url")) for plane in planes)
+    return tuple((plane, url.username) for plane, url in urls if url)
 
 
 def _connections(url: Url, values: Values) -> int:
