@@ -98,7 +98,7 @@ class HttpService(EndpointCheck):
                 is_healthy = responses.health(health)
             self._check_identity(record, document, is_known=any(map(responses.signs_in, sign_in)))
             if self.token:
-                responses.in_time("/__healthz", health)
+                responses.in_time("GET /__healthz", health)
             state = await self._check_token(record) if self.token else None
         read = self.app.reads if state and state.status == self.app.accepted else ()
         with record.layer(Layer.ACCESS, *self._access_goal(read)):
@@ -108,7 +108,8 @@ class HttpService(EndpointCheck):
                 )
             if self.app is GATEWAY:
                 responses.require_runtime_state(state)
-            await reads.check(record, self.endpoint, self.token, read)
+            for sent, reply in (await reads.check(record, self.endpoint, self.token, read)).items():
+                responses.in_time(sent, reply)
             if self.origin:
                 self._check_cors(record, health, *sign_in)
 
@@ -152,14 +153,14 @@ class HttpService(EndpointCheck):
         route = self.endpoint.at(self.app.route)
         refusals = await without_valid_token(record, route)
         responses.require_refusals(self.app, refusals)
-        responses.in_time(self.app.route, *refusals.values())
+        responses.in_time(f"GET {self.app.route}", *refusals.values())
         try:
             reply = await with_token(record, route, self.token)
         except TimeoutError:
             if self.app is GATEWAY:
                 return None
             raise
-        responses.in_time(self.app.route, reply)
+        responses.in_time(f"GET {self.app.route}", reply)
         if not responses.accepts_token(self.app, reply):
             record.skip(Layer.AUTH, f"the shared token is not proven: answered {reply.summary}", ("token",))
         return reply

@@ -87,11 +87,11 @@ def release(app: App, document: Reply) -> str:
     return clean(str(info.get("version", "")), 64)
 
 
-def in_time(path: str, *replies: Reply) -> None:
-    """Mistle's services wait for each of the replies."""
+def in_time(request: str, *replies: Reply) -> None:
+    """Mistle's services wait for each of the replies to the ``request``, as it is described."""
     slowest = max(reply.seconds for reply in replies)
     if slowest > PATIENCE:
-        message = f"GET {path} is answered after {slowest:.1f} s, and Mistle's services give up after {PATIENCE:.0f} s"
+        message = f"{request} is answered after {slowest:.1f} s, and Mistle's services give up after {PATIENCE:.0f} s"
         raise UnexpectedReply(causes.SLOW, message)
 
 

@@ -6,11 +6,11 @@ import asyncio
 import json
 import re
 import time
-from collections.abc import Mapping
+from collections.abc import Awaitable, Mapping
 from contextlib import aclosing
 from dataclasses import dataclass, field, replace
 from functools import partial
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, ClassVar, TypeVar
 
 from checks.core.check import Cause, Diagnosed, Layer, Status
 from checks.core.limits import MAX_CHUNKS
@@ -22,7 +22,7 @@ from checks.net.tls import PlaintextProbe, check_tls, first_bytes, uses_tls
 from checks.net.tls_errors import TlsOnPlaintext
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Callable
 
     from httpx import Response
 
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
     Proof = Callable[[Recorder, "Endpoint"], Awaitable[bool]]
 
+T = TypeVar("T")
 IMPORTS = ("httpx", "httpcore", "anyio.abc", "anyio.streams.tls")  # httpx loads the others with its first request
 REPLY_READERS = ("httpx", "httpcore", "h11", "anyio", "checks.net.http")
 _CLOSED = re.compile("disconnected|peer closed")  # httpx' errors for a reply that is missing or incomplete
@@ -223,6 +224,17 @@ async def request(  # noqa: PLR0913 - a request and its limit
     if reply.status == 400 and not reply.body.lstrip().startswith(b"{"):
         await raise_if_tls(record, endpoint)
     return reply
+
+
+async def together(*requests: Awaitable[T]) -> list[T]:
+    """The replies to requests that are sent at once. Raises the first error, after all of them have ended."""
+    return [_reply(outcome) for outcome in await asyncio.gather(*requests, return_exceptions=True)]
+
+
+def _reply(outcome: T | BaseException) -> T:
+    if isinstance(outcome, BaseException):
+        raise outcome
+    return outcome
 
 
 async def _exchange(  # noqa: PLR0913, PLR0917 - a request and its limit

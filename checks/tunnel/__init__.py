@@ -66,9 +66,9 @@ class Tunnel(EndpointCheck):
         try:
             await self._check_upgrade(record)
         except StopCheck:
-            if any(
-                finding.id == causes.TOKEN_REJECTED.id for finding in record.findings
-            ):  # by a gateway, which goes on
+            if causes.TOKEN_REJECTED.id in {
+                finding.id for finding in record.findings
+            }:  # by the gateway, which takes other tokens
                 await self._check_exchange(record)
             raise
         await self._check_exchange(record)

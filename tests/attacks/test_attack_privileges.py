@@ -497,7 +497,7 @@ WITHOUT_PATH = {
     "GET /": "proxy.refused",
     "GET /mistle-preflight-{random}": "http.not-the-dashboard",
     "GET /tunnel/sandbox/mistle-preflight-{random}": "proxy.refused",
-    "POST /tunnel/sandbox/mistle-preflight-{random}/token-exchange": "tunnel.not-gateway",
+    "POST /tunnel/sandbox/mistle-preflight-{random}/token-exchange": "proxy.refused",
     **{f"POST /v1/{signal}": "otlp.refused" for signal in SIGNALS},
     "GET /templates/aliases/{alias}": "proxy.refused",
     "GET /api/disks": "proxy.refused",

@@ -1,5 +1,6 @@
 """The demo's deployment is healthy, and each of its faults gives the diagnosis that it should."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,7 @@ from preflight.report.model import Report
 from preflight.run.signals import Signals
 from tests.harness import profiles
 
+README = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
 TOGETHER = (
     ("pooler", "valkey-acl", "bucket", "smtp-password", "token", "cors", "docker-network", "publish-domain"),
     (
@@ -42,6 +44,10 @@ def test_demo_is_healthy() -> None:
     report = reported()
     assert (report.exit_code, problems(report)) == (0, set())
     assert {result.kind for result in report.results} > {"postgres", "valkey", "object_store", "smtp", "docker", "otlp"}
+    shown = re.findall(r"^  ✓ (\S+) +(probed|validated) ", README, re.MULTILINE)
+    assert sorted(shown) == sorted((verdict.key, verdict.evidence) for verdict in report.keys)
+    probed = sum(verdict.evidence == "probed" for verdict in report.keys)
+    assert f"Of the example's {len(report.keys)} keys, {probed} are probed" in README
 
 
 @pytest.mark.parametrize("names", TOGETHER, ids="+".join)

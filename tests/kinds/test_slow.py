@@ -54,6 +54,16 @@ def test_service_that_needs_longer_than_mistle_waits(name: str) -> None:
 
 
 @profiles.long
+@pytest.mark.parametrize(
+    ("name", "path"), [(API, "/internal/integration-credentials/"), (DATA, "/internal/sandbox/instances/")]
+)
+def test_only_what_needs_the_database_is_slow(name: str, path: str) -> None:
+    result = service(name, late(APPS[name](), 3.2, path))
+    finding = result.fails("http.slow", Layer.ACCESS, f"{name}.internal_url", hint="its database")
+    assert path in finding.message
+
+
+@profiles.long
 @pytest.mark.parametrize("name", APPS)
 def test_only_the_internal_route_is_slow(name: str) -> None:
     result = service(name, late(APPS[name](), 3.2, "/internal/"))
