@@ -215,7 +215,7 @@ DASHBOARD: Mapping[str, Answer] = {
     "fails": partial(in_headers, 500),
     "one page alone": on("mistle-preflight", partial(in_headers, 404)),
 }
-STRANGER, MEMBER = r"^(?!.*connect_token)", "connect_token"
+STRANGER, MEMBER, EXCHANGE = r"^(?!.*(connect_token|/token-exchange$))", "connect_token", "/token-exchange$"
 TUNNEL: Mapping[str, Answer] = {
     "strangers redirected": on(STRANGER, redirect),
     "strangers not upgraded": on(STRANGER, partial(in_headers, 426)),
@@ -224,6 +224,10 @@ TUNNEL: Mapping[str, Answer] = {
     "the member refused": on(MEMBER, lambda _, text: reply(403, server=text)),
     "the member fails": on(MEMBER, partial(in_headers, 500)),
     "the member gets a page": on(MEMBER, partial(in_headers, 418)),
+    "an exchange refused": on(EXCHANGE, lambda _, text: api(401, {"error": text})),
+    "an exchange redirected": on(EXCHANGE, redirect),
+    "an exchange gets a page": on(EXCHANGE, partial(in_headers, 418)),
+    "no exchange known": on(EXCHANGE, partial(in_headers, 404)),
 }
 CODES = ("AccessDenied", "InvalidAccessKeyId", "SignatureDoesNotMatch", "QuotaExceeded", "NoSuchBucket", "SlowDown")
 STORE: Mapping[str, Answer] = {
