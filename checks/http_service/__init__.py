@@ -96,7 +96,7 @@ class HttpService(EndpointCheck):
                 is_healthy = responses.public_api(self.app, health, document, *sign_in)
             else:
                 is_healthy = responses.health(health)
-            self._check_identity(record, document)
+            self._check_identity(record, document, is_known=any(map(responses.signs_in, sign_in)))
             if self.token:
                 responses.in_time("GET /__healthz", health)
             state = await self._check_token(record) if self.token else None
@@ -126,10 +126,10 @@ class HttpService(EndpointCheck):
         about = ["its Valkey"] if self.app is GATEWAY else [each.about for each in read]
         return f"well, and reads {' and '.join(about)}" if about else "well", ("url",)
 
-    def _check_identity(self, record: Recorder, document: Reply) -> None:
+    def _check_identity(self, record: Recorder, document: Reply, *, is_known: bool) -> None:
         if release := responses.release(self.app, document):
             record.facts["release"] = release
-        elif self.app.title:
+        elif self.app.title and not is_known:
             message = f"which of Mistle's services it is, openapi.json does not say: {document.summary}"
             if self.token and responses.is_blocked(document):
                 record.note(causes.DOCUMENT_BLOCKED.diagnosis(f"GET /openapi.json answers {document.summary}"))

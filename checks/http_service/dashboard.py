@@ -24,12 +24,14 @@ _RUNTIME_CONFIG = "runtime-config.js"  # some releases load their configuration 
 _REQUESTS = 8  # at most, for the page's scripts
 _PART, _OVERLAP = 768 * 1024, 1024  # bytes of one request: a script may be larger than what a connection may receive
 _PARTIAL = 206
-_TITLE = re.compile(rb"<title[^>]*>([^<]*)", re.IGNORECASE)
-_SOURCE = re.compile(rb"""<(?:script|link)\b[^>]*?\b(?:src|href)=["']?([\w./~%@+-]+\.m?js)\b""", re.IGNORECASE)
+_TITLE = re.compile(rb"<title[^>]{0,200}>([^<]{0,400})", re.IGNORECASE)
+_SOURCE = re.compile(
+    rb"""<(?:script|link)\b[^>]{0,400}?\b(?:src|href)=["']?([\w./~%@+-]{1,200}\.m?js)\b""", re.IGNORECASE
+)
 # Vite leaves the names of its variables in a build, and puts the value in place of `import.meta.env.…`.
 _MARK = re.compile(rb"VITE_CONTROL_PLANE_API_ORIGIN|__MISTLE_RUNTIME_CONFIG__")
 _ORIGIN = re.compile(
-    rb"""(?:VITE_CONTROL_PLANE_API_ORIGIN|controlPlaneApiOrigin)["']?\s*:\s*(["'`])([^"'`\s]{1,300})\1"""
+    rb"""(?:VITE_CONTROL_PLANE_API_ORIGIN|controlPlaneApiOrigin)["']?\s{0,20}:\s{0,20}(["'`])([^"'`\s]{1,300})\1"""
 )
 
 

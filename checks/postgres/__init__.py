@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from functools import cached_property, partial
@@ -13,15 +12,18 @@ from checks.core.files import UnreadableFile
 from checks.core.recorder import Recorder
 from checks.core.roots import Trust
 from checks.core.text import foreign
-from checks.core.threads import in_thread
+from checks.core.threads import in_thread as in_thread
 from checks.net.network_errors import RESET, SILENT
-from checks.net.tcp import NetworkCheck, reach
-from checks.net.tls import check_tls
+from checks.net.tcp import NetworkCheck
+from checks.net.tcp import reach as reach
+from checks.net.tls import check_tls as check_tls
 from checks.net.tls_errors import TLS_ON_PLAINTEXT, TlsOnPlaintext
-from checks.postgres import causes, connections, hints, session
+from checks.postgres import causes, connections, hints, session, way
+from checks.postgres.connections import Place
 from checks.postgres.dialects import Tls
 from checks.postgres.refusals import diagnosis_of
-from checks.postgres.session import NotPostgres, PostgresSession
+from checks.postgres.session import NotPostgres as NotPostgres
+from checks.postgres.session import PostgresSession
 from checks.postgres.survey import causes as survey_causes
 from checks.postgres.survey.asking import ask
 from checks.postgres.survey.state import ServerState
@@ -73,6 +75,11 @@ class Postgres(NetworkCheck):
     def target(self) -> str:
         return f"{self.host}:{self.port}/{self.use.dialect.database(self.database)}"
 
+    @property
+    def socket(self) -> str:
+        """The path of the Unix socket; "" if the URL names none."""
+        return f"{self.host}/.s.PGSQL.{self.port}" if self.host.startswith("/") else ""
+
     @cached_property
     def tls(self) -> Tls:
         """The TLS settings that the client reads in the URL."""
@@ -80,13 +87,14 @@ class Postgres(NetworkCheck):
 
     @property
     def layers(self) -> tuple[Layer, ...]:
+        dns = () if self.socket else (Layer.DNS,)
         tls = (Layer.TLS,) if self.tls.enabled else ()
-        return (Layer.DNS, Layer.CONNECT, *tls, Layer.AUTH, Layer.ACCESS, Layer.FITNESS)
+        return (*dns, Layer.CONNECT, *tls, Layer.AUTH, Layer.ACCESS, Layer.FITNESS)
 
     async def run(self, record: Recorder) -> None:
         """Log in as the client does, query the server's state once, and apply the rules to it."""
-        address = (await self._reach(record), self.port)
-        tls = await self._check_tls(record, address)
+        address = await way.reach_server(self, record)
+        tls = await way.check_tls_layer(self, record, address)
         async with self._open_session(record, address, tls) as connection:
             with record.layer(Layer.AUTH, f"login accepted, as {self.username}", proves=("url",)):
                 await self._login(record, connection, address)
@@ -109,45 +117,19 @@ class Postgres(NetworkCheck):
         if self.master_keys and isinstance(state.ciphertexts, str):
             record.skip(Layer.FITNESS, _NOT_TRIED, tuple(f"master_keys.{version}" for version, _ in self.master_keys))
 
-    async def _reach(self, record: Recorder) -> str:
-        if ":" in self.host and not self.use.dialect.ipv6:
-            with record.layer(Layer.DNS, f"{self.use.dialect.client} can read the host", proves=("url",)):
-                record.note(causes.IPV6_LITERAL.diagnosis(f"{self.use.dialect.client} cannot read [{self.host}]"))
-        return await reach(record, self.host, self.port)
-
-    async def _check_tls(self, record: Recorder, address: tuple[str, int]) -> bool:
-        """The tls layer, on a connection of its own. Returns whether the session is to use TLS."""
-        if not self.tls.enabled:
-            return False
-        if self.tls.falls_back and await reply_to_request(address, record.share_of_time(0.6)) != b"S":
-            record.skip(Layer.TLS, "the server has no TLS, and sslmode=prefer goes on without", ("url",))
-            return False
-        name = self.use.dialect.certificate_name(self.host)
-        limit = record.share_of_time(0.3)
-
-        async def upgrade(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-            if self.tls.roots:
-                await in_thread(partial(self._roots.load, 0.8 * limit))
-            try:
-                await request_tls(reader, writer)
-            except (NotPostgres, EOFError, ConnectionError):
-                await raise_if_tls_port(address, limit)
-                raise
-
-        await check_tls(record, name, address, verify=self.tls.verified, upgrade=upgrade, trust=self._trust(record))
-        return True
-
     @cached_property
-    def _roots(self) -> Trust:
+    def roots(self) -> Trust:
+        """The certificates of the file that the URL names."""
         return Trust(only=self.tls.roots)
 
-    def _trust(self, record: Recorder) -> Trust:
-        return self._roots if self.tls.roots else record.settings.trust
+    def trust(self, record: Recorder) -> Trust:
+        """The certificates that the client trusts at this URL."""
+        return self.roots if self.tls.roots else record.settings.trust
 
     def _open_session(
-        self, record: Recorder, address: tuple[str, int], tls: bool
+        self, record: Recorder, address: Place, tls: bool
     ) -> AbstractAsyncContextManager[PostgresSession]:
-        trust, name = self._trust(record), self.use.dialect.certificate_name(self.host)
+        trust, name = self.trust(record), self.use.dialect.certificate_name(self.host)
 
         async def connect() -> connections.Streams:
             context = (trust.verified if self.tls.verified else trust.unverified) if tls else None
@@ -162,7 +144,7 @@ class Postgres(NetworkCheck):
             dbname=self.use.dialect.database(self.database),
         )
 
-    async def _login(self, record: Recorder, connection: PostgresSession, address: tuple[str, int]) -> None:
+    async def _login(self, record: Recorder, connection: PostgresSession, address: Place) -> None:
         """Log in; after a failure, find out by further connections what the server and the port expect."""
         try:
             await connection.login(record.share_of_time(0.7))
@@ -174,14 +156,14 @@ class Postgres(NetworkCheck):
             error.is_postgres = error.password_sent or bool(await reply_to_request(address, record.share_of_time(0.6)))
             raise
 
-    async def _try_with_tls(self, record: Recorder, error: session.LoginRefused, address: tuple[str, int]) -> None:
+    async def _try_with_tls(self, record: Recorder, error: session.LoginRefused, address: Place) -> None:
         cause = _cause_of(error)
         if cause is causes.NO_HBA_ENTRY:
             error.needs_tls = await self._is_admitted_with_tls(record, address)
         if cause in {causes.NOT_POSTGRES, RESET}:
             await raise_if_tls_port(address, record.share_of_time(0.8))
 
-    async def _is_admitted_with_tls(self, record: Recorder, address: tuple[str, int]) -> bool:
+    async def _is_admitted_with_tls(self, record: Recorder, address: Place) -> bool:
         """Whether pg_hba.conf has a line for this user that requires TLS, and not none at all."""
         if await reply_to_request(address, record.share_of_time(0.6)) != b"S":
             return False
@@ -230,13 +212,14 @@ class Postgres(NetworkCheck):
             case session.QueryFailed():
                 return diagnosis_of(error.refusal, causes.QUERY_FAILED)
             case TlsRefused():
-                return causes.TLS_REFUSED.diagnosis(f"{self.use.dialect.client} asks for TLS, and {error}")
+                refused = causes.TLS_REFUSED.diagnosis(f"{self.use.dialect.client} asks for TLS, and {error}")
+                return way.about_sslmode(self, refused)
             case TlsOnPlaintext():
                 hint = "name in {url} the port on which Postgres itself listens, not that of a TLS proxy"
                 return TLS_ON_PLAINTEXT.diagnosis(str(error), hint=hint, blames=self.address)
             case UnreadableFile():
                 return causes.ROOTS_UNREADABLE.diagnosis(f"sslrootcert: the file {foreign(str(error))}")
-        return super().diagnose(error)
+        return way.about_sslmode(self, super().diagnose(error))
 
 
 def _cause_of(error: session.LoginRefused) -> Cause:

@@ -40,8 +40,8 @@ TLS_REFUSED = Cause(
 UNKNOWN_PARAMETER = Cause(
     "postgres.unknown-parameter",
     Layer.AUTH,
-    "the client library sends a query parameter of the URL to the server, which refuses it",
-    "remove the parameter from {url}",
+    "the client library, or the server to which it sends it, refuses a query parameter of the URL",
+    "remove the parameter from {url}, or correct its value",
 )
 DATABASE_MISSING = Cause(
     "postgres.database-missing",
@@ -124,8 +124,8 @@ IPV6_LITERAL = Cause(
 ROOTS_UNREADABLE = Cause(
     "postgres.roots-unreadable",
     Layer.TLS,
-    "node-postgres reads its trusted roots from the file that sslrootcert names, and the file cannot be read here",
-    "correct sslrootcert in {url}, or run this where that file is, as Mistle does",
+    "node-postgres reads the files that sslrootcert, sslcert and sslkey name, and one of them cannot be read here",
+    "correct sslrootcert, sslcert or sslkey in {url}, or run this where that file is, as Mistle does",
 )
 POOLER_BACKEND_DOWN = Cause(
     "postgres.pooler-backend-down",

@@ -13,21 +13,20 @@ if TYPE_CHECKING:
     from ssl import SSLContext
 
 Address = tuple[str, int]
+Place = Address | str  # a string is the path of a Unix socket
 Streams = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 RequestTls = Callable[[asyncio.StreamReader, asyncio.WriteTransport], Awaitable[None]]
 
 NO_ADDRESS = ("", 0)
 
 
-async def connect_to_server(
-    address: Address, request_tls: RequestTls, context: SSLContext | None, name: str
-) -> Streams:
+async def connect_to_server(address: Place, request_tls: RequestTls, context: SSLContext | None, name: str) -> Streams:
     """The connection from the proxy to the server: TCP, and TLS where there is a ``context``.
 
     ``request_tls`` sends Postgres' own request, which comes before the handshake; ``name`` must be in the certificate.
     """
     loop, reader = asyncio.get_running_loop(), asyncio.StreamReader()
-    transport, protocol = await loop.create_connection(lambda: KeepData(reader), *address)
+    transport, protocol = await _connect(address, reader)
     try:
         if context:
             await request_tls(reader, transport)
@@ -39,6 +38,13 @@ async def connect_to_server(
         transport.abort()
         raise
     return reader, asyncio.StreamWriter(transport, protocol, reader, loop)
+
+
+async def _connect(address: Place, reader: asyncio.StreamReader) -> tuple[asyncio.Transport, KeepData]:
+    loop = asyncio.get_running_loop()
+    if isinstance(address, str):
+        return await loop.create_unix_connection(lambda: KeepData(reader), address)
+    return await loop.create_connection(lambda: KeepData(reader), *address)
 
 
 async def _start_tls(

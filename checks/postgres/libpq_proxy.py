@@ -74,7 +74,8 @@ class LibpqProxy:
             self.fault = error
             to_libpq.close()
             return
-        self.port = to_server.get_extra_info("sockname")[1]
+        own = to_server.get_extra_info("sockname")
+        self.port = own[1] if isinstance(own, tuple) else 0  # a Unix socket has none
         self.arrivals.append(time.monotonic())
         protocol = to_server.transport.get_protocol()
         replies = asyncio.create_task(self._forward_replies(from_server, to_libpq, protocol))

@@ -16,7 +16,7 @@ from checks.postgres import causes, hints
 from checks.postgres.survey.causes import SHORT_TIMEOUT, STATEMENT_POOLING
 
 SERVER, LIBPQ = "the server", "libpq"
-CLEARTEXT, SASL_FINAL = 3, 12  # protocol.html#PROTOCOL-MESSAGE-FORMATS: authentication requests
+CLEARTEXT, SASL, SASL_FINAL = 3, 10, 12  # protocol.html#PROTOCOL-MESSAGE-FORMATS: authentication requests
 _PROXY_ADDRESS = re.compile(r'"127\.0\.0\.1", port [0-9]+')
 _PREFIX = re.compile(f"connection to server at {_PROXY_ADDRESS.pattern} failed: ")
 _NO_MEMORY = re.compile("out of memory|cannot allocate memory", re.IGNORECASE)
@@ -39,8 +39,12 @@ class Refusal:
 
     @property
     def is_of_server_behind(self) -> bool:
-        """Whether a pooler forwards it, after the client's own login: PgBouncer's own errors have another code."""
-        return not self.routine and (SASL_FINAL in self.requests or (self.is_plain and self.code in {"28P01", "28000"}))
+        """Whether a pooler forwards it, after the client's own login.
+
+        SCRAM ends with a message of its own. Other ways to log in do not, but PgBouncer's own errors have other codes.
+        """
+        is_pgbouncer = self.is_plain and self.code in {"28P01", "28000"} and SASL not in self.requests
+        return not self.routine and (SASL_FINAL in self.requests or is_pgbouncer)
 
 
 @dataclass(frozen=True)

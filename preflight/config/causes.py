@@ -139,6 +139,12 @@ DROPPED_PATH = _cause(
     "give the service a host or port of its own, and remove the path from {blamed}",
     former=(MALFORMED_URL.id,),
 )
+IGNORED_QUERY = _cause(
+    "ignored-query",
+    "Mistle's client ignores the query of a Valkey URL",
+    "write the database as the path, as in redis://host:6379/1, and remove the query from {blamed}",
+    Status.WARN,
+)
 REFUSED_PORT = _cause(
     "refused-port",
     "the port is one of those that browsers and Node's fetch refuse (the Fetch standard's bad ports)",

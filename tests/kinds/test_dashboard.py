@@ -1,5 +1,6 @@
 """The dashboard: Mistle's own page, and the origin of the API that it was built for."""
 
+import time
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -11,6 +12,8 @@ from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp
 
 from checks.core.check import Layer, Status
+from checks.http_service.dashboard import _ORIGIN, _TITLE, _scripts
+from checks.net.http import Endpoint, Reply
 from preflight.demo.servers.mistle import control_plane_api, dashboard
 from tests.harness import profiles
 from tests.harness.run_check import CheckRun, run_check
@@ -134,6 +137,19 @@ def test_page_with_another_title_but_mistles_build() -> None:
     files = {"/assets/index-3OUaME_p.js": javascript(f"n({{VITE_CONTROL_PLANE_API_ORIGIN:`{API}`}})")}
     with web_server(site(f"<!doctype html><title>Our agents</title>{SCRIPT}", files)) as web:
         check(web.url).passes("http.access", Layer.ACCESS, PAGES, API_ORIGIN)
+
+
+_BEGINNINGS = ("<script ", "<title ", "<script src=", "VITE_CONTROL_PLANE_API_ORIGIN ")
+
+
+@pytest.mark.parametrize("part", profiles.first(1, _BEGINNINGS))
+def test_page_of_many_beginnings_is_searched_at_once(part: str) -> None:
+    """The time for a search is in proportion to the page, whatever it holds."""
+    page = Reply(200, {}, (part * 400_000).encode()[: 2**18])
+    started = time.process_time()
+    assert list(_scripts(Endpoint("http", "localhost", 80), page)) == []
+    assert not [pattern for pattern in (_TITLE, _ORIGIN) if pattern.search(page.body)]
+    assert time.process_time() - started < 5
 
 
 def test_page_whose_scripts_are_gone() -> None:

@@ -40,14 +40,14 @@ class _Shape:
 _SHAPES = (
     _Shape(
         "an older",
-        "its [apps.*] are [services.*] now, and what [global] held has sections of its own",
+        "has [services.*] in place of [apps.*], and sections of their own for what [global] held",
         re.compile(r"apps|global\.(telemetry|internal_auth|sandbox)|services\.tokenizer_proxy"),
         re.compile(r"global\..+|sandbox\.tokens\.egress"),
         (("apps", ""), ("global.telemetry", "telemetry."), ("global.sandbox", "sandbox.")),
     ),
     _Shape(
         "a newer",
-        "here sandbox.provider and [sandbox.storage] choose, and there are no such keys",
+        "has no such keys, and chooses by sandbox.provider and [sandbox.storage]",
         re.compile(
             r"billing|gateway_relay|sandbox\.\w+\.enabled|sandbox\.tokens\.(egress|pty_transport)"
             r"|services\.dashboard\.posthog|services\.control_plane_api\.mcp|(.+\.)?workflow_database_pool_max"
@@ -105,8 +105,8 @@ def _other_shape(shape: _Shape, findings: tuple[Finding, ...], origins: Origins)
     more = f" and {len(named) - _NAMED} more" if len(named) > _NAMED else ""
     lacks = f"; {len(_keys(missing))} keys are missing for the same reason" if missing else ""
     message = (
-        f"the file has the shape of {shape.age} Mistle, with {', '.join(named[:_NAMED])}{more}: "
-        f"{shape.difference}{lacks}; this tool knows Mistle's {KNOWN_MISTLE}"
+        f"the file has the shape of {shape.age} Mistle, with {', '.join(named[:_NAMED])}{more}{lacks}; "
+        f"this tool knows Mistle's {KNOWN_MISTLE}, which {shape.difference}"
     )
     finding = origins.finding(causes.OTHER_SHAPE, *named, *_keys(missing), message=message)
     return _replaced(findings, [*marks, *also, *missing], finding)

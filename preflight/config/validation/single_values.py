@@ -81,7 +81,7 @@ def _invalid(key: Key, text: str, expected: Text) -> InvalidValue | None:
         return InvalidValue(
             causes.WRONG_SCHEME, f"begins with {foreign(url.scheme, 20)}://, must begin with {prefixes}"
         )
-    message = _misses(url) or (_exceeds(key, url) if key.path.startswith("services.") else "")
+    message = _misses(key, url) or (_exceeds(key, url) if key.path.startswith("services.") else "")
     return InvalidValue(causes.MALFORMED_URL, message) if message else None
 
 
@@ -94,8 +94,10 @@ def _exceeds(key: Key, url: Url) -> str:
     return "holds a query, and Mistle appends paths of its own" if url.query and key.path not in ROOTED else ""
 
 
-def _misses(url: Url) -> str:
-    """The URL has no database, or an invalid one, for the client of its scheme."""
+def _misses(key: Key, url: Url) -> str:
+    """What the URL lacks for the client of its scheme: a host that it reads, a database."""
+    if not url.host and not key.path.endswith("pooled_url"):
+        return "names no host before the /, and Mistle's client of this URL reads none behind ?"
     if url.scheme.startswith("postgres") and url.path in ("", "/"):
         return "names no database: append / and the database's name"
     if url.scheme.startswith("redis") and not _DATABASE_NUMBER.fullmatch(url.path):

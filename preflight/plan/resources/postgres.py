@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from functools import partial
 
 from checks.postgres import Postgres
+from checks.postgres.dialects import Login
 from checks.postgres.uses import DIRECT, POOLED, Use
 from preflight.config.urls import Url
 from preflight.config.values import Values
@@ -61,15 +62,16 @@ _ROWS = (
 def _make(row: _Row, deployment: Deployment) -> Postgres:
     values, planes = deployment.values, _planes(row, deployment)
     url = values.url(row.key)
+    login = row.use.dialect.login(Login(url.host, url.port, url.username, url.password), dict(url.pairs))
     master_keys = _master_keys(values) if row.use is POOLED and "control_plane" in planes else {}
     return Postgres(
         name=row.name,
         sources={"url": (row.key,), row.plane: (row.key,)} | _sources_of_master_keys(row, master_keys),
         use=row.use,
-        host=url.host,
-        port=url.port,
-        username=url.username,
-        password=url.password,
+        host=login.host,
+        port=login.port,
+        username=login.username,
+        password=login.password,
         database=url.path.removeprefix("/"),
         query=url.pairs,
         planes=planes,
