@@ -7,7 +7,7 @@ import json
 import re
 import socket
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from html import escape
 from types import MappingProxyType
@@ -59,15 +59,18 @@ def services(
     texts_of: Mapping[str, TextOf],
     token: str = "",
     hostile: Mapping[str, Callable[[socket.socket], object]] = MappingProxyType({}),
+    prefix: str = "",
 ) -> Callable[[socket.socket], None]:
     """One port for all ``families`` over HTTP, with their scenes and texts; ``token`` is the valid service token.
 
+    ``prefix`` is put before each target.
     A ``hostile`` family's behaviour gets the whole connection.
     """
     by_path = sorted(families.items(), key=lambda item: not item[1].path)  # the one without a pattern takes the rest
 
     def serve(connection: socket.socket) -> None:
         request = read(connection, token)
+        request = replace(request, target=f"{prefix}{request.target}")
         name, family = next(each for each in by_path if re.search(each[1].path or "", request.target))
         if name in hostile:
             hostile[name](RepeatedRequest(connection, request.raw))  # type: ignore[arg-type]
