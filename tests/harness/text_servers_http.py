@@ -162,6 +162,8 @@ def service(request: Request) -> bytes:
         return document("1.4.0", request, TITLES[request.first_part])
     if "/internal/" in request.target and not request.shows_token:
         return refusal(401)
+    if read := next((made for path, made in READ.items() if re.search(path, request.target)), None):
+        return read
     state = api(200, {"ownerLeaseId": None, "attachment": None})
     return {"data": refusal(400), "gateway": state}.get(request.first_part, refusal(404))
 
@@ -174,8 +176,16 @@ def _release(request: Request, text: str) -> bytes:
     return document(text, request, TITLES.get(request.first_part, ""))
 
 
-def refusal(status: int) -> bytes:
-    return api(status, {"code": "NO"})
+def refusal(status: int, code: str = "NO") -> bytes:
+    return api(status, {"code": code})
+
+
+READ = {
+    "/integration-credentials/resolve$": refusal(404, "CONNECTION_NOT_FOUND"),
+    "/get-sandbox-instance$": refusal(404, "INSTANCE_NOT_FOUND"),
+    "/sandbox/instances/": api(200, None),
+}
+"""The replies of the APIs to what makes them read."""
 
 
 _objects: dict[str, str] = {}
@@ -210,6 +220,8 @@ SERVICE: Mapping[str, Answer] = {
     "strangers refused": on("internal", partial(in_headers, 403), member=False),
     "the member refused": on("internal", partial(in_headers, 403), member=True),
     "the member fails": on("internal", partial(in_headers, 500), member=True),
+    "a read fails": on("|".join(READ), partial(in_headers, 500), member=True),
+    "a read is unknown": on("|".join(READ), partial(in_headers, 404), member=True),
     "the origin": on("healthz", lambda _, text: api(200, {"ok": True}, access_control_allow_origin=text)),
 }
 DASHBOARD: Mapping[str, Answer] = {
