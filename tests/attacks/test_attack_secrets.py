@@ -284,6 +284,7 @@ def _everywhere(path: str, word: str, host: str) -> str:
 
 MADE = re.compile(
     rb"connect_token=(\S+)|Signature=(\w+)|AUTH PLAIN (\S+)|ion: (key-[^\r]+)|(?:-key|-token): ([^\r]+)|secret=([^&]+)"
+    rb"|Bearer ([^\r]+)"
 )
 MADE_IN = {"tunnel": "the member refused", "store": "SignatureDoesNotMatch", "smtp": "AUTH", "e2b": "status 401"} | {
     "archil": "status 401",
@@ -292,7 +293,8 @@ MADE_IN = {"tunnel": "the member refused", "store": "SignatureDoesNotMatch", "sm
 }
 
 
-def test_nothing_made_with_a_secret_is_printed(stage: Stage, vocabulary: str, figures: Section) -> None:
+@pytest.mark.parametrize("tunnel", ["the member refused", "an exchange refused"])
+def test_nothing_made_with_a_secret_is_printed(tunnel: str, stage: Stage, vocabulary: str, figures: Section) -> None:
     made: dict[str, str] = {}
 
     def echo(family: str, sent: bytes) -> str:
@@ -300,7 +302,7 @@ def test_nothing_made_with_a_secret_is_printed(stage: Stage, vocabulary: str, fi
         made.update(dict.fromkeys(tokens, family))
         return " ".join(tokens) or "nothing"
 
-    stage.play(in_process.RIGHT | MADE_IN, echo, NEUTRAL[TOKEN])
+    stage.play(in_process.RIGHT | MADE_IN | {"tunnel": tunnel}, echo, NEUTRAL[TOKEN])
     printed = in_process.run(stage, in_process.values(stage, NEUTRAL))
     assert set(made.values()) >= MADE_IN.keys()
     assert any(token.startswith("eyJ") for token in made)

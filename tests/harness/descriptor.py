@@ -67,6 +67,7 @@ class Family:
 
     Over HTTP it shares a port with other families: ``path`` is the pattern of the targets of its requests. It gives the
     ``right`` reply, unless the scene has another. ``provider_path`` is that of a provider, whose address no key gives.
+    One that ``is_at_root`` has a port of its own, where its targets have no such path: Mistle leaves it out.
     Any other protocol has a ``server`` of its own, on a Unix socket if it ``is_local``.
     """
 
@@ -75,6 +76,7 @@ class Family:
     settings: Mapping[str, object] = field(default_factory=dict)
     path: str | None = None
     right: Callable[[Request], bytes] | None = None
+    is_at_root: bool = False
     provider_path: str = ""
     server: Callable[[str, TextOf], Behaviour] | None = None
     is_local: bool = False

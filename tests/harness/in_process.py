@@ -73,6 +73,8 @@ def stage(authority: Authority) -> Iterator[Stage]:
                 here.sockets[name] = enter(socket_faults.serving(_playing(here, name)))
             elif family.server:
                 here.ports[name] = enter(faults.serving(_playing(here, name)))
+            elif family.is_at_root:
+                here.ports[name] = enter(faults.serving(_services(here, f"/{name}")))
         here.ports["web"] = enter(faults.serving(_services(here)))
         here.ports["cloud"] = enter(provider_override.tls_serving(authority.leaf(), _services(here)))
         yield here
@@ -87,9 +89,9 @@ def _playing(here: Stage, family: str) -> faults.Behaviour:
     return play
 
 
-def _services(here: Stage) -> faults.Behaviour:
+def _services(here: Stage, prefix: str = "") -> faults.Behaviour:
     def play(connection: socket.socket) -> None:
-        text_servers_http.services(_WEB, here.scenes, here.texts_of, here.token, here.hostile)(connection)
+        text_servers_http.services(_WEB, here.scenes, here.texts_of, here.token, here.hostile, prefix)(connection)
 
     return play
 

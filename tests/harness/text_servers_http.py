@@ -7,7 +7,7 @@ import json
 import re
 import socket
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from html import escape
 from types import MappingProxyType
@@ -59,15 +59,18 @@ def services(
     texts_of: Mapping[str, TextOf],
     token: str = "",
     hostile: Mapping[str, Callable[[socket.socket], object]] = MappingProxyType({}),
+    prefix: str = "",
 ) -> Callable[[socket.socket], None]:
     """One port for all ``families`` over HTTP, with their scenes and texts; ``token`` is the valid service token.
 
+    ``prefix`` is put before each target.
     A ``hostile`` family's behaviour gets the whole connection.
     """
     by_path = sorted(families.items(), key=lambda item: not item[1].path)  # the one without a pattern takes the rest
 
     def serve(connection: socket.socket) -> None:
         request = read(connection, token)
+        request = replace(request, target=f"{prefix}{request.target}")
         name, family = next(each for each in by_path if re.search(each[1].path or "", request.target))
         if name in hostile:
             hostile[name](RepeatedRequest(connection, request.raw))  # type: ignore[arg-type]
@@ -159,6 +162,8 @@ def service(request: Request) -> bytes:
         return document("1.4.0", request, TITLES[request.first_part])
     if "/internal/" in request.target and not request.shows_token:
         return refusal(401)
+    if read := next((made for path, made in READ.items() if re.search(path, request.target)), None):
+        return read
     state = api(200, {"ownerLeaseId": None, "attachment": None})
     return {"data": refusal(400), "gateway": state}.get(request.first_part, refusal(404))
 
@@ -171,8 +176,16 @@ def _release(request: Request, text: str) -> bytes:
     return document(text, request, TITLES.get(request.first_part, ""))
 
 
-def refusal(status: int) -> bytes:
-    return api(status, {"code": "NO"})
+def refusal(status: int, code: str = "NO") -> bytes:
+    return api(status, {"code": code})
+
+
+READ = {
+    "/integration-credentials/resolve$": refusal(404, "CONNECTION_NOT_FOUND"),
+    "/get-sandbox-instance$": refusal(404, "INSTANCE_NOT_FOUND"),
+    "/sandbox/instances/": api(200, None),
+}
+"""The replies of the APIs to what makes them read."""
 
 
 _objects: dict[str, str] = {}
@@ -207,6 +220,8 @@ SERVICE: Mapping[str, Answer] = {
     "strangers refused": on("internal", partial(in_headers, 403), member=False),
     "the member refused": on("internal", partial(in_headers, 403), member=True),
     "the member fails": on("internal", partial(in_headers, 500), member=True),
+    "a read fails": on("|".join(READ), partial(in_headers, 500), member=True),
+    "a read is unknown": on("|".join(READ), partial(in_headers, 404), member=True),
     "the origin": on("healthz", lambda _, text: api(200, {"ok": True}, access_control_allow_origin=text)),
 }
 DASHBOARD: Mapping[str, Answer] = {
@@ -215,7 +230,7 @@ DASHBOARD: Mapping[str, Answer] = {
     "fails": partial(in_headers, 500),
     "one page alone": on("mistle-preflight", partial(in_headers, 404)),
 }
-STRANGER, MEMBER = r"^(?!.*connect_token)", "connect_token"
+STRANGER, MEMBER, EXCHANGE = r"^(?!.*(connect_token|/token-exchange$))", "connect_token", "/token-exchange$"
 TUNNEL: Mapping[str, Answer] = {
     "strangers redirected": on(STRANGER, redirect),
     "strangers not upgraded": on(STRANGER, partial(in_headers, 426)),
@@ -224,6 +239,10 @@ TUNNEL: Mapping[str, Answer] = {
     "the member refused": on(MEMBER, lambda _, text: reply(403, server=text)),
     "the member fails": on(MEMBER, partial(in_headers, 500)),
     "the member gets a page": on(MEMBER, partial(in_headers, 418)),
+    "an exchange refused": on(EXCHANGE, lambda _, text: api(401, {"error": text})),
+    "an exchange redirected": on(EXCHANGE, redirect),
+    "an exchange gets a page": on(EXCHANGE, partial(in_headers, 418)),
+    "no exchange known": on(EXCHANGE, partial(in_headers, 404)),
 }
 CODES = ("AccessDenied", "InvalidAccessKeyId", "SignatureDoesNotMatch", "QuotaExceeded", "NoSuchBucket", "SlowDown")
 STORE: Mapping[str, Answer] = {

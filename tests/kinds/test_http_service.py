@@ -665,13 +665,14 @@ def _internal(service: str) -> Callable[[str], Mapping[str, object]]:
     return lambda address: {f"{service}.internal_url": f"http://{address}", **_TOKEN}
 
 
-def _service(name: str, checks: str, key: str) -> Family:
+def _service(name: str, checks: str, key: str, *, is_at_root: bool = False) -> Family:
     return Family(
         checks=checks,
         scenes=text_servers_http.SERVICE,
-        settings={key: f"http://{{address}}/{name}"},
+        settings={key: "http://{address}" if is_at_root else f"http://{{address}}/{name}"},
         path=f"^/{name}(/|$)",
         right=text_servers_http.service,
+        is_at_root=is_at_root,
     )
 
 
@@ -744,8 +745,8 @@ DESCRIPTOR = Descriptor(
     },
     families={
         "control": _service("control", f"{API}.internal", f"{API}.internal_url"),
-        "data": _service("data", f"{DATA}.", f"{DATA}.internal_url"),
-        "gateway": _service("gateway", f"{GATEWAY}.internal", f"{GATEWAY}.internal_url"),
+        "data": _service("data", f"{DATA}.", f"{DATA}.internal_url", is_at_root=True),
+        "gateway": _service("gateway", f"{GATEWAY}.internal", f"{GATEWAY}.internal_url", is_at_root=True),
         "public": _service("public", PUBLIC, f"{PUBLIC}_url"),
         "dashboard": Family(
             checks=DASHBOARD,
