@@ -12,7 +12,7 @@ from typing import ClassVar
 
 from checks.core.check import Cause, Diagnosed, Diagnosis, Layer
 from checks.core.files import UnreadableFile
-from checks.core.recorder import Recorder
+from checks.core.recorder import SLOW, Recorder
 from checks.core.roots import Trust
 from checks.core.text import foreign
 from checks.core.threads import in_thread
@@ -28,7 +28,6 @@ from checks.postgres.session import NotPostgres, PostgresSession
 from checks.postgres.tls_request import TlsRefused, raise_if_tls_port, reply_to_request, request_tls
 from checks.postgres.uses import Rule, Use
 
-_SLOW = 1.0  # seconds until the server's first message: what is late after that is no fault of a pooler
 _WITHOUT_TLS = re.compile("no encryption|SSL off")  # Postgres 14 and newer; older ones
 _NOT_TRIED = "master keys not tried: control_plane.organization_credential_keys is locked by another session"
 
@@ -170,7 +169,7 @@ class Postgres(NetworkCheck):
             is_postgres = bool(await reply_to_request(address, record.share_of_time(0.6)))
             if pace := connection.replied_after or (time.perf_counter() - started if is_postgres else 0.0):
                 record.replied(pace)
-            error.is_postgres = (error.password_sent or is_postgres) and pace < _SLOW
+            error.is_postgres = (error.password_sent or is_postgres) and pace < SLOW
             raise
 
     async def _is_admitted_with_tls(self, record: Recorder, address: tuple[str, int]) -> bool:
@@ -194,7 +193,7 @@ class Postgres(NetworkCheck):
         try:
             answer = await connection.query(statements(self.planes, 0.7 * limit), limit)
         except session.QueryTimeout as error:
-            error.is_slow = connection.replied_after >= _SLOW
+            error.is_slow = connection.replied_after >= SLOW
             raise
         try:
             return read(answer, self.planes, **connection.backend_info)

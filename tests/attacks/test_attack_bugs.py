@@ -391,7 +391,8 @@ def test_bug_in_a_comparison(number: int, monkeypatch: pytest.MonkeyPatch, figur
     expected = added()
     comparisons, bugs = list(consistency.COMPARISONS), []
     assert len(expected) == len(comparisons)
-    comparisons[number] = lambda *_: Sound(name="", sources={}, bug=sorted(BUGS.keys() - {"KeyboardInterrupt"})[number]).fail()
+    bug = sorted(BUGS.keys() - {"KeyboardInterrupt"})[number]
+    comparisons[number] = lambda *_: Sound(name="", sources={}, bug=bug).fail()
     monkeypatch.setattr(consistency, "COMPARISONS", tuple(comparisons))
     assert len(added(bugs.append)) == len(expected) - 1
     assert len(bugs) == 1

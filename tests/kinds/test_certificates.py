@@ -133,6 +133,25 @@ def test_client_certificate_is_asked_for(tmp_path: Path) -> None:
     found.fails("tls.client-certificate-required", Layer.TLS, URL, hint="client certificates off")
 
 
+@pytest.mark.parametrize(
+    ("alert", "hint"),
+    profiles.first(
+        1,
+        [
+            (ssl.ALERT_DESCRIPTION_UNRECOGNIZED_NAME, "a host name that the TLS server is configured for"),
+            (ssl.ALERT_DESCRIPTION_INTERNAL_ERROR, "no certificate for the host name"),
+        ],
+    ),
+    ids=["unrecognized name", "internal error"],
+)
+def test_name_that_the_server_refuses(alert: ssl.AlertDescription, hint: str, tmp_path: Path) -> None:
+    root = authority("Test Root")
+    context = issue("valkey", root).leaf().context()
+    context.sni_callback = lambda *_: alert
+    with faults.tls_port(context) as port:
+        check(port, root.trusted(tmp_path)).fails("tls.handshake-failed", Layer.TLS, URL, hint=hint)
+
+
 def test_weak_key_exchange_is_named(tmp_path: Path) -> None:
     root = authority("Test Root")
     context = issue("valkey", root, bits=2048).leaf().context()
