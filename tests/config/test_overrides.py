@@ -12,6 +12,7 @@ from tests.harness.configs import ALL, E2B, MASTER_KEYS, PATHS, environment, fou
 
 API = "services.control_plane_api"
 PORT = f"{API}.port"
+ACTIVE, STRONG = f"{API}.integrations.active_master_encryption_key_version", "0123456789abcdef0123456789abcdef"
 TOKEN = "internal_auth.shared_token.token"
 KEYS_JSON = "MISTLE_SERVICES_CONTROL_PLANE_API_INTEGRATIONS_MASTER_ENCRYPTION_KEYS_JSON"
 ROWS = [pytest.param(key_of(path), path, id=path) for path in PATHS]
@@ -233,6 +234,23 @@ def test_unknown_override(tmp_path, variable, expected):
 )
 def test_unrelated_variables_are_ignored(tmp_path, variable):
     assert load(write(tmp_path), {variable: "x"}).findings == ()
+
+
+@pytest.mark.parametrize(
+    ("changes", "env", "overrides"),
+    [
+        ({ACTIVE: 2}, {KEYS_JSON: f'{{"2": "second-{STRONG}"}}'}, KEYS_JSON),
+        ({ACTIVE: 2}, {key_of(ACTIVE).variable: "1"}, key_of(ACTIVE).variable),
+    ],
+)
+def test_active_key_that_only_a_variable_supplies(tmp_path, changes, env, overrides):
+    """Mistle validates the file on its own first."""
+    finding = found(load(write(tmp_path, changes), env), "config.active-key-missing")
+    assert (finding.status, finding.fields) == (Status.FAIL, (ACTIVE,))
+    expected = (
+        f"is 2, and the configured versions are 1 ({overrides} overrides it, but Mistle validates the file first)"
+    )
+    assert finding.message == expected
 
 
 # Without a file

@@ -401,7 +401,7 @@ def test_test_faults(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "url", ["redis://:valkey-password@valkey:6379", "redis://valkey/0", "rediss://other@VALKEY:6379/"]
+    "url", ["redis://:valkey-password@valkey:6379", "redis://valkey/0", "rediss://other@VALKEY.:6379/"]
 )
 def test_prefix_collision(tmp_path, url):
     keys = ("kv.control_plane.key_prefix", "kv.data_plane.key_prefix")
