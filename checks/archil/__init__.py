@@ -30,6 +30,7 @@ class Archil(NetworkCheck):
     """Proves that the region exists and that its control plane accepts the API key.
 
     Writes nothing: one GET of the list of disks, limited to one disk. Needs an API key and HTTPS to the region.
+    Only persistent sandboxes use Archil, and Mistle works without them, so every finding is a warning.
     """
 
     kind = "archil"
@@ -78,8 +79,8 @@ class Archil(NetworkCheck):
         if diagnosis and diagnosis.cause in network_errors.CAUSES:
             target = "it" if self.endpoint is None else self.endpoint.address
             hint = f"let the data plane's worker reach {target}, the control plane of {{region}}"
-            return replace(diagnosis, hint=hint)
-        return diagnosis
+            diagnosis = replace(diagnosis, hint=f"{hint}, for persistent sandboxes")
+        return diagnosis and replace(diagnosis, status=Status.WARN)
 
 
 def _raise_refusal(reply: Reply) -> None:

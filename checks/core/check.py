@@ -11,6 +11,7 @@ The exceptions of ``checks/``::
     ├── ConnectFailed         net.addresses: an address does not accept; the cause is the system's error
     ├── NoSuchName            net.network_errors: the host name does not exist
     ├── NotTls                net.tls_errors: TLS is configured, the server replies in plaintext
+    ├── NameRefused           net.tls_errors: TLS works, but not with the name that Mistle's client sends
     ├── TlsOnPlaintext        net.tls_errors: plaintext is configured, the server uses TLS
     ├── NotHttp, NotJson      net.http: the reply, or its body, cannot be parsed
     ├── OSError

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import select
 import stat
 import threading
 import time
 from pathlib import Path
+from typing import TYPE_CHECKING, TypeVar, cast
 
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+T = TypeVar("T")
 _CHUNK = 1 << 16  # bytes
 _TOO_LATE = "could not be read to its end in time"
 
@@ -25,25 +31,38 @@ def read(source: Path | int, max_bytes: int, seconds: float) -> bytes:
 
     An integer is an open descriptor, which stays open. Raises UnreadableFile.
     """
-    outcomes: list[bytes | UnreadableFile] = []
     end = time.monotonic() + seconds
+    try:
+        return within(seconds, lambda: _contents(source, max_bytes, end))
+    except TimeoutError:
+        raise UnreadableFile(_TOO_LATE) from None
+    except (OSError, ValueError) as error:  # ValueError: a name with a NUL character
+        reason = str(getattr(error, "strerror", None) or error).lower()
+        raise UnreadableFile(f"cannot be read: {reason}") from error
 
-    def work() -> None:
+
+def within(seconds: float, work: Callable[[], T]) -> T:
+    """What the work, which uses files, returns or raises. Raises TimeoutError after ``seconds``.
+
+    If the server of a mount is down, every call blocks for ever; only a daemon thread can be abandoned.
+    """
+    outcomes: list[tuple[T, None] | tuple[None, BaseException]] = []
+
+    def run() -> None:
         try:
-            outcomes.append(_contents(source, max_bytes, end))
-        except UnreadableFile as error:
-            outcomes.append(error)
-        except (OSError, ValueError) as error:  # ValueError: a name with a NUL character
-            outcomes.append(UnreadableFile(f"cannot be read: {str(getattr(error, 'strerror', None) or error).lower()}"))
+            outcomes.append((work(), None))
+        except BaseException as error:
+            outcomes.append((None, error))
 
-    # If the server of a mount is down, every call blocks for ever; only a daemon thread can be abandoned.
-    reader = threading.Thread(target=work, daemon=True)
-    reader.start()
-    reader.join(max(seconds, 0.0))
-    outcome = outcomes[0] if outcomes else UnreadableFile(_TOO_LATE)
-    if isinstance(outcome, UnreadableFile):
-        raise outcome
-    return outcome
+    thread = threading.Thread(target=run, daemon=True)
+    thread.start()
+    thread.join(max(seconds, 0.0))
+    if not outcomes:
+        raise TimeoutError(errno.ETIMEDOUT, os.strerror(errno.ETIMEDOUT))
+    result, error = outcomes[0]
+    if error is not None:
+        raise error
+    return cast("T", result)
 
 
 def _contents(source: Path | int, max_bytes: int, end: float) -> bytes:

@@ -36,6 +36,10 @@ class Trust:
     extra: Path | None = None
     only: str = ""  # a file that replaces all other roots
 
+    def __reduce__(self) -> tuple[type[Trust], tuple[Path | None, str]]:
+        """Another process makes contexts of its own."""
+        return Trust, (self.extra, self.only)
+
     @cached_property
     def verified(self) -> ssl.SSLContext:
         """Verifies chain, host name and dates."""
@@ -45,6 +49,13 @@ class Trust:
     def web(self) -> ssl.SSLContext:
         """As ``verified``, for HTTP only: the packages add ALPN to it, and only HTTP servers may be offered HTTP."""
         return self._verifying(self._operators(_SECONDS))
+
+    @cached_property
+    def any_name(self) -> ssl.SSLContext:
+        """Verifies chain and dates, not the host name."""
+        context = self._verifying(self._operators(_SECONDS))
+        context.check_hostname = False
+        return context
 
     @cached_property
     def unverified(self) -> ssl.SSLContext:

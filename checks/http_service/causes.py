@@ -49,6 +49,20 @@ INTERNAL_BLOCKED = Cause(
     "name the service itself in {url}, not its public entrance, or let /internal/ through for Mistle's other services",
     blames=("url",),
 )
+SIGN_IN_UNREACHABLE = Cause(
+    "http.sign-in-unreachable",
+    Layer.ACCESS,
+    "the paths with which the dashboard signs users in (/v1/) do not lead to the control-plane API",
+    "let the proxy in front send /v1/ to the control-plane API, or correct {blamed}",
+    blames=("url",),
+)
+OTHER_API = Cause(
+    "http.other-api",
+    Layer.ACCESS,
+    "the dashboard calls another origin than the configuration names: the origin is a part of its build",
+    "build or start the dashboard with the origin in {api_origin}, or correct that",
+    blames=("api_origin",),
+)
 TOKEN_REJECTED = Cause(
     "http.token-rejected",
     Layer.AUTH,
@@ -108,6 +122,32 @@ VALKEY_UNREACHABLE = Cause(
     blames=("valkey",),
     heals=True,
 )
+CONTROL_PLANE_POSTGRES = Cause(
+    "control-plane-api.postgres-unreachable",
+    Layer.ACCESS,
+    "the control plane's API is up, and cannot read its Postgres",
+    "look at the API's log, and at the check of {database}: the API must reach that server from where it runs",
+    blames=("database",),
+    heals=True,
+)
+DATA_PLANE_POSTGRES = Cause(
+    "data-plane-api.postgres-unreachable",
+    Layer.ACCESS,
+    "the data plane's API is up, and cannot read its Postgres",
+    "look at the API's log, and at the check of {database}: the API must reach that server from where it runs",
+    blames=("database",),
+    heals=True,
+)
+DATA_PLANE_UNREACHABLE = Cause(
+    "control-plane-api.data-plane-unreachable",
+    Layer.ACCESS,
+    "the control plane's API gets no sandbox's state from the data plane's API: it does not reach it, or has another "
+    "token, or the data plane's API cannot read its Postgres",
+    "correct what the check of {data_plane} finds; else give the control plane's API the same URL and token, "
+    "and let it reach that URL from where it runs (its log names the reason)",
+    blames=("data_plane",),
+    heals=True,
+)
 CORS_REFUSED = Cause(
     "http.cors-refused",
     Layer.ACCESS,
@@ -119,7 +159,7 @@ CORS_REFUSED = Cause(
 NOT_THE_DASHBOARD = Cause(
     "http.not-the-dashboard",
     Layer.ACCESS,
-    "the URL returns a page, but not for every path as the dashboard does: it is another site, or its links are broken",
+    "the URL returns the dashboard's page, but not for every path, or not its scripts: its links are broken",
     "correct {url}, or let the proxy in front send every path to the dashboard",
     blames=("url",),
     status=Status.WARN,

@@ -9,16 +9,16 @@ from urllib.parse import urlsplit
 from checks.core.check import Diagnosed, Diagnosis, Status
 from checks.core.text import clean, foreign
 from checks.http_service import causes
-from checks.http_service.apps import GATEWAY, App
+from checks.http_service.apps import GATEWAY, SIGN_IN, App
 from checks.net.http import Endpoint, NotJson, Reply, UnexpectedReply
 from checks.net.proxies import is_moved, proxy_of, raise_if_proxys
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
 PATIENCE = 3.0  # seconds: the time-out of the clients with which Mistle's services call one another
 _PROXY = {502, 503, 504}  # a proxy's replies when it cannot reach the service
-_REFUSED = {401, 403}
+_REFUSED, _TOO_MANY = {401, 403}, 429
 _STATE = {"ownerLeaseId", "attachment"}  # keys of the runtime state that the gateway returns for a sandbox
 
 
@@ -38,6 +38,41 @@ def health(reply: Reply) -> bool:
     raise UnexpectedReply(causes.NOT_MISTLE, f"GET /__healthz answers {reply.summary}")
 
 
+def signs_in(reply: Reply) -> bool:
+    """Whether it is the control-plane API's reply to GET /v1/auth/ok."""
+    return reply.status == 200 and _object(reply).get("ok") is True
+
+
+def public_api(app: App, health_reply: Reply, document: Reply, sign_in: Reply) -> bool:
+    """Whether the control-plane API reports that it is healthy; GET /v1/auth/ok decides whether it is the API.
+
+    Behind one entrance with the dashboard, as in the single container, GET /__healthz answers with that one's page.
+    """
+    if signs_in(sign_in) and not _object(health_reply):
+        return True
+    healthy = health(health_reply)
+    release(app, document)
+    if sign_in.status == 404 and not _info(document).get("title"):
+        raise UnexpectedReply(causes.WRONG_SERVICE, f"GET {SIGN_IN} answers {sign_in.summary}, unlike {app.name}")
+    if healthy:
+        require_sign_in(sign_in)
+    return healthy
+
+
+def of_the_api(replies: Iterable[Reply]) -> Reply:
+    """The first of the replies that comes from the API, not from the dashboard or a proxy."""
+    return next(reply for reply in replies if isinstance(_object(reply).get("ok"), bool))
+
+
+def require_sign_in(reply: Reply, blames: tuple[str, ...] = ("url",)) -> None:
+    """The control-plane API replies to GET /v1/auth/ok."""
+    if signs_in(reply) or reply.status == _TOO_MANY:
+        return
+    _refuse_proxy(reply)
+    message = f"GET {SIGN_IN} answers {reply.summary}, unlike the control-plane API"
+    raise Diagnosed(causes.SIGN_IN_UNREACHABLE.diagnosis(message, blames=blames))
+
+
 def release(app: App, document: Reply) -> str:
     """The release that openapi.json names; "" if the document cannot be read."""
     info = _info(document)
@@ -53,11 +88,11 @@ def release(app: App, document: Reply) -> str:
     return clean(str(info.get("version", "")), 64)
 
 
-def in_time(path: str, *replies: Reply) -> None:
-    """Mistle's services wait for each of the replies."""
+def in_time(request: str, *replies: Reply) -> None:
+    """Mistle's services wait for each of the replies to the ``request``, as it is described."""
     slowest = max(reply.seconds for reply in replies)
     if slowest > PATIENCE:
-        message = f"GET {path} is answered after {slowest:.1f} s, and Mistle's services give up after {PATIENCE:.0f} s"
+        message = f"{request} is answered after {slowest:.1f} s, and Mistle's services give up after {PATIENCE:.0f} s"
         raise UnexpectedReply(causes.SLOW, message)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import errno
+import ipaddress
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -14,6 +15,15 @@ MACHINE_LIMITS = {errno.EMFILE, errno.ENFILE, errno.ENOMEM}
 AT_ONCE = 32  # connections: a name may have thousands of addresses, and each connection takes a file descriptor
 # Errors of connect(2) if this machine has no route to any address of the family.
 _NO_ROUTE = {errno.ENETUNREACH, errno.EAFNOSUPPORT, errno.EADDRNOTAVAIL}
+
+
+def is_address(host: str) -> bool:
+    """Whether a host is an IP address, which no TLS handshake sends as a name."""
+    try:
+        ipaddress.ip_address(host.partition("%")[0])
+    except ValueError:
+        return False
+    return True
 
 
 class ConnectFailed(Exception):

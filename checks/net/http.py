@@ -6,11 +6,11 @@ import asyncio
 import json
 import re
 import time
-from collections.abc import Mapping
+from collections.abc import Awaitable, Mapping
 from contextlib import aclosing
 from dataclasses import dataclass, field, replace
 from functools import partial
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, ClassVar, TypeVar
 
 from checks.core.check import Cause, Diagnosed, Layer, Status
 from checks.core.limits import MAX_CHUNKS
@@ -22,7 +22,7 @@ from checks.net.tls import PlaintextProbe, check_tls, first_bytes, uses_tls
 from checks.net.tls_errors import TlsOnPlaintext
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Callable
 
     from httpx import Response
 
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
     Proof = Callable[[Recorder, "Endpoint"], Awaitable[bool]]
 
+T = TypeVar("T")
 IMPORTS = ("httpx", "httpcore", "anyio.abc", "anyio.streams.tls")  # httpx loads the others with its first request
 REPLY_READERS = ("httpx", "httpcore", "h11", "anyio", "checks.net.http")
 _CLOSED = re.compile("disconnected|peer closed")  # httpx' errors for a reply that is missing or incomplete
@@ -88,8 +89,11 @@ class Endpoint:
         return str(self).partition("?")[0]
 
     def at(self, path: str) -> Endpoint:
-        """The same endpoint with ``path`` appended to its own."""
-        return Endpoint(self.scheme, self.host, self.port, self.path.rstrip("/") + path)
+        """The same endpoint with ``path`` appended to its own; the queries of both are kept."""
+        own, _, query = self.path.partition("?")
+        appended, _, more = path.partition("?")
+        queries = "&".join(filter(None, (query, more)))
+        return replace(self, path=own.rstrip("/") + appended + (queries and f"?{queries}"))
 
 
 @dataclass(frozen=True)
@@ -183,15 +187,17 @@ async def resolve_only(record: Recorder, endpoint: Endpoint, reason: str, fields
         record.skip(layer, reason, fields)
 
 
-async def request(
+async def request(  # noqa: PLR0913 - a request and its limit
     record: Recorder,
     method: str,
     endpoint: Endpoint,
     *,
     headers: Mapping[str, str] | None = None,
     content: bytes | None = None,
+    most: int = _LIMIT,
 ) -> Reply:
     """Send one request, within most of the remaining time; after a failure, half of the rest identifies the server.
+    ``most`` bytes of the response body are read.
 
     Raises NotHttp, TlsOnPlaintext, FromProxy, ConnectionResetError, TimeoutError, UnicodeEncodeError if a header
     cannot hold a value, and httpx' errors, which have the system's errors among their causes.
@@ -201,7 +207,7 @@ async def request(
     limit, started = record.share_of_time(0.7), time.perf_counter()
     try:
         async with asyncio.timeout(limit):
-            reply = await _exchange(record, method, endpoint, headers or {}, content, limit)
+            reply = await _exchange(record, method, endpoint, headers or {}, content, limit, most)
     except (TimeoutError, httpx.ConnectTimeout) as error:
         await raise_if_not_http(record, endpoint, error)
         raise
@@ -220,8 +226,25 @@ async def request(
     return reply
 
 
+async def together(*requests: Awaitable[T]) -> list[T]:
+    """The replies to requests that are sent at once. Raises the first error, after all of them have ended."""
+    return [_reply(outcome) for outcome in await asyncio.gather(*requests, return_exceptions=True)]
+
+
+def _reply(outcome: T | BaseException) -> T:
+    if isinstance(outcome, BaseException):
+        raise outcome
+    return outcome
+
+
 async def _exchange(  # noqa: PLR0913, PLR0917 - a request and its limit
-    record: Recorder, method: str, endpoint: Endpoint, headers: Mapping[str, str], content: bytes | None, limit: float
+    record: Recorder,
+    method: str,
+    endpoint: Endpoint,
+    headers: Mapping[str, str],
+    content: bytes | None,
+    limit: float,
+    most: int,
 ) -> Reply:
     import httpx
 
@@ -229,22 +252,24 @@ async def _exchange(  # noqa: PLR0913, PLR0917 - a request and its limit
     sent = httpx.Headers(defaults | dict(headers), encoding="latin-1")  # as Node.js writes them
     trust = record.settings.trust.web if endpoint.tls else False
     # httpcore does not close a connection that is cancelled in its handshake; it does close one that times out in it.
-    extensions = {"timeout": {"connect": 0.9 * limit}}
+    # Node.js verifies a name without the dot at its end; OpenSSL does not.
+    extensions = {"timeout": {"connect": 0.9 * limit}, "sni_hostname": endpoint.host.rstrip(".")}
     message = httpx.Request(method, str(endpoint), headers=sent, content=content, extensions=extensions)
     async with (
         httpx.AsyncHTTPTransport(verify=trust, trust_env=False) as transport,
         aclosing(await transport.handle_async_request(message)) as response,
     ):
-        return Reply(response.status_code, dict(response.headers), await _body(response))
+        return Reply(response.status_code, dict(response.headers), await _body(response, most))
 
 
-async def _body(response: Response) -> bytes:
-    body, chunks = b"", 0
+async def _body(response: Response, most: int) -> bytes:
+    body, chunks = bytearray(), 0
     async for chunk in response.aiter_raw():
-        body, chunks = body + chunk, chunks + 1
-        if len(body) > _LIMIT or chunks > MAX_CHUNKS:
+        body += chunk
+        chunks += 1
+        if len(body) > most or chunks > MAX_CHUNKS:
             break
-    return body[:_LIMIT]
+    return bytes(body[:most])
 
 
 async def raise_if_not_http(record: Recorder, endpoint: Endpoint, error: Exception) -> None:

@@ -14,7 +14,9 @@ from checks.core.check import CheckTimeout, Diagnosis, Layer
 from checks.core.recorder import SLOW, Recorder
 from checks.core.roots import Trust
 from checks.core.text import foreign
+from checks.net.addresses import is_address
 from checks.net.handshake import HandshakeFailed, Progress, Upgrade, handshake
+from checks.net.server_name import try_name
 from checks.net.tls_errors import BY_REASON, EXPIRES_SOON, PLAINTEXT_ON_TLS, NotTls, Stalled
 
 if TYPE_CHECKING:
@@ -48,12 +50,14 @@ async def check_tls(  # noqa: PLR0913 - what a handshake depends on
     plaintext: PlaintextProbe | None = None,
     proof: Proof | None = None,
     trust: Trust | None = None,
+    sends_name: bool = True,
 ) -> None:
     """The tls layer: a handshake at ``address``; the certificate must be valid for ``host``.
 
     ``upgrade`` first asks for TLS in the protocol (SSLRequest, STARTTLS). After a time-out, ``plaintext`` distinguishes
     a server that replies from a silent one. Only ``proof``, which sends a request without TLS and judges the reply,
-    shows that plaintext leads to the right service. ``trust`` replaces the trust of the run.
+    shows that plaintext leads to the right service. ``trust`` replaces the trust of the run. ``sends_name``:
+    Mistle's client sends the host's name in the handshake.
     """
     goal = f"TLS, with a certificate for {host} that Mistle trusts" if verify else "TLS, certificate not verified"
     with record.layer(Layer.TLS, goal, proves=fields):
@@ -76,6 +80,11 @@ async def check_tls(  # noqa: PLR0913 - what a handshake depends on
             record.replied(seconds)  # a quick handshake proves no service: the port may be another's
         if verify:
             note_expiry(record, certificate)
+        sent = host if sends_name else None
+        if sent != host.rstrip(".") and not is_address(host):
+            trusted = trust or record.settings.trust
+            context = trusted.any_name if verify else trusted.unverified
+            await try_name(context, host, sent, address, record.share_of_time(0.5), upgrade)
 
 
 async def _raise_if_alive(
@@ -106,7 +115,10 @@ def _is_plaintext(error: HandshakeFailed) -> bool:
 
 
 async def uses_tls(address: tuple[str, int], limit: float) -> bool:
-    """Whether a server at ``address`` completes a TLS handshake, or refuses one with a TLS alert."""
+    """Whether a server at ``address`` completes a TLS handshake, or refuses one with a TLS alert.
+
+    One that closes the connection without a byte proves nothing.
+    """
     try:
         async with asyncio.timeout(limit):
             await handshake(Trust(), "localhost", address, verify=False)

@@ -127,6 +127,18 @@ CLIENT_CERTIFICATE = Cause(
     "the server asks for a client certificate, and Mistle sends none",
     "turn client certificates off at the server of {blamed} (for Valkey: tls-auth-clients no)",
 )
+TRAILING_DOT = Cause(
+    "tls.trailing-dot",
+    Layer.TLS,
+    "the host ends in a dot, which Mistle's client sends in the TLS handshake too, and the server accepts no such name",
+    "remove the dot at the end of the host in {blamed}",
+)
+NEEDS_SERVER_NAME = Cause(
+    "tls.needs-server-name",
+    Layer.TLS,
+    "the server chooses its certificate by the server name (SNI), and Mistle's client of Valkey sends none",
+    "give the server of {blamed} a default certificate for this host, or an address of its own",
+)
 HANDSHAKE_FAILED = Cause(
     "tls.handshake-failed",
     Layer.TLS,
@@ -166,6 +178,16 @@ class NotTls(Exception):
     """TLS is configured, and the server replies in its protocol without TLS: it is proven to be the right one."""
 
 
+class NameRefused(Exception):
+    """TLS works with the verified name, and not with the name that Mistle's client sends, or without one (None)."""
+
+    def __init__(self, sent: str | None, observed: str) -> None:
+        super().__init__(
+            f"for the name {sent}, the server {observed}" if sent else f"without a name, the server {observed}"
+        )
+        self.cause = TRAILING_DOT if sent else NEEDS_SERVER_NAME
+
+
 class TlsOnPlaintext(Exception):
     """Plaintext is configured, and the server uses TLS."""
 
@@ -181,6 +203,8 @@ def diagnose(error: BaseException) -> Diagnosis | None:
             return TLS_ON_PLAINTEXT.diagnosis(str(error))
         case NotTls():
             return PLAINTEXT_ON_TLS.diagnosis(str(error), hint=WITHOUT_TLS)
+        case NameRefused():
+            return error.cause.diagnosis(str(error))
         case Stalled():
             return STALLED.diagnosis(str(error))
         case HandshakeFailed(is_agreed=True, __cause__=ssl.SSLError(reason="SSLV3_ALERT_HANDSHAKE_FAILURE")):

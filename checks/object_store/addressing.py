@@ -5,13 +5,14 @@ from __future__ import annotations
 import asyncio
 import secrets
 from contextlib import suppress
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 
-from checks.core.check import Layer
+from checks.core.check import Diagnosed, Layer
 from checks.core.threads import in_thread
 from checks.net.http import raise_if_http2, raise_if_not_http, raise_if_tls
-from checks.object_store.causes import ACCESS_DENIED, WRONG_REGION, cause_of
+from checks.object_store.causes import ACCESS_DENIED, BUCKET_MISSING, WRONG_REGION, cause_of
 from checks.object_store.responses import StoreError
 
 if TYPE_CHECKING:
@@ -33,7 +34,7 @@ class StyleRefused(Exception):
 async def find_bucket(record: Recorder, store: Store, key: str) -> tuple[Store, StoreError]:
     """The store that has the bucket, and its reply for ``key``, which is absent.
 
-    If the bucket's region is unknown, tries other regions and styles. Raises StoreError, StyleRefused.
+    If the bucket's region is unknown, tries other regions and styles. Raises StoreError, StyleRefused, Diagnosed.
     """
     is_unknown = not store.bucket.region
     reply = await _get_absent(record, store, key)
@@ -46,8 +47,24 @@ async def find_bucket(record: Recorder, store: Store, key: str) -> tuple[Store, 
             raise StyleRefused(reply.summary, other[1], in_path=other[0].bucket.path_style)
         store, reply = other or (store, reply)
     if not _bucket_exists(reply):
+        if await _is_found_without_dot(record, store, key):
+            message = f"{reply.summary}; without the dot at the end of the host, the store has the bucket"
+            hint = "remove the dot at the end of the host in {endpoint}"
+            raise Diagnosed(BUCKET_MISSING.diagnosis(message, hint=hint, blames=("endpoint",)))
         raise reply
     return store, reply
+
+
+async def _is_found_without_dot(record: Recorder, store: Store, key: str) -> bool:
+    """Whether the host ends in a dot, and the store has the bucket without: it took the host for a bucket's name."""
+    endpoint = store.bucket.endpoint
+    if not endpoint or not endpoint.host.endswith("."):
+        return False
+    other = await in_thread(partial(store.changed, endpoint=replace(endpoint, host=endpoint.host.rstrip("."))))
+    with suppress(Exception):  # this address is not configured: its errors do not matter
+        async with asyncio.timeout(record.share_of_time(0.5)):
+            return _bucket_exists(await in_thread(partial(other.get_absent, key)))
+    return False
 
 
 async def checks_secret(record: Recorder, store: Store, key: str) -> bool:

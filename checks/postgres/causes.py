@@ -1,15 +1,17 @@
-"""What can be wrong with a Postgres server, its pooler or the URL."""
+"""What can be wrong with the URL, the login, or the way to the server."""
 
 from __future__ import annotations
 
 from checks.core import unexpected
-from checks.core.check import Cause, Layer, Status, causes_in
+from checks.core.check import Cause, Layer, causes_in
+from checks.postgres import hints
 
 PASSWORD_REJECTED = Cause(
     "postgres.password-rejected",
     Layer.AUTH,
     "the server refuses the password, or has no such user (with SCRAM it does not report which)",
-    "correct the user name and password in {url}; special characters must be percent-encoded",
+    "correct the user name and password in {url}; special characters must be percent-encoded. If both are right, the "
+    "role has expired or has no password: ALTER ROLE … PASSWORD … VALID UNTIL 'infinity'",
 )
 ROLE_MISSING = Cause(
     "postgres.role-missing",
@@ -38,8 +40,8 @@ TLS_REFUSED = Cause(
 UNKNOWN_PARAMETER = Cause(
     "postgres.unknown-parameter",
     Layer.AUTH,
-    "the client library sends a query parameter of the URL to the server, which refuses it",
-    "remove the parameter from {url}",
+    "the client library, or the server to which it sends it, refuses a query parameter of the URL",
+    "remove the parameter from {url}, or correct its value",
 )
 DATABASE_MISSING = Cause(
     "postgres.database-missing",
@@ -65,7 +67,8 @@ STARTING_UP = Cause(
     "postgres.starting-up",
     Layer.AUTH,
     "the server is starting, stopping or recovering",
-    "wait until it accepts connections, then run this again; if it stays so, read the server's log",
+    "wait until it accepts connections, then run this again; a standby with hot_standby = off never accepts: name the "
+    "primary in {url}",
     heals=True,
 )
 LOGIN_TOO_COSTLY = Cause(
@@ -84,7 +87,33 @@ LOGIN_REFUSED = Cause(
     "postgres.login-refused",
     Layer.AUTH,
     "the server refuses the login for another reason",
-    "act on the server's message ({url})",
+    "read the server's log at the time of this run, and correct there, or in {url}, what its message names",
+)
+LOGIN_METHOD = Cause(
+    "postgres.login-method",
+    Layer.AUTH,
+    "pg_hba.conf asks for a login that Mistle cannot do, or asks a service that refuses it: a client certificate, "
+    "ident, peer, Kerberos, LDAP, PAM, RADIUS",
+    hints.OTHER_METHOD,
+    former=("postgres.login-refused",),
+)
+POOLER_LOGIN_REFUSED = Cause(
+    "postgres.pooler-login-refused",
+    Layer.ACCESS,
+    "the pooler accepts the login, and the server behind it refuses the pooler's own login",
+    "correct the password with which the pooler itself logs in (auth_file, or password= in [databases]), or at the "
+    "server its role (expired, without a password, NOLOGIN) or its line in pg_hba.conf ({url} is right)",
+    blames=("url",),
+    former=("postgres.password-rejected", "postgres.no-hba-entry", "postgres.role-missing"),
+)
+SLOW_LINK = Cause(
+    "postgres.slow-link",
+    Layer.AUTH,
+    "the server replies, but each reply takes so long that the check does not end in time",
+    "give the run more time (--timeout 60); then find what is slow between here and the server of {url}",
+    blames=("url",),
+    heals=True,
+    former=("postgres.pooler-backend-down", "postgres.pool-exhausted"),
 )
 IPV6_LITERAL = Cause(
     "postgres.ipv6-literal",
@@ -95,14 +124,15 @@ IPV6_LITERAL = Cause(
 ROOTS_UNREADABLE = Cause(
     "postgres.roots-unreadable",
     Layer.TLS,
-    "node-postgres reads its trusted roots from the file that sslrootcert names, and the file cannot be read here",
-    "correct sslrootcert in {url}, or run this where that file is, as Mistle does",
+    "node-postgres reads the files that sslrootcert, sslcert and sslkey name, and one of them cannot be read here",
+    "correct sslrootcert, sslcert or sslkey in {url}, or run this where that file is, as Mistle does",
 )
 POOLER_BACKEND_DOWN = Cause(
     "postgres.pooler-backend-down",
     Layer.ACCESS,
     "the pooler answers, and the server behind it does not",
-    "start the server behind the pooler, or correct its address in the pooler's own configuration ({url} is right)",
+    "start the server behind the pooler, or correct its address in the pooler's own configuration; if the pooler is "
+    "paused (SHOW DATABASES), RESUME it ({url} is right)",
     blames=("url",),
     heals=True,
 )
@@ -111,7 +141,8 @@ POOL_EXHAUSTED = Cause(
     Layer.ACCESS,
     "the login is accepted at once, and a query waits for a server connection that does not come",
     "raise the pooler's pool size, or find the clients that hold its connections (SHOW POOLS); "
-    "with pool_mode = session Mistle's pools hold them all ({url})",
+    "with pool_mode = session Mistle's pools hold them all; if the pooler is paused (SHOW DATABASES), RESUME it "
+    "({url})",
     blames=("url",),
     heals=True,
 )
@@ -119,111 +150,9 @@ QUERY_FAILED = Cause(
     "postgres.query-failed",
     Layer.ACCESS,
     "the login is accepted, and a harmless query fails",
-    "act on the server's message ({url})",
+    "read the log of the server and of the pooler at the time of this run, and correct there what the message names "
+    "({url})",
     blames=("url",),
-)
-MAY_NOT_CREATE = Cause(
-    "postgres.may-not-create",
-    Layer.ACCESS,
-    "the role lacks CREATE on the database, and migrations create schemas",
-    "GRANT CREATE ON DATABASE … TO …, if {url} names the right database and role",
-    blames=("url",),
-)
-MAY_NOT_USE_SCHEMA = Cause(
-    "postgres.may-not-use-schema",
-    Layer.ACCESS,
-    "the role lacks rights on a schema that exists, made by another role: Mistle grants none",
-    "GRANT USAGE ON SCHEMA …, GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA … and GRANT USAGE ON ALL "
-    "SEQUENCES IN SCHEMA … to this role, or name in {url} the role that ran the migrations",
-)
-POOLER_ON_DIRECT_URL = Cause(
-    "postgres.pooler-on-direct-url",
-    Layer.FITNESS,
-    "the direct URL goes through a pooler: prepared statements, advisory locks and migrations break at random",
-    "name the Postgres server itself, not the pooler, in {url}",
-    blames=("url",),
-)
-RELAYED = Cause(
-    "postgres.relayed",
-    Layer.FITNESS,
-    "something between here and the server changes ports but not session keys: NAT, a TCP proxy, or Pgpool-II",
-    blames=("url",),
-    status=Status.OK,
-)
-DIRECT_ON_POOLED_URL = Cause(
-    "postgres.direct-on-pooled-url",
-    Layer.FITNESS,
-    "the pooled URL goes to the server itself: each process of Mistle holds ten connections (no fault in development)",
-    "put a pooler (PgBouncer, transaction mode) in between and name it in {url}",
-    blames=("url",),
-    status=Status.WARN,
-)
-READ_ONLY = Cause(
-    "postgres.read-only",
-    Layer.FITNESS,
-    "the server is a replica or in recovery, or the role's transactions are read-only",
-    "name the primary in {url}, or unset default_transaction_read_only",
-    blames=("url",),
-)
-TOO_OLD = Cause(
-    "postgres.too-old",
-    Layer.FITNESS,
-    "the server is older than Postgres 11",
-    "upgrade the server of {url} to Postgres 11 or newer",
-    blames=("url",),
-)
-HEADROOM = Cause(
-    "postgres.headroom",
-    Layer.FITNESS,
-    "fewer connections are left than Mistle's processes open",
-    "raise max_connections (or the role's or database's CONNECTION LIMIT), or put a pooler in front ({url})",
-    blames=("url",),
-    status=Status.WARN,
-)
-MIGRATIONS_HALF_DONE = Cause(
-    "postgres.migrations-half-done",
-    Layer.FITNESS,
-    "a plane's schema and the table that records its migrations are not both there: migrating again does not help",
-    "restore the database, or drop the schema if it holds nothing (DROP SCHEMA …), then migrate again ({url})",
-)
-MIGRATION_RUNNING = Cause(
-    "postgres.migration-running",
-    Layer.FITNESS,
-    "another session holds locks on a plane's schema, as a running migration does; two at once race",
-    "wait until the other migration has ended, then run this again",
-    status=Status.WARN,
-    heals=True,
-)
-NOT_MIGRATED = Cause(
-    "postgres.not-migrated",
-    Layer.FITNESS,
-    "a plane's schema, or its record of migrations, is not there",
-    "run the plane's migrations (database, then workflow) with {url}",
-    heals=True,
-)
-MASTER_KEY_MISSING = Cause(
-    "postgres.master-key-missing",
-    Layer.FITNESS,
-    "the database holds credentials encrypted with a master key version that is not configured",
-    "put that version's key back into the master encryption keys: {blamed}",
-)
-MASTER_KEY_WRONG = Cause(
-    "postgres.master-key-wrong",
-    Layer.FITNESS,
-    "the master key is not the one with which the database was encrypted",
-    "put back the key that was in use when the credentials were stored: {blamed}",
-)
-DIFFERENT_DATABASES = Cause(
-    "postgres.different-databases",
-    Layer.FITNESS,
-    "the direct and the pooled URL of one plane lead to different databases: migrations go to one, Mistle to the other",
-    "make both URLs name the same server and database: {blamed}",
-)
-SHARED_BY_PLANES = Cause(
-    "postgres.shared-by-planes",
-    Layer.FITNESS,
-    "both planes share one database, which Mistle allows",
-    status=Status.OK,
 )
 UNEXPECTED_REPLY = unexpected.cause("postgres", "Postgres", ("url",))
 CAUSES = causes_in(globals())

@@ -1,11 +1,9 @@
-"""The two connections of the proxy: from libpq (a Unix socket) and to the server (TCP, and TLS)."""
+"""The two connections of the proxy: from libpq (TCP on this machine) and to the server (TCP, and TLS)."""
 
 from __future__ import annotations
 
 import asyncio
-import os
 import socket
-import struct
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING
 
@@ -14,19 +12,21 @@ from checks.core.limits import ResponseTooLarge
 if TYPE_CHECKING:
     from ssl import SSLContext
 
+Address = tuple[str, int]
+Place = Address | str  # a string is the path of a Unix socket
 Streams = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 RequestTls = Callable[[asyncio.StreamReader, asyncio.WriteTransport], Awaitable[None]]
 
+NO_ADDRESS = ("", 0)
 
-async def connect_to_server(
-    address: tuple[str, int], request_tls: RequestTls, context: SSLContext | None, name: str
-) -> Streams:
+
+async def connect_to_server(address: Place, request_tls: RequestTls, context: SSLContext | None, name: str) -> Streams:
     """The connection from the proxy to the server: TCP, and TLS where there is a ``context``.
 
     ``request_tls`` sends Postgres' own request, which comes before the handshake; ``name`` must be in the certificate.
     """
     loop, reader = asyncio.get_running_loop(), asyncio.StreamReader()
-    transport, protocol = await loop.create_connection(lambda: KeepData(reader), *address)
+    transport, protocol = await _connect(address, reader)
     try:
         if context:
             await request_tls(reader, transport)
@@ -38,6 +38,13 @@ async def connect_to_server(
         transport.abort()
         raise
     return reader, asyncio.StreamWriter(transport, protocol, reader, loop)
+
+
+async def _connect(address: Place, reader: asyncio.StreamReader) -> tuple[asyncio.Transport, KeepData]:
+    loop = asyncio.get_running_loop()
+    if isinstance(address, str):
+        return await loop.create_unix_connection(lambda: KeepData(reader), address)
+    return await loop.create_connection(lambda: KeepData(reader), *address)
 
 
 async def _start_tls(
@@ -62,14 +69,23 @@ class KeepData(asyncio.StreamReaderProtocol):
         super().connection_lost(exc if isinstance(exc, ResponseTooLarge) else None)
 
 
-async def accept_libpq(listener: socket.socket) -> Streams:
-    """The first connection from this process, where libpq runs; those from other processes are closed."""
+def local_address(descriptor: int) -> Address:
+    """The address of this end of a connection."""
+    connection = socket.socket(fileno=descriptor)
+    try:
+        host, port = connection.getsockname()
+    finally:
+        connection.detach()  # libpq closes it
+    return host, port
+
+
+async def accept_from(listener: socket.socket, address: Address) -> Streams:
+    """The connection from this address. Those from others are closed: any user of this machine may connect."""
     loop, reader = asyncio.get_running_loop(), asyncio.StreamReader()
     while True:
-        connection, _ = await loop.sock_accept(listener)
-        credentials = connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, struct.calcsize("3i"))
-        if struct.unpack("3i", credentials)[0] == os.getpid():
+        connection, peer = await loop.sock_accept(listener)
+        if peer == address:
             break
         connection.close()
-    transport, protocol = await loop.create_unix_connection(lambda: KeepData(reader), sock=connection)
+    transport, protocol = await loop.create_connection(lambda: KeepData(reader), sock=connection)
     return reader, asyncio.StreamWriter(transport, protocol, reader, loop)

@@ -1,6 +1,6 @@
 """How Mistle's two Postgres clients read one URL. They differ from each other and from libpq.
 
-Source: the code of postgres.js 3.4.9 and node-postgres 8.23.1 (pg-connection-string 2.14.1), and trials with both.
+Source: the code of postgres.js 3.4.8 and node-postgres 8.20.0 (pg-connection-string 2.14.1), and trials with both.
 """
 
 from __future__ import annotations
@@ -8,10 +8,11 @@ from __future__ import annotations
 import ipaddress
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from urllib.parse import unquote
 
 Query = Mapping[str, str]
+_SSL_MODES = ("", "disable", "allow", "prefer", "require", "verify-ca", "verify-full", "no-verify")
 
 
 @dataclass(frozen=True)
@@ -30,6 +31,16 @@ VERIFIED = Tls(enabled=True, verified=True)
 
 
 @dataclass(frozen=True)
+class Login:
+    """Where a client connects to, and as whom. A ``host`` that begins with / is the folder of a Unix socket."""
+
+    host: str
+    port: int
+    username: str
+    password: str = field(repr=False)
+
+
+@dataclass(frozen=True)
 class Dialect:
     """One client library: how it reads the TLS parameters and the names in a URL, and what it sends to the server."""
 
@@ -39,6 +50,15 @@ class Dialect:
     database: Callable[[str], str]
     certificate_name: Callable[[str], str]
     ipv6: bool
+    login: Callable[[Login, Query], Login]
+    refusal: Callable[[Query], str]  # what it cannot work with, "" for nothing
+    files: tuple[str, ...] = ()  # the parameters whose files it reads at once
+
+    @staticmethod
+    def misspelt_mode(query: Query) -> str:
+        """A word of sslmode that no client knows; "" if there is none."""
+        mode = query.get("sslmode", "")
+        return "" if mode in _SSL_MODES else mode
 
 
 # postgres.js: parseOptions() and connection.js secure(). Every other value, `no-verify` too, means full verification.
@@ -50,6 +70,7 @@ _JS_MODES = {
     "require": UNVERIFIED,
     "prefer": Tls(enabled=True, falls_back=True),
 }
+_JS_SESSIONS = ("", "read-write", "primary", "prefer-standby")
 _JS_NOT_SENT = frozenset(
     """max ssl sslmode sslnegotiation idle_timeout connect_timeout max_lifetime max_pipeline backoff keep_alive prepare
     debug fetch_types publications target_session_attrs""".split()  # noqa: SIM905
@@ -75,6 +96,8 @@ def _js_certificate_name(host: str) -> str:
 _PG_MODES = {"disable": PLAINTEXT, "no-verify": UNVERIFIED}
 _PG_COMPATIBLE_MODES = {"disable": PLAINTEXT, "prefer": UNVERIFIED, "require": UNVERIFIED}
 _PG_SSL_VALUES = {"": PLAINTEXT, "0": PLAINTEXT, "no-verify": UNVERIFIED}
+_PG_SSL_WORDS = ("", "0", "1", "true", "no-verify")
+_PG_FILES = ("sslcert", "sslkey")
 _PG_SENT = ("application_name", "replication", "options")
 _PG_SENT_NUMBERS = ("statement_timeout", "lock_timeout", "idle_in_transaction_session_timeout")
 
@@ -95,6 +118,7 @@ def _pg_parameters(query: Query) -> dict[str, str]:
     return sent | {name: _parse_int(query[name]) for name in _PG_SENT_NUMBERS if query.get(name)}
 
 
+_PORT = re.compile(r"\s*\d{1,9}")
 _ESCAPES = re.compile(r"(?:%(?!23|24|26|2B|2C|2F|3A|3B|3D|3F|40)[0-9A-F]{2})+", re.IGNORECASE)
 
 
@@ -120,5 +144,58 @@ def _as_written(text: str) -> str:
     return text
 
 
-POSTGRES_JS = Dialect("postgres.js", _js_tls, _js_parameters, _as_written, _js_certificate_name, ipv6=False)
-NODE_POSTGRES = Dialect("node-postgres", _pg_tls, _pg_parameters, _pg_database, _as_written, ipv6=True)
+def _js_login(login: Login, _query: Query) -> Login:
+    return login
+
+
+def _js_refusal(query: Query) -> str:
+    wanted = query.get("target_session_attrs", "")
+    if wanted in {"standby", "read-only"}:
+        return f"target_session_attrs={wanted} asks for a server that does not write"
+    if wanted not in _JS_SESSIONS:
+        return f"target_session_attrs={wanted} is none that it supports"
+    return ""
+
+
+def _pg_login(login: Login, query: Query) -> Login:
+    port = query.get("port", "")
+    return Login(
+        query.get("host") or login.host,
+        int(_parse_int(port)) if _PORT.match(port) else login.port,
+        query.get("user") or login.username,
+        query.get("password") or login.password,
+    )
+
+
+def _pg_refusal(query: Query) -> str:
+    port, ssl, mode = query.get("port", ""), query.get("ssl", ""), query.get("sslmode", "")
+    if port and not (_PORT.match(port) and 0 < int(_parse_int(port)) < 65536):
+        return "port= is not a number from 1 to 65535"
+    if ssl not in _PG_SSL_WORDS and not any(query.get(name) for name in ("sslmode", "sslrootcert", *_PG_FILES)):
+        return f"ssl={ssl} ends its process at a server with TLS: it takes only true, 1 and 0"
+    if (query.get("uselibpqcompat"), mode) == ("true", "verify-ca") and not query.get("sslrootcert"):
+        return "with uselibpqcompat=true, sslmode=verify-ca needs sslrootcert"
+    return ""
+
+
+POSTGRES_JS = Dialect(
+    "postgres.js",
+    _js_tls,
+    _js_parameters,
+    _as_written,
+    _js_certificate_name,
+    ipv6=False,
+    login=_js_login,
+    refusal=_js_refusal,
+)
+NODE_POSTGRES = Dialect(
+    "node-postgres",
+    _pg_tls,
+    _pg_parameters,
+    _pg_database,
+    _as_written,
+    ipv6=True,
+    login=_pg_login,
+    refusal=_pg_refusal,
+    files=_PG_FILES,
+)

@@ -1,6 +1,6 @@
 """A proxy in this process, through which libpq connects to the server.
 
-    libpq ── Unix socket, no TLS ── LibpqProxy ── TCP, with TLS where the URL asks for it ── server
+    libpq ── TCP on this machine, no TLS ── LibpqProxy ── TCP, with TLS where the URL asks for it ── server
 
 libpq reads a message of any length, and hashes a password as often as the server asks, in C calls that hold the
 interpreter's lock: no time-out in this process can end them. So the proxy reads each message first, and libpq receives
@@ -11,21 +11,23 @@ from __future__ import annotations
 
 import asyncio
 import re
-import secrets
 import socket
 import struct
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from itertools import pairwise
 
 from checks.core.check import Diagnosed
 from checks.core.limits import MAX_BYTES, ResponseTooLarge
 from checks.postgres import causes
-from checks.postgres.connections import KeepData, Streams, accept_libpq
-from checks.postgres.refusals import is_readable, server_text
+from checks.postgres.connections import NO_ADDRESS, Address, KeepData, Streams, accept_from
+from checks.postgres.error_response import is_readable, refusal
+from checks.postgres.refusals import Refusal
 
 Connect = Callable[[], Awaitable[Streams]]
 
+_LOOPBACK = "127.0.0.1"
 _MAX_MESSAGES = 2000  # a login and one result have about 30; libpq's time for parameters grows with their square
 _MAX_ROUNDS = 1_000_000  # take half a second; Postgres asks for 4096 unless it is configured otherwise
 _SASL, _SASL_CONTINUE = 10, 11  # protocol.html#PROTOCOL-MESSAGE-FORMATS
@@ -37,23 +39,31 @@ _TERMINATE_WAIT = 0.1  # seconds for libpq's last message (Terminate) to reach t
 class LibpqProxy:
     """One connection from libpq, one to the server, and what went wrong between them.
 
-    ``host`` is the address that libpq connects to, ``port`` the local port of the connection to the server.
+    ``address`` is the one that libpq connects to; ``libpq_address`` is libpq's own, which the proxy accepts.
+    ``port`` is the local port of the connection to the server.
     ``fault`` is the error that ended the connections, where it is not for libpq to report.
-    ``replied_after`` are the seconds until the server's first message, 0 if there was none.
-    ``server_error`` is the text of the server's last ErrorResponse.
+    ``server_error`` is the server's last ErrorResponse, ``requests`` are its authentication requests.
+    ``arrivals`` are the times at which the connection stood, and at which each message began.
     """
 
-    def __init__(self) -> None:
-        self.host = f"@mistle-preflight-{secrets.token_hex(16)}"  # an abstract socket: no file is made
+    def __init__(self, address: Address) -> None:
+        self.address, self.libpq_address = address, NO_ADDRESS
         self.port = 0
         self.fault: Exception | None = None
-        self.server_error = ""
-        self.replied_after = 0.0
+        self.server_error: Refusal | None = None
+        self.requests: list[int] = []
+        self.arrivals: list[float] = []
+
+    @property
+    def is_slow(self) -> bool:
+        """Whether the next message may still come: the server took about as long for an earlier one."""
+        gaps = [end - start for start, end in pairwise(self.arrivals)]
+        return bool(gaps) and time.monotonic() - self.arrivals[-1] < 2 * max(gaps)
 
     async def run(self, listener: socket.socket, connect: Connect) -> None:
         """Accept libpq's connection, connect to the server, and forward both ways until libpq closes its end."""
         try:
-            from_libpq, to_libpq = await accept_libpq(listener)
+            from_libpq, to_libpq = await accept_from(listener, self.libpq_address)
         except OSError as error:
             self.fault = error
             listener.close()
@@ -64,7 +74,9 @@ class LibpqProxy:
             self.fault = error
             to_libpq.close()
             return
-        self.port = to_server.get_extra_info("sockname")[1]
+        own = to_server.get_extra_info("sockname")
+        self.port = own[1] if isinstance(own, tuple) else 0  # a Unix socket has none
+        self.arrivals.append(time.monotonic())
         protocol = to_server.transport.get_protocol()
         replies = asyncio.create_task(self._forward_replies(from_server, to_libpq, protocol))
         try:
@@ -94,16 +106,17 @@ class LibpqProxy:
         Raises IncompleteReadError when the connection to the server ends, ResponseTooLarge for too many messages,
         Diagnosed for a message that is too long or a login that takes too much time.
         """
-        started = time.perf_counter()
         for number in range(_MAX_MESSAGES):
             head = await from_server.readexactly(5)  # type, and length with its own four bytes
-            self.replied_after = self.replied_after or time.perf_counter() - started
+            self.arrivals.append(time.monotonic())
             length = int.from_bytes(head[1:], "big") - 4
             if length > MAX_BYTES and (number or head[:1] in _NOT_LIMITED_BY_LIBPQ):
                 raise Diagnosed(causes.NOT_POSTGRES.diagnosis(f"the answer announces a message of {length} bytes"))
             if head[:1] == b"R" and 4 <= length <= _SHORT:
                 try:
-                    head, length = _safe_auth_request(await from_server.readexactly(length)), 0
+                    request = await from_server.readexactly(length)
+                    self.requests.append(int.from_bytes(request[:4], "big"))
+                    head, length = _safe_auth_request(request), 0
                 except asyncio.IncompleteReadError:  # with the head, libpq sees that the message was cut
                     to_libpq.write(head)
                     raise
@@ -113,7 +126,7 @@ class LibpqProxy:
     async def _forward_message(
         self, head: bytes, length: int, from_server: asyncio.StreamReader, to_libpq: asyncio.StreamWriter
     ) -> None:
-        """Forward ``head`` and a body of ``length`` bytes; keep the text of an ErrorResponse."""
+        """Forward ``head`` and a body of ``length`` bytes; keep an ErrorResponse."""
         to_libpq.write(head)
         body = b""
         while length > 0 and (part := await from_server.read(min(length, 65536))):
@@ -121,17 +134,18 @@ class LibpqProxy:
             length -= len(part)
             if head[:1] == b"E":
                 body = (body + part)[:_SHORT]
-                self.server_error = server_text(head, body) if is_readable(length) else ""
+                self.server_error = refusal(head, body, tuple(self.requests)) if is_readable(length) else None
 
 
 @asynccontextmanager
 async def libpq_proxy(connect: Connect) -> AsyncIterator[LibpqProxy]:
-    """A proxy that listens for libpq, and calls ``connect`` for the connection to the server once libpq connects."""
-    proxy = LibpqProxy()
-    with socket.socket(socket.AF_UNIX) as listener:
+    """A proxy that listens for libpq, and calls ``connect`` for the connection to the server once libpq connects.
+
+    The caller sets ``libpq_address`` before it awaits anything.
+    """
+    with socket.create_server((_LOOPBACK, 0)) as listener:
         listener.setblocking(False)
-        listener.bind(f"\0{proxy.host[1:]}/.s.PGSQL.5432")
-        listener.listen()
+        proxy = LibpqProxy(listener.getsockname())
         task = asyncio.create_task(proxy.run(listener, connect))
         try:
             yield proxy

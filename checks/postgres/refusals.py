@@ -1,78 +1,140 @@
-"""Error texts of a failed login or query: read from the server's ErrorResponse or from libpq, and mapped to causes."""
+"""Why a login or a query failed: the server's ErrorResponse, or libpq's text, and the cause that it stands for.
+
+Postgres writes its messages in the language of lc_messages: the SQLSTATE decides, and the routine in the server's
+source code that reported the error. A pooler names no routine; PgBouncer writes English, mostly with the same code.
+"""
 
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 
 from checks.core.check import Cause, Diagnosis
 from checks.core.text import foreign
 from checks.net.network_errors import RESET
-from checks.postgres import causes
+from checks.postgres import causes, hints
+from checks.postgres.survey.causes import SHORT_TIMEOUT, STATEMENT_POOLING
 
 SERVER, LIBPQ = "the server", "libpq"
-_MAX_ERROR = 30_000  # bytes: libpq reads a longer first error as one of before 7.4, which is text without a length
-_FIELDS = ((b"S", "{}:"), (b"M", "{}"), (b"D", "DETAIL: {}"), (b"H", "HINT: {}"))
-_PREFIX = re.compile(r'connection to server on socket "[^"]*" failed: ')
-_PROXY_ADDRESS = re.compile(r'"?@mistle-preflight-[^"\s:]*"?')
+CLEARTEXT, SASL, SASL_FINAL = 3, 10, 12  # protocol.html#PROTOCOL-MESSAGE-FORMATS: authentication requests
+_PROXY_ADDRESS = re.compile(r'"127\.0\.0\.1", port [0-9]+')
+_PREFIX = re.compile(f"connection to server at {_PROXY_ADDRESS.pattern} failed: ")
 _NO_MEMORY = re.compile("out of memory|cannot allocate memory", re.IGNORECASE)
 
-# PgBouncer sends the code 08P01 for every error: only the text names the cause.
-_SERVER_PATTERNS = (
-    (r"unrecognized configuration parameter", causes.UNKNOWN_PARAMETER),
-    (r"unsupported startup parameter", causes.UNKNOWN_PARAMETER),
-    (r"invalid value for parameter|parameter \"\S+\" (cannot|requires)", causes.UNKNOWN_PARAMETER),
-    (r"query_wait_timeout", causes.POOL_EXHAUSTED),
-    (r"client_login_timeout|server login|cannot connect to server|server down|server conn", causes.POOLER_BACKEND_DOWN),
-    (r"SSL required|TLS required", causes.TLS_REQUIRED),
-    (r"does not support SSL", causes.TLS_REFUSED),
-    (r"pg_hba\.conf", causes.NO_HBA_ENTRY),
-    (r"(password|SASL) authentication failed", causes.PASSWORD_REJECTED),
-    (r"role \".*\" does not exist|not permitted to log in|no such user", causes.ROLE_MISSING),
-    (r"database \".*\" does not exist|no such database", causes.DATABASE_MISSING),
-    (r"permission denied for database|database \".*\" is not currently accepting", causes.MAY_NOT_CONNECT),
-    (r"too many (clients|connections)|connection slots|no more connections", causes.TOO_MANY_CONNECTIONS),
-    (r"starting up|shutting down|recovery mode|not (yet )?accepting connections", causes.STARTING_UP),
-    (r"unsupported frontend", causes.NOT_POSTGRES),
-)
-_LIBPQ_PATTERNS = (
-    (r"no password supplied", causes.PASSWORD_REJECTED),
-    (r"invalid response to SSL negotiation|expected authentication request", causes.NOT_POSTGRES),
-    (r"server closed the connection|Connection reset|could not (receive|send) data|write to server failed", RESET),
-)
-_PATTERNS = {
-    source: tuple((re.compile(pattern), cause) for pattern, cause in rows)
-    for source, rows in ((SERVER, _SERVER_PATTERNS), (LIBPQ, _LIBPQ_PATTERNS))
-}
 
+@dataclass(frozen=True)
+class Refusal:
+    """An error of ``source``. ``requests``: the server's authentication requests before it.
 
-def diagnosis_of(text: str, source: str, default: Cause) -> Diagnosis:
-    """Map an error text of ``source`` (SERVER or LIBPQ) to its cause."""
-    start = text[:1000]  # some patterns take time in proportion to the square of the length
-    cause = next((cause for pattern, cause in _PATTERNS[source] if pattern.search(start)), default)
-    if cause is RESET:
-        return RESET.diagnosis("the connection was closed by the server")
-    is_unknown = (source, cause) == (LIBPQ, default)
-    hint = "act on libpq's message, and read the server's own log ({url})" if is_unknown else None
-    return cause.diagnosis(f"{source} says: {foreign(text)}", hint=hint)
-
-
-def server_text(head: bytes, body: bytes) -> str:
-    """The text of an ErrorResponse: ``head`` is its type and length, ``body`` its fields.
-
-    Source: protocol.html#PROTOCOL-ERROR-FIELDS.
+    ``code`` is the SQLSTATE of a server's error. Postgres itself sends ``routine``; ``is_plain``: also the untranslated
+    severity is missing, as from PgBouncer.
     """
-    if not 8 <= int.from_bytes(head[1:], "big") <= _MAX_ERROR:  # a postmaster that cannot fork sends text alone
-        return (head[1:] + body).partition(b"\0")[0].decode(errors="replace")
-    fields = {field[:1]: field[1:].decode(errors="replace") for field in body.split(b"\0")}
-    return " ".join(form.format(fields[code]) for code, form in _FIELDS if code in fields)
+
+    text: str
+    source: str = LIBPQ
+    code: str = ""
+    routine: str = ""
+    is_plain: bool = False
+    requests: tuple[int, ...] = ()
+
+    @property
+    def is_of_server_behind(self) -> bool:
+        """Whether a pooler forwards it, after the client's own login.
+
+        SCRAM ends with a message of its own. Other ways to log in do not, but PgBouncer's own errors have other codes.
+        """
+        is_pgbouncer = self.is_plain and self.code in {"28P01", "28000"} and SASL not in self.requests
+        return not self.routine and (SASL_FINAL in self.requests or is_pgbouncer)
 
 
-def is_readable(missing: int) -> bool:
-    """Whether an error can be read of which ``missing`` bytes are still to come.
+@dataclass(frozen=True)
+class _Row:
+    """Each pattern that is given must match. ``behind``: only an error of the server behind a pooler."""
 
-    An error of text alone has no length: what is read as its length is text, and gives a huge number.
-    """
-    return not 0 < missing <= _MAX_ERROR
+    cause: Cause
+    codes: str = ""
+    routine: str = ""
+    text: str = ""
+    behind: bool = False
+    hint: str | None = None
+
+    def matches(self, refusal: Refusal) -> bool:
+        return (
+            (not self.codes or refusal.code in self.codes.split())
+            and (not self.routine or bool(re.match(self.routine, refusal.routine)))
+            and (not self.behind or refusal.is_of_server_behind)
+            # some patterns take time in proportion to the square of the length
+            and (not self.text or bool(re.search(self.text, refusal.text[:1000])))
+        )
+
+
+_AUTH_FAILED = r"(password|SASL) authentication failed|pg_hba\.conf|not permitted to log in|role \".*\" does not exist"
+_LOGIN_ROWS = (
+    _Row(causes.NOT_POSTGRES, codes="0A000", routine="ProcessStartupPacket"),
+    _Row(causes.UNKNOWN_PARAMETER, codes="42704 22023 55P02"),
+    _Row(causes.UNKNOWN_PARAMETER, codes="42501", routine="set_config"),
+    _Row(causes.MAY_NOT_CONNECT, codes="42501 55000", routine="CheckMyDatabase|InitPostgres"),
+    _Row(causes.MAY_NOT_CONNECT, codes="42501 55000", behind=True),
+)
+_SERVER_ROWS = (
+    _Row(causes.POOLER_LOGIN_REFUSED, codes="28P01 28000", behind=True),
+    _Row(causes.POOLER_LOGIN_REFUSED, codes="08P01", text=_AUTH_FAILED, behind=True),
+    _Row(causes.PASSWORD_REJECTED, codes="28P01"),
+    _Row(causes.NO_HBA_ENTRY, codes="28000", routine="ClientAuthentication", text=r"pg_hba\.conf"),
+    _Row(causes.LOGIN_METHOD, codes="28000", routine="ClientAuthentication", hint=hints.CERTIFICATE),
+    _Row(causes.LOGIN_METHOD, codes="28000", routine="auth_failed"),
+    _Row(causes.ROLE_MISSING, codes="28000", routine="InitializeSessionUserId"),
+    _Row(causes.DATABASE_MISSING, codes="3D000"),
+    _Row(causes.TOO_MANY_CONNECTIONS, codes="53300"),
+    _Row(causes.STARTING_UP, codes="57P01 57P02 57P03"),
+    _Row(SHORT_TIMEOUT, codes="25P03 25P04 57P05"),
+    # Texts of poolers, and of servers that are not Postgres itself
+    _Row(STATEMENT_POOLING, text="not allowed in statement pooling mode"),
+    _Row(causes.DATABASE_MISSING, text="^FATAL: not allowed$", hint=hints.ADMIN_CONSOLE),
+    _Row(causes.LOGIN_REFUSED, text="bouncer config error", hint=hints.FORCED_USER),
+    _Row(causes.UNKNOWN_PARAMETER, text="unrecognized configuration parameter|unsupported startup parameter"),
+    _Row(causes.UNKNOWN_PARAMETER, text=r"invalid value for parameter|parameter \"\S+\" (cannot|requires)"),
+    _Row(causes.POOL_EXHAUSTED, text="query_wait_timeout"),
+    _Row(
+        causes.POOLER_BACKEND_DOWN,
+        text="client_login_timeout|server login|cannot connect to server|server down|server conn",
+    ),
+    _Row(causes.TLS_REQUIRED, text="SSL required|TLS required"),
+    _Row(causes.TLS_REFUSED, text="does not support SSL"),
+    _Row(causes.NO_HBA_ENTRY, text=r"pg_hba\.conf"),
+    _Row(causes.NO_HBA_ENTRY, text="login rejected", hint=hints.POOLER_HBA),
+    _Row(causes.PASSWORD_REJECTED, text="(password|SASL) authentication failed"),
+    _Row(causes.ROLE_MISSING, text=r"role \".*\" does not exist|not permitted to log in|no such user"),
+    _Row(causes.DATABASE_MISSING, text="no such database", hint=hints.POOLER_DATABASES),
+    _Row(causes.DATABASE_MISSING, text=r"database \".*\" does not exist"),
+    _Row(causes.MAY_NOT_CONNECT, text="does not allow connections|is disabled", hint=hints.DISABLED),
+    _Row(causes.MAY_NOT_CONNECT, text=r"permission denied for database|database \".*\" is not currently accepting"),
+    _Row(causes.TOO_MANY_CONNECTIONS, text="too many (clients|connections)|connection slots|no more connections"),
+    _Row(causes.STARTING_UP, text="starting up|shutting down|recovery mode|not (yet )?accepting connections"),
+    _Row(causes.NOT_POSTGRES, text="unsupported frontend"),
+)
+_LIBPQ_ROWS = (
+    _Row(causes.PASSWORD_REJECTED, text="no password supplied"),
+    _Row(causes.LOGIN_METHOD, text="server requested (GSSAPI|SSPI)", hint=hints.KERBEROS),
+    _Row(causes.NOT_POSTGRES, text="invalid response to SSL negotiation|expected authentication request"),
+    _Row(
+        RESET, text="server closed the connection|Connection reset|could not (receive|send) data|write to server fail"
+    ),
+)
+
+
+def diagnosis_of(refusal: Refusal, default: Cause) -> Diagnosis:
+    """Map a refusal to its cause; ``default`` is LOGIN_REFUSED or QUERY_FAILED."""
+    is_login = default is causes.LOGIN_REFUSED
+    of_server = (*(_LOGIN_ROWS if is_login else ()), *_SERVER_ROWS)
+    rows = of_server if refusal.source == SERVER else _LIBPQ_ROWS
+    row = next((row for row in rows if row.matches(refusal)), _Row(default))
+    if row.cause is RESET:
+        return RESET.diagnosis("the connection was closed by the server", hint=hints.CLOSED)
+    hint = row.hint
+    if (row.cause, hint) == (causes.LOGIN_METHOD, None):
+        hint = hints.OUTSIDE_SERVICE if CLEARTEXT in refusal.requests else hints.OTHER_METHOD
+    return row.cause.diagnosis(f"{refusal.source} says: {foreign(refusal.text)}", hint=hint)
 
 
 def libpq_text(text: str) -> str:

@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING
 from checks.core.check import Diagnosed
 from checks.core.machine import require_descriptor
 from checks.postgres import causes
+from checks.postgres.connections import local_address
 from checks.postgres.libpq_proxy import Connect, LibpqProxy, libpq_proxy
-from checks.postgres.refusals import LIBPQ, SERVER, libpq_text
+from checks.postgres.refusals import Refusal, libpq_text
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -26,7 +27,6 @@ if TYPE_CHECKING:
 _MAX_RESULTS = 16  # one for each statement of the message, and the row
 _LIBPQ_KEYWORDS = frozenset({"application_name", "client_encoding", "replication", "options"})
 _FIXED_KEYWORDS = {  # so that libpq uses nothing of the caller's environment and home directory
-    "port": "5432",
     "passfile": "/dev/null/none",
     "sslmode": "disable",  # between libpq and the proxy; the proxy has TLS to the server
     "gssencmode": "disable",
@@ -35,27 +35,31 @@ _FIXED_KEYWORDS = {  # so that libpq uses nothing of the caller's environment an
 }
 
 
-class LoginRefused(Exception):
-    """The login failed, with an error text of ``source``. ``needs_tls``: with TLS, the same login gets further."""
+class Refused(Exception):
+    """The server, or libpq, refused something."""
+
+    def __init__(self, refusal: Refusal) -> None:
+        super().__init__(refusal.text)
+        self.refusal = refusal
+
+
+class LoginRefused(Refused):
+    """The login failed. ``needs_tls``: with TLS, the same login gets further."""
 
     needs_tls = False
-
-    def __init__(self, text: str, source: str = LIBPQ) -> None:
-        super().__init__(text)
-        self.source = source
 
 
 class LoginTimeout(Exception):
     """The login did not end in time. ``password_sent``: the server had asked for the password by then.
 
-    ``is_postgres``: it had, or the server replies to a request for TLS, and at once: it is not a slow server.
+    ``is_postgres``: it had, or the server replies to a request for TLS. ``slow``: it may still have replied.
     """
 
     is_postgres = False
 
-    def __init__(self, limit: float, password_sent: bool) -> None:
+    def __init__(self, limit: float, password_sent: bool, slow: bool) -> None:
         super().__init__(f"the login did not end within {limit:.1f} s")
-        self.password_sent = password_sent
+        self.password_sent, self.slow = password_sent, slow
 
 
 class NotPostgres(Diagnosed):
@@ -66,24 +70,22 @@ class NotPostgres(Diagnosed):
 
 
 class QueryTimeout(Exception):
-    """The login was accepted, and a query got no reply in time. ``is_slow``: the login's replies took long too."""
+    """The login was accepted, and a query got no reply in time. ``slow``: it may still have come."""
 
-    is_slow = False
+    def __init__(self, limit: float, slow: bool) -> None:
+        super().__init__(f"no answer within {limit:.1f} s")
+        self.slow = slow
 
 
-class QueryFailed(Exception):
-    """The query failed, with an error text of ``source``."""
-
-    def __init__(self, text: str, source: str = LIBPQ) -> None:
-        super().__init__(text)
-        self.source = source
+class QueryFailed(Refused):
+    """The query failed."""
 
 
 class PostgresSession:
     """One connection of libpq through the proxy."""
 
-    def __init__(self, pgconn: PGconn, proxy: LibpqProxy) -> None:
-        self._pgconn, self._proxy = pgconn, proxy
+    def __init__(self, pgconn: PGconn, proxy: LibpqProxy, uses_tls: bool) -> None:
+        self._pgconn, self._proxy, self.uses_tls = pgconn, proxy, uses_tls
 
     @property
     def backend_info(self) -> dict[str, int]:
@@ -91,23 +93,25 @@ class PostgresSession:
         pgconn = self._pgconn
         return {"key_pid": pgconn.backend_pid, "version": pgconn.server_version, "local_port": self._proxy.port}
 
-    @property
-    def replied_after(self) -> float:
-        """The seconds until the server's first message, 0 if there was none."""
-        return self._proxy.replied_after
-
     async def login(self, limit: float) -> None:
         """Complete the login within ``limit`` seconds. Raises LoginRefused, LoginTimeout, or the proxy's fault."""
         try:
             async with asyncio.timeout(limit):
                 await _login(self._pgconn)
         except TimeoutError:
-            raise LoginTimeout(limit, self._pgconn.used_password) from None
+            raise LoginTimeout(limit, self._pgconn.used_password, self._proxy.is_slow) from None
         except LoginRefused as error:
-            raise self._proxy.fault or LoginRefused(*self._error_text(error)) from error
+            raise self._proxy.fault or LoginRefused(self._refusal(error)) from error
 
     async def query(self, statements: str, limit: float) -> str:
         """Send the statements in one message, and return the first column of the only row of the results.
+
+        Raises as ``execute`` does.
+        """
+        return _first_value(await self.execute(statements, limit))
+
+    async def execute(self, statements: str, limit: float) -> list[PGresult]:
+        """Send the statements in one message, and return their results.
 
         Raises QueryFailed, QueryTimeout after ``limit`` seconds, NotPostgres, or the proxy's fault.
         """
@@ -118,20 +122,21 @@ class PostgresSession:
                 self._pgconn.nonblocking = 1
                 self._pgconn.send_query(statements.encode())
                 self._pgconn.set_single_row_mode()
-                return _first_value(await _read_results(self._pgconn))
+                return await _read_results(self._pgconn)
         except TimeoutError:
-            raise QueryTimeout(f"no answer within {limit:.1f} s") from None
+            raise QueryTimeout(limit, self._proxy.is_slow) from None
         except (QueryFailed, OperationalError) as error:  # the latter where libpq lost the connection
-            raise self._proxy.fault or QueryFailed(*self._error_text(error)) from error
+            raise self._proxy.fault or QueryFailed(self._refusal(error)) from error
 
-    def _error_text(self, error: Exception) -> tuple[str, str]:
-        """The error text and its source: the server only where it sent an ErrorResponse."""
-        server_error = self._proxy.server_error
-        return (server_error, SERVER) if server_error else (libpq_text(str(error)), LIBPQ)
+    def _refusal(self, error: Exception) -> Refusal:
+        """The server's ErrorResponse if it sent one, otherwise libpq's error."""
+        return self._proxy.server_error or Refusal(libpq_text(str(error)), requests=tuple(self._proxy.requests))
 
 
 @asynccontextmanager
-async def open_session(connect: Connect, parameters: Mapping[str, str], **login: str) -> AsyncIterator[PostgresSession]:
+async def open_session(
+    connect: Connect, parameters: Mapping[str, str], *, uses_tls: bool, **login: str
+) -> AsyncIterator[PostgresSession]:
     """Start a login; ``connect`` connects the proxy to the server. ``login``: libpq's keywords user, password, dbname.
 
     ``parameters`` go to the server at start-up. The connection is always closed at the end, without waiting for the
@@ -140,9 +145,12 @@ async def open_session(connect: Connect, parameters: Mapping[str, str], **login:
     from psycopg import pq
 
     async with libpq_proxy(connect) as proxy:
-        pgconn = pq.PGconn.connect_start(conninfo(parameters, host=proxy.host, **login).encode())
+        host, port = proxy.address
+        pgconn = pq.PGconn.connect_start(conninfo(parameters, hostaddr=host, port=str(port), **login).encode())
         try:
-            yield PostgresSession(pgconn, proxy)
+            if pgconn.status != pq.ConnStatus.BAD:
+                proxy.libpq_address = local_address(pgconn.socket)
+            yield PostgresSession(pgconn, proxy, uses_tls)
         finally:
             pgconn.finish()
 
@@ -169,14 +177,14 @@ async def _login(pgconn: PGconn) -> None:
 
     if pgconn.status == ConnStatus.BAD:
         require_descriptor()
-        raise LoginRefused(pgconn.get_error_message())
+        raise LoginRefused(Refusal(pgconn.get_error_message()))
     status = PollingStatus.WRITING
     while status is not PollingStatus.OK:
         await _wait_for_socket(pgconn.socket, write=status is PollingStatus.WRITING)
         status = PollingStatus(pgconn.connect_poll())
         if status is PollingStatus.FAILED:
             require_descriptor()
-            raise LoginRefused(pgconn.get_error_message())
+            raise LoginRefused(Refusal(pgconn.get_error_message()))
 
 
 def _first_value(results: list[PGresult]) -> str:
@@ -191,10 +199,11 @@ async def _read_results(pgconn: PGconn) -> list[PGresult]:
         await _wait_for_socket(pgconn.socket, write=True)
     results: list[PGresult] = []
     while (result := await _next_result(pgconn)) is not None:
-        _raise_failure(result)
         results.append(result)
         if len(results) > _MAX_RESULTS:
             raise NotPostgres("more rows came back than were asked for")
+    for result in results:  # when all are read, libpq can send the next message
+        _raise_failure(result)
     return results
 
 
@@ -209,7 +218,7 @@ def _raise_failure(result: PGresult) -> None:
     from psycopg.pq import ExecStatus
 
     if result.status == ExecStatus.FATAL_ERROR:
-        raise QueryFailed(result.get_error_message())
+        raise QueryFailed(Refusal(result.get_error_message()))
 
 
 async def _wait_for_socket(socket: int, write: bool) -> None:

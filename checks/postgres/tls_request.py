@@ -6,6 +6,7 @@ import asyncio
 
 from checks.net.tls import first_bytes, uses_tls
 from checks.net.tls_errors import TlsOnPlaintext
+from checks.postgres.connections import Place
 from checks.postgres.session import NotPostgres
 
 _SSL_REQUEST = b"\x00\x00\x00\x08\x04\xd2\x16\x2f"  # length 8, code 80877103: protocol.html#PROTOCOL-MESSAGE-FORMATS
@@ -28,13 +29,18 @@ async def request_tls(reader: asyncio.StreamReader, writer: asyncio.StreamWriter
         raise NotPostgres("the answer to a request for TLS is not Postgres'")
 
 
-async def reply_to_request(address: tuple[str, int], limit: float) -> bytes:
+async def reply_to_request(address: Place, limit: float) -> bytes:
     """The reply to an SSLRequest on a connection of its own: b"S" (TLS), b"N" (no TLS), b"" if it is not Postgres."""
     reply = await first_bytes(address, _SSL_REQUEST, limit)
     return reply if reply in {b"S", b"N"} else b""
 
 
-async def raise_if_tls_port(address: tuple[str, int], limit: float) -> None:
-    """Raise TlsOnPlaintext when the port expects TLS from the first byte, without an SSLRequest."""
-    if await uses_tls(address, limit):
+async def raise_if_tls_port(address: Place, limit: float) -> None:
+    """Raise TlsOnPlaintext when the port expects TLS from the first byte, without an SSLRequest.
+
+    Postgres 17 and newer take both: a handshake proves nothing where the server replies to an SSLRequest.
+    """
+    if isinstance(address, str):
+        return
+    if not await reply_to_request(address, 0.4 * limit) and await uses_tls(address, 0.6 * limit):
         raise TlsOnPlaintext("TLS is spoken from the first byte on that port")

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from checks.core.check import Diagnosis
-from checks.postgres import rules
 from checks.postgres.dialects import NODE_POSTGRES, POSTGRES_JS, Dialect
-from checks.postgres.inspection import ServerState
+from checks.postgres.survey import fitness, migrations, rights
+from checks.postgres.survey.state import ServerState
 
 if TYPE_CHECKING:
     from checks.postgres import Postgres
@@ -24,6 +24,8 @@ class Use:
     name: str
     dialect: Dialect
     schemas: tuple[str, ...]  # of a plane, by the end of their names, in which tables are read and written
+    in_transactions: bool  # through a pooler
+    longest_statement: int  # in milliseconds, that a time-out must not end
     access: tuple[Rule, ...]
     fitness: tuple[Rule, ...]
 
@@ -32,13 +34,35 @@ DIRECT = Use(
     "migrations and workflows",
     POSTGRES_JS,
     schemas=("_meta", "_openworkflow"),
-    access=(rules.may_create, rules.may_use),
-    fitness=(rules.is_recent, rules.is_direct, rules.is_writable, rules.has_headroom, rules.is_migrated),
+    in_transactions=False,  # a pooler is wrong in any mode
+    longest_statement=30_000,
+    access=(rights.may_create, rights.may_use, rights.sees_rows),
+    fitness=(
+        fitness.is_recent,
+        fitness.is_direct,
+        fitness.is_writable,
+        fitness.is_utf8,
+        fitness.has_time,
+        fitness.has_headroom,
+        fitness.takes_ddl,
+        rights.owns,
+        migrations.is_migrated,
+    ),
 )
 POOLED = Use(
     "the services",
     NODE_POSTGRES,
     schemas=("",),
-    access=(rules.may_use,),
-    fitness=(rules.is_recent, rules.is_pooled, rules.is_writable, rules.has_headroom, rules.opens_credentials),
+    in_transactions=True,
+    longest_statement=5_000,
+    access=(rights.may_use, rights.sees_rows, rights.is_bridged),
+    fitness=(
+        fitness.is_recent,
+        fitness.is_pooled,
+        fitness.is_writable,
+        fitness.is_utf8,
+        fitness.has_time,
+        fitness.has_headroom,
+        fitness.opens_credentials,
+    ),
 )

@@ -60,7 +60,11 @@ class Smtp(NetworkCheck):
         address = (await reach(record, self.host, self.port, self.address), self.port)
         client = session.make_client(self.host, self.port, record, tls=self.secure)
         async with session.closing(client, record):
-            await (self._open_tls(record, client) if self.secure else self._open_plaintext(record, client, address))
+            await (
+                self._open_tls(record, client, address)
+                if self.secure
+                else self._open_plaintext(record, client, address)
+            )
             with record.layer(Layer.AUTH, f"login accepted, as {self.username}", proves=("username", "password")):
                 await self._log_in(record, client)
             with record.layer(
@@ -68,11 +72,12 @@ class Smtp(NetworkCheck):
             ):
                 await self._try_envelope(record, client)
 
-    async def _open_tls(self, record: Recorder, client: SMTP) -> None:
+    async def _open_tls(self, record: Recorder, client: SMTP, address: tuple[str, int]) -> None:
         goal = f"TLS from the first byte, with a certificate for {self.host} that Mistle trusts"
         with record.layer(Layer.TLS, goal, proves=("secure", "host")):
             await connect.open_tls(record, client)
             self._note_expiry(record, client)
+            await connect.try_dot(record, self.host, address, starttls=False)
 
     async def _open_plaintext(self, record: Recorder, client: SMTP, address: tuple[str, int]) -> None:
         with record.layer(Layer.CONNECT, "a mail server greets, without TLS yet", proves=("host", "port", "secure")):
@@ -84,6 +89,7 @@ class Smtp(NetworkCheck):
             if client.supports_extension("starttls"):
                 await connect.start_tls(record, client)
                 self._note_expiry(record, client)
+                await connect.try_dot(record, self.host, address, starttls=True)
             else:
                 self._note_plaintext(record, address[0])
 

@@ -17,6 +17,7 @@ from checks.core.check import Diagnosed
 from checks.core.text import clean, foreign
 from checks.net.handshake import Progress, Upgrade, handshake
 from checks.net.network_errors import diagnose
+from checks.net.server_name import try_name
 from checks.net.tls import first_bytes, uses_tls
 from checks.net.tls_errors import PLAINTEXT_ON_TLS, Stalled
 from checks.smtp import causes, replies, session
@@ -98,6 +99,21 @@ async def start_tls(record: Recorder, client: SMTP) -> None:
         ) from error
     async with time_limit(record, client, "answer to EHLO"):
         await session.send_ehlo(client)
+
+
+async def try_dot(record: Recorder, host: str, address: tuple[str, int], *, starttls: bool) -> None:
+    """Repeat the TLS handshake with the name as nodemailer sends it, if it ends in a dot. Raises NameRefused."""
+    if host.endswith("."):
+        upgrade = _ask_for_tls if starttls else None
+        await try_name(record.settings.trust.any_name, host, host, address, record.share_of_time(0.4), upgrade)
+
+
+async def _ask_for_tls(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    """Greeting, EHLO and STARTTLS; the replies were correct on the connection before."""
+    for command in (b"", f"EHLO {session.client_name()}\r\n".encode(), b"STARTTLS\r\n"):
+        writer.write(command)
+        while (await reader.readuntil(b"\n"))[3:4] == b"-":
+            pass
 
 
 @asynccontextmanager

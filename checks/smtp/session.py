@@ -73,7 +73,7 @@ def make_client(host: str, port: int, record: Recorder, *, tls: bool) -> SMTP:
     from aiosmtplib import SMTP
 
     return SMTP(
-        hostname=host,
+        hostname=host.rstrip("."),  # Node.js verifies a name without the dot at its end; OpenSSL does not
         port=port,
         use_tls=tls,
         start_tls=False,

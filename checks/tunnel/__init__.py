@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import secrets
-import time
-import warnings
 from dataclasses import dataclass, field, replace
 from typing import ClassVar
 
-from checks.core.check import Diagnosis, Layer
+from checks.core.check import Diagnosis, Layer, StopCheck
 from checks.core.recorder import Recorder
+from checks.net import tokens
 from checks.net.http import (
+    IMPORTS,
     REPLY_READERS,
     Endpoint,
     EndpointCheck,
@@ -20,26 +19,28 @@ from checks.net.http import (
     reach_endpoint,
     resolve_only,
 )
-from checks.tunnel import causes, responses
+from checks.tunnel import causes, exchange, responses
 
 _PATH = "/tunnel/sandbox"
 _TOKENS = ("secret", "issuer", "audience")
-_LIFETIME = 60  # seconds until the token expires
 
 
 @dataclass(frozen=True, kw_only=True)
 class Tunnel(EndpointCheck):
-    """Proves that WebSockets reach the gateway, and that it accepts Mistle's connect tokens and requires one.
+    """Proves that WebSockets reach the gateway, and that it accepts Mistle's tokens and requires one.
 
-    Requests a tunnel without a token, which the gateway must refuse (401), then with a token for an invented sandbox,
-    which it must accept (409: there is no such sandbox).
-    Writes nothing: the gateway decides both before it writes. Nothing is sent after a handshake.
+    Connect tokens: requests a tunnel without a token, which the gateway must refuse (401), then with a token for an
+    invented sandbox, which it must accept (409: there is no such sandbox).
+    Bootstrap tokens: exchanges a token with a wrong signature, which the gateway must refuse (401), then the right one
+    for an invented sandbox, which it must accept (404: its Postgres has no such sandbox). It never opens a tunnel with
+    one. A gateway of a release without the exchange leaves these keys unproven.
+    Writes nothing: the gateway decides all of it before it writes. Nothing is sent after a handshake.
     Needs the gateway to be up: before a deployment only the name is resolved.
     """
 
     kind = "tunnel"
     causes = causes.CAUSES
-    imports: ClassVar[tuple[str, ...]] = ("checks.tunnel.upgrade", "jwt")
+    imports: ClassVar[tuple[str, ...]] = (*IMPORTS, "checks.tunnel.upgrade", "jwt")
     reply_readers: ClassVar[tuple[str, ...]] = (
         *REPLY_READERS,
         *("websockets", "checks.tunnel.responses", "checks.tunnel.upgrade"),
@@ -49,16 +50,39 @@ class Tunnel(EndpointCheck):
     secret: str = field(repr=False)
     issuer: str
     audience: str
+    bootstrap: exchange.Signing | None = None  # what signs the tokens that sandboxes exchange, if any come here
+    unasked: str = ""  # why no token is exchanged, if one should be
     deployed: bool = True
+
+    @property
+    def layers(self) -> tuple[Layer, ...]:
+        return (*super().layers, Layer.ACCESS) if self.bootstrap or self.unasked else super().layers
 
     async def run(self, record: Recorder) -> None:
         if not self.deployed:
             await resolve_only(record, self.endpoint, "not up yet")
             return
         await reach_endpoint(record, self.endpoint, proof=_refuses_strangers)
+        try:
+            await self._check_upgrade(record)
+        except StopCheck:
+            if causes.TOKEN_REJECTED.id in {
+                finding.id for finding in record.findings
+            }:  # by the gateway, which takes other tokens
+                await self._check_exchange(record)
+            raise
+        await self._check_exchange(record)
+
+    async def _check_exchange(self, record: Recorder) -> None:
+        if self.unasked:
+            exchange.skip(record, self.unasked)
+        elif self.bootstrap:
+            await exchange.check(record, self.endpoint, self.bootstrap)
+
+    async def _check_upgrade(self, record: Recorder) -> None:
         goal = "the gateway keeps out who shows no token, and takes a connect token"
         with record.layer(Layer.AUTH, goal, proves=("url", *_TOKENS)):
-            sandbox = f"mistle-preflight-{secrets.token_hex(8)}"
+            sandbox = tokens.invented_sandbox()
             await self._without_token(record, sandbox)
             await self._with_token(record, sandbox)
 
@@ -71,12 +95,10 @@ class Tunnel(EndpointCheck):
             raise
 
     async def _with_token(self, record: Recorder, sandbox: str) -> None:
-        import jwt
-
         try:
-            token = self._connect_token(sandbox)
-        except jwt.InvalidKeyError:
-            record.skip(Layer.AUTH, "connect tokens are not proven: the secret has the form of a key pair", _TOKENS)
+            token = tokens.signed(self.secret, tokens.claims(self.issuer, self.audience, sandbox))
+        except tokens.UnusableSecret as error:
+            record.skip(Layer.AUTH, f"connect tokens are not proven: {error}", _TOKENS)
         else:
             responses.require_accepted_token(
                 await _request(record, self.endpoint.at(f"/{sandbox}?connect_token={token}"))
@@ -84,27 +106,13 @@ class Tunnel(EndpointCheck):
 
     async def _is_below_path(self, record: Recorder, sandbox: str) -> bool:
         """Whether the gateway replies below its usual path, if the URL does not end in that path."""
-        bases = () if self.endpoint.path.rstrip("/").endswith(_PATH) else ("/", self.endpoint.path)
+        path = self.endpoint.path.partition("?")[0]
+        bases = () if path.rstrip("/").endswith(_PATH) else ("/", path)
         for base in dict.fromkeys(bases):
             reply = await _request(record, replace(self.endpoint, path=base).at(f"{_PATH}/{sandbox}"))
             if responses.is_refusal(reply):
                 return True
         return False
-
-    def _connect_token(self, sandbox: str) -> str:
-        """A connect token like those of the control-plane API."""
-        import jwt
-
-        now = int(time.time())
-        claims = {
-            "jti": secrets.token_hex(16),
-            "iss": self.issuer,
-            "aud": self.audience,
-            "iat": now,
-            "exp": now + _LIFETIME,
-        }
-        with warnings.catch_warnings(action="ignore"):  # about a short secret: the configuration's rules judge it
-            return jwt.encode(claims | {"sandboxInstanceId": sandbox}, self.secret, algorithm="HS256")
 
     def diagnose(self, error: Exception) -> Diagnosis | None:
         from websockets.exceptions import InvalidHandshake
@@ -120,7 +128,7 @@ class Tunnel(EndpointCheck):
 
 async def _refuses_strangers(record: Recorder, endpoint: Endpoint) -> bool:
     """Whether the gateway refuses a tunnel at the endpoint, which is the configured one without TLS."""
-    return responses.is_refusal(await _request(record, endpoint.at(f"/mistle-preflight-{secrets.token_hex(8)}")))
+    return responses.is_refusal(await _request(record, endpoint.at(f"/{tokens.invented_sandbox()}")))
 
 
 async def _request(record: Recorder, endpoint: Endpoint) -> Reply:

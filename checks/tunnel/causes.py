@@ -58,6 +58,29 @@ TOKEN_REJECTED = Cause(
     "and the clocks of both machines must be right",
     blames=("secret", "issuer", "audience"),
 )
+BOOTSTRAP_REJECTED = Cause(
+    "tunnel.bootstrap-rejected",
+    Layer.AUTH,
+    "the gateway refuses a bootstrap token made with these settings: no new sandbox can connect",
+    "give the gateway and the data-plane worker the same values as in {blamed} and restart them; "
+    "issuer and audience must not be swapped, and the clocks of all machines must be right",
+    blames=("bootstrap_secret", "bootstrap_issuer", "bootstrap_audience"),
+)
+BOOTSTRAP_NOT_CHECKED = Cause(
+    "tunnel.bootstrap-not-checked",
+    Layer.AUTH,
+    "the gateway takes a bootstrap token with a wrong signature",
+    "close what {url} leads to: it must be Mistle's gateway and verify the token",
+    blames=("url",),
+)
+POSTGRES_UNREACHABLE = Cause(
+    "gateway.postgres-unreachable",
+    Layer.ACCESS,
+    "the gateway is up, and cannot read its Postgres",
+    "look at the gateway's log, and at the check of {database}: the gateway must reach that server from where it runs",
+    blames=("database",),
+    heals=True,
+)
 REJECTED_BEHIND_PROXY = (
     "let the proxy that {url} leads to pass the query on unchanged (nginx: no $uri in proxy_pass); if it does, give "
     "the gateway the same values as in {secret}, {issuer} and {audience} and restart it; issuer and audience must not "

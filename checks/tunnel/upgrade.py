@@ -54,7 +54,9 @@ async def upgrade(record: Recorder, endpoint: Endpoint) -> Reply:
 
 
 async def _handshake(record: Recorder, endpoint: Endpoint) -> Reply:
-    tls: dict[str, Any] = {"ssl": record.settings.trust.verified} if endpoint.tls else {}
+    tls: dict[str, Any] = (
+        {"ssl": record.settings.trust.verified, "server_hostname": endpoint.host.rstrip(".")} if endpoint.tls else {}
+    )
     tunnel = await _Connect(
         str(endpoint),
         compression=None,

@@ -6,14 +6,14 @@ import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from checks.core.check import Diagnosed, Diagnosis, Layer
+from checks.core.check import Cause, Diagnosed, Diagnosis, Layer
 from checks.core.recorder import Recorder
 from checks.core.text import foreign
 from checks.net.network_errors import RESET, SILENT
 from checks.net.tcp import NetworkCheck, reach
 from checks.net.tls import PlaintextProbe, check_tls, first_bytes, uses_tls
 from checks.valkey import causes
-from checks.valkey.commands import CommandRefused, ask_permissions, run_commands
+from checks.valkey.commands import SENTINEL_SAYS, CommandRefused, ask_permissions, is_sentinel, run_commands
 
 if TYPE_CHECKING:
     from redis.asyncio import Redis
@@ -65,7 +65,8 @@ class Valkey(NetworkCheck):
                 reply = await first_bytes(address, _PING.request, record.share_of_time(0.5), minimum=5)
                 return reply.startswith(_VALKEYS)
 
-            await check_tls(record, self.host, address, plaintext=_PING, proof=proof)
+            # node-redis sends no name
+            await check_tls(record, self.host, address, plaintext=_PING, proof=proof, sends_name=False)
         with record.layer(Layer.AUTH, "login accepted", proves=("url",)):
             replies = await self._send_commands(record, address)
             replies.raise_login_error()
@@ -79,7 +80,7 @@ class Valkey(NetworkCheck):
             self._check_info(record, replies.info)
 
     async def _send_commands(self, record: Recorder, address: tuple[str, int]) -> Replies:
-        from redis.exceptions import AuthenticationError
+        from redis.exceptions import AuthenticationError, ResponseError
         from redis.exceptions import ConnectionError as RedisConnectionError
         from redis.exceptions import TimeoutError as RedisTimeoutError
 
@@ -90,6 +91,10 @@ class Valkey(NetworkCheck):
         except AuthenticationError as error:
             if causes.is_from_server(error) and await self._is_disabled(record, record.share_of_time(0.8)):
                 raise CommandRefused("AUTH", error, causes.USER_DISABLED) from error
+            raise
+        except ResponseError as error:
+            if "unknown command" in str(error) and await self._is_sentinel(record, record.share_of_time(0.8)):
+                raise Diagnosed(causes.SENTINEL.diagnosis(SENTINEL_SAYS)) from error
             raise
         except (RedisConnectionError, RedisTimeoutError) as error:
             if _has_no_reply(error) and (diagnosis := await self._diagnose_no_reply(record, address)):
@@ -108,6 +113,8 @@ class Valkey(NetworkCheck):
         )
         if received.startswith(_VALKEYS):
             record.replied(time.perf_counter() - started)
+        if received.startswith(b"-DENIED"):
+            return causes.PROTECTED_MODE.diagnosis("the server says that it is in protected mode")
         return None if _PING.matches(received) else causes.NOT_VALKEY.diagnosis("the answer to PING is not Valkey's")
 
     def _client(self, record: Recorder, limit: float, **changes: object) -> Redis:
@@ -132,6 +139,17 @@ class Valkey(NetworkCheck):
         options |= changes
         return Redis.from_pool(pool(options, record.settings.trust.verified if self.tls else None, record.replied))
 
+    async def _is_sentinel(self, record: Recorder, limit: float) -> bool:
+        """A Sentinel refuses SELECT, with which a connection to another database than 0 begins."""
+        from redis.exceptions import RedisError
+
+        try:
+            async with self._client(record, limit, db=0) as client:
+                call: Any = client.execute_command
+                return is_sentinel(await call("INFO"))
+        except (RedisError, OSError):
+            return False
+
     async def _is_disabled(self, record: Recorder, limit: float) -> bool:
         """Whether the user is switched off, as ACL GETUSER reports where it needs no login.
 
@@ -149,6 +167,16 @@ class Valkey(NetworkCheck):
             return False
         fields = zip(reply[::2], reply[1::2], strict=False) if isinstance(reply, list) else ()
         return any(name == b"flags" and isinstance(value, list) and b"off" in value for name, value in fields)
+
+    def _login_hint(self, cause: Cause) -> str | None:
+        """What is probably wrong with the login in the URL; None for the hint of the cause."""
+        if cause is causes.PASSWORD_REJECTED and self.username and not self.password:
+            return (
+                "{url} holds a user name and no password; a password stands behind a colon: redis://:PASSWORD@host:port"
+            )
+        if cause in {causes.PASSWORD_REJECTED, causes.PASSWORD_REQUIRED} and not self.username:
+            return f"{cause.hint}; without a user name the user is `default`, which the server may have switched off"
+        return None
 
     def _check_info(self, record: Recorder, info: dict[str, Any] | None) -> None:
         if info is None:
@@ -175,11 +203,12 @@ class Valkey(NetworkCheck):
 
         match error:
             case CommandRefused():
-                return error.cause.diagnosis(f"the server says: {error}")
+                return error.cause.diagnosis(f"the server says: {error}", blames=error.blames)
             case InvalidResponse():
                 return causes.NOT_VALKEY.diagnosis(f"the answer is not Valkey's: {foreign(str(error), 120)}")
             case RedisError() if causes.is_from_server(error):
-                return causes.cause_of(error).diagnosis(f"the server says: {foreign(str(error))}")
+                cause = causes.cause_of(error)
+                return cause.diagnosis(f"the server says: {foreign(str(error))}", hint=self._login_hint(cause))
         if diagnosis := super().diagnose(error):
             return diagnosis
         match error:

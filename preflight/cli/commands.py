@@ -186,7 +186,7 @@ def _run(invocation: Invocation, config: Config, plan: Plan, trust: Trust, ignor
             elapsed=invocation.seconds,
             origins=config.origins,
             signals=invocation.signals,
-            on_end=progress.ended,
+            on_event=progress.update,
             wait=_wait(options, invocation.fail_level, ignored, config),
         )
 

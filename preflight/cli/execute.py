@@ -7,6 +7,7 @@ from contextlib import nullcontext
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from preflight.cli import process
 from preflight.cli.commands import COMMANDS
 from preflight.cli.delivery import deliver, prepare
 from preflight.cli.invocation import Invocation
@@ -41,7 +42,7 @@ def _execute(arguments: list[str], signals: Signals) -> int:
     invocation, so_far = Invocation(options, signals, terminal=sys.stderr, in_child=True), SoFar()
     try:
         invocation = replace(invocation, options=parse(arguments))
-        return _print(invocation, so_far, _document(invocation, so_far))
+        return _go_on(invocation, _print(invocation, so_far, _document(invocation, so_far)))
     except HelpPrinted:
         return _flush()
     except BaseException as error:
@@ -76,6 +77,13 @@ def _print(invocation: Invocation, so_far: SoFar, document: Document) -> int:
             return code
     except Interrupted:  # its reader did not take it in time
         return 128 + (invocation.signals.received or 0)
+
+
+def _go_on(invocation: Invocation, code: int) -> int:
+    """After a run that is ready, become the program of the command line, if there is one."""
+    if code or not invocation.options.program:
+        return code
+    return process.replace_by(invocation.options.program, invocation.signals.received)
 
 
 def _flush() -> int:

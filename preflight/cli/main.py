@@ -16,19 +16,20 @@ if TYPE_CHECKING:
 
 def entry() -> None:
     """The console script. It ends at once: no thread that was left behind can delay the end or print anything."""
-    _block_signals()
+    mask = _block_signals()
     import gc
-    import threading
 
     from preflight.cli import process
+    from preflight.run import interpreter
     from preflight.run.signals import Signals
 
-    process.prepare()
+    process.prepare(mask)
     if os.environ.get("_ARGCOMPLETE"):
         from preflight.cli import completion
 
         completion.answer()
-    sys.unraisablehook = threading.excepthook = _print_nothing
+    interpreter.print_no_errors()
+    interpreter.share_memory()
     gc.set_threshold(50_000)  # the imports alone would start it a hundred times: a twentieth of a run
     with Signals().caught() as signals:
         os._exit(_execute(sys.argv[1:], signals))
@@ -49,12 +50,10 @@ def _execute(arguments: list[str], signals: Signals) -> int:
     return execute(arguments, signals)
 
 
-def _print_nothing(_: object) -> None:
-    """An error in an abandoned thread or object: its message may hold a secret."""
+def _block_signals() -> set[int]:
+    """Block SIGINT and SIGTERM. Returns the signals that were blocked before.
 
-
-def _block_signals() -> None:
-    """``_signal`` and ``_imp`` are part of the interpreter, and so take no time to import.
+    ``_signal`` and ``_imp`` are part of the interpreter, and so take no time to import.
 
     A SIGINT while Python itself imports its first modules only prints a traceback there, and leaves the import lock
     locked. Only that lock shows that there was one: it is released, and the signal is sent again.
@@ -62,10 +61,11 @@ def _block_signals() -> None:
     import _imp
     import _signal  # type: ignore[import-not-found]
 
-    _signal.pthread_sigmask(_signal.SIG_BLOCK, (_signal.SIGINT, _signal.SIGTERM))
+    before: set[int] = _signal.pthread_sigmask(_signal.SIG_BLOCK, (_signal.SIGINT, _signal.SIGTERM))
     while _imp.lock_held():
         _imp.release_lock()
         os.kill(os.getpid(), _signal.SIGINT)
+    return before
 
 
 if __name__ == "__main__":

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import math
+import shutil
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -54,6 +55,7 @@ class Options:
 
     command: str = "run"
     arguments: tuple[str, ...] = ()
+    program: tuple[str, ...] = ()  # and its arguments: it takes the place of a run that is ready
     config: Path | None = None
     stage: str = "live"
     service: str | None = None
@@ -118,10 +120,23 @@ def raise_on_misuse(options: Options) -> None:
     if len(set(files)) < len(files):
         raise UsageError("--format: two reports for one place; give one a file, as in --format json=report.json")
 
+    if options.program:
+        _require_program(options)
     if options.command == "demo" and options.config:
         raise UsageError("--config: demo makes a configuration of its own")
     if options.command != "demo" and (options.faults or options.keep):
         raise UsageError("--break and --keep are flags of the command demo")
+
+
+def _require_program(options: Options) -> None:
+    name = options.program[0]
+    if options.command != "run":
+        raise UsageError(f"-- PROGRAM: {options.command} starts no program; only a run does")
+    if not shutil.which(name):
+        raise UsageError(f"-- PROGRAM: there is no program {name!r}, or it may not be executed")
+    if any(file is None or str(file) == "/dev/stdout" for _, file in options.format):
+        message = "a report on standard output would mix with the program's output; write it elsewhere, as with"
+        raise UsageError(f"-- PROGRAM: {message} --format text=/dev/stderr")
 
 
 def formats_of(options: Options) -> Mapping[str, str]:

@@ -28,6 +28,7 @@ exit codes: 0 ready, 1 not ready, 2 could not start, 3 a bug in this tool, 130 a
 examples:
   mistle-preflight --config mistle.toml                    everything, as the last step of a deployment
   mistle-preflight --stage before-deploy                   before the migrations: Mistle is not running yet
+  mistle-preflight --wait 60 -f text=/dev/stderr -- node migrate.js    once all is ready, become this program
   mistle-preflight --service data_plane_worker             only what this service uses, from where it runs
   mistle-preflight --only 'postgres*' --skip '*.pooled'    some checks
   mistle-preflight -f text -f json=report.json             a report to read and one to keep
@@ -47,12 +48,23 @@ class HelpPrinted(Exception):
 
 def parse(arguments: list[str]) -> Options:
     """The options of these arguments; flags may stand before or after the command. Raises UsageError, HelpPrinted."""
-    given = vars(parser().parse_intermixed_args(arguments))
+    flags, program = _split(arguments)
+    given = vars(parser().parse_intermixed_args(flags))
     given = {name: tuple(value) if isinstance(value, list) else value for name, value in given.items()}
     command, *rest = given.pop("positionals", ()) or (Options.command,)
-    options = Options(**given, command=command, arguments=tuple(rest))
+    options = Options(**given, command=command, arguments=tuple(rest), program=program)
     raise_on_misuse(options)
     return options
+
+
+def _split(arguments: list[str]) -> tuple[list[str], tuple[str, ...]]:
+    """What stands before ``--``, and what stands after it."""
+    if "--" not in arguments:
+        return arguments, ()
+    position = arguments.index("--")
+    if position == len(arguments) - 1:
+        raise UsageError("-- PROGRAM: name the program that takes the place of a run that is ready")
+    return arguments[:position], tuple(arguments[position + 1 :])
 
 
 def format_targets(arguments: list[str]) -> tuple[Target, ...]:
@@ -93,7 +105,7 @@ def parser() -> argparse.ArgumentParser:
     """The parser of every flag; the command and its arguments are positional."""
     made = _Parser(
         prog="mistle-preflight",
-        usage="mistle-preflight [COMMAND] [FLAG ...]",
+        usage="mistle-preflight [COMMAND] [FLAG ...] [-- PROGRAM ...]",
         description=DESCRIPTION,
         epilog=EXAMPLES,
         formatter_class=_Help,

@@ -1,32 +1,55 @@
-"""What the command requires of its process, and changes in it. The library leaves the process of its caller alone."""
+"""What the command requires of its process, and changes in it; and the program that may take its place.
+
+The library leaves the process of its caller alone.
+"""
 
 from __future__ import annotations
 
-import ctypes
 import os
 import resource
+import signal
 import sys
 import warnings
 from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 from checks.core import isolation
 
-_M_ARENA_MAX = -8  # malloc.h
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
 _LEAST = 64  # MiB of addresses: the command without any check takes 40
+_LIMITS = (resource.RLIMIT_CORE, resource.RLIMIT_NOFILE)  # that _limit changes
 _FILES = 8192  # descriptors: more than any run needs
 
 
-def prepare() -> None:
+@dataclass(frozen=True)
+class State:
+    """What the process was started with, and this command changes."""
+
+    environ: dict[str, str]
+    blocked: Iterable[int]  # signals
+    limits: Mapping[int, tuple[int, int]]
+
+
+_started: State | None = None
+
+
+def prepare(blocked: Iterable[int]) -> None:
     """Remove what could change how packages work, before the first of them is imported.
 
-    Raises SystemExit (2) if the process may use too little memory for any report.
+    ``blocked`` are the signals that the process was started to block. Raises SystemExit (2) if the process may use too
+    little memory for any report.
     """
+    global _started  # noqa: PLW0603 - there is one process
     _require_memory()
+    _started = State(dict(os.environ), blocked, {each: resource.getrlimit(each) for each in _LIMITS})
     isolation.take(os.environ)
     warnings.resetwarnings()  # PYTHONWARNINGS=error would make each an exception
     warnings.simplefilter("ignore")
     _limit()
-    _share_memory()
 
 
 def _require_memory() -> None:
@@ -46,7 +69,40 @@ def _limit() -> None:
         resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, _FILES if unlimited else min(hard, _FILES)), hard))
 
 
-def _share_memory() -> None:
-    """All threads use one heap: glibc would reserve 64 MiB for each thread, and ``ulimit -v`` counts them."""
-    with suppress(AttributeError, OSError):  # another C library
-        ctypes.CDLL(None).mallopt(_M_ARENA_MAX, 1)
+def replace_by(program: tuple[str, ...], received: int | None) -> int:
+    """Become this program, in the state in which this process was started.
+
+    Returns an exit code if that fails, or if a signal was ``received``, which then ends this process.
+    """
+    for number in (signal.SIGINT, signal.SIGTERM):
+        if signal.getsignal(number) is not signal.SIG_IGN:
+            signal.signal(number, signal.SIG_DFL)
+    if received:
+        os.kill(os.getpid(), received)
+        return 128 + received  # process 1 of a container is not ended by it
+    try:
+        _restore()
+        os.execvpe(program[0], program, _environ())  # noqa: S606 - the operator named it; there is no shell
+    except OSError as error:
+        sys.stderr.write(f"mistle-preflight: {program[0]} cannot be started: {error.strerror}\n")
+        return 126
+
+
+def _restore() -> None:
+    """All but the environment. Python ignores SIGPIPE and SIGXFSZ from its start on."""
+    for number in (signal.SIGPIPE, signal.SIGXFSZ):
+        signal.signal(number, signal.SIG_DFL)
+    if _started:
+        for kind, limits in _started.limits.items():
+            resource.setrlimit(kind, limits)
+        signal.pthread_sigmask(signal.SIG_SETMASK, _started.blocked)
+
+
+def _environ() -> dict[str, str]:
+    """The variables at the start. Where the locale is C, Python sets LC_CTYPE (PEP 538), which only Linux can show."""
+    environ = _started.environ if _started else dict(os.environ)
+    with suppress(OSError):
+        block = os.fsdecode(Path("/proc/self/environ").read_bytes()).split("\0")
+        given = {name: value for name, _, value in (variable.partition("=") for variable in block)}
+        environ = {name: given.get(name, value) for name, value in environ.items() if name in given}
+    return environ

@@ -9,8 +9,11 @@ from __future__ import annotations
 from checks.core.check import Cause, Layer, Status, causes_in
 
 
-def _cause(name: str, means: str, hint: str, status: Status = Status.FAIL) -> Cause:
-    return Cause(f"config.{name}", Layer.CONFIG, means, hint, status=status)
+def _cause(name: str, means: str, hint: str, status: Status = Status.FAIL, former: tuple[str, ...] = ()) -> Cause:
+    return Cause(f"config.{name}", Layer.CONFIG, means, hint, status=status, former=former)
+
+
+_OF_TYPES = ("config.wrong-type", "config.not-allowed", "config.bad-override", "config.malformed-url")
 
 
 # No check is made with the value of a key that one of these blames.
@@ -38,6 +41,43 @@ PLACEHOLDER = _cause(
     "the value is still a placeholder from a sample or a template",
     "put the real value into {blamed}",
 )
+UNRESOLVED_REFERENCE = _cause(
+    "unresolved-reference",
+    "the value is a reference to a variable, a file or a secret store, and nothing replaced it: Mistle uses the text "
+    "as it is",
+    "put the value itself into {blamed}, or have the reference replaced before Mistle starts",
+    former=("config.placeholder", "config.wrong-scheme", *_OF_TYPES),
+)
+NO_VALUE = _cause(
+    "no-value",
+    "the value is null, undefined or a similar word, which a program writes where it has no value",
+    "put the real value into {blamed}, or remove it",
+    former=("config.placeholder", *_OF_TYPES),
+)
+QUOTED = _cause(
+    "quoted",
+    "the value has quotes of its own: a second pair in TOML, or those of an env file that docker run reads as it is",
+    "remove the quotes inside {blamed}",
+    former=_OF_TYPES,
+)
+LINE_BREAK = _cause(
+    "line-break",
+    "the value holds a line break, as base64 and openssl write into long output",
+    "write {blamed} on one line",
+    former=("config.malformed-url",),
+)
+NOT_A_HOST = _cause(
+    "not-a-host",
+    "the value must be a host name alone, and holds a scheme, a port, a path or a wildcard",
+    "write only the host name into {blamed}",
+    former=("network.name-not-found", "publish.no-wildcard"),
+)
+NOT_A_PATH = _cause(
+    "not-a-path",
+    "the value must be the path of a file on this machine as the system knows it: no ~, no URL, no Windows pipe",
+    "write the whole path into {blamed}",
+    former=("docker.socket-missing", "postgres.roots-unreadable"),
+)
 BAD_OVERRIDE = _cause(
     "bad-override",
     "the variable's text cannot be read as the boolean, number, list or JSON object that the key needs",
@@ -48,6 +88,12 @@ BLANK_OVERRIDE = _cause(
     "the variable is set but blank; Mistle takes that as a value, which replaces the file's and is not valid",
     "give {blamed} a value, or unset it",
 )
+SINGLE_CONTAINER = _cause(
+    "single-container",
+    "the variables are those of the single container: its processes read a file that it writes from them",
+    "run this in the container, with --config /run/mistle/config.toml",
+    former=(MISSING.id, BLANK_OVERRIDE.id),
+)
 BREAKING = causes_in(globals())
 
 # Checks are made in spite of the others.
@@ -55,6 +101,13 @@ UNKNOWN_KEY = _cause(
     "unknown-key",
     "Mistle has no such key, and refuses a file that holds one",
     "correct or remove {blamed}",
+)
+OTHER_SHAPE = _cause(
+    "other-shape",
+    "the configuration has the shape of an older or a newer Mistle than the one that this tool knows",
+    "check it with a mistle-preflight that knows your Mistle; if yours is the one that this tool knows, write the "
+    "configuration in its shape",
+    former=(UNKNOWN_KEY.id, MISSING.id),
 )
 ONLY_IN_ENVIRONMENT = _cause(
     "only-in-environment",
@@ -75,8 +128,27 @@ ACTIVE_KEY_MISSING = _cause(
 )
 PROVIDER_STORAGE_MISMATCH = _cause(
     "provider-storage-mismatch",
-    "the sandbox provider cannot use this storage; Mistle would notice when the first sandbox starts",
-    "correct {blamed}: docker works with docker_volume, e2b with archil",
+    "the sandbox provider cannot use this storage: Mistle refuses to start persistent sandboxes; others work",
+    "to use persistent sandboxes, correct {blamed}: docker works with docker_volume, e2b with archil",
+    Status.WARN,
+)
+DROPPED_PATH = _cause(
+    "dropped-path",
+    "Mistle's client drops the path and query of this URL, and calls the service at the root: a prefix of a proxy "
+    "cannot work",
+    "give the service a host or port of its own, and remove the path from {blamed}",
+    former=(MALFORMED_URL.id,),
+)
+IGNORED_QUERY = _cause(
+    "ignored-query",
+    "Mistle's client ignores the query of a Valkey URL",
+    "write the database as the path, as in redis://host:6379/1, and remove the query from {blamed}",
+    Status.WARN,
+)
+REFUSED_PORT = _cause(
+    "refused-port",
+    "the port is one of those that browsers and Node's fetch refuse (the Fetch standard's bad ports)",
+    "publish the service on another port, and write it into {blamed}",
 )
 NOT_PUBLIC = _cause(
     "not-public",
@@ -131,6 +203,12 @@ IGNORED_SECTION = _cause(
     "ignored-section",
     "the section is configured but switched off: Mistle ignores it",
     "add google to services.control_plane_api.auth.enabled_methods, or remove {blamed}",
+    Status.WARN,
+)
+MIXED_ENVIRONMENTS = _cause(
+    "mixed-environments",
+    "in production, a host is named like one of a staging environment, beside hosts named like production",
+    "check that {blamed} leads to production",
     Status.WARN,
 )
 

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 
     from preflight.config.origin import Origin
 
+_LISTED = 4  # keys in a hint: a finding that blames more lists them
 _FIELD = re.compile(r"\{(\w+)\}")
 
 
@@ -34,4 +35,6 @@ def filled(hint: str, keys: Mapping[str, Iterable[str]], describe: Callable[[str
 
 def _enumerated(texts: Iterable[str]) -> str:
     *others, last = [*texts] or [""]
+    if len(others) >= _LISTED:
+        return f"{', '.join(others[: _LISTED - 1])} and {len(others) - _LISTED + 2} more"
     return f"{', '.join(others)} and {last}" if others else last

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from checks.core.check import Status
 from preflight.config import causes, javascript, secrets
 from preflight.config.origin import DEFAULT, InFile, Origin
 from preflight.config.schema.keys import KEYS, VERSION, key_of
@@ -15,6 +16,8 @@ from preflight.config.sources.origins import Origins
 from preflight.config.sources.toml_file import ConfigError
 from preflight.config.validation import cross_key
 from preflight.config.validation.against_schema import validate
+from preflight.config.validation.context import Context
+from preflight.config.validation.gathered import gathered
 from preflight.config.values import Values
 
 if TYPE_CHECKING:
@@ -54,10 +57,10 @@ def load(path: Path | None, environ: Mapping[str, str], seconds: float = 10.0) -
     source = _STDIN if is_standard_input(path) else path or _path(environ)
     file = None if source is None else toml_file.read(source, seconds)
     environ = {name: _as_node_reads(text) for name, text in environ.items() if name.startswith("MISTLE_")}
-    over = environment.read(environ)
+    over = environment.read(environ, alone=file is None)
     if not file and not over.variables:
         raise ConfigError(_NOTHING)
-    return _config(file, over, secrets.collect(file.tree if file else {}, environ))
+    return _config(file, over, environ, secrets.collect(file.tree if file else {}, environ))
 
 
 def is_standard_input(path: Path | None) -> bool:
@@ -65,20 +68,21 @@ def is_standard_input(path: Path | None) -> bool:
     return path == Path("-")
 
 
-def _config(file: TomlFile | None, over: Overrides, secrets: tuple[str, ...]) -> Config:
+def _config(file: TomlFile | None, over: Overrides, environ: Mapping[str, str], secrets: tuple[str, ...]) -> Config:
     origins = Origins(file, over.variables)
     tree = over.applied(file.tree if file else {})
     merged = validate(tree, origins)
     of_file = tuple(_findings_of_file(file, over, origins)) if file else ()
-    findings = (*over.findings(origins), *merged.findings, *cross_key.check(Values(merged.values), tree, origins))
-    broken = _blamed(findings, causes.BREAKING)
+    invalid = (*over.findings(origins), *merged.findings, *cross_key.check(Values(merged.values), tree, origins))
+    findings = gathered((*of_file, *invalid), origins, environ)
+    broken = _blamed(tuple(finding for finding in invalid if finding.status is Status.FAIL), causes.BREAKING)
     defaults = {key.path: key.default for key in KEYS if key.default is not None and key.path not in merged.present}
-    written = merged.present | _blamed(findings, (causes.UNKNOWN_KEY,))
+    written = merged.present | _blamed(invalid, (causes.UNKNOWN_KEY,))
     missing = (merged.missing | _blamed(of_file, (causes.MISSING,))) - merged.present
     return Config(
         Values({path: value for path, value in merged.values.items() if path not in broken} | defaults),
         {path: origins.of(path) for path in written} | dict.fromkeys(defaults, DEFAULT),
-        _sorted((*of_file, *findings)),
+        _sorted(findings),
         broken,
         {path: origins.of(path) if path in merged.present else None for path in _in_order(merged.present | missing)},
         secrets,
@@ -87,9 +91,10 @@ def _config(file: TomlFile | None, over: Overrides, secrets: tuple[str, ...]) ->
 
 
 def _blamed(findings: tuple[Finding, ...], by: tuple[Cause, ...]) -> frozenset[str]:
-    """The keys that findings of these causes blame."""
+    """The keys that failures of these causes blame."""
     ids = {cause.id for cause in by}
-    return frozenset(path for finding in findings if finding.id in ids for path in finding.fields)
+    failures = (finding for finding in findings if finding.id in ids and finding.status is Status.FAIL)
+    return frozenset(path for finding in failures for path in finding.fields)
 
 
 def _path(environ: Mapping[str, str]) -> Path | None:
@@ -112,16 +117,24 @@ def _as_node_reads(text: str) -> str:
 def _findings_of_file(file: TomlFile, over: Overrides, origins: Origins) -> Iterator[Finding]:
     """Mistle validates the file on its own before it reads the environment."""
     supplied = set(over.variables.values())
-    for finding in validate(file.tree, Origins(file)).findings:
+    alone = validate(file.tree, Origins(file))
+    active = cross_key.active_key(Context(Values(alone.values), file.tree, Origins(file)))
+    for finding in (*alone.findings, *active):
         path = finding.fields[0]
         if finding.id == causes.MISSING.id and key_of(path).variable in supplied:
             message = f"is missing from the file, and only {key_of(path).variable} supplies it"
             yield origins.finding(causes.ONLY_IN_ENVIRONMENT, path, message=message)
-        elif path in over.variables:
-            message = f"{finding.message} ({over.variables[path]} overrides it, but Mistle validates the file first)"
+        elif variable := over.variables.get(path) or _version_supplied(finding, supplied):
+            message = f"{finding.message} ({variable} overrides it, but Mistle validates the file first)"
             yield replace(finding, message=message)
         else:
             yield finding
+
+
+def _version_supplied(finding: Finding, variables: Set[str]) -> str:
+    """The variable that adds master keys, if the finding is about them."""
+    keys = key_of(f"{cross_key.MASTER_KEYS}.{VERSION}").variable
+    return keys if finding.id == causes.ACTIVE_KEY_MISSING.id and keys in variables else ""
 
 
 def _sorted(findings: tuple[Finding, ...]) -> tuple[Finding, ...]:

@@ -9,6 +9,7 @@ from urllib.parse import quote, unquote
 
 from preflight.config.javascript import SAFE_INTEGER, trim
 from preflight.config.schema.keys import KEYS, VERSION, Key, Secrecy
+from preflight.config.schema.unfilled import is_word_for_nothing
 from preflight.config.tree import lookup
 
 if TYPE_CHECKING:
@@ -27,16 +28,20 @@ _TOKENS = (  # of http and ws URLs: each may be an API key
     re.compile(r"://([^:@/?#]*)(?::[^/?#]*)?@"),
 )
 
+_PLACEHOLDER = re.compile(  # public words: to mask them would hide parts of other words
+    r"(replace[-_ ]?(with|me)|change[-_ ]?me)([-_ ][a-z]+)*|\$\{\w+\}|\{\{[\w .-]*\}\}|<[a-z][a-z _-]*>", re.IGNORECASE
+)
+
 
 def collect(tree: Tree, environ: Mapping[str, str]) -> tuple[str, ...]:
-    """The secrets of a file's tree and of the overriding variables, longest first."""
+    """The secrets of a file's tree and of the overriding variables, longest first. A placeholder alone is none."""
     secrets = {
         form
         for key in KEYS
         for text in _texts(key, tree, environ)
         for secret in _secrets(key, text)
         for form in (secret, trim(secret))
-        if form
+        if form and not _PLACEHOLDER.fullmatch(form) and not is_word_for_nothing(form)
     }
     return tuple(sorted(secrets, key=lambda secret: (-len(secret), secret)))
 

@@ -8,19 +8,6 @@ from checks.core.text import foreign
 from preflight.config.schema.keys import KEYS, VERSION
 from preflight.config.tree import Path, dotted
 
-_NEWER = "it looks like the configuration of a newer Mistle"
-_OLDER = "it looks like the configuration of an older Mistle"
-_SHAPES = {
-    "apps": f"{_OLDER}: its [apps.*] are [services.*] now",
-    "global.telemetry": f"{_OLDER}: the section is [telemetry] now",
-    "billing": _NEWER,
-    "gateway_relay": _NEWER,
-    "sandbox.docker.enabled": f"{_NEWER}: here, sandbox.provider chooses",
-    "sandbox.e2b.enabled": f"{_NEWER}: here, sandbox.provider chooses",
-    "sandbox.tokens.egress": _NEWER,
-    "sandbox.tokens.pty_transport": _NEWER,
-    "services.dashboard.posthog": _NEWER,
-}
 _STALE = {
     "MISTLE_APPS_": "of an older Mistle; the names begin with MISTLE_SERVICES_ now",
     "MISTLE_GLOBAL_": "of an older Mistle; the names have no GLOBAL_ now",
@@ -46,12 +33,10 @@ _NEAR = 0.88  # of 1: matches a typing error or a missing part of a long name, n
 
 def unknown(path: Path, siblings: tuple[str, ...]) -> str:
     """The message for a key that the schema does not have; ``siblings`` are the names that its table may hold."""
-    if dotted(path) in _SHAPES:
-        return f"is unknown to Mistle: {_SHAPES[dotted(path)]}"
     if VERSION in siblings:
         return 'is unknown to Mistle: a version is a whole number from 1, like "1"'
     sibling = _closest(path[-1], siblings, 0.6)
-    similar = dotted((*path[:-1], sibling)) if sibling else _closest(dotted(path), _paths(), 0.75)
+    similar = dotted((*path[:-1], sibling)) if sibling else _closest(dotted(path), _paths_beside(path), 0.75)
     return f"is unknown to Mistle, did you mean {similar}?" if similar else "is unknown to Mistle"
 
 
@@ -75,8 +60,10 @@ def did_you_mean(name: str, names: Iterable[str], all_of: str = "") -> str:
     return f"; {all_of}: {', '.join(known)}" if all_of else ""
 
 
-def _paths() -> tuple[str, ...]:
-    return (*(key.path for key in KEYS), *{key.section for key in KEYS})
+def _paths_beside(path: Path) -> tuple[str, ...]:
+    """The paths of keys and sections, without those that hold this path: they are right already."""
+    above = {dotted(path[:depth]) for depth in range(1, len(path))}
+    return tuple(dict.fromkeys(name for key in KEYS for name in (key.path, key.section) if name not in above))
 
 
 def _closest(name: str, names: tuple[str, ...], likeness: float) -> str | None:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import ipaddress
 import re
 from dataclasses import dataclass, field
-from unicodedata import normalize
 from urllib.parse import parse_qsl, unquote
+
+from preflight.config import web_hosts
 
 DEFAULT_PORTS = {
     "http": 80,
@@ -44,8 +45,8 @@ class BadUrl(Exception):
 @dataclass(frozen=True)
 class Url:
     """A URL's parts. ``username``, ``password`` are decoded, "" if absent; ``host`` is without brackets; ``port`` is
-    the scheme's default if none is written, 0 if it has none; ``path`` and ``query`` are as written; ``pairs`` is the
-    query decoded.
+    the scheme's default if none is written, 0 if it has none; ``path``, ``query`` and ``fragment`` are as written;
+    ``pairs`` is the query decoded.
     """
 
     scheme: str
@@ -56,6 +57,7 @@ class Url:
     path: str
     query: str = field(default="", repr=False)
     pairs: tuple[tuple[str, str], ...] = field(default=(), repr=False)
+    fragment: str = field(default="", repr=False)
 
     @property
     def authority(self) -> str:
@@ -94,7 +96,8 @@ def parse(text: str) -> Url:
     pairs = tuple(parse_qsl(match[5] or "", keep_blank_values=True))
     if any("\0" in part for pair in pairs for part in pair) or "%00" in path:
         raise BadUrl("it holds %00, a NUL character, which no server takes")
-    host, port = _server(scheme, server)
+    is_in_query = not server and scheme.startswith("postgres") and dict(pairs).get("host")
+    host, port = ("", DEFAULT_PORTS[scheme]) if is_in_query else _server(scheme, server)
     return Url(
         scheme,
         _decoded(username),
@@ -104,6 +107,7 @@ def parse(text: str) -> Url:
         path or ("/" if scheme in _WEB else ""),
         match[5] or "",
         pairs,
+        match[6] or "",
     )
 
 
@@ -167,28 +171,16 @@ def _host(scheme: str, text: str) -> str:
         raise BadUrl(f"the host is longer than {_LONGEST} characters, and no name is")
     if scheme not in _WEB:
         return _plain(text)
-    host = _plain(_ascii(_decoded(text))).lower()
-    return _ipv4(host) if host.removesuffix(".").rpartition(".")[2].isdigit() else host
+    try:
+        return _plain(web_hosts.read(_decoded(text)))
+    except web_hosts.BadHost as error:
+        raise BadUrl(error.reason) from None
 
 
 def _plain(host: str) -> str:
     if not _HOST.fullmatch(host):
         raise BadUrl("the host holds a character that no host name has")
     return host
-
-
-def _ascii(host: str) -> str:
-    """The name as DNS has it; Python's codec follows an older standard than Node."""
-    labels = normalize("NFKC", host.lower()).replace("。", ".").split(".")
-    return ".".join(label if label.isascii() else f"xn--{label.encode('punycode').decode()}" for label in labels)
-
-
-def _ipv4(host: str) -> str:
-    """`new URL` takes a host whose last label is a number as an IPv4 address, or refuses it."""
-    try:
-        return str(ipaddress.IPv4Address(host.removesuffix(".")))
-    except ValueError:
-        raise BadUrl("the host is not an IPv4 address of four decimal numbers, each at most 255") from None
 
 
 def _ipv6(host: str) -> str:

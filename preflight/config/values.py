@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
+from preflight.config.schema.keys import SAME_ORIGIN
 from preflight.config.urls import BadUrl, Url, parse
 
 
@@ -53,6 +54,12 @@ class Values(Mapping[str, object]):
         if path not in self._urls:
             self._urls[path] = parse(self.text(path))
         return self._urls[path]
+
+    def dashboard_api(self) -> Url | None:
+        """A URL whose origin the dashboard's pages call: perhaps their own. None if it is not set, or malformed."""
+        key = "services.dashboard.control_plane_api_origin"
+        is_own = self.get(key) == SAME_ORIGIN
+        return self.url_or_none("services.dashboard.public_url" if is_own else key)
 
     def url_or_none(self, path: str) -> Url | None:
         """A URL; None if the key is not set, or its value is malformed."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import ssl
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -17,7 +17,8 @@ from preflight.demo.faults import DIRECT, FAULTS, Fault
 from preflight.demo.ports import closed_port, listeners, port
 from preflight.demo.processes import Processes
 from preflight.demo.servers import docker, mistle, object_store, otlp, postgres, relay, smtp, valkey, web
-from preflight.demo.servers.tunnel import Signature
+from preflight.demo.servers.publishing import Publishing
+from preflight.demo.servers.tunnel import BOOTSTRAP, Signature
 
 Progress = Callable[[str], None]
 
@@ -113,12 +114,21 @@ class Deployment:
     async def _services(self) -> None:
         self.progress("stand-ins for Mistle's services")
         token, release = self.options.get("token", mistle.TOKEN), self.options.get("release", mistle.RELEASE)
-        dashboard = f"http://localhost:{await _serve(mistle.dashboard())}"
+        called: list[str] = []
+        dashboard = f"http://localhost:{await _serve(mistle.dashboard(lambda: called[0]))}"
         origins = self.options.get("trusted_origins", [dashboard])
-        api = f"http://localhost:{await _serve(mistle.control_plane_api(mistle.Service(token), origins))}"
+        service = mistle.Service(token)
         data = f"http://localhost:{await _serve(mistle.data_plane_api(mistle.Service(token, release)))}"
-        connect = Signature(self.options.get("connect_secret", Signature.secret))
-        gateway = mistle.Gateway(mistle.Service(token), connect, valkey=str(self.values["kv.data_plane.url"]))
+        control = mistle.control_plane_api(service, origins, data_plane=self.options.get("data_plane", data))
+        api = f"http://localhost:{await _serve(control)}"
+        called.append(api)
+        gateway = mistle.Gateway(
+            service,
+            replace(Signature(), **self.options.get("connect", {})),
+            replace(BOOTSTRAP, **self.options.get("bootstrap", {})),
+            Publishing(**self.options.get("publishing", {})),
+            valkey=str(self.values["kv.data_plane.url"]),
+        )
         tunnel = f"localhost:{await _serve(gateway.application())}"
         self.values |= {
             "services.dashboard.public_url": dashboard,

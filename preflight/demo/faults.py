@@ -96,7 +96,27 @@ FAULTS: Mapping[str, Fault] = {
     "tunnel": Fault(
         "the gateway has another secret for connect tokens",
         "tunnel.token-rejected",
-        options={"connect_secret": "another-connect-secret-77d0a1c2e3f4"},
+        options={"connect": {"secret": "another-connect-secret-77d0a1c2e3f4"}},
+    ),
+    "bootstrap": Fault(
+        "the gateway has another secret for the tokens of new sandboxes",
+        "tunnel.bootstrap-rejected",
+        options={"bootstrap": {"secret": "another-bootstrap-secret-77d0a1c2e3f4"}},
+    ),
+    "publish-domain": Fault(
+        "the gateway publishes sandboxes below another domain",
+        "publish.domain-differs",
+        options={"publishing": {"base_domain": "previews.localhost"}},
+    ),
+    "publish-cookie": Fault(
+        "the gateway has another secret for the cookies of published sandboxes",
+        "publish.cookie-rejected",
+        options={"publishing": {"cookie_secret": "another-cookie-secret-77d0a1c2e3f4"}},
+    ),
+    "data-plane": Fault(
+        "the control plane's API has a wrong address of the data plane's",
+        "control-plane-api.data-plane-unreachable",
+        options={"data_plane": "http://localhost:1"},
     ),
     "cors": Fault(
         "the running API does not trust the dashboard's origin",

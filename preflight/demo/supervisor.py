@@ -25,6 +25,8 @@ from typing import NoReturn
 from preflight.demo.processes import DemoError, Processes
 
 KEEP = b"keep"  # the command's order to stay up after its end
+_PREFIX = "mistle-preflight-demo-"
+_LONGEST = 103 - len(f"/{_PREFIX}12345678/docker.sock")  # bytes; macOS allows 103 for the path of a socket, Linux 107
 _TRIES = 600  # of 0.05 s: a program that was killed may take its time to end
 _SIGNALS = (signal.SIGTERM, signal.SIGHUP, signal.SIGINT)
 
@@ -33,7 +35,7 @@ def main(names: list[str]) -> NoReturn:
     """Start the demo with these faults, report on standard output, a JSON object a line, and wait for the end."""
     for number in _SIGNALS:
         signal.signal(number, lambda *_: sys.exit())
-    folder = Path(tempfile.mkdtemp(prefix="mistle-preflight-demo-", dir=_place()))
+    folder = Path(tempfile.mkdtemp(prefix=_PREFIX, dir=_place()))
     tempfile.tempdir = str(folder)  # packages make temporary files too, one with a key
     processes = Processes(folder)
     try:
@@ -58,10 +60,14 @@ def _remove(folder: Path) -> None:
 
 
 def _place() -> str:
-    """The folder for temporary files; as root ``/tmp``, if the user that Postgres runs as may not enter that folder."""
+    """The folder for temporary files.
+
+    ``/tmp`` if its path is too long for the socket's, or, as root, if the user that Postgres runs as may not enter it.
+    """
     place = Path(tempfile.gettempdir()).resolve()
-    is_open = all(each.stat().st_mode & stat.S_IXOTH for each in (place, *place.parents))
-    return str(place) if os.geteuid() or is_open else "/tmp"  # noqa: S108 - mkdtemp makes a folder with a random name in it
+    is_open = os.geteuid() or all(each.stat().st_mode & stat.S_IXOTH for each in (place, *place.parents))
+    is_usable = is_open and len(os.fsencode(place)) <= _LONGEST
+    return str(place) if is_usable else "/tmp"  # noqa: S108 - mkdtemp makes a folder with a random name in it
 
 
 def _start(processes: Processes, names: list[str]) -> None:

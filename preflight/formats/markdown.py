@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from checks.core.check import Status
 from preflight.formats.shared.gfm import MARKS, code, folded, problem, problem_title, section, status_text, table
-from preflight.formats.shared.phrases import counts_text, duration, outcome, reason
+from preflight.formats.shared.phrases import at_fault, counts_text, duration, outcome, reason, stage
 
 if TYPE_CHECKING:
     from checks.core.check import Finding
@@ -31,7 +31,7 @@ def render(report: Report) -> str:
 
 def _verdict(report: Report) -> str:
     verdict, *rest = outcome(report)
-    about = (report.version, report.stage, report.service or "", report.config or "")
+    about = (report.version, stage(report), report.service or "", report.config or "")
     title = f"## {MARKS[Status.OK if report.ready else Status.FAIL]} {verdict}"
     return f"{title}\n\n{' · '.join(rest)}\n\nmistle-preflight {' · '.join(filter(None, map(code, about)))}"
 
@@ -41,9 +41,8 @@ def _problems(report: Report, status: Status) -> str:
 
 
 def _problem(report: Report, result: Result, finding: Finding) -> str:
-    origins = {verdict.key: verdict.origin_text for verdict in report.keys}
     ignored = ", ignored" if finding.id in report.ignored else ""
-    keys = (f"{code(key)} {code(origins.get(key) or 'not set')}" for key in finding.fields)
+    keys = (f"{code(key)} {code(origin)}" for key, origin in at_fault(report, finding))
     return problem(finding, problem_title(finding, result.name) + ignored, keys)
 
 

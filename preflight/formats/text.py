@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from checks.core.check import Finding, Status
 from preflight.formats.shared.ansi import color, problem_lines, with_mark
-from preflight.formats.shared.phrases import duration, grouped, outcome, reason
+from preflight.formats.shared.phrases import at_fault, duration, grouped, outcome, reason, stage
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -36,7 +36,7 @@ def _full(report: Report) -> Iterator[list[str]]:
 
 
 def _header(report: Report) -> str:
-    about = [f"mistle-preflight {report.version}", report.stage, report.service, report.config]
+    about = [f"mistle-preflight {report.version}", stage(report), report.service, report.config]
     return color("1", " · ".join(filter(None, about)))
 
 
@@ -76,19 +76,18 @@ def _keys(verdicts: tuple[KeyVerdict, ...]) -> list[str]:
 
 
 def _problems(report: Report, level: Status) -> list[str]:
-    origins = {verdict.key: verdict.origin_text for verdict in report.keys}
     lines: list[str] = []
     for status, title in ((Status.WARN, "warnings"), (Status.FAIL, "failures")):
         pairs = [pair for pair in report.pairs if pair[1].status is status]
         if pairs and status >= level:
             lines += ["", color("1", title)]
-            lines += [line for pair in pairs for line in _problem(*pair, origins, report.ignored)]
+            lines += [line for pair in pairs for line in _problem(report, *pair)]
     return lines[1:]
 
 
-def _problem(result: Result, finding: Finding, origins: dict[str, str], ignored: frozenset[str]) -> Iterator[str]:
-    about = [result.name, finding.layer, *(["ignored"] if finding.id in ignored else [])]
-    keys = (f"{key}  {color('2', origins.get(key) or 'not set')}" for key in finding.fields)
+def _problem(report: Report, result: Result, finding: Finding) -> Iterator[str]:
+    about = [result.name, finding.layer, *(["ignored"] if finding.id in report.ignored else [])]
+    keys = (f"{key}  {color('2', origin)}" for key, origin in at_fault(report, finding))
     return problem_lines(finding, about, keys)
 
 

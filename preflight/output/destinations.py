@@ -10,13 +10,29 @@ import time
 from contextlib import suppress
 from pathlib import Path
 
+from checks.core.files import within
+
 PRIVATE = 0o600
+# Written through the descriptor: where it is a file, to open that again would overwrite what others wrote there.
+STANDARD = {"/dev/stdout": 1, "/dev/stderr": 2}
+_MOMENT = 0.2  # seconds in which a pipe's reader is reported
+_SECONDS = 5.0  # for a mount that is slow
 _LINKS = 40  # as many as Linux follows
 _IN_PLACE = frozenset({errno.EACCES, errno.EROFS, errno.EBUSY})  # a read-only folder, a file that is a mount
 
 
 def put(file: Path, content: bytes, *, mode: int, end: float) -> None:
-    """Write the content. ``mode`` is that of a new file; ``end`` (monotonic) limits a pipe's reader. Raises OSError."""
+    """Write the content. ``mode`` is that of a new file. Raises OSError.
+
+    It gives up at ``end`` (monotonic): the reader of a pipe, or the server of a mount, may not take the content.
+    """
+    within(end - time.monotonic() + _MOMENT, lambda: _put(file, content, mode, end))
+
+
+def _put(file: Path, content: bytes, mode: int, end: float) -> None:
+    if (descriptor := STANDARD.get(str(file))) is not None:
+        write_until(descriptor, content, end)
+        return
     target = followed(file)
     if file.exists() and not file.is_file():
         _write_stream(file, content, end)
@@ -30,15 +46,21 @@ def put(file: Path, content: bytes, *, mode: int, end: float) -> None:
 
 
 def is_writable(file: Path) -> bool:
-    """Whether a report can probably be written there."""
+    """Whether a report can probably be written there. Blocks for a few seconds at most."""
     try:
-        target = followed(file)
-        if file.exists() and not file.is_file():
-            return not file.is_dir()
-        in_place = target.is_file() and not _takes_files(target.parent)
-        return os.access(target if in_place else target.parent, os.W_OK)
+        return within(_SECONDS, lambda: _is_writable(file))
     except (OSError, ValueError):  # the name is empty or too long, or a directory may not be searched
         return False
+
+
+def _is_writable(file: Path) -> bool:
+    if str(file) in STANDARD:
+        return True
+    target = followed(file)
+    if file.exists() and not file.is_file():
+        return not file.is_dir()
+    in_place = target.is_file() and not _takes_files(target.parent)
+    return os.access(target if in_place else target.parent, os.W_OK)
 
 
 def followed(file: Path) -> Path:

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
     from checks.core.check import Check
     from preflight.report.model import Result
+    from preflight.run.waiting import Waiting
 
 _DELAY = 0.2  # seconds: a shorter run shows no table
 
@@ -46,8 +47,16 @@ class Progress:
                 with suppress(OSError, ValueError):  # the terminal is closed
                     self._live.stop()
 
-    def ended(self, results: tuple[Result, ...]) -> None:
-        """Show the results of checks that have ended."""
+    def update(self, event: tuple[Result, ...] | Waiting) -> None:
+        """Show the results of checks that have ended, or which finding is tried again."""
+        match event:
+            case tuple():
+                self._end(event)
+            case _:
+                for name in event.names if self._stream else ():
+                    self._rows.rows[name].finding = event.finding
+
+    def _end(self, results: tuple[Result, ...]) -> None:
         for result in (each for each in results if each.name in self._rows.rows):
             row, worst = self._rows.rows[result.name], max(result.findings, key=lambda finding: finding.status)
             row.status = result.status

@@ -60,11 +60,16 @@ class _LiveTable:
     def _cells(self, row: ProgressRow, plain: bool, *, wide: bool) -> tuple[Text | Spinner, ...]:
         target = Text(_in(row.target, plain) if wide else "", style="dim")
         if row.seconds is None:
-            name = "line" if plain else "dots"
-            return self._spinners.setdefault(row.name, Spinner(name)), Text(row.name), target, Text(), Text()
+            spinner = self._spinners.setdefault(row.name, Spinner("line" if plain else "dots"))
+            return spinner, Text(row.name), target, Text(), _retried(row, plain)
         color, mark = _COLORS[row.status], STYLES[row.status].mark
         duration = Text(f"{row.seconds:.1f} s", style="dim", justify="right")
         return Text(_in(mark, plain), style=color), Text(row.name), target, duration, Text(row.finding, style=color)
+
+
+def _retried(row: ProgressRow, plain: bool) -> Text:
+    """The last failure of a check that is tried again."""
+    return Text(_in(f"{row.finding} · trying again", plain) if row.finding else "", style="yellow")
 
 
 def _fitting(rows: list[ProgressRow], height: int) -> list[ProgressRow]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from checks.core import machine
-from checks.core.check import Cause, Layer, Status, causes_in
+from checks.core.check import Cause, Diagnosis, Layer, Status, causes_in
 
 UNREADABLE = Cause(
     "config.unreadable",
@@ -77,3 +77,13 @@ ON_OPEN_LAYER = frozenset({TIMEOUT.id, DEADLINE.id, INTERRUPTED.id, BUG.id}) | _
 NOT_STARTED = frozenset({USAGE.id, UNREADABLE.id})
 CUT_SHORT = frozenset({INTERRUPTED.id, BUG.id}) | _OF_MACHINE
 EXIT_CODES = {BUG.id: 3, USAGE.id: 2, UNREADABLE.id: 2}
+
+
+def too_late(deadline: float) -> Diagnosis:
+    """The reason of checks that the deadline (in seconds) ended."""
+    return DEADLINE.diagnosis(f"not done when the run's deadline of {deadline:g} s came")
+
+
+def interrupted() -> Diagnosis:
+    """The reason of checks that a signal ended."""
+    return INTERRUPTED.diagnosis("the run was interrupted before this was done")

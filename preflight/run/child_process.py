@@ -12,43 +12,33 @@ import signal
 import threading
 import time
 from contextlib import suppress
-from dataclasses import dataclass
-from multiprocessing.connection import Connection, Pipe
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING
 
 from checks.core import machine
 from checks.core.check import Diagnosis
-from preflight.report import bugs
 from preflight.report.model import Result
-from preflight.report.run_causes import BUG
-from preflight.run import runner
+from preflight.report.run_causes import BUG, interrupted, too_late
+from preflight.run import processes
 from preflight.run.execution import Execution
-from preflight.run.runner import GRACE, NO_WAIT, Run, interrupted, too_late
+from preflight.run.processes import Failure, Job, failure
+from preflight.run.runner import GRACE, NO_WAIT, Run
+from preflight.run.waiting import Waiting
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Mapping
 
     from checks.core.check import Check, Settings
     from preflight.config.origin import Origin
-    from preflight.run.runner import OnEnd
+    from preflight.run.runner import OnEvent
     from preflight.run.signals import Signals
     from preflight.run.waiting import Wait
 
-    Work = Callable[[OnEnd], Run]
-    Events = queue.SimpleQueue["Run | tuple[Result, ...] | int | Failure | None"]
+    Events = queue.SimpleQueue["Run | tuple[Result, ...] | Waiting | int | Failure | None"]
 
 _LATE = GRACE + 0.05  # seconds after a deadline or a signal: a child that has sent nothing since then hangs
 _LATEST = GRACE + 0.15  # seconds after its last result: it may be slow
 _ALONE = 3.0  # seconds for the clean-up of a child whose parent has exited: nobody waits for it
 _GONE = 0.1  # seconds until a killed process has exited; one that waits for a dead disk never does
-
-
-@dataclass(frozen=True)
-class Failure:
-    """What ended the child, or the reading of its results, and the traceback."""
-
-    diagnosis: Diagnosis
-    traceback: str
 
 
 def run(  # noqa: PLR0913 - as runner.run
@@ -59,27 +49,17 @@ def run(  # noqa: PLR0913 - as runner.run
     elapsed: float,
     origins: Mapping[str, Origin],
     signals: Signals,
-    on_end: OnEnd,
+    on_event: OnEvent,
     wait: Wait = NO_WAIT,
 ) -> Run:
     """As ``runner.run``."""
     if lacking := machine.too_little_memory():
         return Run(tuple(_without_result(check, settings, origins, lacking) for check in checks))
-    ends = time.monotonic() + deadline + wait.seconds - elapsed + _LATE
-    child = _Child(
-        lambda send: runner.run(
-            checks,
-            settings,
-            deadline=deadline,
-            elapsed=elapsed,
-            origins=origins,
-            signals=signals,
-            on_end=send,
-            wait=wait,
-        )
-    )
+    begun = time.monotonic() - elapsed
+    ends = begun + deadline + wait.seconds + _LATE
+    child = _Child(Job(checks, settings, deadline, begun, origins, wait), signals)
     with signals.passed_to(child.interrupt):
-        done = child.wait(ends, on_end)
+        done = child.wait(ends, on_event)
     death = child.end()
     if done:
         signals.received = signals.received or done.signal
@@ -98,26 +78,21 @@ def _without_result(check: Check, settings: Settings, origins: Mapping[str, Orig
 class _Child:
     """The child process. ``results`` are those that it has sent so far, by the names of checks."""
 
-    def __init__(self, work: Work) -> None:
+    def __init__(self, job: Job, signals: Signals) -> None:
         self.results: dict[str, Result] = {}
         self.bugs: tuple[str, ...] = ()
         self._events: Events = queue.SimpleQueue()
         self._is_dead = False
         self._failure: Diagnosis | None = None
-        self._pipe, pipe = Pipe()
-        self._process = _fork()
-        if not self._process:
-            self._pipe.close()
-            _serve(pipe, work)
-        pipe.close()
-        threading.Thread(target=self._receive, daemon=True).start()
+        self._process, self._pipe = processes.start(job, signals)
+        threading.Thread(target=self._receive, args=(job,), daemon=True).start()
 
     def interrupt(self, number: int) -> None:
         """Send the child a signal."""
         os.kill(self._process, number)
         self._events.put(number)
 
-    def wait(self, ends: float, on_end: OnEnd) -> Run | None:
+    def wait(self, ends: float, on_event: OnEvent) -> Run | None:
         """The whole run; None if the child is dead, or has sent nothing by the time ``ends`` (monotonic)."""
         while True:
             try:
@@ -135,10 +110,12 @@ class _Child:
                     return None
                 case int():
                     ends = min(ends, time.monotonic() + _LATE)
+                case Waiting():
+                    on_event(event)
                 case results:
                     ends = max(ends, time.monotonic() + _LATEST)
                     self.results |= {result.name: result for result in results}
-                    on_end(results)
+                    on_event(results)
 
     def end(self) -> Diagnosis | None:
         """Kill it. Returns why it had died, if it had."""
@@ -159,21 +136,15 @@ class _Child:
                 time.sleep(0.001)
         return None
 
-    def _receive(self) -> None:
+    def _receive(self, job: Job) -> None:
         try:
+            processes.send_job(self._pipe, job)
             while True:
                 self._events.put(self._pipe.recv())
         except (EOFError, OSError):
             self._events.put(None)
         except BaseException as error:  # in a thread; the message cannot be read, or there is no memory for it
-            self._events.put(_failure("reading the results", error))
-
-
-def _fork() -> int:
-    try:
-        return os.fork()
-    except BlockingIOError as error:
-        raise RuntimeError("can't start new process") from error
+            self._events.put(failure("reading the results", error))
 
 
 def _death(code: int | None) -> Diagnosis:
@@ -182,51 +153,3 @@ def _death(code: int | None) -> Diagnosis:
         return machine.NO_MEMORY.diagnosis(killed)
     how = "for an unknown reason" if code is None else f"exit code {code}" if code >= 0 else signal.strsignal(-code)
     return BUG.diagnosis(f"the process that made the checks died: {how}")
-
-
-def _failure(doing: str, error: BaseException) -> Failure:
-    return Failure(bugs.diagnose(error), bugs.trace(doing, error))
-
-
-def _serve(pipe: Connection, work: Work) -> NoReturn:
-    """In the child: run the checks, and send their results."""
-
-    def send(message: object) -> None:
-        with suppress(OSError):  # the parent has exited: the checks must still clean up
-            pipe.send(message)
-
-    is_alone = threading.Event()
-    watcher = threading.Thread(target=_exit_with_parent, args=(pipe, is_alone), daemon=True)
-    try:
-        for number in (signal.SIGHUP, signal.SIGQUIT):  # they end the parent, and this process after it
-            signal.signal(number, signal.SIG_IGN)
-        watcher.start()
-        send(_outcome(work, send))
-    finally:
-        if is_alone.is_set():
-            _join({*threading.enumerate()} - {threading.current_thread(), watcher}, _ALONE)
-        os._exit(0)
-
-
-def _join(threads: Iterable[threading.Thread], seconds: float) -> None:
-    """A removal may still be in its thread, though its check has ended without it."""
-    ends = time.monotonic() + seconds
-    for thread in threads:
-        thread.join(max(0.0, ends - time.monotonic()))
-
-
-def _outcome(work: Work, send: OnEnd) -> Run | Failure:
-    try:
-        return work(send)
-    except BaseException as error:  # an exception cannot reach the parent: send a Failure
-        return _failure("the run", error)
-
-
-def _exit_with_parent(pipe: Connection, is_alone: threading.Event) -> None:
-    """The pipe closes only when the parent has exited: then stop too."""
-    with suppress(EOFError, OSError):
-        pipe.recv()
-    is_alone.set()
-    os.kill(os.getpid(), signal.SIGTERM)
-    time.sleep(2 * _ALONE)
-    os._exit(1)

@@ -6,13 +6,14 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
+from itertools import combinations
 from typing import TYPE_CHECKING, NoReturn
 
 from checks.core.check import Cause, Finding, Status
 from checks.core.text import foreign
 from checks.http_service.causes import MIXED_RELEASES, PUBLIC_DIFFERS
 from checks.net.tls_errors import CLOCK_SUSPECT, EXPIRED, ISSUER_EXPIRED, NOT_YET_VALID
-from checks.postgres.causes import DIFFERENT_DATABASES, SHARED_BY_PLANES
+from checks.postgres.survey.causes import DIFFERENT_DATABASES, SEVERAL_SERVERS, SHARED_BY_PLANES, URLS_SWAPPED
 from checks.tunnel.causes import QUERY_DROPPED, TOKEN_REJECTED
 from preflight.config.hints import filled, with_origin
 from preflight.report.model import Result
@@ -22,6 +23,9 @@ if TYPE_CHECKING:
 
 Addition = tuple[str, Finding]  # the name of the check that gets the finding
 Results = Mapping[str, Result]
+_POSTGRES = tuple(
+    f"postgres.{plane}.{way}" for plane in ("control_plane", "data_plane") for way in ("direct", "pooled")
+)
 _API = "services.control_plane_api"
 _OF_DATES = {EXPIRED.id, ISSUER_EXPIRED.id, NOT_YET_VALID.id}
 
@@ -62,10 +66,30 @@ def different_databases(results: Results, origins: Mapping[str, Origin]) -> Iter
     """The direct and the pooled URL of a plane must lead to one database."""
     for plane in ("control_plane", "data_plane"):
         pair = _pair(results, f"postgres.{plane}.direct", f"postgres.{plane}.pooled", "database")
-        if pair and not _is_one_database(*pair):
+        if pair and not _is_one_database(*pair) and not _is_one_address(*pair):
             direct, pooled = pair
             message = f"the direct URL leads to {_database(direct)}, the pooled URL to {_database(pooled)}"
             yield pooled.name, _finding(DIFFERENT_DATABASES, message, pair, origins)
+
+
+def several_servers(results: Results, origins: Mapping[str, Origin]) -> Iterator[Addition]:
+    """One address must lead to one server, on each connection."""
+    for first, second in combinations([name for name in _POSTGRES if name in results], 2):
+        pair = _pair(results, first, second, "database")
+        if pair and _is_one_address(*pair) and not _is_one_server(*pair):
+            one, other = map(_server, pair)
+            message = f"two connections to {pair[0].target} reached different servers: {one}, and {other}"
+            yield pair[1].name, _finding(SEVERAL_SERVERS, message, pair, origins)
+            return
+
+
+def urls_swapped(results: Results, origins: Mapping[str, Origin]) -> Iterator[Addition]:
+    """The direct URL leads to a pooler, and the pooled URL to a server."""
+    for plane in ("control_plane", "data_plane"):
+        pair = _pair(results, f"postgres.{plane}.direct", f"postgres.{plane}.pooled", "pooled")
+        if pair and [result.facts["pooled"] for result in pair] == [True, False]:
+            message = f"a pooler answers at {pair[0].target}, the direct URL, and none at {pair[1].target}"
+            yield pair[0].name, _finding(URLS_SWAPPED, message, pair, origins)
 
 
 def shared_by_planes(results: Results, origins: Mapping[str, Origin]) -> Iterator[Addition]:
@@ -127,6 +151,8 @@ def _has(result: Result, id_: str, status: Status = Status.FAIL) -> bool:
 
 COMPARISONS: tuple[Callable[[Results, Mapping[str, Origin]], Iterator[Addition]], ...] = (
     different_databases,
+    several_servers,
+    urls_swapped,
     shared_by_planes,
     mixed_releases,
     public_differs,
@@ -150,6 +176,21 @@ def _is_one_database(first: Result, second: Result) -> bool:
         return False
     # Restored and promoted copies keep the identifier: two writable servers that started apart are two.
     return one["started"] == other["started"] or bool(one["in_recovery"] or other["in_recovery"])
+
+
+def _is_one_address(first: Result, second: Result) -> bool:
+    return first.target == second.target
+
+
+def _is_one_server(first: Result, second: Result) -> bool:
+    return all(first.facts[name] == second.facts[name] for name in ("system", "started", "in_recovery"))
+
+
+def _server(result: Result) -> str:
+    """What tells a server from another: a replica has the identifier of its primary."""
+    kind = "a replica or one in recovery" if result.facts["in_recovery"] else "a primary"
+    system, started = (foreign(str(result.facts[name])) for name in ("system", "started"))
+    return f"{kind} (system identifier {system}, started {started} s after 1970)"
 
 
 def _now() -> str:

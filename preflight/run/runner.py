@@ -20,11 +20,11 @@ from checks.core import machine
 from checks.core.check import Check, Diagnosis, Settings
 from checks.core.isolation import isolated
 from checks.core.threads import Loop
-from preflight.report.run_causes import DEADLINE, INTERRUPTED
+from preflight.report.run_causes import DEADLINE, interrupted, too_late
 from preflight.run import waiting
 from preflight.run.execution import Execution
 from preflight.run.signals import Signals
-from preflight.run.waiting import Wait
+from preflight.run.waiting import Wait, Waiting
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -32,8 +32,9 @@ if TYPE_CHECKING:
     from preflight.config.origin import Origin
     from preflight.report.model import Result
 
-    OnEnd = Callable[[tuple[Result, ...]], object]
-    Events = queue.SimpleQueue["Execution | int | None"]
+    OnEvent = Callable[[tuple[Result, ...] | Waiting], object]
+    Send = Callable[[Execution | Waiting], None]
+    Events = queue.SimpleQueue["Execution | Waiting | int | None"]
 
 NO_WAIT = Wait()
 GRACE = 0.3  # seconds for a cancelled check to clean up; after that it is abandoned
@@ -56,21 +57,24 @@ def run(  # noqa: PLR0913 - what to run, its limits, and what takes its results
     elapsed: float = 0.0,
     origins: Mapping[str, Origin],
     signals: Signals | None = None,
-    on_end: OnEnd | None = None,
+    on_event: OnEvent = lambda _: None,
     wait: Wait = NO_WAIT,
 ) -> Run:
     """Run every check, equal ones once. Ends within ``deadline``, ``wait`` and half a second; never raises.
 
-    ``elapsed`` seconds of the deadline have passed already. ``on_end`` gets the results of checks as they end.
+    ``elapsed`` seconds of the deadline have passed already. ``on_event`` gets the results of checks as they end,
+    and what is tried again.
     """
     deadline += wait.seconds
     ends, signals = time.monotonic() + deadline - elapsed, signals or Signals()
     executions = tuple(Execution(group, settings) for group in _distinct(checks))
     work = _Work(executions, wait)
 
-    def send(execution: Execution) -> None:
-        if on_end:
-            on_end(tuple(result for _, result in execution.results(origins)))
+    def send(event: Execution | Waiting) -> None:
+        if isinstance(event, Execution):
+            on_event(tuple(result for _, result in event.results(origins)))
+        else:
+            on_event(event)
 
     with signals.passed_to(work.events.put), isolated():
         if not signals.received and time.monotonic() < ends:
@@ -105,17 +109,7 @@ def _identity(check: Check) -> Check | int:
     return id(check)
 
 
-def too_late(deadline: float) -> Diagnosis:
-    """The reason of checks that the deadline (in seconds) ended."""
-    return DEADLINE.diagnosis(f"not done when the run's deadline of {deadline:g} s came")
-
-
-def interrupted() -> Diagnosis:
-    """The reason of checks that a signal ended."""
-    return INTERRUPTED.diagnosis("the run was interrupted before this was done")
-
-
-def _wait(events: Events, ends: float, deadline: float, send: Callable[[Execution], None]) -> Diagnosis | None:
+def _wait(events: Events, ends: float, deadline: float, send: Send) -> Diagnosis | None:
     """Wait for the end of all checks. Returns the reason if something ended them sooner."""
     while True:
         try:
@@ -127,8 +121,8 @@ def _wait(events: Events, ends: float, deadline: float, send: Callable[[Executio
                 return None
             case int():
                 return interrupted()
-            case execution:
-                send(execution)
+            case _:
+                send(event)
 
 
 class _Work:
@@ -145,7 +139,7 @@ class _Work:
         self._slots = asyncio.Semaphore(machine.concurrent_checks())
         self._tasks: list[asyncio.Task[None]] = []
 
-    def abort(self, reason: Diagnosis, send: Callable[[Execution], None]) -> None:
+    def abort(self, reason: Diagnosis, send: Send) -> None:
         """Abort and send every execution that is not over."""
         for execution in self.executions:
             if not execution.settle():
@@ -221,6 +215,7 @@ class _Work:
             seconds = waiting.pause(attempt)
             if not failures or time.monotonic() + seconds > self._wait_ends:
                 return
+            self.events.put(Waiting(tuple(check.name for check in execution.checks), min(failures)))
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._is_settled.wait(), seconds)
             if self._is_settled.is_set() or not execution.start_again():

@@ -29,6 +29,14 @@ class Wait:
         return {each.id for each in findings if each.status >= self.level and each.id not in self.ignored}
 
 
+@dataclass(frozen=True)
+class Waiting:
+    """The checks of these names failed with this finding, and are tried again after a pause."""
+
+    names: tuple[str, ...]
+    finding: str
+
+
 def pause(attempt: int) -> float:
     """Seconds before the next attempt, after ``attempt`` of them: growing, and never the same for two checks."""
     return min(_LONGEST, _FIRST * _FACTOR ** (attempt - 1)) * random.uniform(0.5, 1.0)  # noqa: S311 - no secret

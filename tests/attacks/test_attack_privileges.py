@@ -171,7 +171,7 @@ def test_postgres(
     assert len(tried) == len(set(tried)) > 5
     with server_of() as server:
         for role in PASSWORDS:
-            assert check_postgres(server, role, stage).status is Status.OK
+            assert passes(check_postgres(server, role, stage), block)
         for grant in tried:
             server.sql(grant.revoke(), database="mistle")
             result = check_postgres(server, grant.role, stage)
@@ -181,7 +181,13 @@ def test_postgres(
             taken(figures, f"Postgres: `{grant.privilege} ON {grant.kind}`", f"`{id_}`")
             server.sql(grant.grant(), database="mistle")
         for role in PASSWORDS:
-            assert check_postgres(server, role, stage).status is Status.OK
+            assert passes(check_postgres(server, role, stage), block)
+
+
+def passes(result: CheckRun, block: str) -> bool:
+    """Whether nothing is missing; of what another role made, the role is not the owner."""
+    warned = [finding.id for finding in result.findings if finding.status is Status.WARN]
+    return result.status < Status.FAIL and set(warned) <= ({"postgres.not-owner"} if block is FOREIGN else set())
 
 
 def test_postgres_through_a_pooler() -> None:
@@ -481,12 +487,17 @@ LINES = list(re.finditer(r"^(.*): (\w+) (\S+)( \?)?$", security_md.blocks("HTTP"
 WITHOUT_PATH = {
     "GET /__healthz": "proxy.refused",
     "GET /openapi.json": "http.document-blocked",
+    "GET /v1/auth/ok": "http.sign-in-unreachable",
     "GET /internal/sandbox-runtime/preflight": "http.internal-blocked",
     "GET /internal/sandbox/instances": "http.internal-blocked",
+    "GET /internal/sandbox/instances/mistle-preflight-{random}": "http.internal-blocked",
+    "POST /internal/integration-credentials/resolve": "http.internal-blocked",
+    "POST /internal/sandbox-runtime/get-sandbox-instance": "http.internal-blocked",
     "GET /internal/sandbox-instances/mistle-preflight/runtime-state": "http.internal-blocked",
     "GET /": "proxy.refused",
     "GET /mistle-preflight-{random}": "http.not-the-dashboard",
     "GET /tunnel/sandbox/mistle-preflight-{random}": "proxy.refused",
+    "POST /tunnel/sandbox/mistle-preflight-{random}/token-exchange": "proxy.refused",
     **{f"POST /v1/{signal}": "otlp.refused" for signal in SIGNALS},
     "GET /templates/aliases/{alias}": "proxy.refused",
     "GET /api/disks": "proxy.refused",

@@ -88,6 +88,7 @@ def test_right_configuration_is_valid_offline():
     code, stdout, stderr = ended("config", "--config", str(EXAMPLE))
     assert (code, stderr) == (0, "")
     assert stdout.splitlines()[-1].startswith("VALID, nothing was probed · checks: 1 ok · keys: ")
+    assert stdout.splitlines()[0] == f"mistle-preflight {__version__} · config · {EXAMPLE}"
 
 
 def test_configuration_with_an_error_is_not_ready():
@@ -118,7 +119,7 @@ def test_plan_for_people_lists_the_keys_of_each_check():
 @pytest.mark.parametrize("flags", [("-f", "json"), ("-v",)])
 @pytest.mark.parametrize("name", ["EMAIL_SMTP_FROM_ADDRESS", "SANDBOX_DEFAULT_BASE_IMAGE"])
 def test_target_with_control_characters_is_one_printable_line(name: str, flags: tuple[str, ...]):
-    _, stdout, _ = ended("plan", "--config", str(EXAMPLE), *flags, env={f"MISTLE_{name}": "a\x1b[31m\n\u202eb"})
+    _, stdout, _ = ended("plan", "--config", str(EXAMPLE), *flags, env={f"MISTLE_{name}": "a\x1b[31m\t\u202eb"})
     assert "a b" in stdout
     assert all(line.isprintable() for line in stdout.split("\n"))
 

@@ -46,6 +46,26 @@ def precious(tmp_path: Path) -> Path:
     return file
 
 
+HANGS = """
+import os, time
+def hang(*given, **options):
+    if any(str(each).startswith({folder!r}) for each in given):
+        time.sleep(1000)
+    return use(*given, **options)
+use, {function} = {function}, hang
+"""
+"""Code for a command: a call hangs for what is in a folder, as if the server of a mount did not reply."""
+
+
+@pytest.mark.parametrize("function", ["os.open", "os.stat", "os.access"])
+def test_mount_that_does_not_reply(function: str, tmp_path: Path) -> None:
+    code = HANGS.format(folder=str(tmp_path), function=function)
+    ended = run(*RIGHT, "-f", f"json={tmp_path / 'report.json'}", "-f", "text", "--deadline", "3", code=code)
+    assert ended.code == 2
+    assert b"cannot be written" in ended.stderr
+    assert ended.seconds < 100
+
+
 def given(file: Path, user: int) -> Path:
     if not os.path.lexists(file):
         file.write_text("x" * 100_000)

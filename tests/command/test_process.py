@@ -1,15 +1,25 @@
 """What the command changes in its process, and what it inherits from its caller."""
 
+import pickle
 import resource
 import signal
 import subprocess
 import sys
+import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from checks.core.check import Settings
+from checks.core.roots import Trust
+from preflight.cli.options import STAGES
+from preflight.config.loader import load
+from preflight.plan.plan import plan
+from preflight.run.processes import Job
+from preflight.run.runner import NO_WAIT
 from tests.harness import configs, faults, processes
 from tests.harness.command import CLEAN, ENTRY, Command, run
 
@@ -132,16 +142,89 @@ def test_killed_child_process_is_reported_as_no_memory(refused: list[str]) -> No
     assert "was killed" in bug(ended.document, "run.no-memory")
 
 
-def test_fork_that_fails(refused: list[str]) -> None:
-    code = "import os\ndef broken(): raise BlockingIOError(11, 'Resource temporarily unavailable')\nos.fork = broken"
-    ended = run(*refused, code=code)
-    assert (ended.code, ended.stderr) == (1, b"")
-    assert "can't start new process" in bug(ended.document, "run.no-memory")
-
-
 def test_child_process_that_never_exits(refused: list[str]) -> None:
     code = "import os, preflight.run.runner as m\nos.waitpid = lambda *_: (0, 0)\nm._distinct = lambda *_: os._exit(7)"
     ended = run(*refused, "--deadline=30", code=code)
     assert ended.code == 3
     assert bug(ended.document).endswith("died: for an unknown reason")
+    assert ended.seconds < 25
+
+
+# The child process where the system allows no fork
+
+SPAWNS = "import preflight.run.processes as processes\nprocesses.FORKS = False\n"
+
+
+@pytest.fixture
+def silent(tmp_path: Path) -> Iterator[tuple[list[str], threading.Event]]:
+    """The flags of a run that waits for a server, and the event that the server received a request."""
+    received = threading.Event()
+    with faults.serving(lambda connection: (connection.recv(1), received.set(), faults.read_on(connection))) as port:
+        file = configs.write(tmp_path, {"kv.data_plane.url": f"redis://127.0.0.1:{port}"})
+        limits = ["--timeout=200", "--deadline=300"]
+        yield ["--config", str(file), "--only=kv.data_plane", "-f", "json", *limits], received
+
+
+def waiting_run(flags: list[str], received: threading.Event) -> tuple[Command, int]:
+    """A run whose server has received a request, and the process id of its child."""
+    running = Command(*flags, code=SPAWNS)
+    assert received.wait(100)
+    return running, int(Path(f"/proc/{running.process.pid}/task/{running.process.pid}/children").read_text())
+
+
+def is_alive(process: int) -> bool:
+    status = Path(f"/proc/{process}/stat")
+    return status.exists() and ") Z " not in status.read_text()
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_every_check_can_be_sent_to_a_spawned_child(stage: str) -> None:
+    config = load(processes.EXAMPLE, {}, 60.0)
+    checks = plan(config, stage=stage).checks
+    job = Job(checks, Settings(Trust(Path("roots.pem")), 1.0), 2.0, 3.0, config.origins, NO_WAIT)
+    received = pickle.loads(pickle.dumps(job))
+    assert len(checks) > 15
+    assert received == job
+
+
+def test_spawned_child_makes_the_checks(refused: list[str]) -> None:
+    ended = run(*refused, code=SPAWNS)
+    assert (ended.code, ended.stderr) == (1, b"")
+    assert ended.document["checks"][-1]["findings"][1]["id"] == "network.refused"
+
+
+def test_signal_ends_a_spawned_child(silent: tuple[list[str], threading.Event]) -> None:
+    running, child = waiting_run(*silent)
+    running.signal(signal.SIGTERM)
+    ended = running.end(100)
+    assert (ended.code, ended.stderr) == (143, b"")
+    assert "run.interrupted" in {finding["id"] for finding in ended.document["checks"][-1]["findings"]}
+    assert not is_alive(child)
+
+
+def test_spawned_child_ends_with_its_parent(silent: tuple[list[str], threading.Event]) -> None:
+    running, child = waiting_run(*silent)
+    running.signal(signal.SIGKILL)
+    ends = time.monotonic() + 100
+    while is_alive(child) and time.monotonic() < ends:
+        time.sleep(0.01)
+    assert not is_alive(child)
+    running.end(100)
+
+
+@pytest.mark.parametrize("function", ["os.fork", "os.posix_spawn"])
+def test_process_that_cannot_be_started(refused: list[str], function: str) -> None:
+    code = SPAWNS if function == "os.posix_spawn" else ""
+    code += f"import os\ndef broken(*_, **__): raise BlockingIOError(11, 'Try again')\n{function} = broken"
+    ended = run(*refused, code=code)
+    assert (ended.code, ended.stderr) == (1, b"")
+    assert "can't start new process" in bug(ended.document, "run.no-memory")
+
+
+def test_job_that_the_spawned_child_cannot_read(refused: list[str]) -> None:
+    code = f"{SPAWNS}import multiprocessing.connection as m\n"
+    code += "m.Connection.send = lambda pipe, job: pipe.send_bytes(b'no job')"
+    ended = run(*refused, "-v", "--deadline=30", code=code)
+    assert ended.code == 3
+    assert "UnpicklingError" in bug(ended.document)
     assert ended.seconds < 25

@@ -55,6 +55,15 @@ def test_spinners_spin_and_nothing_flickers(mixed: Path) -> None:
     assert max(sum(map(bool, lines)) for lines in tables) == 5  # never taller than its rows and its count
 
 
+def test_check_that_is_tried_again_shows_its_last_finding(mixed: Path) -> None:
+    flags = ("--only", "email.smtp", "--only", "kv.*", "--wait", "3")
+    seen = terminal.run("--config", str(mixed), *flags)
+    live = picture(seen, "✓ kv.data_plane", "network.refused · trying again")
+    (waiting,) = (line for line in live if "email.smtp" in line)
+    assert waiting[0] in BRAILLE
+    assert not any("trying again" in line for line in seen.text)
+
+
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_signal_leaves_the_terminal_in_order(mixed: Path, number: int) -> None:
     seen = terminal.run("--config", str(mixed), *SELECTED, signal=number)

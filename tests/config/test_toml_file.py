@@ -12,6 +12,7 @@ from preflight.config.origin import DEFAULT, InFile
 from tests.harness.configs import Raw, environment, write
 
 API = "services.control_plane_api"
+KEYS = b"services.control_plane_api.integrations.master_encryption_keys"
 
 
 def test_lines_of_every_way_to_write_a_key(tmp_path):
@@ -94,6 +95,23 @@ def make_loop(directory: Path) -> Path:
         (write_bytes(b"sesame = {a = 1, a = 2}"), "a key is given twice"),
         (write_bytes(b"sesame = {a = 1}\n[sesame.b]"), "given twice (line 2"),
         (write_bytes(b"sesame = []\n[[sesame]]"), "extended after it was complete (line 2"),
+        (
+            write_bytes(b"[email.smtp]\nport = 1\n[kv]\n[email.smtp] # sesame\n"),
+            "[email.smtp] is given twice (lines 1 and 4)",
+        ),
+        (
+            write_bytes(b"[email.smtp]\nport = 1\npassword = 'sesame'\nport = 2"),
+            "email.smtp.port is given twice (lines 2 and 4)",
+        ),
+        (
+            write_bytes(b"email.smtp.port = 1\n[email]\nsmtp = {host = 'sesame'}"),
+            "[email] is given twice (lines 1 and 2)",
+        ),
+        (write_bytes(b"sandbox = {provider = 'sesame'}\n[sandbox]"), "[sandbox] is given twice (lines 1 and 2)"),
+        (write_bytes(b"[" + KEYS + b"]\n1 = 'sesame'\n1 = ''"), ".1 is given twice (lines 2 and 3)"),
+        (write_bytes(b"[" + KEYS + b"]\nsesame = ''\nsesame = ''"), "a key or table is given twice (at the end"),
+        (write_bytes("a = 1\nb = “sesame”".encode()), "has typographic quotes: write straight ones (line 2, column 5)"),
+        (write_bytes("b = \u2018sesame\u2019".encode()), "has typographic quotes: write straight ones (line 1"),
         (write_bytes(b"a = 1 # \x01 sesame"), "a control character (line 1"),
         (write_bytes(b'a = "\\q sesame"'), "double it, or use single quotes"),
         (write_bytes(b"a = [1"), "a bracket is not closed"),

@@ -79,6 +79,14 @@ def test_kept_demo_can_be_checked_again_and_ended() -> None:
     assert not config.parent.exists()
 
 
+def test_folder_for_temporary_files_with_a_long_name(tmp_path: Path) -> None:
+    """The path of a socket in it would be longer than a system allows."""
+    folder = tmp_path / ("x" * 100)
+    folder.mkdir()
+    assert run("demo", "-q", "--only", "docker", env={"TMPDIR": str(folder)}).code == 0
+    assert not [*folder.iterdir()]
+
+
 @pytest.mark.skipif(not can_have_own_network(), reason="needs root, for a network of its own")
 def test_loopback_is_enough() -> None:
     command = [*ALONE, sys.executable, "-m", "preflight.cli.main", "demo", "-f", "json"]

@@ -103,6 +103,21 @@ def test_offline_verdict_is_not_ready_or_not_ready(command: str):
     assert "VALID, nothing was probed" in text
 
 
+@pytest.mark.parametrize("name", ["text", "markdown", "html"])
+def test_the_configuration_alone_has_no_stage(name: str):
+    text = plain(renderer(name)(replace(REPORT, command="config", keys=())))
+    assert "live" not in text.partition("<style>")[0] + text.rpartition("</style>")[2].partition("<script")[0]
+
+
+@pytest.mark.parametrize("name", ["text", "markdown", "github"])
+def test_of_many_keys_that_are_not_set_the_first_are_listed(name: str):
+    gathered = replace(EVICTS, fields=tuple(f"email.smtp.key{number}" for number in range(60)))
+    text = plain(renderer(name)(replace(REPORT, results=(replace(REPORT.results[0], findings=(gathered,)),))))
+    assert "email.smtp.key4" in text
+    assert "email.smtp.key5" not in text
+    assert "and 55 more keys" in text
+
+
 def test_ignored_finding_is_marked():
     assert "  ! valkey.evicts-keys  (kv.data_plane, fitness, ignored)\n" in shown(ignored=frozenset({EVICTS.id}))
 

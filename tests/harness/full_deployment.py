@@ -12,7 +12,8 @@ import psycopg
 
 from preflight.demo.servers.mistle import TOKEN, Gateway, control_plane_api, dashboard, data_plane_api
 from preflight.demo.servers.otlp import collector
-from preflight.demo.servers.tunnel import Signature
+from preflight.demo.servers.publishing import Publishing
+from preflight.demo.servers.tunnel import BOOTSTRAP, Signature
 from tests.harness import configs
 from tests.harness.recording_proxy import LOOPBACK, Address, Listen, RecordingProxy, recording_proxies
 from tests.testbed import (
@@ -40,19 +41,20 @@ MASTER_KEY = "local-master-key-1-e0b4a97d36c1582f"
 VALKEY_PASSWORD = "s3cret-of-valkey"
 NETWORK, IMAGE, HELPER = "mistle-sandboxes", "mistle/sandbox-base:latest", "alpine:3.20"
 SIGNALS = ("traces", "logs", "metrics")
-ROWS = {
-    "postgres": "`postgres`",
-    "pgbouncer": "`postgres`",
-    "valkey": "`valkey`",
-    "store": "`object_store`",
-    "smtp": "`smtp`",
-    "engine": "`docker`",
-    **dict.fromkeys(("control_plane_api", "data_plane_api", "gateway"), "`http_service`, internal"),
-    **dict.fromkeys(("public API", "dashboard"), "`http_service`, public"),
-    "tunnel": "`tunnel`",
-    **dict.fromkeys(SIGNALS, "`otlp`"),
+ROWS: Mapping[str, tuple[str, ...]] = {
+    **dict.fromkeys(("postgres", "pgbouncer"), ("`postgres`",)),
+    "valkey": ("`valkey`",),
+    "store": ("`object_store`",),
+    "smtp": ("`smtp`",),
+    "engine": ("`docker`",),
+    "control_plane_api": ("`http_service`, control-plane API",),
+    "data_plane_api": ("`http_service`, data-plane API",),
+    "gateway": ("`http_service`, gateway", "`publish`, gateway"),
+    **dict.fromkeys(("public API", "dashboard"), ("`http_service`, public",)),
+    "tunnel": ("`tunnel`",),
+    **dict.fromkeys(SIGNALS, ("`otlp`",)),
 }
-"""The first cell of SECURITY.md for the server behind each proxy."""
+"""The first cells of SECURITY.md for the server behind each proxy."""
 PATIENT = ("--timeout", "200", "--deadline", "300")
 """Flags for runs that share one machine with all the servers, and with each other."""
 
@@ -127,7 +129,7 @@ def full_deployment(
     with ExitStack() as stack:
         gateway, origins = Gateway(valkey=servers.valkey.url(VALKEY_PASSWORD), patience=60.0), list[str]()
         apps = {
-            "dashboard": dashboard(),
+            "dashboard": dashboard(lambda: _url(made["public API"])),
             "control_plane_api": control_plane_api(trusted_origins=origins),
             "data_plane_api": data_plane_api(),
             "gateway": gateway.application(),
@@ -186,7 +188,7 @@ def _values(servers: Servers, made: Mapping[str, RecordingProxy]) -> dict[str, o
 
     direct, pooled = (through(name, getattr(servers, name).url()) for name in ("postgres", "pgbouncer"))
     tunnel = f"{_url(made['tunnel'], 'ws')}/tunnel/sandbox"
-    connect = Signature()
+    publishing = Publishing()
     return {
         "telemetry.enabled": True,
         **{f"telemetry.{signal}.endpoint": f"{_url(made[signal])}/v1/{signal}" for signal in SIGNALS},
@@ -217,15 +219,20 @@ def _values(servers: Servers, made: Mapping[str, RecordingProxy]) -> dict[str, o
         "email.smtp.password": PASSWORD,
         "internal_auth.shared_token.token": TOKEN,
         "sandbox.default_base_image": f"{servers.registry.address}/{IMAGE}",
-        "sandbox.publish_base_domain": "sandboxes.localhost",
+        "sandbox.publish_base_domain": publishing.base_domain,
         "sandbox.docker.socket_path": made["engine"].path,
         "sandbox.docker.network_name": NETWORK,
         "sandbox.storage.docker_volume": None,
         "sandbox.storage.docker_volume.name_prefix": "mistle-",
-        "sandbox.tokens.connect.secret": connect.secret,
-        "sandbox.tokens.connect.issuer": connect.issuer,
-        "sandbox.tokens.connect.audience": connect.audience,
+        **_signing("sandbox.tokens.connect", Signature()),
+        **_signing("sandbox.tokens.bootstrap", BOOTSTRAP),
+        **_signing("sandbox.publish.access_token", publishing.access),
+        "sandbox.publish.session.cookie_signing_secret": publishing.cookie_secret,
     }
+
+
+def _signing(section: str, signature: Signature) -> dict[str, object]:
+    return {f"{section}.{name}": getattr(signature, name) for name in ("secret", "issuer", "audience")}
 
 
 # Rows are not compared: a client that writes one needs a transaction id.

@@ -23,6 +23,7 @@ UNIT = {
     "test_docs",
     "test_files",
     "test_wrapping",
+    "test_gathered",
     "test_format_github",
     "test_format_junit",
     "test_format_markdown",
@@ -34,6 +35,7 @@ UNIT = {
     "test_overrides",
     "test_plan",
     "test_postgres_dialects",
+    "test_random_configurations",
     "test_redact",
     "test_report",
     "test_rules",
@@ -42,6 +44,7 @@ UNIT = {
     "test_schema",
     "test_secrets",
     "test_toml_file",
+    "test_unfilled",
     "test_urls",
 }
 """Files whose tests need no server."""

@@ -94,7 +94,7 @@ def run_check(
     values: Mapping[str, object],
     *,
     stage: str = "live",
-    timeout: float = 4.0,
+    timeout: float = 20.0,
     read_only: bool = False,
     extra: Path | None = None,
 ) -> CheckRun:

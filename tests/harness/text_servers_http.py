@@ -150,7 +150,9 @@ TITLES["data"] = "Mistle Data Plane Internal API"
 
 
 def service(request: Request) -> bytes:
-    if request.target.endswith("/__healthz"):
+    if request.target.endswith("/__healthz") or (
+        request.target.endswith("/v1/auth/ok") and request.first_part in {"control", "public"}
+    ):
         cors = {"access_control_allow_origin": request.headers.get("origin", "*")}
         return api(200, {"ok": True}, access_control_allow_credentials="true", **cors)
     if request.target.endswith("/openapi.json") and request.first_part in TITLES:

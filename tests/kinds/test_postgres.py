@@ -1,6 +1,8 @@
 """The Postgres check up to the access layer, on real servers and PgBouncers."""
 
+import asyncio
 import socket
+import struct
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -10,9 +12,12 @@ import psycopg
 import pytest
 
 from checks.core.check import Layer, Status
+from checks.postgres.connections import Streams
+from checks.postgres.libpq_proxy import libpq_proxy
 from tests.harness import answers, faults, floods, hostile_replies, profiles, text_servers
 from tests.harness.descriptor import Descriptor, DriverError, Family, RunAt, Target, each_scene
 from tests.harness.fault_rows import TERMINAL, Protocol, Row, Verdict, answer
+from tests.harness.recording_proxy import LOOPBACK, recording_proxies
 from tests.harness.run_check import CheckRun, planned, run_check
 from tests.testbed import Authority, PgBouncer, Postgres, pgbouncer_server, postgres_server, postgres_starting_up
 from tests.testbed.pgbouncer import NOWHERE
@@ -34,6 +39,27 @@ def pooled(url: str, **options: object) -> CheckRun:
 def tls_only(authority: Authority) -> Iterator[Postgres]:
     with postgres_server(hba="hostssl all all all scram-sha-256", certificate=authority.leaf()) as server:
         yield server
+
+
+def test_proxy_accepts_only_libpq(postgres: Postgres) -> None:
+    """Another process connects first, and is not connected to the server."""
+    connected: list[Streams] = []
+
+    async def connect() -> Streams:
+        connected.append(await asyncio.open_connection(LOOPBACK, postgres.port))
+        return connected[-1]
+
+    async def ask() -> tuple[bytes, bytes]:
+        async with libpq_proxy(connect) as proxy:
+            with socket.create_connection(proxy.address) as stranger, socket.create_connection(proxy.address) as libpq:
+                proxy.libpq_address = libpq.getsockname()
+                libpq.sendall(struct.pack("!II", 21, 196608) + b"user\0mistle\0\0")
+                stranger.settimeout(20)
+                libpq.settimeout(20)
+                return await asyncio.to_thread(stranger.recv, 1), await asyncio.to_thread(libpq.recv, 1)
+
+    assert asyncio.run(ask()) == (b"", b"R")
+    assert len(connected) == 1
 
 
 @profiles.quick
@@ -197,7 +223,7 @@ def test_login_refused_for_another_reason(postgres: Postgres) -> None:
     database = postgres.database()
     postgres.sql(f"ALTER DATABASE {database} SET session_preload_libraries = 'nowhere'")
     finding = direct(postgres.url(database=database)).fails(
-        "postgres.login-refused", Layer.AUTH, DIRECT_KEY, hint="server's message"
+        "postgres.login-refused", Layer.AUTH, DIRECT_KEY, hint="read the server's log"
     )
     assert "nowhere" in finding.message
 
@@ -210,15 +236,18 @@ def test_ipv6_address_in_the_direct_url() -> None:
 @pytest.mark.parametrize("users", [{"mistle": PASSWORD}, {}])
 def test_server_behind_the_pooler_is_down(users: dict[str, str]) -> None:
     with pgbouncer_server(NOWHERE, users=users) as server:
-        run = pooled(server.url())
+        run = pooled(server.url(), timeout=4.0)
     run.fails("postgres.pooler-backend-down", Layer.ACCESS, POOLED_KEY, hint="behind the pooler")
 
 
-def test_server_behind_the_pooler_dies() -> None:
-    with postgres_server() as server, pgbouncer_server(server.address, server_login_retry=1) as pooler:
-        assert pooled(pooler.url()).facts["pooled"] is True
-        server.stop()
-        run = pooled(pooler.url())
+def test_server_behind_the_pooler_dies(postgres: Postgres) -> None:
+    """The server's own address would belong to another container soon after its end."""
+    with socket.create_server((postgres.gateway, 0)) as listener:
+        host, port = listener.getsockname()
+        with pgbouncer_server(f"{host}:{port}", server_login_retry=1) as pooler:
+            with recording_proxies({"server": (LOOPBACK, postgres.port)}, lambda _: listener):
+                assert pooled(pooler.url()).facts["pooled"] is True
+            run = pooled(pooler.url(), timeout=4.0)
     run.fails("postgres.pooler-backend-down", Layer.ACCESS, POOLED_KEY, hint="behind the pooler")
 
 
@@ -228,17 +257,17 @@ def test_pool_is_exhausted(postgres: Postgres) -> None:
         psycopg.connect(server.url()) as holder,
     ):
         holder.execute("SELECT 1")
-        run = pooled(server.url())
+        run = pooled(server.url(), timeout=4.0)
     run.fails("postgres.pool-exhausted", Layer.ACCESS, POOLED_KEY, hint="pool size")
 
 
 def test_query_fails(postgres: Postgres) -> None:
     database = postgres.database()
-    postgres.sql('REVOKE EXECUTE ON FUNCTION json_build_object(VARIADIC "any") FROM public', database=database)
+    postgres.sql("REVOKE EXECUTE ON FUNCTION pg_backend_pid() FROM public", database=database)
     finding = direct(postgres.url(database=database)).fails(
-        "postgres.query-failed", Layer.ACCESS, DIRECT_KEY, hint="server's message"
+        "postgres.query-failed", Layer.ACCESS, DIRECT_KEY, hint="read the log"
     )
-    assert "permission denied for function json_build_object" in finding.message
+    assert "permission denied for function pg_backend_pid" in finding.message
 
 
 @pytest.mark.parametrize("rows", [0, 1, 1000])
@@ -284,7 +313,7 @@ def test_kerberos_is_not_tried() -> None:
     kerberos = floods.at_login(lambda: iter([floods.message(b"R", b"\0\0\0\7")]))
     with faults.serving(floods.Flood(kerberos)) as port:
         run = direct(f"postgres://u:p@127.0.0.1:{port}/d")
-    assert "GSS" in run.fails("postgres.login-refused", Layer.AUTH, DIRECT_KEY, hint="libpq's message").message
+    assert "GSS" in run.fails("postgres.login-method", Layer.AUTH, DIRECT_KEY, hint="Mistle has no Kerberos").message
 
 
 def accept_and_reply(connection: socket.socket, rows: int) -> None:
@@ -409,8 +438,8 @@ DESCRIPTOR = Descriptor(
             },
             redirects={"parameters and words": _redirect},
             driver_error=DriverError(
-                "checks.postgres.inspection._left",
-                "checks.postgres.inspection",
+                "checks.postgres.survey.reading._left",
+                "checks.postgres.survey.reading",
                 answers.postgres({"row": answers.survey()}),
                 "postgres.unexpected-reply",
                 Layer.ACCESS,

@@ -23,6 +23,9 @@ MIGRATED = """
 CREATE SCHEMA {plane}; CREATE TABLE {plane}.thing (id bigint); CREATE TABLE {plane}.other (id bigint);
 CREATE SCHEMA {plane}_meta; CREATE TABLE {plane}_meta.schema_migrations (id bigint, hash text, created_at bigint);
 CREATE SCHEMA {plane}_openworkflow; CREATE TABLE {plane}_openworkflow.openworkflow_migrations (version bigint);
+CREATE TABLE {plane}_openworkflow.workflow_runs (id text); CREATE TABLE {plane}_openworkflow.step_attempts (id text);
+INSERT INTO {plane}_meta.schema_migrations VALUES (1);
+INSERT INTO {plane}_openworkflow.openworkflow_migrations VALUES (4);
 """
 
 
@@ -56,8 +59,8 @@ def test_a_migrated_plane_passes(postgres: Postgres) -> None:
 def test_direct_role_lacks_usage_on_schema(postgres: Postgres) -> None:
     database, role = migrated(postgres, "data_plane"), postgres.role()
     postgres.sql(f"GRANT CREATE ON DATABASE {database} TO {role}")
-    finding = direct(postgres.url(role, database=database)).findings[-3]
-    assert finding.id == "postgres.may-not-use-schema"
+    run = direct(postgres.url(role, database=database))
+    finding = next(finding for finding in run.findings if finding.id == "postgres.may-not-use-schema")
     assert (finding.layer, finding.fields) == (Layer.ACCESS, (f"{DATA}.direct_url",))
     assert finding.message == f"role {role} lacks USAGE on schema data_plane_meta"
     assert "the role that ran the migrations" in finding.hint
@@ -96,7 +99,9 @@ def test_a_database_of_another_encoding(postgres: Postgres) -> None:
     database = postgres.database(options="ENCODING 'LATIN1' LOCALE 'C' TEMPLATE template0")
     run_as_mistle(postgres, database, MIGRATED.format(plane="data_plane"))
     run_as_mistle(postgres, database, 'CREATE TABLE data_plane."café" (id bigint)')
-    assert direct(postgres.url(database=database)).status is Status.OK
+    run = direct(postgres.url(database=database))
+    finding = run.warns("postgres.not-utf8", Layer.FITNESS, f"{DATA}.direct_url", hint="ENCODING 'UTF8'")
+    assert "LATIN1" in finding.message
 
 
 def test_uncommitted_table_of_another_role_is_no_migration(postgres: Postgres) -> None:

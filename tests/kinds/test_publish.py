@@ -1,7 +1,7 @@
 """The domain of published sandboxes, with a real name server."""
 
 import socket
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -9,15 +9,18 @@ import pytest
 
 from checks.core.check import Layer, Status
 from checks.publish import Publish
-from tests.harness import faults
-from tests.harness.descriptor import Descriptor, RunAt
+from preflight.demo.servers.mistle import Gateway
+from preflight.demo.servers.publishing import Publishing
+from tests.harness import answers, faults
+from tests.harness.descriptor import Descriptor, DriverError, RunAt, Target, WebCheck
 from tests.harness.fault_rows import Protocol, Row, Verdict
 from tests.harness.provider_override import run_check_changed
 from tests.harness.run_check import CheckRun, run_check
 from tests.testbed import Authority
 from tests.testbed.names import NameServer, can_change_names, name_server
+from tests.testbed.web import web_server
 
-KEY = "sandbox.publish_base_domain"
+KEY, GATEWAY = "sandbox.publish_base_domain", "services.data_plane_gateway.internal_url"
 
 pytestmark = pytest.mark.skipif(not can_change_names(), reason="needs root, to give a thread another resolv.conf")
 
@@ -116,6 +119,22 @@ def test_before_deployment_only_dns(names: NameServer) -> None:
     assert [finding.layer for finding in result.findings] == [Layer.DNS]
 
 
+def test_missing_wildcard_hides_no_verdict_of_the_gateway(names: NameServer) -> None:
+    values = {**_GATEWAYS, "global.env": "development", KEY: "apps2.test"}
+    with web_server(Gateway(publishing=Publishing(base_domain="apps2.test")).application()) as web:
+        result = names.asked_by(lambda: run_check(KEY, {**values, GATEWAY: web.url}))
+    result.fails("publish.no-wildcard", Layer.DNS, KEY, hint="wildcard record")
+    assert [finding.status for finding in result.findings] == [Status.FAIL] + [Status.OK] * 3
+
+
+def test_verdict_of_the_gateway_hides_no_missing_wildcard(names: NameServer) -> None:
+    with web_server(Gateway().application()) as web:
+        values = {**_GATEWAYS, "global.env": "development", KEY: "apps2.test", GATEWAY: web.url}
+        result = names.asked_by(lambda: run_check(KEY, values))
+    failed = [finding.id for finding in result.findings if finding.status is Status.FAIL]
+    assert failed == ["publish.no-wildcard", "publish.domain-differs"]
+
+
 # For the attacks on all kinds
 
 _NO_CERTIFICATE = Verdict("publish.no-certificate", status=Status.WARN)
@@ -135,6 +154,16 @@ def _with_tls(authority: Authority, roots: Path) -> Iterator[tuple[int, RunAt]]:
         yield ingress, lambda port: names.asked_by(lambda: run_check_changed({"port": port}, KEY, values, extra=roots))
 
 
+_PUBLISHING = Publishing()
+_GATEWAYS: Mapping[str, object] = {
+    KEY: _PUBLISHING.base_domain,
+    **{
+        f"sandbox.publish.access_token.{name}": getattr(_PUBLISHING.access, name)
+        for name in ("secret", "issuer", "audience")
+    },
+    "sandbox.publish.session.cookie_signing_secret": _PUBLISHING.cookie_secret,
+}
+_REFUSING = answers.always(answers.reply("401 Unauthorized", "no", "Content-Type: text/plain"))
 DESCRIPTOR = Descriptor(
     rows=(
         Row(
@@ -159,8 +188,24 @@ DESCRIPTOR = Descriptor(
             },
         ),
     ),
-    targets={},  # the check reads no replies
+    targets={
+        "publish": Target(
+            name=KEY,
+            key=GATEWAY,
+            values=lambda address: {**_GATEWAYS, GATEWAY: f"http://{address}"},
+            servers=(_REFUSING,),
+            floods={},  # a gateway that cannot be asked is the matter of its own check
+            texts={},
+            driver_error=DriverError(
+                "httpx.Response.aiter_raw", "httpx._models", _REFUSING, "publish.unexpected-reply", Layer.CONNECT
+            ),
+        )
+    },
     families={},
     settings={KEY: "x" * 64 + ".test"},  # no name server is asked for a label that long
-    connections={"`publish`": _with_tls},
+    web_checks={
+        "publishing, at the gateway": WebCheck("`publish`, gateway", KEY, lambda: Gateway().application(), GATEWAY)
+    },
+    web_settings=_GATEWAYS,
+    connections={"`publish`, ingress": _with_tls},
 )

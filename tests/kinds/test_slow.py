@@ -54,6 +54,16 @@ def test_service_that_needs_longer_than_mistle_waits(name: str) -> None:
 
 
 @profiles.long
+@pytest.mark.parametrize(
+    ("name", "path"), [(API, "/internal/integration-credentials/"), (DATA, "/internal/sandbox/instances/")]
+)
+def test_only_what_needs_the_database_is_slow(name: str, path: str) -> None:
+    result = service(name, late(APPS[name](), 3.2, path))
+    finding = result.fails("http.slow", Layer.ACCESS, f"{name}.internal_url", hint="its database")
+    assert path in finding.message
+
+
+@profiles.long
 @pytest.mark.parametrize("name", APPS)
 def test_only_the_internal_route_is_slow(name: str) -> None:
     result = service(name, late(APPS[name](), 3.2, "/internal/"))
@@ -78,12 +88,9 @@ def slow(result: CheckRun, layer: Layer, *keys: str, id_: str = "network.slow", 
 
 def test_valkey(valkey: Valkey) -> None:
     """Its login is answered in time, its commands are not."""
-    with delayed(valkey.port, 2.0) as port:
-        result = run_check(
-            "kv.data_plane",
-            {"kv.data_plane.url": f"redis://127.0.0.1:{port}/1", "kv.data_plane.key_prefix": "m"},
-            timeout=3.6,
-        )
+    with delayed(valkey.port, 4.0) as port:
+        values = {"kv.data_plane.url": f"redis://127.0.0.1:{port}/1", "kv.data_plane.key_prefix": "m"}
+        result = run_check("kv.data_plane", values, timeout=7.5)
     slow(result, Layer.AUTH, "kv.data_plane.url")
 
 
@@ -94,7 +101,7 @@ def test_postgres(postgres: Postgres, way: str) -> None:
     with delayed(postgres.port, 2.0) as port:
         url = postgres.url().replace(f":{postgres.port}/", f":{port}/")
         result = run_check(name, {f"{name}_url": url}, stage="before-deploy", timeout=5.0)
-    slow(result, Layer.AUTH, f"{name}_url")
+    result.fails("postgres.slow-link", Layer.AUTH, f"{name}_url", hint="--timeout")
 
 
 @profiles.long

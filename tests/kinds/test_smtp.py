@@ -472,7 +472,7 @@ def test_greeting_of_another_protocol(reply: bytes) -> None:
 
 def test_tls_to_a_port_of_another_protocol() -> None:
     with faults.http_port() as port:
-        check(port, {SECURE: True}).fails("smtp.not-smtp", Layer.TLS, PORT, hint="587 or 465")
+        check(port, {SECURE: True}, timeout=4.0).fails("smtp.not-smtp", Layer.TLS, PORT, hint="587 or 465")
 
 
 @pytest.mark.parametrize("port", [faults.endless_port, faults.dripping_port])

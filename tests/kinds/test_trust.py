@@ -120,7 +120,8 @@ def test_sslmode_of_a_postgres_url(
         tls = [finding for finding in found.findings if finding.layer is Layer.TLS]
         assert bool(tls) is (verified is not None), found
         if verified:
-            found.fails("tls.untrusted", Layer.TLS, f"{name}_url", hint="NODE_EXTRA_CA_CERTS")
+            hint = "is no word that" if sslmode == "nonsense" else "NODE_EXTRA_CA_CERTS"
+            found.fails("tls.untrusted", Layer.TLS, f"{name}_url", hint=hint)
         else:
             assert found["postgres.auth"].status is Status.OK, found
 

@@ -13,7 +13,7 @@ from starlette.websockets import WebSocket
 
 from checks.core.check import Layer, Status
 from preflight.demo.servers.mistle import Gateway, control_plane_api, dashboard
-from preflight.demo.servers.tunnel import CLAIMS, Signature
+from preflight.demo.servers.tunnel import BOOTSTRAP, CLAIMS, Signature
 from preflight.plan.resources.tunnel import RESOURCES
 from tests.harness import answers, faults, floods, hostile_replies, profiles, text_servers_http
 from tests.harness.descriptor import Descriptor, DriverError, Family, Target, WebCheck, each_scene
@@ -77,6 +77,14 @@ def test_every_layer_passes_without_effect(gateway: Gateway) -> None:
 def test_public_and_internal_url_at_one_address_are_one_check() -> None:
     public, internal = (planned(name, values("ws://gateway:8084/tunnel/sandbox")) for name in (PUBLIC, NAME))
     assert public == internal
+
+
+def test_query_is_kept(gateway: Gateway) -> None:
+    with web_server(gateway.application()) as web:
+        assert check(web.url, path="/tunnel/sandbox?region=eu").status is Status.OK
+        assert [request.target.count("?region=eu") for request in web.requests] == [1, 1]
+        assert "?region=eu&connect_token=" in web.requests[1].target
+        check(web.url, path="/?region=eu").fails("tunnel.path-missing", Layer.AUTH, URL, hint="/tunnel/sandbox")
 
 
 @pytest.mark.parametrize("path", ["/tunnel/sandbox", "/tunnel/sandbox/"])
@@ -414,5 +422,9 @@ DESCRIPTOR = Descriptor(
         "tunnel": _FAMILY,
     },
     web_checks={"tunnel": WebCheck("`tunnel`", NAME, lambda: Gateway().application(), URL, "/tunnel/sandbox")},
-    web_settings={SECRET: RIGHT.secret, ISSUER: RIGHT.issuer, AUDIENCE: RIGHT.audience},
+    web_settings={
+        f"sandbox.tokens.{kind}.{name}": getattr(signature, name)
+        for kind, signature in (("connect", RIGHT), ("bootstrap", BOOTSTRAP))
+        for name in ("secret", "issuer", "audience")
+    },
 )

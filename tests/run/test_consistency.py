@@ -9,9 +9,19 @@ from checks.core.check import Finding, Layer, Status
 from preflight.report.attribution import keys_of
 from preflight.report.model import Result
 from preflight.run.consistency import compare
-from tests.harness import faults
+from tests.harness import faults, profiles
 from tests.harness.run_check import planned, run_check
-from tests.testbed import Authority, Leaf, PgBouncer, Postgres, pgbouncer_server, postgres_server
+from tests.testbed import (
+    Authority,
+    Leaf,
+    PgBouncer,
+    Postgres,
+    haproxy_server,
+    pgbouncer_server,
+    postgres_replica,
+    postgres_server,
+)
+from tests.testbed.postgres import Endpoint
 
 CONTROL, DATA = "postgres.control_plane", "postgres.data_plane"
 
@@ -67,6 +77,46 @@ def test_planes_of_their_own(postgres: Postgres) -> None:
 @pytest.mark.parametrize("way", ["direct", "pooled"])
 def test_one_result_alone_shows_nothing(postgres: Postgres, way: str) -> None:
     assert found(**{f"control_{way}": postgres.url()}) == {}
+
+
+def test_urls_that_are_swapped(postgres: Postgres, pgbouncer: PgBouncer) -> None:
+    finding = found(control_direct=pgbouncer.url(), control_pooled=postgres.url())["postgres.urls-swapped"]
+    assert (finding.layer, finding.status) == (Layer.FITNESS, Status.FAIL)
+    assert finding.fields == (f"{CONTROL}.direct_url", f"{CONTROL}.pooled_url")
+    assert finding.hint.startswith("exchange the two URLs")
+
+
+def found_in_turn(balancer: Endpoint, *ways: str) -> dict[str, Finding]:
+    """The findings, when two checks have reached different servers: which ones depends on when connections close."""
+    tries = (found(**dict.fromkeys(ways, balancer.url())) for _ in range(20))
+    return next(results for results in tries if "postgres.several-servers" in results)
+
+
+def test_a_balancer_in_front_of_several_servers() -> None:
+    with (
+        postgres_server() as first,
+        postgres_server() as second,
+        postgres_server() as third,
+        haproxy_server(first.address, second.address, third.address) as balancer,
+    ):
+        results = found_in_turn(balancer, "control_direct", "control_pooled")
+    assert results.keys() == {"postgres.several-servers"}
+    finding = results["postgres.several-servers"]
+    assert (finding.layer, finding.status) == (Layer.FITNESS, Status.FAIL)
+    assert finding.fields == (f"{CONTROL}.direct_url", f"{CONTROL}.pooled_url")
+    assert f"two connections to {balancer.host}:{balancer.port}/mistle reached different servers" in finding.message
+
+
+@profiles.long
+def test_a_balancer_in_front_of_a_primary_and_replicas() -> None:
+    with (
+        postgres_server() as primary,
+        postgres_replica(primary) as one,
+        postgres_replica(primary) as other,
+        haproxy_server(primary.address, one.address, other.address) as balancer,
+    ):
+        results = found_in_turn(balancer, "control_direct", "control_pooled", "data_direct", "data_pooled")
+    assert "a replica" in results["postgres.several-servers"].message
 
 
 def clocks(authority: Authority, *leaves: Leaf) -> list[Finding]:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from checks.core.check import Status
+from checks.core.check import Layer, Status
 from checks.docker import DockerEngine
 from checks.postgres import Postgres
 from checks.valkey import Valkey
@@ -103,7 +103,29 @@ def test_only_the_worker_makes_sandboxes(tmp_path: Path, service: str) -> None:
 @pytest.mark.parametrize("domain", ["localhost", "sandboxes.localhost"])
 def test_names_below_localhost_are_not_looked_up(tmp_path: Path, domain: str) -> None:
     config = load(configs.write(tmp_path, {"sandbox.publish_base_domain": domain}), {})
-    assert "sandbox.publish_base_domain" not in names(config)
+    (publish,) = plan(config, only=["publish"]).checks
+    assert publish.layers == (Layer.AUTH, Layer.ACCESS)
+
+
+BOOTSTRAP, GATEWAY_URL = "sandbox.tokens.bootstrap.secret", "services.data_plane_gateway.internal_url"
+
+
+@pytest.mark.parametrize(
+    ("name", "key", "value"),
+    [
+        ("sandbox.publish_base_domain", "sandbox.publish.access_token.secret", ""),
+        ("sandbox.publish_base_domain", GATEWAY_URL, "gateway:5202"),
+        ("services.data_plane_gateway.sandbox_ws_internal", BOOTSTRAP, ""),
+    ],
+)
+def test_broken_key_of_the_gateways_tokens_leaves_the_rest_of_the_check(
+    tmp_path: Path, name: str, key: str, value: str
+) -> None:
+    made = plan(load(configs.write(tmp_path, {key: value}), {}))
+    check = next(check for check in made.checks if check.name == name)
+    assert check.unasked == f"not checked: {key} cannot be used"  # type: ignore[attr-defined]
+    assert check.layers[0] is Layer.DNS
+    assert check.layers[-2:] == (Layer.AUTH, Layer.ACCESS)
 
 
 def test_broken_key_blocks_only_its_own_checks(tmp_path: Path) -> None:

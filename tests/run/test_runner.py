@@ -342,7 +342,7 @@ def test_equal_checks_run_once_and_are_reported_for_each():
     assert {result.facts["version"] for result in results} == {1}
 
 
-def test_on_end_gets_each_result_when_its_check_ends():
+def test_on_event_gets_each_result_when_its_check_ends():
     received: list[tuple[str, str]] = []
     checks = made(Toy, Hangs)
     run(
@@ -350,7 +350,7 @@ def test_on_end_gets_each_result_when_its_check_ends():
         Settings(Trust(), 0.2),
         deadline=5,
         origins={},
-        on_end=lambda ended: received.extend((result.name, str(result.status)) for result in ended),
+        on_event=lambda ended: received.extend((result.name, str(result.status)) for result in ended),
     )
     assert received == [("toy.Toy", "ok"), ("toy.Hangs", "fail")]
 

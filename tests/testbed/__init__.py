@@ -3,6 +3,7 @@
 from tests.testbed.browser import Browser, browser_server
 from tests.testbed.certificates import Authority, Leaf, self_signed
 from tests.testbed.engine import Engine, docker_engine
+from tests.testbed.haproxy import haproxy_server
 from tests.testbed.names import NameServer, name_server
 from tests.testbed.object_store import ObjectStore, object_store, swift_object_store
 from tests.testbed.pgbouncer import PgBouncer, pgbouncer_server
@@ -27,6 +28,7 @@ __all__ = [
     "Web",
     "browser_server",
     "docker_engine",
+    "haproxy_server",
     "image_registry",
     "name_server",
     "object_store",

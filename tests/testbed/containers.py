@@ -49,6 +49,11 @@ class Server:
         ip = self.container.get_docker_client().bridge_ip(self.container.get_container_id())
         return f"{ip}:{self.inner_port}"
 
+    @property
+    def gateway(self) -> str:
+        """The address of this machine for the container."""
+        return self.container.get_docker_client().gateway_ip(self.container.get_container_id())
+
     def stop(self) -> None:
         """Kill the server; its port is closed afterwards."""
         self.container.get_wrapped_container().kill()

@@ -5,6 +5,8 @@ import struct
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
+import psycopg
+
 from tests.testbed.certificates import Leaf
 from tests.testbed.containers import LOOPBACK, NotReadyError, running
 from tests.testbed.postgres import SUPERUSER, SUPERUSER_PASSWORD, Endpoint
@@ -21,7 +23,17 @@ TLS = {
 
 
 class PgBouncer(Endpoint):
-    pass
+    def command(self, command: str) -> None:
+        """Run a command of the console; needs `admin_users`."""
+        with psycopg.connect(
+            host=LOOPBACK,
+            port=self.port,
+            dbname="pgbouncer",
+            user=SUPERUSER,
+            password=SUPERUSER_PASSWORD,
+            autocommit=True,
+        ) as console:
+            console.execute(command.encode())
 
 
 @contextmanager
@@ -33,7 +45,9 @@ def pgbouncer_server(
     **settings: object,
 ) -> Iterator[PgBouncer]:
     """
-    In front of `server`, a Postgres.address; by default in transaction mode; with a `certificate`, TLS only.
+    In front of `server`, a Postgres.address, perhaps with a /database, the only one that it knows then.
+
+    By default in transaction mode; with a `certificate`, TLS only.
 
     PgBouncer has the passwords of `users` itself and asks the server for all others.
     """

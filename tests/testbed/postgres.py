@@ -1,5 +1,6 @@
 """Postgres 17: a database `mistle` owned by a role `mistle`. Keywords are Postgres' own settings."""
 
+import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -78,9 +79,14 @@ class Postgres(Endpoint):
 
 @contextmanager
 def postgres_server(
-    hba: str = "", certificate: Leaf | None = None, kept: str = "", **settings: object
+    hba: str = "",
+    certificate: Leaf | None = None,
+    kept: str = "",
+    environment: Mapping[str, str] | None = None,
+    **settings: object,
 ) -> Iterator[Postgres]:
     """A primary of its own identity. `hba`: lines instead of pg_hba.conf; the superuser may always log in."""
+    options = {"env": dict(environment)} if environment else {}
     files = {}
     if hba:
         files["pg_hba.conf"] = f"{SUPERUSER_GETS_IN}{hba}\n".encode()
@@ -89,15 +95,16 @@ def postgres_server(
         files |= certificate.files()
         settings = TLS | settings
     command = ["postgres-server", *_flags(settings)]
-    with running("postgres", command, 5432, _set_password, files, kept=kept) as fields:
+    with running("postgres", command, 5432, _set_password, files, kept=kept, **options) as fields:
         yield Postgres(*fields)
 
 
 @contextmanager
 def postgres_replica(primary: Postgres, **settings: object) -> Iterator[Postgres]:
-    """A hot standby that streams from `primary`."""
+    """A standby that streams from `primary`; with hot_standby="off" it accepts no connection."""
     host, _, _port = primary.address.partition(":")
-    with running("postgres", ["replica", host, *_flags(settings)], 5432, _log_in, {}) as fields:
+    ready = _is_starting_up if settings.get("hot_standby") == "off" else _log_in
+    with running("postgres", ["replica", host, *_flags(settings)], 5432, ready, {}) as fields:
         yield Postgres(*fields, name=primary.name)
 
 
@@ -144,5 +151,5 @@ def _is_starting_up(port: int) -> None:
     try:
         connect(port).close()
     except psycopg.OperationalError as error:
-        if "is starting up" not in str(error):
+        if not re.search("is starting up|Hot standby mode is disabled", str(error)):
             raise NotReadyError from error

@@ -26,6 +26,8 @@ BEHAVIOURS = {
     ),
     "hides_document": f"location = /openapi.json {{{{ deny all; }}}} {PASS}",
     "refuses_checksums": f"if ($http_x_amz_checksum_crc32) {{{{ return 501 '{NOT_IMPLEMENTED}'; }}}} {PASS}",
+    "single_container": f"location /v1/ {{{{ {PASS} }}}} default_type text/html; "
+    'return 200 "<!doctype html><title>Mistle Dashboard</title>";',
     "page": 'default_type text/html; return 200 "<!doctype html><title>Welcome</title>";',
 }
 CONFIGURATION = """
@@ -34,26 +36,33 @@ error_log stderr;
 pid /memory/nginx.pid;
 events {{}}
 http {{
-  access_log off;
+  access_log off;{default}
   server {{
     listen {host}:{port}{tls};{asks}
+    server_name localhost;
     location / {{ {behaviour} }}
   }}
 }}
 """
+REJECT = "\n  server {{ listen {host}:{port} ssl default_server; ssl_reject_handshake on; }}"
 ASKS = " ssl_verify_client on; ssl_client_certificate /files/server.pem;"
 TLS = " ssl; ssl_certificate /files/server.pem; ssl_certificate_key /files/server.key"
 
 
 @contextmanager
-def proxy(upstream: str, behaviour: str = "passes", certificate: Leaf | None = None) -> Iterator[Server]:
-    """nginx before `upstream`, the URL of a server of this machine; if that does not run, it replies 502."""
+def proxy(
+    upstream: str, behaviour: str = "passes", certificate: Leaf | None = None, *, needs_name: bool = False
+) -> Iterator[Server]:
+    """nginx before `upstream`, the URL of a server of this machine; if that does not run, it replies 502.
+
+    With `needs_name`, it refuses a TLS handshake that sends another name than localhost, or none.
+    """
     port = _free_port()
     tls = TLS if certificate else ""
+    default = REJECT.format(host=LOOPBACK, port=port) if needs_name else ""
     asks = ASKS if behaviour == "asks_for_certificate" else ""
-    text = CONFIGURATION.format(
-        host=LOOPBACK, port=port, tls=tls, asks=asks, behaviour=BEHAVIOURS[behaviour].format(upstream=upstream)
-    )
+    behaviour = BEHAVIOURS[behaviour].format(upstream=upstream)
+    text = CONFIGURATION.format(host=LOOPBACK, port=port, tls=tls, asks=asks, behaviour=behaviour, default=default)
     files = {"nginx.conf": text.encode()} | (certificate.files() if certificate else {})
     command = ["nginx", "-c", "/files/nginx.conf"]
     # On the machine's own network, which has the servers of the test process.

@@ -18,6 +18,7 @@ from preflight.config.schema.types import Boolean, Choice, Integer, ListOf, Text
 from preflight.config.tree import Tree
 
 TEXT = Text()
+SAME_ORIGIN = "same-origin"  # in place of the API's origin: the dashboard calls its own
 VERSION = "<version>"  # a path's last part that stands for any version number
 
 
@@ -105,7 +106,7 @@ KEYS: tuple[Key, ...] = (
     Key("telemetry.logs.endpoint", HTTP, TELEMETRY_ENABLED),
     Key("telemetry.metrics.endpoint", HTTP, TELEMETRY_ENABLED),
     Key("services.dashboard.public_url", HTTP),
-    Key("services.dashboard.control_plane_api_origin", HTTP),
+    Key("services.dashboard.control_plane_api_origin", Text(HTTP.schemes, SAME_ORIGIN)),
     *_server("control_plane_api"),
     Key(f"{API}.public_url", HTTP),
     Key(f"{AUTH}.secret", secrecy=CHOSEN),
@@ -198,6 +199,15 @@ SWITCHES = (
     ("sandbox.storage.docker_volume.", DOCKER_VOLUME),
     ("sandbox.docker.", ON_DOCKER),
     ("sandbox.e2b.", ON_E2B),
+)
+
+# Where the environment alone configures it, Mistle reads a table for each service, and these keys are in none.
+UNREAD_ALONE = (
+    "kv.control_plane.",
+    f"{AUTH}.enabled_methods",
+    "services.dashboard.control_plane_api_origin",
+    f"{STORAGE}.region",
+    f"{STORAGE}.force_path_style",
 )
 
 

@@ -42,9 +42,12 @@ def shown(value: object) -> str:
 
 @dataclass(frozen=True)
 class Text:
-    """A string that is not blank. ``schemes``: Mistle uses it as a URL with one of these schemes."""
+    """A string that is not blank. ``schemes``: Mistle uses it as a URL with one of these schemes; ``word`` may stand in
+    its place.
+    """
 
     schemes: tuple[str, ...] = ()
+    word: str = ""
     expects: ClassVar[str] = "a string in quotes"
 
     def parse(self, text: str) -> object:

@@ -11,7 +11,9 @@ from typing import TYPE_CHECKING
 from checks.core import files
 from checks.core.text import clean
 from preflight.config.origin import InFile
-from preflight.config.sources.toml_lines import lines
+from preflight.config.schema.forms import TYPOGRAPHIC
+from preflight.config.schema.keys import KEYS, VERSION
+from preflight.config.sources.toml_lines import lines, twice
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -25,6 +27,8 @@ _DEEP = re.compile(
     rf"(?<![\w-])(?:{_NAME}\.[ \t]*+){{100}}"
 )  # tomllib takes gigabytes for a name of thousands of parts
 _NESTED = "is nested too deeply: no Mistle configuration is"
+_QUOTES = tuple(TYPOGRAPHIC)
+_VERSIONS = re.compile(rf"({'|'.join(key.section for key in KEYS if key.path.endswith(VERSION))})\.[0-9]{{1,8}}")
 _POSITION = re.compile(r" \(at (?:line (\d+), column (\d+)|end of document)\)$")
 _MESSAGES = (  # instead of tomllib's, which may quote the file
     ("Invalid value", "a value is not TOML: text needs quotes"),
@@ -44,6 +48,7 @@ _MESSAGES = (  # instead of tomllib's, which may quote the file
     ("Illegal character", "a control character"),
     ("Found invalid character", "a control character"),
 )
+_TWICE = ("Cannot overwrite", "Cannot declare", "Cannot mutate")
 _BYTE_ORDER_MARKS = (
     (b"\xff\xfe", "is UTF-16: save it as UTF-8 without a byte order mark"),
     (b"\xfe\xff", "is UTF-16: save it as UTF-8 without a byte order mark"),
@@ -80,7 +85,7 @@ def read(source: Path | int, seconds: float) -> TomlFile:
     try:
         return TomlFile(name, tomllib.loads(text), lines(text))
     except tomllib.TOMLDecodeError as error:
-        raise ConfigError(f"{shown} is not TOML: {_message(str(error))}") from None
+        raise ConfigError(f"{shown} is not TOML: {_message(str(error), text)}") from None
     except RecursionError:
         raise ConfigError(f"{shown} {_NESTED}") from None
     except ValueError:
@@ -107,9 +112,23 @@ def _text(content: bytes, shown: str) -> str:
         raise ConfigError(f"{shown} is not UTF-8 (at byte {error.start}): save it as UTF-8") from None
 
 
-def _message(of_tomllib: str) -> str:
+def _message(of_tomllib: str, text: str) -> str:
+    if duplicate := _duplicate(of_tomllib, text):
+        return duplicate
     position = _POSITION.search(of_tomllib)
     message = next((ours for theirs, ours in _MESSAGES if of_tomllib.startswith(theirs)), "it cannot be parsed")
+    if position and position[1] and text.split("\n")[int(position[1]) - 1][int(position[2]) - 1 :].startswith(_QUOTES):
+        message = "a value has typographic quotes: write straight ones"
     if position and position[1]:
         return f"{message} (line {position[1]}, column {position[2]})"
     return f"{message} (at the end of the file)" if position else message
+
+
+def _duplicate(of_tomllib: str, text: str) -> str:
+    """The message for a key or table that is given twice; "" if it is none of Mistle's, whose name is not quoted."""
+    if not of_tomllib.startswith(_TWICE) or not (found := twice(text)):
+        return ""
+    name, first, second = found
+    path = name.strip("[]")
+    is_known = _VERSIONS.fullmatch(path) or any(f"{key.path}.".startswith(f"{path}.") for key in KEYS)
+    return f"{name} is given twice (lines {first} and {second}): keep one" if is_known else ""

@@ -29,6 +29,23 @@ def lines(document: str) -> dict[str, int]:
     return by_path
 
 
+def twice(document: str) -> tuple[str, int, int] | None:
+    """The first table (``[email.smtp]``) or key that is given twice, and both lines; None if the document has none."""
+    tables: dict[str, int] = {}
+    keys: dict[str, int] = {}
+    header: Path = ()
+    for number, statement, tree in _statements(document.replace("\r\n", "\n").split("\n")):
+        names = list(_paths(tree))
+        is_table = statement.lstrip().startswith("[")
+        header = names[-1] if is_table else header
+        paths = [dotted(header)] if is_table else [dotted(header + name) for name in names]
+        if first := (is_table and tables.get(paths[-1])) or keys.get(paths[-1]):
+            return (f"[{paths[-1]}]" if is_table else paths[-1]), first, number
+        if not statement.lstrip().startswith("[["):
+            (tables if is_table else keys).update(dict.fromkeys(paths, number))
+    return None
+
+
 def _statements(document: list[str]) -> Iterator[tuple[int, str, Tree]]:
     """Each statement: the number of its first line, its text, its tree."""
     statement, first, parsed = "", 1, 0

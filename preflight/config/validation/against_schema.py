@@ -12,6 +12,7 @@ from preflight.config import causes, suggestions
 from preflight.config.schema.conditions import ALWAYS, OPTIONAL
 from preflight.config.schema.keys import KEYS, VERSION, Key
 from preflight.config.schema.types import InvalidValue, UnreadableOverride, name_of
+from preflight.config.schema.unfilled import refusal
 from preflight.config.tree import Path, Tree, dotted
 
 if TYPE_CHECKING:
@@ -94,7 +95,7 @@ def _accepted(key: Key, value: object) -> object:
     try:
         return key.type.accept(value)
     except InvalidValue as invalid:
-        return invalid
+        return refusal(key, value) or invalid
 
 
 def _finding(entry: _Entry, invalid: InvalidValue, origins: Origins) -> Finding:

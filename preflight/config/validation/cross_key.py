@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from checks.core.check import Status
+from checks.core.check import Finding, Status
 from preflight.config import causes
+from preflight.config.javascript import trim
 from preflight.config.schema.keys import (
     API,
     AUTH,
@@ -15,6 +16,7 @@ from preflight.config.schema.keys import (
     MOUNTED,
     ON_E2B,
     STORAGE,
+    TELEMETRY_ENABLED,
     VERSION,
     Secrecy,
     key_of,
@@ -22,14 +24,15 @@ from preflight.config.schema.keys import (
 from preflight.config.schema.types import shown
 from preflight.config.tree import lookup
 from preflight.config.urls import BadUrl, Url, is_loopback, is_public, parse
+from preflight.config.validation import web_urls
 from preflight.config.validation.context import Context, Rule
+from preflight.config.validation.environments import mixed_environments
 from preflight.config.validation.single_values import SYNTAX
 from preflight.config.values import Values
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from checks.core.check import Finding
     from preflight.config.sources.origins import Origins
     from preflight.config.tree import Tree
 
@@ -38,6 +41,7 @@ API_ORIGIN, TRUSTED = "services.dashboard.control_plane_api_origin", f"{AUTH}.tr
 SANDBOX_WS = f"{GATEWAY}.sandbox_ws_internal_url"
 MASTER_KEYS = f"{API}.integrations.master_encryption_keys"
 ACTIVE_KEY = f"{API}.integrations.active_master_encryption_key_version"
+ATTRIBUTES = "telemetry.resource_attributes"
 TEST_FAULTS = "sandbox.sandboxd_test_faults_enabled"
 
 _PUBLIC_URLS = (DASHBOARD_URL, API_ORIGIN, API_URL, f"{GATEWAY}.sandbox_ws_public_url")
@@ -50,12 +54,14 @@ _STRONG = 32  # characters
 
 
 def check(values: Values, tree: Tree, origins: Origins) -> tuple[Finding, ...]:
-    """Apply all rules. The rules of RULES do not see the values that a rule of SYNTAX refuses."""
-    context = Context(values, tree, origins)
-    refused = [finding for rule in SYNTAX for finding in rule(context)]
-    blamed = {path for finding in refused for path in finding.fields}
-    accepted = Values({path: value for path, value in values.items() if path not in blamed})
-    return (*refused, *(finding for rule in RULES for finding in rule(replace(context, values=accepted))))
+    """Apply all rules. Those after a rule of SYNTAX do not see the values that it refuses."""
+    context, findings = Context(values, tree, origins), list[Finding]()
+    for rule in SYNTAX:
+        findings += rule(context)
+        refused = {path for finding in findings if finding.status is Status.FAIL for path in finding.fields}
+        accepted = {path: value for path, value in values.items() if path not in refused}
+        context = replace(context, values=Values(accepted))
+    return (*findings, *(finding for rule in RULES for finding in rule(context)))
 
 
 def active_key(context: Context) -> Iterator[Finding]:
@@ -72,7 +78,8 @@ def provider_and_storage(context: Context) -> Iterator[Finding]:
     provider, backend = context.values.text("sandbox.provider"), context.values.text("sandbox.storage.backend")
     if provider and backend and _STORAGE_OF[provider] != backend:
         message = (
-            f'is "{backend}", and sandbox.provider is "{provider}", which works only with "{_STORAGE_OF[provider]}"'
+            f'is "{backend}", and sandbox.provider is "{provider}", whose persistent sandboxes work only with '
+            f'"{_STORAGE_OF[provider]}": Mistle would refuse to start one'
         )
         yield context.finding(causes.PROVIDER_STORAGE_MISMATCH, "sandbox.storage.backend", message=message)
 
@@ -171,6 +178,15 @@ def ignored_sections(context: Context) -> Iterator[Finding]:
         yield context.finding(causes.IGNORED_SECTION, *paths, message=message)
 
 
+def resource_attributes(context: Context) -> Iterator[Finding]:
+    """Each attribute of telemetry is name=value: another one stops the services while telemetry is enabled."""
+    attributes = context.values.text(ATTRIBUTES) if TELEMETRY_ENABLED.holds(context.tree) else ""
+    entries = [trim(entry) for entry in attributes.split(",")]
+    if wrong := [entry for entry in entries if entry and entry.find("=") < 1]:
+        message = f"{shown(wrong[0])} is no name=value: with telemetry enabled, Mistle's services would not start"
+        yield context.finding(causes.NOT_ALLOWED, ATTRIBUTES, message=message)
+
+
 RULES: tuple[Rule, ...] = (
     active_key,
     provider_and_storage,
@@ -183,6 +199,9 @@ RULES: tuple[Rule, ...] = (
     test_faults,
     key_prefixes,
     ignored_sections,
+    resource_attributes,
+    *web_urls.RULES,
+    mixed_environments,
 )
 
 
@@ -205,4 +224,4 @@ def _secret(context: Context, path: str) -> str:
 
 
 def _database(url: Url) -> tuple[str, int, int]:
-    return url.host.lower(), url.port, int(url.path.strip("/") or 0)
+    return url.host.lower().rstrip("."), url.port, int(url.path.strip("/") or 0)

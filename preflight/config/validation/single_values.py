@@ -7,9 +7,11 @@ from typing import TYPE_CHECKING
 
 from checks.core.text import foreign
 from preflight.config import causes
-from preflight.config.schema.keys import KEYS, Key, Secrecy, in_use, key_of
+from preflight.config.schema.keys import HTTP, KEYS, WEBSOCKET, Key, Secrecy, in_use, key_of
 from preflight.config.schema.types import InvalidValue, Text, shown
 from preflight.config.urls import BadUrl, Url, parse
+from preflight.config.validation.never_filled import never_filled
+from preflight.config.validation.web_urls import ROOTED
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -24,55 +26,78 @@ _DATABASE_NUMBER = re.compile(r"/?|/[0-9]{1,9}")
 
 
 def placeholders(context: Context) -> Iterator[Finding]:
-    """No value is a placeholder from a sample or a template."""
-    for path, value in context.values.items():
-        items = value if isinstance(value, tuple) else (value,)
-        if in_use(path, context.tree) and any(map(_is_placeholder, items)):
-            secret = key_of(path).secrecy is not Secrecy.NONE
-            message = "still holds a placeholder" if secret else f"still holds a placeholder: {shown(value)}"
-            yield context.finding(causes.PLACEHOLDER, path, message=message)
+    """No value is a placeholder from a sample or a template: one finding for all that are."""
+    paths = [path for path, value in context.values.items() if _holds_placeholder(value)]
+    paths = [path for path in paths if in_use(path, context.tree)]
+    if not paths:
+        return
+    public = next((path for path in paths if key_of(path).secrecy is Secrecy.NONE), "")
+    example = f": {shown(context.values[public])}" if public else ""
+    message = f"{len(paths)} values still hold placeholders{example and f', such as {public}{example}'}"
+    one = f"still holds a placeholder{example}"
+    yield context.finding(causes.PLACEHOLDER, *paths, message=message if len(paths) > 1 else one)
 
 
 def urls(context: Context) -> Iterator[Finding]:
     """Each value that Mistle uses as a URL is one, with a scheme that its client supports."""
     for key in KEYS:
         text = context.values.text(key.path)
-        if isinstance(key.type, Text) and key.url and text and in_use(key.path, context.tree):
-            invalid = None if _is_placeholder(text) else _invalid(key, text, key.type.schemes)
-            if invalid:
-                yield context.finding(invalid.cause, key.path, message=invalid.message)
+        if not isinstance(key.type, Text) or not key.url or text in ("", key.type.word):
+            continue
+        invalid = _invalid(key, text, key.type) if _is_read(key, text, context) else None
+        if invalid:
+            yield context.finding(invalid.cause, key.path, message=invalid.message)
 
 
-SYNTAX: tuple[Rule, ...] = (placeholders, urls)
+SYNTAX: tuple[Rule, ...] = (never_filled, placeholders, urls)
+
+
+def _holds_placeholder(value: object) -> bool:
+    return any(map(_is_placeholder, value if isinstance(value, tuple) else (value,)))
 
 
 def _is_placeholder(value: object) -> bool:
     return isinstance(value, str) and bool(_PLACEHOLDER.search(value))
 
 
-def _invalid(key: Key, text: str, schemes: tuple[str, ...]) -> InvalidValue | None:
+def _is_read(key: Key, text: str, context: Context) -> bool:
+    """Whether Mistle parses the URL, telemetry's also while that is off; and it is no placeholder, found as such."""
+    if in_use(key.path, context.tree):
+        return not _is_placeholder(text)
+    is_template = _is_placeholder(text) and text.lower().startswith(tuple(f"{scheme}://" for scheme in HTTP.schemes))
+    return key.path.startswith("telemetry.") and not is_template
+
+
+def _invalid(key: Key, text: str, expected: Text) -> InvalidValue | None:
+    or_word = f' or "{expected.word}"' if expected.word else ""
     try:
         url = parse(text)
     except BadUrl as error:
-        return InvalidValue(causes.MALFORMED_URL, f"is not a URL like {schemes[0]}://…: {error.reason}")
-    if url.scheme not in schemes:
-        expected = " or ".join(f"{scheme}://" for scheme in schemes)
         return InvalidValue(
-            causes.WRONG_SCHEME, f"begins with {foreign(url.scheme, 20)}://, must begin with {expected}"
+            causes.MALFORMED_URL, f"is not a URL like {expected.schemes[0]}://…{or_word}: {error.reason}"
         )
-    message = _misses(url) or (_exceeds(url) if key.path.startswith("services.") else "")
+    if url.scheme not in expected.schemes:
+        prefixes = " or ".join(f"{scheme}://" for scheme in expected.schemes)
+        return InvalidValue(
+            causes.WRONG_SCHEME, f"begins with {foreign(url.scheme, 20)}://, must begin with {prefixes}"
+        )
+    message = _misses(key, url) or (_exceeds(key, url) if key.path.startswith("services.") else "")
     return InvalidValue(causes.MALFORMED_URL, message) if message else None
 
 
-def _exceeds(url: Url) -> str:
+def _exceeds(key: Key, url: Url) -> str:
     """A service's URL holds a part that it may not hold: Mistle appends a path, and its client refuses a user name."""
     if url.username or url.password:
         return "holds a user name or password, which Mistle's client refuses in a URL"
-    return "holds a query, and Mistle appends paths of its own" if url.query else ""
+    if key.type == WEBSOCKET:
+        return "holds a fragment (# and what follows), which no WebSocket's URL may have" if url.fragment else ""
+    return "holds a query, and Mistle appends paths of its own" if url.query and key.path not in ROOTED else ""
 
 
-def _misses(url: Url) -> str:
-    """The URL has no database, or an invalid one, for the client of its scheme."""
+def _misses(key: Key, url: Url) -> str:
+    """What the URL lacks for the client of its scheme: a host that it reads, a database."""
+    if not url.host and not key.path.endswith("pooled_url"):
+        return "names no host before the /, and Mistle's client of this URL reads none behind ?"
     if url.scheme.startswith("postgres") and url.path in ("", "/"):
         return "names no database: append / and the database's name"
     if url.scheme.startswith("redis") and not _DATABASE_NUMBER.fullmatch(url.path):

@@ -1,9 +1,13 @@
 """Mistle's own services: the decisions that they take before they do any work, in their order."""
 
+import asyncio
 import hmac
-from collections.abc import AsyncIterator, Sequence
+import json
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from urllib.request import ProxyHandler, build_opener
+from urllib.request import Request as Call
 
 from redis.asyncio import Redis
 from starlette.applications import Starlette
@@ -15,12 +19,16 @@ from starlette.routing import BaseRoute, Route, WebSocketRoute
 from starlette.types import ASGIApp
 from starlette.websockets import WebSocket
 
+from preflight.demo.servers import database
 from preflight.demo.servers.guard import Guard
-from preflight.demo.servers.tunnel import Signature, Tunnel
+from preflight.demo.servers.publishing import BOOTSTRAP_PATH, Publishing
+from preflight.demo.servers.tunnel import BOOTSTRAP, Signature, Tunnel
 
 TOKEN = "local-internal-token-5a81d0c39e7f2b64"
 RELEASE = "1.4.0"
 DASHBOARD_ORIGIN = "http://localhost:3000"
+_DIRECTLY = build_opener(ProxyHandler({}))  # the services call each other without any proxy
+API_ORIGIN = "http://localhost:5100"
 
 
 @dataclass(frozen=True)
@@ -51,38 +59,99 @@ class Service:
         return JSONResponse({"ok": self.healthy}, 200 if self.healthy else 503)
 
 
-def control_plane_api(service: Service = Service(), trusted_origins: Sequence[str] = (DASHBOARD_ORIGIN,)) -> ASGIApp:
+@dataclass(frozen=True)
+class _ControlPlane:
+    """``postgres`` and ``data_plane`` are URLs of its own: what it reaches them at; "" if it has none."""
+
+    service: Service
+    postgres: str
+    data_plane: str
+
+    async def resolve(self, request: Request) -> Response:
+        """The credential of a connection: none exists."""
+        body = _object(await request.body())
+        if not {"connectionId", "secretType"} <= body.keys():
+            return _error(400, "VALIDATION_ERROR")
+        await database.read(self.postgres, "SELECT FROM control_plane.organizations")
+        return _error(404, "CONNECTION_NOT_FOUND")
+
+    async def sandbox(self, request: Request) -> Response:
+        """The state of a sandbox, which the data plane's API knows."""
+        body = _object(await request.body())
+        if not {"organizationId", "instanceId"} <= body.keys():
+            return _error(400, "VALIDATION_ERROR")
+        if self.data_plane:
+            await asyncio.to_thread(self._ask_data_plane, str(body["instanceId"]))
+        return _error(404, "INSTANCE_NOT_FOUND")
+
+    def _ask_data_plane(self, sandbox: str) -> None:
+        """Raises HTTPError and OSError, which are answered with 500."""
+        url = f"{self.data_plane}/internal/sandbox/instances/{sandbox}?organizationId=x"
+        call = Call(url, headers={"x-mistle-service-token": self.service.token})  # noqa: S310
+        with _DIRECTLY.open(call) as reply:
+            json.load(reply)
+
+
+def control_plane_api(
+    service: Service = Service(),
+    trusted_origins: Sequence[str] = (DASHBOARD_ORIGIN,),
+    *,
+    postgres: str = "",
+    data_plane: str = "",
+) -> ASGIApp:
     """The control plane's API: public, with CORS for these origins."""
     cors = Middleware(CORSMiddleware, allow_origins=trusted_origins, allow_credentials=True, allow_methods=["*"])
-    return service.application(title="Mistle Control Plane API", middleware=[cors])
+    api = _ControlPlane(service, postgres, data_plane)
+    routes = (
+        Route("/v1/auth/ok", lambda _: JSONResponse({"ok": True})),
+        Route("/internal/integration-credentials/resolve", api.resolve, methods=["POST"]),
+        Route("/internal/sandbox-runtime/get-sandbox-instance", api.sandbox, methods=["POST"]),
+        Route("/v1/auth/ok", lambda _: JSONResponse({"ok": True})),
+    )
+    return service.application(*routes, title="Mistle Control Plane API", middleware=[cors])
 
 
-def data_plane_api(service: Service = Service()) -> ASGIApp:
-    """The data plane's API, which is internal."""
+def data_plane_api(service: Service = Service(), *, postgres: str = "") -> ASGIApp:
+    """The data plane's API, which is internal. No sandbox exists."""
+
+    async def sandbox(request: Request) -> Response:
+        if "organizationId" not in request.query_params:
+            return _error(400, "VALIDATION_ERROR")
+        identity = request.path_params["id"]
+        await database.read(postgres, "SELECT FROM data_plane.sandbox_instances WHERE id = %s", identity)
+        return JSONResponse(None)
+
     listing = Route("/internal/sandbox/instances", lambda _: _error(400, "VALIDATION_ERROR"))
-    return service.application(listing, title="Mistle Data Plane Internal API")
+    one = Route("/internal/sandbox/instances/{id}", sandbox)
+    return service.application(listing, one, title="Mistle Data Plane Internal API")
 
 
 @dataclass
 class Gateway:
-    """The gateway's Valkey, where it has one, and all that it was made to write, which must stay empty."""
+    """The gateway's Valkey and Postgres, if it has them, and all that it was made to write, which must stay empty."""
 
     service: Service = field(default_factory=Service)
     connect: Signature = field(default_factory=Signature)
+    bootstrap: Signature = BOOTSTRAP
+    publishing: Publishing = field(default_factory=Publishing)
     checks_tunnel: bool = True
     valkey: str = ""
+    postgres: str = ""
+    sandboxes: frozenset[str] = frozenset()
     patience: float = 2.0
     writes: list[str] = field(default_factory=list)
 
     def application(self) -> ASGIApp:
-        tunnel = Tunnel(self.connect, self.writes, self.checks_tunnel)
+        tunnel = Tunnel(self.connect, self.writes, self.checks_tunnel, self.bootstrap, self.sandboxes, self.postgres)
         routes = [
             Route("/internal/sandbox-instances/{id}/runtime-state", self._runtime_state),
             WebSocketRoute("/tunnel/sandbox/{id}", tunnel.upgrade),
             Route("/tunnel/sandbox/{id}", lambda _: Response(status_code=400)),
+            Route("/tunnel/sandbox/{id}/token-exchange", tunnel.exchange, methods=["POST"]),
+            Route(BOOTSTRAP_PATH, self.publishing.open),
             WebSocketRoute("/{path:path}", _no_tunnel),
         ]
-        return self.service.application(*routes, lifespan=self._lifespan)
+        return Guard(self.service.application(*routes, lifespan=self._lifespan), self.publishing.serve)
 
     @asynccontextmanager
     async def _lifespan(self, _app: Starlette) -> AsyncIterator[None]:
@@ -102,14 +171,30 @@ class Gateway:
                     await client.get(key)
 
 
-def dashboard() -> ASGIApp:
-    """A single-page application: every path is the same page."""
-    page = HTMLResponse("<!doctype html><title>Mistle</title><div id=root></div>")
-    return Starlette(routes=[Route("/{path:path}", lambda _: page)])
+def dashboard(api_origin: Callable[[], str] = lambda: API_ORIGIN) -> ASGIApp:
+    """A single-page application that was built for this origin of the API: every path but its script is the page."""
+    page = HTMLResponse(
+        "<!doctype html><title>Mistle Dashboard</title>"
+        '<script type="module" crossorigin src="/assets/index-3OUaME_p.js"></script><div id="root"></div>'
+    )
+
+    def script(_request: Request) -> Response:
+        config = f"r=n({{VITE_CONTROL_PLANE_API_ORIGIN:`{api_origin()}`,VITE_POSTHOG_ENABLED:`false`}});"
+        return Response(config, media_type="text/javascript")
+
+    return Starlette(routes=[Route("/assets/{name}.js", script), Route("/{path:path}", lambda _: page)])
 
 
 async def _no_tunnel(socket: WebSocket) -> None:
     await socket.send_denial_response(_error(404, "NOT_FOUND"))
+
+
+def _object(body: bytes) -> dict[str, object]:
+    try:
+        value = json.loads(body)
+    except ValueError:
+        return {}
+    return value if isinstance(value, dict) else {}
 
 
 def _not_found(_request: Request, _: Exception) -> Response:

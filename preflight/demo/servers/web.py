@@ -23,9 +23,11 @@ class _Server(uvicorn.Server):
 
 
 async def serve(app: ASGIApp, listeners: Sequence[socket.socket] = (), path: Path | None = None) -> None:
-    """Return when ``app`` answers, on these sockets or on a Unix socket at ``path``."""
+    """Return when ``app`` answers, on these sockets or on a Unix socket at ``path``. Raises OSError if it cannot."""
     server = _Server(uvicorn.Config(app, log_level="critical", ws="websockets-sansio", uds=str(path) if path else None))
     task = asyncio.create_task(server.serve(sockets=list(listeners) or None))
     _TASKS.add(task)
     while not server.started and not task.done():  # noqa: ASYNC110 - uvicorn has no event for it
         await asyncio.sleep(0.005)
+    if task.done():
+        task.result()

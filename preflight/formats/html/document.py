@@ -11,7 +11,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from checks.core.check import Status
 from preflight.formats.html.text import breakable, duration, shown
-from preflight.formats.shared.phrases import STYLES
+from preflight.formats.shared.phrases import STYLES, stage
 
 _FOLDER = Path(__file__).parent
 
@@ -40,7 +40,7 @@ def _environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {"breakable": breakable, "duration": duration, "status_name": _status_name}
+    environment.filters |= {"breakable": breakable, "duration": duration, "stage": stage, "status_name": _status_name}
     return environment
 
 

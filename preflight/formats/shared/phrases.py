@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
 
 Item = TypeVar("Item")
+_NOT_SET, _LISTED = "not set", 6
 
 
 class Style(NamedTuple):
@@ -76,8 +77,23 @@ def reason(result: Result) -> str:
 
 def explained(report: Report, finding: Finding) -> Iterator[str]:
     """The message, the keys at fault with their origins, and the hint: a line each."""
-    origins = {verdict.key: verdict.origin_text for verdict in report.keys}
     yield finding.message
-    yield from (f"{key} ({origins.get(key, 'not set')})" for key in finding.fields)
+    yield from (f"{key} ({origin})" for key, origin in at_fault(report, finding))
     if finding.hint:
         yield f"→ {finding.hint}"
+
+
+def at_fault(report: Report, finding: Finding) -> Iterator[tuple[str, str]]:
+    """The keys at fault with their origins; of many that are not set the first few, and how many more."""
+    origins = {verdict.key: verdict.origin_text for verdict in report.keys}
+    keys = [(key, origins.get(key) or _NOT_SET) for key in finding.fields]
+    unset = [pair for pair in keys if pair[1] == _NOT_SET]
+    more = unset[_LISTED - 1 :] if len(unset) > _LISTED else []
+    yield from (pair for pair in keys if pair not in more)
+    if more:
+        yield f"and {len(more)} more keys", _NOT_SET
+
+
+def stage(report: Report) -> str:
+    """The stage, or the command if that reads the configuration alone."""
+    return report.command if report.command == "config" else report.stage

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from functools import partial
 
 from checks.postgres import Postgres
+from checks.postgres.dialects import Login
 from checks.postgres.uses import DIRECT, POOLED, Use
 from preflight.config.urls import Url
 from preflight.config.values import Values
@@ -61,19 +62,21 @@ _ROWS = (
 def _make(row: _Row, deployment: Deployment) -> Postgres:
     values, planes = deployment.values, _planes(row, deployment)
     url = values.url(row.key)
+    login = row.use.dialect.login(Login(url.host, url.port, url.username, url.password), dict(url.pairs))
     master_keys = _master_keys(values) if row.use is POOLED and "control_plane" in planes else {}
     return Postgres(
         name=row.name,
         sources={"url": (row.key,), row.plane: (row.key,)} | _sources_of_master_keys(row, master_keys),
         use=row.use,
-        host=url.host,
-        port=url.port,
-        username=url.username,
-        password=url.password,
+        host=login.host,
+        port=login.port,
+        username=login.username,
+        password=login.password,
         database=url.path.removeprefix("/"),
         query=url.pairs,
         planes=planes,
         connections=_connections(url, values),
+        migrators=_migrators(planes, values) if row.use is POOLED else (),
         production=values.production,
         deployed=deployment.deployed,
         unusable_master_keys=tuple(map(_version, filter(_is_master_key, deployment.broken))),
@@ -86,6 +89,12 @@ def _planes(row: _Row, deployment: Deployment) -> tuple[str, ...]:
     values = deployment.values
     same = (other for other in _ROWS if other.use is row.use and other.name in deployment.wanted)
     return tuple(other.plane for other in same if values.text(other.key) == values.text(row.key))
+
+
+def _migrators(planes: tuple[str, ...], values: Values) -> tuple[tuple[str, str], ...]:
+    """By plane, the role of the direct URL, which owns what the migrations create."""
+    urls = ((plane, values.url_or_none(f"postgres.{plane}.direct_url")) for plane in planes)
+    return tuple((plane, url.username) for plane, url in urls if url)
 
 
 def _connections(url: Url, values: Values) -> int:

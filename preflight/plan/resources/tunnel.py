@@ -1,35 +1,57 @@
-"""services.data_plane_gateway.sandbox_ws_internal_url and .sandbox_ws_public_url."""
+"""services.data_plane_gateway.sandbox_ws_internal_url and .sandbox_ws_public_url, with sandbox.tokens."""
 
 from __future__ import annotations
 
 from functools import partial
 
-from checks.tunnel import Tunnel
+from checks.tunnel import Tunnel, exchange
 from preflight.plan.resource import Deployment, Resource, endpoint
 
-_CONNECT = "sandbox.tokens.connect"
+_INTERNAL, _PUBLIC = (f"services.data_plane_gateway.sandbox_ws_{way}" for way in ("internal", "public"))
+_CONNECT, _BOOTSTRAP = "sandbox.tokens.connect", "sandbox.tokens.bootstrap"
 _FIELDS = ("secret", "issuer", "audience")
+_EXCHANGED = tuple(f"{_BOOTSTRAP}.{field}" for field in _FIELDS)
+_DATABASE = "postgres.data_plane.pooled_url"
 _SERVICES = {
-    # The worker gives this URL to the sandboxes; the gateway verifies the tokens.
-    "services.data_plane_gateway.sandbox_ws_internal": frozenset({"data_plane_worker", "data_plane_gateway"}),
+    # The worker gives this URL to the sandboxes, with bootstrap tokens that it signs; the gateway verifies the tokens.
+    _INTERNAL: frozenset({"data_plane_worker", "data_plane_gateway"}),
     # The dashboard's pages connect to this URL, with tokens that the control-plane API signs.
-    "services.data_plane_gateway.sandbox_ws_public": frozenset(
-        {"control_plane_api", "data_plane_gateway", "dashboard"}
-    ),
+    _PUBLIC: frozenset({"control_plane_api", "data_plane_gateway", "dashboard"}),
 }
 
 
 def _make(name: str, deployment: Deployment) -> Tunnel:
     url, values = f"{name}_url", deployment.values
+    own = dict(zip(exchange.FIELDS, ((key,) for key in _EXCHANGED), strict=True)) | {"database": (_DATABASE,)}
+    is_asked, unasked = _is_asked(name, deployment), _unasked(deployment)
     return Tunnel(
         name=name,
-        sources={"url": (url,)} | {field: (f"{_CONNECT}.{field}",) for field in _FIELDS},
+        sources={"url": (url,)}
+        | {field: (f"{_CONNECT}.{field}",) for field in _FIELDS}
+        | (own if is_asked and name == _INTERNAL else {}),
         endpoint=endpoint(values.url(url)),
         secret=values.text(f"{_CONNECT}.secret"),
         issuer=values.text(f"{_CONNECT}.issuer"),
         audience=values.text(f"{_CONNECT}.audience"),
+        bootstrap=exchange.Signing(*map(values.text, _EXCHANGED)) if is_asked and not unasked else None,
+        unasked=unasked if is_asked else "",
         deployed=deployment.deployed,
     )
+
+
+def _is_asked(name: str, deployment: Deployment) -> bool:
+    """Whether sandboxes exchange their tokens there: at the internal URL, or at the public one if both are one."""
+    values = deployment.values
+    is_internal = name == _INTERNAL or (
+        _INTERNAL in deployment.wanted and values.text(f"{_INTERNAL}_url") == values.text(f"{_PUBLIC}_url")
+    )
+    return is_internal and {*values, *deployment.broken}.issuperset(_EXCHANGED)
+
+
+def _unasked(deployment: Deployment) -> str:
+    """Why the tokens cannot be tried."""
+    broken = [key for key in _EXCHANGED if key in deployment.broken]
+    return f"not checked: {' and '.join(broken)} cannot be used" if broken else ""
 
 
 RESOURCES = tuple(
@@ -39,6 +61,7 @@ RESOURCES = tuple(
         (f"{name}_url", *(f"{_CONNECT}.{field}" for field in _FIELDS)),
         services,
         partial(_make, name),
+        extra=_EXCHANGED if name == _INTERNAL else (),
     )
     for name, services in _SERVICES.items()
 )

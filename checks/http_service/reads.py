@@ -1,0 +1,117 @@
+"""Requests that make an API read what it needs: its Postgres, and the other API. They ask for what does not exist."""
+
+from __future__ import annotations
+
+import json
+import secrets
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from checks.core.check import Layer
+from checks.http_service import causes
+from checks.http_service.requests import TOKEN_HEADER
+from checks.net.http import NotJson, Reply, UnexpectedReply, request, together
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from checks.core.check import Cause
+    from checks.core.recorder import Recorder
+    from checks.net.http import Endpoint
+
+_BLOCKED = {401, 403}
+_PROXY = {502, 503, 504}
+
+
+@dataclass(frozen=True)
+class Read:
+    """``unknown`` is the code of the 404 that proves it; "" if null does. ``{id}`` is invented for each request."""
+
+    about: str
+    cause: Cause
+    method: str
+    path: str
+    body: Mapping[str, str] = field(default_factory=dict)
+    unknown: str = ""
+
+
+CONTROL_PLANE_API = (
+    Read(
+        "its Postgres",
+        causes.CONTROL_PLANE_POSTGRES,
+        "POST",
+        "/internal/integration-credentials/resolve",
+        {"connectionId": "{id}", "bindingId": "{id}", "secretType": "mistle-preflight"},
+        "CONNECTION_NOT_FOUND",
+    ),
+    Read(
+        "the data plane",
+        causes.DATA_PLANE_UNREACHABLE,
+        "POST",
+        "/internal/sandbox-runtime/get-sandbox-instance",
+        {"organizationId": "{id}", "instanceId": "{id}"},
+        "INSTANCE_NOT_FOUND",
+    ),
+)
+DATA_PLANE_API = (
+    Read(
+        "its Postgres",
+        causes.DATA_PLANE_POSTGRES,
+        "GET",
+        "/internal/sandbox/instances/{id}?organizationId={id}",
+    ),
+)
+
+
+async def check(record: Recorder, endpoint: Endpoint, token: str, reads: tuple[Read, ...]) -> Mapping[str, Reply]:
+    """Note what the service cannot read. Returns the replies, by what was sent.
+
+    Raises UnexpectedReply and what ``request`` raises, except TimeoutError.
+    """
+    outcomes = await together(*(_send(record, endpoint, token, read) for read in reads))
+    for read, outcome in zip(reads, outcomes, strict=True):
+        if reason := _not_read(read, outcome):
+            record.skip(Layer.ACCESS, f"that it reads {read.about} is not proven: {reason}")
+        elif outcome is None or outcome.status >= 500:
+            answer = f"is answered {outcome.summary}" if outcome else "gets no answer in time"
+            record.note(read.cause.diagnosis(f"{_shown(read)} {answer}"))
+    return {_shown(read): reply for read, reply in zip(reads, outcomes, strict=True) if reply}
+
+
+async def _send(record: Recorder, endpoint: Endpoint, token: str, read: Read) -> Reply | None:
+    """The reply; None if there is none in time: the service, which has replied before, waits for another."""
+    identity = f"mistle-preflight-{secrets.token_hex(8)}"
+    headers, content = {TOKEN_HEADER: token}, None
+    if read.body:
+        headers["content-type"] = "application/json"
+        content = json.dumps({name: value.replace("{id}", identity) for name, value in read.body.items()}).encode()
+    at = endpoint.at(read.path.replace("{id}", identity))
+    try:
+        return await request(record, read.method, at, headers=headers, content=content)
+    except TimeoutError:
+        return None
+
+
+def _not_read(read: Read, reply: Reply | None) -> str:
+    """Why the reply proves neither that the service has read nor that it cannot, where that is no fault."""
+    if reply is None or reply.status == 500 or _has_read(read, reply):
+        return ""
+    if reply.status in _BLOCKED:
+        raise UnexpectedReply(causes.INTERNAL_BLOCKED, f"{_shown(read)} is answered {reply.summary}")
+    if reply.status in _PROXY:
+        raise UnexpectedReply(causes.BAD_GATEWAY, f"{_shown(read)} is answered {reply.summary}")
+    return f"{_shown(read)} is answered {reply.summary}"
+
+
+def _has_read(read: Read, reply: Reply) -> bool:
+    try:
+        body = reply.json()
+    except NotJson:
+        return False
+    if not read.unknown:
+        return reply.status == 200 and body is None
+    return reply.status == 404 and isinstance(body, dict) and body.get("code") == read.unknown
+
+
+def _shown(read: Read) -> str:
+    return f"{read.method} {read.path.partition('?')[0].replace('{id}', '…')}"
