@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from checks.core.check import Check, Diagnosis, Settings
 
 
-_SLOW = 1.0  # seconds: a server whose reply took longer is slow, and not silent
+SLOW = 1.0  # seconds: a server whose reply took longer is slow, and not silent
 
 
 class Recorder:
@@ -68,7 +68,7 @@ class Recorder:
         if self._slowest is None or diagnosis is None or not (slow := diagnosis.cause.slow):
             return diagnosis
         has_own_hint = diagnosis.hint != diagnosis.cause.hint
-        if self._slowest < _SLOW:
+        if self._slowest < SLOW:
             hint = diagnosis.hint if has_own_hint else diagnosis.cause.hint_later
             return replace(diagnosis, hint=hint, message=f"{diagnosis.message}; it has replied before")
         message = f"{diagnosis.message}; an earlier reply took {self._slowest:.1f} s"

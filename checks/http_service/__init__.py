@@ -35,8 +35,8 @@ class HttpService(EndpointCheck):
     credential that do not exist. The public API must reply to /v1/auth/ok and allow the dashboard's pages (CORS). The
     dashboard must return Mistle's page for every path, and be built for the API's origin; if that is its own, /v1/ must
     lead to the API there.
-    Writes nothing: each request only reads. The token is sent only to a server that has proven to be the right service
-    and has refused a wrong token.
+    Writes nothing: each request only reads. The token is sent only to a server that replies as one of Mistle's
+    services, does not call itself another one, and has refused a wrong token.
     Needs the service to be up: before a deployment only the name is resolved.
     """
 

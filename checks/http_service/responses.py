@@ -26,7 +26,8 @@ def health(reply: Reply) -> bool:
     """Whether Mistle's reply to GET /__healthz reports that the service is healthy."""
     if isinstance(ok := _object(reply).get("ok"), bool):
         return reply.status == 200 and ok
-    raise_if_proxys(reply, "GET /__healthz")
+    if not _is_mistles(reply):
+        raise_if_proxys(reply, "GET /__healthz")
     if reply.is_redirect:
         raise _redirected(reply, is_moved=reply.location.endswith("/__healthz"))
     _refuse_proxy(reply)
@@ -150,7 +151,8 @@ def page(endpoint: Endpoint, reply: Reply) -> None:
         target = urlsplit(reply.location)
         status = Status.FAIL if target.hostname == endpoint.host and target.scheme != endpoint.scheme else Status.WARN
         raise _redirected(reply, status, is_moved=is_moved(reply.location, endpoint.path))
-    raise_if_proxys(reply, "the page", Status.WARN)
+    if not _is_mistles(reply):
+        raise_if_proxys(reply, "the page", Status.WARN)
     if reply.status == 200 and reply.is_html:
         return
     _refuse_proxy(reply)

@@ -66,7 +66,7 @@ def _cause(code: int, chain: tuple[Certificate, ...]) -> Cause:
     cause, now = _BY_VERIFY_CODE.get(code, tls_errors.UNTRUSTED), datetime.now(UTC)
     if cause is tls_errors.EXPIRED and chain and chain[0].ends >= now:
         return tls_errors.ISSUER_EXPIRED
-    if cause is tls_errors.UNTRUSTED and _issuer_that_is_none(chain):
+    if cause in {tls_errors.UNTRUSTED, tls_errors.WRONG_PURPOSE} and _issuer_that_is_none(chain):
         return tls_errors.ISSUER_NOT_CA
     return cause
 

@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from checks.core.check import CheckTimeout, Diagnosis, Layer
-from checks.core.recorder import Recorder
+from checks.core.recorder import SLOW, Recorder
 from checks.core.roots import Trust
 from checks.core.text import foreign
 from checks.net.addresses import is_address
@@ -61,7 +61,7 @@ async def check_tls(  # noqa: PLR0913 - what a handshake depends on
     """
     goal = f"TLS, with a certificate for {host} that Mistle trusts" if verify else "TLS, certificate not verified"
     with record.layer(Layer.TLS, goal, proves=fields):
-        limit, progress = record.share_of_time(0.5), Progress()
+        limit, progress, started = record.share_of_time(0.5), Progress(), time.perf_counter()
         try:
             async with asyncio.timeout(limit):
                 certificate = await handshake(
@@ -76,6 +76,8 @@ async def check_tls(  # noqa: PLR0913 - what a handshake depends on
             if progress.is_begun:
                 raise Stalled(f"the server began a TLS handshake, and did not end it within {limit:.3g} s") from None
             raise CheckTimeout(Layer.TLS, limit) from None
+        if (seconds := time.perf_counter() - started) >= SLOW:
+            record.replied(seconds)  # a quick handshake proves no service: the port may be another's
         if verify:
             note_expiry(record, certificate)
         sent = host if sends_name else None

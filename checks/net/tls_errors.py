@@ -159,6 +159,21 @@ BY_REASON = {
 }
 
 
+_HINTS = {  # for reasons of HANDSHAKE_FAILED that name what to change
+    **dict.fromkeys(
+        ("TLSV1_UNRECOGNIZED_NAME", "TLSV1_ALERT_UNRECOGNIZED_NAME"),
+        "use in {blamed} a host name that the TLS server is configured for: it refuses this one",
+    ),
+    "TLSV1_ALERT_INTERNAL_ERROR": "look at the log of the TLS server of {blamed}; Caddy, Traefik and others send "
+    "this alert if they have no certificate for the host name",
+    "TLSV1_ALERT_NO_APPLICATION_PROTOCOL": "let the TLS server of {blamed} accept HTTP/1.1 too (ALPN http/1.1)",
+    "UNSAFE_LEGACY_RENEGOTIATION_DISABLED": "bring the TLS server of {blamed} up to date: it lacks secure "
+    "renegotiation (RFC 5746), without which Mistle's runtime refuses it",
+    "SSLV3_ALERT_HANDSHAKE_FAILURE": "turn on a current cipher (ECDHE with AES-GCM) at the TLS server of {blamed}: "
+    "it accepts none of those that Mistle's runtime offers",
+}
+
+
 class NotTls(Exception):
     """TLS is configured, and the server replies in its protocol without TLS: it is proven to be the right one."""
 
@@ -198,5 +213,6 @@ def diagnose(error: BaseException) -> Diagnosis | None:
             return UNTRUSTED.diagnosis(f"the server's certificate is refused: {foreign(error.verify_message)}")
         case ssl.SSLError() if not isinstance(error, ssl.SSLEOFError | ssl.SSLZeroReturnError):
             reason = (error.reason or "no reason given").lower().replace("_", " ")
-            return BY_REASON.get(error.reason, HANDSHAKE_FAILED).diagnosis(f"TLS failed: {foreign(reason)}")
+            cause = BY_REASON.get(error.reason, HANDSHAKE_FAILED)
+            return cause.diagnosis(f"TLS failed: {foreign(reason)}", hint=_HINTS.get(error.reason))
     return None

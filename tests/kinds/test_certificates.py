@@ -1,7 +1,10 @@
 """Certificates that are refused: each reason has its own words, and shows what the server sent."""
 
+import os
+import shutil
 import socket
 import ssl
+import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
@@ -133,6 +136,25 @@ def test_client_certificate_is_asked_for(tmp_path: Path) -> None:
     found.fails("tls.client-certificate-required", Layer.TLS, URL, hint="client certificates off")
 
 
+@pytest.mark.parametrize(
+    ("alert", "hint"),
+    profiles.first(
+        1,
+        [
+            (ssl.ALERT_DESCRIPTION_UNRECOGNIZED_NAME, "a host name that the TLS server is configured for"),
+            (ssl.ALERT_DESCRIPTION_INTERNAL_ERROR, "no certificate for the host name"),
+        ],
+    ),
+    ids=["unrecognized name", "internal error"],
+)
+def test_name_that_the_server_refuses(alert: ssl.AlertDescription, hint: str, tmp_path: Path) -> None:
+    root = authority("Test Root")
+    context = issue("valkey", root).leaf().context()
+    context.sni_callback = lambda *_: alert
+    with faults.tls_port(context) as port:
+        check(port, root.trusted(tmp_path)).fails("tls.handshake-failed", Layer.TLS, URL, hint=hint)
+
+
 def test_weak_key_exchange_is_named(tmp_path: Path) -> None:
     root = authority("Test Root")
     context = issue("valkey", root, bits=2048).leaf().context()
@@ -245,3 +267,90 @@ def test_postgres_agrees_to_tls_and_stalls() -> None:
         url = f"postgres://u:p@localhost:{port}/d?sslmode=require"
         found = run_check(name, {f"{name}_url": url}, timeout=2.0)
     found.fails("tls.stalled", Layer.TLS, f"{name}_url", hint="large packets (MTU)")
+
+
+# Beside Node.js itself
+
+_CONNECT = """
+const [port, name] = process.argv.slice(1);
+const socket = require("tls").connect({ port: +port, host: "127.0.0.1", servername: name });
+socket.on("secureConnect", () => { console.log("accepted"); process.exit(); });
+socket.on("error", (error) => { console.log(error.code); process.exit(); });
+"""
+
+
+def node(port: int, trusted: Path) -> str:
+    """What Node.js says of a server: accepted, or the code of its error."""
+    environment = {"PATH": os.environ["PATH"], "NODE_EXTRA_CA_CERTS": str(trusted)}
+    command = ["node", "-e", _CONNECT, str(port), "localhost"]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True, timeout=60)
+    return done.stdout.strip()
+
+
+def _good(root: Issued) -> Issued:
+    return issue("valkey", authority("Intermediate", root), bits=2048)
+
+
+def _other_names(root: Issued) -> Issued:
+    return issue("localhost", root, names=("other.example",))
+
+
+def _leaf_alone(root: Issued) -> Issued:
+    complete = issue("valkey", authority("Intermediate", root))
+    return Issued(complete.certificate, complete.key)
+
+
+@profiles.long
+@pytest.mark.skipif(not shutil.which("node"), reason="there is no node on this machine")
+@pytest.mark.parametrize("cipher", ["", "AES128-SHA", "AES256-SHA256", "ECDHE-RSA-AES128-SHA", "CAMELLIA128-SHA"])
+def test_node_accepts_the_same_ciphers(cipher: str, tmp_path: Path) -> None:
+    root = authority("Test Root")
+    context = _good(root).leaf().context(f"{cipher}:@SECLEVEL=0" if cipher else "")
+    if cipher:
+        context.maximum_version = ssl.TLSVersion.TLSv1_2
+    trusted = root.trusted(tmp_path)
+    with faults.tls_port(context) as port:
+        tool = {finding.id for finding in check(port, trusted).findings if finding.layer is Layer.TLS}
+        assert (tool == {"valkey.tls"}) is (node(port, trusted) == "accepted"), tool
+
+
+@profiles.long
+@pytest.mark.skipif(not shutil.which("node"), reason="there is no node on this machine")
+@pytest.mark.parametrize(
+    ("make", "code", "finding_id"),
+    [
+        (_good, "accepted", "valkey.tls"),
+        (expired_intermediate, "CERT_HAS_EXPIRED", "tls.issuer-expired"),
+        (outside_the_constraints, "UNSPECIFIED", "tls.name-constraint"),
+        (for_clients, "INVALID_PURPOSE", "tls.wrong-purpose"),
+        (issued_by_a_leaf, "INVALID_PURPOSE", "tls.issuer-not-ca"),
+        (_leaf_alone, "UNABLE_TO_VERIFY_LEAF_SIGNATURE", "tls.untrusted"),
+        (_other_names, "ERR_TLS_CERT_ALTNAME_INVALID", "tls.wrong-host"),
+    ],
+)
+def test_node_refuses_the_same_certificates(
+    make: Callable[[Issued], Issued], code: str, finding_id: str, tmp_path: Path
+) -> None:
+    root = authority("Test Root")
+    trusted = root.trusted(tmp_path)
+    with faults.tls_port(make(root).leaf().context()) as port:
+        (found,) = (finding.id for finding in check(port, trusted).findings if finding.layer is Layer.TLS)
+        assert (node(port, trusted), found) == (code, finding_id)
+
+
+@profiles.long
+def test_ciphers_of_node_over_https(tmp_path: Path) -> None:
+    """httpx has a context of its own."""
+    root = authority("Test Root")
+    context = _good(root).leaf().context("AES128-SHA")
+    context.maximum_version = ssl.TLSVersion.TLSv1_2
+
+    def accept(connection: socket.socket) -> None:
+        with context.wrap_socket(connection, server_side=True) as secured:
+            if secured.recv(65536):
+                secured.sendall(b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 2\r\n\r\n{}")
+
+    with faults.serving(accept) as port:
+        values = {"telemetry.enabled": True, f"{TRACES}.endpoint": f"https://localhost:{port}/v1/traces"}
+        found = run_check(TRACES, values, extra=root.trusted(tmp_path))
+    assert found["otlp.access"].status is Status.OK, found

@@ -924,7 +924,7 @@ DESCRIPTOR = Descriptor(
             values=_values,
             servers=each_scene("store", _FAMILY),
             floods=floods.OVER_HTTP | {what: floods.http(reply) for what, reply in floods.S3.items()},
-            flood_findings=frozenset({"object-store.not-s3", "object-store.server-error"}),
+            flood_findings=frozenset({"object-store.not-s3", "object-store.server-error", "proxy.refused"}),
             tls_values={f"{ASSETS}.endpoint": "https://localhost:{}"},
             texts={
                 "code and message": _code_and_message,

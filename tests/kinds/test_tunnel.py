@@ -402,7 +402,7 @@ DESCRIPTOR = Descriptor(
             servers=each_scene("tunnel", _FAMILY),
             floods=floods.OVER_HTTP | {"a frame of a gigabyte": floods.frame},
             flood_findings=frozenset(
-                {"tunnel.not-gateway", "tunnel.bad-gateway", "tunnel.open-to-anyone", "network.reset"}
+                {"tunnel.not-gateway", "tunnel.bad-gateway", "tunnel.open-to-anyone", "network.reset", "proxy.refused"}
             ),
             tls_values={URL: "wss://localhost:{}/tunnel/sandbox"},
             texts={
