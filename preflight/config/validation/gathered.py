@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from checks.core.check import Status
+from checks.core.text import marked
 from preflight.config import causes
 from preflight.config.schema.keys import UNREAD_ALONE
 from preflight.config.schema.types import shown
@@ -22,6 +23,12 @@ _CONTAINER = ("MISTLE_DOCKER_IMAGE", "MISTLE_COMPOSE_PROJECT_NAME", "MISTLE_GENE
 _GENERATED = "/run/mistle/config.toml"
 _OLDER_NAMES = "MISTLE_APPS_"
 _NAMED = 4  # keys in a message
+_APART = 3  # findings of one reason that are shown one by one
+_MANY = (
+    (causes.UNRESOLVED_REFERENCE, "hold references that nothing replaced"),
+    (causes.NO_VALUE, "hold a word for a value that does not exist"),
+    (causes.QUOTED, "have quotes, which are part of the value"),
+)
 
 
 @dataclass(frozen=True)
@@ -65,7 +72,23 @@ def gathered(findings: Iterable[Finding], origins: Origins, variables: Mapping[s
     kept = _older_variables(kept, origins, variables)
     for shape in _SHAPES:
         kept = _other_shape(shape, kept, origins)
+    for cause, words in _MANY:
+        for status in (Status.FAIL, Status.WARN):
+            kept = _never_filled(cause, status, words, kept, origins)
     return kept
+
+
+def _never_filled(
+    cause: Cause, status: Status, words: str, findings: tuple[Finding, ...], origins: Origins
+) -> tuple[Finding, ...]:
+    """Many values of one form, as a template or an env file leaves them; one that may be shown is the example."""
+    many = [finding for finding in _of(findings, cause) if finding.status is status]
+    if len(many) <= _APART:
+        return findings
+    example = next((finding for finding in many if ": " in finding.message), many[0])
+    text = marked(example.message).map_own(str)
+    message = f"{len(_keys(many))} values {words}: for example, {example.fields[0]} {text}"
+    return _replaced(findings, many, origins.finding(cause, *_keys(many), message=message, status=status))
 
 
 def _alone(finding: Finding) -> Finding:
