@@ -43,17 +43,17 @@ class Trust:
     @cached_property
     def verified(self) -> ssl.SSLContext:
         """Verifies chain, host name and dates."""
-        return self._verifying(self._operators(_SECONDS))
+        return self._verifying(self._operators)
 
     @cached_property
     def web(self) -> ssl.SSLContext:
         """As ``verified``, for HTTP only: the packages add ALPN to it, and only HTTP servers may be offered HTTP."""
-        return self._verifying(self._operators(_SECONDS))
+        return self._verifying(self._operators)
 
     @cached_property
     def any_name(self) -> ssl.SSLContext:
         """Verifies chain and dates, not the host name."""
-        context = self._verifying(self._operators(_SECONDS))
+        context = self._verifying(self._operators)
         context.check_hostname = False
         return context
 
@@ -68,11 +68,16 @@ class Trust:
     def load(self, seconds: float) -> None:
         """Make both verifying contexts within ``seconds``. Blocks. Raises files.UnreadableFile."""
         ends = time.monotonic() + seconds
-        operators = self._operators(seconds)
+        self.__dict__["_operators"] = operators = self._read(seconds)
         for name in ("verified", "web"):
             self.__dict__[name] = self._verifying(operators, ends)
 
-    def _operators(self, seconds: float) -> tuple[str, ...]:
+    @cached_property
+    def _operators(self) -> tuple[str, ...]:
+        """The operator's certificates, read once: a pipe has them only once."""
+        return self._read(_SECONDS)
+
+    def _read(self, seconds: float) -> tuple[str, ...]:
         file = Path(self.only) if self.only else self.extra
         return tuple(_blocks(files.read(file, _MAX_BYTES, seconds))) if file else ()
 

@@ -1,7 +1,9 @@
 """Host names that end in a dot, for every kind: verified without it and sent with it, as Node.js does; and no name."""
 
+import os
 import socket
 import ssl
+import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -243,3 +245,14 @@ def test_server_that_needs_a_name(names: NameServer, authority: Authority, roots
         found = check(names, roots, VALKEY, values)
     finding = found.fails("tls.needs-server-name", Layer.TLS, f"{VALKEY}.url", hint="default certificate")
     assert "without a name, the server refuses the handshake" in finding.message
+
+
+def test_certificates_from_a_pipe_are_read_once(names: NameServer, authority: Authority, tmp_path: Path) -> None:
+    pipe = tmp_path / "ca.pem"
+    os.mkfifo(pipe)
+    writer = threading.Thread(target=pipe.write_bytes, args=(authority.pem,))
+    writer.start()
+    with valkey_server(certificate=authority.leaf()) as server:
+        found = check(names, pipe, VALKEY, valkey(server.port))
+    writer.join()
+    assert found.status is Status.OK, str(found)

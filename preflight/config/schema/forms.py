@@ -85,6 +85,7 @@ NOTHING = (
 )
 _ADDRESS = r"^(?:[0-9]+(?:\.[0-9]+){3}|\[?[0-9A-Fa-f]*:[0-9A-Fa-f.]*:[0-9A-Fa-f:.]*\]?)$"
 _OF_WINDOWS = r"%(?![0-9A-Fa-f]{2})[A-Z][A-Z0-9_]+%|%[A-Z][A-Z0-9]*(?:_[A-Z0-9]+)+%(?![0-9A-Fa-f]{2})"
+_EXPANSION = r"\s*[A-Za-z_][\w.]*\s*(?:[:?+=/,#%-][^{}]*)?"  # of a shell, Compose, Spring or Terraform
 _STORES = (
     r"op|vault|ref\+\w+|g?sm|gcpsm|gcp-?(?:sm|secrets?)|awssm|awsssm|awsps|aws-?(?:sm|ssm|secrets?)|ssm|akv|azurekeyvault"
     r"|keyvault|secretrefs?|secrets?|doppler|infisical|bws?|bitwarden|keyring|keychain|keeper|conjur|chamber|sops|berglas"
@@ -102,9 +103,13 @@ FORMS: tuple[Form, ...] = (
         causes.UNRESOLVED_REFERENCE,
         ("is still encrypted: nothing decrypted it", r"^(?:ENC[\[(]|\$ANSIBLE_VAULT;|!vault\b|\{cipher\})", _every),
         ("is still encrypted: nothing decrypted it", r"^(?:vault:v[0-9]+:|-----BEGIN (?:PGP|AGE) )", _every),
-        ("holds an expression that nothing evaluated", r"\$\{\{[^{}]*\}\}|<%[^%]*%>|^!(?:Ref|Sub|GetAtt)\b", _every),
-        ("holds a reference to a variable that nothing replaced", r"\$\{[^{}]*\}|#\{[^{}]*\}", _every),
-        ("holds a command or variable that no shell replaced", r"\$\([^()]*\)|^`[^`]*\s[^`]*`$", _every),
+        (
+            "holds an expression that nothing evaluated",
+            r"\$\{\{[^{}]*\}\}|<%[=\s][^%]*%>|^!(?:Ref|Sub|GetAtt)\b",
+            _every,
+        ),
+        ("holds a reference to a variable that nothing replaced", rf"[$#]\{{{_EXPANSION}\}}", _every),
+        ("holds a command or variable that no shell replaced", r"\$\([A-Za-z_./<][^()]*\)|^`[^`]*\s[^`]*`$", _every),
         ("holds a variable that no shell replaced", r"^\$[A-Z][A-Z0-9]*(?:_[A-Z0-9]+)+$|^\$env:\w+$", _every),
         (
             "holds a variable that no shell replaced",
@@ -116,7 +121,8 @@ FORMS: tuple[Form, ...] = (
             r"(?:^|(?<=[:/@=,.]))\$[A-Z_][A-Z0-9_]*(?=$|[:/@?&=,.])",
             _has_plain_parts,
         ),
-        ("holds a variable that nothing replaced", _OF_WINDOWS, _every),
+        ("holds a variable that nothing replaced", _OF_WINDOWS, lambda key: not _is_secret_text(key)),
+        ("holds a variable that nothing replaced", r"^%[A-Z][A-Z0-9_]+%$", _is_secret_text),
         (
             "is a token that nothing replaced",
             r"^(?:__[A-Z][A-Z0-9_]*__|@@?[A-Z][A-Z0-9_]*@@?|#\{?[A-Z]\w*\}?#)$",
@@ -156,8 +162,13 @@ FORMS: tuple[Form, ...] = (
         causes.QUOTED,
         (
             "begins and ends with quotes, which are part of the value",
-            rf"""^(?:"(?s:.*)"|'(?s:.*)'|`(?s:.*)`|[{TYPOGRAPHIC}](?s:.*)[{TYPOGRAPHIC}])$""",
+            rf"""^(?:"(?s:.*)"|'(?s:.*)'|[{TYPOGRAPHIC}](?s:.*)[{TYPOGRAPHIC}])$""",
             _but(SENDER),
+        ),
+        (
+            "begins and ends with backticks, which are part of the value",
+            r"^`(?s:.*)`$",
+            lambda key: key.path != SENDER and not _is_secret_text(key),
         ),
         (
             "begins or ends with a quote, which is part of the value",

@@ -57,7 +57,7 @@ _BYTE_ORDER_MARKS = (
 
 
 class ConfigError(Exception):
-    """The configuration cannot be read. The message is one line, and quotes nothing of the file."""
+    """The configuration cannot be read. The message is one line, and quotes nothing of the file but names of keys."""
 
 
 @dataclass(frozen=True)

@@ -6,6 +6,8 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from checks.core.check import Status
+from checks.core.text import marked
 from preflight.config import causes
 from preflight.config.schema.types import shown
 from preflight.config.validation.one_reason import keys, of, replaced
@@ -15,11 +17,17 @@ from preflight.version import KNOWN_MISTLE
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from checks.core.check import Finding
+    from checks.core.check import Cause, Finding
     from preflight.config.sources.origins import Origins
 
 _OLDER_NAMES = "MISTLE_APPS_"
 _NAMED = 4  # keys in a message
+_APART = 3  # findings of one reason that are shown one by one
+_MANY = (
+    (causes.UNRESOLVED_REFERENCE, "hold references that nothing replaced"),
+    (causes.NO_VALUE, "hold a word for a value that does not exist"),
+    (causes.QUOTED, "have quotes, which are part of the value"),
+)
 
 
 @dataclass(frozen=True)
@@ -67,7 +75,23 @@ def gathered(
         kept = _older_variables(without_file(kept, origins, variables, service), origins, variables)
     for shape in _SHAPES:
         kept = _other_shape(shape, kept, origins)
+    for cause, words in _MANY:
+        for status in (Status.FAIL, Status.WARN):
+            kept = _never_filled(cause, status, words, kept, origins)
     return kept
+
+
+def _never_filled(
+    cause: Cause, status: Status, words: str, findings: tuple[Finding, ...], origins: Origins
+) -> tuple[Finding, ...]:
+    """Many values of one form, as a template or an env file leaves them; one that may be shown is the example."""
+    many = [finding for finding in of(findings, cause) if finding.status is status]
+    if len(many) <= _APART:
+        return findings
+    example = next((finding for finding in many if ": " in finding.message), many[0])
+    text = marked(example.message).map_own(str)
+    message = f"{len(keys(many))} values {words}: for example, {example.fields[0]} {text}"
+    return replaced(findings, many, origins.finding(cause, *keys(many), message=message, status=status))
 
 
 def _other_shape(shape: _Shape, findings: tuple[Finding, ...], origins: Origins) -> tuple[Finding, ...]:
