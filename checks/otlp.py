@@ -30,6 +30,7 @@ NOT_FOUND = Cause(
     "the collector replies, and has nothing at that path",
     "write the whole path into {url}: it ends in /v1/traces, /v1/logs or /v1/metrics",
     status=Status.WARN,
+    heals=False,
 )
 GRPC_PORT = Cause(
     "otlp.grpc-port",
@@ -37,6 +38,7 @@ GRPC_PORT = Cause(
     "the port speaks HTTP/2 only, as a collector's gRPC port (4317) does; Mistle exports over HTTP/1.1",
     "name the collector's HTTP port (4318) in {url}",
     status=Status.WARN,
+    heals=False,
 )
 REFUSED = Cause(
     "otlp.refused",
@@ -44,6 +46,7 @@ REFUSED = Cause(
     "the collector refuses an empty export",
     "act on the collector's message; Mistle sends no login, so the collector at {url} must not require one",
     status=Status.WARN,
+    heals=False,
 )
 NOT_OTLP = Cause(
     "otlp.not-otlp",
@@ -51,6 +54,7 @@ NOT_OTLP = Cause(
     "the server that replies is not an OTLP receiver",
     "correct the host and port in {url}",
     status=Status.WARN,
+    heals=False,
 )
 UNEXPECTED_REPLY = unexpected.cause("otlp", "a collector", ("url",), Status.WARN)
 _EMPTY = {"traces": "resourceSpans", "logs": "resourceLogs", "metrics": "resourceMetrics"}

@@ -12,6 +12,7 @@ UNKNOWN_REGION = Cause(
     f"use one of {', '.join(REGIONS)} in {{region}}",
     blames=("region",),
     status=Status.WARN,
+    heals=False,
 )
 KEY_REJECTED = Cause(
     "archil.key-rejected",
@@ -20,6 +21,7 @@ KEY_REJECTED = Cause(
     "correct {api_key}: an API key of the account, from console.archil.com (not a disk token)",
     blames=("api_key",),
     status=Status.WARN,
+    heals=False,
 )
 UNEXPECTED_REPLY = Cause(
     "archil.unexpected-reply",
@@ -28,5 +30,6 @@ UNEXPECTED_REPLY = Cause(
     "make sure that no proxy answers in Archil's place; otherwise wait for Archil, or use another region in {region}",
     blames=("region",),
     status=Status.WARN,
+    heals=False,
 )
 CAUSES = causes_in(globals())

@@ -80,7 +80,7 @@ class Cause:
     hint: str = ""
     blames: tuple[str, ...] | None = None
     status: Status = Status.FAIL
-    heals: bool = False  # whether it may disappear by waiting: a server that starts, a name that is not in DNS yet
+    heals: bool | None = None  # whether it may disappear by waiting: a server that starts. None: it is no problem
     former: tuple[str, ...] = ()
     slow: Cause | None = None  # what holds instead of this silence if the server has replied before, slowly
     hint_later: str = ""  # the hint of a silence if the server has replied before

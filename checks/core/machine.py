@@ -20,6 +20,7 @@ NO_DESCRIPTORS = Cause(
     "raise the limit: ulimit -n 1024 (systemd: LimitNOFILE=1024; Docker: --ulimit nofile=1024), "
     "or for the whole machine: sysctl fs.file-max",
     blames=(),
+    heals=False,
 )
 NO_MEMORY = Cause(
     "run.no-memory",
@@ -28,6 +29,7 @@ NO_MEMORY = Cause(
     "give it 512 MiB: raise ulimit -v (address space) and ulimit -u (threads), or the memory limit and the limit of "
     "processes of its container or systemd unit",
     blames=(),
+    heals=False,
 )
 # Errors of the system's loader for a library that exists.
 _LOADER_ERRORS = ("failed to map segment", "annot allocate memory", "cannot create shared object descriptor")

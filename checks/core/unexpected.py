@@ -26,6 +26,7 @@ def cause(prefix: str, server: str, blames: tuple[str, ...], status: Status = St
         "if both are so, report this with the output of -v",
         blames=blames,
         status=status,
+        heals=False,
     )
 
 

@@ -19,6 +19,7 @@ NOT_A_SOCKET = Cause(
     Layer.CONNECT,
     "the path is not a socket; Docker itself creates a directory when it mounts a socket that is missing",
     "name the daemon's Unix socket in {socket_path}, usually /var/run/docker.sock",
+    heals=False,
 )
 PERMISSION_DENIED = Cause(
     "docker.permission-denied",
@@ -26,6 +27,7 @@ PERMISSION_DENIED = Cause(
     "this user may not open the socket",
     "run Mistle's data plane as a member of the group that owns the socket in {socket_path} "
     "(Compose: group_add; Kubernetes: supplementalGroups)",
+    heals=False,
 )
 DAEMON_DOWN = Cause(
     "docker.daemon-down",
@@ -61,6 +63,7 @@ NOT_DOCKER = Cause(
     "the server that replies on the socket is not a Docker Engine",
     "name the Docker daemon's socket in {socket_path}, usually /var/run/docker.sock",
     blames=("socket_path",),
+    heals=False,
 )
 CALL_REFUSED = Cause(
     "docker.call-refused",
@@ -68,24 +71,28 @@ CALL_REFUSED = Cause(
     "the daemon, an authorization plugin or a filtering socket proxy refuses a call that Mistle or this tool needs",
     "act on its message; allow images, containers, networks, volumes, distribution, version and info on {socket_path}",
     blames=("socket_path",),
+    heals=False,
 )
 NETWORK_MISSING = Cause(
     "docker.network-missing",
     Layer.ACCESS,
     "the daemon has no such network, and Mistle creates none",
     "create it (docker network create), or name one that exists in {network_name}",
+    heals=False,
 )
 NETWORK_NOT_ATTACHABLE = Cause(
     "docker.network-not-attachable",
     Layer.ACCESS,
     "the network accepts Swarm services only, no single containers",
     "create it again with --attachable, or name another network in {network_name}",
+    heals=False,
 )
 VOLUME_REFUSED = Cause(
     "docker.volume-refused",
     Layer.ACCESS,
     "the daemon does not create or does not remove a volume of that name",
     "act on the daemon's message, in {blamed}; a name has letters, digits and _.- and begins with a letter or digit",
+    heals=False,
 )
 LEFTOVER = Cause(
     "docker.leftover",
@@ -93,24 +100,28 @@ LEFTOVER = Cause(
     "the volume that this check created may still exist",
     "remove it: docker volume rm, with the name in the message",
     status=Status.WARN,
+    heals=False,
 )
 BAD_REFERENCE = Cause(
     "docker.bad-reference",
     Layer.ACCESS,
     "that is not the name of an image",
     "write registry/repository:tag in {default_base_image}, in lower case and without a scheme",
+    heals=False,
 )
 IMAGE_MISSING = Cause(
     "docker.image-missing",
     Layer.ACCESS,
     "the image is not in its registry, where Mistle pulls it before every start",
     "push the image, or correct its name in {default_base_image}",
+    heals=False,
 )
 IMAGE_NEEDS_LOGIN = Cause(
     "docker.image-needs-login",
     Layer.ACCESS,
     "the registry requires a login for the image, or hides that it does not exist; Mistle pulls without a login",
     "make the image public, put it into a registry that requires no login, or correct its name in {default_base_image}",
+    heals=False,
 )
 REGISTRY_UNREACHABLE = Cause(
     "docker.registry-unreachable",
@@ -126,6 +137,7 @@ REGISTRY_UNTRUSTED = Cause(
     "the daemon does not trust the registry's certificate, or the registry does not use TLS",
     "put the CA of the registry in {default_base_image} into /etc/docker/certs.d/<registry>/ca.crt on the daemon's "
     "machine, or list the registry there under insecure-registries",
+    heals=False,
 )
 RATE_LIMITED = Cause(
     "docker.registry-rate-limited",
@@ -140,6 +152,7 @@ API_TOO_OLD = Cause(
     "the daemon cannot mount a part of a volume, which came with API 1.45 (Engine 26)",
     "upgrade the Docker Engine of {socket_path} to 26 or newer",
     blames=("socket_path",),
+    heals=False,
 )
 CGROUP_V1 = Cause(
     "docker.cgroup-v1",
@@ -147,6 +160,7 @@ CGROUP_V1 = Cause(
     "the daemon's machine runs cgroup v1, and sandboxes create their own groups in v2",
     "boot the machine of {socket_path} with cgroup v2 (systemd.unified_cgroup_hierarchy=1), or upgrade it",
     blames=("socket_path",),
+    heals=False,
 )
 WRONG_PLATFORM = Cause(
     "docker.wrong-platform",
@@ -154,6 +168,7 @@ WRONG_PLATFORM = Cause(
     "the image is built for other platforms than the daemon's",
     "build the image for the daemon's platform too (docker buildx build --platform), or correct {default_base_image}",
     blames=("default_base_image",),
+    heals=False,
 )
 NO_TAG = Cause(
     "docker.no-tag",
@@ -162,6 +177,7 @@ NO_TAG = Cause(
     "add the tag that you mean, such as :latest, in {default_base_image}",
     blames=("default_base_image",),
     status=Status.WARN,
+    heals=False,
 )
 HELPER_IMAGE_MISSING = Cause(
     "docker.helper-image-missing",
@@ -170,6 +186,7 @@ HELPER_IMAGE_MISSING = Cause(
     "let the daemon of {socket_path} reach Docker Hub, or give it the image: docker pull alpine:3.20, or docker load",
     blames=("socket_path",),
     status=Status.WARN,
+    heals=False,
 )
 LOW_DISK = Cause(
     "docker.low-disk",
@@ -178,6 +195,7 @@ LOW_DISK = Cause(
     "make room on the machine of {socket_path} (docker system prune), or move the daemon's data-root",
     blames=("socket_path",),
     status=Status.WARN,
+    heals=False,
 )
 UNEXPECTED_REPLY = unexpected.cause("docker", "a Docker Engine", ("socket_path",))
 CAUSES = causes_in(globals())

@@ -10,6 +10,7 @@ KEY_REJECTED = Cause(
     "E2B does not know the API key",
     "correct {api_key}: a key of the right team, from the API Keys page of the E2B dashboard, beginning with e2b_",
     blames=("api_key",),
+    heals=False,
 )
 TEAM_BLOCKED = Cause(
     "e2b.team-blocked",
@@ -17,6 +18,7 @@ TEAM_BLOCKED = Cause(
     "E2B knows the API key, and refuses every request of its team",
     "settle it with E2B (the server's message, billing, support@e2b.dev), or use another team's key in {api_key}",
     blames=("api_key",),
+    heals=False,
 )
 RATE_LIMITED = Cause(
     "e2b.rate-limited",
@@ -34,6 +36,7 @@ UNEXPECTED_REPLY = Cause(
     "check that api.<{domain}> is E2B's API and that no proxy answers in its place; "
     "otherwise look for an outage at status.e2b.dev, and run this again",
     blames=("domain",),
+    heals=False,
 )
 TEMPLATE_FOREIGN = Cause(
     "e2b.template-foreign",
@@ -55,6 +58,7 @@ IMAGE_NOT_PUBLIC = Cause(
     "the template is not built yet, and E2B's cloud cannot pull the image that it is built from",
     "push the image to a registry on the internet and name it so in {image}",
     blames=("image",),
+    heals=False,
 )
 GATEWAY_NOT_PUBLIC = Cause(
     "e2b.gateway-not-public",
@@ -64,5 +68,6 @@ GATEWAY_NOT_PUBLIC = Cause(
     "or make sure that public DNS has another answer for it than the one here",
     blames=("gateway",),
     status=Status.WARN,
+    heals=False,
 )
 CAUSES = causes_in(globals())

@@ -11,6 +11,7 @@ CLIENT_REJECTED = Cause(
     "copy both from one client (type: web application) of console.cloud.google.com, APIs & Services, Credentials: "
     "{client_id}, {client_secret}",
     blames=("client_id", "client_secret"),
+    heals=False,
 )
 UNEXPECTED_REPLY = Cause(
     "google.unexpected-reply",
@@ -18,6 +19,7 @@ UNEXPECTED_REPLY = Cause(
     "what answers is not Google's token endpoint, or it says neither yes nor no to the client",
     "make sure that no proxy answers in Google's place, and run this again; until then {blamed} are unproven",
     blames=("client_id", "client_secret"),
+    heals=False,
 )
 CAUSES = causes_in(globals())
 

@@ -11,6 +11,7 @@ REDIRECTS = Cause(
     "the address only redirects: Mistle's services and browsers must call the address that it redirects to",
     "name in {url} the address of the service itself, which replies without a redirect",
     blames=("url",),
+    heals=False,
 )
 MOVED = "write the address that it redirects to into {url}"
 BAD_GATEWAY = Cause(
@@ -27,6 +28,7 @@ IS_DASHBOARD = Cause(
     "an HTML page is returned instead of the service's JSON: this is the dashboard, which returns it for every path",
     "name the service itself in {url}, or let the proxy in front send its paths to it and not to the dashboard",
     blames=("url",),
+    heals=False,
 )
 NOT_MISTLE = Cause(
     "http.not-mistle",
@@ -34,6 +36,7 @@ NOT_MISTLE = Cause(
     "the server that replies is not Mistle",
     "correct the host and port in {url}",
     blames=("url",),
+    heals=False,
 )
 WRONG_SERVICE = Cause(
     "http.wrong-service",
@@ -41,6 +44,7 @@ WRONG_SERVICE = Cause(
     "another of Mistle's services replies",
     "correct the host and port in {url}: two URLs may be swapped",
     blames=("url",),
+    heals=False,
 )
 INTERNAL_BLOCKED = Cause(
     "http.internal-blocked",
@@ -48,6 +52,7 @@ INTERNAL_BLOCKED = Cause(
     "a proxy in front of the service refuses its internal paths",
     "name the service itself in {url}, not its public entrance, or let /internal/ through for Mistle's other services",
     blames=("url",),
+    heals=False,
 )
 SIGN_IN_UNREACHABLE = Cause(
     "http.sign-in-unreachable",
@@ -55,6 +60,7 @@ SIGN_IN_UNREACHABLE = Cause(
     "the paths with which the dashboard signs users in (/v1/) do not lead to the control-plane API",
     "let the proxy in front send /v1/ to the control-plane API, or correct {blamed}",
     blames=("url",),
+    heals=False,
 )
 OTHER_API = Cause(
     "http.other-api",
@@ -62,6 +68,7 @@ OTHER_API = Cause(
     "the dashboard calls another origin than the configuration names: the origin is a part of its build",
     "build or start the dashboard with the origin in {api_origin}, or correct that",
     blames=("api_origin",),
+    heals=False,
 )
 TOKEN_REJECTED = Cause(
     "http.token-rejected",
@@ -69,6 +76,7 @@ TOKEN_REJECTED = Cause(
     "the service refuses the shared token",
     "give the service the same token as in {token}, and restart it",
     blames=("token",),
+    heals=False,
 )
 REJECTED_BEHIND_PROXY = (
     "give the service the same token as in {token}, and restart it; if it has it, let the proxy that {url} leads to "
@@ -82,6 +90,7 @@ DOCUMENT_BLOCKED = Cause(
     blames=("url",),
     status=Status.WARN,
     former=("http.wrong-service",),
+    heals=False,
 )
 TOKEN_NOT_CHECKED = Cause(
     "http.token-not-checked",
@@ -89,6 +98,7 @@ TOKEN_NOT_CHECKED = Cause(
     "the service accepts requests without the shared token",
     "close the service that {url} names to everyone until it checks the token; a proxy in front may be adding it",
     blames=("url",),
+    heals=False,
 )
 TOKEN_UNSENDABLE = Cause(
     "http.token-unsendable",
@@ -96,6 +106,7 @@ TOKEN_UNSENDABLE = Cause(
     "the shared token holds characters that no HTTP header may hold",
     "choose a token of letters and digits in {token}, for example from `openssl rand -hex 32`",
     blames=("token",),
+    heals=False,
 )
 SLOW = Cause(
     "http.slow",
@@ -155,6 +166,7 @@ CORS_REFUSED = Cause(
     "add the origin of {dashboard} to {trusted_origins} and restart the API; "
     "a proxy in front must not drop the Access-Control headers or answer twice with them",
     blames=("trusted_origins",),
+    heals=False,
 )
 NOT_THE_DASHBOARD = Cause(
     "http.not-the-dashboard",
@@ -163,6 +175,7 @@ NOT_THE_DASHBOARD = Cause(
     "correct {url}, or let the proxy in front send every path to the dashboard",
     blames=("url",),
     status=Status.WARN,
+    heals=False,
 )
 MIXED_RELEASES = Cause(
     "services.mixed-releases",
@@ -170,12 +183,14 @@ MIXED_RELEASES = Cause(
     "two of Mistle's services are of different releases",
     "deploy one release everywhere, or wait until the update that is under way is done ({blamed})",
     status=Status.WARN,
+    heals=False,
 )
 PUBLIC_DIFFERS = Cause(
     "services.public-differs",
     Layer.FITNESS,
     "the public and the internal URL lead to different releases of the API, so not to the same deployment",
     "let {blamed} lead to one deployment, or wait until the update that is under way is done",
+    heals=False,
 )
 UNEXPECTED_REPLY = unexpected.cause("http", "Mistle's service", ("url",))
 CAUSES = causes_in(globals())

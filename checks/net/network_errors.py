@@ -53,6 +53,7 @@ NOT_PERMITTED = Cause(
     "this machine itself forbids the connection: a firewall rule, a prohibited route, a security policy",
     "allow outgoing connections to the address (ip route, nftables, network policy, SELinux or AppArmor profile), "
     "or correct the host and port in {blamed}",
+    heals=False,
 )
 NO_LOCAL_PORT = Cause(
     "network.no-local-port",
@@ -60,6 +61,7 @@ NO_LOCAL_PORT = Cause(
     "this machine has no free port, or no network buffer, for one more connection",
     "find the process that holds so many connections (ss -tan), or allow more: sysctl net.ipv4.ip_local_port_range",
     blames=(),
+    heals=False,
 )
 RESET = Cause(
     "network.reset",
@@ -92,6 +94,7 @@ ENDLESS = Cause(
     Layer.CONNECT,
     "the server sends more than any server of this kind does; the connection was closed here",
     "check that {blamed} names the port of the right service: this server streams other data, or is hostile",
+    heals=False,
 )
 ADDRESS_UNREACHABLE = Cause(
     "network.address-unreachable",
@@ -99,6 +102,7 @@ ADDRESS_UNREACHABLE = Cause(
     "the name has several addresses, and some of them do not work",
     "remove the dead address from DNS or make it work: clients that try it first are slow or fail ({blamed})",
     status=Status.WARN,
+    heals=False,
 )
 CAUSES = causes_in(globals())
 

@@ -21,6 +21,7 @@ LOGIN_REQUIRED = Cause(
         *("tunnel.not-gateway", "tunnel.redirects", "otlp.not-otlp", "object-store.not-s3"),
         *("e2b.unexpected-reply", "archil.unexpected-reply", "google.unexpected-reply"),
     ),
+    heals=False,
 )
 REFUSED = Cause(
     "proxy.refused",
@@ -32,6 +33,7 @@ REFUSED = Cause(
         *("http.not-mistle", "http.token-rejected", "tunnel.not-gateway", "tunnel.token-rejected"),
         *("object-store.not-s3", "e2b.unexpected-reply", "archil.unexpected-reply", "google.unexpected-reply"),
     ),
+    heals=False,
 )
 RATE_LIMITED = Cause(
     "proxy.rate-limited",
@@ -49,6 +51,7 @@ HTTP2_ONLY = Cause(
     "the port speaks HTTP/2 without TLS only (h2c, gRPC), and Mistle's clients speak HTTP/1.1",
     "name in {blamed} the port on which the server speaks HTTP/1.1, or let the proxy in front accept it",
     former=("http.not-mistle", "tunnel.not-gateway", "object-store.not-s3", "network.reset"),
+    heals=False,
 )
 CAUSES = causes_in(globals())
 

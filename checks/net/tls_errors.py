@@ -13,6 +13,7 @@ PLAINTEXT_ON_TLS = Cause(
     Layer.TLS,
     "TLS is configured, and the server on that port does not use it",
     "name the server's TLS port in {blamed}, or turn TLS on at the server",
+    heals=False,
 )
 WITHOUT_TLS = "use the scheme without TLS in {blamed}, name the server's TLS port, or turn TLS on at the server"
 TLS_ON_PLAINTEXT = Cause(
@@ -20,6 +21,7 @@ TLS_ON_PLAINTEXT = Cause(
     Layer.TLS,
     "the server on that port uses TLS, and plaintext is configured",
     "use the scheme with TLS in {blamed}",
+    heals=False,
 )
 UNTRUSTED = Cause(
     "tls.untrusted",
@@ -27,18 +29,21 @@ UNTRUSTED = Cause(
     "the certificate's issuer is not one that Mistle's runtime trusts (Mozilla's roots and NODE_EXTRA_CA_CERTS)",
     "put the issuer's certificate into a file and name it in NODE_EXTRA_CA_CERTS for Mistle (here also --ca-file); "
     "the server must send its intermediate certificates",
+    heals=False,
 )
 SELF_SIGNED = Cause(
     "tls.self-signed",
     Layer.TLS,
     "the certificate is its own issuer",
     "use a certificate of a trusted authority, or name this one in NODE_EXTRA_CA_CERTS for Mistle (here: --ca-file)",
+    heals=False,
 )
 EXPIRED = Cause(
     "tls.expired",
     Layer.TLS,
     "the server's own certificate is no longer valid",
     "renew the certificate of {blamed}, and let the server load the new one",
+    heals=False,
 )
 ISSUER_EXPIRED = Cause(
     "tls.issuer-expired",
@@ -47,18 +52,21 @@ ISSUER_EXPIRED = Cause(
     "at the server of {blamed}, replace the intermediate certificates with the issuer's current ones; if the root in "
     "NODE_EXTRA_CA_CERTS has expired (here: --ca-file), put the authority's new one there",
     former=("tls.expired",),
+    heals=False,
 )
 NOT_YET_VALID = Cause(
     "tls.not-yet-valid",
     Layer.TLS,
     "the certificate is not valid yet",
     "correct the clock of this machine, or the certificate of {blamed}",
+    heals=False,
 )
 WRONG_HOST = Cause(
     "tls.wrong-host",
     Layer.TLS,
     "the certificate is for other names",
     "use in {blamed} a name that the certificate holds, or issue one for this name",
+    heals=False,
 )
 NAME_CONSTRAINT = Cause(
     "tls.name-constraint",
@@ -67,6 +75,7 @@ NAME_CONSTRAINT = Cause(
     "have the certificate of {blamed} issued by an authority that may issue for this name, "
     "or use a name that the constraints permit",
     former=("tls.untrusted",),
+    heals=False,
 )
 TOO_WEAK = Cause(
     "tls.too-weak",
@@ -75,6 +84,7 @@ TOO_WEAK = Cause(
     "an RSA key under 2048 bits, an EC key under 224, a signature with SHA-1 or MD5",
     "issue the certificate of {blamed} again, with an RSA key of 2048 bits or more or an EC key, and SHA-256",
     former=("tls.untrusted", "tls.handshake-failed"),
+    heals=False,
 )
 WRONG_PURPOSE = Cause(
     "tls.wrong-purpose",
@@ -82,6 +92,7 @@ WRONG_PURPOSE = Cause(
     "the certificate is not one for servers: its extended key usage does not hold serverAuth",
     "issue the certificate of {blamed} again, with the extended key usage serverAuth",
     former=("tls.untrusted",),
+    heals=False,
 )
 ISSUER_NOT_CA = Cause(
     "tls.issuer-not-ca",
@@ -90,6 +101,7 @@ ISSUER_NOT_CA = Cause(
     "have the certificate of {blamed} issued by an authority (CA:TRUE, key usage keyCertSign), "
     "not with a server's certificate",
     former=("tls.untrusted",),
+    heals=False,
 )
 STALLED = Cause(
     "tls.stalled",
@@ -107,6 +119,7 @@ CLOCK_SUSPECT = Cause(
     "compare this machine's clock with another one, and set it by NTP; containers have the clock of their host",
     blames=(),
     status=Status.WARN,
+    heals=False,
 )
 EXPIRES_SOON = Cause(
     "tls.expires-soon",
@@ -114,36 +127,42 @@ EXPIRES_SOON = Cause(
     "the certificate expires in less than 21 days and in less than a third of its lifetime: it was not renewed in time",
     "renew the certificate of {blamed}",
     status=Status.WARN,
+    heals=False,
 )
 OLD_PROTOCOL = Cause(
     "tls.old-protocol",
     Layer.TLS,
     "the server supports nothing newer than TLS 1.1, which Mistle's runtime refuses",
     "turn on TLS 1.2 or newer at the server of {blamed}",
+    heals=False,
 )
 CLIENT_CERTIFICATE = Cause(
     "tls.client-certificate-required",
     Layer.TLS,
     "the server asks for a client certificate, and Mistle sends none",
     "turn client certificates off at the server of {blamed} (for Valkey: tls-auth-clients no)",
+    heals=False,
 )
 TRAILING_DOT = Cause(
     "tls.trailing-dot",
     Layer.TLS,
     "the host ends in a dot, which Mistle's client sends in the TLS handshake too, and the server accepts no such name",
     "remove the dot at the end of the host in {blamed}",
+    heals=False,
 )
 NEEDS_SERVER_NAME = Cause(
     "tls.needs-server-name",
     Layer.TLS,
     "the server chooses its certificate by the server name (SNI), and Mistle's client of Valkey sends none",
     "give the server of {blamed} a default certificate for this host, or an address of its own",
+    heals=False,
 )
 HANDSHAKE_FAILED = Cause(
     "tls.handshake-failed",
     Layer.TLS,
     "TLS failed in the handshake or after it: the two sides do not agree (ciphers, key, name), or a record is invalid",
     "compare the server's TLS settings with a current default; the error names the part that differs ({blamed})",
+    heals=False,
 )
 CAUSES = causes_in(globals())
 

@@ -17,6 +17,7 @@ UNKNOWN_ACCESS_KEY = Cause(
     "the store does not know the access key id",
     "correct {access_key_id}; a key that was rotated or deleted must be issued again",
     blames=("access_key_id",),
+    heals=False,
 )
 ACCOUNT_SUSPENDED = Cause(
     "object-store.account-suspended",
@@ -24,6 +25,7 @@ ACCOUNT_SUSPENDED = Cause(
     "the store knows the access key id, and has disabled its user",
     "switch the user of {access_key_id} on at the store, or use the key of another one",
     blames=("access_key_id",),
+    heals=False,
 )
 SIGNATURE_MISMATCH = Cause(
     "object-store.signature-mismatch",
@@ -32,6 +34,7 @@ SIGNATURE_MISMATCH = Cause(
     "correct {secret_access_key}: it must be the one that was issued with {access_key_id}; "
     "a proxy that changes the Host header has the same effect",
     blames=("secret_access_key",),
+    heals=False,
 )
 WRONG_REGION = Cause(
     "object-store.wrong-region",
@@ -39,6 +42,7 @@ WRONG_REGION = Cause(
     "the bucket is in another region than the one that requests are signed for",
     "write the bucket's own region into {region}",
     blames=("region",),
+    heals=False,
 )
 CLOCK_SKEW = Cause(
     "object-store.clock-skew",
@@ -46,6 +50,7 @@ CLOCK_SKEW = Cause(
     "this machine's clock and the store's differ by more than the store allows, usually 15 minutes",
     "set both clocks by NTP; containers have the clock of their host",
     blames=(),
+    heals=False,
 )
 REGION_INVALID = Cause(
     "object-store.region-invalid",
@@ -53,6 +58,7 @@ REGION_INVALID = Cause(
     "the region is not a name that a request can be signed for",
     "correct {region}: letters, digits and hyphens, such as eu-central-1, or us-east-1 where a store has none",
     blames=("region",),
+    heals=False,
 )
 BUCKET_NAME_INVALID = Cause(
     "object-store.bucket-name-invalid",
@@ -60,6 +66,7 @@ BUCKET_NAME_INVALID = Cause(
     "no bucket can have this name",
     "correct {bucket_name}: 3 to 63 lower-case letters, digits and hyphens",
     blames=("bucket_name",),
+    heals=False,
 )
 BUCKET_MISSING = Cause(
     "object-store.bucket-missing",
@@ -67,6 +74,7 @@ BUCKET_MISSING = Cause(
     "the store has no bucket of this name; Mistle never makes one",
     "create the bucket, or correct {bucket_name}",
     blames=("bucket_name",),
+    heals=False,
 )
 ACCESS_DENIED = Cause(
     "object-store.access-denied",
@@ -75,6 +83,7 @@ ACCESS_DENIED = Cause(
     "allow s3:GetObject, s3:PutObject and s3:DeleteObject on every object of {bucket_name} to the user of "
     "{access_key_id}, in the user's or the bucket's policy",
     blames=("access_key_id",),
+    heals=False,
 )
 PATH_STYLE_NEEDED = Cause(
     "object-store.path-style-needed",
@@ -82,6 +91,7 @@ PATH_STYLE_NEEDED = Cause(
     "the bucket cannot be reached as a part of the host name, and can as a part of the path",
     "set {force_path_style} to true; or give the store a wildcard name and certificate for its buckets",
     blames=("force_path_style",),
+    heals=False,
 )
 VIRTUAL_HOST_NEEDED = Cause(
     "object-store.virtual-host-needed",
@@ -89,6 +99,7 @@ VIRTUAL_HOST_NEEDED = Cause(
     "the bucket cannot be reached as a part of the path, and can as a part of the host name",
     "set {force_path_style} to false",
     blames=("force_path_style",),
+    heals=False,
 )
 CHECKSUM_REFUSED = Cause(
     "object-store.checksum-refused",
@@ -96,6 +107,7 @@ CHECKSUM_REFUSED = Cause(
     "the store refuses an upload for its CRC32 checksum, which Mistle's client always sends",
     "bring the store of {endpoint} up to date, or use one that supports x-amz-checksum-crc32",
     blames=("endpoint",),
+    heals=False,
 )
 NOT_READ_BACK = Cause(
     "object-store.not-read-back",
@@ -103,6 +115,7 @@ NOT_READ_BACK = Cause(
     "what was uploaded is not returned unchanged: a cache or proxy is in front of the store, or the store is damaged",
     "let {endpoint} name the store itself; no proxy in front of it may cache or change objects",
     blames=("endpoint",),
+    heals=False,
 )
 NOT_S3 = Cause(
     "object-store.not-s3",
@@ -110,6 +123,7 @@ NOT_S3 = Cause(
     "the server that replies is not S3: it is the store's console, a web page, another API",
     "let {endpoint} name the store's S3 API, whose port is often another than its console's",
     blames=("endpoint",),
+    heals=False,
 )
 SERVER_ERROR = Cause(
     "object-store.server-error",
@@ -125,6 +139,7 @@ REFUSED = Cause(
     "the store refuses one of Mistle's operations for a reason of its own, such as a quota",
     "act on the store's message; the request was for {bucket_name}",
     blames=("bucket_name",),
+    heals=False,
 )
 LEFTOVER = Cause(
     "object-store.leftover",
@@ -133,6 +148,7 @@ LEFTOVER = Cause(
     "remove it from {bucket_name}; it has a few bytes and is never read",
     blames=("bucket_name",),
     status=Status.WARN,
+    heals=False,
 )
 NOT_PUBLIC = Cause(
     "object-store.not-public",
@@ -141,6 +157,7 @@ NOT_PUBLIC = Cause(
     "put an endpoint that is reachable from the internet into {endpoint}; where public name servers give another "
     "answer than the ones here, --ignore object-store.not-public",
     blames=("endpoint",),
+    heals=False,
 )
 UNEXPECTED_REPLY = unexpected.cause("object-store", "an S3 store", ("endpoint",))
 CAUSES = causes_in(globals())

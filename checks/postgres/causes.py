@@ -12,42 +12,49 @@ PASSWORD_REJECTED = Cause(
     "the server refuses the password, or has no such user (with SCRAM it does not report which)",
     "correct the user name and password in {url}; special characters must be percent-encoded. If both are right, the "
     "role has expired or has no password: ALTER ROLE … PASSWORD … VALID UNTIL 'infinity'",
+    heals=False,
 )
 ROLE_MISSING = Cause(
     "postgres.role-missing",
     Layer.AUTH,
     "the role does not exist, or may not log in",
     "create it (CREATE ROLE … LOGIN), or correct the user name in {url}",
+    heals=False,
 )
 NO_HBA_ENTRY = Cause(
     "postgres.no-hba-entry",
     Layer.AUTH,
     "the server's pg_hba.conf admits no such connection",
     "add a line to pg_hba.conf for this user, database and client address, or correct {url}",
+    heals=False,
 )
 TLS_REQUIRED = Cause(
     "postgres.tls-required",
     Layer.AUTH,
     "the server admits this user only with TLS",
     "add ?sslmode=verify-full to {url}",
+    heals=False,
 )
 TLS_REFUSED = Cause(
     "postgres.tls-refused",
     Layer.AUTH,
     "the URL asks for TLS, and the server has none",
     "remove sslmode from {url}, or turn TLS on at the server",
+    heals=False,
 )
 UNKNOWN_PARAMETER = Cause(
     "postgres.unknown-parameter",
     Layer.AUTH,
     "the client library, or the server to which it sends it, refuses a query parameter of the URL",
     "remove the parameter from {url}, or correct its value",
+    heals=False,
 )
 DATABASE_MISSING = Cause(
     "postgres.database-missing",
     Layer.AUTH,
     "the database does not exist",
     "create it (CREATE DATABASE …), or correct the name after the last / in {url}",
+    heals=False,
 )
 MAY_NOT_CONNECT = Cause(
     "postgres.may-not-connect",
@@ -55,6 +62,7 @@ MAY_NOT_CONNECT = Cause(
     "the role may not connect to this database, or the database takes no connections",
     "grant it (GRANT CONNECT ON DATABASE …; for a closed database ALTER DATABASE … ALLOW_CONNECTIONS true), "
     "or correct the name after the last / in {url}",
+    heals=False,
 )
 TOO_MANY_CONNECTIONS = Cause(
     "postgres.too-many-connections",
@@ -76,18 +84,21 @@ LOGIN_TOO_COSTLY = Cause(
     Layer.AUTH,
     "the server wants the password hashed over a million times at each login (SCRAM), which stops Mistle for long",
     "lower scram_iterations at the server of {url}, and set the role's password again; the default of Postgres is 4096",
+    heals=False,
 )
 NOT_POSTGRES = Cause(
     "postgres.not-postgres",
     Layer.AUTH,
     "something answers on that port, and it is not Postgres",
     "correct the host and port in {url}",
+    heals=False,
 )
 LOGIN_REFUSED = Cause(
     "postgres.login-refused",
     Layer.AUTH,
     "the server refuses the login for another reason",
     "read the server's log at the time of this run, and correct there, or in {url}, what its message names",
+    heals=False,
 )
 LOGIN_METHOD = Cause(
     "postgres.login-method",
@@ -96,6 +107,7 @@ LOGIN_METHOD = Cause(
     "ident, peer, Kerberos, LDAP, PAM, RADIUS",
     hints.OTHER_METHOD,
     former=("postgres.login-refused",),
+    heals=False,
 )
 POOLER_LOGIN_REFUSED = Cause(
     "postgres.pooler-login-refused",
@@ -105,6 +117,7 @@ POOLER_LOGIN_REFUSED = Cause(
     "server its role (expired, without a password, NOLOGIN) or its line in pg_hba.conf ({url} is right)",
     blames=("url",),
     former=("postgres.password-rejected", "postgres.no-hba-entry", "postgres.role-missing"),
+    heals=False,
 )
 SLOW_LINK = Cause(
     "postgres.slow-link",
@@ -120,12 +133,14 @@ IPV6_LITERAL = Cause(
     Layer.DNS,
     "postgres.js, which Mistle uses on the direct URL, cannot read an IPv6 address in a URL",
     "write a host name instead of the address in {url}",
+    heals=False,
 )
 ROOTS_UNREADABLE = Cause(
     "postgres.roots-unreadable",
     Layer.TLS,
     "node-postgres reads the files that sslrootcert, sslcert and sslkey name, and one of them cannot be read here",
     "correct sslrootcert, sslcert or sslkey in {url}, or run this where that file is, as Mistle does",
+    heals=False,
 )
 POOLER_BACKEND_DOWN = Cause(
     "postgres.pooler-backend-down",
@@ -153,6 +168,7 @@ QUERY_FAILED = Cause(
     "read the log of the server and of the pooler at the time of this run, and correct there what the message names "
     "({url})",
     blames=("url",),
+    heals=False,
 )
 UNEXPECTED_REPLY = unexpected.cause("postgres", "Postgres", ("url",))
 CAUSES = causes_in(globals())

@@ -18,6 +18,7 @@ NO_CERTIFICATE = Cause(
     "the ingress has no certificate that covers the names below the domain",
     "give the ingress of {domain} a certificate for *.<domain>",
     status=Status.WARN,
+    heals=False,
 )
 ACCESS_TOKEN_REJECTED = Cause(
     "publish.access-token-rejected",
@@ -26,6 +27,7 @@ ACCESS_TOKEN_REJECTED = Cause(
     "give the gateway and the control plane's API the same values as in {blamed} and restart them; "
     "issuer and audience must not be swapped, and the clocks of all machines must be right",
     blames=("secret", "issuer", "audience"),
+    heals=False,
 )
 COOKIE_REJECTED = Cause(
     "publish.cookie-rejected",
@@ -33,6 +35,7 @@ COOKIE_REJECTED = Cause(
     "the gateway refuses a session's cookie that is signed with this secret",
     "give every process of the gateway the secret in {cookie_secret}, and restart it",
     blames=("cookie_secret",),
+    heals=False,
 )
 DOMAIN_DIFFERS = Cause(
     "publish.domain-differs",
@@ -40,6 +43,7 @@ DOMAIN_DIFFERS = Cause(
     "the gateway publishes sandboxes below another domain: it refuses every link below this one",
     "give the gateway and the control plane's API the same domain as in {domain}, and restart them",
     blames=("domain",),
+    heals=False,
 )
 UNEXPECTED_REPLY = unexpected.cause("publish", "the gateway", ("gateway",))
 CAUSES = causes_in(globals())

@@ -11,6 +11,7 @@ NOT_SMTP = Cause(
     "something answers on that port, and it is not a mail server",
     "correct {port} (587 or 465 at most mail servers), or the host name in {host}",
     blames=("port",),
+    heals=False,
 )
 TLS_FROM_FIRST_BYTE = Cause(
     "smtp.tls-from-first-byte",
@@ -18,6 +19,7 @@ TLS_FROM_FIRST_BYTE = Cause(
     "the server on that port speaks TLS from the first byte, and Mistle waits for a greeting without",
     "set {secure} to true; or, to keep it false, name the server's port for STARTTLS in {port} (mostly 587)",
     blames=("secure",),
+    heals=False,
 )
 PLAINTEXT = Cause(
     "smtp.plaintext",
@@ -25,6 +27,7 @@ PLAINTEXT = Cause(
     "the server on that port greets without TLS, and Mistle asks for TLS from the first byte",
     "set {secure} to false; or, to keep it true, name the server's port for TLS in {port} (mostly 465)",
     blames=("secure",),
+    heals=False,
 )
 STARTTLS_NOT_OFFERED = Cause(
     "smtp.starttls-not-offered",
@@ -33,6 +36,7 @@ STARTTLS_NOT_OFFERED = Cause(
     "name a port with TLS in {port} (587 with STARTTLS; 465 with {secure} = true), or turn STARTTLS on at the server",
     blames=("port",),
     status=Status.WARN,
+    heals=False,
 )
 STARTTLS_REFUSED = Cause(
     "smtp.starttls-refused",
@@ -40,6 +44,7 @@ STARTTLS_REFUSED = Cause(
     "the server offers STARTTLS and then refuses it; Mistle does not go on without",
     "repair TLS at the server of {host}: its log names what is wrong with its certificate or key",
     blames=("host",),
+    heals=False,
 )
 CREDENTIALS_REJECTED = Cause(
     "smtp.credentials-rejected",
@@ -48,6 +53,7 @@ CREDENTIALS_REJECTED = Cause(
     "correct the password in {password} and the user name in {username}; "
     "many providers want an app password or an API key there",
     blames=("password",),
+    heals=False,
 )
 AUTH_NOT_OFFERED = Cause(
     "smtp.auth-not-offered",
@@ -57,6 +63,7 @@ AUTH_NOT_OFFERED = Cause(
     "if it is to be used without, {username} and {password} have no effect",
     blames=("username",),
     status=Status.WARN,
+    heals=False,
 )
 AUTH_MECHANISM = Cause(
     "smtp.auth-mechanism",
@@ -64,6 +71,7 @@ AUTH_MECHANISM = Cause(
     "the server offers no login that Mistle's client has: PLAIN, LOGIN or CRAM-MD5",
     "turn on PLAIN or LOGIN at the server of {host}, or name a server or an account that allows passwords",
     blames=("host",),
+    heals=False,
 )
 AUTH_UNAVAILABLE = Cause(
     "smtp.auth-unavailable",
@@ -80,6 +88,7 @@ TLS_REQUIRED = Cause(
     "the server wants TLS first, and offers none on that port",
     "name the server's port with TLS in {port} (587 with STARTTLS; 465 with {secure} = true)",
     blames=("port",),
+    heals=False,
 )
 AUTH_REQUIRED = Cause(
     "smtp.auth-required",
@@ -87,6 +96,7 @@ AUTH_REQUIRED = Cause(
     "the server takes mail only after a login that it does not offer on that port",
     "name the server's port for submission in {port} (587 with {secure} = false, 465 with true)",
     blames=("port",),
+    heals=False,
 )
 SENDER_MALFORMED = Cause(
     "smtp.sender-malformed",
@@ -94,6 +104,7 @@ SENDER_MALFORMED = Cause(
     "the sender is not one bare e-mail address",
     "write one address and nothing else into {from_address}: mistle@example.com",
     blames=("from_address",),
+    heals=False,
 )
 SENDER_REFUSED = Cause(
     "smtp.sender-refused",
@@ -101,6 +112,7 @@ SENDER_REFUSED = Cause(
     "the server does not let this login send as that address",
     "name an address in {from_address} that {username} may send as, or allow it at the server",
     blames=("from_address",),
+    heals=False,
 )
 GREETING_REFUSED = Cause(
     "smtp.greeting-refused",
@@ -108,6 +120,7 @@ GREETING_REFUSED = Cause(
     "the server refuses this machine at the greeting or at EHLO, or has no room now",
     "let this machine in at the server of {host} (its log names the rule); with 421, wait and run this again",
     blames=("host",),
+    heals=False,
 )
 CLIENT_REFUSED = Cause(
     "smtp.client-refused",
@@ -116,6 +129,7 @@ CLIENT_REFUSED = Cause(
     "act on the server's message: allow this address or its name at the server of {host}, or have the blocklist "
     "remove it",
     blames=("host",),
+    heals=False,
 )
 RELAY_REFUSED = Cause(
     "smtp.relay-refused",
@@ -124,6 +138,7 @@ RELAY_REFUSED = Cause(
     "allow it to relay at the server of {host}, or name the port where the server lets it log in, in {port}",
     blames=("host", "port"),
     status=Status.WARN,
+    heals=False,
 )
 MAIL_REFUSED = Cause(
     "smtp.mail-refused",
@@ -132,6 +147,7 @@ MAIL_REFUSED = Cause(
     "act on the server's message, and look for it in the log of the server of {host}",
     blames=("from_address",),
     status=Status.WARN,
+    heals=False,
 )
 UNAVAILABLE = Cause(
     "smtp.unavailable",

@@ -12,6 +12,7 @@ NOT_UPGRADED = Cause(
     "let the proxy that {url} leads to forward WebSockets (nginx: proxy_http_version 1.1, "
     'proxy_set_header Upgrade $http_upgrade, proxy_set_header Connection "upgrade")',
     blames=("url",),
+    heals=False,
 )
 NOT_GATEWAY = Cause(
     "tunnel.not-gateway",
@@ -19,6 +20,7 @@ NOT_GATEWAY = Cause(
     "the server that replies is not the gateway's tunnel",
     "name the gateway in {url}, or let the proxy in front send this path to it",
     blames=("url",),
+    heals=False,
 )
 PATH_MISSING = Cause(
     "tunnel.path-missing",
@@ -26,6 +28,7 @@ PATH_MISSING = Cause(
     "the gateway replies at that address, on another path: Mistle appends only the sandbox's id to the URL",
     "end {url} with /tunnel/sandbox",
     blames=("url",),
+    heals=False,
 )
 REDIRECTS = Cause(
     "tunnel.redirects",
@@ -33,6 +36,7 @@ REDIRECTS = Cause(
     "the address only redirects, which no WebSocket client follows",
     "name in {url} the address of the gateway itself, which replies without a redirect",
     blames=("url",),
+    heals=False,
 )
 MOVED = "write the address that it redirects to into {url}, with wss:// for https://"
 BAD_GATEWAY = Cause(
@@ -49,6 +53,7 @@ OPEN_TO_ANYONE = Cause(
     "a tunnel opens without a token",
     "close what {url} leads to: it must be Mistle's gateway and require a token",
     blames=("url",),
+    heals=False,
 )
 TOKEN_REJECTED = Cause(
     "tunnel.token-rejected",
@@ -57,6 +62,7 @@ TOKEN_REJECTED = Cause(
     "give the gateway the same values as in {blamed} and restart it; issuer and audience must not be swapped, "
     "and the clocks of both machines must be right",
     blames=("secret", "issuer", "audience"),
+    heals=False,
 )
 BOOTSTRAP_REJECTED = Cause(
     "tunnel.bootstrap-rejected",
@@ -65,6 +71,7 @@ BOOTSTRAP_REJECTED = Cause(
     "give the gateway and the data-plane worker the same values as in {blamed} and restart them; "
     "issuer and audience must not be swapped, and the clocks of all machines must be right",
     blames=("bootstrap_secret", "bootstrap_issuer", "bootstrap_audience"),
+    heals=False,
 )
 BOOTSTRAP_NOT_CHECKED = Cause(
     "tunnel.bootstrap-not-checked",
@@ -72,6 +79,7 @@ BOOTSTRAP_NOT_CHECKED = Cause(
     "the gateway takes a bootstrap token with a wrong signature",
     "close what {url} leads to: it must be Mistle's gateway and verify the token",
     blames=("url",),
+    heals=False,
 )
 POSTGRES_UNREACHABLE = Cause(
     "gateway.postgres-unreachable",
@@ -94,6 +102,7 @@ QUERY_DROPPED = Cause(
     "let the proxy that {url} leads to pass the query on unchanged (nginx: no $uri in proxy_pass)",
     blames=("url",),
     former=("tunnel.token-rejected",),
+    heals=False,
 )
 UNEXPECTED_REPLY = unexpected.cause("tunnel", "the gateway", ("url",))
 CAUSES = causes_in(globals())

@@ -10,24 +10,28 @@ PASSWORD_REJECTED = Cause(
     Layer.AUTH,
     "the server refuses the user name or the password",
     "correct the user name and password in {url}; special characters must be percent-encoded",
+    heals=False,
 )
 PASSWORD_REQUIRED = Cause(
     "valkey.password-required",
     Layer.AUTH,
     "the server wants a password, and the URL holds none",
     "write the password into {url}: redis://:PASSWORD@host:port",
+    heals=False,
 )
 PASSWORD_UNEXPECTED = Cause(
     "valkey.password-unexpected",
     Layer.AUTH,
     "the URL holds a password, and the server has none set: Mistle's client treats that as an error",
     "remove the password from {url}, or set requirepass at the server",
+    heals=False,
 )
 USER_DISABLED = Cause(
     "valkey.user-disabled",
     Layer.AUTH,
     "the user exists, and is switched off",
     "switch the user on (ACL SETUSER <name> on), or name another one in {url}",
+    heals=False,
 )
 PROTECTED_MODE = Cause(
     "valkey.protected-mode",
@@ -35,6 +39,7 @@ PROTECTED_MODE = Cause(
     "the server is in protected mode: without a password, it only serves clients of its own machine",
     "set a password at the server (requirepass) and write it into {url}: redis://:PASSWORD@host:port",
     former=("network.reset",),
+    heals=False,
 )
 SENTINEL = Cause(
     "valkey.sentinel",
@@ -42,24 +47,28 @@ SENTINEL = Cause(
     "this is a Sentinel, which only names the primary: Mistle's client does not ask it",
     "name the primary itself in {url} (SENTINEL MASTERS lists it), mostly with port 6379",
     former=("valkey.command-failed",),
+    heals=False,
 )
 TLS_REQUIRED = Cause(
     "valkey.tls-required",
     Layer.AUTH,
     "the server speaks only TLS on that port",
     "use rediss:// instead of redis:// in {url}",
+    heals=False,
 )
 NOT_VALKEY = Cause(
     "valkey.not-valkey",
     Layer.AUTH,
     "something answers on that port, and it is not Valkey or Redis",
     "correct the host and port in {url}",
+    heals=False,
 )
 DATABASE_MISSING = Cause(
     "valkey.database-missing",
     Layer.AUTH,
     "the server has fewer databases than the number in the URL",
     "use a smaller /number in {url}, or raise `databases` at the server",
+    heals=False,
 )
 TOO_MANY_CLIENTS = Cause(
     "valkey.too-many-clients",
@@ -75,6 +84,7 @@ NOT_PERMITTED = Cause(
     "grant it: ACL SETUSER <user> ~<key prefix>:* +get +set +del +zadd +zrem +zremrangebyscore +zcard +eval "
     "(the user in {url}, the prefix in {key_prefix}), and +select where the URL ends in the number of a database",
     blames=("url",),
+    heals=False,
 )
 OUT_OF_MEMORY = Cause(
     "valkey.out-of-memory",
@@ -82,6 +92,7 @@ OUT_OF_MEMORY = Cause(
     "the server is at its maxmemory and takes no more writes",
     "raise maxmemory at the server of {url}, or give Mistle a server of its own",
     blames=("url",),
+    heals=False,
 )
 BUSY = Cause(
     "valkey.busy",
@@ -106,6 +117,7 @@ WRITE_REFUSED = Cause(
     "the server refuses writes until its snapshots or its replicas work again",
     "repair what the server's message names: disk and rights of its data folder (MISCONF), its replicas (NOREPLICAS)",
     blames=("url",),
+    heals=False,
 )
 COMMAND_FAILED = Cause(
     "valkey.command-failed",
@@ -113,6 +125,7 @@ COMMAND_FAILED = Cause(
     "the server refuses one of Mistle's commands for another reason",
     "act on the server's message; a server that renames or lacks a command cannot serve Mistle ({url})",
     blames=("url",),
+    heals=False,
 )
 REPLICA = Cause(
     "valkey.replica",
@@ -120,6 +133,7 @@ REPLICA = Cause(
     "this is a replica: leases written here are refused or lost",
     "name the primary in {url}",
     blames=("url",),
+    heals=False,
 )
 CLUSTER_MODE = Cause(
     "valkey.cluster-mode",
@@ -127,6 +141,7 @@ CLUSTER_MODE = Cause(
     "the server runs in cluster mode, and Mistle's client does not follow its redirections",
     "name a standalone server in {url}, or turn cluster-enabled off",
     blames=("url",),
+    heals=False,
 )
 EVICTS_KEYS = Cause(
     "valkey.evicts-keys",
@@ -135,6 +150,7 @@ EVICTS_KEYS = Cause(
     "set `maxmemory-policy noeviction` at the server of {url}, or give Mistle a server of its own",
     blames=("url",),
     status=Status.WARN,
+    heals=False,
 )
 UNEXPECTED_REPLY = unexpected.cause("valkey", "Valkey", ("url",))
 CAUSES = causes_in(globals())

@@ -10,7 +10,7 @@ from checks.core.check import Cause, Layer, Status, causes_in
 
 
 def _cause(name: str, means: str, hint: str, status: Status = Status.FAIL, former: tuple[str, ...] = ()) -> Cause:
-    return Cause(f"config.{name}", Layer.CONFIG, means, hint, status=status, former=former)
+    return Cause(f"config.{name}", Layer.CONFIG, means, hint, status=status, former=former, heals=False)
 
 
 _OF_TYPES = ("config.wrong-type", "config.not-allowed", "config.bad-override", "config.malformed-url")

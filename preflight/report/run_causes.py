@@ -11,6 +11,7 @@ UNREADABLE = Cause(
     "the configuration could not be read, or is not TOML; nothing was checked (exit code 2)",
     "name a readable TOML file with --config or MISTLE_CONFIG_PATH",
     blames=(),
+    heals=False,
 )
 EXTRA_CA_UNREADABLE = Cause(
     "config.extra-ca-unreadable",
@@ -19,6 +20,7 @@ EXTRA_CA_UNREADABLE = Cause(
     "set NODE_EXTRA_CA_CERTS to a readable PEM file, for Mistle too, or unset it",
     blames=(),
     status=Status.WARN,
+    heals=False,
 )
 USAGE = Cause(
     "run.usage",
@@ -26,6 +28,7 @@ USAGE = Cause(
     "the command line cannot be understood; nothing was checked (exit code 2)",
     "see mistle-preflight --help",
     blames=(),
+    heals=False,
 )
 TIMEOUT = Cause(
     "run.timeout",
@@ -39,6 +42,7 @@ DEADLINE = Cause(
     Layer.CONFIG,
     "the run's --deadline ended the check; the layers that it had not reached by then are not proven",
     "give the run more time with --deadline, or each check less with --timeout",
+    heals=False,
 )
 INTERRUPTED = Cause(
     "run.interrupted",
@@ -62,6 +66,7 @@ OTHER_PACKAGE = Cause(
     "install mistle-preflight into an environment of its own (pipx, uv tool, its container image), "
     "or remove that place from PYTHONPATH",
     blames=(),
+    heals=False,
 )
 BUG = Cause(
     "internal.bug",
@@ -69,6 +74,7 @@ BUG = Cause(
     "mistle-preflight itself failed; the result of the check is unknown (exit code 3)",
     "run it again with -v, which prints the traceback (without secrets), and report it",
     blames=(),
+    heals=False,
 )
 CAUSES = causes_in(globals())
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 import checks
-from checks.core.check import Cause, Layer
+from checks.core.check import Cause, Layer, Status
 from preflight.formats.explanation.text import paragraph
 from preflight.reference import catalogue, generate, tables
 from preflight.reference.catalogue import anchor, entries
@@ -64,6 +64,13 @@ def test_former_id_covers_the_ids_that_came_from_it(monkeypatch: pytest.MonkeyPa
     assert catalogue.names()["kind.lost"].cause is first
     assert catalogue.names()["network.refused"].cause.id == "network.refused"
     assert "  formerly  kind.lost, network.refused\n" in paragraph(made["kind.first"])
+
+
+@pytest.mark.parametrize("id_", entries())
+def test_problem_says_whether_waiting_may_end_it(id_: str):
+    """A cause without a value for ``heals`` was not thought about."""
+    cause = entries()[id_].cause
+    assert (cause.heals is not None) == (cause.status >= Status.WARN)
 
 
 @pytest.mark.parametrize("kind", checks.load_all(), ids=lambda kind: kind.kind)

@@ -10,6 +10,7 @@ MAY_NOT_CREATE = Cause(
     "the role lacks CREATE on the database, and migrations create schemas",
     "GRANT CREATE ON DATABASE … TO …, if {url} names the right database and role",
     blames=("url",),
+    heals=False,
 )
 MAY_NOT_USE_SCHEMA = Cause(
     "postgres.may-not-use-schema",
@@ -17,6 +18,7 @@ MAY_NOT_USE_SCHEMA = Cause(
     "the role lacks rights on a schema that exists, made by another role: Mistle grants none",
     "GRANT USAGE ON SCHEMA …, GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA … and GRANT USAGE ON ALL "
     "SEQUENCES IN SCHEMA … to this role, or name in {url} the role that ran the migrations",
+    heals=False,
 )
 POOLER_ON_DIRECT_URL = Cause(
     "postgres.pooler-on-direct-url",
@@ -24,6 +26,7 @@ POOLER_ON_DIRECT_URL = Cause(
     "the direct URL goes through a pooler: prepared statements, advisory locks and migrations break at random",
     "name the Postgres server itself, not the pooler, in {url}",
     blames=("url",),
+    heals=False,
 )
 ROW_SECURITY = Cause(
     "postgres.row-security",
@@ -31,6 +34,7 @@ ROW_SECURITY = Cause(
     "row-level security applies to the role on a table of Mistle, which defines none: rows are silently missing",
     "ALTER TABLE … DISABLE ROW LEVEL SECURITY, or ALTER ROLE … BYPASSRLS for the role of {url}",
     status=Status.WARN,
+    heals=False,
 )
 ROLES_NOT_BRIDGED = Cause(
     "postgres.roles-not-bridged",
@@ -38,6 +42,7 @@ ROLES_NOT_BRIDGED = Cause(
     "the pooled URL names another role than the direct URL, and nothing will give it rights on the tables to come",
     "make the role of {url} a member of the role that migrates, or set that role's default privileges",
     status=Status.WARN,
+    heals=False,
 )
 STATEMENT_POOLING = Cause(
     "postgres.statement-pooling",
@@ -46,6 +51,7 @@ STATEMENT_POOLING = Cause(
     "set pool_mode = transaction at the pooler of {url}",
     blames=("url",),
     former=("postgres.query-failed",),
+    heals=False,
 )
 SHORT_TIMEOUT = Cause(
     "postgres.short-timeout",
@@ -55,6 +61,7 @@ SHORT_TIMEOUT = Cause(
     blames=("url",),
     status=Status.WARN,
     former=("postgres.query-failed",),
+    heals=False,
 )
 RELAYED = Cause(
     "postgres.relayed",
@@ -70,6 +77,7 @@ DIRECT_ON_POOLED_URL = Cause(
     "put a pooler (PgBouncer, transaction mode) in between and name it in {url}",
     blames=("url",),
     status=Status.WARN,
+    heals=False,
 )
 READ_ONLY = Cause(
     "postgres.read-only",
@@ -77,6 +85,7 @@ READ_ONLY = Cause(
     "the server is a replica or in recovery, or the role's transactions are read-only",
     "name the primary in {url}, or unset default_transaction_read_only",
     blames=("url",),
+    heals=False,
 )
 NOT_UTF8 = Cause(
     "postgres.not-utf8",
@@ -85,6 +94,7 @@ NOT_UTF8 = Cause(
     "create the database again with ENCODING 'UTF8' TEMPLATE template0, and name it in {url}",
     blames=("url",),
     status=Status.WARN,
+    heals=False,
 )
 EVENT_TRIGGER = Cause(
     "postgres.event-trigger",
@@ -93,6 +103,7 @@ EVENT_TRIGGER = Cause(
     "let the event trigger pass the role of {url}, or disable it during migrations (ALTER EVENT TRIGGER … DISABLE)",
     blames=("url",),
     status=Status.WARN,
+    heals=False,
 )
 NOT_OWNER = Cause(
     "postgres.not-owner",
@@ -100,6 +111,7 @@ NOT_OWNER = Cause(
     "the role of the direct URL does not own the plane's tables: a release that alters them cannot migrate",
     "name in {url} the role that owns the tables, or make that of {url} their owner",
     status=Status.WARN,
+    heals=False,
 )
 TOO_OLD = Cause(
     "postgres.too-old",
@@ -107,6 +119,7 @@ TOO_OLD = Cause(
     "the server is older than Postgres 11",
     "upgrade the server of {url} to Postgres 11 or newer",
     blames=("url",),
+    heals=False,
 )
 HEADROOM = Cause(
     "postgres.headroom",
@@ -115,12 +128,14 @@ HEADROOM = Cause(
     "raise max_connections (or the role's or database's CONNECTION LIMIT), or put a pooler in front ({url})",
     blames=("url",),
     status=Status.WARN,
+    heals=False,
 )
 MIGRATIONS_HALF_DONE = Cause(
     "postgres.migrations-half-done",
     Layer.FITNESS,
     "a plane's schema and the table that records its migrations are not both there: migrating again does not help",
     "restore the database, or drop the schema if it holds nothing (DROP SCHEMA …), then migrate again ({url})",
+    heals=False,
 )
 MIGRATION_RUNNING = Cause(
     "postgres.migration-running",
@@ -142,18 +157,21 @@ MASTER_KEY_MISSING = Cause(
     Layer.FITNESS,
     "the database holds credentials encrypted with a master key version that is not configured",
     "put that version's key back into the master encryption keys: {blamed}",
+    heals=False,
 )
 MASTER_KEY_WRONG = Cause(
     "postgres.master-key-wrong",
     Layer.FITNESS,
     "the master key is not the one with which the database was encrypted",
     "put back the key that was in use when the credentials were stored: {blamed}",
+    heals=False,
 )
 DIFFERENT_DATABASES = Cause(
     "postgres.different-databases",
     Layer.FITNESS,
     "the direct and the pooled URL of one plane lead to different databases: migrations go to one, Mistle to the other",
     "make both URLs name the same server and database: {blamed}",
+    heals=False,
 )
 SEVERAL_SERVERS = Cause(
     "postgres.several-servers",
@@ -161,6 +179,7 @@ SEVERAL_SERVERS = Cause(
     "connections to one address reach different servers: a name or a load balancer in front of several",
     "let the name, or the load balancer, lead to the one primary alone: {blamed}",
     former=("postgres.different-databases",),
+    heals=False,
 )
 URLS_SWAPPED = Cause(
     "postgres.urls-swapped",
@@ -168,6 +187,7 @@ URLS_SWAPPED = Cause(
     "the direct URL leads to a pooler, and the pooled URL to a server: the two are swapped",
     "exchange the two URLs: {blamed}",
     former=("postgres.pooler-on-direct-url",),
+    heals=False,
 )
 SHARED_BY_PLANES = Cause(
     "postgres.shared-by-planes",
