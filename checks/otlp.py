@@ -13,6 +13,7 @@ from checks.core.text import foreign
 from checks.net.http import (
     IMPORTS,
     REPLY_READERS,
+    Endpoint,
     EndpointCheck,
     NotHttp,
     NotJson,
@@ -21,7 +22,7 @@ from checks.net.http import (
     reach_endpoint,
     request,
 )
-from checks.net.tls import first_bytes
+from checks.net.proxies import Http2Only, raise_if_proxys
 
 NOT_FOUND = Cause(
     "otlp.not-found",
@@ -56,8 +57,6 @@ _EMPTY = {"traces": "resourceSpans", "logs": "resourceLogs", "metrics": "resourc
 _NO_SUCH_PATH = {404, 405}
 _EMPTY_REFUSED = {400, 422}  # Loki replies 422 to an empty export
 _REDIRECTS = {301, 302, 303, 307, 308}
-_SETTINGS_FRAME = b"\x04"  # the type of the frame with which every HTTP/2 server begins: RFC 9113, 3.4
-_PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + bytes(3) + b"\x04" + bytes(5)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -77,19 +76,19 @@ class Otlp(EndpointCheck):
     signal: str
 
     async def run(self, record: Recorder) -> None:
-        address = await reach_endpoint(record, self.endpoint)
+        await reach_endpoint(record, self.endpoint, proof=self._is_accepted_at)
         with record.layer(Layer.ACCESS, f"an empty export of {self.signal} is accepted", proves=("url",)):
-            content = json.dumps({_EMPTY[self.signal]: []}).encode()
-            try:
-                reply = await request(
-                    record, "POST", self.endpoint, headers={"content-type": "application/json"}, content=content
-                )
-            except (NotHttp, ConnectionError) as error:
-                if await _uses_http2((address, self.endpoint.port), record.share_of_time(0.5)):
-                    raise UnexpectedReply(GRPC_PORT, "the port speaks HTTP/2 and not HTTP/1.1") from error
-                raise
+            reply = await self._export(record, self.endpoint)
             if unproven := self._judge(reply):
                 record.skip(Layer.ACCESS, unproven, ("url",))
+
+    async def _export(self, record: Recorder, endpoint: Endpoint) -> Reply:
+        content = json.dumps({_EMPTY[self.signal]: []}).encode()
+        return await request(record, "POST", endpoint, headers={"content-type": "application/json"}, content=content)
+
+    async def _is_accepted_at(self, record: Recorder, endpoint: Endpoint) -> bool:
+        """Whether a collector accepts the export at the endpoint, which is the configured one without TLS."""
+        return not self._judge(await self._export(record, endpoint))
 
     def _judge(self, reply: Reply) -> str:
         """Raise UnexpectedReply for a refusal. Returns why the reply proves nothing, "" if it is an acceptance."""
@@ -98,6 +97,8 @@ class Otlp(EndpointCheck):
         if reply.status in _NO_SUCH_PATH:
             is_full_path = self.endpoint.shown.endswith(f"/v1/{self.signal}")
             raise UnexpectedReply(NOT_OTLP if is_full_path else NOT_FOUND, message)
+        if reply.status not in {401, 403}:  # of a collector too: Mistle sends no login
+            raise_if_proxys(reply, f"an empty export of {self.signal}", Status.WARN)
         if reply.status in _REDIRECTS or reply.is_html:
             raise UnexpectedReply(NOT_OTLP, f"the answer is {reply.status}, {_not_otlp_text(reply)}")
         if reply.status in _EMPTY_REFUSED:
@@ -112,8 +113,11 @@ class Otlp(EndpointCheck):
         return ""
 
     def diagnose(self, error: Exception) -> Diagnosis | None:
-        if isinstance(error, NotHttp):
-            return NOT_OTLP.diagnosis(str(error))
+        match error:
+            case NotHttp():
+                return NOT_OTLP.diagnosis(str(error))
+            case Http2Only():
+                return GRPC_PORT.diagnosis(str(error), blames=self.address)
         diagnosis = super().diagnose(error)
         return diagnosis and replace(diagnosis, status=Status.WARN)
 
@@ -128,7 +132,3 @@ def _is_response(reply: Reply) -> bool:
     except NotJson:
         return False
     return isinstance(response, dict) and response.keys() <= {"partialSuccess"}
-
-
-async def _uses_http2(address: tuple[str, int], limit: float) -> bool:
-    return (await first_bytes(address, _PREFACE, limit, minimum=9))[3:4] == _SETTINGS_FRAME

@@ -21,6 +21,7 @@ from checks.net.http import (
     reach_endpoint,
     request,
 )
+from checks.net.proxies import raise_if_proxys
 from checks.net.tcp import NetworkCheck
 
 
@@ -29,10 +30,12 @@ class Archil(NetworkCheck):
     """Proves that the region exists and that its control plane accepts the API key.
 
     Writes nothing: one GET of the list of disks, limited to one disk. Needs an API key and HTTPS to the region.
+    Only persistent sandboxes use Archil, and Mistle works without them, so every finding is a warning.
     """
 
     kind = "archil"
     causes = causes.CAUSES
+    over_http = True
     imports: ClassVar[tuple[str, ...]] = IMPORTS
     reply_readers: ClassVar[tuple[str, ...]] = REPLY_READERS
     address: ClassVar[tuple[str, ...]] = ("region",)
@@ -76,12 +79,12 @@ class Archil(NetworkCheck):
         if diagnosis and diagnosis.cause in network_errors.CAUSES:
             target = "it" if self.endpoint is None else self.endpoint.address
             hint = f"let the data plane's worker reach {target}, the control plane of {{region}}"
-            return replace(diagnosis, hint=hint)
-        return diagnosis
+            diagnosis = replace(diagnosis, hint=f"{hint}, for persistent sandboxes")
+        return diagnosis and replace(diagnosis, status=Status.WARN)
 
 
 def _raise_refusal(reply: Reply) -> None:
-    match reply.status, reply.json():
+    match reply.status, _json(reply):
         case 200, {"success": True, "data": _}:
             return
         case 401 | 403, {"success": False, "error": text}:
@@ -92,4 +95,13 @@ def _raise_refusal(reply: Reply) -> None:
         case status, {"success": False, "error": text}:
             raise UnexpectedReply(causes.UNEXPECTED_REPLY, f"Archil answers {status}: {foreign(str(text))}")
         case status, _:
+            raise_if_proxys(reply, "the request")
             raise UnexpectedReply(causes.UNEXPECTED_REPLY, f"the answer is {status}, without Archil's envelope")
+
+
+def _json(reply: Reply) -> object:
+    try:
+        return reply.json()
+    except NotJson:
+        raise_if_proxys(reply, "the request")
+        raise

@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 from checks.archil.regions import REGIONS
-from checks.core.check import Cause, Layer, causes_in
+from checks.core.check import Cause, Layer, Status, causes_in
 
 UNKNOWN_REGION = Cause(
     "archil.unknown-region",
     Layer.CONFIG,
-    "Archil's SDK knows no such region",
+    "Archil's SDK knows no such region: persistent sandboxes do not start",
     f"use one of {', '.join(REGIONS)} in {{region}}",
     blames=("region",),
+    status=Status.WARN,
 )
 KEY_REJECTED = Cause(
     "archil.key-rejected",
     Layer.AUTH,
-    "Archil refuses the API key",
+    "Archil refuses the API key: persistent sandboxes do not start",
     "correct {api_key}: an API key of the account, from console.archil.com (not a disk token)",
     blames=("api_key",),
+    status=Status.WARN,
 )
 UNEXPECTED_REPLY = Cause(
     "archil.unexpected-reply",
@@ -25,5 +27,6 @@ UNEXPECTED_REPLY = Cause(
     "what answers is not Archil's control plane, or Archil has an outage",
     "make sure that no proxy answers in Archil's place; otherwise wait for Archil, or use another region in {region}",
     blames=("region",),
+    status=Status.WARN,
 )
 CAUSES = causes_in(globals())

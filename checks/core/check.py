@@ -82,6 +82,8 @@ class Cause:
     status: Status = Status.FAIL
     heals: bool = False  # whether it may disappear by waiting: a server that starts, a name that is not in DNS yet
     former: tuple[str, ...] = ()
+    slow: Cause | None = None  # what holds instead of this silence if the server has replied before, slowly
+    hint_later: str = ""  # the hint of a silence if the server has replied before
 
     def diagnosis(
         self,

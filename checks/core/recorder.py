@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from checks.core import machine
@@ -14,6 +15,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from checks.core.check import Check, Diagnosis, Settings
+
+
+_SLOW = 1.0  # seconds: a server whose reply took longer is slow, and not silent
 
 
 class Recorder:
@@ -29,6 +33,7 @@ class Recorder:
         self._proves: tuple[str, ...] = ()
         self._started = time.perf_counter()
         self._ends = self._started + settings.timeout
+        self._slowest: float | None = None
 
     @contextmanager
     def layer(self, layer: Layer, goal: str, proves: tuple[str, ...] = ()) -> Iterator[None]:
@@ -56,7 +61,22 @@ class Recorder:
         """First what the machine lacks, because drivers report that as many other errors."""
         if diagnosis := machine.diagnose(error):
             return diagnosis
-        return error.diagnosis if isinstance(error, Diagnosed) else self.check.diagnose(error)
+        return self._silent_or_slow(error.diagnosis if isinstance(error, Diagnosed) else self.check.diagnose(error))
+
+    def _silent_or_slow(self, diagnosis: Diagnosis | None) -> Diagnosis | None:
+        """The same diagnosis, unless it is about a server that is silent, and that has replied before."""
+        if self._slowest is None or diagnosis is None or not (slow := diagnosis.cause.slow):
+            return diagnosis
+        has_own_hint = diagnosis.hint != diagnosis.cause.hint
+        if self._slowest < _SLOW:
+            hint = diagnosis.hint if has_own_hint else diagnosis.cause.hint_later
+            return replace(diagnosis, hint=hint, message=f"{diagnosis.message}; it has replied before")
+        message = f"{diagnosis.message}; an earlier reply took {self._slowest:.1f} s"
+        return replace(diagnosis, cause=slow, hint=diagnosis.hint if has_own_hint else slow.hint, message=message)
+
+    def replied(self, seconds: float) -> None:
+        """Note that the server has replied, after these seconds."""
+        self._slowest = max(seconds, self._slowest or 0.0)
 
     def _conclude(self, goal: str, findings: list[Finding]) -> None:
         """Ends a layer: it proves the fields that no warning blames, and none if a part of it was skipped."""
@@ -82,7 +102,8 @@ class Recorder:
 
     def out_of_time(self) -> None:
         """Blame the open layer: the time limit ended the check."""
-        diagnosis = self.check.diagnose(CheckTimeout(self._layer, self.settings.timeout))
+        error = CheckTimeout(self._layer, self.settings.timeout)
+        diagnosis = self._silent_or_slow(self.check.diagnose(error))
         if diagnosis is not None:
             self.note(diagnosis)
 

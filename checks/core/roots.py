@@ -17,6 +17,13 @@ from checks.core import files
 _MAX_BYTES = 16 * 2**20  # of certificates: Mozilla's list has 250,000
 _BATCH = 50  # certificates: OpenSSL's time for each grows with the number already loaded
 _SECONDS = 10.0
+# Node.js' tls.DEFAULT_CIPHERS for TLS 1.2, at the security level of its OpenSSL: without it, Python refuses AES128-SHA.
+_CIPHERS = (
+    "ECDHE-RSA-AES128-GCM-SHA256:ECDHE-ECDSA-AES128-GCM-SHA256:ECDHE-RSA-AES256-GCM-SHA384:"
+    "ECDHE-ECDSA-AES256-GCM-SHA384:DHE-RSA-AES128-GCM-SHA256:ECDHE-RSA-AES128-SHA256:DHE-RSA-AES128-SHA256:"
+    "ECDHE-RSA-AES256-SHA384:DHE-RSA-AES256-SHA384:ECDHE-RSA-AES256-SHA256:DHE-RSA-AES256-SHA256:"
+    "HIGH:!aNULL:!eNULL:!EXPORT:!DES:!RC4:!MD5:!PSK:!SRP:!CAMELLIA:@SECLEVEL=2"
+)
 
 
 @dataclass(frozen=True)
@@ -80,6 +87,7 @@ class Trust:
 def _context() -> ssl.SSLContext:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
+    context.set_ciphers(_CIPHERS)
     return context
 
 

@@ -35,6 +35,16 @@ DAEMON_DOWN = Cause(
     "after the daemon's restart: restart it, or mount the socket's directory",
     heals=True,
 )
+SLOW = Cause(
+    "docker.slow",
+    Layer.CONNECT,
+    "the daemon replies, and later than the check waits",
+    "look at the load of the machine of {socket_path}, above all of its disk, and at the daemon's log (journalctl -u "
+    "docker); to see whether all is well but for that, give the check more time with --timeout",
+    blames=("socket_path",),
+    former=("docker.silent",),
+    heals=True,
+)
 SILENT = Cause(
     "docker.silent",
     Layer.CONNECT,
@@ -42,6 +52,8 @@ SILENT = Cause(
     "look at the daemon's log (journalctl -u docker) and restart it; check that {socket_path} names its socket",
     blames=("socket_path",),
     heals=True,
+    slow=SLOW,
+    hint_later="look at the daemon's log (journalctl -u docker) and restart it ({socket_path})",
 )
 NOT_DOCKER = Cause(
     "docker.not-docker",

@@ -30,6 +30,7 @@ class E2b(NetworkCheck):
 
     kind = "e2b"
     causes = causes.CAUSES
+    over_http = True
     imports: ClassVar[tuple[str, ...]] = ("checks.e2b.api", *IMPORTS)
     reply_readers: ClassVar[tuple[str, ...]] = (*REPLY_READERS, "e2b", "checks.e2b.api")
     address: ClassVar[tuple[str, ...]] = ("domain",)

@@ -20,6 +20,7 @@ from checks.core.text import foreign
 from checks.e2b import causes
 from checks.net import http
 from checks.net.http import Endpoint, UnexpectedReply
+from checks.net.proxies import raise_if_proxys
 
 T = TypeVar("T")
 _CAUSES = {AuthenticationException: causes.KEY_REJECTED, RateLimitException: causes.RATE_LIMITED}
@@ -63,7 +64,17 @@ class _Transport(httpx.AsyncBaseTransport):
         headers = {name: value for name, value in request.headers.items() if name != "accept-encoding"}
         endpoint = replace(self._endpoint, path=request.url.raw_path.decode())
         reply = await http.request(self._record, request.method, endpoint, headers=headers)
+        if not _is_object(reply.body):
+            raise_if_proxys(reply, "the request")
         return httpx.Response(reply.status, content=reply.body)
+
+
+def _is_object(body: bytes) -> bool:
+    """Whether it is a JSON object, as every reply of E2B's API is."""
+    try:
+        return isinstance(json.loads(body), dict | list)
+    except (ValueError, RecursionError):
+        return False
 
 
 async def _parsed(call: Callable[[], Awaitable[Response[T]]]) -> Response[T]:

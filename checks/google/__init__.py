@@ -22,6 +22,7 @@ from checks.net.http import (
     reach_endpoint,
     request,
 )
+from checks.net.proxies import raise_if_proxys
 from checks.net.tcp import NetworkCheck
 
 TOKEN = Endpoint("https", "oauth2.googleapis.com", 443, "/token")
@@ -39,6 +40,7 @@ class Google(NetworkCheck):
 
     kind = "google"
     causes = causes.CAUSES
+    over_http = True
     imports: ClassVar[tuple[str, ...]] = IMPORTS
     reply_readers: ClassVar[tuple[str, ...]] = REPLY_READERS
     address: ClassVar[tuple[str, ...]] = ("method",)
@@ -87,9 +89,14 @@ class Google(NetworkCheck):
 
 
 def _raise_refusal(reply: Reply) -> None:
+    try:
+        body = reply.json()
+    except NotJson:
+        raise_if_proxys(reply, "the request")
+        raise
     if _is_about_code(reply):
         return
-    match reply.json():
+    match body:
         case {"error": str(code), **rest} if code in causes.REJECTED:
             text = f"{code}: {rest.get('error_description', '')}"
             raise Diagnosed(
@@ -100,6 +107,7 @@ def _raise_refusal(reply: Reply) -> None:
             message = f"not proven: Google answers {foreign(text)}"
             raise UnexpectedReply(causes.UNEXPECTED_REPLY, message, Status.WARN)
         case _:
+            raise_if_proxys(reply, "the request")
             raise UnexpectedReply(causes.UNEXPECTED_REPLY, f"the answer is {reply.status}, without an error of OAuth")
 
 

@@ -14,6 +14,7 @@ from checks.http_service.requests import get_all, with_token, without_valid_toke
 from checks.net.http import (
     IMPORTS,
     REPLY_READERS,
+    Endpoint,
     EndpointCheck,
     NotHttp,
     Reply,
@@ -61,7 +62,7 @@ class HttpService(EndpointCheck):
         if not self.deployed:
             await resolve_only(record, self.endpoint, "not up yet")
         else:
-            await reach_endpoint(record, self.endpoint)
+            await reach_endpoint(record, self.endpoint, proof=None if self.app is DASHBOARD else _replies_well)
             await (self._check_dashboard(record) if self.app is DASHBOARD else self._check_service(record))
 
     async def _check_dashboard(self, record: Recorder) -> None:
@@ -74,10 +75,13 @@ class HttpService(EndpointCheck):
         goal = "every path is the dashboard's page" + (f", which calls {self.api_origin}" if len(proves) > 1 else "")
         with record.layer(Layer.ACCESS, goal, proves=proves):
             responses.same_page(other)
-            dashboard.require_origin(self.endpoint, self.api_origin, built)
-            if dashboard.is_own_origin(self.endpoint, self.api_origin):
+            called = built or self.api_origin
+            is_own = bool(called) and dashboard.is_own_origin(self.endpoint, called)
+            if is_own:
                 (sign_in,) = await get_all(record, (replace(self.endpoint, path=SIGN_IN), {}))
                 responses.require_sign_in(sign_in, blames=("api_origin",))
+            if mismatch := dashboard.mismatch(self.endpoint, self.api_origin, built, works=is_own):
+                record.note(mismatch)
 
     async def _check_service(self, record: Recorder) -> None:
         with record.layer(Layer.AUTH, *self._auth_goal):
@@ -92,7 +96,9 @@ class HttpService(EndpointCheck):
                 is_healthy = responses.public_api(self.app, health, document, *sign_in)
             else:
                 is_healthy = responses.health(health)
-            self._check_identity(record, document)
+            self._check_identity(record, document, is_known=any(map(responses.signs_in, sign_in)))
+            if self.token:
+                responses.in_time("GET /__healthz", health)
             state = await self._check_token(record) if self.token else None
         read = self.app.reads if state and state.status == self.app.accepted else ()
         with record.layer(Layer.ACCESS, *self._access_goal(read)):
@@ -102,7 +108,8 @@ class HttpService(EndpointCheck):
                 )
             if self.app is GATEWAY:
                 responses.require_runtime_state(state)
-            await reads.check(record, self.endpoint, self.token, read)
+            for sent, reply in (await reads.check(record, self.endpoint, self.token, read)).items():
+                responses.in_time(sent, reply)
             if self.origin:
                 self._check_cors(record, health, *sign_in)
 
@@ -119,13 +126,17 @@ class HttpService(EndpointCheck):
         about = ["its Valkey"] if self.app is GATEWAY else [each.about for each in read]
         return f"well, and reads {' and '.join(about)}" if about else "well", ("url",)
 
-    def _check_identity(self, record: Recorder, document: Reply) -> None:
+    def _check_identity(self, record: Recorder, document: Reply, *, is_known: bool) -> None:
         if release := responses.release(self.app, document):
             record.facts["release"] = release
-        elif self.app.title:
+        elif self.app.title and not is_known:
             message = f"which of Mistle's services it is, openapi.json does not say: {document.summary}"
-            if self.token:  # a public URL may hide openapi.json on purpose
+            if self.token and responses.is_blocked(document):
+                record.note(causes.DOCUMENT_BLOCKED.diagnosis(f"GET /openapi.json answers {document.summary}"))
+            elif self.token:
                 raise UnexpectedReply(causes.WRONG_SERVICE, message)
+            else:
+                record.skip(Layer.AUTH, message, ("url",))  # a public URL may hide openapi.json on purpose
 
     def _check_cors(self, record: Recorder, *replies: Reply) -> None:
         """The API allows the pages to read its reply."""
@@ -140,13 +151,16 @@ class HttpService(EndpointCheck):
     async def _check_token(self, record: Recorder) -> Reply | None:
         """The reply to the request with the token; None if the gateway does not reply in time."""
         route = self.endpoint.at(self.app.route)
-        responses.require_refusals(self.app, await without_valid_token(record, route))
+        refusals = await without_valid_token(record, route)
+        responses.require_refusals(self.app, refusals)
+        responses.in_time(f"GET {self.app.route}", *refusals.values())
         try:
             reply = await with_token(record, route, self.token)
         except TimeoutError:
             if self.app is GATEWAY:
                 return None
             raise
+        responses.in_time(f"GET {self.app.route}", reply)
         if not responses.accepts_token(self.app, reply):
             record.skip(Layer.AUTH, f"the shared token is not proven: answered {reply.summary}", ("token",))
         return reply
@@ -165,3 +179,9 @@ class HttpService(EndpointCheck):
             hint = f"{diagnosis.hint}; the gateway listens only once it has reached its Valkey ({{valkey}})"
             return replace(diagnosis, hint=hint)
         return diagnosis
+
+
+async def _replies_well(record: Recorder, endpoint: Endpoint) -> bool:
+    """Whether one of Mistle's services replies at the endpoint, which is the configured one without TLS."""
+    (reply,) = await get_all(record, (endpoint.at("/__healthz"), {}))
+    return responses.health(reply)

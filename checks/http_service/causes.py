@@ -9,9 +9,10 @@ REDIRECTS = Cause(
     "http.redirects",
     Layer.AUTH,
     "the address only redirects: Mistle's services and browsers must call the address that it redirects to",
-    "write the address that it redirects to into {url}",
+    "name in {url} the address of the service itself, which replies without a redirect",
     blames=("url",),
 )
+MOVED = "write the address that it redirects to into {url}"
 BAD_GATEWAY = Cause(
     "http.bad-gateway",
     Layer.AUTH,
@@ -69,6 +70,19 @@ TOKEN_REJECTED = Cause(
     "give the service the same token as in {token}, and restart it",
     blames=("token",),
 )
+REJECTED_BEHIND_PROXY = (
+    "give the service the same token as in {token}, and restart it; if it has it, let the proxy that {url} leads to "
+    "pass the header x-mistle-service-token on unchanged"
+)
+DOCUMENT_BLOCKED = Cause(
+    "http.document-blocked",
+    Layer.AUTH,
+    "a proxy in front refuses /openapi.json, so which of Mistle's services replies is not proven",
+    "let /openapi.json through at the proxy in front, or name the service itself in {url}",
+    blames=("url",),
+    status=Status.WARN,
+    former=("http.wrong-service",),
+)
 TOKEN_NOT_CHECKED = Cause(
     "http.token-not-checked",
     Layer.AUTH,
@@ -82,6 +96,15 @@ TOKEN_UNSENDABLE = Cause(
     "the shared token holds characters that no HTTP header may hold",
     "choose a token of letters and digits in {token}, for example from `openssl rand -hex 32`",
     blames=("token",),
+)
+SLOW = Cause(
+    "http.slow",
+    Layer.AUTH,
+    "the service replies, and later than Mistle's other services wait for it: they give up after 3 seconds",
+    "look at the load and the log of the service that {url} leads to, at its database, and at the proxy in front, "
+    "which may queue requests; each call between the services fails until it replies within 3 seconds",
+    blames=("url",),
+    heals=True,
 )
 UNHEALTHY = Cause(
     "http.unhealthy",

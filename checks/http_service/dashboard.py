@@ -15,6 +15,7 @@ from checks.net.http import Endpoint, Reply, UnexpectedReply, request
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
 
+    from checks.core.check import Diagnosis
     from checks.core.recorder import Recorder
 
 SAME_ORIGIN = "same-origin"  # a build for this calls the API at the origin of its own page
@@ -23,12 +24,14 @@ _RUNTIME_CONFIG = "runtime-config.js"  # some releases load their configuration 
 _REQUESTS = 8  # at most, for the page's scripts
 _PART, _OVERLAP = 768 * 1024, 1024  # bytes of one request: a script may be larger than what a connection may receive
 _PARTIAL = 206
-_TITLE = re.compile(rb"<title[^>]*>([^<]*)", re.IGNORECASE)
-_SOURCE = re.compile(rb"""<(?:script|link)\b[^>]*?\b(?:src|href)=["']?([\w./~%@+-]+\.m?js)\b""", re.IGNORECASE)
+_TITLE = re.compile(rb"<title[^>]{0,200}>([^<]{0,400})", re.IGNORECASE)
+_SOURCE = re.compile(
+    rb"""<(?:script|link)\b[^>]{0,400}?\b(?:src|href)=["']?([\w./~%@+-]{1,200}\.m?js)\b""", re.IGNORECASE
+)
 # Vite leaves the names of its variables in a build, and puts the value in place of `import.meta.env.…`.
 _MARK = re.compile(rb"VITE_CONTROL_PLANE_API_ORIGIN|__MISTLE_RUNTIME_CONFIG__")
 _ORIGIN = re.compile(
-    rb"""(?:VITE_CONTROL_PLANE_API_ORIGIN|controlPlaneApiOrigin)["']?\s*:\s*(["'`])([^"'`\s]{1,300})\1"""
+    rb"""(?:VITE_CONTROL_PLANE_API_ORIGIN|controlPlaneApiOrigin)["']?\s{0,20}:\s{0,20}(["'`])([^"'`\s]{1,300})\1"""
 )
 
 
@@ -55,16 +58,19 @@ async def api_origin(record: Recorder, endpoint: Endpoint, page: Reply) -> str:
     return ""
 
 
-def require_origin(endpoint: Endpoint, configured: str, built: str) -> None:
-    """The page calls the origin that the configuration names. Raises UnexpectedReply."""
-    if configured and built and built != _normal(endpoint, configured):
-        message = f"the dashboard was built for the API at {foreign(built, 120)}, not for {configured}"
-        raise UnexpectedReply(causes.OTHER_API, message)
+def mismatch(endpoint: Endpoint, configured: str, built: str, *, works: bool) -> Diagnosis | None:
+    """The page calls another origin than the configuration names: a warning if it ``works``."""
+    if not configured or built in ("", _normal(endpoint, configured)):
+        return None
+    message = f"the dashboard was built for the API at {foreign(built, 120)}, not for {configured}"
+    harmless = "; the API answers there, so the pages work"
+    status = Status.WARN if works else Status.FAIL
+    return causes.OTHER_API.diagnosis(message + (harmless if works else ""), status=status)
 
 
-def is_own_origin(endpoint: Endpoint, configured: str) -> bool:
-    """Whether the pages call the API at their own origin."""
-    return bool(configured) and _normal(endpoint, configured) == _normal(endpoint, SAME_ORIGIN)
+def is_own_origin(endpoint: Endpoint, called: str) -> bool:
+    """Whether pages that call this origin call their own."""
+    return _normal(endpoint, called) == _normal(endpoint, SAME_ORIGIN)
 
 
 def _scripts(endpoint: Endpoint, page: Reply) -> Iterator[Endpoint]:

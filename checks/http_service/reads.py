@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import secrets
 from dataclasses import dataclass, field
@@ -11,7 +10,7 @@ from typing import TYPE_CHECKING
 from checks.core.check import Layer
 from checks.http_service import causes
 from checks.http_service.requests import TOKEN_HEADER
-from checks.net.http import NotJson, Reply, UnexpectedReply, request
+from checks.net.http import NotJson, Reply, UnexpectedReply, request, together
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -64,18 +63,19 @@ DATA_PLANE_API = (
 )
 
 
-async def check(record: Recorder, endpoint: Endpoint, token: str, reads: tuple[Read, ...]) -> None:
-    """Note what the service cannot read. Raises UnexpectedReply and what ``request`` raises, except TimeoutError."""
-    for read, outcome in zip(reads, await _all(record, endpoint, token, reads), strict=True):
+async def check(record: Recorder, endpoint: Endpoint, token: str, reads: tuple[Read, ...]) -> Mapping[str, Reply]:
+    """Note what the service cannot read. Returns the replies, by what was sent.
+
+    Raises UnexpectedReply and what ``request`` raises, except TimeoutError.
+    """
+    outcomes = await together(*(_send(record, endpoint, token, read) for read in reads))
+    for read, outcome in zip(reads, outcomes, strict=True):
         if reason := _not_read(read, outcome):
             record.skip(Layer.ACCESS, f"that it reads {read.about} is not proven: {reason}")
         elif outcome is None or outcome.status >= 500:
             answer = f"is answered {outcome.summary}" if outcome else "gets no answer in time"
             record.note(read.cause.diagnosis(f"{_shown(read)} {answer}"))
-
-
-async def _all(record: Recorder, endpoint: Endpoint, token: str, reads: tuple[Read, ...]) -> tuple[Reply | None, ...]:
-    return tuple(await asyncio.gather(*(_send(record, endpoint, token, read) for read in reads)))
+    return {_shown(read): reply for read, reply in zip(reads, outcomes, strict=True) if reply}
 
 
 async def _send(record: Recorder, endpoint: Endpoint, token: str, read: Read) -> Reply | None:

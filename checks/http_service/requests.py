@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import asyncio
 import secrets
 from typing import TYPE_CHECKING
 
-from checks.net.http import Endpoint, Reply, request
+from checks.net.http import Endpoint, Reply, request, together
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -18,9 +17,7 @@ TOKEN_HEADER = "x-mistle-service-token"  # noqa: S105 - the name of a header
 
 async def get_all(record: Recorder, *targets: tuple[Endpoint, Mapping[str, str]]) -> list[Reply]:
     """The replies to GETs with these headers, all sent at once. Raises what ``request`` raises."""
-    requests = (request(record, "GET", endpoint, headers=headers) for endpoint, headers in targets)
-    outcomes = await asyncio.gather(*requests, return_exceptions=True)
-    return [_reply(outcome) for outcome in outcomes]
+    return await together(*(request(record, "GET", endpoint, headers=headers) for endpoint, headers in targets))
 
 
 async def without_valid_token(record: Recorder, endpoint: Endpoint) -> dict[str, Reply]:
@@ -33,9 +30,3 @@ async def with_token(record: Recorder, endpoint: Endpoint, token: str) -> Reply:
     """The reply to a request with the token. Raises TimeoutError, UnicodeEncodeError, httpx' errors."""
     (reply,) = await get_all(record, (endpoint, {TOKEN_HEADER: token}))
     return reply
-
-
-def _reply(outcome: Reply | BaseException) -> Reply:
-    if isinstance(outcome, BaseException):
-        raise outcome
-    return outcome

@@ -6,15 +6,17 @@ import json
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from checks.core.check import Diagnosed, Status
+from checks.core.check import Diagnosed, Diagnosis, Status
 from checks.core.text import clean, foreign
 from checks.http_service import causes
 from checks.http_service.apps import GATEWAY, SIGN_IN, App
 from checks.net.http import Endpoint, NotJson, Reply, UnexpectedReply
+from checks.net.proxies import is_moved, proxy_of, raise_if_proxys
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
+PATIENCE = 3.0  # seconds: the time-out of the clients with which Mistle's services call one another
 _PROXY = {502, 503, 504}  # a proxy's replies when it cannot reach the service
 _REFUSED, _TOO_MANY = {401, 403}, 429
 _STATE = {"ownerLeaseId", "attachment"}  # keys of the runtime state that the gateway returns for a sandbox
@@ -22,10 +24,11 @@ _STATE = {"ownerLeaseId", "attachment"}  # keys of the runtime state that the ga
 
 def health(reply: Reply) -> bool:
     """Whether Mistle's reply to GET /__healthz reports that the service is healthy."""
-    if reply.is_redirect:
-        raise _redirected(reply)
     if isinstance(ok := _object(reply).get("ok"), bool):
         return reply.status == 200 and ok
+    raise_if_proxys(reply, "GET /__healthz")
+    if reply.is_redirect:
+        raise _redirected(reply, is_moved=reply.location.endswith("/__healthz"))
     _refuse_proxy(reply)
     if reply.status >= 500:
         raise UnexpectedReply(causes.UNHEALTHY, f"GET /__healthz answers {reply.summary}")
@@ -84,12 +87,22 @@ def release(app: App, document: Reply) -> str:
     return clean(str(info.get("version", "")), 64)
 
 
+def in_time(request: str, *replies: Reply) -> None:
+    """Mistle's services wait for each of the replies to the ``request``, as it is described."""
+    slowest = max(reply.seconds for reply in replies)
+    if slowest > PATIENCE:
+        message = f"{request} is answered after {slowest:.1f} s, and Mistle's services give up after {PATIENCE:.0f} s"
+        raise UnexpectedReply(causes.SLOW, message)
+
+
 def require_refusals(app: App, replies: Mapping[str, Reply]) -> None:
     """The service refuses requests without the right token. ``replies`` by the token that was sent."""
     for sent, reply in replies.items():
         if reply.status == 401 and _is_mistles(reply):  # not by a login page in front, which would receive the token
             continue
         _refuse_proxy(reply)
+        if reply.status == 429:
+            raise_if_proxys(reply, f"GET {app.route}")
         message = f"GET {app.route} with {sent} token answers {reply.summary}, not 401"
         if reply.status in {app.accepted, 500} and _is_mistles(reply):
             raise UnexpectedReply(causes.TOKEN_NOT_CHECKED, message)
@@ -98,9 +111,11 @@ def require_refusals(app: App, replies: Mapping[str, Reply]) -> None:
 
 def accepts_token(app: App, reply: Reply) -> bool:
     """Whether the reply proves that the service accepts the token; the gateway's must have the form of its state."""
-    if reply.status in _REFUSED:
-        raise UnexpectedReply(causes.TOKEN_REJECTED, f"GET {app.route} with the shared token answers {reply.summary}")
+    if reply.status in _REFUSED and _is_mistles(reply):
+        raise Diagnosed(_rejection(app, reply))
     _refuse_proxy(reply)
+    if reply.status in {401, 403, 429}:
+        raise_if_proxys(reply, f"GET {app.route} with the shared token")
     if app is not GATEWAY:
         if reply.status >= 500:
             raise UnexpectedReply(causes.UNHEALTHY, f"GET {app.route} with the shared token answers {reply.summary}")
@@ -131,9 +146,11 @@ def page(endpoint: Endpoint, reply: Reply) -> None:
     """The reply is an HTML page."""
     if reply.is_redirect:
         # To another scheme: the pages have another origin. Elsewhere: it may be a login page in front of the dashboard.
+        raise_if_proxys(reply, "the page", Status.WARN)
         target = urlsplit(reply.location)
         status = Status.FAIL if target.hostname == endpoint.host and target.scheme != endpoint.scheme else Status.WARN
-        raise _redirected(reply, status)
+        raise _redirected(reply, status, is_moved=is_moved(reply.location, endpoint.path))
+    raise_if_proxys(reply, "the page", Status.WARN)
     if reply.status == 200 and reply.is_html:
         return
     _refuse_proxy(reply)
@@ -149,9 +166,24 @@ def same_page(reply: Reply) -> None:
         raise UnexpectedReply(causes.NOT_THE_DASHBOARD, f"a made-up path answers {reply.summary}")
 
 
-def _redirected(reply: Reply, status: Status | None = None) -> UnexpectedReply:
+def is_blocked(document: Reply) -> bool:
+    """Whether a proxy refuses openapi.json: Mistle's own errors are JSON with a code."""
+    return document.status in {401, 403, 404, 405, 429} and not _is_mistles(document)
+
+
+def _redirected(reply: Reply, status: Status | None = None, *, is_moved: bool) -> Diagnosed:
     message = f"the answer is {reply.status}, a redirect to {foreign(reply.location)}"
-    return UnexpectedReply(causes.REDIRECTS, message, status)
+    return Diagnosed(causes.REDIRECTS.diagnosis(message, status=status, hint=causes.MOVED if is_moved else None))
+
+
+def _rejection(app: App, reply: Reply) -> Diagnosis:
+    """The token is refused, or it did not arrive: behind a proxy, the service's replies to both are the same."""
+    message = f"GET {app.route} with the shared token answers {reply.summary}"
+    if proxy := proxy_of(reply):
+        message += f"; it came through {foreign(proxy)}, which may drop the header x-mistle-service-token"
+        hint = causes.REJECTED_BEHIND_PROXY
+        return causes.TOKEN_REJECTED.diagnosis(message, hint=hint, blames=("token", "url"))
+    return causes.TOKEN_REJECTED.diagnosis(message)
 
 
 def _refuse_proxy(reply: Reply) -> None:

@@ -5,28 +5,38 @@ from __future__ import annotations
 import asyncio
 import json
 import re
-from collections.abc import Mapping
+import time
+from collections.abc import Awaitable, Mapping
 from contextlib import aclosing
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, ClassVar
+from functools import partial
+from typing import TYPE_CHECKING, ClassVar, TypeVar
 
 from checks.core.check import Cause, Diagnosed, Layer, Status
 from checks.core.limits import MAX_CHUNKS
 from checks.core.text import clean, foreign
 from checks.net.network_errors import NoSuchName
+from checks.net.proxies import Http2Only, raise_if_certificate_is_required
 from checks.net.tcp import NetworkCheck, reach, resolve
 from checks.net.tls import PlaintextProbe, check_tls, first_bytes, uses_tls
 from checks.net.tls_errors import TlsOnPlaintext
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from httpx import Response
 
     from checks.core.recorder import Recorder
 
+    Proof = Callable[[Recorder, "Endpoint"], Awaitable[bool]]
+
+T = TypeVar("T")
 IMPORTS = ("httpx", "httpcore", "anyio.abc", "anyio.streams.tls")  # httpx loads the others with its first request
 REPLY_READERS = ("httpx", "httpcore", "h11", "anyio", "checks.net.http")
 _CLOSED = re.compile("disconnected|peer closed")  # httpx' errors for a reply that is missing or incomplete
 _LIMIT = 256 * 1024  # bytes of a response body: no reply that a check needs is larger
+_SETTINGS_FRAME = b"\x04"  # the type of the frame with which every HTTP/2 server begins: RFC 9113, 3.4
+_PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + bytes(3) + b"\x04" + bytes(5)
 HTTP = PlaintextProbe(b"GET / HTTP/1.0\r\n\r\n", (b"HTTP/",))
 
 
@@ -61,6 +71,11 @@ class Endpoint:
         return self.scheme in {"https", "wss"}
 
     @property
+    def without_tls(self) -> Endpoint:
+        """The same endpoint, with the scheme without TLS."""
+        return replace(self, scheme={"https": "http", "wss": "ws"}.get(self.scheme, self.scheme))
+
+    @property
     def address(self) -> str:
         """host:port."""
         return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
@@ -83,11 +98,12 @@ class Endpoint:
 
 @dataclass(frozen=True)
 class Reply:
-    """A status, the headers (names in lower case), and at most _LIMIT bytes of the response body."""
+    """A status, the headers (names in lower case), at most _LIMIT bytes of the response body, and its time."""
 
     status: int
     headers: Mapping[str, str]
     body: bytes = field(repr=False)
+    seconds: float = 0.0  # from the request to the end of the reply
 
     def json(self) -> object:
         """The parsed response body. Raises NotJson."""
@@ -125,6 +141,7 @@ class Reply:
 class EndpointCheck(NetworkCheck):
     """A check of a server at a URL: the network layers, and the layers ``above`` them."""
 
+    over_http = True
     above: ClassVar[tuple[Layer, ...]]
     endpoint: Endpoint
 
@@ -140,11 +157,18 @@ class EndpointCheck(NetworkCheck):
         return (Layer.DNS, Layer.CONNECT, *tls, *self.above)
 
 
-async def reach_endpoint(record: Recorder, endpoint: Endpoint, fields: tuple[str, ...] = ("url",)) -> str:
-    """The layers dns, connect and, for https and wss, tls. Returns an address that accepts."""
+async def reach_endpoint(
+    record: Recorder, endpoint: Endpoint, fields: tuple[str, ...] = ("url",), proof: Proof | None = None
+) -> str:
+    """The layers dns, connect and, for https and wss, tls. Returns an address that accepts.
+
+    ``proof`` shows whether the right service replies to a request without TLS; it gets ``endpoint.without_tls``.
+    """
     address = await reach(record, endpoint.host, endpoint.port, fields)
     if endpoint.tls:
-        await check_tls(record, endpoint.host, (address, endpoint.port), fields=fields, plaintext=HTTP)
+        in_plaintext = partial(proof, record, endpoint.without_tls) if proof else None
+        target = (address, endpoint.port)
+        await check_tls(record, endpoint.host, target, fields=fields, plaintext=HTTP, proof=in_plaintext)
     return address
 
 
@@ -172,15 +196,15 @@ async def request(  # noqa: PLR0913 - a request and its limit
     content: bytes | None = None,
     most: int = _LIMIT,
 ) -> Reply:
-    """Send one request, within half of the remaining time; after a failure, half of the rest identifies the server.
+    """Send one request, within most of the remaining time; after a failure, half of the rest identifies the server.
     ``most`` bytes of the response body are read.
 
-    Raises NotHttp, TlsOnPlaintext, ConnectionResetError, TimeoutError, UnicodeEncodeError if a header cannot hold a
-    value, and httpx' errors, which have the system's errors among their causes.
+    Raises NotHttp, TlsOnPlaintext, FromProxy, ConnectionResetError, TimeoutError, UnicodeEncodeError if a header
+    cannot hold a value, and httpx' errors, which have the system's errors among their causes.
     """
     import httpx
 
-    limit = record.share_of_time(0.5)
+    limit, started = record.share_of_time(0.7), time.perf_counter()
     try:
         async with asyncio.timeout(limit):
             reply = await _exchange(record, method, endpoint, headers or {}, content, limit, most)
@@ -189,12 +213,28 @@ async def request(  # noqa: PLR0913 - a request and its limit
         raise
     except (httpx.RemoteProtocolError, httpx.ReadError) as error:
         await raise_if_tls(record, endpoint, error)
+        await raise_if_http2(record, endpoint, error)
         if isinstance(error, httpx.RemoteProtocolError) and not _CLOSED.search(str(error)):
             raise NotHttp("the answer is not HTTP") from error
         raise ConnectionResetError("closed without an answer") from error
+    reply = replace(reply, seconds=time.perf_counter() - started)
+    record.replied(reply.seconds)
+    if endpoint.tls:
+        raise_if_certificate_is_required(reply)
     if reply.status == 400 and not reply.body.lstrip().startswith(b"{"):
         await raise_if_tls(record, endpoint)
     return reply
+
+
+async def together(*requests: Awaitable[T]) -> list[T]:
+    """The replies to requests that are sent at once. Raises the first error, after all of them have ended."""
+    return [_reply(outcome) for outcome in await asyncio.gather(*requests, return_exceptions=True)]
+
+
+def _reply(outcome: T | BaseException) -> T:
+    if isinstance(outcome, BaseException):
+        raise outcome
+    return outcome
 
 
 async def _exchange(  # noqa: PLR0913, PLR0917 - a request and its limit
@@ -234,10 +274,23 @@ async def _body(response: Response, most: int) -> bytes:
 
 async def raise_if_not_http(record: Recorder, endpoint: Endpoint, error: Exception) -> None:
     """After a time-out: raise NotHttp from ``error`` if the server sends bytes that do not begin an HTTP reply."""
-    tls = endpoint.host if endpoint.tls else ""
+    tls, started = endpoint.host if endpoint.tls else "", time.perf_counter()
     received = await first_bytes((endpoint.host, endpoint.port), HTTP.request, record.share_of_time(0.5), tls=tls)
     if not HTTP.matches(received):
+        await raise_if_http2(record, endpoint, error)
         raise NotHttp("the answer is not HTTP") from error
+    if received:
+        record.replied(time.perf_counter() - started)
+
+
+async def raise_if_http2(record: Recorder, endpoint: Endpoint, error: Exception) -> None:
+    """After a reply that is not HTTP/1.1: raise Http2Only from ``error`` if the server speaks HTTP/2 without TLS."""
+    if endpoint.tls:
+        return
+    address = (endpoint.host, endpoint.port)
+    received = await first_bytes(address, _PREFACE, record.share_of_time(0.5), minimum=9)
+    if received[3:4] == _SETTINGS_FRAME:
+        raise Http2Only from error
 
 
 async def raise_if_tls(record: Recorder, endpoint: Endpoint, error: Exception | None = None) -> None:

@@ -12,7 +12,7 @@ from checks.core.chain import chain
 from checks.core.check import Cause, CheckTimeout, Diagnosis, Layer, Status, causes_in
 from checks.core.limits import ResponseTooLarge
 from checks.core.text import foreign
-from checks.net import tls_errors
+from checks.net import certificates, tls_errors
 from checks.net.addresses import MACHINE_LIMITS, ConnectFailed
 
 _CHECK_HOST = "correct the host name in {blamed}, or add it to DNS"
@@ -68,12 +68,24 @@ RESET = Cause(
     "look at the server's own log for the reason; check that {blamed} names the port of the right service",
     heals=True,
 )
+SLOW = Cause(
+    "network.slow",
+    Layer.CONNECT,
+    "the server replies, and later than the check waits: it was not silent",
+    "look at the load and the log of the server of {blamed}, and at the way to it; "
+    "to see whether all is well but for that, give the check more time with --timeout",
+    former=("network.silent",),
+    heals=True,
+)
 SILENT = Cause(
     "network.silent",
     Layer.CONNECT,
     "the port accepts connections, and then the server sends no reply",
-    "check that {blamed} names the port of the right service, and that the service is not hung",
+    "check that {blamed} names the port of the right service, and that the service is not hung; "
+    "a server that is only slow needs a longer --timeout",
     heals=True,
+    slow=SLOW,
+    hint_later="look at the log and the load of the server of {blamed}, and make sure that it is not hung",
 )
 ENDLESS = Cause(
     "network.endless",
@@ -122,7 +134,10 @@ def diagnose(error: BaseException) -> Diagnosis | None:
     if too_large := next((link for link in chain(error) if isinstance(link, ResponseTooLarge)), None):
         return ENDLESS.diagnosis(f"connected, then {too_large}")
     failed = next((link for link in chain(error) if isinstance(link, ConnectFailed)), None)
-    return next(filter(None, (tls_errors.diagnose(link) or _diagnose(link, failed) for link in chain(error))), None)
+    of_link = (
+        certificates.diagnose(link) or tls_errors.diagnose(link) or _diagnose(link, failed) for link in chain(error)
+    )
+    return next(filter(None, of_link), None)
 
 
 def _diagnose(error: BaseException, failed: ConnectFailed | None) -> Diagnosis | None:

@@ -12,6 +12,7 @@ from checks.core.recorder import Recorder
 from checks.core.threads import dead_addresses
 from checks.net.addresses import ConnectFailed, faulty, try_all
 from checks.net.network_errors import ADDRESS_UNREACHABLE, NO_SUCH_NAME, NoSuchName, diagnose
+from checks.net.proxies import FromProxy
 
 _MAX_SHOWN = 3  # addresses that do not work
 
@@ -75,10 +76,11 @@ class NetworkCheck(Check):
     """A check of a server at a host and port; ``address`` names the fields that hold them."""
 
     address: ClassVar[tuple[str, ...]] = ("url",)
+    over_http: ClassVar[bool] = False  # a proxy may reply in the server's name
 
     def diagnose(self, error: Exception) -> Diagnosis | None:
         """Network and TLS errors blame the fields that hold the address."""
-        diagnosis = diagnose(error)
+        diagnosis = error.diagnosis if isinstance(error, FromProxy) else diagnose(error)
         if diagnosis is None or diagnosis.blames is not None:
             return diagnosis
         return replace(diagnosis, blames=self.address)

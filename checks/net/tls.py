@@ -15,13 +15,14 @@ from checks.core.recorder import Recorder
 from checks.core.roots import Trust
 from checks.core.text import foreign
 from checks.net.addresses import is_address
+from checks.net.handshake import HandshakeFailed, Progress, Upgrade, handshake
 from checks.net.server_name import try_name
-from checks.net.tls_errors import BY_REASON, EXPIRES_SOON, PLAINTEXT_ON_TLS, NotTls
+from checks.net.tls_errors import BY_REASON, EXPIRES_SOON, PLAINTEXT_ON_TLS, NotTls, Stalled
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
-    Upgrade = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
+    Proof = Callable[[], Awaitable[bool]]
 
 _DAY = 86_400.0
 
@@ -47,27 +48,33 @@ async def check_tls(  # noqa: PLR0913 - what a handshake depends on
     verify: bool = True,
     upgrade: Upgrade | None = None,
     plaintext: PlaintextProbe | None = None,
+    proof: Proof | None = None,
     trust: Trust | None = None,
     sends_name: bool = True,
 ) -> None:
     """The tls layer: a handshake at ``address``; the certificate must be valid for ``host``.
 
     ``upgrade`` first asks for TLS in the protocol (SSLRequest, STARTTLS). After a time-out, ``plaintext`` distinguishes
-    a server without TLS from a silent one. ``trust`` replaces the trust of the run. ``sends_name``: Mistle's client
-    sends the host's name in the handshake.
+    a server that replies from a silent one. Only ``proof``, which sends a request without TLS and judges the reply,
+    shows that plaintext leads to the right service. ``trust`` replaces the trust of the run. ``sends_name``:
+    Mistle's client sends the host's name in the handshake.
     """
     goal = f"TLS, with a certificate for {host} that Mistle trusts" if verify else "TLS, certificate not verified"
     with record.layer(Layer.TLS, goal, proves=fields):
-        limit = record.share_of_time(0.5)
+        limit, progress = record.share_of_time(0.5), Progress()
         try:
             async with asyncio.timeout(limit):
                 certificate = await handshake(
-                    trust or record.settings.trust, host, address, verify=verify, upgrade=upgrade
+                    trust or record.settings.trust, host, address, verify=verify, upgrade=upgrade, progress=progress
                 )
+        except HandshakeFailed as error:
+            if proof and _is_plaintext(error):
+                await _raise_if_proven(record, proof)
+            raise
         except TimeoutError:
-            received = await first_bytes(address, plaintext.request, record.share_of_time(0.5)) if plaintext else b""
-            if plaintext and received and plaintext.matches(received):
-                raise NotTls("the server replies without TLS on that port") from None
+            await _raise_if_alive(record, address, plaintext, proof)
+            if progress.is_begun:
+                raise Stalled(f"the server began a TLS handshake, and did not end it within {limit:.3g} s") from None
             raise CheckTimeout(Layer.TLS, limit) from None
         if verify:
             note_expiry(record, certificate)
@@ -78,6 +85,33 @@ async def check_tls(  # noqa: PLR0913 - what a handshake depends on
             await try_name(context, host, sent, address, record.share_of_time(0.5), upgrade)
 
 
+async def _raise_if_alive(
+    record: Recorder, address: tuple[str, int], plaintext: PlaintextProbe | None, proof: Proof | None
+) -> None:
+    """After a handshake that got no end: raise NotTls or Stalled if the server replies to plaintext."""
+    if not plaintext:
+        return
+    received = await first_bytes(address, plaintext.request, record.share_of_time(0.5))
+    if received and plaintext.matches(received):
+        if proof:
+            await _raise_if_proven(record, proof)
+        raise Stalled("the server replies to a request without TLS, and not to a TLS handshake") from None
+
+
+async def _raise_if_proven(record: Recorder, proof: Proof) -> None:
+    is_proven = False
+    with suppress(Exception):  # whatever the error is: it is not the right service
+        async with asyncio.timeout(record.share_of_time(0.6)):
+            is_proven = await proof()
+    if is_proven:
+        raise NotTls("without TLS, the right service replies on that port")
+
+
+def _is_plaintext(error: HandshakeFailed) -> bool:
+    """Whether the server replied to a handshake without TLS."""
+    return isinstance(error.__cause__, ssl.SSLError) and BY_REASON.get(error.__cause__.reason) is PLAINTEXT_ON_TLS
+
+
 async def uses_tls(address: tuple[str, int], limit: float) -> bool:
     """Whether a server at ``address`` completes a TLS handshake, or refuses one with a TLS alert.
 
@@ -86,28 +120,11 @@ async def uses_tls(address: tuple[str, int], limit: float) -> bool:
     try:
         async with asyncio.timeout(limit):
             await handshake(Trust(), "localhost", address, verify=False)
-    except (ssl.SSLEOFError, ssl.SSLZeroReturnError):
-        return False
-    except ssl.SSLError as error:
-        return BY_REASON.get(error.reason) is not PLAINTEXT_ON_TLS
+    except HandshakeFailed as error:
+        return not _is_plaintext(error)
     except OSError:
         return False
     return True
-
-
-async def handshake(
-    trust: Trust, host: str, address: tuple[str, int], *, verify: bool = True, upgrade: Upgrade | None = None
-) -> dict[str, Any]:
-    """One handshake; the certificate must be valid for ``host``. Returns the certificate, empty if not verified."""
-    reader, writer = await asyncio.open_connection(*address)
-    try:
-        if upgrade:
-            await upgrade(reader, writer)
-        # Node.js ignores the dot at the end of a name; OpenSSL does not.
-        await writer.start_tls(trust.verified if verify else trust.unverified, server_hostname=host.rstrip("."))
-        return writer.get_extra_info("peercert") or {}
-    finally:
-        writer.transport.abort()
 
 
 async def first_bytes(

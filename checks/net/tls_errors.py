@@ -6,13 +6,15 @@ import ssl
 
 from checks.core.check import Cause, Diagnosis, Layer, Status, causes_in
 from checks.core.text import foreign
+from checks.net.handshake import HandshakeFailed
 
 PLAINTEXT_ON_TLS = Cause(
     "network.plaintext-on-tls",
     Layer.TLS,
     "TLS is configured, and the server on that port does not use it",
-    "use the scheme without TLS in {blamed}, name the server's TLS port, or turn TLS on at the server",
+    "name the server's TLS port in {blamed}, or turn TLS on at the server",
 )
+WITHOUT_TLS = "use the scheme without TLS in {blamed}, name the server's TLS port, or turn TLS on at the server"
 TLS_ON_PLAINTEXT = Cause(
     "network.tls-on-plaintext",
     Layer.TLS,
@@ -32,7 +34,20 @@ SELF_SIGNED = Cause(
     "the certificate is its own issuer",
     "use a certificate of a trusted authority, or name this one in NODE_EXTRA_CA_CERTS for Mistle (here: --ca-file)",
 )
-EXPIRED = Cause("tls.expired", Layer.TLS, "the certificate is no longer valid", "renew the certificate of {blamed}")
+EXPIRED = Cause(
+    "tls.expired",
+    Layer.TLS,
+    "the server's own certificate is no longer valid",
+    "renew the certificate of {blamed}, and let the server load the new one",
+)
+ISSUER_EXPIRED = Cause(
+    "tls.issuer-expired",
+    Layer.TLS,
+    "a certificate above the server's own, an intermediate or the root, is no longer valid; its own one still is",
+    "at the server of {blamed}, replace the intermediate certificates with the issuer's current ones; if the root in "
+    "NODE_EXTRA_CA_CERTS has expired (here: --ca-file), put the authority's new one there",
+    former=("tls.expired",),
+)
 NOT_YET_VALID = Cause(
     "tls.not-yet-valid",
     Layer.TLS,
@@ -44,6 +59,54 @@ WRONG_HOST = Cause(
     Layer.TLS,
     "the certificate is for other names",
     "use in {blamed} a name that the certificate holds, or issue one for this name",
+)
+NAME_CONSTRAINT = Cause(
+    "tls.name-constraint",
+    Layer.TLS,
+    "the authority may not issue certificates for this name: its own certificate limits the names (name constraints)",
+    "have the certificate of {blamed} issued by an authority that may issue for this name, "
+    "or use a name that the constraints permit",
+    former=("tls.untrusted",),
+)
+TOO_WEAK = Cause(
+    "tls.too-weak",
+    Layer.TLS,
+    "a key or a signature of the chain, or of the key exchange, is weaker than Mistle's runtime accepts: "
+    "an RSA key under 2048 bits, an EC key under 224, a signature with SHA-1 or MD5",
+    "issue the certificate of {blamed} again, with an RSA key of 2048 bits or more or an EC key, and SHA-256",
+    former=("tls.untrusted", "tls.handshake-failed"),
+)
+WRONG_PURPOSE = Cause(
+    "tls.wrong-purpose",
+    Layer.TLS,
+    "the certificate is not one for servers: its extended key usage does not hold serverAuth",
+    "issue the certificate of {blamed} again, with the extended key usage serverAuth",
+    former=("tls.untrusted",),
+)
+ISSUER_NOT_CA = Cause(
+    "tls.issuer-not-ca",
+    Layer.TLS,
+    "the certificate was issued by one that may not issue any: a server's certificate, or an authority too far down",
+    "have the certificate of {blamed} issued by an authority (CA:TRUE, key usage keyCertSign), "
+    "not with a server's certificate",
+    former=("tls.untrusted",),
+)
+STALLED = Cause(
+    "tls.stalled",
+    Layer.TLS,
+    "the server replies, and a TLS handshake with it does not end",
+    "look at the log of the server, or of the TLS proxy, that {blamed} leads to; if it shows nothing, look for a "
+    "device on the way that drops large packets (MTU) or stops handshakes (inspection)",
+    former=("network.silent", "network.plaintext-on-tls"),
+    heals=True,
+)
+CLOCK_SUSPECT = Cause(
+    "tls.clock-suspect",
+    Layer.TLS,
+    "every certificate that the run has seen is refused for its dates: this machine's clock is probably wrong",
+    "compare this machine's clock with another one, and set it by NTP; containers have the clock of their host",
+    blames=(),
+    status=Status.WARN,
 )
 EXPIRES_SOON = Cause(
     "tls.expires-soon",
@@ -84,8 +147,6 @@ HANDSHAKE_FAILED = Cause(
 )
 CAUSES = causes_in(globals())
 
-# X509_V_ERR_* of OpenSSL's x509_vfy.h; every other code means a chain without a trusted root.
-_BY_VERIFY_CODE = {9: NOT_YET_VALID, 10: EXPIRED, 18: SELF_SIGNED, 62: WRONG_HOST, 64: WRONG_HOST}
 BY_REASON = {
     "WRONG_VERSION_NUMBER": PLAINTEXT_ON_TLS,
     "RECORD_LAYER_FAILURE": PLAINTEXT_ON_TLS,
@@ -94,11 +155,12 @@ BY_REASON = {
     "UNSUPPORTED_PROTOCOL": OLD_PROTOCOL,
     "TLSV1_ALERT_PROTOCOL_VERSION": OLD_PROTOCOL,
     "TLSV13_ALERT_CERTIFICATE_REQUIRED": CLIENT_CERTIFICATE,
+    **dict.fromkeys(("DH_KEY_TOO_SMALL", "EE_KEY_TOO_SMALL", "CA_KEY_TOO_SMALL", "CA_MD_TOO_WEAK"), TOO_WEAK),
 }
 
 
 class NotTls(Exception):
-    """TLS is configured, and the server replies in its protocol without TLS."""
+    """TLS is configured, and the server replies in its protocol without TLS: it is proven to be the right one."""
 
 
 class NameRefused(Exception):
@@ -115,18 +177,25 @@ class TlsOnPlaintext(Exception):
     """Plaintext is configured, and the server uses TLS."""
 
 
+class Stalled(Exception):
+    """The server replies, and the handshake does not end."""
+
+
 def diagnose(error: BaseException) -> Diagnosis | None:
     """The diagnosis of a TLS error, in the handshake or after it; None for any other error."""
     match error:
         case TlsOnPlaintext():
             return TLS_ON_PLAINTEXT.diagnosis(str(error))
         case NotTls():
-            return PLAINTEXT_ON_TLS.diagnosis(str(error))
+            return PLAINTEXT_ON_TLS.diagnosis(str(error), hint=WITHOUT_TLS)
         case NameRefused():
             return error.cause.diagnosis(str(error))
+        case Stalled():
+            return STALLED.diagnosis(str(error))
+        case HandshakeFailed(is_agreed=True, __cause__=ssl.SSLError(reason="SSLV3_ALERT_HANDSHAKE_FAILURE")):
+            return CLIENT_CERTIFICATE.diagnosis("TLS failed: the server ended the handshake without our certificate")
         case ssl.SSLCertVerificationError():
-            cause = _BY_VERIFY_CODE.get(error.verify_code, UNTRUSTED)
-            return cause.diagnosis(f"the server's certificate is refused: {foreign(error.verify_message)}")
+            return UNTRUSTED.diagnosis(f"the server's certificate is refused: {foreign(error.verify_message)}")
         case ssl.SSLError() if not isinstance(error, ssl.SSLEOFError | ssl.SSLZeroReturnError):
             reason = (error.reason or "no reason given").lower().replace("_", " ")
             return BY_REASON.get(error.reason, HANDSHAKE_FAILED).diagnosis(f"TLS failed: {foreign(reason)}")

@@ -14,7 +14,7 @@ from checks.core.check import Diagnosis, Layer, Status, StopCheck
 from checks.core.recorder import Recorder
 from checks.core.text import foreign
 from checks.core.threads import dead_addresses, in_thread
-from checks.net.http import NotHttp, reach_endpoint
+from checks.net.http import NotHttp, reach_endpoint, request
 from checks.net.network_errors import RESET
 from checks.net.tcp import NetworkCheck, resolve
 from checks.object_store import causes
@@ -27,6 +27,7 @@ from checks.object_store.store import Store
 if TYPE_CHECKING:
     from checks.net.http import Endpoint
 
+_OF_S3 = (b"<Error><Code>", b"//s3.amazonaws.com/doc/")  # in a body of any store
 _KEY_FIELDS = ("access_key_id", "secret_access_key", "region")
 _BUCKET_FIELDS = ("bucket_name", "force_path_style")
 
@@ -46,6 +47,7 @@ class ObjectStore(NetworkCheck):
 
     kind = "object_store"
     causes = causes.CAUSES
+    over_http = True
     imports: ClassVar[tuple[str, ...]] = ("boto3", "urllib3", "boto3.s3.inject")
     reply_readers: ClassVar[tuple[str, ...]] = (
         *("boto3", "botocore", "urllib3"),
@@ -96,7 +98,7 @@ class ObjectStore(NetworkCheck):
     async def _open(self, record: Recorder) -> Store:
         # The reply to an upload may come after this check's end; the object is then removed, if the process still runs.
         limits = record.share_of_time(0.4), 2 * record.settings.timeout
-        connect = partial(Store, self.bucket, record.settings.trust.web, limits, dead_addresses())
+        connect = partial(Store, self.bucket, record.settings.trust.web, limits, dead_addresses(), record.replied)
         try:
             return await in_thread(connect)
         except Exception as error:
@@ -107,7 +109,7 @@ class ObjectStore(NetworkCheck):
     async def _reach(self, record: Recorder, store: Store, key: str) -> None:
         """The network layers, at the SDK's host. If only the path-style host works, blame the addressing style."""
         try:
-            await reach_endpoint(record, store.endpoint, self.address)
+            await reach_endpoint(record, store.endpoint, self.address, proof=_is_s3)
         except StopCheck:
             failure = record.findings[-1]
             if not self.bucket.path_style and (other := await in_other_style(record, store, key)):
@@ -162,6 +164,12 @@ class ObjectStore(NetworkCheck):
         if isinstance(error, BotoCoreError | HTTPError | HTTPException | Unreadable):
             return causes.NOT_S3.diagnosis(f"the answer cannot be read as HTTP and XML ({type(error).__name__})")
         return None
+
+
+async def _is_s3(record: Recorder, endpoint: Endpoint) -> bool:
+    """Whether a store replies at the endpoint, which is the SDK's one without TLS. The request has no signature."""
+    reply = await request(record, "GET", replace(endpoint, path="/"))
+    return "x-amz-request-id" in reply.headers or any(mark in reply.body for mark in _OF_S3)
 
 
 async def _require_public(record: Recorder, endpoint: Endpoint) -> None:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from checks.core.check import Diagnosed, Layer
 from checks.core.threads import in_thread
-from checks.net.http import raise_if_not_http, raise_if_tls
+from checks.net.http import raise_if_http2, raise_if_not_http, raise_if_tls
 from checks.object_store.causes import ACCESS_DENIED, BUCKET_MISSING, WRONG_REGION, cause_of
 from checks.object_store.responses import StoreError
 
@@ -95,10 +95,11 @@ async def _get_absent(record: Recorder, store: Store, key: str) -> StoreError:
     from urllib3.exceptions import HTTPError
 
     try:
-        async with asyncio.timeout(record.share_of_time(0.5)):
+        async with asyncio.timeout(record.share_of_time(0.7)):
             reply = await in_thread(partial(store.get_absent, key))
     except HTTPError as error:
         await raise_if_tls(record, store.endpoint, error)
+        await raise_if_http2(record, store.endpoint, error)
         raise
     except TimeoutError as error:
         await raise_if_not_http(record, store.endpoint, error)

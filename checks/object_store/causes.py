@@ -146,6 +146,7 @@ UNEXPECTED_REPLY = unexpected.cause("object-store", "an S3 store", ("endpoint",)
 CAUSES = causes_in(globals())
 
 _DAY = 86_400.0
+_KEY = "/mistle-preflight/"  # of every request's path: a redirect that keeps it leads to the store's new address
 _BY_CODE = {
     "InvalidAccessKeyId": UNKNOWN_ACCESS_KEY,
     "Unauthorized": UNKNOWN_ACCESS_KEY,
@@ -194,7 +195,7 @@ def diagnosis_of(refusal: StoreError) -> Diagnosis:
             f'{refusal.summary}: the bucket is in "{foreign(refusal.region)}"',
             hint=f'write "{foreign(refusal.region)}" into {{region}}',
         )
-    if cause is NOT_S3 and "location" in refusal.headers:
+    if cause is NOT_S3 and _KEY in refusal.headers.get("location", "").partition("?")[0]:
         return cause.diagnosis(refusal.summary, hint="write the address that it sends on to into {endpoint}")
     return cause.diagnosis(refusal.summary)
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from checks.core.check import Status
 from checks.core.threads import in_thread
+from checks.net.proxies import FromProxy
 from checks.object_store import causes
 from checks.object_store.responses import StoreError
 
@@ -113,6 +114,8 @@ def _leftover_reason(upload: asyncio.Future[None]) -> str:
     match upload.exception():
         case None:
             return "it was put"
+        case FromProxy():
+            return ""
         case StoreError() as refusal if causes.cause_of(refusal) is not causes.SERVER_ERROR:
             return ""
     return _NO_REPLY

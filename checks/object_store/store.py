@@ -16,7 +16,7 @@ from checks.object_store.responses import Altered, StoreError, Unreadable
 from checks.object_store.transport import MAX_BODY, pools, raise_refusal, sender
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping
+    from collections.abc import Callable, Collection, Mapping
     from ssl import SSLContext
 
     from checks.object_store.client import Bucket
@@ -29,10 +29,15 @@ class Store:
     """
 
     def __init__(
-        self, bucket: Bucket, trusted: SSLContext, limits: tuple[float, float], dead: Collection[str] = ()
+        self,
+        bucket: Bucket,
+        trusted: SSLContext,
+        limits: tuple[float, float],
+        dead: Collection[str] = (),
+        on_reply: Callable[[float], None] = lambda _: None,
     ) -> None:
-        """``limits`` and ``dead`` as in ``pools`` and ``sender``; the caller has a shorter limit of its own."""
-        self.bucket, self._connection = bucket, (trusted, limits, dead)
+        """As in ``pools`` and ``sender``; the caller has a shorter limit than ``limits`` of its own."""
+        self.bucket, self._connection = bucket, (trusted, limits, dead, on_reply)
         # Set when the caller has given up: an object that is put after that is removed at once.
         self.is_abandoned = threading.Event()
         self._versions: list[str] = []
@@ -41,7 +46,7 @@ class Store:
         self._operations = {operation: getattr(self._client, name) for name, operation in names.items()}
         self.endpoint = self._sdk_endpoint()
         self._pools, self._variants = pools(trusted, limits), list[Store]()
-        self._client.meta.events.register("before-send.s3", sender(self._pools, dead))
+        self._client.meta.events.register("before-send.s3", sender(self._pools, dead, on_reply))
         self._client.meta.events.register_first("needs-retry.s3", raise_refusal)
 
     def changed(self, **changes: Any) -> Store:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import time
 from contextlib import suppress
 from functools import cache
 from io import BytesIO
@@ -11,6 +12,8 @@ from urllib.parse import urlsplit
 
 from checks.core.limits import BoundedResponse
 from checks.core.threads import resolve
+from checks.net.http import Reply
+from checks.net.proxies import raise_if_certificate_is_required, raise_if_proxys
 from checks.object_store.responses import StoreError
 
 if TYPE_CHECKING:
@@ -38,17 +41,21 @@ def pools(trusted: SSLContext, limits: tuple[float, float]) -> PoolManager:
     return manager
 
 
-def sender(connections: PoolManager, dead: Collection[str]) -> Callable[..., Any]:
+def sender(connections: PoolManager, dead: Collection[str], on_reply: Callable[[float], None]) -> Callable[..., Any]:
     """A ``before-send`` handler that sends the request in place of botocore, which reads replies of any size, and tries
-    each ``dead`` address of a host until its time-out. Raises urllib3's errors.
+    each ``dead`` address of a host until its time-out. ``on_reply`` gets the seconds of each reply. Raises urllib3's
+    errors.
     """
     from botocore.awsrequest import AWSResponse
 
     def send(request: Any, **_: object) -> Any:
+        started = time.perf_counter()
         response = _exchange(connections, request, dead)
+        on_reply(time.perf_counter() - started)
         body = b"".join(_parts(response))
         if len(body) >= MAX_BODY:
             response.close()
+        _raise_if_proxys(request, response, body)
         readable = b"" if _declares_types(body) else body
         return AWSResponse(request.url, response.status, response.headers, _Body(readable))
 
@@ -95,6 +102,15 @@ def _exchange(pools: PoolManager, request: Any, dead: Collection[str]) -> BaseHT
         with suppress(NewConnectionError, ConnectTimeoutError):
             return ask(address)
     return ask(last)
+
+
+def _raise_if_proxys(request: Any, response: BaseHTTPResponse, body: bytes) -> None:
+    """Raise FromProxy for a reply that no store sends: they are in XML, or have no body."""
+    reply = Reply(response.status, {name.lower(): value for name, value in response.headers.items()}, body)
+    if request.url.startswith("https:"):
+        raise_if_certificate_is_required(reply)
+    if request.method != "HEAD" and b"<Error" not in body[:1024]:
+        raise_if_proxys(reply, f"{request.method} of an object")
 
 
 def _parts(response: BaseHTTPResponse) -> Iterator[bytes]:

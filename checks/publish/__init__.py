@@ -14,10 +14,10 @@ from checks.core.recorder import Recorder
 from checks.core.text import foreign
 from checks.net import tokens
 from checks.net.addresses import ConnectFailed
+from checks.net.handshake import handshake
 from checks.net.http import IMPORTS, REPLY_READERS, Endpoint, NotHttp
 from checks.net.network_errors import NoSuchName
 from checks.net.tcp import NetworkCheck, connect_any, resolve
-from checks.net.tls import handshake
 from checks.publish import causes, responses, routes
 
 _MORE = 6  # names that are resolved too, if the first two resolve to different addresses

@@ -5,7 +5,6 @@ The invented sandbox of a request is not connected: the gateway replies 502 once
 
 from __future__ import annotations
 
-import asyncio
 import base64
 import secrets
 from dataclasses import dataclass, field, replace
@@ -13,7 +12,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlencode
 
 from checks.net import tokens
-from checks.net.http import Endpoint, Reply, request
+from checks.net.http import Endpoint, Reply, request, together
 
 if TYPE_CHECKING:
     from checks.core.recorder import Recorder
@@ -80,20 +79,15 @@ async def ask(record: Recorder, gateway: Endpoint, domain: str, signing: Signing
     browser = _Browser(gateway, signing, tokens.invented_sandbox(), domain)
     elsewhere = replace(browser, domain=f"{browser.sandbox}.invalid")
     wrong = secrets.token_hex(32)
-    replies = Replies(
-        *await asyncio.gather(browser.opens_link(record, wrong), browser.shows_cookie(record, wrong)),
+    first = Replies(*await together(browser.opens_link(record, wrong), browser.shows_cookie(record, wrong)))
+    if not (refuses(first.wrong_link) or refuses(first.wrong_cookie)):
+        return first
+    right = await together(
+        elsewhere.opens_link(record, signing.secret),
+        browser.opens_link(record, signing.secret),
+        browser.shows_cookie(record, signing.cookie_secret),
     )
-    if not (refuses(replies.wrong_link) or refuses(replies.wrong_cookie)):
-        return replies
-    return Replies(
-        replies.wrong_link,
-        replies.wrong_cookie,
-        *await asyncio.gather(
-            elsewhere.opens_link(record, signing.secret),
-            browser.opens_link(record, signing.secret),
-            browser.shows_cookie(record, signing.cookie_secret),
-        ),
-    )
+    return Replies(first.wrong_link, first.wrong_cookie, *right)
 
 
 def refuses(reply: Reply | None) -> bool:

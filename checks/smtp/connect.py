@@ -7,16 +7,19 @@ the port expects TLS, greets without TLS, or belongs to another protocol.
 from __future__ import annotations
 
 import asyncio
+import ssl
 from collections.abc import AsyncIterator, Coroutine
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from checks.core.chain import chain
 from checks.core.check import Diagnosed
 from checks.core.text import clean, foreign
+from checks.net.handshake import Progress, Upgrade, handshake
 from checks.net.network_errors import diagnose
 from checks.net.server_name import try_name
 from checks.net.tls import first_bytes, uses_tls
-from checks.net.tls_errors import PLAINTEXT_ON_TLS
+from checks.net.tls_errors import PLAINTEXT_ON_TLS, Stalled
 from checks.smtp import causes, replies, session
 from checks.smtp.session import NoReply, time_limit
 
@@ -42,11 +45,13 @@ async def open_tls(record: Recorder, client: SMTP) -> None:
         async with time_limit(record, client, "greeting through TLS"):
             await client.connect()
     except NoReply as error:
+        await _repeat_handshake(record, client, error)
         # aiosmtplib waits for the end of a line, which another protocol may never send: read what there is.
         _raise_if_not_smtp(await first_bytes((host, port), b"", record.share_of_time(0.5), tls=host), error)
         raise
     except OSError as error:
         if not _is_plaintext(error):
+            await _repeat_handshake(record, client, error)
             raise
         raise Diagnosed(await _diagnose_without_tls(record, client)) from error
 
@@ -77,6 +82,9 @@ async def start_tls(record: Recorder, client: SMTP) -> None:
     try:
         async with time_limit(record, client, "answer to STARTTLS"):
             await client.starttls()
+    except NoReply as error:
+        await _repeat_handshake(record, client, error, session.request_tls)
+        raise
     except SMTPResponseException as error:
         if error.code < 0:  # aiosmtplib's code for a reply that is not SMTP
             raise
@@ -84,6 +92,7 @@ async def start_tls(record: Recorder, client: SMTP) -> None:
         raise Diagnosed(replies.diagnosis(causes.STARTTLS_REFUSED, reply)) from error
     except OSError as error:
         if not _is_plaintext(error):
+            await _repeat_handshake(record, client, error, session.request_tls)
             raise
         raise Diagnosed(
             causes.STARTTLS_REFUSED.diagnosis("the server agrees to STARTTLS, and speaks no TLS")
@@ -128,6 +137,24 @@ async def _raise_for_another_protocol(record: Recorder, address: tuple[str, int]
             )
         received = await first
     _raise_if_not_smtp(received)
+
+
+async def _repeat_handshake(record: Recorder, client: SMTP, error: Exception, upgrade: Upgrade | None = None) -> None:
+    """After a handshake that failed, or that got no end: make another one, which shows what the server sends.
+
+    Raises HandshakeFailed, Stalled.
+    """
+    if not isinstance(error, NoReply) and not any(isinstance(link, ssl.SSLError) for link in chain(error)):
+        return
+    host, port, progress = str(client.hostname), int(client.port or 0), Progress()
+    try:
+        async with asyncio.timeout(record.share_of_time(0.5)):
+            await handshake(record.settings.trust, host, (host, port), upgrade=upgrade, progress=progress)
+    except TimeoutError:
+        if progress.is_begun:
+            raise Stalled("the server began a TLS handshake, and did not end it in time") from error
+    except (OSError, EOFError):
+        return
 
 
 async def _diagnose_without_tls(record: Recorder, client: SMTP) -> Diagnosis:

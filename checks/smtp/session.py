@@ -11,6 +11,7 @@ import base64
 import hmac
 import re
 import socket
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from typing import TYPE_CHECKING
@@ -36,10 +37,11 @@ class NoReply(Exception):
 @asynccontextmanager
 async def time_limit(record: Recorder, client: SMTP, awaited: str, share: float = 0.6) -> AsyncIterator[None]:
     """Close the connection and raise NoReply if the block takes more than this share of the time left for the check."""
-    limit = record.share_of_time(share)
+    limit, started = record.share_of_time(share), time.perf_counter()
     try:
         async with asyncio.timeout(limit):
             yield
+            record.replied(time.perf_counter() - started)
     except TimeoutError as error:
         client.close()
         raise NoReply(awaited, limit) from error
@@ -91,6 +93,16 @@ async def send_ehlo(client: SMTP) -> None:
         if not client.is_connected:
             raise
         await client.helo()
+
+
+async def request_tls(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    """Ask for TLS without aiosmtplib: greeting, EHLO, STARTTLS. Raises ConnectionError if the server refuses."""
+    for command in ("", f"EHLO {client_name()}\r\n", "STARTTLS\r\n"):
+        writer.write(command.encode())
+        while (line := await reader.readline())[3:4] == b"-":
+            pass
+        if not line.startswith(b"2"):
+            raise ConnectionAbortedError("the server refuses to start TLS")
 
 
 def offers_login(client: SMTP) -> bool:

@@ -62,13 +62,13 @@ class Tunnel(EndpointCheck):
         if not self.deployed:
             await resolve_only(record, self.endpoint, "not up yet")
             return
-        await reach_endpoint(record, self.endpoint)
+        await reach_endpoint(record, self.endpoint, proof=_refuses_strangers)
         try:
             await self._check_upgrade(record)
         except StopCheck:
-            if any(
-                finding.id == causes.TOKEN_REJECTED.id for finding in record.findings
-            ):  # by a gateway, which goes on
+            if causes.TOKEN_REJECTED.id in {
+                finding.id for finding in record.findings
+            }:  # by the gateway, which takes other tokens
                 await self._check_exchange(record)
             raise
         await self._check_exchange(record)
@@ -124,6 +124,11 @@ class Tunnel(EndpointCheck):
         if isinstance(error, InvalidHandshake):
             return causes.NOT_GATEWAY.diagnosis("the answer to a request for a WebSocket is not a handshake")
         return None
+
+
+async def _refuses_strangers(record: Recorder, endpoint: Endpoint) -> bool:
+    """Whether the gateway refuses a tunnel at the endpoint, which is the configured one without TLS."""
+    return responses.is_refusal(await _request(record, endpoint.at(f"/{tokens.invented_sandbox()}")))
 
 
 async def _request(record: Recorder, endpoint: Endpoint) -> Reply:

@@ -31,9 +31,10 @@ REDIRECTS = Cause(
     "tunnel.redirects",
     Layer.AUTH,
     "the address only redirects, which no WebSocket client follows",
-    "write the address that it redirects to into {url}, with wss:// for https://",
+    "name in {url} the address of the gateway itself, which replies without a redirect",
     blames=("url",),
 )
+MOVED = "write the address that it redirects to into {url}, with wss:// for https://"
 BAD_GATEWAY = Cause(
     "tunnel.bad-gateway",
     Layer.AUTH,
@@ -79,6 +80,20 @@ POSTGRES_UNREACHABLE = Cause(
     "look at the gateway's log, and at the check of {database}: the gateway must reach that server from where it runs",
     blames=("database",),
     heals=True,
+)
+REJECTED_BEHIND_PROXY = (
+    "let the proxy that {url} leads to pass the query on unchanged (nginx: no $uri in proxy_pass); if it does, give "
+    "the gateway the same values as in {secret}, {issuer} and {audience} and restart it; issuer and audience must not "
+    "be swapped, and the clocks of both machines must be right"
+)
+QUERY_DROPPED = Cause(
+    "tunnel.query-dropped",
+    Layer.AUTH,
+    "the proxy in front drops the query of the URL, and the connect token with it: the same token is accepted at the "
+    "gateway's other URL",
+    "let the proxy that {url} leads to pass the query on unchanged (nginx: no $uri in proxy_pass)",
+    blames=("url",),
+    former=("tunnel.token-rejected",),
 )
 UNEXPECTED_REPLY = unexpected.cause("tunnel", "the gateway", ("url",))
 CAUSES = causes_in(globals())

@@ -58,8 +58,7 @@ def skip(record: Recorder, reason: str) -> None:
 
 def _route(endpoint: Endpoint, sandbox: str) -> Endpoint:
     """Where the sandbox exchanges its token."""
-    scheme, path = "https" if endpoint.tls else "http", endpoint.path.partition("?")[0]
-    return replace(endpoint, scheme=scheme, path=path).at(f"/{sandbox}/token-exchange")
+    return replace(endpoint, scheme="https" if endpoint.tls else "http").at(f"/{sandbox}/token-exchange")
 
 
 async def _exchange(record: Recorder, at: Endpoint, token: str) -> Reply:

@@ -7,12 +7,12 @@ from __future__ import annotations
 from checks.core.check import Diagnosed
 from checks.core.text import foreign
 from checks.net.http import NotJson, Reply, UnexpectedReply
+from checks.net.proxies import raise_if_proxys
 from checks.tunnel import causes
 
 _ASKED = "the exchange of a bootstrap token"
 _NO_ROUTE = {404, 405, 501}  # of a gateway that does not know the exchange
 _PROXY = {502, 503, 504}
-_BUSY = 429
 _UNKNOWN_SANDBOX = b"Sandbox instance was not found"
 _ABOUT_CLAIMS = "claim validation failed"  # the gateway's words when the signature is right
 
@@ -31,8 +31,6 @@ def require_refusal(reply: Reply) -> None:
         raise UnexpectedReply(causes.BOOTSTRAP_NOT_CHECKED, message)
     if reply.status in _NO_ROUTE:
         raise Unproven(f"this gateway knows no token exchange, it answers {reply.summary}")
-    if reply.status == _BUSY:
-        raise Unproven(f"answered {reply.summary}")
     if reply.status >= 500:
         raise UnexpectedReply(causes.BAD_GATEWAY, f"{_ASKED} is answered {reply.summary}")
     raise UnexpectedReply(causes.NOT_GATEWAY, f"{_ASKED} is answered {reply.summary}, and not the gateway's 401")
@@ -43,7 +41,7 @@ def require_acceptance(reply: Reply) -> None:
     if reply.status == 401 and _is_gateways(reply):
         raise _rejected(reply)
     _refuse_others(reply)
-    is_read = reply.status == 404 and (_UNKNOWN_SANDBOX in reply.body or (reply.body and _is_gateways(reply)))
+    is_read = reply.status == 404 and (_UNKNOWN_SANDBOX in reply.body or _is_error(reply))
     if not (is_read or reply.status == 500):
         raise Unproven(f"answered {reply.summary}")
 
@@ -63,18 +61,25 @@ def _rejected(reply: Reply) -> Diagnosed:
 
 
 def _refuse_others(reply: Reply) -> None:
+    raise_if_proxys(reply, _ASKED)
     if reply.is_redirect:
         message = f"the answer is {reply.status}, a redirect to {foreign(reply.location)}"
-        raise UnexpectedReply(causes.REDIRECTS, message)
+        hint = causes.MOVED if reply.location.endswith("/token-exchange") else None
+        raise Diagnosed(causes.REDIRECTS.diagnosis(message, hint=hint))
     if reply.status in _PROXY:
         raise UnexpectedReply(causes.BAD_GATEWAY, f"{_ASKED} is answered {reply.summary}")
 
 
 def _is_gateways(reply: Reply) -> bool:
     """Whether a refusal may be the gateway's: that of a login in front has a page, a challenge or other JSON."""
+    is_foreign = reply.is_html or "www-authenticate" in reply.headers or (_object(reply) and not _is_error(reply))
+    return not is_foreign
+
+
+def _is_error(reply: Reply) -> bool:
+    """Whether it is an error of Mistle in JSON."""
     body = _object(reply)
-    is_error = not reply.body or isinstance(body.get("error"), str) or isinstance(body.get("code"), str)
-    return is_error and "www-authenticate" not in reply.headers
+    return isinstance(body.get("error"), str) or isinstance(body.get("code"), str)
 
 
 def _object(reply: Reply) -> dict[str, object]:

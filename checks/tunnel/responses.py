@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from checks.core.check import Diagnosed, Diagnosis
 from checks.core.text import foreign
 from checks.net.http import Reply, UnexpectedReply
+from checks.net.proxies import proxy_of, raise_if_proxys
 from checks.tunnel import causes
 
-_REFUSED = {401, 403}
 _NOT_UPGRADED = {400, 426}
 
 
@@ -21,10 +22,11 @@ def require_refusal(reply: Reply) -> None:
         return
     if reply.status == 101:
         raise UnexpectedReply(causes.OPEN_TO_ANYONE, "a tunnel opens without a token")
+    raise_if_proxys(reply, "a request for a WebSocket")
     if reply.is_redirect:
-        raise UnexpectedReply(
-            causes.REDIRECTS, f"the answer is {reply.status}, a redirect to {foreign(reply.location)}"
-        )
+        message = f"the answer is {reply.status}, a redirect to {foreign(reply.location)}"
+        hint = causes.MOVED if "/tunnel/sandbox" in reply.location else None
+        raise Diagnosed(causes.REDIRECTS.diagnosis(message, hint=hint))
     if reply.status in _NOT_UPGRADED:
         raise UnexpectedReply(causes.NOT_UPGRADED, f"a request for a WebSocket is answered {reply.summary}")
     _refuse_errors(reply)
@@ -34,12 +36,23 @@ def require_refusal(reply: Reply) -> None:
 
 def require_accepted_token(reply: Reply) -> None:
     """The token is accepted, and there is no such sandbox."""
-    if reply.status in _REFUSED and _is_bare(reply):
-        raise UnexpectedReply(causes.TOKEN_REJECTED, f"a connect token is answered {reply.summary}")
+    if is_refusal(reply):
+        raise Diagnosed(_rejection(reply))
+    raise_if_proxys(reply, "a connect token")
     _refuse_errors(reply)
     if reply.status != 409:
         message = f"a connect token for a sandbox that does not exist is answered {reply.summary}, and not 409"
         raise UnexpectedReply(causes.NOT_GATEWAY, message)
+
+
+def _rejection(reply: Reply) -> Diagnosis:
+    """The token is refused, or it did not arrive: behind a proxy, the gateway's replies to both are the same."""
+    message = f"a connect token is answered {reply.summary}"
+    if proxy := proxy_of(reply):
+        message += f"; it came through {foreign(proxy)}, which may drop the query of the URL, and the token with it"
+        blames = ("url", *(causes.TOKEN_REJECTED.blames or ()))
+        return causes.TOKEN_REJECTED.diagnosis(message, hint=causes.REJECTED_BEHIND_PROXY, blames=blames)
+    return causes.TOKEN_REJECTED.diagnosis(message)
 
 
 def _is_bare(reply: Reply) -> bool:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import logging
+import time
 from typing import TYPE_CHECKING, Any
 
 from websockets.asyncio.client import connect
 from websockets.exceptions import InvalidHandshake, InvalidStatus
 
-from checks.net.http import Endpoint, Reply, raise_if_not_http, raise_if_tls
+from checks.net.http import Endpoint, Reply, raise_if_http2, raise_if_not_http, raise_if_tls
+from checks.net.proxies import raise_if_certificate_is_required
 
 if TYPE_CHECKING:
     from checks.core.recorder import Recorder
@@ -24,23 +26,30 @@ class _Connect(connect):
 
 
 async def upgrade(record: Recorder, endpoint: Endpoint) -> Reply:
-    """The reply, within half of what is left of the check's time. A tunnel that opens is closed at once.
+    """The reply, within most of what is left of the check's time. A tunnel that opens is closed at once.
 
-    Raises TlsOnPlaintext, NotHttp, TimeoutError, the system's errors, and InvalidHandshake for a malformed reply.
+    Raises TlsOnPlaintext, NotHttp, FromProxy, TimeoutError, the system's errors, and InvalidHandshake for a malformed
+    reply.
     """
+    started = time.perf_counter()
     try:
         return await _handshake(record, endpoint)
     except InvalidStatus as error:
+        record.replied(time.perf_counter() - started)
         response = error.response
         if response.status_code == 400:
             await raise_if_tls(record, endpoint, error)
         headers = {name.lower(): value for name, value in response.headers.raw_items()}
-        return Reply(response.status_code, headers, bytes(response.body or b""))
+        reply = Reply(response.status_code, headers, bytes(response.body or b""))
+        if endpoint.tls:
+            raise_if_certificate_is_required(reply)
+        return reply
     except TimeoutError as error:
         await raise_if_not_http(record, endpoint, error)
         raise
     except (InvalidHandshake, ConnectionError) as error:
         await raise_if_tls(record, endpoint, error)
+        await raise_if_http2(record, endpoint, error)
         raise
 
 
@@ -53,7 +62,7 @@ async def _handshake(record: Recorder, endpoint: Endpoint) -> Reply:
         compression=None,
         user_agent_header="mistle-preflight",
         proxy=None,
-        open_timeout=record.share_of_time(0.5),
+        open_timeout=record.share_of_time(0.7),
         ping_interval=None,
         max_size=1,
         logger=_NO_LOG,

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from checks.core.check import Diagnosed, Diagnosis, Layer, Settings
+from checks.core.check import Cause, Diagnosed, Diagnosis, Layer
 from checks.core.recorder import Recorder
 from checks.core.text import foreign
 from checks.net.network_errors import RESET, SILENT
 from checks.net.tcp import NetworkCheck, reach
 from checks.net.tls import PlaintextProbe, check_tls, first_bytes, uses_tls
 from checks.valkey import causes
-from checks.valkey.commands import CommandRefused, ask_permissions, run_commands
+from checks.valkey.commands import SENTINEL_SAYS, CommandRefused, ask_permissions, is_sentinel, run_commands
 
 if TYPE_CHECKING:
     from redis.asyncio import Redis
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from checks.valkey.commands import Replies
 
 _PING = PlaintextProbe(b"PING\r\n", (b"+", b"-"))
+_VALKEYS = (b"+PONG", b"-NOAUTH", b"-NOPERM", b"-DENIED", b"-LOADING", b"-BUSY", b"-MASTERDOWN")  # replies to PING
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,7 +60,13 @@ class Valkey(NetworkCheck):
         """Log in, run the commands, and compare INFO with what Mistle needs."""
         address = (await reach(record, self.host, self.port), self.port)
         if self.tls:
-            await check_tls(record, self.host, address, plaintext=_PING, sends_name=False)  # as node-redis
+
+            async def proof() -> bool:
+                reply = await first_bytes(address, _PING.request, record.share_of_time(0.5), minimum=5)
+                return reply.startswith(_VALKEYS)
+
+            # node-redis sends no name
+            await check_tls(record, self.host, address, plaintext=_PING, proof=proof, sends_name=False)
         with record.layer(Layer.AUTH, "login accepted", proves=("url",)):
             replies = await self._send_commands(record, address)
             replies.raise_login_error()
@@ -72,17 +80,21 @@ class Valkey(NetworkCheck):
             self._check_info(record, replies.info)
 
     async def _send_commands(self, record: Recorder, address: tuple[str, int]) -> Replies:
-        from redis.exceptions import AuthenticationError
+        from redis.exceptions import AuthenticationError, ResponseError
         from redis.exceptions import ConnectionError as RedisConnectionError
         from redis.exceptions import TimeoutError as RedisTimeoutError
 
         send = ask_permissions if record.settings.read_only else run_commands
         try:
-            async with self._client(record.settings, record.share_of_time(0.6)) as client:
+            async with self._client(record, record.share_of_time(0.6)) as client:
                 return await send(client, self.key_prefix, self.username or "default")
         except AuthenticationError as error:
-            if causes.is_from_server(error) and await self._is_disabled(record.settings, record.share_of_time(0.8)):
+            if causes.is_from_server(error) and await self._is_disabled(record, record.share_of_time(0.8)):
                 raise CommandRefused("AUTH", error, causes.USER_DISABLED) from error
+            raise
+        except ResponseError as error:
+            if "unknown command" in str(error) and await self._is_sentinel(record, record.share_of_time(0.8)):
+                raise Diagnosed(causes.SENTINEL.diagnosis(SENTINEL_SAYS)) from error
             raise
         except (RedisConnectionError, RedisTimeoutError) as error:
             if _has_no_reply(error) and (diagnosis := await self._diagnose_no_reply(record, address)):
@@ -95,17 +107,22 @@ class Valkey(NetworkCheck):
             return causes.TLS_REQUIRED.diagnosis(
                 "the server closes a connection without TLS, and speaks TLS on that port"
             )
+        started = time.perf_counter()
         received = await first_bytes(
             address, _PING.request, record.share_of_time(0.5), tls=self.host if self.tls else ""
         )
+        if received.startswith(_VALKEYS):
+            record.replied(time.perf_counter() - started)
+        if received.startswith(b"-DENIED"):
+            return causes.PROTECTED_MODE.diagnosis("the server says that it is in protected mode")
         return None if _PING.matches(received) else causes.NOT_VALKEY.diagnosis("the answer to PING is not Valkey's")
 
-    def _client(self, settings: Settings, limit: float, **changes: object) -> Redis:
+    def _client(self, record: Recorder, limit: float, **changes: object) -> Redis:
         from redis.asyncio import Redis
         from redis.asyncio.retry import Retry
         from redis.backoff import NoBackoff
 
-        from checks.valkey.secured import tls_pool
+        from checks.valkey.secured import pool
 
         options: dict[str, Any] = {
             "host": self.host.rstrip("."),
@@ -120,9 +137,20 @@ class Valkey(NetworkCheck):
             "socket_connect_timeout": limit,
         }
         options |= changes
-        return Redis.from_pool(tls_pool(options, settings.trust)) if self.tls else Redis(**options)
+        return Redis.from_pool(pool(options, record.settings.trust.verified if self.tls else None, record.replied))
 
-    async def _is_disabled(self, settings: Settings, limit: float) -> bool:
+    async def _is_sentinel(self, record: Recorder, limit: float) -> bool:
+        """A Sentinel refuses SELECT, with which a connection to another database than 0 begins."""
+        from redis.exceptions import RedisError
+
+        try:
+            async with self._client(record, limit, db=0) as client:
+                info: Any = await client.execute_command("INFO")
+        except (RedisError, OSError):
+            return False
+        return is_sentinel(info)
+
+    async def _is_disabled(self, record: Recorder, limit: float) -> bool:
         """Whether the user is switched off, as ACL GETUSER reports where it needs no login.
 
         The reply to AUTH is the same for a disabled user and a wrong password.
@@ -130,7 +158,7 @@ class Valkey(NetworkCheck):
         from redis.exceptions import RedisError
 
         try:
-            async with self._client(settings, limit, username=None, password=None, db=0) as client:
+            async with self._client(record, limit, username=None, password=None, db=0) as client:
                 call: Any = (
                     client.execute_command
                 )  # without redis-py's callback, which fails at a reply of another form
@@ -139,6 +167,16 @@ class Valkey(NetworkCheck):
             return False
         fields = zip(reply[::2], reply[1::2], strict=False) if isinstance(reply, list) else ()
         return any(name == b"flags" and isinstance(value, list) and b"off" in value for name, value in fields)
+
+    def _login_hint(self, cause: Cause) -> str | None:
+        """What is probably wrong with the login in the URL; None for the hint of the cause."""
+        if cause is causes.PASSWORD_REJECTED and self.username and not self.password:
+            return (
+                "{url} holds a user name and no password; a password stands behind a colon: redis://:PASSWORD@host:port"
+            )
+        if cause in {causes.PASSWORD_REJECTED, causes.PASSWORD_REQUIRED} and not self.username:
+            return f"{cause.hint}; without a user name the user is `default`, which the server may have switched off"
+        return None
 
     def _check_info(self, record: Recorder, info: dict[str, Any] | None) -> None:
         if info is None:
@@ -165,11 +203,12 @@ class Valkey(NetworkCheck):
 
         match error:
             case CommandRefused():
-                return error.cause.diagnosis(f"the server says: {error}")
+                return error.cause.diagnosis(f"the server says: {error}", blames=error.blames)
             case InvalidResponse():
                 return causes.NOT_VALKEY.diagnosis(f"the answer is not Valkey's: {foreign(str(error), 120)}")
             case RedisError() if causes.is_from_server(error):
-                return causes.cause_of(error).diagnosis(f"the server says: {foreign(str(error))}")
+                cause = causes.cause_of(error)
+                return cause.diagnosis(f"the server says: {foreign(str(error))}", hint=self._login_hint(cause))
         if diagnosis := super().diagnose(error):
             return diagnosis
         match error:

@@ -29,6 +29,20 @@ USER_DISABLED = Cause(
     "the user exists, and is switched off",
     "switch the user on (ACL SETUSER <name> on), or name another one in {url}",
 )
+PROTECTED_MODE = Cause(
+    "valkey.protected-mode",
+    Layer.AUTH,
+    "the server is in protected mode: without a password, it only serves clients of its own machine",
+    "set a password at the server (requirepass) and write it into {url}: redis://:PASSWORD@host:port",
+    former=("network.reset",),
+)
+SENTINEL = Cause(
+    "valkey.sentinel",
+    Layer.AUTH,
+    "this is a Sentinel, which only names the primary: Mistle's client does not ask it",
+    "name the primary itself in {url} (SENTINEL MASTERS lists it), mostly with port 6379",
+    former=("valkey.command-failed",),
+)
 TLS_REQUIRED = Cause(
     "valkey.tls-required",
     Layer.AUTH,
@@ -60,19 +74,30 @@ NOT_PERMITTED = Cause(
     "the user may not run one of Mistle's commands, or not on its keys",
     "grant it: ACL SETUSER <user> ~<key prefix>:* +get +set +del +zadd +zrem +zremrangebyscore +zcard +eval "
     "(the user in {url}, the prefix in {key_prefix}), and +select where the URL ends in the number of a database",
-    blames=("url", "key_prefix"),
+    blames=("url",),
 )
 OUT_OF_MEMORY = Cause(
     "valkey.out-of-memory",
     Layer.ACCESS,
     "the server is at its maxmemory and takes no more writes",
     "raise maxmemory at the server of {url}, or give Mistle a server of its own",
+    blames=("url",),
+)
+BUSY = Cause(
+    "valkey.busy",
+    Layer.ACCESS,
+    "a script of another client holds the server: nobody else is served until it ends",
+    "wait for its end, or end it (SCRIPT KILL); give Mistle a server of its own in {url}",
+    blames=("url",),
+    heals=True,
+    former=("valkey.command-failed",),
 )
 LOADING = Cause(
     "valkey.loading",
     Layer.ACCESS,
     "the server is reading its data from disk",
     "wait until it has loaded, then run this again",
+    blames=("url",),
     heals=True,
 )
 WRITE_REFUSED = Cause(
@@ -80,12 +105,14 @@ WRITE_REFUSED = Cause(
     Layer.ACCESS,
     "the server refuses writes until its snapshots or its replicas work again",
     "repair what the server's message names: disk and rights of its data folder (MISCONF), its replicas (NOREPLICAS)",
+    blames=("url",),
 )
 COMMAND_FAILED = Cause(
     "valkey.command-failed",
     Layer.ACCESS,
     "the server refuses one of Mistle's commands for another reason",
     "act on the server's message; a server that renames or lacks a command cannot serve Mistle ({url})",
+    blames=("url",),
 )
 REPLICA = Cause(
     "valkey.replica",
@@ -123,6 +150,7 @@ _BY_ERROR = (
     ("NOPERM", NOT_PERMITTED),
     ("OOM", OUT_OF_MEMORY),
     ("LOADING", LOADING),
+    ("BUSY", BUSY),
     ("MISCONF", WRITE_REFUSED),
     ("NOREPLICAS", WRITE_REFUSED),
     ("READONLY", REPLICA),
@@ -137,6 +165,11 @@ def cause_of(error: Exception) -> Cause:
     """The cause that a server's error names. For some errors, redis-py moves the code from the text to an attribute."""
     text = f"{getattr(error, 'status_code', None) or ''} {error}"[:100]
     return next((cause for part, cause in _BY_ERROR if part in text), COMMAND_FAILED)
+
+
+def is_about_keys(error: Exception) -> bool:
+    """Whether the server refuses the keys of a command, not the command."""
+    return "access" in str(error) and "key" in str(error)
 
 
 def is_from_server(error: Exception) -> bool:

@@ -6,11 +6,12 @@ import secrets
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from checks.core.check import Diagnosed
 from checks.core.text import foreign
 from checks.valkey import causes
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from redis.asyncio import Redis
 
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 
 _EXPIRY = 5000  # milliseconds until the server removes the keys that a broken connection leaves
 _EXPIRE = "PEXPIRE"  # Mistle does not use it: where the server refuses it, DEL alone removes the key
+SENTINEL_SAYS = "INFO reports the mode sentinel"
 _SCRIPT = """
 redis.call('SET', KEYS[1], cjson.encode({probe = ARGV[1]}), 'PX', ARGV[2])
 local kept = cjson.decode(redis.call('GET', KEYS[1]))['probe']
@@ -32,6 +34,7 @@ class CommandRefused(Exception):
     def __init__(self, command: str, error: Exception, cause: Cause) -> None:
         super().__init__(f"{command} {foreign(str(error))}".strip())
         self.cause = cause
+        self.blames = ("url", "key_prefix") if causes.is_about_keys(error) else cause.blames
 
 
 @dataclass(frozen=True)
@@ -49,6 +52,8 @@ class Replies:
         from redis.exceptions import AuthenticationError
         from redis.exceptions import ConnectionError as RedisConnectionError
 
+        if is_sentinel(self.info):
+            raise Diagnosed(causes.SENTINEL.diagnosis(SENTINEL_SAYS))
         for reply in self.replies:
             if isinstance(reply, AuthenticationError | RedisConnectionError):
                 raise reply
@@ -60,6 +65,11 @@ class Replies:
                 if not causes.is_from_server(reply):
                     raise reply
                 raise CommandRefused(f"{command} on {self.key_prefix}:", reply, causes.cause_of(reply))
+
+
+def is_sentinel(info: Mapping[str, Any] | None) -> bool:
+    """Whether a reply to INFO is a Sentinel's. Redis and Valkey have other names for the mode."""
+    return "sentinel" in {(info or {}).get(name) for name in ("redis_mode", "server_mode")}
 
 
 def plan_commands(key_prefix: str) -> tuple[tuple[str | int, ...], ...]:

@@ -1,27 +1,55 @@
-"""redis-py over TLS with the run's trusted roots: redis-py's own context also trusts the system's and reads files.
+"""redis-py's connections, with the run's trusted roots, that note when a reply comes.
 
-Imported only when a check runs, because it imports redis-py.
+redis-py's own context also trusts the system's roots and reads files. Imported only when a check runs, because it
+imports redis-py.
 """
 
 from __future__ import annotations
 
+import time
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from redis.asyncio import ConnectionPool, SSLConnection
+from redis.asyncio import Connection, ConnectionPool, SSLConnection
+from redis.exceptions import ResponseError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from ssl import SSLContext
 
-    from checks.core.roots import Trust
+OnReply = Callable[[float], None]
 
 
-class _Connection(SSLConnection):
+class _Noting:
+    """Calls ``on_reply`` for each reply, with the seconds that it took."""
+
+    def __init__(self, *, on_reply: OnReply, **options: Any) -> None:
+        super().__init__(**options)
+        self._on_reply = on_reply
+
+    async def read_response(self, *arguments: Any, **options: Any) -> Any:
+        started = time.perf_counter()
+        try:
+            reply = await super().read_response(*arguments, **options)  # type: ignore[misc]
+        except ResponseError:
+            self._on_reply(time.perf_counter() - started)
+            raise
+        self._on_reply(time.perf_counter() - started)
+        return reply
+
+
+class _Plain(_Noting, Connection):
+    pass
+
+
+class _Secured(_Noting, SSLConnection):
     def __init__(self, *, context: SSLContext, **options: Any) -> None:
         super().__init__(**options)
         self.ssl_context.context = context  # redis-py makes one where this is None
 
 
-def tls_pool(options: Mapping[str, Any], trust: Trust) -> ConnectionPool:
-    """A pool whose connections have redis-py's ``options``, and TLS that trusts ``trust``."""
-    return ConnectionPool(connection_class=_Connection, context=trust.verified, **options)
+def pool(options: Mapping[str, Any], context: SSLContext | None, on_reply: OnReply) -> ConnectionPool:
+    """A pool whose connections have redis-py's ``options``, and TLS if there is a ``context``."""
+    if context:
+        return ConnectionPool(connection_class=_Secured, context=context, on_reply=on_reply, **options)
+    return ConnectionPool(connection_class=_Plain, on_reply=on_reply, **options)

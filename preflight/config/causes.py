@@ -134,8 +134,16 @@ PROVIDER_STORAGE_MISMATCH = _cause(
 )
 DROPPED_PATH = _cause(
     "dropped-path",
-    "Mistle's client drops the path of this URL, and calls the service at the root: a prefix of a proxy cannot work",
+    "Mistle's client drops the path and query of this URL, and calls the service at the root: a prefix of a proxy "
+    "cannot work",
     "give the service a host or port of its own, and remove the path from {blamed}",
+    former=(MALFORMED_URL.id,),
+)
+IGNORED_QUERY = _cause(
+    "ignored-query",
+    "Mistle's client ignores the query of a Valkey URL",
+    "write the database as the path, as in redis://host:6379/1, and remove the query from {blamed}",
+    Status.WARN,
 )
 REFUSED_PORT = _cause(
     "refused-port",

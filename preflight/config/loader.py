@@ -16,6 +16,7 @@ from preflight.config.sources.origins import Origins
 from preflight.config.sources.toml_file import ConfigError
 from preflight.config.validation import cross_key
 from preflight.config.validation.against_schema import validate
+from preflight.config.validation.context import Context
 from preflight.config.validation.gathered import gathered
 from preflight.config.values import Values
 
@@ -56,7 +57,7 @@ def load(path: Path | None, environ: Mapping[str, str], seconds: float = 10.0) -
     source = _STDIN if is_standard_input(path) else path or _path(environ)
     file = None if source is None else toml_file.read(source, seconds)
     environ = {name: _as_node_reads(text) for name, text in environ.items() if name.startswith("MISTLE_")}
-    over = environment.read(environ)
+    over = environment.read(environ, alone=file is None)
     if not file and not over.variables:
         raise ConfigError(_NOTHING)
     return _config(file, over, environ, secrets.collect(file.tree if file else {}, environ))
@@ -90,9 +91,10 @@ def _config(file: TomlFile | None, over: Overrides, environ: Mapping[str, str], 
 
 
 def _blamed(findings: tuple[Finding, ...], by: tuple[Cause, ...]) -> frozenset[str]:
-    """The keys that findings of these causes blame."""
+    """The keys that failures of these causes blame."""
     ids = {cause.id for cause in by}
-    return frozenset(path for finding in findings if finding.id in ids for path in finding.fields)
+    failures = (finding for finding in findings if finding.id in ids and finding.status is Status.FAIL)
+    return frozenset(path for finding in failures for path in finding.fields)
 
 
 def _path(environ: Mapping[str, str]) -> Path | None:
@@ -115,16 +117,24 @@ def _as_node_reads(text: str) -> str:
 def _findings_of_file(file: TomlFile, over: Overrides, origins: Origins) -> Iterator[Finding]:
     """Mistle validates the file on its own before it reads the environment."""
     supplied = set(over.variables.values())
-    for finding in validate(file.tree, Origins(file)).findings:
+    alone = validate(file.tree, Origins(file))
+    active = cross_key.active_key(Context(Values(alone.values), file.tree, Origins(file)))
+    for finding in (*alone.findings, *active):
         path = finding.fields[0]
         if finding.id == causes.MISSING.id and key_of(path).variable in supplied:
             message = f"is missing from the file, and only {key_of(path).variable} supplies it"
             yield origins.finding(causes.ONLY_IN_ENVIRONMENT, path, message=message)
-        elif path in over.variables:
-            message = f"{finding.message} ({over.variables[path]} overrides it, but Mistle validates the file first)"
+        elif variable := over.variables.get(path) or _version_supplied(finding, supplied):
+            message = f"{finding.message} ({variable} overrides it, but Mistle validates the file first)"
             yield replace(finding, message=message)
         else:
             yield finding
+
+
+def _version_supplied(finding: Finding, variables: Set[str]) -> str:
+    """The variable that adds master keys, if the finding is about them."""
+    keys = key_of(f"{cross_key.MASTER_KEYS}.{VERSION}").variable
+    return keys if finding.id == causes.ACTIVE_KEY_MISSING.id and keys in variables else ""
 
 
 def _sorted(findings: tuple[Finding, ...]) -> tuple[Finding, ...]:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import ipaddress
 import re
 from dataclasses import dataclass, field
-from unicodedata import normalize
 from urllib.parse import parse_qsl, unquote
+
+from preflight.config import web_hosts
 
 DEFAULT_PORTS = {
     "http": 80,
@@ -170,45 +171,16 @@ def _host(scheme: str, text: str) -> str:
         raise BadUrl(f"the host is longer than {_LONGEST} characters, and no name is")
     if scheme not in _WEB:
         return _plain(text)
-    host = _plain(_ascii(_decoded(text))).lower()
-    return _ipv4(host) if _ends_in_number(host) else host
+    try:
+        return _plain(web_hosts.read(_decoded(text)))
+    except web_hosts.BadHost as error:
+        raise BadUrl(error.reason) from None
 
 
 def _plain(host: str) -> str:
     if not _HOST.fullmatch(host):
         raise BadUrl("the host holds a character that no host name has")
     return host
-
-
-def _ascii(host: str) -> str:
-    """The name as DNS has it; Python's codec follows an older standard than Node."""
-    labels = normalize("NFKC", host.lower()).replace("。", ".").split(".")
-    return ".".join(label if label.isascii() else f"xn--{label.encode('punycode').decode()}" for label in labels)
-
-
-def _ends_in_number(host: str) -> bool:
-    """Whether `new URL` reads the host as an IPv4 address, or refuses it."""
-    return bool(re.fullmatch(r"[0-9]+|0x[0-9a-f]*", host.removesuffix(".").rpartition(".")[2]))
-
-
-def _ipv4(host: str) -> str:
-    """The address as `new URL` writes it: 127.1 is 127.0.0.1, and each number may be octal (010) or hexadecimal."""
-    try:
-        *bytes_, last = map(_number, host.removesuffix(".").split("."))
-        if len(bytes_) > 3 or any(byte > 255 for byte in bytes_) or last >= 256 ** (4 - len(bytes_)):
-            raise ValueError("out of range")
-        return str(ipaddress.IPv4Address(bytes((*bytes_, *last.to_bytes(4 - len(bytes_))))))
-    except ValueError:
-        raise BadUrl("the host ends in a number, and is not an IPv4 address, whose numbers are at most 255") from None
-
-
-def _number(digits: str) -> int:
-    """One number of an IPv4 address. Raises ValueError."""
-    if not re.fullmatch(r"[0-9]+|0x[0-9a-f]*", digits):
-        raise ValueError("not a number")
-    if digits.startswith("0x"):
-        return int(digits[2:] or "0", 16)
-    return int(digits, 8 if digits.startswith("0") else 10)
 
 
 def _ipv6(host: str) -> str:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import checks
 from checks.core import unexpected
 from checks.core.check import Cause, Check, Layer, Status
-from checks.net import network_errors, tcp, tls_errors
+from checks.net import network_errors, proxies, tcp, tls_errors
 from preflight.config import causes
 from preflight.report import run_causes
 
@@ -116,7 +116,9 @@ def covered(ids: Iterable[str]) -> frozenset[str]:
 
 def causes_of(kind: type[Check]) -> tuple[Cause, ...]:
     """The causes that checks of a kind can report; for a check of the network, also the shared ones."""
-    return (*(_SHARED if issubclass(kind, tcp.NetworkCheck) else ()), *kind.causes)
+    if not issubclass(kind, tcp.NetworkCheck):
+        return kind.causes
+    return (*_SHARED, *(proxies.CAUSES if kind.over_http else ()), *kind.causes)
 
 
 def sentence(text: str) -> str:

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
+from datetime import UTC, datetime
 from functools import partial
 from itertools import combinations
 from typing import TYPE_CHECKING, NoReturn
 
-from checks.core.check import Cause, Finding
+from checks.core.check import Cause, Finding, Status
 from checks.core.text import foreign
 from checks.http_service.causes import MIXED_RELEASES, PUBLIC_DIFFERS
+from checks.net.tls_errors import CLOCK_SUSPECT, EXPIRED, ISSUER_EXPIRED, NOT_YET_VALID
 from checks.postgres.survey.causes import DIFFERENT_DATABASES, SEVERAL_SERVERS, SHARED_BY_PLANES, URLS_SWAPPED
+from checks.tunnel.causes import QUERY_DROPPED, TOKEN_REJECTED
 from preflight.config.hints import filled, with_origin
 from preflight.report.model import Result
 
@@ -24,6 +27,7 @@ _POSTGRES = tuple(
     f"postgres.{plane}.{way}" for plane in ("control_plane", "data_plane") for way in ("direct", "pooled")
 )
 _API = "services.control_plane_api"
+_OF_DATES = {EXPIRED.id, ISSUER_EXPIRED.id, NOT_YET_VALID.id}
 
 
 def _raise(error: BaseException) -> NoReturn:
@@ -44,9 +48,18 @@ def compare(
         except BaseException as error:
             on_bug(error)
     return tuple(
-        replace(result, findings=result.findings + tuple(finding for name, finding in additions if name == result.name))
+        replace(
+            result,
+            findings=tuple(finding for finding in result.findings if not _is_replaced(finding, result.name, additions))
+            + tuple(finding for name, finding in additions if name == result.name),
+        )
         for result in results
     )
+
+
+def _is_replaced(finding: Finding, name: str, additions: list[Addition]) -> bool:
+    """Whether a comparison has found a better cause for the finding of this check."""
+    return any(name == other and REPLACES.get(added.id) == finding.id for other, added in additions)
 
 
 def different_databases(results: Results, origins: Mapping[str, Origin]) -> Iterator[Addition]:
@@ -110,6 +123,32 @@ def public_differs(results: Results, origins: Mapping[str, Origin]) -> Iterator[
         yield pair[1].name, _finding(PUBLIC_DIFFERS, message, pair, origins)
 
 
+def clock_suspect(results: Results, _origins: Mapping[str, Origin]) -> Iterator[Addition]:
+    """If all certificates, of two servers or more, are refused for their dates, it is probably this machine's clock."""
+    refused = [result for result in results.values() if any(f.id in _OF_DATES for f in result.findings)]
+    is_right = any("certificate_expires" in result.facts for result in results.values())
+    if not is_right and len({result.target for result in refused}) > 1:
+        message = f"all {len(refused)} certificates are refused for their dates; this machine's clock says {_now()}"
+        cause = CLOCK_SUSPECT
+        yield refused[0].name, Finding(cause.id, cause.layer, cause.status, message, cause.hint)
+
+
+def query_dropped(results: Results, origins: Mapping[str, Origin]) -> Iterator[Addition]:
+    """A connect token that one URL of the gateway refuses, and the other accepts, is right: it did not arrive."""
+    ways = [results.get(f"services.data_plane_gateway.sandbox_ws_{way}") for way in ("public", "internal")]
+    for refused, accepted in (ways, ways[::-1]):
+        if refused and accepted and _has(refused, TOKEN_REJECTED.id) and _has(accepted, "tunnel.auth", Status.OK):
+            message = "a connect token is refused at this URL, and accepted at the gateway's other URL"
+            yield refused.name, _finding(QUERY_DROPPED, message, (refused,), origins)
+
+
+REPLACES = {QUERY_DROPPED.id: TOKEN_REJECTED.id}  # the finding that takes the place of another one of the same check
+
+
+def _has(result: Result, id_: str, status: Status = Status.FAIL) -> bool:
+    return any((finding.id, finding.status) == (id_, status) for finding in result.findings)
+
+
 COMPARISONS: tuple[Callable[[Results, Mapping[str, Origin]], Iterator[Addition]], ...] = (
     different_databases,
     several_servers,
@@ -117,6 +156,8 @@ COMPARISONS: tuple[Callable[[Results, Mapping[str, Origin]], Iterator[Addition]]
     shared_by_planes,
     mixed_releases,
     public_differs,
+    clock_suspect,
+    query_dropped,
 )
 
 
@@ -152,6 +193,10 @@ def _server(result: Result) -> str:
     return f"{kind} (system identifier {system}, started {started} s after 1970)"
 
 
+def _now() -> str:
+    return datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC")
+
+
 def _release(result: Result) -> object:
     return result.facts["release"]
 
@@ -160,7 +205,7 @@ def _database(result: Result) -> str:
     return f"database {foreign(str(result.facts['database_name']))} ({result.target})"
 
 
-def _finding(cause: Cause, message: str, pair: tuple[Result, Result], origins: Mapping[str, Origin]) -> Finding:
+def _finding(cause: Cause, message: str, pair: tuple[Result, ...], origins: Mapping[str, Origin]) -> Finding:
     keys = tuple(result.keys[0] for result in pair)  # the URL: it is the first key of every kind
-    hint = filled(cause.hint, {"blamed": keys}, partial(with_origin, origins=origins))
+    hint = filled(cause.hint, {"blamed": keys, "url": keys}, partial(with_origin, origins=origins))
     return Finding(cause.id, cause.layer, cause.status, message, hint, keys)

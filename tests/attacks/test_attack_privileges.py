@@ -485,8 +485,8 @@ def test_smtp_without_a_right(
 
 LINES = list(re.finditer(r"^(.*): (\w+) (\S+)( \?)?$", security_md.blocks("HTTP")[0], re.MULTILINE))
 WITHOUT_PATH = {
-    "GET /__healthz": "http.not-mistle",
-    "GET /openapi.json": "http.wrong-service",
+    "GET /__healthz": "proxy.refused",
+    "GET /openapi.json": "http.document-blocked",
     "GET /v1/auth/ok": "http.sign-in-unreachable",
     "GET /internal/sandbox-runtime/preflight": "http.internal-blocked",
     "GET /internal/sandbox/instances": "http.internal-blocked",
@@ -494,14 +494,14 @@ WITHOUT_PATH = {
     "POST /internal/integration-credentials/resolve": "http.internal-blocked",
     "POST /internal/sandbox-runtime/get-sandbox-instance": "http.internal-blocked",
     "GET /internal/sandbox-instances/mistle-preflight/runtime-state": "http.internal-blocked",
-    "GET /": "http.not-mistle",
+    "GET /": "proxy.refused",
     "GET /mistle-preflight-{random}": "http.not-the-dashboard",
-    "GET /tunnel/sandbox/mistle-preflight-{random}": "tunnel.not-gateway",
-    "POST /tunnel/sandbox/mistle-preflight-{random}/token-exchange": "tunnel.not-gateway",
+    "GET /tunnel/sandbox/mistle-preflight-{random}": "proxy.refused",
+    "POST /tunnel/sandbox/mistle-preflight-{random}/token-exchange": "proxy.refused",
     **{f"POST /v1/{signal}": "otlp.refused" for signal in SIGNALS},
-    "GET /templates/aliases/{alias}": "e2b.unexpected-reply",
-    "GET /api/disks": "archil.unexpected-reply",
-    "POST /token": "google.unexpected-reply",
+    "GET /templates/aliases/{alias}": "proxy.refused",
+    "GET /api/disks": "proxy.refused",
+    "POST /token": "proxy.refused",
 }
 ALIAS = "mistle-sandbox-base-088926277eab48e115019830"
 

@@ -165,8 +165,11 @@ def silent(tmp_path: Path) -> Iterator[tuple[list[str], threading.Event]]:
         yield ["--config", str(file), "--only=kv.data_plane", "-f", "json", *limits], received
 
 
-def child_of(running: Command) -> int:
-    return int(Path(f"/proc/{running.process.pid}/task/{running.process.pid}/children").read_text())
+def waiting_run(flags: list[str], received: threading.Event) -> tuple[Command, int]:
+    """A run whose server has received a request, and the process id of its child."""
+    running = Command(*flags, code=SPAWNS)
+    assert received.wait(100)
+    return running, int(Path(f"/proc/{running.process.pid}/task/{running.process.pid}/children").read_text())
 
 
 def is_alive(process: int) -> bool:
@@ -191,10 +194,7 @@ def test_spawned_child_makes_the_checks(refused: list[str]) -> None:
 
 
 def test_signal_ends_a_spawned_child(silent: tuple[list[str], threading.Event]) -> None:
-    flags, received = silent
-    running = Command(*flags, code=SPAWNS)
-    assert received.wait(100)
-    child = child_of(running)
+    running, child = waiting_run(*silent)
     running.signal(signal.SIGTERM)
     ended = running.end(100)
     assert (ended.code, ended.stderr) == (143, b"")
@@ -203,10 +203,7 @@ def test_signal_ends_a_spawned_child(silent: tuple[list[str], threading.Event]) 
 
 
 def test_spawned_child_ends_with_its_parent(silent: tuple[list[str], threading.Event]) -> None:
-    flags, received = silent
-    running = Command(*flags, code=SPAWNS)
-    assert received.wait(100)
-    child = child_of(running)
+    running, child = waiting_run(*silent)
     running.signal(signal.SIGKILL)
     ends = time.monotonic() + 100
     while is_alive(child) and time.monotonic() < ends:

@@ -43,10 +43,10 @@ def test_file_of_an_older_mistle_is_one_finding(tmp_path):
     (finding,) = config.findings
     assert (finding.id, finding.status) == ("config.other-shape", Status.FAIL)
     assert (
-        "the shape of an older Mistle, with global.telemetry, global.internal_auth, global.sandbox, apps:"
+        "the shape of an older Mistle, with global.telemetry, global.internal_auth, global.sandbox, apps;"
         in finding.message
     )
-    assert "its [apps.*] are [services.*] now" in finding.message
+    assert "which has [services.*] in place of [apps.*]" in finding.message
     assert "this tool knows Mistle's commit 7de62c3" in finding.message
     assert "missing for the same reason" in finding.message
     assert "knows your Mistle" in finding.hint
@@ -92,7 +92,7 @@ def test_one_key_of_another_mistle(tmp_path, changes, path, age):
     config = load(write(tmp_path, changes), {})
     (finding,) = config.findings
     assert (finding.id, finding.fields) == ("config.other-shape", (path,))
-    assert f"{age} Mistle, with {path}: " in finding.message
+    assert f"{age} Mistle, with {path}; " in finding.message
     assert path in config.origins
     assert config.broken == frozenset()
 

@@ -12,6 +12,7 @@ from tests.harness.configs import ALL, E2B, MASTER_KEYS, PATHS, environment, fou
 
 API = "services.control_plane_api"
 PORT = f"{API}.port"
+ACTIVE, STRONG = f"{API}.integrations.active_master_encryption_key_version", "0123456789abcdef0123456789abcdef"
 TOKEN = "internal_auth.shared_token.token"
 KEYS_JSON = "MISTLE_SERVICES_CONTROL_PLANE_API_INTEGRATIONS_MASTER_ENCRYPTION_KEYS_JSON"
 ROWS = [pytest.param(key_of(path), path, id=path) for path in PATHS]
@@ -233,3 +234,61 @@ def test_unknown_override(tmp_path, variable, expected):
 )
 def test_unrelated_variables_are_ignored(tmp_path, variable):
     assert load(write(tmp_path), {variable: "x"}).findings == ()
+
+
+@pytest.mark.parametrize(
+    ("changes", "env", "overrides"),
+    [
+        ({ACTIVE: 2}, {KEYS_JSON: f'{{"2": "second-{STRONG}"}}'}, KEYS_JSON),
+        ({ACTIVE: 2}, {key_of(ACTIVE).variable: "1"}, key_of(ACTIVE).variable),
+    ],
+)
+def test_active_key_that_only_a_variable_supplies(tmp_path, changes, env, overrides):
+    """Mistle validates the file on its own first."""
+    finding = found(load(write(tmp_path, changes), env), "config.active-key-missing")
+    assert (finding.status, finding.fields) == (Status.FAIL, (ACTIVE,))
+    expected = (
+        f"is 2, and the configured versions are 1 ({overrides} overrides it, but Mistle validates the file first)"
+    )
+    assert finding.message == expected
+
+
+# Without a file
+
+
+@pytest.mark.parametrize(("text", "value"), [(" TRUE ", True), ("True", True), ("FALSE", False), ("\tfalse", False)])
+def test_boolean_without_a_file(tmp_path, text, value):
+    path, variable = "object_store.assets.force_path_style", "MISTLE_OBJECT_STORE_ASSETS_FORCE_PATH_STYLE"
+    config = load(None, environment() | {variable: text})
+    finding = found(config, "config.bad-override")
+    assert (finding.status, finding.fields, config.values[path]) == (Status.WARN, (path,), value)
+    assert "only where there is no file" in finding.message
+    assert found(load(write(tmp_path), {variable: text}), "config.bad-override").status is Status.FAIL
+    assert found(load(None, environment() | {variable: "yes"}), "config.bad-override").status is Status.FAIL
+
+
+@pytest.mark.parametrize(
+    ("changes", "id_", "path"),
+    [
+        (
+            {"services.dashboard.control_plane_api_origin": None},
+            "config.missing",
+            "services.dashboard.control_plane_api_origin",
+        ),
+        (
+            {"services.dashboard.control_plane_api_origin": "api"},
+            "config.malformed-url",
+            "services.dashboard.control_plane_api_origin",
+        ),
+        ({"kv.control_plane.backend": "redis"}, "config.not-allowed", "kv.control_plane.backend"),
+        ({f"{API}.auth.enabled_methods": ["google"]}, "config.not-allowed", f"{API}.auth.enabled_methods"),
+    ],
+)
+def test_key_that_no_service_reads_without_a_file(tmp_path, changes, id_, path):
+    config = load(None, environment(changes))
+    (finding,) = (finding for finding in config.findings if finding.id == id_ and finding.fields == (path,))
+    assert finding.status is Status.WARN
+    assert "without a file, no service reads the key" in finding.message
+    assert path in config.broken
+    beside = [finding.status for finding in load(write(tmp_path, changes), {}).findings if finding.fields == (path,)]
+    assert beside == [Status.FAIL]

@@ -237,6 +237,11 @@ def test_what_may_be_the_value_itself(tmp_path, path, text):
     clean(tmp_path, path, text if key_of(path).secrecy is not Secrecy.CHOSEN else f"{text}{LONG}")
 
 
+def test_attribute_of_telemetry_without_a_value(tmp_path):
+    path = "telemetry.resource_attributes"
+    check(tmp_path, path, "service.name=x,deployment=undefined", "config.no-value", '"undefined"', Status.WARN)
+
+
 def test_section_that_mistle_ignores(tmp_path):
     changes = {"sandbox.e2b.api_key": "${E2B_API_KEY}", "sandbox.e2b.domain": "https://e2b.app"}
     assert load(write(tmp_path, changes), {}).findings == ()

@@ -1,5 +1,6 @@
 """The demo's deployment is healthy, and each of its faults gives the diagnosis that it should."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -13,10 +14,14 @@ from preflight.report.model import Report
 from preflight.run.signals import Signals
 from tests.harness import profiles
 
+README = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
 TOGETHER = (
-    ("pooler", "valkey-acl", "bucket", "smtp-password", "token", "cors", "docker-network"),
-    ("postgres-password", "valkey-password", "s3-secret", "smtp-secure", "tunnel", "release", "master-key"),
-    ("postgres-read-only", "valkey-evicts", "clock", "smtp-port", "migrations"),
+    ("pooler", "valkey-acl", "bucket", "smtp-password", "token", "cors", "docker-network", "publish-domain"),
+    (
+        *("postgres-password", "valkey-password", "s3-secret", "smtp-secure", "tunnel", "bootstrap", "release"),
+        *("master-key", "publish-cookie"),
+    ),
+    ("postgres-read-only", "valkey-evicts", "clock", "smtp-port", "migrations", "data-plane"),
 )
 """Faults that do not hide one another, so that three deployments are enough."""
 
@@ -39,6 +44,10 @@ def test_demo_is_healthy() -> None:
     report = reported()
     assert (report.exit_code, problems(report)) == (0, set())
     assert {result.kind for result in report.results} > {"postgres", "valkey", "object_store", "smtp", "docker", "otlp"}
+    shown = re.findall(r"^  ✓ (\S+) +(probed|validated) ", README, re.MULTILINE)
+    assert sorted(shown) == sorted((verdict.key, verdict.evidence) for verdict in report.keys)
+    probed = sum(verdict.evidence == "probed" for verdict in report.keys)
+    assert f"Of the example's {len(report.keys)} keys, {probed} are probed" in README
 
 
 @pytest.mark.parametrize("names", TOGETHER, ids="+".join)

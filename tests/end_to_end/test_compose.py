@@ -161,15 +161,7 @@ NOTHING_TO_PROBE = {
     "email.smtp.from_name",
     "internal_auth.method",
     "sandbox.provider",
-    "sandbox.publish_base_domain",  # below localhost, which no name server is asked for
     "sandbox.storage.backend",
-    "sandbox.tokens.bootstrap.secret",
-    "sandbox.tokens.bootstrap.issuer",
-    "sandbox.tokens.bootstrap.audience",
-    "sandbox.publish.access_token.secret",
-    "sandbox.publish.access_token.issuer",
-    "sandbox.publish.access_token.audience",
-    "sandbox.publish.session.cookie_signing_secret",
     "sandbox.sandboxd_test_faults_enabled",
 }
 

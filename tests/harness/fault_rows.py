@@ -155,6 +155,7 @@ def of_provider(
     settings: Mapping[str, object],
     key: str,
     verdicts: tuple[Verdict, Verdict],
+    worst: Status = Status.FAIL,
 ) -> Row:
     """A kind that connects to a provider, whose address no setting gives."""
     return Row(
@@ -165,5 +166,6 @@ def of_provider(
         (key,),
         *verdicts,
         tls=True,
+        worst=worst,
         pointed=lambda host, port: {"endpoint": Endpoint("https", host, port)},
     )

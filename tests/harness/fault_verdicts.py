@@ -44,6 +44,8 @@ def expected(row: Row, fault: Fault) -> tuple[ExpectedFinding, ...]:
 def _verdict(row: Row, fault: Fault) -> Verdict | None:
     if fault.name in row.verdicts:
         return row.verdicts[fault.name]
+    if fault.name == "one byte a second" and row.tls:
+        return Verdict("tls.stalled")
     if fault.name in _REFUSED:
         return row.refused
     if fault.name in _FOREIGN_OR_NO_TLS:

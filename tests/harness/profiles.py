@@ -35,6 +35,7 @@ UNIT = {
     "test_overrides",
     "test_plan",
     "test_postgres_dialects",
+    "test_random_configurations",
     "test_redact",
     "test_report",
     "test_rules",

@@ -1,5 +1,6 @@
 """The dashboard: Mistle's own page, and the origin of the API that it was built for."""
 
+import time
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -11,6 +12,8 @@ from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp
 
 from checks.core.check import Layer, Status
+from checks.http_service.dashboard import _ORIGIN, _TITLE, _scripts
+from checks.net.http import Endpoint, Reply
 from preflight.demo.servers.mistle import control_plane_api, dashboard
 from tests.harness import profiles
 from tests.harness.run_check import CheckRun, run_check
@@ -136,6 +139,19 @@ def test_page_with_another_title_but_mistles_build() -> None:
         check(web.url).passes("http.access", Layer.ACCESS, PAGES, API_ORIGIN)
 
 
+_BEGINNINGS = ("<script ", "<title ", "<script src=", "VITE_CONTROL_PLANE_API_ORIGIN ")
+
+
+@pytest.mark.parametrize("part", profiles.first(1, _BEGINNINGS))
+def test_page_of_many_beginnings_is_searched_at_once(part: str) -> None:
+    """The time for a search is in proportion to the page, whatever it holds."""
+    page = Reply(200, {}, (part * 400_000).encode()[: 2**18])
+    started = time.process_time()
+    assert list(_scripts(Endpoint("http", "localhost", 80), page)) == []
+    assert not [pattern for pattern in (_TITLE, _ORIGIN) if pattern.search(page.body)]
+    assert time.process_time() - started < 5
+
+
 def test_page_whose_scripts_are_gone() -> None:
     with web_server(site(TITLE + SCRIPT)) as web:
         finding = check(web.url).fails("http.not-the-dashboard", Layer.ACCESS, PAGES, hint="send every path")
@@ -189,6 +205,15 @@ def test_same_origin_in_the_single_container() -> None:
     """nginx sends /v1/ to the API, and answers every other path with the page."""
     with web_server(control_plane_api()) as api, proxy(api.url, "single_container") as server:
         check(f"http://127.0.0.1:{server.port}", "same-origin").passes("http.access", Layer.ACCESS, PAGES)
+
+
+def test_build_for_its_own_origin_works_in_spite_of_the_configuration() -> None:
+    """The single container's image is built for its own origin, whatever its configuration names."""
+    with web_server(entrance(control_plane_api())) as web:
+        finding = check(web.url).warns("http.other-api", Layer.ACCESS, API_ORIGIN, hint="or correct that")
+    assert finding.message == (
+        f"the dashboard was built for the API at {web.url}, not for {API}; the API answers there, so the pages work"
+    )
 
 
 def test_build_for_another_origin_than_its_own() -> None:

@@ -105,7 +105,7 @@ def test_other_error_code_proves_nothing(authority: Authority, trusted: Path) ->
         PlainTextResponse("<!doctype html><p>Welcome", media_type="text/html"),
         JSONResponse({"access_token": "x"}),
         JSONResponse({"error": {"code": 503}}, 503),
-        RedirectResponse("https://accounts.google.com/"),
+        RedirectResponse("https://console.example/"),
         PlainTextResponse("Bad Gateway", 502),
     ],
 )

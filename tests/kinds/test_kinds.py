@@ -3,7 +3,7 @@
 from collections import Counter
 
 import checks
-from checks.net import network_errors, tls_errors
+from checks.net import network_errors, proxies, tls_errors
 
 
 def test_table_names_each_class_by_its_kind() -> None:
@@ -12,5 +12,6 @@ def test_table_names_each_class_by_its_kind() -> None:
 
 def test_no_cause_belongs_to_two_kinds() -> None:
     """``causes_in`` would also collect a cause that a module imports from another."""
-    causes = [*network_errors.CAUSES, *tls_errors.CAUSES, *(each for kind in checks.load_all() for each in kind.causes)]
+    shared = (*network_errors.CAUSES, *tls_errors.CAUSES, *proxies.CAUSES)
+    causes = [*shared, *(each for kind in checks.load_all() for each in kind.causes)]
     assert {id_: count for id_, count in Counter(cause.id for cause in causes).items() if count > 1} == {}

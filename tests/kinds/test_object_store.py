@@ -483,8 +483,8 @@ def test_redirect_is_shown_without_its_query() -> None:
     moved = reply("302 Found", headers="Location: https://login.example/start?X-Amz-Signature=hunter2\r\n")
     with faults.http_port(moved) as port:
         result = check(f"http://127.0.0.1:{port}")
-    finding = result.fails("object-store.not-s3", Layer.ACCESS, ENDPOINT, hint="sends on to")
-    assert finding.message.endswith("302 and sent on to https://login.example/start")
+    finding = result.fails("proxy.login-required", Layer.AUTH, ENDPOINT, hint="without its login")
+    assert finding.message.endswith("302, a redirect to https://login.example/start")
     assert "hunter2" not in str(result)
 
 

@@ -117,6 +117,14 @@ def test_proxy_that_limits_requests_is_no_failure() -> None:
         assert check(web.url).status is Status.OK
 
 
+def test_api_that_neither_its_document_nor_its_sign_in_tells() -> None:
+    hidden = {"/openapi.json": PLAIN_404, "/v1/": PlainTextResponse("slow down", 429)}
+    with web_server(behind(api(), hidden)) as web:
+        result = check(web.url)
+    assert result.status is Status.SKIP, result
+    assert "openapi.json does not say" in result["http.auth"].message
+
+
 def test_unhealthy_api_that_signs_in() -> None:
     with web_server(behind(api(), {"/__healthz": JSONResponse({"ok": False}, 503)})) as web:
         check(web.url).fails("http.unhealthy", Layer.ACCESS, URL, hint="log")

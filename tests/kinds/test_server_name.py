@@ -124,6 +124,7 @@ def test_valkey(names: NameServer, authority: Authority, roots: Path) -> None:
         assert check(names, roots, VALKEY, valkey(server.port)).status is Status.OK
 
 
+@profiles.covering
 @pytest.mark.parametrize("mode", ["verify-full", "no-verify", "require"])
 @pytest.mark.parametrize("plane", ["direct", "pooled"])
 def test_postgres(names: NameServer, postgres: Callable[..., str], roots: Path, plane: str, mode: str) -> None:

@@ -24,6 +24,8 @@ from tests.harness.recording_proxy import recording_proxies
 from tests.harness.run_check import CheckRun, planned, run_check
 from tests.servers.smtp import HANG_UP, SILENCE, smtp_script
 from tests.testbed import Authority, Leaf, Smtp, self_signed, smtp_server
+from tests.testbed.chains import authority as root_authority
+from tests.testbed.chains import issue
 from tests.testbed.smtp import ADDRESS, PASSWORD, USER
 
 HOST, PORT, SECURE = "email.smtp.host", "email.smtp.port", "email.smtp.secure"
@@ -253,10 +255,28 @@ def test_a_client_certificate_is_required(authority: Authority, roots: Path) -> 
 def test_certificate_that_is_refused(
     authority: Authority, roots: Path, make: Callable[[Authority], Leaf], finding_id: str, hint: str
 ) -> None:
+    shown = {"tls.wrong-host": "it holds other.example", "tls.untrusted": "the server sends ", "tls.expired": "ended "}
     with smtp_server(make(authority)) as server:
         for role, secure in (("submission", False), ("submissions", True)):
             run = check(server.ports[role], {SECURE: secure}, extra=roots)
-            run.fails(finding_id, Layer.TLS, HOST, hint=hint)
+            assert shown.get(finding_id, "") in run.fails(finding_id, Layer.TLS, HOST, hint=hint).message
+
+
+def test_ciphers_of_node(tmp_path: Path) -> None:
+    """Node.js' own list has AES128-SHA, Python's has not."""
+    root = root_authority("Test Root")
+    context = issue("mail", root, bits=2048).leaf().context()
+    context.maximum_version = ssl.TLSVersion.TLSv1_2
+    context.set_ciphers("AES128-SHA")
+    with faults.refused_port() as port:
+        pass  # free now
+    controller = Controller(None, "127.0.0.1", port, tls_context=context)
+    controller.start()
+    try:
+        run = check(port, extra=root.trusted(tmp_path))
+    finally:
+        controller.stop()
+    assert run["smtp.tls"].status is Status.OK, run
 
 
 def test_certificate_that_expires_soon(authority: Authority, roots: Path) -> None:
@@ -579,6 +599,7 @@ def _values(address: str) -> Mapping[str, object]:
     }
 
 
+_STALLED = Verdict("tls.stalled", name=True)
 _NOT_SMTP = Verdict("smtp.not-smtp", keys=(PORT,))
 _FAMILY = Family(
     checks="email.",
@@ -602,12 +623,14 @@ DESCRIPTOR = Descriptor(
                 "plaintext where TLS is expected": Verdict("smtp.starttls-refused", keys=(HOST,)),
                 # After STARTTLS no second connection shows what it is that never ends a line.
                 "garbage within TLS": Verdict("network.silent"),
+                "one byte a second": _STALLED,
             },
         ),
         _row(
             "secure",
             {
                 "plaintext where TLS is expected": Verdict("smtp.plaintext", keys=(SECURE,)),
+                "one byte a second": _STALLED,
                 **dict.fromkeys(("garbage", "endless garbage"), _NOT_SMTP),
             },
         ),

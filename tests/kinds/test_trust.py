@@ -85,11 +85,6 @@ def test_no_cipher_in_common(authority: Authority) -> None:
         check(port, authority).fails("tls.handshake-failed", Layer.TLS, URL, hint="current default")
 
 
-def test_plaintext_server_where_tls_is_configured(authority: Authority) -> None:
-    with faults.http_port() as port:
-        check(port, authority).fails("network.plaintext-on-tls", Layer.TLS, URL, hint="without TLS")
-
-
 @pytest.mark.parametrize("query", ["", "?application_name=x"])
 def test_tls_server_where_plaintext_is_configured(authority: Authority, query: str) -> None:
     with faults.tls_port(authority.leaf().context()) as port:

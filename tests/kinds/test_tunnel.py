@@ -184,7 +184,7 @@ SIGN_INS = pytest.mark.parametrize(
 @pytest.mark.parametrize("path", ["/tunnel/sandbox", "/"])
 def test_login_page_in_front(reply: Response, path: str) -> None:
     with web_server(answering(reply)) as web:
-        finding = check(web.url, path=path).fails("tunnel.not-gateway", Layer.AUTH, URL, hint="the proxy in front")
+        finding = check(web.url, path=path).fails("proxy.login-required", Layer.AUTH, URL, hint="without its login")
     assert "401" in finding.message
     assert not any("connect_token" in request.target for request in web.requests)
 
@@ -196,8 +196,8 @@ def test_login_page_for_requests_with_a_token(reply: Response) -> None:
         await socket.send_denial_response(reply if has_token else Response(status_code=401))
 
     with web_server(Starlette(routes=[WebSocketRoute("/{path:path}", refuse)])) as web:
-        finding = check(web.url).fails("tunnel.not-gateway", Layer.AUTH, URL, hint="the proxy in front")
-    assert "and not 409" in finding.message
+        finding = check(web.url).fails("proxy.login-required", Layer.AUTH, URL, hint="without its login")
+    assert "a connect token is answered 401" in finding.message
 
 
 def test_server_that_accepts_any_token() -> None:

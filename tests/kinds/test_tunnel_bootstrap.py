@@ -152,7 +152,7 @@ def test_gateway_that_knows_no_exchange(gateway: Gateway, reply: Response) -> No
     assert not any(_is_right(request.headers.get("authorization", "")) for request in web.requests)
 
 
-@pytest.mark.parametrize("status", [429, 400, 200])
+@pytest.mark.parametrize("status", [400, 200])
 def test_reply_that_does_not_prove_the_token(gateway: Gateway, status: int) -> None:
     with web_server(exchanging(gateway, PlainTextResponse("?", status), for_wrong=False)) as web:
         result = check(web.url)
@@ -161,21 +161,27 @@ def test_reply_that_does_not_prove_the_token(gateway: Gateway, status: int) -> N
 
 
 @pytest.mark.parametrize(
-    "reply",
+    ("reply", "id_", "hint"),
     [
-        HTMLResponse("<p>Sign in", 401),
-        PlainTextResponse("forbidden by policy", 403),
-        HTMLResponse("<!doctype html>"),
-        JSONResponse({"message": "Unauthorized"}, 401),
-        Response(status_code=401, headers={"www-authenticate": "Basic"}),
+        (HTMLResponse("<p>Sign in", 401), "proxy.login-required", "without its login"),
+        (Response(status_code=401, headers={"www-authenticate": "Basic"}), "proxy.login-required", "without its login"),
+        (JSONResponse({"message": "Unauthorized"}, 401), "proxy.login-required", "without its login"),
+        (PlainTextResponse("forbidden by policy", 403), "proxy.refused", "allow Mistle's requests"),
+        (HTMLResponse("<!doctype html>"), "tunnel.not-gateway", "send this path to it"),
+        (PlainTextResponse("?", 400), "tunnel.not-gateway", "send this path to it"),
     ],
-    ids=["login", "policy", "page", "JSON", "challenge"],
+    ids=["login", "challenge", "JSON", "policy", "page", "400"],
 )
-def test_something_else_in_front_of_the_exchange(gateway: Gateway, reply: Response) -> None:
+def test_something_else_in_front_of_the_exchange(gateway: Gateway, reply: Response, id_: str, hint: str) -> None:
     with web_server(exchanging(gateway, reply)) as web:
-        finding = check(web.url).fails("tunnel.not-gateway", Layer.AUTH, URL, hint="send this path to it")
+        finding = check(web.url).fails(id_, Layer.AUTH, URL, hint=hint)
     assert str(reply.status_code) in finding.message
     assert not any(_is_right(request.headers.get("authorization", "")) for request in web.requests)
+
+
+def test_busy_proxy_in_front_of_the_exchange(gateway: Gateway) -> None:
+    with web_server(exchanging(gateway, PlainTextResponse("slow down", 429))) as web:
+        check(web.url).warns("proxy.rate-limited", Layer.AUTH, URL, hint="run this again later")
 
 
 @profiles.long
@@ -183,9 +189,10 @@ def test_proxy_without_the_exchange(gateway: Gateway) -> None:
     for reply, id_ in ((HTMLResponse("bad", 502), "bad-gateway"), (PlainTextResponse("no", 500), "bad-gateway")):
         with web_server(exchanging(gateway, reply)) as web:
             check(web.url).fails(f"tunnel.{id_}", Layer.AUTH, URL, hint="upstream")
-    redirect = Response(status_code=308, headers={"location": "https://elsewhere.test/?token=x"})
-    with web_server(exchanging(gateway, redirect)) as web:
-        check(web.url).fails("tunnel.redirects", Layer.AUTH, URL, hint="redirects to")
+    for path, hint in (("/", "the gateway itself"), ("/x/token-exchange", "that it redirects to")):
+        redirect = Response(status_code=308, headers={"location": f"https://elsewhere.test{path}?token=x"})
+        with web_server(exchanging(gateway, redirect)) as web:
+            check(web.url).fails("tunnel.redirects", Layer.AUTH, URL, hint=hint)
 
 
 def test_gateway_without_its_postgres(postgres: Postgres) -> None:

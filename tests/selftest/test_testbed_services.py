@@ -3,6 +3,7 @@
 import socket
 import subprocess
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import jwt
@@ -19,7 +20,8 @@ from preflight.demo.servers.mistle import (
     data_plane_api,
 )
 from preflight.demo.servers.otlp import collector
-from preflight.demo.servers.tunnel import Signature
+from preflight.demo.servers.publishing import BOOTSTRAP_PATH, COOKIE, Publishing
+from preflight.demo.servers.tunnel import BOOTSTRAP, Signature
 from tests.harness import profiles
 from tests.servers.archil import KEY as ARCHIL_KEY
 from tests.servers.archil import archil
@@ -108,6 +110,83 @@ def test_tunnel_open_to_anyone() -> None:
         assert tunnel(web.port, "") == 101
 
 
+def bootstrap_token(signature: Signature = BOOTSTRAP, sandbox: str = "x", **claims: object) -> str:
+    lifetimes = {"bootstrapTokenTtlSeconds": 60, "exchangeTokenTtlSeconds": 60}
+    return connect_token(signature, sandbox, **(lifetimes | claims))
+
+
+REFUSED_EXCHANGES = [
+    bootstrap_token(Signature()),
+    bootstrap_token(replace(BOOTSTRAP, issuer="another")),
+    bootstrap_token(replace(BOOTSTRAP, audience="another")),
+    bootstrap_token(sandbox="y"),
+    bootstrap_token(exp=1),
+    connect_token(BOOTSTRAP),
+    "",
+]
+
+
+def test_exchange_decides_in_order() -> None:
+    gateway = Gateway(sandboxes=frozenset({"mine"}))
+    with web_server(gateway.application()) as web:
+        assert {exchange(web.url, token).status_code for token in REFUSED_EXCHANGES} == {401}
+        absent = exchange(web.url, bootstrap_token())
+        assert (absent.status_code, absent.json()["error"]) == (404, "Sandbox instance was not found.")
+        assert gateway.writes == []
+        assert exchange(web.url, bootstrap_token(sandbox="mine"), "mine").status_code == 200
+        assert gateway.writes == ["exchanged for mine"]
+    with web_server(Gateway(postgres="postgresql://127.0.0.1:1/d").application()) as web:
+        assert exchange(web.url, REFUSED_EXCHANGES[0]).status_code == 401
+        assert exchange(web.url, bootstrap_token()).status_code == 500
+
+
+HOST = "p-3000--pa.sandboxes.localhost"
+"""That of the sandbox "x"."""
+
+
+def published(**changes: object) -> dict[str, object]:
+    """The claims of an access token or a session's cookie."""
+    return {"sandboxInstanceId": "x", "port": 3000, "host": HOST, "exp": int(time.time()) + 60} | changes
+
+
+def test_publishing_decides_in_order() -> None:
+    publishing = Publishing()
+    access = {"iss": publishing.access.issuer, "aud": publishing.access.audience, "iat": int(time.time())}
+    gateway = Gateway()
+    with web_server(gateway.application()) as web:
+
+        def opened(token: str, host: str = HOST) -> int:
+            return ask(web.url, f"{BOOTSTRAP_PATH}?token={token}", Host=host).status_code
+
+        right = jwt.encode(access | published(), publishing.access.secret)
+        assert opened("") == 400
+        assert opened(jwt.encode(access | published(), "another-secret-of-at-least-32-bytes")) == 401
+        assert opened(jwt.encode(access | published(iss="another"), publishing.access.secret)) == 401
+        assert (opened(right, "gateway"), opened(right, f"{HOST}.other"), opened(right)) == (403, 403, 502)
+        cookies = {secret: jwt.encode(published(), secret) for secret in (publishing.cookie_secret, "w" * 32)}
+        shown = [ask(web.url, "/any", Host=HOST, Cookie=f"{COOKIE}={cookie}") for cookie in cookies.values()]
+        assert [reply.status_code for reply in shown] == [502, 401]
+        assert ask(web.url, "/any", Host=HOST).status_code == 401
+        assert ask(web.url, "/any", Host="gateway").status_code == 404
+        assert ask(web.url, "/__healthz", Host=HOST).json() == {"ok": True}
+    assert gateway.writes == []
+
+
+def test_apis_read() -> None:
+    member = {"x-mistle-service-token": TOKEN}
+    with web_server(data_plane_api()) as data, web_server(control_plane_api(data_plane=data.url)) as control:
+        assert ask(data.url, "/internal/sandbox/instances/x", **member).status_code == 400
+        assert ask(data.url, "/internal/sandbox/instances/x?organizationId=o", **member).json() is None
+        for path, body, code in (
+            ("integration-credentials/resolve", ("connectionId", "bindingId", "secretType"), "CONNECTION_NOT_FOUND"),
+            ("sandbox-runtime/get-sandbox-instance", ("organizationId", "instanceId"), "INSTANCE_NOT_FOUND"),
+        ):
+            url = f"{control.url}/internal/{path}"
+            assert requests.post(url, json=dict.fromkeys(body, "x"), timeout=5).status_code == 401
+            assert requests.post(url, json={}, headers=member, timeout=5).status_code == 400
+            assert requests.post(url, json=dict.fromkeys(body, "x"), headers=member, timeout=5).json()["code"] == code
+
+
 def test_gateway_needs_valkey() -> None:
     with valkey_server() as valkey, web_server(Gateway(valkey=valkey.url()).application()) as web:
         assert runtime_state(web.url) == 200
@@ -188,6 +267,11 @@ def addresses(name: str) -> list[object]:
 
 def ask(url: str, path: str, **headers: str) -> requests.Response:
     return requests.get(url + path, headers=headers, timeout=5)
+
+
+def exchange(url: str, token: str, sandbox: str = "x") -> requests.Response:
+    headers = {"Authorization": f"Bearer {token}"} if token else {}
+    return requests.post(f"{url}/tunnel/sandbox/{sandbox}/token-exchange", headers=headers, timeout=5)
 
 
 def runtime_state(url: str) -> int:

@@ -36,9 +36,11 @@ class Leaf:
     def files(self) -> dict[str, bytes]:
         return {"server.pem": self.chain, "server.key": self.key}
 
-    def context(self) -> ssl.SSLContext:
+    def context(self, ciphers: str = "") -> ssl.SSLContext:
         """For a server in the test process."""
         context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+        if ciphers:
+            context.set_ciphers(ciphers)
         with trustme.Blob(self.key + self.chain).tempfile() as path:
             context.load_cert_chain(path)
         return context

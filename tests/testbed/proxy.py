@@ -14,6 +14,17 @@ BEHAVIOURS = {
     "passes": f'{PASS} proxy_set_header Upgrade $http_upgrade; proxy_set_header Connection "upgrade";',
     "strips_upgrade": PASS,
     "redirects": "return 301 https://$host$request_uri;",
+    "asks_for_certificate": PASS,
+    "asks_for_password": f'auth_basic "staff"; auth_basic_user_file /dev/null; {PASS}',
+    "signs_in": "return 302 https://sso.corp.example/realms/staff/auth?client_id=mistle;",
+    "forbids": f"deny all; {PASS}",
+    "limits": "add_header Retry-After 30 always; return 429;",
+    "drops_token": f'{PASS} proxy_set_header x-mistle-service-token "";',
+    "drops_query": (
+        "proxy_pass {upstream}$uri; proxy_http_version 1.1; proxy_set_header Host $http_host; "
+        'proxy_set_header Upgrade $http_upgrade; proxy_set_header Connection "upgrade";'
+    ),
+    "hides_document": f"location = /openapi.json {{{{ deny all; }}}} {PASS}",
     "refuses_checksums": f"if ($http_x_amz_checksum_crc32) {{{{ return 501 '{NOT_IMPLEMENTED}'; }}}} {PASS}",
     "single_container": f"location /v1/ {{{{ {PASS} }}}} default_type text/html; "
     'return 200 "<!doctype html><title>Mistle Dashboard</title>";',
@@ -27,13 +38,14 @@ events {{}}
 http {{
   access_log off;{default}
   server {{
-    listen {host}:{port}{tls};
+    listen {host}:{port}{tls};{asks}
     server_name localhost;
     location / {{ {behaviour} }}
   }}
 }}
 """
 REJECT = "\n  server {{ listen {host}:{port} ssl default_server; ssl_reject_handshake on; }}"
+ASKS = " ssl_verify_client on; ssl_client_certificate /files/server.pem;"
 TLS = " ssl; ssl_certificate /files/server.pem; ssl_certificate_key /files/server.key"
 
 
@@ -48,8 +60,9 @@ def proxy(
     port = _free_port()
     tls = TLS if certificate else ""
     default = REJECT.format(host=LOOPBACK, port=port) if needs_name else ""
+    asks = ASKS if behaviour == "asks_for_certificate" else ""
     behaviour = BEHAVIOURS[behaviour].format(upstream=upstream)
-    text = CONFIGURATION.format(host=LOOPBACK, port=port, tls=tls, behaviour=behaviour, default=default)
+    text = CONFIGURATION.format(host=LOOPBACK, port=port, tls=tls, asks=asks, behaviour=behaviour, default=default)
     files = {"nginx.conf": text.encode()} | (certificate.files() if certificate else {})
     command = ["nginx", "-c", "/files/nginx.conf"]
     # On the machine's own network, which has the servers of the test process.

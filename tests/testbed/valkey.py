@@ -52,9 +52,27 @@ class Valkey(Server):
                 time.sleep(0.02)
             yield
 
+    @contextmanager
+    def busy(self) -> Iterator[None]:
+        """A script runs during the context; the server needs busy_reply_threshold=1."""
+        with socket.create_connection((self.host, self.port)) as connection, self.client() as client:
+            connection.sendall(b"EVAL 'while true do end' 0\r\n")
+            while not _is_busy(client):
+                time.sleep(0.02)
+            yield
+            client.script_kill()
+
     def _is_loading(self) -> bool:
         with self.client() as client:
             return bool(client.info("persistence")["loading"])
+
+
+def _is_busy(client: redis.Redis) -> bool:
+    try:
+        client.ping()
+    except redis.ResponseError as error:
+        return "BUSY" in str(error)
+    return False
 
 
 @contextmanager

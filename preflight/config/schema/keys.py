@@ -201,6 +201,15 @@ SWITCHES = (
     ("sandbox.e2b.", ON_E2B),
 )
 
+# Where the environment alone configures it, Mistle reads a table for each service, and these keys are in none.
+UNREAD_ALONE = (
+    "kv.control_plane.",
+    f"{AUTH}.enabled_methods",
+    "services.dashboard.control_plane_api_origin",
+    f"{STORAGE}.region",
+    f"{STORAGE}.force_path_style",
+)
+
 
 def in_use(path: str, tree: Tree) -> bool:
     """Whether Mistle reads this key, given the values of the others."""

@@ -13,6 +13,7 @@ from preflight.config.schema.types import InvalidValue
 
 _NEVER_FILLED = (causes.UNRESOLVED_REFERENCE, causes.NO_VALUE, causes.QUOTED)
 _HEADER = "internal_auth.shared_token.token"
+_ATTRIBUTES = "telemetry.resource_attributes"
 _WORD = re.compile(rf"[\"']?(?:{NOTHING})[\"']?")
 
 
@@ -29,10 +30,12 @@ def refusal(key: Key, value: object) -> InvalidValue | None:
     return None
 
 
-def status(key: Key, form: Form) -> Status:
-    """A warning where Mistle works with the text: a secret that only its own services compare with one another."""
+def status(key: Key, form: Form, text: str) -> Status:
+    """A warning where Mistle works with the text: a secret that only its services compare, a telemetry attribute."""
     compared = key.secrecy is Secrecy.CHOSEN and form.cause in (causes.QUOTED, causes.LINE_BREAK)
-    return Status.WARN if compared and not (key.path == _HEADER and form.cause is causes.LINE_BREAK) else Status.FAIL
+    fits_no_header = key.path == _HEADER and form.cause is causes.LINE_BREAK
+    is_attribute = key.path == _ATTRIBUTES and form.cause is causes.NO_VALUE and "=" in text
+    return Status.WARN if is_attribute or (compared and not fits_no_header) else Status.FAIL
 
 
 def is_word_for_nothing(text: str) -> bool:

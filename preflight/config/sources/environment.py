@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from checks.core.check import Status
 from preflight.config import causes, javascript, suggestions
-from preflight.config.schema.keys import KEYS, VERSION, Key
+from preflight.config.schema.keys import BOOLEAN, KEYS, VERSION, Key
 from preflight.config.schema.types import InvalidValue, UnreadableOverride
 from preflight.config.schema.unfilled import refusal
 from preflight.config.tree import Path, Tree, dotted, put
@@ -22,12 +23,14 @@ _VARIABLES = frozenset(key.variable for key in KEYS)
 @dataclass(frozen=True)
 class Overrides:
     """``values``: path → value, or InvalidValue if the text could not be read. ``variables``: dotted path → variable.
-    ``unknown``: a message for each variable that only looks like an override.
+    ``unknown``: a message for each variable that only looks like an override. ``lenient``: dotted path → why its text
+    would be invalid beside a file.
     """
 
     values: Mapping[Path, object]
     variables: Mapping[str, str]
     unknown: tuple[str, ...]
+    lenient: Mapping[str, str] = field(default_factory=dict)
 
     def findings(self, origins: Origins) -> tuple[Finding, ...]:
         """Blame the variables that could not be read, and those that only look like overrides."""
@@ -36,6 +39,10 @@ class Overrides:
                 origins.finding(value.cause, dotted(path), message=value.message)
                 for path, value in self.values.items()
                 if isinstance(value, InvalidValue)
+            ),
+            *(
+                origins.finding(causes.BAD_OVERRIDE, path, message=message, status=Status.WARN)
+                for path, message in self.lenient.items()
             ),
             *(origins.finding(causes.UNKNOWN_OVERRIDE, message=message) for message in self.unknown),
         )
@@ -47,17 +54,31 @@ class Overrides:
         return tree
 
 
-def read(environ: Mapping[str, str]) -> Overrides:
-    """The overrides in an environment."""
+def read(environ: Mapping[str, str], *, alone: bool = False) -> Overrides:
+    """The overrides in an environment; ``alone``: without a file, where Mistle reads `` TRUE `` as a boolean."""
     values: dict[Path, object] = {}
     variables: dict[str, str] = {}
+    lenient: dict[str, str] = {}
     for key in KEYS:
         if key.variable in environ:
             parsed = _entries(key, _value(key, environ[key.variable]))
+            if alone and key.type == BOOLEAN:
+                parsed = {
+                    path: _leniently(value, path, environ[key.variable], lenient) for path, value in parsed.items()
+                }
             values.update(parsed)
             variables.update(dict.fromkeys(map(dotted, parsed), key.variable))
     unknown = filter(None, map(suggestions.override, _unknown_names(environ)))
-    return Overrides(values, variables, tuple(unknown))
+    return Overrides(values, variables, tuple(unknown), lenient)
+
+
+def _leniently(value: object, path: Path, text: str, lenient: dict[str, str]) -> object:
+    """The boolean as Mistle reads it without a file; that it would be invalid beside a file is added to ``lenient``."""
+    word = javascript.trim(text).lower()
+    if not isinstance(value, InvalidValue) or word not in ("true", "false"):
+        return value
+    lenient[dotted(path)] = f"{value.message}: Mistle reads it so only where there is no file"
+    return word == "true"
 
 
 def _unknown_names(environ: Mapping[str, str]) -> list[str]:

@@ -224,4 +224,4 @@ def _secret(context: Context, path: str) -> str:
 
 
 def _database(url: Url) -> tuple[str, int, int]:
-    return url.host.lower(), url.port, int(url.path.strip("/") or 0)
+    return url.host.lower().rstrip("."), url.port, int(url.path.strip("/") or 0)

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from checks.core.check import Status
 from preflight.config import causes
+from preflight.config.schema.keys import UNREAD_ALONE
 from preflight.config.schema.types import shown
 from preflight.version import KNOWN_MISTLE
 
@@ -38,14 +40,14 @@ class _Shape:
 _SHAPES = (
     _Shape(
         "an older",
-        "its [apps.*] are [services.*] now, and what [global] held has sections of its own",
+        "has [services.*] in place of [apps.*], and sections of their own for what [global] held",
         re.compile(r"apps|global\.(telemetry|internal_auth|sandbox)|services\.tokenizer_proxy"),
         re.compile(r"global\..+|sandbox\.tokens\.egress"),
         (("apps", ""), ("global.telemetry", "telemetry."), ("global.sandbox", "sandbox.")),
     ),
     _Shape(
         "a newer",
-        "here sandbox.provider and [sandbox.storage] choose, and there are no such keys",
+        "has no such keys, and chooses by sandbox.provider and [sandbox.storage]",
         re.compile(
             r"billing|gateway_relay|sandbox\.\w+\.enabled|sandbox\.tokens\.(egress|pty_transport)"
             r"|services\.dashboard\.posthog|services\.control_plane_api\.mcp|(.+\.)?workflow_database_pool_max"
@@ -58,12 +60,21 @@ _SHAPES = (
 
 def gathered(findings: Iterable[Finding], origins: Origins, variables: Mapping[str, str]) -> tuple[Finding, ...]:
     """The findings, with those that have one reason replaced by one. ``variables``: all that are set."""
-    kept = tuple(dict.fromkeys(findings))
+    kept = tuple(finding if origins.file else _alone(finding) for finding in dict.fromkeys(findings))
     kept = _single_container(kept, origins, variables)
     kept = _older_variables(kept, origins, variables)
     for shape in _SHAPES:
         kept = _other_shape(shape, kept, origins)
     return kept
+
+
+def _alone(finding: Finding) -> Finding:
+    """Without a file, no service reads some of the keys: what is wrong with them is a warning."""
+    is_unread = bool(finding.fields) and all(key.startswith(UNREAD_ALONE) for key in finding.fields)
+    if not is_unread or finding.status < Status.FAIL:
+        return finding
+    message = f"{finding.message} (without a file, no service reads the key)"
+    return replace(finding, status=Status.WARN, message=message)
 
 
 def _single_container(
@@ -94,8 +105,8 @@ def _other_shape(shape: _Shape, findings: tuple[Finding, ...], origins: Origins)
     more = f" and {len(named) - _NAMED} more" if len(named) > _NAMED else ""
     lacks = f"; {len(_keys(missing))} keys are missing for the same reason" if missing else ""
     message = (
-        f"the file has the shape of {shape.age} Mistle, with {', '.join(named[:_NAMED])}{more}: "
-        f"{shape.difference}{lacks}; this tool knows Mistle's {KNOWN_MISTLE}"
+        f"the file has the shape of {shape.age} Mistle, with {', '.join(named[:_NAMED])}{more}{lacks}; "
+        f"this tool knows Mistle's {KNOWN_MISTLE}, which {shape.difference}"
     )
     finding = origins.finding(causes.OTHER_SHAPE, *named, *_keys(missing), message=message)
     return _replaced(findings, [*marks, *also, *missing], finding)

@@ -25,4 +25,4 @@ def never_filled(context: Context) -> Iterator[Finding]:
             if form := unfilled.of(key, str(item)):
                 position = f"item {number} " if isinstance(value, tuple) else ""
                 message = position + form.message(key, str(item))
-                yield context.finding(form.cause, path, message=message, status=unfilled.status(key, form))
+                yield context.finding(form.cause, path, message=message, status=unfilled.status(key, form, str(item)))

@@ -11,6 +11,7 @@ from preflight.config.schema.keys import HTTP, KEYS, WEBSOCKET, Key, Secrecy, in
 from preflight.config.schema.types import InvalidValue, Text, shown
 from preflight.config.urls import BadUrl, Url, parse
 from preflight.config.validation.never_filled import never_filled
+from preflight.config.validation.web_urls import ROOTED
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -90,7 +91,7 @@ def _exceeds(key: Key, url: Url) -> str:
         return "holds a user name or password, which Mistle's client refuses in a URL"
     if key.type == WEBSOCKET:
         return "holds a fragment (# and what follows), which no WebSocket's URL may have" if url.fragment else ""
-    return "holds a query, and Mistle appends paths of its own" if url.query else ""
+    return "holds a query, and Mistle appends paths of its own" if url.query and key.path not in ROOTED else ""
 
 
 def _misses(key: Key, url: Url) -> str:

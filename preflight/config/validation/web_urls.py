@@ -1,4 +1,4 @@
-"""Rules for what Mistle's clients and browsers do with a URL: the ports that they refuse, the paths that they drop."""
+"""Rules for what Mistle's clients and browsers do with a URL: the ports that they refuse, the parts that they drop."""
 
 from __future__ import annotations
 
@@ -31,8 +31,9 @@ def dropped_paths(context: Context) -> Iterator[Finding]:
     """No path is written that Mistle's client drops."""
     for key in ROOTED:
         url = context.values.url_or_none(key)
-        if url and url.path.strip("/"):
-            message = f"has the path {shown(url.path)}; Mistle drops it, and sends its requests to {shown(url.origin)}"
+        if url and (url.path.strip("/") or url.query):
+            part = f"the path {shown(url.path)}" if url.path.strip("/") else "a query"
+            message = f"has {part}; Mistle drops it, and sends its requests to {shown(url.origin)}"
             yield context.finding(causes.DROPPED_PATH, key, message=message)
 
 
@@ -46,7 +47,16 @@ def refused_ports(context: Context) -> Iterator[Finding]:
             yield context.finding(causes.REFUSED_PORT, key.path, message=message)
 
 
-RULES: tuple[Rule, ...] = (dropped_paths, refused_ports)
+def ignored_queries(context: Context) -> Iterator[Finding]:
+    """A Valkey URL has no query: node-redis reads the database from the path alone."""
+    for key in ("kv.data_plane.url", "kv.control_plane.url"):
+        url = context.values.url_or_none(key)
+        if url and url.query:
+            message = f"has a query, which Mistle's client ignores: it uses database {url.path.strip('/') or 0}"
+            yield context.finding(causes.IGNORED_QUERY, key, message=message)
+
+
+RULES: tuple[Rule, ...] = (dropped_paths, refused_ports, ignored_queries)
 
 
 def _is_public(key: str) -> bool:
