@@ -109,7 +109,8 @@ def _raise_if_proxys(request: Any, response: BaseHTTPResponse, body: bytes) -> N
     reply = Reply(response.status, {name.lower(): value for name, value in response.headers.items()}, body)
     if request.url.startswith("https:"):
         raise_if_certificate_is_required(reply)
-    if request.method != "HEAD" and b"<Error" not in body[:1024]:
+    is_xml = "xml" in reply.headers.get("content-type", "") or b"<Error" in body[:1024]
+    if request.method != "HEAD" and not is_xml:
         raise_if_proxys(reply, f"{request.method} of an object")
 
 

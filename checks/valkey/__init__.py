@@ -145,10 +145,10 @@ class Valkey(NetworkCheck):
 
         try:
             async with self._client(record, limit, db=0) as client:
-                info: Any = await client.execute_command("INFO")
+                call: Any = client.execute_command
+                return is_sentinel(await call("INFO"))
         except (RedisError, OSError):
             return False
-        return is_sentinel(info)
 
     async def _is_disabled(self, record: Recorder, limit: float) -> bool:
         """Whether the user is switched off, as ACL GETUSER reports where it needs no login.
