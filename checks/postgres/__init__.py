@@ -18,10 +18,10 @@ from checks.net.tcp import NetworkCheck
 from checks.net.tcp import reach as reach
 from checks.net.tls import check_tls as check_tls
 from checks.net.tls_errors import TLS_ON_PLAINTEXT, TlsOnPlaintext
-from checks.postgres import causes, connections, hints, session, way
+from checks.postgres import causes, connections, session, turns, way
 from checks.postgres.connections import Place
 from checks.postgres.dialects import Tls
-from checks.postgres.refusals import diagnosis_of
+from checks.postgres.refusals import diagnosis_of, hints
 from checks.postgres.session import NotPostgres as NotPostgres
 from checks.postgres.session import PostgresSession
 from checks.postgres.survey import causes as survey_causes
@@ -52,7 +52,7 @@ class Postgres(NetworkCheck):
             "checks.postgres.session",
             "checks.postgres.connections",
             "checks.postgres.libpq_proxy",
-            "checks.postgres.error_response",
+            "checks.postgres.refusals.error_response",
             "checks.postgres.survey.reading",
         ),
     )
@@ -66,6 +66,7 @@ class Postgres(NetworkCheck):
     query: tuple[tuple[str, str], ...] = field(default=(), repr=False)
     planes: tuple[str, ...]
     connections: int
+    others: tuple[tuple[str, int], ...] = ()  # further hosts, and their ports, that the client tries in turn
     migrators: tuple[tuple[str, str], ...] = ()  # by plane, the role of the other URL, which runs the migrations
     production: bool = False
     deployed: bool = True
@@ -94,6 +95,9 @@ class Postgres(NetworkCheck):
 
     async def run(self, record: Recorder) -> None:
         """Log in as the client does, query the server's state once, and apply the rules to it."""
+        if self.others:
+            await turns.climb_in_turn(self, record)
+            return
         address = await way.reach_server(self, record)
         tls = await way.check_tls_layer(self, record, address)
         async with self.open_session(record, address, tls) as connection:
