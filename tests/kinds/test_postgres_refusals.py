@@ -243,8 +243,13 @@ def test_server_that_also_takes_a_tls_handshake_first_is_no_tls_port(authority: 
 
         def serve(client: socket.socket) -> None:
             with socket.create_connection((faults.LOOPBACK, server.port)) as behind:
-                behind.sendall(client.recv(4096))
-                client.sendall(behind.recv(4096))
+                first = client.recv(4096)
+                behind.sendall(first)
+                if first.startswith(b"\x16"):  # a ClientHello; every other conversation is cut
+                    threading.Thread(target=_forward, args=(client, behind, 0), daemon=True).start()
+                    _forward(behind, client, 0)
+                else:
+                    client.sendall(behind.recv(4096))
 
         with faults.serving(serve) as port:
             run = direct(f"postgres://u:p@127.0.0.1:{port}/d")
