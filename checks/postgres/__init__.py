@@ -18,13 +18,14 @@ from checks.net.tcp import NetworkCheck
 from checks.net.tcp import reach as reach
 from checks.net.tls import check_tls as check_tls
 from checks.net.tls_errors import TLS_ON_PLAINTEXT, TlsOnPlaintext
-from checks.postgres import causes, connections, hints, session, way
+from checks.postgres import causes, connections, session, turns, way
 from checks.postgres.connections import Place
 from checks.postgres.dialects import Tls
-from checks.postgres.refusals import diagnosis_of
+from checks.postgres.refusals import diagnosis_of, hints
 from checks.postgres.session import NotPostgres as NotPostgres
 from checks.postgres.session import PostgresSession
 from checks.postgres.survey import causes as survey_causes
+from checks.postgres.survey.addresses import compare_addresses
 from checks.postgres.survey.asking import ask
 from checks.postgres.survey.state import ServerState
 from checks.postgres.tls_request import TlsRefused, raise_if_tls_port, reply_to_request, request_tls
@@ -51,7 +52,7 @@ class Postgres(NetworkCheck):
             "checks.postgres.session",
             "checks.postgres.connections",
             "checks.postgres.libpq_proxy",
-            "checks.postgres.error_response",
+            "checks.postgres.refusals.error_response",
             "checks.postgres.survey.reading",
         ),
     )
@@ -65,6 +66,7 @@ class Postgres(NetworkCheck):
     query: tuple[tuple[str, str], ...] = field(default=(), repr=False)
     planes: tuple[str, ...]
     connections: int
+    others: tuple[tuple[str, int], ...] = ()  # further hosts, and their ports, that the client tries in turn
     migrators: tuple[tuple[str, str], ...] = ()  # by plane, the role of the other URL, which runs the migrations
     production: bool = False
     deployed: bool = True
@@ -93,9 +95,12 @@ class Postgres(NetworkCheck):
 
     async def run(self, record: Recorder) -> None:
         """Log in as the client does, query the server's state once, and apply the rules to it."""
+        if self.others:
+            await turns.climb_in_turn(self, record)
+            return
         address = await way.reach_server(self, record)
         tls = await way.check_tls_layer(self, record, address)
-        async with self._open_session(record, address, tls) as connection:
+        async with self.open_session(record, address, tls) as connection:
             with record.layer(Layer.AUTH, f"login accepted, as {self.username}", proves=("url",)):
                 await self._login(record, connection, address)
             with record.layer(
@@ -112,6 +117,7 @@ class Postgres(NetworkCheck):
             Layer.FITNESS, f"right for {self.use.name}", proves=("url", *self.planes, *self._tried_keys(state))
         ):
             self._apply(self.use.fitness, state, record)
+            await compare_addresses(self, record, address, state, tls)
         if refused:
             record.skip(Layer.FITNESS, refused)
         if self.master_keys and isinstance(state.ciphertexts, str):
@@ -126,9 +132,7 @@ class Postgres(NetworkCheck):
         """The certificates that the client trusts at this URL."""
         return self.roots if self.tls.roots else record.settings.trust
 
-    def _open_session(
-        self, record: Recorder, address: Place, tls: bool
-    ) -> AbstractAsyncContextManager[PostgresSession]:
+    def open_session(self, record: Recorder, address: Place, tls: bool) -> AbstractAsyncContextManager[PostgresSession]:
         trust, name = self.trust(record), self.use.dialect.certificate_name(self.host)
 
         async def connect() -> connections.Streams:
@@ -167,7 +171,7 @@ class Postgres(NetworkCheck):
         """Whether pg_hba.conf has a line for this user that requires TLS, and not none at all."""
         if await reply_to_request(address, record.share_of_time(0.6)) != b"S":
             return False
-        async with self._open_session(record, address, tls=True) as connection:
+        async with self.open_session(record, address, tls=True) as connection:
             try:
                 await connection.login(record.share_of_time(0.7))
             except session.LoginRefused as error:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from checks.core import unexpected
 from checks.core.check import Cause, Layer, causes_in
-from checks.postgres import hints
 
 PASSWORD_REJECTED = Cause(
     "postgres.password-rejected",
@@ -105,7 +104,8 @@ LOGIN_METHOD = Cause(
     Layer.AUTH,
     "pg_hba.conf asks for a login that Mistle cannot do, or asks a service that refuses it: a client certificate, "
     "ident, peer, Kerberos, LDAP, PAM, RADIUS",
-    hints.OTHER_METHOD,
+    "ask for scram-sha-256 instead of ident, peer or cert in pg_hba.conf for this user, database and client address, "
+    "or correct the user name in {url}",
     former=("postgres.login-refused",),
     heals=False,
 )

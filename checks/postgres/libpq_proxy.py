@@ -22,8 +22,8 @@ from checks.core.check import Diagnosed
 from checks.core.limits import MAX_BYTES, ResponseTooLarge
 from checks.postgres import causes
 from checks.postgres.connections import NO_ADDRESS, Address, KeepData, Streams, accept_from
-from checks.postgres.error_response import is_readable, refusal
 from checks.postgres.refusals import Refusal
+from checks.postgres.refusals.error_response import is_readable, refusal
 
 Connect = Callable[[], Awaitable[Streams]]
 

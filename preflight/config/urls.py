@@ -46,7 +46,7 @@ class BadUrl(Exception):
 class Url:
     """A URL's parts. ``username``, ``password`` are decoded, "" if absent; ``host`` is without brackets; ``port`` is
     the scheme's default if none is written, 0 if it has none; ``path``, ``query`` and ``fragment`` are as written;
-    ``pairs`` is the query decoded.
+    ``pairs`` is the query decoded. ``others`` are the further servers of a Postgres URL.
     """
 
     scheme: str
@@ -58,6 +58,7 @@ class Url:
     query: str = field(default="", repr=False)
     pairs: tuple[tuple[str, str], ...] = field(default=(), repr=False)
     fragment: str = field(default="", repr=False)
+    others: tuple[tuple[str, int], ...] = ()
 
     @property
     def authority(self) -> str:
@@ -97,7 +98,7 @@ def parse(text: str) -> Url:
     if any("\0" in part for pair in pairs for part in pair) or "%00" in path:
         raise BadUrl("it holds %00, a NUL character, which no server takes")
     is_in_query = not server and scheme.startswith("postgres") and dict(pairs).get("host")
-    host, port = ("", DEFAULT_PORTS[scheme]) if is_in_query else _server(scheme, server)
+    (host, port), *others = [("", DEFAULT_PORTS[scheme])] if is_in_query else _servers(scheme, server)
     return Url(
         scheme,
         _decoded(username),
@@ -108,6 +109,7 @@ def parse(text: str) -> Url:
         match[5] or "",
         pairs,
         match[6] or "",
+        tuple(others),
     )
 
 
@@ -136,6 +138,13 @@ def _refuse_split_password(scheme: str, server: str, rest: str) -> None:
     """An unescaped / ? or # in a password ends the host early, so that the @ follows it."""
     if "@" in rest and (scheme not in _WEB or _PORT_WITH_LETTERS.search(server)):
         raise BadUrl(f"an @ follows a /, ? or #, which ended the host: {_ENCODE}")
+
+
+def _servers(scheme: str, text: str) -> list[tuple[str, int]]:
+    """Host and port of each server; as in postgres.js, the port of the first is the default of the others."""
+    first, *others = text.split(",") if scheme.startswith("postgres") else [text]
+    host, port = _server(scheme, first)
+    return [(host, port), *(_server(scheme, other if ":" in other else f"{other}:{port}") for other in others)]
 
 
 def _server(scheme: str, server: str) -> tuple[str, int]:

@@ -2,7 +2,7 @@
 
 Each URL is read by node-postgres and postgres.js, in the versions that Mistle uses, and by this tool: host, port, user,
 password, database, TLS and what goes to the server at the login must agree, and so must a refusal. The tool alone
-refuses what it says that it refuses: a URL without a database, and several hosts.
+refuses what it says that it refuses: a URL without a database.
 """
 
 from collections import Counter
@@ -66,6 +66,9 @@ URLS = sorted(
 )
 
 
+SEVERAL = ("u:p@h1,h2/d", "u:p@h1:6000,h2/d", "u:p@h1:6000,h2:7000/d?target_session_attrs=primary", "u:p@a,b:1,c/d")
+
+
 def read_here(url: str, dialect: Dialect) -> Mapping[str, Any]:
     try:
         parsed = parse(url)
@@ -91,6 +94,7 @@ def comparable(read: Mapping[str, Any]) -> Mapping[str, Any]:
     """Without the text of an error, and with one form for an absent password."""
     if "error" in read:
         return {"error": True}
+    read = {name: value for name, value in read.items() if name not in {"hosts", "ports"}}
     return {**read, "password": read["password"] or None, "sent": {k: str(v) for k, v in read["sent"].items()}}
 
 
@@ -111,3 +115,14 @@ def test_urls_are_read_as_the_clients_read_them(figures: Section) -> None:
     figures.add("differences", len(differences))
     for client, count in refused.items():
         figures.add(f"URLs that {client} and the tool refuse", count)
+
+
+@profiles.long
+def test_several_hosts_are_read_as_postgres_js_reads_them() -> None:
+    if reason := postgres_clients.unavailable():
+        pytest.skip(reason)
+    urls = [f"postgres://{rest}" for rest in SEVERAL]
+    for url, (_, read) in zip(urls, postgres_clients.read(urls), strict=True):
+        parsed = parse(url)
+        servers = [(parsed.host, parsed.port), *parsed.others]
+        assert servers == list(zip(read["hosts"], read["ports"], strict=True)), url

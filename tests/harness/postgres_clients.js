@@ -18,7 +18,7 @@ function postgresJs(url) {
   // connection.js, StartupMessage(): what is empty is not sent; its own default name stands for none.
   const sent = Object.fromEntries(Object.entries(connection).filter(([, value]) => value && value !== "postgres.js"));
   return {
-    host: host[0], port: port[0], user, password: pass, database,
+    host: host[0], port: port[0], hosts: host, ports: port, user, password: pass, database,
     tls: [!!ssl, !!ssl && !unverified, ssl === "prefer"], sent,
   };
 }

@@ -11,7 +11,7 @@ import pytest
 from checks.core.check import Layer, Status
 from tests.harness import faults, profiles
 from tests.harness.run_check import CheckRun, run_check
-from tests.testbed import Postgres, haproxy_server, pgbouncer_server, postgres_replica, postgres_server
+from tests.testbed import Authority, Postgres, haproxy_server, pgbouncer_server, postgres_replica, postgres_server
 from tests.testbed.pgbouncer import NOWHERE
 from tests.testbed.postgres import PASSWORD
 
@@ -234,6 +234,25 @@ def test_login_cut_after_the_first_message(postgres: Postgres) -> None:
 
     with faults.serving(serve) as port:
         run = direct(f"postgres://u:p@127.0.0.1:{port}/d")
+    run.fails("network.reset", Layer.AUTH, DIRECT_KEY, hint="backends")
+
+
+@profiles.long
+def test_server_that_also_takes_a_tls_handshake_first_is_no_tls_port(authority: Authority) -> None:
+    with postgres_server(certificate=authority.leaf()) as server:
+
+        def serve(client: socket.socket) -> None:
+            with socket.create_connection((faults.LOOPBACK, server.port)) as behind:
+                first = client.recv(4096)
+                behind.sendall(first)
+                if first.startswith(b"\x16"):  # a ClientHello; every other conversation is cut
+                    threading.Thread(target=_forward, args=(client, behind, 0), daemon=True).start()
+                    _forward(behind, client, 0)
+                else:
+                    client.sendall(behind.recv(4096))
+
+        with faults.serving(serve) as port:
+            run = direct(f"postgres://u:p@127.0.0.1:{port}/d")
     run.fails("network.reset", Layer.AUTH, DIRECT_KEY, hint="backends")
 
 

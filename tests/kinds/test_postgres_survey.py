@@ -7,7 +7,8 @@ from checks.core.check import Layer, Status
 from tests.harness import profiles
 from tests.harness.run_check import CheckRun, run_check
 from tests.kinds.test_postgres_fitness import MIGRATED
-from tests.testbed import PgBouncer, Postgres
+from tests.testbed import PgBouncer, Postgres, postgres_replica, postgres_server
+from tests.testbed.names import can_change_names, with_files
 
 CONTROL, DATA = "postgres.control_plane", "postgres.data_plane"
 DIRECT_KEY, POOLED_KEY = f"{DATA}.direct_url", f"{DATA}.pooled_url"
@@ -252,3 +253,32 @@ def test_a_revoked_function_hides_no_other_fault(postgres: Postgres, database: s
     run_as_mistle(postgres, database, "DROP TABLE data_plane_openworkflow.openworkflow_migrations")
     run = direct(postgres.url(database=database))
     run.fails("postgres.not-migrated", Layer.FITNESS, DIRECT_KEY, hint="workflow")
+
+
+# Several addresses of one name
+
+
+def at_name(*servers: Postgres) -> CheckRun:
+    """Run the check of a URL whose host has the addresses of these servers."""
+    lines = [f"{server.address.partition(':')[0]} db.test" for server in servers]
+    url = servers[0].url().replace(f"{servers[0].host}:{servers[0].port}", "db.test")
+    hosts = {"/etc/hosts": "\n".join(lines).encode()}
+    return with_files(hosts, lambda: direct(url, "before-deploy"))
+
+
+@pytest.mark.skipif(not can_change_names(), reason="needs root to change what a name leads to")
+def test_name_that_leads_to_a_primary_and_its_replica() -> None:
+    with postgres_server() as primary, postgres_replica(primary) as replica:
+        run = at_name(primary, replica)
+        assert at_name(primary).status is Status.OK
+    several = run["postgres.several-servers"]
+    assert (several.layer, several.status, several.fields) == (Layer.FITNESS, Status.FAIL, (DIRECT_KEY,))
+    assert "both addresses of db.test, lead to different servers" in several.message
+    assert "lead to the one primary alone" in several.hint
+
+
+@profiles.long
+@pytest.mark.skipif(not can_change_names(), reason="needs root to change what a name leads to")
+def test_name_that_leads_to_two_clusters() -> None:
+    with postgres_server() as one, postgres_server() as other:
+        at_name(one, other).fails("postgres.several-servers", Layer.FITNESS, DIRECT_KEY, hint="the one primary alone")

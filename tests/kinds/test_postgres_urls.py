@@ -133,3 +133,28 @@ def test_file_that_node_postgres_cannot_read(with_tls: Postgres, parameter: str)
         "postgres.roots-unreadable", Layer.TLS, POOLED_KEY, hint="correct sslrootcert, sslcert or sslkey"
     )
     assert finding.message.startswith(f"{parameter}: the file")
+
+
+# Several hosts
+
+
+@profiles.long
+def test_first_host_of_several_is_down(postgres: Postgres) -> None:
+    with faults.refused_port() as closed:
+        run = direct(postgres.url().replace("@", f"@{faults.LOOPBACK}:{closed},"))
+    run.warns("network.address-unreachable", Layer.CONNECT, DIRECT_KEY, hint="dead address")
+    assert run["postgres.fitness"].status is Status.OK
+
+
+@profiles.long
+def test_first_host_of_several_is_a_replica(postgres: Postgres, replica: Postgres) -> None:
+    several = postgres.url().replace("@", f"@{replica.host}:{replica.port},")
+    assert direct(f"{several}?target_session_attrs=primary").status is Status.OK
+    direct(several).fails("postgres.read-only", Layer.FITNESS, DIRECT_KEY, hint="name the primary")
+
+
+def test_no_host_of_several_accepts() -> None:
+    with faults.refused_port() as closed, faults.refused_port() as other:
+        run = direct(f"postgres://u:p@{faults.LOOPBACK}:{closed},{faults.LOOPBACK}:{other}/d")
+    refused = run["network.refused"]
+    assert (refused.layer, refused.status, refused.fields) == (Layer.CONNECT, Status.FAIL, (DIRECT_KEY,))

@@ -5,7 +5,7 @@ All facts come in one message. A server refuses a message as a whole, so where i
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from checks.postgres.survey.facts import FACTS, MAX_VERSIONS, PART_SIZE, TABLES
 
@@ -37,9 +37,9 @@ class Statements:
         }
         self._begin = _BEGIN.format(limit=max(1, min(int(limit * 1000), _MAX_TIMEOUT)))
 
-    def together(self) -> str:
-        """All facts in one message, whose result is one JSON object."""
-        pairs = ", ".join(f"'{name}', ({self._text(name)})" for name in FACTS)
+    def together(self, names: Iterable[str] = FACTS) -> str:
+        """These facts in one message, whose result is one JSON object."""
+        pairs = ", ".join(f"'{name}', ({self._text(name)})" for name in names)
         return f"{self._begin}select json_build_object({pairs});\nrollback"
 
     def each(self) -> Iterator[tuple[str, str]]:

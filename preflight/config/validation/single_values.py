@@ -98,6 +98,8 @@ def _misses(key: Key, url: Url) -> str:
     """What the URL lacks for the client of its scheme: a host that it reads, a database."""
     if not url.host and not key.path.endswith("pooled_url"):
         return "names no host before the /, and Mistle's client of this URL reads none behind ?"
+    if url.others and key.path.endswith("pooled_url"):
+        return "names several hosts, which node-postgres does not support: write one"
     if url.scheme.startswith("postgres") and url.path in ("", "/"):
         return "names no database: append / and the database's name"
     if url.scheme.startswith("redis") and not _DATABASE_NUMBER.fullmatch(url.path):

@@ -70,6 +70,7 @@ def _make(row: _Row, deployment: Deployment) -> Postgres:
         use=row.use,
         host=login.host,
         port=login.port,
+        others=url.others,
         username=login.username,
         password=login.password,
         database=url.path.removeprefix("/"),

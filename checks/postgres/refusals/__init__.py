@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from checks.core.check import Cause, Diagnosis
 from checks.core.text import foreign
 from checks.net.network_errors import RESET
-from checks.postgres import causes, hints
+from checks.postgres import causes
+from checks.postgres.refusals import hints
 from checks.postgres.survey.causes import SHORT_TIMEOUT, STATEMENT_POOLING
 
 SERVER, LIBPQ = "the server", "libpq"
@@ -132,8 +133,8 @@ def diagnosis_of(refusal: Refusal, default: Cause) -> Diagnosis:
     if row.cause is RESET:
         return RESET.diagnosis("the connection was closed by the server", hint=hints.CLOSED)
     hint = row.hint
-    if (row.cause, hint) == (causes.LOGIN_METHOD, None):
-        hint = hints.OUTSIDE_SERVICE if CLEARTEXT in refusal.requests else hints.OTHER_METHOD
+    if row.cause is causes.LOGIN_METHOD and hint is None and CLEARTEXT in refusal.requests:
+        hint = hints.OUTSIDE_SERVICE
     return row.cause.diagnosis(f"{refusal.source} says: {foreign(refusal.text)}", hint=hint)
 
 

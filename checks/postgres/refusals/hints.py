@@ -20,10 +20,6 @@ FORCED_USER = (
 )
 KERBEROS = "ask for scram-sha-256 instead of gss or sspi in pg_hba.conf for the user of {url}: Mistle has no Kerberos"
 NO_PASSWORD = "write the password into {url}: postgres://user:password@host/database"  # noqa: S105 - not a password
-OTHER_METHOD = (
-    "ask for scram-sha-256 instead of ident, peer or cert in pg_hba.conf for this user, database and client address, "
-    "or correct the user name in {url}"
-)
 OUTSIDE_SERVICE = (
     "the server passes the password to LDAP, PAM or RADIUS: correct the password in {url}, or that method's options in "
     "pg_hba.conf; the server's log has the reason"

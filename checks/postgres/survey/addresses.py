@@ -1,0 +1,67 @@
+"""Whether every address of the host leads to one server: clients take any of them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from checks.core.check import Diagnosed
+from checks.core.recorder import Recorder
+from checks.core.text import foreign
+from checks.net.network_errors import NoSuchName
+from checks.net.tcp import resolve
+from checks.postgres.connections import Place
+from checks.postgres.session import LoginTimeout, QueryTimeout, Refused
+from checks.postgres.survey.causes import SEVERAL_SERVERS
+from checks.postgres.survey.reading import parse
+from checks.postgres.survey.state import ServerState
+from checks.postgres.survey.statements import Statements
+
+if TYPE_CHECKING:
+    from checks.postgres import Postgres
+
+_MAX_OTHERS = 2  # addresses, each of which costs a login
+_NAMES = ("system", "started", "recovery")
+_UNUSABLE = (OSError, Diagnosed, Refused, LoginTimeout, QueryTimeout, ValueError)
+
+
+async def compare_addresses(check: Postgres, record: Recorder, address: Place, state: ServerState, tls: bool) -> None:
+    """Log in at further addresses of the host; note the first that leads to another server than ``address``."""
+    if isinstance(address, str):
+        return
+    try:
+        addresses = await resolve(check.host, check.port)
+    except (OSError, NoSuchName):
+        return
+    here = {"system": state.system, "started": state.started, "recovery": state.in_recovery}
+    for other in [each for each in addresses if each != address[0]][:_MAX_OTHERS]:
+        there = await _identity(check, record, (other, check.port), tls)
+        if any(None not in (here[name], there.get(name)) and here[name] != there[name] for name in _NAMES):
+            message = (
+                f"{address[0]} and {other}, both addresses of {check.host}, lead to different servers: "
+                f"{_shown(here)}, and {_shown(there)}"
+            )
+            record.note(SEVERAL_SERVERS.diagnosis(message, hint=_HINT, blames=("url",)))
+            return
+
+
+_HINT = "let the name in {url} lead to the one primary alone: each connection may go to any of its addresses"
+
+
+async def _identity(check: Postgres, record: Recorder, address: Place, tls: bool) -> Mapping[str, Any]:
+    """What tells the server at this address from others; nothing if it cannot be asked, which is not its fault here."""
+    limit = record.share_of_time(0.3)
+    statement = Statements(check.planes, (), 0.7 * limit).together(_NAMES)
+    try:
+        async with check.open_session(record, address, tls) as connection:
+            await connection.login(limit)
+            answer = parse(await connection.query(statement, limit))
+    except _UNUSABLE:
+        return {}
+    return answer if isinstance(answer, dict) else {}
+
+
+def _shown(identity: Mapping[str, Any]) -> str:
+    kind = "a replica or one in recovery" if identity["recovery"] else "a primary"
+    system, started = (foreign(str(identity.get(name))) for name in ("system", "started"))
+    return f"{kind} (system identifier {system}, started {started} s after 1970)"
