@@ -31,7 +31,7 @@ class Read:
     cause: Cause
     method: str
     path: str
-    body: Mapping[str, str] = field(default_factory=dict)
+    body: Mapping[str, str] = field(default_factory=dict, hash=False)
     unknown: str = ""
 
 
