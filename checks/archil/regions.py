@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from checks.net.http import Endpoint
+from checks.net.endpoint import Endpoint
 
 REGIONS = {
     "aws-us-east-1": Endpoint("https", "control.green.us-east-1.aws.prod.archil.com", 443),

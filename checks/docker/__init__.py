@@ -14,7 +14,7 @@ from checks.core.threads import in_thread
 from checks.docker import causes
 from checks.docker.fitness import free_space, unsuitable
 from checks.docker.socket_access import open_socket
-from checks.net.http import HTTP
+from checks.net.endpoint import HTTP
 from checks.net.tls import first_bytes
 
 if TYPE_CHECKING:

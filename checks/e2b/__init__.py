@@ -13,7 +13,8 @@ from checks.core.check import Diagnosis, Layer
 from checks.core.recorder import Recorder
 from checks.core.text import foreign
 from checks.e2b import causes
-from checks.net.http import IMPORTS, REPLY_READERS, Endpoint, NotHttp, reach_endpoint
+from checks.net.endpoint import Endpoint, reach_endpoint
+from checks.net.http import IMPORTS, REPLY_READERS, NotHttp
 from checks.net.network_errors import NoSuchName
 from checks.net.tcp import NetworkCheck, resolve
 

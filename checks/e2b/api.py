@@ -19,7 +19,8 @@ from checks.core.recorder import Recorder
 from checks.core.text import foreign
 from checks.e2b import causes
 from checks.net import http
-from checks.net.http import Endpoint, UnexpectedReply
+from checks.net.endpoint import Endpoint
+from checks.net.http import UnexpectedReply
 from checks.net.proxies import raise_if_proxys
 
 T = TypeVar("T")

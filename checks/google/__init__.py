@@ -11,17 +11,8 @@ from checks.core.recorder import Recorder
 from checks.core.text import foreign
 from checks.google import causes
 from checks.net import network_errors
-from checks.net.http import (
-    IMPORTS,
-    REPLY_READERS,
-    Endpoint,
-    NotHttp,
-    NotJson,
-    Reply,
-    UnexpectedReply,
-    reach_endpoint,
-    request,
-)
+from checks.net.endpoint import Endpoint, reach_endpoint
+from checks.net.http import IMPORTS, REPLY_READERS, NotHttp, NotJson, Reply, UnexpectedReply, request
 from checks.net.proxies import raise_if_proxys
 from checks.net.tcp import NetworkCheck
 

@@ -11,17 +11,8 @@ from checks.core.recorder import Recorder
 from checks.http_service import causes, dashboard, reads, responses
 from checks.http_service.apps import DASHBOARD, GATEWAY, SIGN_IN, App
 from checks.http_service.requests import get_all, with_token, without_valid_token
-from checks.net.http import (
-    IMPORTS,
-    REPLY_READERS,
-    Endpoint,
-    EndpointCheck,
-    NotHttp,
-    Reply,
-    UnexpectedReply,
-    reach_endpoint,
-    resolve_only,
-)
+from checks.net.endpoint import Endpoint, EndpointCheck, reach_endpoint, resolve_only
+from checks.net.http import IMPORTS, REPLY_READERS, NotHttp, Reply, UnexpectedReply
 from checks.net.network_errors import REFUSED
 
 

@@ -10,7 +10,8 @@ from urllib.parse import urljoin, urlsplit
 from checks.core.check import Layer, Status
 from checks.core.text import foreign
 from checks.http_service import causes
-from checks.net.http import Endpoint, Reply, UnexpectedReply, request
+from checks.net.endpoint import Endpoint
+from checks.net.http import Reply, UnexpectedReply, request
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from checks.core.check import Cause
     from checks.core.recorder import Recorder
-    from checks.net.http import Endpoint
+    from checks.net.endpoint import Endpoint
 
 _BLOCKED = {401, 403}
 _PROXY = {502, 503, 504}

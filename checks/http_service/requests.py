@@ -5,7 +5,8 @@ from __future__ import annotations
 import secrets
 from typing import TYPE_CHECKING
 
-from checks.net.http import Endpoint, Reply, request, together
+from checks.net.endpoint import Endpoint
+from checks.net.http import Reply, request, together
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -10,7 +10,8 @@ from checks.core.check import Diagnosed, Diagnosis, Status
 from checks.core.text import clean, foreign
 from checks.http_service import causes
 from checks.http_service.apps import GATEWAY, SIGN_IN, App
-from checks.net.http import Endpoint, NotJson, Reply, UnexpectedReply
+from checks.net.endpoint import Endpoint
+from checks.net.http import NotJson, Reply, UnexpectedReply
 from checks.net.proxies import is_moved, proxy_of, raise_if_proxys
 
 if TYPE_CHECKING:

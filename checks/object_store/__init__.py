@@ -14,7 +14,8 @@ from checks.core.check import Diagnosis, Layer, Status, StopCheck
 from checks.core.recorder import Recorder
 from checks.core.text import foreign
 from checks.core.threads import dead_addresses, in_thread
-from checks.net.http import NotHttp, reach_endpoint, request
+from checks.net.endpoint import reach_endpoint
+from checks.net.http import NotHttp, request
 from checks.net.network_errors import RESET
 from checks.net.tcp import NetworkCheck, resolve
 from checks.object_store import causes
@@ -25,7 +26,7 @@ from checks.object_store.round_trip import ChecksumRefused, RoundTrip
 from checks.object_store.store import Store
 
 if TYPE_CHECKING:
-    from checks.net.http import Endpoint
+    from checks.net.endpoint import Endpoint
 
 _OF_S3 = (b"<Error><Code>", b"//s3.amazonaws.com/doc/")  # in a body of any store
 _KEY_FIELDS = ("access_key_id", "secret_access_key", "region")

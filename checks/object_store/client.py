@@ -8,7 +8,7 @@ from functools import cache
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from checks.net.http import Endpoint
+    from checks.net.endpoint import Endpoint
 
 _DEFAULT_REGION = "us-east-1"  # requests to stores without regions are signed for it
 

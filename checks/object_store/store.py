@@ -10,7 +10,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from checks.net.http import Endpoint
+from checks.net.endpoint import Endpoint
 from checks.object_store.client import client
 from checks.object_store.responses import Altered, StoreError, Unreadable
 from checks.object_store.transport import MAX_BODY, pools, raise_refusal, sender

@@ -14,8 +14,9 @@ from checks.core.recorder import Recorder
 from checks.core.text import foreign
 from checks.net import tokens
 from checks.net.addresses import ConnectFailed
+from checks.net.endpoint import Endpoint
 from checks.net.handshake import handshake
-from checks.net.http import IMPORTS, REPLY_READERS, Endpoint, NotHttp
+from checks.net.http import IMPORTS, REPLY_READERS, NotHttp
 from checks.net.network_errors import NoSuchName
 from checks.net.tcp import NetworkCheck, connect_any, resolve
 from checks.publish import causes, responses, routes

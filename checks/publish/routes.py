@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlencode
 
 from checks.net import tokens
-from checks.net.http import Endpoint, Reply, request, together
+from checks.net.endpoint import Endpoint
+from checks.net.http import Reply, request, together
 
 if TYPE_CHECKING:
     from checks.core.recorder import Recorder

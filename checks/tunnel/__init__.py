@@ -8,17 +8,8 @@ from typing import ClassVar
 from checks.core.check import Diagnosis, Layer, StopCheck
 from checks.core.recorder import Recorder
 from checks.net import tokens
-from checks.net.http import (
-    IMPORTS,
-    REPLY_READERS,
-    Endpoint,
-    EndpointCheck,
-    NotHttp,
-    Reply,
-    UnexpectedReply,
-    reach_endpoint,
-    resolve_only,
-)
+from checks.net.endpoint import Endpoint, EndpointCheck, reach_endpoint, resolve_only
+from checks.net.http import IMPORTS, REPLY_READERS, NotHttp, Reply, UnexpectedReply
 from checks.tunnel import causes, exchange, responses
 
 _PATH = "/tunnel/sandbox"

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 from checks.core.check import Layer, StopCheck
 from checks.net import tokens
-from checks.net.http import Endpoint, Reply, request
+from checks.net.endpoint import Endpoint
+from checks.net.http import Reply, request
 from checks.tunnel import exchange_responses as responses
 
 if TYPE_CHECKING:

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 from websockets.asyncio.client import connect
 from websockets.exceptions import InvalidHandshake, InvalidStatus
 
-from checks.net.http import Endpoint, Reply, raise_if_http2, raise_if_not_http, raise_if_tls
+from checks.net.endpoint import Endpoint
+from checks.net.http import Reply, raise_if_http2, raise_if_not_http, raise_if_tls
 from checks.net.proxies import raise_if_certificate_is_required
 
 if TYPE_CHECKING:

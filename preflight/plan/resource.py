@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from checks.net.http import Endpoint
+from checks.net.endpoint import Endpoint
 
 if TYPE_CHECKING:
     from checks.core.check import Check

@@ -11,7 +11,7 @@ from enum import Enum, auto
 from pathlib import Path
 
 from checks.core.check import Check, Layer, Status
-from checks.net.http import Endpoint
+from checks.net.endpoint import Endpoint
 from tests.harness.faults import HTTP_REPLY, Behaviour
 from tests.harness.run_check import planned
 

@@ -20,7 +20,7 @@ from typing import Any
 import checks
 from checks.core.check import Finding, Layer, Settings, Status
 from checks.core.roots import Trust
-from checks.net.http import Endpoint
+from checks.net.endpoint import Endpoint
 from checks.object_store.client import Bucket, client
 from preflight.config.origin import InFile
 from preflight.run.runner import run

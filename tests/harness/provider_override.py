@@ -10,7 +10,7 @@ import pytest
 from starlette.types import ASGIApp
 
 from checks.core.check import Check
-from checks.net.http import Endpoint
+from checks.net.endpoint import Endpoint
 from tests.harness import faults
 from tests.harness.run_check import CheckRun, planned, run_check
 from tests.testbed import Authority, Leaf

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from checks.net.http import Endpoint
+from checks.net.endpoint import Endpoint
 from tests.harness import faults, provider_override, socket_faults
 from tests.harness.descriptors import TARGETS
 from tests.harness.run_check import CheckRun, run_check

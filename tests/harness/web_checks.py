@@ -1,6 +1,6 @@
 """Checks of Web applications, each at one that it passes at."""
 
-from checks.net.http import Endpoint
+from checks.net.endpoint import Endpoint
 from preflight.demo.servers.mistle import DASHBOARD_ORIGIN
 from tests.harness.descriptor import WebCheck
 from tests.harness.descriptors import WEB_CHECKS, WEB_SETTINGS

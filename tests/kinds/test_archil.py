@@ -9,7 +9,7 @@ from starlette.responses import JSONResponse, PlainTextResponse, RedirectRespons
 
 from checks.archil.regions import REGIONS
 from checks.core.check import Layer, Status
-from checks.net.http import Endpoint
+from checks.net.endpoint import Endpoint
 from preflight.config.loader import load
 from preflight.plan.plan import plan
 from tests.harness import configs, faults, floods, hostile_replies, profiles, text_servers_http

@@ -13,7 +13,8 @@ from starlette.types import ASGIApp
 
 from checks.core.check import Layer, Status
 from checks.http_service.dashboard import _ORIGIN, _TITLE, _scripts
-from checks.net.http import Endpoint, Reply
+from checks.net.endpoint import Endpoint
+from checks.net.http import Reply
 from preflight.demo.servers.mistle import control_plane_api, dashboard
 from tests.harness import profiles
 from tests.harness.run_check import CheckRun, run_check

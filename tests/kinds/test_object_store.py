@@ -15,7 +15,7 @@ import pytest
 from checks.core.check import Layer, Settings, Status
 from checks.core.isolation import isolated
 from checks.core.roots import Trust
-from checks.net.http import Endpoint
+from checks.net.endpoint import Endpoint
 from checks.object_store.client import Bucket
 from checks.object_store.store import Store
 from preflight.config.loader import Config

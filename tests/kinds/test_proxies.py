@@ -11,7 +11,7 @@ from starlette.responses import HTMLResponse, JSONResponse, PlainTextResponse, R
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from checks.core.check import Layer, Status
-from checks.net.http import Endpoint
+from checks.net.endpoint import Endpoint
 from preflight.demo.servers.mistle import DASHBOARD_ORIGIN, TOKEN, Gateway, control_plane_api, data_plane_api
 from preflight.demo.servers.tunnel import Signature
 from preflight.report.attribution import keys_of

@@ -12,7 +12,7 @@ import pytest
 from aiosmtpd.controller import Controller
 
 from checks.core.check import Layer, Status
-from checks.net.http import Endpoint
+from checks.net.endpoint import Endpoint
 from preflight.demo.servers.mistle import TOKEN, Gateway, data_plane_api
 from preflight.demo.servers.otlp import collector
 from preflight.demo.servers.tunnel import Signature

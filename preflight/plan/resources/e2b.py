@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from checks.e2b import E2b
-from checks.net.http import Endpoint
+from checks.net.endpoint import Endpoint
 from preflight.config import urls
 from preflight.plan.resource import Deployment, Resource, endpoint
 

@@ -7,7 +7,7 @@ from functools import partial
 
 from checks.http_service import HttpService
 from checks.http_service.apps import CONTROL_PLANE_API, DASHBOARD, DATA_PLANE_API, GATEWAY, App
-from checks.net.http import Endpoint
+from checks.net.endpoint import Endpoint
 from preflight.config.urls import Url
 from preflight.config.validation.web_urls import ROOTED
 from preflight.config.values import Values
