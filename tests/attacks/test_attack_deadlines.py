@@ -225,7 +225,7 @@ def unknown(tmp_path: Path) -> list[str]:
     return ["--config", str(file), "-f", "json"]
 
 
-@both_limits
+@pytest.mark.parametrize("limit", profiles.first(1, LIMITS))
 def test_blocking_dns_look_ups(limit: str, unknown: list[str], figures: Section, leeway: float) -> None:
     code = (
         "from tests.harness import blocking as b; b.load_drivers(); "

@@ -243,7 +243,7 @@ def unmasked(invocation: Invocation, so_far: SoFar) -> Report:
         return report(invocation, so_far)
 
 
-@pytest.mark.parametrize("word", profiles.first(3, COINCIDENCES))
+@pytest.mark.parametrize("word", profiles.first(1, COINCIDENCES))
 def test_a_secret_that_is_also_something_else(word: str, stage: Stage) -> None:
     """It is masked in foreign text; the rest of the report is the same, and names every host."""
     scenes = {family: scenes[COINCIDENCES.index(word) % len(scenes)] for family, scenes in SCENES.items()}

@@ -11,6 +11,7 @@ import pytest
 
 from preflight.output.destinations import is_writable
 from tests.fuzz.call import call
+from tests.harness import profiles
 from tests.harness.command import ROOT, SCHEMA, Command, run, unread_pipe
 from tests.testbed.names import can_change_names
 
@@ -57,7 +58,7 @@ use, {function} = {function}, hang
 """Code for a command: a call hangs for what is in a folder, as if the server of a mount did not reply."""
 
 
-@pytest.mark.parametrize("function", ["os.open", "os.stat", "os.access"])
+@pytest.mark.parametrize("function", profiles.first(1, ["os.stat", "os.open", "os.access"]))
 def test_mount_that_does_not_reply(function: str, tmp_path: Path) -> None:
     code = HANGS.format(folder=str(tmp_path), function=function)
     ended = run(*RIGHT, "-f", f"json={tmp_path / 'report.json'}", "-f", "text", "--deadline", "3", code=code)
