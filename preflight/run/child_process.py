@@ -21,7 +21,7 @@ from preflight.report.run_causes import BUG, interrupted, too_late
 from preflight.run import processes
 from preflight.run.execution import Execution
 from preflight.run.processes import Failure, Job, failure
-from preflight.run.runner import GRACE, NO_WAIT, Run
+from preflight.run.runner import GRACE, NO_WAIT, TICK, Run
 from preflight.run.waiting import Waiting
 
 if TYPE_CHECKING:
@@ -96,8 +96,10 @@ class _Child:
         """The whole run; None if the child is dead, or has sent nothing by the time ``ends`` (monotonic)."""
         while True:
             try:
-                event = self._events.get(timeout=max(0.0, ends - time.monotonic()))
+                event = self._events.get(timeout=max(0.0, min(TICK, ends - time.monotonic())))
             except queue.Empty:
+                if time.monotonic() < ends:
+                    continue
                 return None
             match event:
                 case Run():

@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     Events = queue.SimpleQueue["Execution | Waiting | int | None"]
 
 NO_WAIT = Wait()
+TICK = 1.0  # seconds: the longest wait in one call; a signal that comes just before a call does not end it
 GRACE = 0.3  # seconds for a cancelled check to clean up; after that it is abandoned
 
 
@@ -113,8 +114,10 @@ def _wait(events: Events, ends: float, deadline: float, send: Send) -> Diagnosis
     """Wait for the end of all checks. Returns the reason if something ended them sooner."""
     while True:
         try:
-            event = events.get(timeout=max(0.0, ends - time.monotonic()))
+            event = events.get(timeout=max(0.0, min(TICK, ends - time.monotonic())))
         except queue.Empty:
+            if time.monotonic() < ends:
+                continue
             return too_late(deadline)
         match event:
             case None:

@@ -24,7 +24,7 @@ from typing import Any
 import pytest
 
 from tests.harness import configs, faults, profiles
-from tests.harness.command import CLEAN, ROOT, Command, Ended, checks, ids, keys, run, unread_pipe
+from tests.harness.command import CLEAN, HOLD, ROOT, Command, Ended, checks, ids, keys, run, unread_pipe
 from tests.harness.figures import Section
 from tests.harness.store_faults import ask, between, bucket
 from tests.testbed import Authority, Engine, ObjectStore, Postgres, Smtp, Valkey
@@ -281,8 +281,7 @@ def test_sigint_during_interpreter_startup(refused: list[str]) -> None:
 
 @both
 def test_signal_while_a_file_is_read_that_never_arrives(number: signal.Signals, refused: list[str]) -> None:
-    code = "import os, time, preflight.cli.commands as m; m.load = lambda *_: os.write(2, b'begun') and time.sleep(60)"
-    running = Command(*refused, code=code)
+    running = Command(*refused, code=f"{HOLD}import preflight.cli.commands as m; m.load = take_long")
     running.wait_for(b"begun")
     running.signal(number)
     ended = running.end(30)
@@ -344,7 +343,7 @@ def test_second_signal_changes_nothing(number: signal.Signals, hanging: list[str
 @both
 def test_signal_during_an_import_that_never_ends(number: signal.Signals, refused: list[str], tmp_path: Path) -> None:
     """The driver is still being imported when the process ends."""
-    (tmp_path / "redis.py").write_text("import os, time; os.write(2, b'begun'); time.sleep(60)")
+    (tmp_path / "redis.py").write_text(f"{HOLD}take_long()")
     running = Command(*refused, code=f"import sys; sys.path.insert(0, {str(tmp_path)!r})")
     running.wait_for(b"begun")
     running.signal(number)

@@ -21,7 +21,7 @@ from preflight.plan.plan import plan
 from preflight.run.processes import Job
 from preflight.run.runner import NO_WAIT
 from tests.harness import configs, faults, processes
-from tests.harness.command import CLEAN, ENTRY, Command, run
+from tests.harness.command import CLEAN, ENTRY, HOLD, Command, run
 
 ROOT = Path(__file__).parents[2]
 WAITS = {
@@ -54,8 +54,7 @@ def refused(tmp_path: Path) -> Iterator[list[str]]:
 @pytest.mark.parametrize("command", WAITS)
 def test_signal_ends_every_command(command: str, number: signal.Signals) -> None:
     module, name, arguments = WAITS[command]
-    held = "lambda *_, **__: os.write(2, b'begun') and time.sleep(60)"
-    running = Command(*arguments, code=f"import os, time, {module} as m; m.{name} = {held}")
+    running = Command(*arguments, code=f"{HOLD}import {module} as m; m.{name} = take_long")
     running.wait_for(b"begun")
     running.signal(number)
     ended = running.end(30)

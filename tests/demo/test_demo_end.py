@@ -19,7 +19,8 @@ from preflight.demo.client import running
 from preflight.run.signals import Signals
 with running([], Signals(), lambda line: print(line, flush=True)) as demo:
     print("up", flush=True)
-    time.sleep(600)
+    while True:
+        time.sleep(0.01)  # a signal that comes just before a longer one does not end it
 """
 MOMENTS = ("", "the object store", "Postgres", "up")
 """The last line that is read before the signal; "" for the moment at which the process exists."""

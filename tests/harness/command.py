@@ -29,6 +29,14 @@ import resource
 resource.setrlimit(resource.RLIMIT_DATA, (300 << 20, 300 << 20))
 resource.setrlimit(resource.RLIMIT_CPU, (60, 60))
 """
+# A function that takes long. A signal that comes just before a call of the system does not end that call.
+HOLD = """
+import os, time
+def take_long(*_, **__):
+    os.write(2, b"begun")
+    while True:
+        time.sleep(0.01)
+"""
 ENTRY = "from preflight.cli.main import entry; entry()"
 STAMP = """
 import os, time, _signal
