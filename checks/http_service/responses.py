@@ -11,7 +11,7 @@ from checks.core.text import clean, foreign
 from checks.http_service import causes
 from checks.http_service.apps import GATEWAY, SIGN_IN, App
 from checks.net.endpoint import Endpoint
-from checks.net.http import NotJson, Reply, UnexpectedReply
+from checks.net.http import Reply, UnexpectedReply
 from checks.net.proxies import is_moved, proxy_of, raise_if_proxys
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ _STATE = {"ownerLeaseId", "attachment"}  # keys of the runtime state that the ga
 
 def health(reply: Reply) -> bool:
     """Whether Mistle's reply to GET /__healthz reports that the service is healthy."""
-    if isinstance(ok := _object(reply).get("ok"), bool):
+    if isinstance(ok := reply.object.get("ok"), bool):
         return reply.status == 200 and ok
     if not _is_mistles(reply):
         raise_if_proxys(reply, "GET /__healthz")
@@ -41,7 +41,7 @@ def health(reply: Reply) -> bool:
 
 def signs_in(reply: Reply) -> bool:
     """Whether it is the control-plane API's reply to GET /v1/auth/ok."""
-    return reply.status == 200 and _object(reply).get("ok") is True
+    return reply.status == 200 and reply.object.get("ok") is True
 
 
 def public_api(app: App, health_reply: Reply, document: Reply, sign_in: Reply) -> bool:
@@ -49,7 +49,7 @@ def public_api(app: App, health_reply: Reply, document: Reply, sign_in: Reply) -
 
     Behind one entrance with the dashboard, as in the single container, GET /__healthz answers with that one's page.
     """
-    if signs_in(sign_in) and not _object(health_reply):
+    if signs_in(sign_in) and not health_reply.object:
         return True
     healthy = health(health_reply)
     release(app, document)
@@ -62,7 +62,7 @@ def public_api(app: App, health_reply: Reply, document: Reply, sign_in: Reply) -
 
 def of_the_api(replies: Iterable[Reply]) -> Reply:
     """The first of the replies that comes from the API, not from the dashboard or a proxy."""
-    return next(reply for reply in replies if isinstance(_object(reply).get("ok"), bool))
+    return next(reply for reply in replies if isinstance(reply.object.get("ok"), bool))
 
 
 def require_sign_in(reply: Reply, blames: tuple[str, ...] = ("url",)) -> None:
@@ -78,7 +78,7 @@ def release(app: App, document: Reply) -> str:
     """The release that openapi.json names; "" if the document cannot be read."""
     info = _info(document)
     title = info.get("title")
-    if not title and not (app.title and _object(document)):
+    if not title and not (app.title and document.object):
         return ""
     if not title:  # a reply in JSON without a title: another of Mistle's services
         raise UnexpectedReply(causes.WRONG_SERVICE, f"GET /openapi.json answers {document.summary}, unlike {app.name}")
@@ -122,7 +122,7 @@ def accepts_token(app: App, reply: Reply) -> bool:
         if reply.status >= 500:
             raise UnexpectedReply(causes.UNHEALTHY, f"GET {app.route} with the shared token answers {reply.summary}")
         return reply.status == app.accepted
-    is_state = reply.status == app.accepted and _object(reply).keys() >= _STATE
+    is_state = reply.status == app.accepted and reply.object.keys() >= _STATE
     if reply.status < 500 and not is_state:
         raise UnexpectedReply(causes.WRONG_SERVICE, f"GET {app.route} answers {reply.summary}, unlike the gateway")
     return True  # a 5xx comes after the token check, from the Valkey, which the next layer judges
@@ -196,17 +196,8 @@ def _refuse_proxy(reply: Reply) -> None:
 
 def _is_mistles(reply: Reply) -> bool:
     """Whether it is an error of Mistle, whose code is a string, or the gateway's runtime state."""
-    body = _object(reply)
+    body = reply.object
     return isinstance(body.get("code"), str) or body.keys() >= _STATE
-
-
-def _object(reply: Reply) -> dict[str, object]:
-    """The body's JSON object, empty if the body is not one."""
-    try:
-        body = reply.json()
-    except NotJson:
-        return {}
-    return body if isinstance(body, dict) else {}
 
 
 def _info(document: Reply) -> dict[str, object]:

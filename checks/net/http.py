@@ -66,6 +66,15 @@ class Reply:
             raise NotJson(f"{self.status} {self.headers.get('content-type', 'without a content type')}") from None
 
     @property
+    def object(self) -> Mapping[str, object]:
+        """The JSON object of the response body; empty if it is not one."""
+        try:
+            body = self.json()
+        except NotJson:
+            return {}
+        return body if isinstance(body, dict) else {}
+
+    @property
     def summary(self) -> str:
         """Status, content type and server: they identify what replied."""
         kind = self.headers.get("content-type", "").partition(";")[0]

@@ -12,17 +12,13 @@ from checks.core.files import UnreadableFile
 from checks.core.recorder import Recorder
 from checks.core.roots import Trust
 from checks.core.text import foreign
-from checks.core.threads import in_thread as in_thread
 from checks.net.network_errors import RESET, SILENT
 from checks.net.tcp import NetworkCheck
-from checks.net.tcp import reach as reach
-from checks.net.tls import check_tls as check_tls
 from checks.net.tls_errors import TLS_ON_PLAINTEXT, TlsOnPlaintext
 from checks.postgres import causes, connections, session, turns, way
 from checks.postgres.connections import Place
 from checks.postgres.dialects import Tls
 from checks.postgres.refusals import diagnosis_of, hints
-from checks.postgres.session import NotPostgres as NotPostgres
 from checks.postgres.session import PostgresSession
 from checks.postgres.survey import causes as survey_causes
 from checks.postgres.survey.addresses import compare_addresses
@@ -96,7 +92,7 @@ class Postgres(NetworkCheck):
     async def run(self, record: Recorder) -> None:
         """Log in as the client does, query the server's state once, and apply the rules to it."""
         if self.others:
-            await turns.climb_in_turn(self, record)
+            await turns.check_in_turn(self, record)
             return
         address = await way.reach_server(self, record)
         tls = await way.check_tls_layer(self, record, address)

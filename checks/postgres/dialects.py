@@ -32,7 +32,10 @@ VERIFIED = Tls(enabled=True, verified=True)
 
 @dataclass(frozen=True)
 class Login:
-    """Where a client connects to, and as whom. A ``host`` that begins with / is the folder of a Unix socket."""
+    """The server that a client connects to, and the user that it logs in as.
+
+    A ``host`` that begins with / is the folder of a Unix socket.
+    """
 
     host: str
     port: int

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from checks.postgres import Postgres
 
 
-async def climb_in_turn(check: Postgres, record: Recorder) -> None:
+async def check_in_turn(check: Postgres, record: Recorder) -> None:
     """Check the hosts in turn, up to the one that the client takes, and report that one, or the last."""
     servers = ((check.host, check.port), *check.others)
     trial, passed_over = record, []

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from checks.core.check import Diagnosed
 from checks.core.text import foreign
-from checks.net.http import NotJson, Reply, UnexpectedReply
+from checks.net.http import Reply, UnexpectedReply
 from checks.net.proxies import raise_if_proxys
 from checks.tunnel import causes
 
@@ -54,7 +54,7 @@ def require_database(reply: Reply | None) -> None:
 
 
 def _rejected(reply: Reply) -> Diagnosed:
-    words = str(_object(reply).get("error", ""))
+    words = str(reply.object.get("error", ""))
     message = f"{_ASKED} is answered {reply.summary}" + (f": {foreign(words, 120)}" if words else "")
     blames = ("bootstrap_issuer", "bootstrap_audience") if _ABOUT_CLAIMS in words else None
     return Diagnosed(causes.BOOTSTRAP_REJECTED.diagnosis(message, blames=blames))
@@ -72,20 +72,11 @@ def _refuse_others(reply: Reply) -> None:
 
 def _is_gateways(reply: Reply) -> bool:
     """Whether a refusal may be the gateway's: that of a login in front has a page, a challenge or other JSON."""
-    is_foreign = reply.is_html or "www-authenticate" in reply.headers or (_object(reply) and not _is_error(reply))
+    is_foreign = reply.is_html or "www-authenticate" in reply.headers or (reply.object and not _is_error(reply))
     return not is_foreign
 
 
 def _is_error(reply: Reply) -> bool:
     """Whether it is an error of Mistle in JSON."""
-    body = _object(reply)
+    body = reply.object
     return isinstance(body.get("error"), str) or isinstance(body.get("code"), str)
-
-
-def _object(reply: Reply) -> dict[str, object]:
-    """The body's JSON object, empty if the body is not one."""
-    try:
-        body = reply.json()
-    except NotJson:
-        return {}
-    return body if isinstance(body, dict) else {}

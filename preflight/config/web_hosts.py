@@ -31,7 +31,7 @@ def _label(label: str) -> str:
     if label.isascii():
         return label
     if category(label[0]).startswith("M") or not label.isprintable():
-        raise BadHost("the host holds an invisible character, or an accent without its letter: type the name anew")
+        raise BadHost("the host holds an invisible character, or an accent without its letter: type the name again")
     return f"xn--{label.encode('punycode').decode()}"
 
 

@@ -6,7 +6,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 from starlette.types import ASGIApp
 
-from preflight.demo.servers.guard import Guard
+from preflight.demo.servers.web import Guard
 
 KEY = "key-0123456789abcdef"
 

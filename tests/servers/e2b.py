@@ -8,7 +8,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 from starlette.types import ASGIApp
 
-from preflight.demo.servers.guard import Guard
+from preflight.demo.servers.web import Guard
 
 KEY = "e2b_0123456789abcdef0123456789abcdef01234567"
 UNKNOWN_KEY = (

@@ -20,9 +20,9 @@ from starlette.types import ASGIApp
 from starlette.websockets import WebSocket
 
 from preflight.demo.servers import database
-from preflight.demo.servers.guard import Guard
 from preflight.demo.servers.publishing import BOOTSTRAP_PATH, Publishing
 from preflight.demo.servers.tunnel import BOOTSTRAP, Signature, Tunnel
+from preflight.demo.servers.web import Guard
 
 TOKEN = "local-internal-token-5a81d0c39e7f2b64"
 RELEASE = "1.4.0"

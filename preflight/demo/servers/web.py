@@ -1,21 +1,39 @@
-"""Serves ASGI applications in the running event loop."""
+"""Serves ASGI applications in the running event loop; one may stand behind a function that refuses requests."""
 
 from __future__ import annotations
 
 import asyncio
 from contextlib import nullcontext
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import uvicorn
+from starlette.requests import Request
 
 if TYPE_CHECKING:
     import socket
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
     from pathlib import Path
 
-    from starlette.types import ASGIApp
+    from starlette.responses import Response
+    from starlette.types import ASGIApp, Receive, Scope, Send
 
 _TASKS: set[asyncio.Task[None]] = set()  # asyncio keeps weak references only
+
+
+@dataclass(frozen=True)
+class Guard:
+    """An application behind a function that may refuse a request before anything looks at its path.
+
+    None lets it pass.
+    """
+
+    app: ASGIApp
+    refusal: Callable[[Request], Response | None]
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        refused = self.refusal(Request(scope)) if scope["type"] == "http" else None
+        await (refused or self.app)(scope, receive, send)
 
 
 class _Server(uvicorn.Server):
