@@ -11,8 +11,8 @@ from checks.core.check import Cause, Diagnosis, Layer, Status, causes_in
 from checks.core.recorder import Recorder
 from checks.core.text import foreign
 from checks.net.endpoint import Endpoint, EndpointCheck, reach_endpoint
-from checks.net.http import IMPORTS, REPLY_READERS, NotHttp, NotJson, Reply, UnexpectedReply, request
-from checks.net.proxies import Http2Only, raise_if_proxys
+from checks.net.http import IMPORTS, REPLY_READERS, NotHttp, Reply, UnexpectedReply, request
+from checks.net.proxies import Http2Only, NotJson, raise_if_proxys
 
 NOT_FOUND = Cause(
     "otlp.not-found",

@@ -11,8 +11,8 @@ from checks.core.recorder import Recorder
 from checks.core.text import foreign
 from checks.net import network_errors
 from checks.net.endpoint import Endpoint, reach_endpoint
-from checks.net.http import IMPORTS, REPLY_READERS, NotHttp, NotJson, Reply, UnexpectedReply, request
-from checks.net.proxies import raise_if_proxys
+from checks.net.http import IMPORTS, REPLY_READERS, NotHttp, Reply, UnexpectedReply, request
+from checks.net.proxies import NotJson, json_or_proxys, raise_if_proxys
 from checks.net.tcp import NetworkCheck
 
 
@@ -75,7 +75,7 @@ class Archil(NetworkCheck):
 
 
 def _raise_refusal(reply: Reply) -> None:
-    match reply.status, _json(reply):
+    match reply.status, json_or_proxys(reply, "the request"):
         case 200, {"success": True, "data": _}:
             return
         case 401 | 403, {"success": False, "error": text}:
@@ -88,11 +88,3 @@ def _raise_refusal(reply: Reply) -> None:
         case status, _:
             raise_if_proxys(reply, "the request")
             raise UnexpectedReply(causes.UNEXPECTED_REPLY, f"the answer is {status}, without Archil's envelope")
-
-
-def _json(reply: Reply) -> object:
-    try:
-        return reply.json()
-    except NotJson:
-        raise_if_proxys(reply, "the request")
-        raise

@@ -12,8 +12,8 @@ from checks.core.text import foreign
 from checks.google import causes
 from checks.net import network_errors
 from checks.net.endpoint import Endpoint, reach_endpoint
-from checks.net.http import IMPORTS, REPLY_READERS, NotHttp, NotJson, Reply, UnexpectedReply, request
-from checks.net.proxies import raise_if_proxys
+from checks.net.http import IMPORTS, REPLY_READERS, NotHttp, Reply, UnexpectedReply, request
+from checks.net.proxies import NotJson, json_or_proxys, raise_if_proxys
 from checks.net.tcp import NetworkCheck
 
 TOKEN = Endpoint("https", "oauth2.googleapis.com", 443, "/token")
@@ -80,11 +80,7 @@ class Google(NetworkCheck):
 
 
 def _raise_refusal(reply: Reply) -> None:
-    try:
-        body = reply.json()
-    except NotJson:
-        raise_if_proxys(reply, "the request")
-        raise
+    body = json_or_proxys(reply, "the request")
     if _is_about_code(reply):
         return
     match body:

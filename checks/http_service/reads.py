@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 from checks.core.check import Layer
 from checks.http_service import causes
 from checks.http_service.requests import TOKEN_HEADER
-from checks.net.http import NotJson, Reply, UnexpectedReply, request, together
+from checks.net.http import Reply, UnexpectedReply, request, together
+from checks.net.proxies import NotJson
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

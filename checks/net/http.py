@@ -15,7 +15,7 @@ from checks.core.check import Cause, Diagnosed, Status
 from checks.core.limits import MAX_CHUNKS
 from checks.core.text import clean, foreign
 from checks.net.endpoint import HTTP, Endpoint
-from checks.net.proxies import Http2Only, raise_if_certificate_is_required
+from checks.net.proxies import Http2Only, NotJson, raise_if_certificate_is_required
 from checks.net.tls import first_bytes, uses_tls
 from checks.net.tls_errors import TlsOnPlaintext
 
@@ -35,10 +35,6 @@ _PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + bytes(3) + b"\x04" + bytes(5)
 
 class NotHttp(Exception):
     """The reply is not HTTP."""
-
-
-class NotJson(Exception):
-    """The response body is not JSON, or is too large."""
 
 
 class UnexpectedReply(Diagnosed):

@@ -84,6 +84,16 @@ class Answer(Protocol):
     def body(self) -> bytes: ...
 
 
+class JsonAnswer(Answer, Protocol):
+    """A reply whose body can be read as JSON."""
+
+    def json(self) -> object: ...
+
+
+class NotJson(Exception):
+    """The response body is not JSON, or is too large."""
+
+
 class FromProxy(Exception):
     """A reply of a proxy in front, in a service's name."""
 
@@ -114,6 +124,15 @@ def raise_if_proxys(reply: Answer, request: str, status: Status | None = None) -
     if cause := _cause(reply):
         message = f"{request} is answered {_shown(reply)}"
         raise FromProxy(cause.diagnosis(message, status=status if cause is LOGIN_REQUIRED else None))
+
+
+def json_or_proxys(reply: JsonAnswer, request: str) -> object:
+    """The JSON of a reply. Raises FromProxy if a proxy sent it, else NotJson."""
+    try:
+        return reply.json()
+    except NotJson:
+        raise_if_proxys(reply, request)
+        raise
 
 
 def proxy_of(reply: Answer) -> str:

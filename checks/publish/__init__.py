@@ -145,11 +145,11 @@ class Publish(NetworkCheck):
         match error:
             case ConnectFailed() | CheckTimeout(layer=Layer.CONNECT):
                 return diagnosis and replace(diagnosis, status=Status.WARN)
-            case NoSuchName() | socket.gaierror(errno=socket.EAI_NONAME | socket.EAI_NODATA):
+            case NoSuchName():
                 return causes.NO_WILDCARD.diagnosis(f"a made-up name below {self.domain} does not resolve")
             case socket.gaierror() | CheckTimeout(layer=Layer.DNS):
                 return diagnosis
-        return diagnosis and causes.NO_CERTIFICATE.diagnosis(f"at port {self.port}: {diagnosis.message}")
+        return diagnosis and causes.certificate(self.port, diagnosis)
 
 
 def _passes(record: Recorder, layer: Layer, goal: str, proves: tuple[str, ...], outcome: Diagnosis | str) -> bool:

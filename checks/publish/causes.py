@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from checks.core import unexpected
-from checks.core.check import Cause, Layer, Status, causes_in
+from checks.core.check import Cause, Diagnosis, Layer, Status, causes_in
+from checks.net import tls_errors
 
 NO_WILDCARD = Cause(
     "publish.no-wildcard",
@@ -15,7 +16,7 @@ NO_WILDCARD = Cause(
 NO_CERTIFICATE = Cause(
     "publish.no-certificate",
     Layer.TLS,
-    "the ingress has no certificate that covers the names below the domain",
+    "the ingress has no valid certificate for the names below the domain",
     "give the ingress of {domain} a certificate for *.<domain>",
     status=Status.WARN,
     heals=False,
@@ -47,3 +48,25 @@ DOMAIN_DIFFERS = Cause(
 )
 UNEXPECTED_REPLY = unexpected.cause("publish", "the gateway", ("gateway",))
 CAUSES = causes_in(globals())
+
+_BROWSERS = (
+    "give the ingress of {domain} a certificate of a public authority: the browsers of your users must trust it "
+    "(this command trusts a private one with --ca-file)"
+)
+_HINTS = {
+    **dict.fromkeys((tls_errors.UNTRUSTED, tls_errors.SELF_SIGNED), _BROWSERS),
+    **{
+        cause: cause.hint
+        for cause in (
+            *(tls_errors.EXPIRED, tls_errors.ISSUER_EXPIRED, tls_errors.NOT_YET_VALID, tls_errors.NAME_CONSTRAINT),
+            *(tls_errors.TOO_WEAK, tls_errors.WRONG_PURPOSE, tls_errors.ISSUER_NOT_CA),
+            *(tls_errors.OLD_PROTOCOL, tls_errors.CLIENT_CERTIFICATE),
+        )
+    },
+}
+
+
+def certificate(port: int, diagnosis: Diagnosis) -> Diagnosis:
+    """The finding for an ingress whose TLS failed; the hint is that of the reason, if the names are not the reason."""
+    message = f"at port {port}: {diagnosis.message}"
+    return NO_CERTIFICATE.diagnosis(message, hint=_HINTS.get(diagnosis.cause))

@@ -58,8 +58,10 @@ def test_faults_are_found(names: tuple[str, ...]) -> None:
 @profiles.long
 @pytest.mark.parametrize("name", FAULTS)
 def test_fault_alone_is_found(name: str) -> None:
-    """Besides, only what follows from it: a gateway whose Valkey refuses it, a pooler where the server should be."""
-    follows = {"gateway.valkey-unreachable", "postgres.urls-swapped"}
+    """Besides, only what follows from it: a gateway whose Valkey refuses it, a pooler where the server should be,
+    a token that the gateway does not get.
+    """
+    follows = {"gateway.valkey-unreachable", "postgres.urls-swapped", "tunnel.query-dropped"}
     assert problems(reported(name)) - follows == {FAULTS[name].finding}
 
 

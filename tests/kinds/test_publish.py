@@ -17,6 +17,7 @@ from tests.harness.fault_rows import Protocol, Row, Verdict
 from tests.harness.provider_override import run_check_changed
 from tests.harness.run_check import CheckRun, run_check
 from tests.testbed import Authority
+from tests.testbed.certificates import self_signed
 from tests.testbed.names import NameServer, can_change_names, name_server
 from tests.testbed.web import web_server
 
@@ -98,6 +99,21 @@ def test_certificate_for_other_names(
     with authority.trusted() as path, faults.tls_port(authority.leaf(certified).context()) as port:
         result = in_production(names, port, monkeypatch, extra=Path(path))
     result.warns("publish.no-certificate", Layer.TLS, KEY, hint="certificate for *.<domain>")
+
+
+def test_reason_that_is_not_the_names_has_its_own_hint(
+    names: NameServer, authority: Authority, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with authority.trusted() as path:
+        for leaf, hint in (
+            (authority.expired("*.apps.test"), "renew the certificate"),
+            (authority.not_yet_valid("*.apps.test"), "clock of this machine"),
+            (self_signed("*.apps.test"), "public authority"),
+            (Authority().leaf("*.apps.test"), "public authority"),
+        ):
+            with faults.tls_port(leaf.context()) as port:
+                result = in_production(names, port, monkeypatch, extra=Path(path))
+            result.warns("publish.no-certificate", Layer.TLS, KEY, hint=hint)
 
 
 def test_ingress_refuses_connections(names: NameServer, monkeypatch: pytest.MonkeyPatch) -> None:
