@@ -18,29 +18,6 @@ class ResponseTooLarge(OSError):
         super().__init__(f"the server sent more than {amount}")
 
 
-class BoundedSocket(socket.socket):
-    """A socket whose reads raise ResponseTooLarge after MAX_BYTES."""
-
-    _left = MAX_BYTES
-
-    def recv(self, size: int, flags: int = 0) -> bytes:
-        """As the base class; raises ResponseTooLarge."""
-        received = super().recv(size, flags)
-        self._take(len(received))
-        return received
-
-    def recv_into(self, buffer: Any, size: int = 0, flags: int = 0) -> int:
-        """As the base class; raises ResponseTooLarge."""
-        count = super().recv_into(buffer, size, flags)
-        self._take(count)
-        return count
-
-    def _take(self, count: int) -> None:
-        self._left -= count
-        if self._left < 0:
-            raise ResponseTooLarge
-
-
 class BoundedResponse(HTTPResponse):
     """http.client's reply, for SDKs that block. Raises ResponseTooLarge; status line, headers and trailers count too.
 

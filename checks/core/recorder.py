@@ -7,9 +7,10 @@ from contextlib import contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from checks.core import machine
+from checks.core import clock, machine
 from checks.core.check import CheckTimeout, Diagnosed, Finding, Layer, Status, StopCheck
 from checks.core.text import marked
+from checks.core.waits import Waits
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -31,7 +32,10 @@ class Recorder:
         self._layer = Layer.CONFIG
         self._is_open = False
         self._proves: tuple[str, ...] = ()
-        self._started = time.perf_counter()
+        self.waits = Waits()
+        self._begun = self._layer_begun = time.monotonic()
+        self._now = clock.current()
+        self._started = self._layer_started = self._now()
         self._ends = self._started + settings.timeout
         self._slowest: float | None = None
 
@@ -41,7 +45,8 @@ class Recorder:
 
         Raises StopCheck when the layer fails.
         """
-        self._layer, self._is_open, self._proves, self._started = layer, True, proves, time.perf_counter()
+        self._layer, self._is_open, self._proves = layer, True, proves
+        self._layer_begun, self._layer_started = time.monotonic(), self._now()
         before = len(self.findings)
         try:
             yield
@@ -74,9 +79,11 @@ class Recorder:
         message = f"{diagnosis.message}; an earlier reply took {self._slowest:.1f} s"
         return replace(diagnosis, cause=slow, hint=diagnosis.hint if has_own_hint else slow.hint, message=message)
 
-    def replied(self, seconds: float) -> None:
-        """Note that the server has replied, after these seconds."""
+    def replied(self, since: float) -> float:
+        """Note that the server has replied to what was sent ``since`` then (time.monotonic). Returns its seconds."""
+        seconds = self.waits.seconds(since)
         self._slowest = max(seconds, self._slowest or 0.0)
+        return seconds
 
     def _conclude(self, goal: str, findings: list[Finding]) -> None:
         """Ends a layer: it proves the fields that no warning blames, and none if a part of it was skipped."""
@@ -119,7 +126,17 @@ class Recorder:
 
     def share_of_time(self, share: float) -> float:
         """Seconds: this share of the remaining time of the check, as a limit for a driver; at least 0.05."""
-        return max(0.05, share * (self._ends - time.perf_counter()))
+        return max(0.05, share * (self._ends - self._now()))
+
+    @property
+    def seconds(self) -> float:
+        """Seconds: how long the other side took for the whole check."""
+        worst = max((finding.status for finding in self.findings), default=Status.OK)
+        return self._seconds(worst, self._begun, self._started)
+
+    def _seconds(self, status: Status, begun: float, started: float) -> float:
+        """Of a success the waits, which are exact; of a failure all time, since a wait for nothing has no end."""
+        return round(self._now() - started if status is Status.FAIL else self.waits.seconds(begun), 6)
 
     @property
     def has_ended(self) -> bool:
@@ -134,5 +151,5 @@ class Recorder:
     def _add(  # noqa: PLR0913, PLR0917 - a finding's fields
         self, id_: str, layer: Layer, status: Status, message: str, hint: str, fields: tuple[str, ...]
     ) -> None:
-        seconds = 0.0 if status is Status.SKIP else round(time.perf_counter() - self._started, 4)
+        seconds = 0.0 if status is Status.SKIP else self._seconds(status, self._layer_begun, self._layer_started)
         self.findings.append(Finding(id_, layer, status, marked(message), hint, fields, seconds))

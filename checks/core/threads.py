@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import contextvars
 import socket
 import threading
+import time
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from checks.core.limits import BoundedSocket
+from checks.core import waits
+from checks.core.clock import Selector
 from checks.core.machine import require_descriptor
+from checks.core.sockets import CheckSocket, round_trip
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection
@@ -21,23 +25,62 @@ class Loop(asyncio.SelectorEventLoop):
     """An event loop with name look-ups in daemon threads: a dead name server delays neither other checks nor the exit.
 
     asyncio's own look-ups run in a small pool, which a few stuck look-ups exhaust and which is joined at the end.
-    Addresses in ``dead`` come last, so that every driver tries a working one first, as Node.js does. No server fills
-    the memory through a driver: a read raises ``limits.ResponseTooLarge`` when a connection has received too much.
+    Addresses in ``dead`` come last, so that every driver tries a working one first, as Node.js does. Its clock is that
+    of ``Selector``, and so every limit of asyncio is one of the other side's time. Its sockets note their waits.
     """
 
     def __init__(self) -> None:
-        super().__init__()
+        self._clock = Selector()
+        super().__init__(self._clock)
         self.dead: set[str] = set()
+
+    def time(self) -> float:
+        """The time of ``Selector``."""
+        return self._clock.now
+
+    @property
+    def lost(self) -> float:
+        """Seconds in which there was something to do, and no processor."""
+        return self._clock.lost
 
     async def getaddrinfo(self, host: Any, port: Any, **options: Any) -> Any:
         """As socket.getaddrinfo: with the system's hosts file, search domains and name service switch."""
         return await in_thread(lambda: resolve(host, port, self.dead, **options))
 
+    async def create_unix_connection(
+        self, protocol_factory: Any, path: Any = None, *, sock: Any = None, **options: Any
+    ) -> Any:
+        """As the base class."""
+        if path is not None:
+            sock = CheckSocket(socket.AF_UNIX, socket.SOCK_STREAM)
+            try:
+                sock.setblocking(False)
+                await self.sock_connect(sock, path)
+            except BaseException:
+                sock.close()
+                raise
+            sock.note_waits(time.monotonic())
+        return await super().create_unix_connection(protocol_factory, sock=sock, **options)
+
     async def _connect_sock(self, *arguments: Any) -> socket.socket:  # asyncio has no public way to choose the class
-        connected: socket.socket = await super()._connect_sock(*arguments)  # type: ignore[misc]
-        bounded = BoundedSocket(fileno=connected.detach())
-        bounded.setblocking(False)
-        return bounded
+        begun = time.monotonic()
+        try:
+            connected: socket.socket = await super()._connect_sock(*arguments)  # type: ignore[misc]
+        except BaseException:
+            waits.add(begun, time.monotonic())
+            raise
+        return _noted(connected, begun)
+
+
+def _noted(connected: socket.socket, begun: float) -> CheckSocket:
+    """The connection as one that notes its waits; the first was for the connection itself."""
+    now, took = time.monotonic(), round_trip(connected)
+    stands = now if took is None else min(now, begun + took)
+    waits.add(begun, stands)
+    checked = CheckSocket(fileno=connected.detach())
+    checked.setblocking(False)
+    checked.note_waits(stands)
+    return checked
 
 
 def dead_addresses() -> set[str]:
@@ -49,7 +92,8 @@ def dead_addresses() -> set[str]:
 def resolve(host: Any, port: Any, dead: Collection[str], **options: Any) -> list[Any]:
     """socket.getaddrinfo, with the dead addresses last. Blocks. Raises OSError if no descriptor is left."""
     try:
-        entries = socket.getaddrinfo(host, port, **options)
+        with waits.one_wait():
+            entries = socket.getaddrinfo(host, port, **options)
     except socket.gaierror:
         require_descriptor()
         raise
@@ -58,7 +102,7 @@ def resolve(host: Any, port: Any, dead: Collection[str], **options: Any) -> list
 
 async def in_thread(work: Callable[[], T]) -> T:
     """Run blocking work in a daemon thread. A cancellation does not wait for the thread."""
-    loop = asyncio.get_running_loop()
+    loop, context = asyncio.get_running_loop(), contextvars.copy_context()
     outcome: asyncio.Future[T] = loop.create_future()
 
     def deliver(settle: Callable[[Any], None], value: object) -> None:
@@ -71,7 +115,7 @@ async def in_thread(work: Callable[[], T]) -> T:
 
     def run() -> None:
         try:
-            deliver(outcome.set_result, work())
+            deliver(outcome.set_result, context.run(work))
         except StopIteration as error:  # a Future does not accept it
             replacement = RuntimeError("the work raised StopIteration")
             replacement.__cause__ = error

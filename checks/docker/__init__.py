@@ -7,6 +7,7 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
+from checks.core import waits
 from checks.core.check import Check, CheckTimeout, Diagnosed, Diagnosis, Layer, StopCheck
 from checks.core.recorder import Recorder
 from checks.core.text import foreign
@@ -148,13 +149,13 @@ class DockerEngine(Check):
         version = {"version": engine.api} if engine else {}
 
         def work() -> T:
-            with Client(self.socket_path, limit, **version) as client:
+            with Client(self.socket_path, limit, **version) as client, waits.one_wait():
                 return function(client)
 
-        started = time.perf_counter()
+        started = time.monotonic()
         async with asyncio.timeout(1.5 * limit):
             result = await in_thread(work)
-        record.replied(time.perf_counter() - started)
+        record.replied(started)
         return result
 
     def diagnose(self, error: Exception) -> Diagnosis | None:

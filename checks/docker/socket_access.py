@@ -10,6 +10,7 @@ import stat
 from contextlib import suppress
 from pathlib import Path
 
+from checks.core import waits
 from checks.core.check import Diagnosed
 from checks.core.text import foreign
 from checks.docker import causes
@@ -44,7 +45,8 @@ def open_socket(path: str, limit: float) -> None:
             )
         with socket.socket(socket.AF_UNIX) as connection:
             connection.settimeout(limit)
-            connection.connect(path)
+            with waits.one_wait():
+                connection.connect(path)
     except TimeoutError as error:
         raise Diagnosed(causes.SILENT.diagnosis(f"{path} does not accept a connection in time")) from error
     except ValueError as error:  # a zero byte in the path

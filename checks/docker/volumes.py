@@ -10,6 +10,7 @@ from contextlib import suppress
 from docker.errors import APIError  # type: ignore[import-untyped]
 from requests.exceptions import RequestException
 
+from checks.core import waits
 from checks.core.check import Diagnosed
 from checks.core.recorder import Recorder
 from checks.core.threads import in_thread
@@ -55,7 +56,8 @@ def _create_and_remove(connect: Callable[[], Client], name: str) -> None:
 
 def _call(call: str, name: str, function: Callable[[str], object]) -> None:
     try:
-        function(name)
+        with waits.one_wait():
+            function(name)
     except APIError as error:
         cause = causes.VOLUME_REFUSED
         message = f"to the {call} of the volume {name} the daemon says: {message_of(error)}"

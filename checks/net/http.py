@@ -112,7 +112,7 @@ async def request(  # noqa: PLR0913 - a request and its limit
     """
     import httpx
 
-    limit, started = record.share_of_time(0.7), time.perf_counter()
+    limit, started = record.share_of_time(0.7), time.monotonic()
     try:
         async with asyncio.timeout(limit):
             reply = await _exchange(record, method, endpoint, headers or {}, content, limit, most)
@@ -125,8 +125,7 @@ async def request(  # noqa: PLR0913 - a request and its limit
         if isinstance(error, httpx.RemoteProtocolError) and not _CLOSED.search(str(error)):
             raise NotHttp("the answer is not HTTP") from error
         raise ConnectionResetError("closed without an answer") from error
-    reply = replace(reply, seconds=time.perf_counter() - started)
-    record.replied(reply.seconds)
+    reply = replace(reply, seconds=record.replied(started))
     if endpoint.tls:
         raise_if_certificate_is_required(reply)
     if reply.status == 400 and not reply.body.lstrip().startswith(b"{"):
@@ -182,13 +181,13 @@ async def _body(response: Response, most: int) -> bytes:
 
 async def raise_if_not_http(record: Recorder, endpoint: Endpoint, error: Exception) -> None:
     """After a time-out: raise NotHttp from ``error`` if the server sends bytes that do not begin an HTTP reply."""
-    tls, started = endpoint.host if endpoint.tls else "", time.perf_counter()
+    tls, started = endpoint.host if endpoint.tls else "", time.monotonic()
     received = await first_bytes((endpoint.host, endpoint.port), HTTP.request, record.share_of_time(0.5), tls=tls)
     if not HTTP.matches(received):
         await raise_if_http2(record, endpoint, error)
         raise NotHttp("the answer is not HTTP") from error
     if received:
-        record.replied(time.perf_counter() - started)
+        record.replied(started)
 
 
 async def raise_if_http2(record: Recorder, endpoint: Endpoint, error: Exception) -> None:

@@ -61,7 +61,7 @@ async def check_tls(  # noqa: PLR0913 - what a handshake depends on
     """
     goal = f"TLS, with a certificate for {host} that Mistle trusts" if verify else "TLS, certificate not verified"
     with record.layer(Layer.TLS, goal, proves=fields):
-        limit, progress, started = record.share_of_time(0.5), Progress(), time.perf_counter()
+        limit, progress, started = record.share_of_time(0.5), Progress(), time.monotonic()
         try:
             async with asyncio.timeout(limit):
                 certificate = await handshake(
@@ -76,8 +76,8 @@ async def check_tls(  # noqa: PLR0913 - what a handshake depends on
             if progress.is_begun:
                 raise Stalled(f"the server began a TLS handshake, and did not end it within {limit:.3g} s") from None
             raise CheckTimeout(Layer.TLS, limit) from None
-        if (seconds := time.perf_counter() - started) >= SLOW:
-            record.replied(seconds)  # a quick handshake proves no service: the port may be another's
+        if record.waits.seconds(started) >= SLOW:
+            record.replied(started)  # a quick handshake proves no service: the port may be another's
         if verify:
             note_expiry(record, certificate)
         sent = host if sends_name else None

@@ -34,7 +34,7 @@ class Store:
         trusted: SSLContext,
         limits: tuple[float, float],
         dead: Collection[str] = (),
-        on_reply: Callable[[float], None] = lambda _: None,
+        on_reply: Callable[[float], object] = lambda _: None,
     ) -> None:
         """As in ``pools`` and ``sender``; the caller has a shorter limit than ``limits`` of its own."""
         self.bucket, self._connection = bucket, (trusted, limits, dead, on_reply)

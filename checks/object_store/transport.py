@@ -10,6 +10,7 @@ from io import BytesIO
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
+from checks.core import waits
 from checks.core.limits import BoundedResponse
 from checks.core.threads import resolve
 from checks.net.http import Reply
@@ -41,17 +42,18 @@ def pools(trusted: SSLContext, limits: tuple[float, float]) -> PoolManager:
     return manager
 
 
-def sender(connections: PoolManager, dead: Collection[str], on_reply: Callable[[float], None]) -> Callable[..., Any]:
+def sender(connections: PoolManager, dead: Collection[str], on_reply: Callable[[float], object]) -> Callable[..., Any]:
     """A ``before-send`` handler that sends the request in place of botocore, which reads replies of any size, and tries
-    each ``dead`` address of a host until its time-out. ``on_reply`` gets the seconds of each reply. Raises urllib3's
-    errors.
+    each ``dead`` address of a host until its time-out. ``on_reply`` gets the time (monotonic) of each request that has
+    a reply. Raises urllib3's errors.
     """
     from botocore.awsrequest import AWSResponse
 
     def send(request: Any, **_: object) -> Any:
-        started = time.perf_counter()
-        response = _exchange(connections, request, dead)
-        on_reply(time.perf_counter() - started)
+        started = time.monotonic()
+        with waits.one_wait():
+            response = _exchange(connections, request, dead)
+        on_reply(started)
         body = b"".join(_parts(response))
         if len(body) >= MAX_BODY:
             response.close()

@@ -37,11 +37,11 @@ class NoReply(Exception):
 @asynccontextmanager
 async def time_limit(record: Recorder, client: SMTP, awaited: str, share: float = 0.6) -> AsyncIterator[None]:
     """Close the connection and raise NoReply if the block takes more than this share of the time left for the check."""
-    limit, started = record.share_of_time(share), time.perf_counter()
+    limit, started = record.share_of_time(share), time.monotonic()
     try:
         async with asyncio.timeout(limit):
             yield
-            record.replied(time.perf_counter() - started)
+            record.replied(started)
     except TimeoutError as error:
         client.close()
         raise NoReply(awaited, limit) from error

@@ -32,11 +32,11 @@ async def upgrade(record: Recorder, endpoint: Endpoint) -> Reply:
     Raises TlsOnPlaintext, NotHttp, FromProxy, TimeoutError, the system's errors, and InvalidHandshake for a malformed
     reply.
     """
-    started = time.perf_counter()
+    started = time.monotonic()
     try:
         return await _handshake(record, endpoint)
     except InvalidStatus as error:
-        record.replied(time.perf_counter() - started)
+        record.replied(started)
         response = error.response
         if response.status_code == 400:
             await raise_if_tls(record, endpoint, error)

@@ -107,12 +107,12 @@ class Valkey(NetworkCheck):
             return causes.TLS_REQUIRED.diagnosis(
                 "the server closes a connection without TLS, and speaks TLS on that port"
             )
-        started = time.perf_counter()
+        started = time.monotonic()
         received = await first_bytes(
             address, _PING.request, record.share_of_time(0.5), tls=self.host if self.tls else ""
         )
         if received.startswith(_VALKEYS):
-            record.replied(time.perf_counter() - started)
+            record.replied(started)
         if received.startswith(b"-DENIED"):
             return causes.PROTECTED_MODE.diagnosis("the server says that it is in protected mode")
         return None if _PING.matches(received) else causes.NOT_VALKEY.diagnosis("the answer to PING is not Valkey's")

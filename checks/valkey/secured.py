@@ -17,24 +17,24 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from ssl import SSLContext
 
-OnReply = Callable[[float], None]
+OnReply = Callable[[float], object]
 
 
 class _Noting:
-    """Calls ``on_reply`` for each reply, with the seconds that it took."""
+    """Calls ``on_reply`` for each reply, with the time (monotonic) since which it was waited for."""
 
     def __init__(self, *, on_reply: OnReply, **options: Any) -> None:
         super().__init__(**options)
         self._on_reply = on_reply
 
     async def read_response(self, *arguments: Any, **options: Any) -> Any:
-        started = time.perf_counter()
+        started = time.monotonic()
         try:
             reply = await super().read_response(*arguments, **options)  # type: ignore[misc]
         except ResponseError:
-            self._on_reply(time.perf_counter() - started)
+            self._on_reply(started)
             raise
-        self._on_reply(time.perf_counter() - started)
+        self._on_reply(started)
         return reply
 
 

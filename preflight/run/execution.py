@@ -104,7 +104,7 @@ class Execution:
         return tuple((check, self._result(check, copy(record), origins)) for check in self.checks)
 
     def _result(self, check: Check, record: Recorder, origins: Mapping[str, Origin]) -> Result:
-        seconds = round(self._ended - self._started, 4)
+        seconds = self._seconds
         try:
             own = attribute(check, self.checks, record.finish(), origins)
             facts = {name: fact(value) for name, value in record.facts.items()}
@@ -115,10 +115,10 @@ class Execution:
 
     def _reset(self) -> None:
         self.record = Recorder(self.check, self.settings)
-        self._started = self._ended = time.perf_counter()
+        self._seconds = 0.0
 
     def _close(self) -> None:
-        self.is_over, self._ended = True, time.perf_counter()
+        self.is_over, self._seconds = True, self.record.seconds
 
     def _explain(self, reason: Diagnosis | None) -> None:
         before = len(self.record.findings)

@@ -16,7 +16,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from checks.core import machine
+from checks.core import machine, waits
 from checks.core.check import Check, Diagnosis, Settings
 from checks.core.isolation import isolated
 from checks.core.threads import Loop
@@ -243,6 +243,7 @@ def _import_drivers(execution: Execution) -> None:
 
 
 async def _attempt(execution: Execution) -> None:
+    waits.note_in(execution.record.waits)
     with execution.catching():
         await execution.check.run(execution.record)
         execution.finish()

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
-from checks.core import unexpected
+from checks.core import unexpected, waits
 from checks.core.check import Check, Finding, Layer, Settings, Status, StopCheck
 from checks.core.recorder import Recorder
 from checks.core.roots import Trust
@@ -102,9 +102,9 @@ def run_check(
     check = planned(name, values, stage)
     for module in check.imports:  # before its clock starts
         importlib.import_module(module)
-    record = Recorder(check, Settings(_loaded(extra), timeout, read_only))
+    settings = Settings(_loaded(extra), timeout, read_only)
     with asyncio.Runner(loop_factory=Loop) as runner:
-        runner.run(_run(check, record))
+        record = runner.run(_run(check, settings))
     origins = dict.fromkeys(values, InFile(FILE))
     return CheckRun(attribute(check, (check,), record.finish(), origins), record.facts)
 
@@ -117,7 +117,9 @@ def _loaded(extra: Path | None) -> Trust:
     return trust
 
 
-async def _run(check: Check, record: Recorder) -> None:
+async def _run(check: Check, settings: Settings) -> Recorder:
+    record = Recorder(check, settings)
+    waits.note_in(record.waits)
     try:
         async with asyncio.timeout(record.settings.timeout):
             await check.run(record)
@@ -129,3 +131,4 @@ async def _run(check: Check, record: Recorder) -> None:
         if not (diagnosis := unexpected.diagnose(check, error)):
             raise
         record.note(diagnosis)
+    return record

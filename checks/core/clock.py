@@ -1,0 +1,57 @@
+"""The clock of the checks' time limits. It measures the other side: it stands still while this process cannot listen.
+
+A reply may have come long ago when this process had no processor: because its share of one is small, or because it
+worked itself. Such time does not count, but for a tenth, so that every limit ends some time.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import selectors
+import time
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from selectors import SelectorKey
+
+LONGEST = 0.05  # seconds of one wait: what the process overslept is known after each
+_LEAST = 0.1  # of the real time always counts
+_NO_OVERSLEEPING = 0.005  # seconds: as late as a process with a processor of its own may be
+
+
+class Selector(selectors.DefaultSelector):
+    """The selector of an event loop, and its clock.
+
+    ``now`` is the clock's time in seconds. ``lost`` are the seconds in which the loop had something to do, and got no
+    processor.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.now = self._last = time.monotonic()
+        self.lost = 0.0
+        self._used = time.process_time()
+
+    def select(self, timeout: float | None = None) -> list[tuple[SelectorKey, int]]:
+        """As the base class; waits for at most LONGEST."""
+        begun, used, own = time.monotonic(), time.process_time(), time.thread_time()
+        allowed = LONGEST if timeout is None else max(0.0, min(timeout, LONGEST))
+        events = super().select(allowed)
+        ended, used_since = time.monotonic(), time.process_time()
+        overslept = ended - begun - allowed
+        others = used_since - used - (time.thread_time() - own)
+        listened = min(ended - begun, allowed) - others
+        busy = begun - self._last - (used - self._used)
+        self.lost += sum(seconds for seconds in (overslept, busy) if seconds > _NO_OVERSLEEPING)
+        self.now += max(listened, _LEAST * (ended - self._last))
+        self._last, self._used = ended, used_since
+        return events
+
+
+def current() -> Callable[[], float]:
+    """The clock, in seconds, of the running event loop, which may be that of ``Selector``; else the system's."""
+    try:
+        return asyncio.get_running_loop().time
+    except RuntimeError:
+        return time.monotonic

@@ -1,0 +1,108 @@
+"""The sockets of the event loop: they note how long the other side took, and receive no more than a limit."""
+
+from __future__ import annotations
+
+import socket
+import struct
+import sys
+import time
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any
+
+from checks.core import waits
+from checks.core.limits import MAX_BYTES, ResponseTooLarge
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from checks.core.waits import Waits
+
+_TIMESTAMP = 35  # SO_TIMESTAMPNS of Linux, which the module socket does not name: the kernel's time of each arrival
+_ONE_TIMESTAMP = socket.CMSG_SPACE(struct.calcsize("@ll"))
+_TCP_INFO, _LINUX_RTT, _LINUX_RETRANSMITTED = 256, 68, 100  # bytes; offsets in struct tcp_info of linux/tcp.h
+_MACS_INFO, _MACS_RTT = (0x106, 128), 44  # TCP_CONNECTION_INFO of netinet/tcp.h; tcpi_srtt, in milliseconds
+
+
+class CheckSocket(socket.socket):
+    """A connected socket of a check. It notes each wait, from the first byte sent to the arrival of the reply.
+
+    Reads raise ResponseTooLarge after MAX_BYTES.
+    """
+
+    _left = MAX_BYTES
+    _ancillary = 0  # bytes: none for a Unix socket, through which a server could send open files
+    _is_asked = False
+    _since = 0.0
+    _waits: Waits | None = None
+
+    def note_waits(self, since: float) -> None:
+        """The connection stands ``since`` then. A server may send first: that is a wait too."""
+        self._waits = waits.current()
+        if sys.platform == "linux" and self.family != socket.AF_UNIX:
+            with suppress(OSError):
+                self.setsockopt(socket.SOL_SOCKET, _TIMESTAMP, 1)
+                self._ancillary = _ONE_TIMESTAMP
+        self._since = since
+
+    def send(self, data: Any, flags: int = 0) -> int:
+        """As the base class."""
+        self._ask()
+        return super().send(data, flags)
+
+    def sendmsg(self, *arguments: Any) -> int:
+        """As the base class."""
+        self._ask()
+        return super().sendmsg(*arguments)
+
+    def recv(self, size: int, flags: int = 0) -> bytes:
+        """As the base class; raises ResponseTooLarge."""
+        received, ancillary, _, _ = super().recvmsg(size, self._ancillary, flags)
+        self._take(len(received), ancillary)
+        return received
+
+    def recv_into(self, buffer: Any, size: int = 0, flags: int = 0) -> int:
+        """As the base class; raises ResponseTooLarge."""
+        view = memoryview(buffer)[: size or None]
+        count, ancillary, _, _ = super().recvmsg_into([view], self._ancillary, flags)
+        self._take(count, ancillary)
+        return count
+
+    def _ask(self) -> None:
+        if not self._is_asked:
+            self._is_asked, self._since = True, time.monotonic()
+
+    def _take(self, count: int, ancillary: Iterable[tuple[int, int, bytes]]) -> None:
+        if self._waits:
+            arrived = max(self._since, time.monotonic() - _age(ancillary))
+            self._waits.add(self._since, arrived)
+            self._is_asked, self._since = False, arrived
+        self._left -= count
+        if self._left < 0:
+            raise ResponseTooLarge
+
+
+def _age(ancillary: Iterable[tuple[int, int, bytes]]) -> float:
+    """For how many seconds the received bytes have been here; 0 where the kernel does not tell."""
+    for level, kind, data in ancillary:
+        if (level, kind) == (socket.SOL_SOCKET, _TIMESTAMP):
+            seconds, nanoseconds = struct.unpack("@ll", data[: struct.calcsize("@ll")])
+            return float(max(0.0, time.time() - seconds - nanoseconds / 1e9))
+    return 0.0
+
+
+def round_trip(connected: socket.socket) -> float | None:
+    """The kernel's measure, in seconds, of the round trip that made this TCP connection; None where it has none.
+
+    It has none for a Unix socket, on other systems, and where a packet had to be sent again.
+    """
+    with suppress(OSError, struct.error):
+        if sys.platform == "linux":
+            info = connected.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, _TCP_INFO)
+            (microseconds,) = struct.unpack_from("@I", info, _LINUX_RTT)
+            (again,) = struct.unpack_from("@I", info, _LINUX_RETRANSMITTED)
+            return None if again or not microseconds else float(microseconds / 1e6)
+        if sys.platform == "darwin":
+            info = connected.getsockopt(socket.IPPROTO_TCP, *_MACS_INFO)
+            (milliseconds,) = struct.unpack_from("@I", info, _MACS_RTT)
+            return float(milliseconds / 1e3)
+    return None

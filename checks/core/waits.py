@@ -1,0 +1,62 @@
+"""When a check waited for the network and for servers: the time that its layers took.
+
+The time from a layer's begin to its end also holds this process's own work for all other checks. So each wait is noted
+where it happens: a socket knows when its request was sent, and the kernel when the reply arrived.
+"""
+
+from __future__ import annotations
+
+import time
+from contextlib import contextmanager
+from contextvars import ContextVar
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+_CURRENT: ContextVar[Waits | None] = ContextVar("waits", default=None)
+
+
+class Waits:
+    """The waits of one run of a check that have ended, as seconds of time.monotonic(). Any thread may add to them."""
+
+    def __init__(self) -> None:
+        self._ended: list[tuple[float, float]] = []
+
+    def add(self, begin: float, end: float) -> None:
+        """A wait that has ended."""
+        self._ended.append((begin, end))
+
+    def seconds(self, since: float) -> float:
+        """How long there was at least one wait, ``since`` then."""
+        covered, total = since, 0.0
+        for begin, end in sorted(self._ended):
+            total += max(0.0, end - max(begin, covered))
+            covered = max(covered, end)
+        return total
+
+
+def current() -> Waits | None:
+    """The waits of the check that runs this code; None outside of checks."""
+    return _CURRENT.get()
+
+
+def note_in(waits: Waits) -> None:
+    """From here on, this task, and the tasks and threads that it starts, note their waits there."""
+    _CURRENT.set(waits)
+
+
+def add(begin: float, end: float) -> None:
+    """A wait of the check that runs this code."""
+    if waits := _CURRENT.get():
+        waits.add(begin, end)
+
+
+@contextmanager
+def one_wait() -> Iterator[None]:
+    """The block is a wait: a call that blocks its thread until a server replies."""
+    begun = time.monotonic()
+    try:
+        yield
+    finally:
+        add(begun, time.monotonic())
