@@ -43,6 +43,8 @@ def run(invocation: Invocation, so_far: SoFar) -> Report:
     plan = _plan(invocation, config, so_far)
     run = _run(invocation, config, plan, trust, so_far.ignored)
     so_far.tracebacks += run.bugs
+    if run.starved:
+        so_far.note(run.starved)
     _add_results(so_far, plan, run.results)
     so_far.results = _compare(config, so_far)
     return report(invocation, so_far)

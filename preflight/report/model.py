@@ -53,7 +53,7 @@ class Result:
     @property
     def is_cut_short(self) -> bool:
         """Whether it ended for a reason that has nothing to do with its target."""
-        return any(finding.id in CUT_SHORT for finding in self.findings)
+        return any(finding.id in CUT_SHORT and finding.status is not Status.WARN for finding in self.findings)
 
 
 @dataclass(frozen=True)

@@ -44,6 +44,16 @@ DEADLINE = Cause(
     "give the run more time with --deadline, or each check less with --timeout",
     heals=False,
 )
+STARVED = Cause(
+    "run.starved",
+    Layer.CONFIG,
+    "this process got so little of the processor that its own delay was longer than that of the servers; "
+    "checks that it did not end by --deadline are skipped, and then the run is not ready",
+    "give it half a processor core: raise the CPU limit of its container (Kubernetes: resources.limits.cpu 500m; "
+    "Docker: --cpus 0.5; systemd: CPUQuota=50%), or run it where there is less load; or raise --deadline",
+    blames=(),
+    heals=False,
+)
 INTERRUPTED = Cause(
     "run.interrupted",
     Layer.CONFIG,
@@ -79,9 +89,9 @@ BUG = Cause(
 CAUSES = causes_in(globals())
 
 _OF_MACHINE = frozenset(cause.id for cause in (*machine.CAUSES, OTHER_PACKAGE))  # they are not about a server
-ON_OPEN_LAYER = frozenset({TIMEOUT.id, DEADLINE.id, INTERRUPTED.id, BUG.id}) | _OF_MACHINE
+ON_OPEN_LAYER = frozenset({TIMEOUT.id, DEADLINE.id, STARVED.id, INTERRUPTED.id, BUG.id}) | _OF_MACHINE
 NOT_STARTED = frozenset({USAGE.id, UNREADABLE.id})
-CUT_SHORT = frozenset({INTERRUPTED.id, BUG.id}) | _OF_MACHINE
+CUT_SHORT = frozenset({STARVED.id, INTERRUPTED.id, BUG.id}) | _OF_MACHINE
 EXIT_CODES = {BUG.id: 3, USAGE.id: 2, UNREADABLE.id: 2}
 
 

@@ -21,8 +21,10 @@ from preflight.report.run_causes import BUG, interrupted, too_late
 from preflight.run import processes
 from preflight.run.execution import Execution
 from preflight.run.processes import Failure, Job, failure
-from preflight.run.runner import GRACE, NO_WAIT, TICK, Run
+from preflight.run.processor import Use, of_process, of_thread
+from preflight.run.runner import NO_WAIT, TICK, Run, late
 from preflight.run.waiting import Waiting
+from preflight.run.work import GRACE
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -57,16 +59,18 @@ def run(  # noqa: PLR0913 - as runner.run
         return Run(tuple(_without_result(check, settings, origins, lacking) for check in checks))
     begun = time.monotonic() - elapsed
     ends = begun + deadline + wait.seconds + _LATE
-    child = _Child(Job(checks, settings, deadline, begun, origins, wait), signals)
+    before = of_thread(threading.get_native_id())
+    child = _Child(Job(checks, settings, deadline, begun, origins, wait, before), signals)
     with signals.passed_to(child.interrupt):
         done = child.wait(ends, on_event)
+    use = before + child.use
     death = child.end()
     if done:
         signals.received = signals.received or done.signal
         return done
-    reason = death or (interrupted() if signals.received else too_late(deadline))
+    reason = death or (interrupted() if signals.received else late(too_late(deadline), use))
     results = (child.results.get(check.name) or _without_result(check, settings, origins, reason) for check in checks)
-    return Run(tuple(results), child.bugs, signals.received)
+    return Run(tuple(results), child.bugs, signals.received, use)
 
 
 def _without_result(check: Check, settings: Settings, origins: Mapping[str, Origin], reason: Diagnosis) -> Result:
@@ -86,6 +90,11 @@ class _Child:
         self._failure: Diagnosis | None = None
         self._process, self._pipe = processes.start(job, signals)
         threading.Thread(target=self._receive, args=(job,), daemon=True).start()
+
+    @property
+    def use(self) -> Use:
+        """How much of the processor it got so far."""
+        return of_process(self._process)
 
     def interrupt(self, number: int) -> None:
         """Send the child a signal."""

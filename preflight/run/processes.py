@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
     from checks.core.check import Check, Diagnosis, Settings
     from preflight.config.origin import Origin
+    from preflight.run.processor import Use
     from preflight.run.runner import OnEvent, Run
     from preflight.run.waiting import Wait
 
@@ -39,7 +40,9 @@ _ALONE = 3.0  # seconds for the clean-up of a child whose parent has exited: nob
 
 @dataclass(frozen=True)
 class Job:
-    """What the child makes. ``begun`` is when the command began, by the clock that all processes share (monotonic)."""
+    """What the child makes. ``begun`` is when the command began, by the clock that all processes share (monotonic).
+    ``before`` is what it has got of the processor since then.
+    """
 
     checks: tuple[Check, ...]
     settings: Settings
@@ -47,6 +50,7 @@ class Job:
     begun: float
     origins: Mapping[str, Origin]
     wait: Wait
+    before: Use
 
     def run(self, signals: Signals, on_event: OnEvent) -> Run:
         """As ``runner.run``."""
@@ -59,6 +63,7 @@ class Job:
             signals=signals,
             on_event=on_event,
             wait=self.wait,
+            before=self.before,
         )
 
 

@@ -1,0 +1,59 @@
+"""How much of a processor core a run got. With too little, it cannot tell a slow server from its own delay."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from preflight.report.run_causes import STARVED
+
+if TYPE_CHECKING:
+    from checks.core.check import Diagnosis, Status
+
+_TOO_LITTLE = 0.15  # of a core: a run of 20 checks uses one second of it
+_NOTICED = 5.0  # seconds of waiting for a processor, at least: less delays nothing that matters
+
+
+@dataclass(frozen=True)
+class Use:
+    """Seconds in which a thread ran, and in which it could have run and had no processor."""
+
+    ran: float = 0.0
+    waited: float = 0.0
+
+    def __add__(self, other: Use) -> Use:
+        return Use(self.ran + other.ran, self.waited + other.waited)
+
+    @property
+    def share(self) -> float:
+        """The part of a core that it got while it had something to do."""
+        return self.ran / (self.ran + self.waited) if self.waited else 1.0
+
+    def diagnosis(self, status: Status | None = None) -> Diagnosis | None:
+        """What to report if it was too little; None if it was enough."""
+        if self.waited < _NOTICED or self.share >= _TOO_LITTLE:
+            return None
+        message = f"this process got {self.share:.0%} of a processor core: it waited {self.waited:.0f} s for it"
+        return STARVED.diagnosis(message, status=status)
+
+
+def of_thread(thread: int | str, process: int | str = "self") -> Use:
+    """Of a thread, by its id of the system. Only Linux tells; elsewhere, and after its end, it has waited for nothing.
+
+    https://docs.kernel.org/scheduler/sched-stats.html, /proc/<pid>/schedstat
+    """
+    try:
+        ran, waited, _ = Path(f"/proc/{process}/task/{thread}/schedstat").read_text(encoding="ascii").split()
+    except (OSError, ValueError):
+        return Use()
+    return Use(int(ran) / 1e9, int(waited) / 1e9)
+
+
+def of_process(process: int) -> Use:
+    """Of the thread of a process that has waited longest."""
+    try:
+        threads = [entry.name for entry in Path(f"/proc/{process}/task").iterdir()]
+    except OSError:
+        return Use()
+    return max((of_thread(thread, process) for thread in threads), key=lambda use: use.waited, default=Use())
