@@ -77,6 +77,8 @@ def _noted(connected: socket.socket, begun: float) -> CheckSocket:
     now, took = time.monotonic(), round_trip(connected)
     stands = now if took is None else min(now, begun + took)
     waits.add(begun, stands)
+    if took is not None and (noted := waits.current()):
+        noted.add_round_trip(took)
     checked = CheckSocket(fileno=connected.detach())
     checked.setblocking(False)
     checked.note_waits(stands)

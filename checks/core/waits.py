@@ -14,6 +14,9 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+ROUND_TRIP = "rtt_ms"
+"""The fact of a check: the shortest round trip that the kernel measured, in milliseconds."""
+
 _CURRENT: ContextVar[Waits | None] = ContextVar("waits", default=None)
 
 
@@ -22,10 +25,15 @@ class Waits:
 
     def __init__(self) -> None:
         self._ended: list[tuple[float, float]] = []
+        self.round_trip: float | None = None  # seconds: the shortest that the kernel measured
 
     def add(self, begin: float, end: float) -> None:
         """A wait that has ended."""
         self._ended.append((begin, end))
+
+    def add_round_trip(self, seconds: float) -> None:
+        """A measure of the kernel."""
+        self.round_trip = min(seconds, self.round_trip or seconds)
 
     def seconds(self, since: float) -> float:
         """How long there was at least one wait, ``since`` then."""

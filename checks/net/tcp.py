@@ -11,6 +11,7 @@ from checks.core.check import Check, Diagnosis, Layer
 from checks.core.recorder import Recorder
 from checks.core.threads import dead_addresses
 from checks.net.addresses import ConnectFailed, faulty, try_all
+from checks.net.distance import note_round_trip
 from checks.net.network_errors import ADDRESS_UNREACHABLE, NO_SUCH_NAME, NoSuchName, diagnose
 from checks.net.proxies import FromProxy
 
@@ -31,6 +32,7 @@ async def connect_any(
     with record.layer(Layer.CONNECT, f"{host}:{port} accepts connections", proves=fields):
         # The grace is longer than the second after which a lost packet is retransmitted.
         tries = await try_all(addresses, port, record.share_of_time(0.4), grace=record.share_of_time(0.15))
+        note_round_trip(record)
         return _first_working(record, host, tries, len(addresses))
     raise AssertionError("a failed layer ends the check")
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from checks.core.check import Finding, Status
+from checks.core.waits import ROUND_TRIP
 from preflight.formats.shared.ansi import color, problem_lines, with_mark
 from preflight.formats.shared.phrases import at_fault, duration, grouped, outcome, reason, stage
 
@@ -54,8 +55,11 @@ def _checks(report: Report) -> list[str]:
 
 
 def _layers(result: Result) -> Iterator[str]:
-    if result.keys:
-        yield color("2", f"      for {', '.join(result.keys)}")
+    about = [f"for {', '.join(result.keys)}"] if result.keys else []
+    if isinstance(milliseconds := result.facts.get(ROUND_TRIP), int | float):
+        about.append(f"round trip {milliseconds:.2f} ms")
+    if about:
+        yield color("2", f"      {' · '.join(about)}")
     layers = _width(finding.layer for finding in result.findings)
     for finding in result.findings:
         time = _time(finding.seconds) if finding.status is not Status.SKIP else ""

@@ -7,6 +7,7 @@ from itertools import islice
 from typing import TYPE_CHECKING
 
 from checks.core.check import Finding, Status
+from checks.core.waits import ROUND_TRIP
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -125,5 +126,5 @@ def _changes(before: SavedReport, after: SavedReport) -> Iterator[Change]:
     for result in after.results:
         old = earlier.get(result.name, {}) if result.facts else {}
         for fact in dict.fromkeys((*old, *result.facts)) if old else ():
-            if old.get(fact) != result.facts.get(fact):
+            if fact != ROUND_TRIP and old.get(fact) != result.facts.get(fact):
                 yield Change(result.name, fact, old.get(fact), result.facts.get(fact))

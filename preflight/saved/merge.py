@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from checks.core.check import Finding, Status
+from checks.core.waits import ROUND_TRIP
 from preflight.report.run_causes import CUT_SHORT, NOT_STARTED
 from preflight.services import SERVICES
 
@@ -73,6 +74,14 @@ class MergedReport:
     @property
     def exit_code(self) -> int:
         return int(not self.ready)
+
+    @property
+    def round_trips(self) -> Mapping[str, tuple[object, ...]]:
+        """For each check whose server is away from a vantage: the milliseconds from each; None if unknown."""
+        facts = [{result.name: result.facts.get(ROUND_TRIP) for result in report.results} for report in self.vantages]
+        names = dict.fromkeys(name for by_name in facts for name in by_name)
+        rows = {name: tuple(by_name.get(name) for by_name in facts) for name in names}
+        return {name: row for name, row in rows.items() if any(isinstance(each, int | float) for each in row)}
 
 
 def merge(vantages: tuple[SavedReport, ...], level: Status = Status.FAIL) -> MergedReport:

@@ -19,6 +19,7 @@ def render(merged: MergedReport) -> str:
     parts = [
         list(_vantages(merged)),
         list(_keys(merged)),
+        list(_round_trips(merged)),
         _problems(merged, Status.WARN, "warnings"),
         _problems(merged, Status.FAIL, "failures"),
         [_verdict(merged)],
@@ -43,6 +44,18 @@ def _keys(merged: MergedReport) -> Iterator[str]:
     for section, keys in grouped(merged.keys, lambda key: key.key.partition(".")[0]).items():
         yield f"{color('1', f'[{section}]'.ljust(width + 4))}{head}"
         yield from (_key(key, width) for key in keys)
+
+
+def _round_trips(merged: MergedReport) -> Iterator[str]:
+    if rows := merged.round_trips:
+        width = max(map(len, rows)) + 2
+        head = "".join(f"{number:>10}" for number in range(1, len(merged.vantages) + 1))
+        yield f"{color('1', 'round trips, in ms'.ljust(width))}{head}"
+        yield from (f"  {name:{width - 2}}{''.join(map(_milliseconds, row))}" for name, row in rows.items())
+
+
+def _milliseconds(value: object) -> str:
+    return f"{value:>10.2f}" if isinstance(value, int | float) else " " * 10
 
 
 def _key(merged: MergedKey, width: int) -> str:
