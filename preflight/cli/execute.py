@@ -12,9 +12,9 @@ from preflight.cli.commands import COMMANDS
 from preflight.cli.delivery import deliver, prepare
 from preflight.cli.invocation import Invocation
 from preflight.cli.options import Options
-from preflight.cli.parser import HelpPrinted, format_targets, parse
+from preflight.cli.parser import format_targets, parse
 from preflight.cli.so_far import SoFar, report
-from preflight.output.writer import OutputError, write_stderr, write_stdout
+from preflight.output.writer import write_stderr
 from preflight.report import bugs
 from preflight.report.run_causes import EXIT_CODES
 from preflight.run.signals import Interrupted, Signals
@@ -43,8 +43,6 @@ def _execute(arguments: list[str], signals: Signals) -> int:
     try:
         invocation = replace(invocation, options=parse(arguments))
         return _go_on(invocation, _print(invocation, so_far, _document(invocation, so_far)))
-    except HelpPrinted:
-        return _flush()
     except BaseException as error:
         return _report_error(invocation, so_far, error)
 
@@ -84,12 +82,3 @@ def _go_on(invocation: Invocation, code: int) -> int:
     if code or not invocation.options.program:
         return code
     return process.replace_by(invocation.options.program, invocation.signals.received)
-
-
-def _flush() -> int:
-    try:
-        write_stdout("")
-    except OutputError as error:
-        write_stderr(f"mistle-preflight: {error}")
-        return 2
-    return 0

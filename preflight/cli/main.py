@@ -13,6 +13,8 @@ TYPE_CHECKING = False  # that of typing would have to be imported
 if TYPE_CHECKING:
     from preflight.run.signals import Signals
 
+_HELP = {"-h", "--help", "--version"}
+
 
 def entry() -> None:
     """The console script. It ends at once: no thread that was left behind can delay the end or print anything."""
@@ -44,10 +46,26 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def _execute(arguments: list[str], signals: Signals) -> int:
-    """Most of the imports are here, where a signal is kept for the report."""
+    """Most of the imports are here, where a signal is kept for the report. Help and the version need few of them."""
+    if not _HELP.isdisjoint(arguments):
+        from preflight.cli.parser import prints_help
+
+        if prints_help(arguments):
+            return _flush()
     from preflight.cli.execute import execute
 
     return execute(arguments, signals)
+
+
+def _flush() -> int:
+    from preflight.output.writer import OutputError, write_stderr, write_stdout
+
+    try:
+        write_stdout("")
+    except OutputError as error:
+        write_stderr(f"mistle-preflight: {error}")
+        return 2
+    return 0
 
 
 def _block_signals() -> set[int]:

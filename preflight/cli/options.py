@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from preflight import formats
-from preflight.config.suggestions import did_you_mean
 from preflight.formats import Target
 from preflight.services import SERVICES
 
@@ -103,6 +102,13 @@ def pattern(text: str) -> str:
     if len(text) > _LONGEST:
         raise argparse.ArgumentTypeError(f"{text[:20]!r}… is longer than the name of any check, kind or key")
     return text
+
+
+def did_you_mean(name: str, names: Iterable[str], all_of: str = "") -> str:
+    """As that of ``suggestions``, which only an error needs: it imports the table of all keys."""
+    from preflight.config import suggestions
+
+    return suggestions.did_you_mean(name, names, all_of)
 
 
 def raise_on_misuse(options: Options) -> None:

@@ -7,8 +7,17 @@ import contextlib
 from pathlib import Path
 from typing import NoReturn
 
-from preflight.cli.options import COMMANDS, FAIL_LEVELS, STAGES, Options, UsageError, pattern, raise_on_misuse, seconds
-from preflight.config.suggestions import did_you_mean
+from preflight.cli.options import (
+    COMMANDS,
+    FAIL_LEVELS,
+    STAGES,
+    Options,
+    UsageError,
+    did_you_mean,
+    pattern,
+    raise_on_misuse,
+    seconds,
+)
 from preflight.demo.faults import FAULTS
 from preflight.formats import FORMATS, Target
 from preflight.services import SERVICES
@@ -55,6 +64,17 @@ def parse(arguments: list[str]) -> Options:
     options = Options(**given, command=command, arguments=tuple(rest), program=program)
     raise_on_misuse(options)
     return options
+
+
+def prints_help(arguments: list[str]) -> bool:
+    """Whether these arguments print the help or the version, and have done so. The command reports what is wrong."""
+    try:
+        parse(arguments)
+    except HelpPrinted:
+        return True
+    except Exception:  # the command parses again, and reports it
+        return False
+    return False
 
 
 def _split(arguments: list[str]) -> tuple[list[str], tuple[str, ...]]:
