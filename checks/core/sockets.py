@@ -49,6 +49,11 @@ class CheckSocket(socket.socket):
         self._ask()
         return super().send(data, flags)
 
+    def sendall(self, data: Any, flags: int = 0) -> None:
+        """As the base class."""
+        self._ask()
+        super().sendall(data, flags)
+
     def sendmsg(self, *arguments: Any) -> int:
         """As the base class."""
         self._ask()
@@ -88,6 +93,19 @@ def _age(ancillary: Iterable[tuple[int, int, bytes]]) -> float:
             seconds, nanoseconds = struct.unpack("@ll", data[: struct.calcsize("@ll")])
             return float(max(0.0, time.time() - seconds - nanoseconds / 1e9))
     return 0.0
+
+
+def noted(connected: socket.socket, begun: float) -> CheckSocket:
+    """A connection as one that notes its waits; the first, that has ``begun`` then, was for the connection itself."""
+    now, took, limit = time.monotonic(), round_trip(connected), connected.gettimeout()
+    stands = now if took is None else min(now, begun + took)
+    waits.add(begun, stands)
+    if took is not None and (of_check := waits.current()):
+        of_check.add_round_trip(took)
+    checked = CheckSocket(fileno=connected.detach())
+    checked.settimeout(limit)
+    checked.note_waits(stands)
+    return checked
 
 
 def round_trip(connected: socket.socket) -> float | None:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from checks.core import waits
 from checks.core.clock import Selector
 from checks.core.machine import require_descriptor
-from checks.core.sockets import CheckSocket, round_trip
+from checks.core.sockets import CheckSocket, noted
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection
@@ -69,20 +69,7 @@ class Loop(asyncio.SelectorEventLoop):
         except BaseException:
             waits.add(begun, time.monotonic())
             raise
-        return _noted(connected, begun)
-
-
-def _noted(connected: socket.socket, begun: float) -> CheckSocket:
-    """The connection as one that notes its waits; the first was for the connection itself."""
-    now, took = time.monotonic(), round_trip(connected)
-    stands = now if took is None else min(now, begun + took)
-    waits.add(begun, stands)
-    if took is not None and (noted := waits.current()):
-        noted.add_round_trip(took)
-    checked = CheckSocket(fileno=connected.detach())
-    checked.setblocking(False)
-    checked.note_waits(stands)
-    return checked
+        return noted(connected, begun)
 
 
 def dead_addresses() -> set[str]:

@@ -5,11 +5,13 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass, field
 from functools import cache
+from threading import Lock
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from checks.net.endpoint import Endpoint
 
+_ONE_AT_A_TIME = Lock()  # a session is not safe for threads; and two would both load the same models
 _DEFAULT_REGION = "us-east-1"  # requests to stores without regions are signed for it
 
 
@@ -28,14 +30,8 @@ class Bucket:
 
 def client(bucket: Bucket) -> Any:
     """A client that reads neither environment variables nor files in the home directory."""
-    import boto3
     from botocore.config import Config
-    from botocore.session import Session
 
-    session = Session()
-    for name in ("config_file", "credentials_file"):
-        session.set_config_variable(name, os.devnull)
-    session.register_component("data_loader", _loader())
     checksums = "when_supported" if bucket.checksums else "when_required"
     config = Config(
         signature_version="s3v4",
@@ -54,19 +50,27 @@ def client(bucket: Bucket) -> Any:
             "use_arn_region": False,
         },
     )
-    return boto3.session.Session(botocore_session=session).client(
-        "s3",
-        endpoint_url=str(bucket.endpoint) if bucket.endpoint else None,
-        region_name=bucket.region or _DEFAULT_REGION,
-        aws_access_key_id=bucket.access_key_id,
-        aws_secret_access_key=bucket.secret_access_key,
-        config=config,
-    )
+    with _ONE_AT_A_TIME:
+        return _session().client(
+            "s3",
+            endpoint_url=str(bucket.endpoint) if bucket.endpoint else None,
+            region_name=bucket.region or _DEFAULT_REGION,
+            aws_access_key_id=bucket.access_key_id,
+            aws_secret_access_key=bucket.secret_access_key,
+            config=config,
+        )
 
 
 @cache
-def _loader() -> Any:
-    """Loads botocore's own models only, each once."""
+def _session() -> Any:
+    """One for all clients: it loads botocore's own models only, each once."""
+    import boto3
     from botocore.loaders import Loader
+    from botocore.session import Session
 
-    return Loader([Loader.BUILTIN_DATA_PATH], include_default_search_paths=False)
+    session = Session()
+    for name in ("config_file", "credentials_file"):
+        session.set_config_variable(name, os.devnull)
+    loader = Loader([Loader.BUILTIN_DATA_PATH], include_default_search_paths=False)
+    session.register_component("data_loader", loader)
+    return boto3.session.Session(botocore_session=session)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import socket
 import time
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from functools import cache
 from io import BytesIO
 from typing import TYPE_CHECKING, Any
@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 
 from checks.core import waits
 from checks.core.limits import BoundedResponse
+from checks.core.sockets import noted
 from checks.core.threads import resolve
 from checks.net.http import Reply
 from checks.net.proxies import raise_if_certificate_is_required, raise_if_proxys
@@ -51,7 +52,7 @@ def sender(connections: PoolManager, dead: Collection[str], on_reply: Callable[[
 
     def send(request: Any, **_: object) -> Any:
         started = time.monotonic()
-        with waits.one_wait():
+        with waits.one_wait() if request.url.startswith("https:") else nullcontext():  # else its socket notes them
             response = _exchange(connections, request, dead)
         on_reply(started)
         body = b"".join(_parts(response))
@@ -70,7 +71,12 @@ def _bounded() -> dict[str, Any]:
     from urllib3 import HTTPConnectionPool, HTTPSConnectionPool
     from urllib3.connection import HTTPConnection, HTTPSConnection
 
-    kinds = {"http": (HTTPConnectionPool, HTTPConnection), "https": (HTTPSConnectionPool, HTTPSConnection)}
+    class Noting(HTTPConnection):
+        def _new_conn(self) -> socket.socket:
+            begun = time.monotonic()
+            return noted(super()._new_conn(), begun)
+
+    kinds = {"http": (HTTPConnectionPool, Noting), "https": (HTTPSConnectionPool, HTTPSConnection)}
     options = {"response_class": BoundedResponse}
     return {
         scheme: type("Pool", (pool,), {"ConnectionCls": type("Connection", (connection,), options)})
