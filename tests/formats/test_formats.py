@@ -96,6 +96,12 @@ def test_verbose_text_has_every_layer_with_its_time():
     assert "– access not reached" in lines
 
 
+def test_verbose_text_has_the_round_trip():
+    first = replace(REPORT.results[0], facts={"rtt_ms": 81.254})
+    lines = [" ".join(line.split()) for line in shown(detail=1, results=(first, *REPORT.results[1:])).splitlines()]
+    assert any(line.endswith("round trip 81.25 ms") for line in lines)
+
+
 @pytest.mark.parametrize("command", ["config", "plan"])
 def test_offline_verdict_is_not_ready_or_not_ready(command: str):
     text = shown(command=command, results=REPORT.results[:1])

@@ -164,6 +164,17 @@ def test_text_is_a_table_with_a_column_for_each_vantage(right: Path, refused: Pa
     assert lines[-1].startswith("NOT READY · vantages: 2 · keys: 1 failed, ")
 
 
+def test_text_shows_round_trips(right: Path, refused: Path) -> None:
+    """A vantage that did not connect has none."""
+    document = json.loads(right.read_text())
+    document["checks"][-1]["facts"]["rtt_ms"] = 81.254
+    lines = preflight("merge", refused, changed(right, "right", checks=document["checks"])).stdout.splitlines()
+    head = next(number for number, line in enumerate(lines) if line.startswith("round trips, in ms"))
+    assert lines[head].split()[-2:] == ["1", "2"]
+    assert lines[head + 1].split() == ["kv.data_plane", "81.25"]
+    assert lines[head].index("2") > lines[head + 1].index("81.25")
+
+
 def test_cell_that_does_not_count_is_in_brackets(right: Path, refused: Path) -> None:
     done = preflight("merge", right, f"other={changed(refused, 'other', service='dashboard')}")
     (line,) = (line for line in done.stdout.splitlines() if f" {URL} " in line)
