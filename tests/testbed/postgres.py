@@ -83,19 +83,23 @@ def postgres_server(
     certificate: Leaf | None = None,
     kept: str = "",
     environment: Mapping[str, str] | None = None,
+    files: Mapping[str, bytes] | None = None,
     **settings: object,
 ) -> Iterator[Postgres]:
-    """A primary of its own identity. `hba`: lines instead of pg_hba.conf; the superuser may always log in."""
+    """A primary of its own identity, with `files` in its /files.
+
+    `hba`: lines instead of pg_hba.conf; the superuser may always log in.
+    """
     options = {"env": dict(environment)} if environment else {}
-    files = {}
+    contents = dict(files or {})
     if hba:
-        files["pg_hba.conf"] = f"{SUPERUSER_GETS_IN}{hba}\n".encode()
+        contents["pg_hba.conf"] = f"{SUPERUSER_GETS_IN}{hba}\n".encode()
         settings = {"hba_file": "/files/pg_hba.conf"} | settings
     if certificate:
-        files |= certificate.files()
+        contents |= certificate.files()
         settings = TLS | settings
     command = ["postgres-server", *_flags(settings)]
-    with running("postgres", command, 5432, _set_password, files, kept=kept, **options) as fields:
+    with running("postgres", command, 5432, _set_password, contents, kept=kept, **options) as fields:
         yield Postgres(*fields)
 
 

@@ -7,7 +7,7 @@ ADMIN_CONSOLE = (
 )
 CERTIFICATE = (
     "the server asks for a client certificate: ask for scram-sha-256 alone in pg_hba.conf for this user (without "
-    "clientcert), or correct the user name in {url}"
+    "clientcert), or correct the user name in {url}; a pooled URL may also name a certificate (sslcert and sslkey)"
 )
 CLOSED = (
     "a load balancer closes connections so while no server behind it works: look at its backends, then at the server's "
