@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import ssl
-import tempfile
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -88,14 +87,12 @@ class Trust:
         self.verified.check_hostname = not self.any_host
 
     def load_own(self, seconds: float) -> None:
-        """Read what the client shows within ``seconds``. Blocks. Raises files.UnreadableFile."""
-        self.__dict__["_shown"] = _read_own(self.own, seconds)
+        """Try the files of ``own`` within ``seconds``. Blocks. Raises files.UnreadableFile."""
+        for file in map(Path, filter(None, self.own)):
+            files.read(file, _MAX_BYTES, seconds / 2)
+            if file.is_fifo():  # Python reads it once more
+                raise files.UnreadableFile("is a pipe: name a file")
         self._context()
-
-    @cached_property
-    def _shown(self) -> bytes:
-        """Key and certificates of the client, as PEM, read once."""
-        return _read_own(self.own, _SECONDS)
 
     @cached_property
     def _operators(self) -> tuple[str, ...]:
@@ -119,24 +116,16 @@ class Trust:
         context.set_ciphers(_CIPHERS)
         if self.alpn:
             context.set_alpn_protocols(list(self.alpn))
-        if self._shown:
-            _show(context, self._shown)
+        if all(self.own):
+            _show(context, *self.own)
         return context
 
 
-def _read_own(own: tuple[str, str], seconds: float) -> bytes:
-    return b"\n".join(files.read(Path(file), _MAX_BYTES, seconds / 2) for file in own) if all(own) else b""
-
-
-def _show(context: ssl.SSLContext, shown: bytes) -> None:
-    """Python reads a key from a file only; this one is readable for its owner alone, and gone at once."""
-    with tempfile.NamedTemporaryFile() as file:
-        file.write(shown)
-        file.flush()
-        try:
-            context.load_cert_chain(file.name, password="")  # "": does not ask the terminal
-        except (ssl.SSLError, ValueError) as error:
-            raise files.UnreadableFile("holds no certificate, or not its key") from error
+def _show(context: ssl.SSLContext, certificate: str, key: str) -> None:
+    try:
+        context.load_cert_chain(certificate, key, password="")  # "": does not ask the terminal
+    except (OSError, ValueError) as error:  # an ssl.SSLError is an OSError
+        raise files.UnreadableFile("holds no certificate, or not its key") from error
 
 
 def _blocks(pem: bytes) -> Iterator[str]:

@@ -131,15 +131,15 @@ def files_of(check: Postgres) -> tuple[tuple[str, str], ...]:
 def _read_files(check: Postgres, record: Recorder, seconds: float) -> None:
     """Read the files that the client reads. Raises UnreadableFile, for the roots, or Diagnosed."""
     trust = check.trust(record)
+    if any(check.tls.own):
+        with _unreadable("sslcert and sslkey"):
+            trust.load_own(seconds)
     if check.tls.roots:
         trust.load(seconds)
     for name, path in files_of(check):
         if path != check.tls.roots and path not in check.tls.own:
             with _unreadable(name):
                 read(Path(path), _MAX_FILE, seconds)
-    if any(check.tls.own):
-        with _unreadable("sslcert and sslkey"):
-            trust.load_own(seconds)
 
 
 @contextmanager
