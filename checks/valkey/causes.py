@@ -135,6 +135,15 @@ REPLICA = Cause(
     blames=("url",),
     heals=False,
 )
+SEVERAL_SERVERS = Cause(
+    "valkey.several-servers",
+    Layer.FITNESS,
+    "connections to one address reach different servers: a name or a load balancer in front of several",
+    "let the name in {url}, or the load balancer, lead to the one primary alone: leases on one server are unknown to "
+    "the other",
+    blames=("url",),
+    heals=False,
+)
 CLUSTER_MODE = Cause(
     "valkey.cluster-mode",
     Layer.FITNESS,
