@@ -77,15 +77,19 @@ def _is_busy(client: redis.Redis) -> bool:
 
 @contextmanager
 def valkey_server(
-    certificate: Leaf | None = None, files: Mapping[str, bytes] | None = None, kept: str = "", **flags: object
+    certificate: Leaf | None = None,
+    files: Mapping[str, bytes] | None = None,
+    kept: str = "",
+    image: str = "valkey",
+    **flags: object,
 ) -> Iterator[Valkey]:
-    """A server, with `files` in its /files; with a `certificate`, TLS only."""
+    """A server, with `files` in its /files; with a `certificate`, TLS only. `image`: one that holds Valkey or Redis."""
     contents = dict(files or {})
     if certificate:
         contents |= certificate.files()
         flags = TLS | flags
     command = [part for name, value in flags.items() for part in (f"--{name.replace('_', '-')}", str(value))]
-    with running("valkey", command, 6379, _ping_tls if certificate else _ping, contents, kept=kept) as fields:
+    with running(image, command, 6379, _ping_tls if certificate else _ping, contents, kept=kept) as fields:
         yield Valkey(*fields)
 
 
