@@ -33,6 +33,8 @@ class Valkey(NetworkCheck):
     server expire what a broken connection might leave. With --read-only it asks `ACL DRYRUN` instead.
     Needs what Mistle needs: GET SET DEL ZADD ZREM ZREMRANGEBYSCORE ZCARD EVAL on the prefix; INFO if allowed.
     One connection, one pipeline; one more at each of up to three addresses, if the name has several.
+
+    Tried with Valkey 8 and Valkey 9, Redis 7 and Redis 8.
     """
 
     kind = "valkey"

