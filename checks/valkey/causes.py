@@ -123,7 +123,8 @@ COMMAND_FAILED = Cause(
     "valkey.command-failed",
     Layer.ACCESS,
     "the server refuses one of Mistle's commands for another reason",
-    "act on the server's message; a server that renames or lacks a command cannot serve Mistle ({url})",
+    "let the server run the command that its message names (no rename-command, no proxy that lacks it), or name in "
+    "{url} one that has GET SET DEL ZADD ZREM ZREMRANGEBYSCORE ZCARD EVAL",
     blames=("url",),
     heals=False,
 )

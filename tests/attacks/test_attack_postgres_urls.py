@@ -2,8 +2,8 @@
 
 Each URL is read by node-postgres and postgres.js, in the versions that Mistle uses, and by this tool: host, port, user,
 password, database, TLS (also the client's own certificate, and a handshake without a request before it) and what goes
-to the server at the login must agree, and so must a refusal. The tool alone
-refuses what it says that it refuses: a URL without a database.
+to the server at the login must agree, and so must a refusal. The tool alone refuses what it says that it refuses: a URL
+without a database.
 """
 
 import re

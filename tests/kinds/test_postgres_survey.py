@@ -135,7 +135,23 @@ def test_pooled_role_that_nothing_bridges(postgres: Postgres, pgbouncer: PgBounc
     )
     assert f"role {postgres.name} will own the tables of data_plane" in finding.message
     assert pooled(pgbouncer.url(database=name), **values).status is Status.OK
-    run_as_mistle(postgres, name, f"ALTER DEFAULT PRIVILEGES GRANT SELECT, INSERT, UPDATE, DELETE ON TABLES TO {role}")
+    for rights in ("INSERT ON TABLES", "SELECT, UPDATE, DELETE ON TABLES", "USAGE ON SCHEMAS"):
+        assert pooled(url, **values)["postgres.roles-not-bridged"].status is Status.WARN
+        run_as_mistle(postgres, name, f"ALTER DEFAULT PRIVILEGES GRANT {rights} TO {role}")
+    assert pooled(url, **values).status is Status.OK
+
+
+@profiles.long
+def test_default_privileges_that_do_not_reach_the_plane(postgres: Postgres, pgbouncer: PgBouncer) -> None:
+    name, role = postgres.database(), postgres.role()
+    values, url = {DIRECT_KEY: postgres.url(database=name)}, pgbouncer.url(role, database=name)
+    postgres.sql(f"GRANT ALL ON SCHEMA public TO {postgres.name}", database=name)
+    privileges = f"GRANT SELECT, INSERT, UPDATE, DELETE ON TABLES TO {role}"
+    run_as_mistle(postgres, name, f"ALTER DEFAULT PRIVILEGES IN SCHEMA public {privileges}")
+    assert "rights on them" in pooled(url, **values)["postgres.roles-not-bridged"].message
+    run_as_mistle(postgres, name, f"ALTER DEFAULT PRIVILEGES {privileges}")
+    assert "USAGE on their schema" in pooled(url, **values)["postgres.roles-not-bridged"].message
+    postgres.sql(f"GRANT pg_read_all_data, pg_write_all_data TO {role}")
     assert pooled(url, **values).status is Status.OK
 
 

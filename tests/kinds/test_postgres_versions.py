@@ -174,6 +174,14 @@ def test_pg_hba(version: str, hba: str, finding_id: str) -> None:
     run.fails(f"postgres.{finding_id}", Layer.AUTH, DIRECT_KEY, hint="")
 
 
+def test_oauth_of_postgres_18() -> None:
+    """The server names the way to log in before it asks the library, which is none."""
+    hba, library = "host all all all oauth issuer=https://login.test scope=x", {"oauth_validator_libraries": "plpgsql"}
+    with postgres_server(hba, build=versions.postgres("18"), **library) as server:
+        run = direct(server.url(), "before-deploy")
+    run.fails("postgres.login-method", Layer.AUTH, DIRECT_KEY, hint="scram-sha-256")
+
+
 def test_german_messages_of_postgres_15() -> None:
     with postgres_server(build=versions.postgres("15"), lc_messages="de_DE.UTF-8") as server:
         run = direct(server.url(password="wrong"))
