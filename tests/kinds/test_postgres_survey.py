@@ -9,6 +9,7 @@ from tests.harness.run_check import CheckRun, run_check
 from tests.kinds.test_postgres_fitness import MIGRATED
 from tests.testbed import PgBouncer, Postgres, postgres_replica, postgres_server
 from tests.testbed.names import can_change_names, with_files
+from tests.testbed.postgres import PASSWORD
 
 CONTROL, DATA = "postgres.control_plane", "postgres.data_plane"
 DIRECT_KEY, POOLED_KEY = f"{DATA}.direct_url", f"{DATA}.pooled_url"
@@ -298,3 +299,15 @@ def test_name_that_leads_to_a_primary_and_its_replica() -> None:
 def test_name_that_leads_to_two_clusters() -> None:
     with postgres_server() as one, postgres_server() as other:
         at_name(one, other).fails("postgres.several-servers", Layer.FITNESS, DIRECT_KEY, hint="the one primary alone")
+
+
+@profiles.long
+@pytest.mark.skipif(not can_change_names(), reason="needs root to change what a name leads to")
+def test_name_of_which_one_server_refuses_the_login() -> None:
+    with postgres_server() as one, postgres_server() as other:
+        other.sql("ALTER ROLE mistle PASSWORD 'another'")
+        run = at_name(one, other)
+        finding = run.warns("postgres.several-servers", Layer.FITNESS, DIRECT_KEY, hint="the one primary alone")
+        assert "password authentication failed" in finding.message
+        other.sql(f"ALTER ROLE mistle PASSWORD '{PASSWORD}' CONNECTION LIMIT 0")
+        assert at_name(one, other).status is Status.OK  # this may end by itself

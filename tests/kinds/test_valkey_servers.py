@@ -67,6 +67,15 @@ def test_name_that_leads_to_a_primary_and_its_replica(valkey: Valkey) -> None:
 
 @profiles.long
 @pytest.mark.skipif(not can_change_names(), reason="needs root to change what a name leads to")
+def test_name_of_which_one_server_refuses_the_login() -> None:
+    with valkey_server(requirepass="secret") as one, valkey_server(requirepass="another") as other:
+        run = at_name(one, other, run=lambda _: check("redis://:secret@kv.test"))
+    finding = run.warns("valkey.several-servers", Layer.FITNESS, URL, hint="the one primary alone")
+    assert "does not: the server says: " in finding.message
+
+
+@profiles.long
+@pytest.mark.skipif(not can_change_names(), reason="needs root to change what a name leads to")
 def test_name_that_leads_to_two_servers_with_tls(authority: Authority, tmp_path: Path) -> None:
     """At each address, the certificate must be for the name: a server of another name gets no password."""
     roots = tmp_path / "roots.pem"
