@@ -6,9 +6,10 @@ import math
 import ssl
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import certifi
 
@@ -35,15 +36,27 @@ class Trust:
 
     extra: Path | None = None
     only: str = ""  # a file that replaces all other roots
+    own: tuple[str, str] = ("", "")  # files of the certificate and the key that the client shows, if a server asks
+    any_host: bool = False  # ``verified`` too does not compare the host name
+    alpn: tuple[str, ...] = ()
 
-    def __reduce__(self) -> tuple[type[Trust], tuple[Path | None, str]]:
+    def __reduce__(self) -> tuple[type[Trust], tuple[object, ...]]:
         """Another process makes contexts of its own."""
-        return Trust, (self.extra, self.only)
+        return Trust, (self.extra, self.only, self.own, self.any_host, self.alpn)
+
+    def variant(self, **changes: Any) -> Trust:
+        """The same with other fields. Certificates that are read already are not read again."""
+        other = replace(self, **changes)
+        if not other.only and "_operators" in self.__dict__:
+            other.__dict__["_operators"] = self._operators
+        return other
 
     @cached_property
     def verified(self) -> ssl.SSLContext:
         """Verifies chain, host name and dates."""
-        return self._verifying(self._operators)
+        context = self._verifying(self._operators)
+        context.check_hostname = not self.any_host
+        return context
 
     @cached_property
     def web(self) -> ssl.SSLContext:
@@ -60,7 +73,7 @@ class Trust:
     @cached_property
     def unverified(self) -> ssl.SSLContext:
         """Does not verify the server's certificate."""
-        context = _context()
+        context = self._context()
         context.check_hostname = False
         context.verify_mode = ssl.CERT_NONE
         return context
@@ -68,9 +81,18 @@ class Trust:
     def load(self, seconds: float) -> None:
         """Make both verifying contexts within ``seconds``. Blocks. Raises files.UnreadableFile."""
         ends = time.monotonic() + seconds
-        self.__dict__["_operators"] = operators = self._read(seconds)
+        self.__dict__["_operators"] = operators = self.__dict__.get("_operators") or self._read(seconds)
         for name in ("verified", "web"):
             self.__dict__[name] = self._verifying(operators, ends)
+        self.verified.check_hostname = not self.any_host
+
+    def load_own(self, seconds: float) -> None:
+        """Try the files of ``own`` within ``seconds``. Blocks. Raises files.UnreadableFile."""
+        for file in map(Path, filter(None, self.own)):
+            files.read(file, _MAX_BYTES, seconds / 2)
+            if file.is_fifo():  # Python reads it once more
+                raise files.UnreadableFile("is a pipe: name a file")
+        self._context()
 
     @cached_property
     def _operators(self) -> tuple[str, ...]:
@@ -82,18 +104,28 @@ class Trust:
         return tuple(_blocks(files.read(file, _MAX_BYTES, seconds))) if file else ()
 
     def _verifying(self, operators: tuple[str, ...], ends: float = math.inf) -> ssl.SSLContext:
-        context = _context()
+        context = self._context()
         if not self.only:
             context.load_verify_locations(certifi.where())
         _add(context, operators, ends)
         return context
 
+    def _context(self) -> ssl.SSLContext:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        context.minimum_version = ssl.TLSVersion.TLSv1_2
+        context.set_ciphers(_CIPHERS)
+        if self.alpn:
+            context.set_alpn_protocols(list(self.alpn))
+        if all(self.own):
+            _show(context, *self.own)
+        return context
 
-def _context() -> ssl.SSLContext:
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    context.minimum_version = ssl.TLSVersion.TLSv1_2
-    context.set_ciphers(_CIPHERS)
-    return context
+
+def _show(context: ssl.SSLContext, certificate: str, key: str) -> None:
+    try:
+        context.load_cert_chain(certificate, key, password="")  # "": does not ask the terminal
+    except (OSError, ValueError) as error:  # an ssl.SSLError is an OSError
+        raise files.UnreadableFile("holds no certificate, or not its key") from error
 
 
 def _blocks(pem: bytes) -> Iterator[str]:

@@ -146,8 +146,8 @@ POOLER_BACKEND_DOWN = Cause(
     "postgres.pooler-backend-down",
     Layer.ACCESS,
     "the pooler answers, and the server behind it does not",
-    "start the server behind the pooler, or correct its address in the pooler's own configuration; if the pooler is "
-    "paused (SHOW DATABASES), RESUME it ({url} is right)",
+    "start the server behind the pooler, or correct its address, or the database's name, in the pooler's own "
+    "configuration; if the pooler is paused (SHOW DATABASES), RESUME it ({url} is right if its database exists)",
     blames=("url",),
     heals=True,
 )

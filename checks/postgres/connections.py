@@ -20,16 +20,20 @@ RequestTls = Callable[[asyncio.StreamReader, asyncio.WriteTransport], Awaitable[
 NO_ADDRESS = ("", 0)
 
 
-async def connect_to_server(address: Place, request_tls: RequestTls, context: SSLContext | None, name: str) -> Streams:
+async def connect_to_server(
+    address: Place, request_tls: RequestTls | None, context: SSLContext | None, name: str
+) -> Streams:
     """The connection from the proxy to the server: TCP, and TLS where there is a ``context``.
 
-    ``request_tls`` sends Postgres' own request, which comes before the handshake; ``name`` must be in the certificate.
+    ``request_tls`` sends Postgres' own request, which comes before the handshake, where the client sends one; ``name``
+    must be in the certificate.
     """
     loop, reader = asyncio.get_running_loop(), asyncio.StreamReader()
     transport, protocol = await _connect(address, reader)
     try:
         if context:
-            await request_tls(reader, transport)
+            if request_tls:
+                await request_tls(reader, transport)
             reader = asyncio.StreamReader()  # drops data from before the handshake: anyone may have sent it
             protocol = KeepData(reader)
             transport = await _start_tls(transport, protocol, context, name)

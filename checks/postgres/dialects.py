@@ -23,6 +23,14 @@ class Tls:
     verified: bool = False
     falls_back: bool = False
     roots: str = ""  # a file that replaces the trusted roots
+    any_name: bool = False  # the certificate is verified, and not for which host it is
+    own: tuple[str, str] = ("", "")  # the files of the certificate and the key that the client shows
+    direct: bool = False  # TLS from the first byte, without Postgres' own request before it
+
+    @property
+    def needs_own_context(self) -> bool:
+        """Whether the handshake differs from one with the trust of the run."""
+        return bool(self.roots or self.any_name or any(self.own) or self.direct)
 
 
 PLAINTEXT = Tls(enabled=False)
@@ -53,6 +61,7 @@ class Dialect:
     database: Callable[[str], str]
     certificate_name: Callable[[str], str]
     ipv6: bool
+    sockets: bool  # whether %2F… in place of a host is the folder of a Unix socket
     login: Callable[[Login, Query], Login]
     refusal: Callable[[Query], str]  # what it cannot work with, "" for nothing
     files: tuple[str, ...] = ()  # the parameters whose files it reads at once
@@ -81,9 +90,11 @@ _JS_NOT_SENT = frozenset(
 
 
 def _js_tls(query: Query) -> Tls:
-    if query.get("sslrootcert") == "system":
-        return VERIFIED
-    return _JS_MODES.get(query.get("sslmode") or query.get("ssl") or "", VERIFIED)
+    mode = "verify-full" if query.get("sslrootcert") == "system" else query.get("sslmode") or query.get("ssl") or ""
+    tls = _JS_MODES.get(mode, VERIFIED)
+    if tls.enabled and query.get("sslnegotiation") == "direct":
+        return replace(tls, direct=True, falls_back=False)
+    return tls
 
 
 def _js_parameters(query: Query) -> dict[str, str]:
@@ -98,20 +109,28 @@ def _js_certificate_name(host: str) -> str:
 # node-postgres: pg-connection-string. Every other sslmode verifies; `uselibpqcompat` changes some meanings.
 _PG_MODES = {"disable": PLAINTEXT, "no-verify": UNVERIFIED}
 _PG_COMPATIBLE_MODES = {"disable": PLAINTEXT, "prefer": UNVERIFIED, "require": UNVERIFIED}
+_PG_NAMELESS_MODES = ("require", "verify-ca")  # where it is compatible with libpq, and there are roots
 _PG_SSL_VALUES = {"": PLAINTEXT, "0": PLAINTEXT, "no-verify": UNVERIFIED}
 _PG_SSL_WORDS = ("", "0", "1", "true", "no-verify")
-_PG_FILES = ("sslcert", "sslkey")
+_PG_FILES = ("sslrootcert", "sslcert", "sslkey")
 _PG_SENT = ("application_name", "replication", "options")
 _PG_SENT_NUMBERS = ("statement_timeout", "lock_timeout", "idle_in_transaction_session_timeout")
 
 
 def _pg_tls(query: Query) -> Tls:
-    mode, roots = query.get("sslmode", ""), query.get("sslrootcert", "")
-    if not (mode or roots or query.get("sslcert") or query.get("sslkey")):
-        return _PG_SSL_VALUES.get(query.get("ssl", ""), VERIFIED)
-    modes = _PG_COMPATIBLE_MODES if query.get("uselibpqcompat") == "true" else _PG_MODES
-    tls = modes.get(mode, VERIFIED)
-    return replace(tls, roots=roots) if tls.verified else tls
+    mode, roots, *own = (query.get(name, "") for name in ("sslmode", *_PG_FILES))
+    if not (mode or roots or any(own)):
+        return VERIFIED if _asks_for_direct_alone(query) else _PG_SSL_VALUES.get(query.get("ssl", ""), VERIFIED)
+    is_compatible = query.get("uselibpqcompat") == "true"
+    any_name = is_compatible and bool(roots) and mode in _PG_NAMELESS_MODES
+    tls = VERIFIED if any_name else (_PG_COMPATIBLE_MODES if is_compatible else _PG_MODES).get(mode, VERIFIED)
+    shown = (own[0], own[1]) if tls.enabled and all(own) else ("", "")
+    return replace(tls, roots=roots if tls.verified else "", any_name=any_name, own=shown)
+
+
+def _asks_for_direct_alone(query: Query) -> bool:
+    """node-postgres takes this for a wish for TLS, and sends Postgres' request for it all the same."""
+    return query.get("sslnegotiation") == "direct" and "ssl" not in query
 
 
 def _pg_parameters(query: Query) -> dict[str, str]:
@@ -174,7 +193,7 @@ def _pg_refusal(query: Query) -> str:
     port, ssl, mode = query.get("port", ""), query.get("ssl", ""), query.get("sslmode", "")
     if port and not (_PORT.match(port) and 0 < int(_parse_int(port)) < 65536):
         return "port= is not a number from 1 to 65535"
-    if ssl not in _PG_SSL_WORDS and not any(query.get(name) for name in ("sslmode", "sslrootcert", *_PG_FILES)):
+    if ssl not in _PG_SSL_WORDS and not any(query.get(name) for name in ("sslmode", *_PG_FILES)):
         return f"ssl={ssl} ends its process at a server with TLS: it takes only true, 1 and 0"
     if (query.get("uselibpqcompat"), mode) == ("true", "verify-ca") and not query.get("sslrootcert"):
         return "with uselibpqcompat=true, sslmode=verify-ca needs sslrootcert"
@@ -188,6 +207,7 @@ POSTGRES_JS = Dialect(
     _as_written,
     _js_certificate_name,
     ipv6=False,
+    sockets=False,
     login=_js_login,
     refusal=_js_refusal,
 )
@@ -198,6 +218,7 @@ NODE_POSTGRES = Dialect(
     _pg_database,
     _as_written,
     ipv6=True,
+    sockets=True,
     login=_pg_login,
     refusal=_pg_refusal,
     files=_PG_FILES,

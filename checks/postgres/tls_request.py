@@ -9,6 +9,7 @@ from checks.net.tls_errors import TlsOnPlaintext
 from checks.postgres.connections import Place
 from checks.postgres.session import NotPostgres
 
+ALPN = ("postgresql",)  # what a client offers in a handshake without a request before it
 _SSL_REQUEST = b"\x00\x00\x00\x08\x04\xd2\x16\x2f"  # length 8, code 80877103: protocol.html#PROTOCOL-MESSAGE-FORMATS
 
 

@@ -14,6 +14,7 @@ from checks.net.network_errors import RESET, SILENT
 from checks.net.tcp import NetworkCheck, reach
 from checks.net.tls import PlaintextProbe, check_tls, first_bytes, uses_tls
 from checks.valkey import causes
+from checks.valkey.addresses import compare_addresses
 from checks.valkey.commands import SENTINEL_SAYS, CommandRefused, ask_permissions, is_sentinel, run_commands
 
 if TYPE_CHECKING:
@@ -32,7 +33,9 @@ class Valkey(NetworkCheck):
     Writes two keys under `<key_prefix>:mistle-preflight:<random>`, removes them in the same pipeline, and lets the
     server expire what a broken connection might leave. With --read-only it asks `ACL DRYRUN` instead.
     Needs what Mistle needs: GET SET DEL ZADD ZREM ZREMRANGEBYSCORE ZCARD EVAL on the prefix; INFO if allowed.
-    One connection, one pipeline.
+    One connection, one pipeline; one more at each of up to three addresses, if the name has several.
+
+    Tried with Valkey 8 and Valkey 9, Redis 7 and Redis 8.
     """
 
     kind = "valkey"
@@ -79,6 +82,7 @@ class Valkey(NetworkCheck):
                 record.skip(Layer.ACCESS, replies.unproven, ("key_prefix",))
         with record.layer(Layer.FITNESS, "a primary, standalone, keeps every key", proves=("url",)):
             self._check_info(record, replies.info)
+            await compare_addresses(self, record, replies.info or {})
             distance.note_if_far(record)
 
     async def _send_commands(self, record: Recorder, address: tuple[str, int]) -> Replies:
@@ -88,7 +92,7 @@ class Valkey(NetworkCheck):
 
         send = ask_permissions if record.settings.read_only else run_commands
         try:
-            async with self._client(record, record.share_of_time(0.6)) as client:
+            async with self.client(record, record.share_of_time(0.6)) as client:
                 return await send(client, self.key_prefix, self.username or "default")
         except AuthenticationError as error:
             if causes.is_from_server(error) and await self._is_disabled(record, record.share_of_time(0.8)):
@@ -119,7 +123,8 @@ class Valkey(NetworkCheck):
             return causes.PROTECTED_MODE.diagnosis("the server says that it is in protected mode")
         return None if _PING.matches(received) else causes.NOT_VALKEY.diagnosis("the answer to PING is not Valkey's")
 
-    def _client(self, record: Recorder, limit: float, **changes: object) -> Redis:
+    def client(self, record: Recorder, limit: float, address: str = "", **changes: object) -> Redis:
+        """redis-py's client, with the login and the TLS of the URL; ``address`` is one of the host's."""
         from redis.asyncio import Redis
         from redis.asyncio.retry import Retry
         from redis.backoff import NoBackoff
@@ -139,14 +144,15 @@ class Valkey(NetworkCheck):
             "socket_connect_timeout": limit,
         }
         options |= changes
-        return Redis.from_pool(pool(options, record.settings.trust.verified if self.tls else None, record.replied))
+        context = record.settings.trust.verified if self.tls else None
+        return Redis.from_pool(pool(options, context, record.replied, address))
 
     async def _is_sentinel(self, record: Recorder, limit: float) -> bool:
         """A Sentinel refuses SELECT, with which a connection to another database than 0 begins."""
         from redis.exceptions import RedisError
 
         try:
-            async with self._client(record, limit, db=0) as client:
+            async with self.client(record, limit, db=0) as client:
                 call: Any = client.execute_command
                 return is_sentinel(await call("INFO"))
         except (RedisError, OSError):
@@ -160,7 +166,7 @@ class Valkey(NetworkCheck):
         from redis.exceptions import RedisError
 
         try:
-            async with self._client(record, limit, username=None, password=None, db=0) as client:
+            async with self.client(record, limit, username=None, password=None, db=0) as client:
                 call: Any = (
                     client.execute_command
                 )  # without redis-py's callback, which fails at a reply of another form
@@ -187,6 +193,7 @@ class Valkey(NetworkCheck):
         record.facts |= {
             "version": info.get("valkey_version") or info.get("redis_version"),
             "run_id": info.get("run_id"),
+            "role": info.get("role"),
         }
         if info.get("role") == "slave":
             primary = foreign(f"{info.get('master_host')}:{info.get('master_port')}")

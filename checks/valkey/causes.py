@@ -123,7 +123,8 @@ COMMAND_FAILED = Cause(
     "valkey.command-failed",
     Layer.ACCESS,
     "the server refuses one of Mistle's commands for another reason",
-    "act on the server's message; a server that renames or lacks a command cannot serve Mistle ({url})",
+    "let the server run the command that its message names (no rename-command, no proxy that lacks it), or name in "
+    "{url} one that has GET SET DEL ZADD ZREM ZREMRANGEBYSCORE ZCARD EVAL",
     blames=("url",),
     heals=False,
 )
@@ -132,6 +133,15 @@ REPLICA = Cause(
     Layer.FITNESS,
     "this is a replica: leases written here are refused or lost",
     "name the primary in {url}",
+    blames=("url",),
+    heals=False,
+)
+SEVERAL_SERVERS = Cause(
+    "valkey.several-servers",
+    Layer.FITNESS,
+    "connections to one address reach different servers: a name or a load balancer in front of several",
+    "let the name in {url}, or the load balancer, lead to the one primary alone: leases on one server are unknown to "
+    "the other",
     blames=("url",),
     heals=False,
 )

@@ -15,6 +15,8 @@ from checks.http_service.causes import MIXED_RELEASES, PUBLIC_DIFFERS
 from checks.net.tls_errors import CLOCK_SUSPECT, EXPIRED, ISSUER_EXPIRED, NOT_YET_VALID
 from checks.postgres.survey.causes import DIFFERENT_DATABASES, SEVERAL_SERVERS, SHARED_BY_PLANES, URLS_SWAPPED
 from checks.tunnel.causes import QUERY_DROPPED, TOKEN_REJECTED
+from checks.valkey.addresses import shown as describe_valkey
+from checks.valkey.causes import SEVERAL_SERVERS as SEVERAL_VALKEYS
 from preflight.config.hints import filled, with_origin
 from preflight.report.model import Result
 
@@ -81,6 +83,18 @@ def several_servers(results: Results, origins: Mapping[str, Origin]) -> Iterator
             message = f"two connections to {pair[0].target} reached different servers: {one}, and {other}"
             yield pair[1].name, _finding(SEVERAL_SERVERS, message, pair, origins)
             return
+
+
+def several_valkeys(results: Results, origins: Mapping[str, Origin]) -> Iterator[Addition]:
+    """The same of Valkey, where both planes name one address."""
+    pair = _pair(results, "kv.control_plane", "kv.data_plane", "run_id")
+    if pair and len({result.target.partition("/")[0] for result in pair}) == 1:
+        ids = {result.facts["run_id"] for result in pair}
+        if len(ids) > 1 and None not in ids:
+            address = pair[0].target.partition("/")[0]
+            one, other = (describe_valkey(result.facts) for result in pair)
+            message = f"two connections to {address} reached different servers: {one}, and {other}"
+            yield pair[1].name, _finding(SEVERAL_VALKEYS, message, pair, origins)
 
 
 def urls_swapped(results: Results, origins: Mapping[str, Origin]) -> Iterator[Addition]:
@@ -152,6 +166,7 @@ def _has(result: Result, id_: str, status: Status = Status.FAIL) -> bool:
 COMPARISONS: tuple[Callable[[Results, Mapping[str, Origin]], Iterator[Addition]], ...] = (
     different_databases,
     several_servers,
+    several_valkeys,
     urls_swapped,
     shared_by_planes,
     mixed_releases,

@@ -388,7 +388,10 @@ def test_bug_in_a_comparison(number: int, monkeypatch: pytest.MonkeyPatch, figur
     results = tuple(
         Result(name, "kind", targets.get(name, ""), (f"{name}_url",), (), facts=each) for name, each in by_check.items()
     )
-    results += tuple(Result(name, "kind", name, (f"{name}_url",), (each,)) for name, each in found.items())
+    results += tuple(
+        Result(name, "kind", f"host/{name}", (f"{name}_url",), (each,), facts={"run_id": name})
+        for name, each in found.items()
+    )
     given = {each.id for each in found.values()}
 
     def added(*on_bug: Callable[[BaseException], object]) -> list[str]:

@@ -1,12 +1,15 @@
 """Postgres URLs, read by Mistle's own clients.
 
 Each URL is read by node-postgres and postgres.js, in the versions that Mistle uses, and by this tool: host, port, user,
-password, database, TLS and what goes to the server at the login must agree, and so must a refusal. The tool alone
-refuses what it says that it refuses: a URL without a database.
+password, database, TLS (also the client's own certificate, and a handshake without a request before it) and what goes
+to the server at the login must agree, and so must a refusal. The tool alone refuses what it says that it refuses: a URL
+without a database.
 """
 
+import re
 from collections import Counter
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -27,6 +30,7 @@ AUTHORITIES = (
     "U:%C3%A9@H",
     "u:p@10.0.0.5",
 )
+SOCKETS = ("u:p@%2Fvar%2Frun%2Fpostgresql", "u:p@%2fvar%2frun:6000")
 DATABASES = ("d", "d%20b", "a%2Fb", "D%C3%A9", "d/e")
 QUERIES = (
     "",
@@ -51,7 +55,13 @@ QUERIES = (
     "replication=database&idle_in_transaction_session_timeout=9",
     "sslmode=require&sslmode=disable",
     "binary=true&keepalives=0&encoding=x&query_timeout=5",
-    "sslnegotiation=direct&sslmode=require",
+    *(f"sslnegotiation=direct{more}" for more in ("", *(f"&sslmode={m}" for m in ("disable", "prefer", "require")))),
+    *(f"sslnegotiation=direct&ssl={value}" for value in ("", "0", "true", "require")),
+    "sslnegotiation=postgres&sslmode=verify-full",
+    *(f"sslmode={mode}&sslcert=/dev/null&sslkey=/dev/null" for mode in ("", "disable", "no-verify", "verify-full")),
+    "sslcert=/dev/null",
+    "sslkey=/dev/null&ssl=false",
+    *(f"uselibpqcompat=true&sslrootcert=/etc/hosts&sslmode={m}" for m in ("", "prefer", "require", "verify-ca")),
     "fetch_types=false&debug=true&publications=x&ssl=false",
 )
 URLS = sorted(
@@ -63,6 +73,7 @@ URLS = sorted(
             *((authority, "d") for authority in AUTHORITIES[:5]),
         )
     }
+    | {f"postgres://{socket}/d?{query}" for socket in SOCKETS for query in ("", "port=7000", "sslmode=require")}
 )
 
 
@@ -77,6 +88,8 @@ def read_here(url: str, dialect: Dialect) -> Mapping[str, Any]:
     query = dict(parsed.pairs)
     if refusal := dialect.refusal(query):
         return {"error": refusal}
+    if parsed.host.startswith("/") and not dialect.sockets:
+        parsed = replace(parsed, host=re.sub("[?/].*", "", url.partition("@")[2]).partition(":")[0])  # a name to it
     tls = dialect.tls(query)
     login = dialect.login(Login(parsed.host, parsed.port, parsed.username, parsed.password), query)
     return {
@@ -86,6 +99,7 @@ def read_here(url: str, dialect: Dialect) -> Mapping[str, Any]:
         "password": login.password or None,
         "database": dialect.database(parsed.path.removeprefix("/")),
         "tls": [tls.enabled, tls.verified, tls.falls_back],
+        "handshake": {"anyName": tls.any_name, "own": any(tls.own), "direct": tls.direct},
         "sent": dialect.parameters(query),
     }
 

@@ -9,17 +9,21 @@ function nodePostgres(url) {
   if (typeof ssl === "string" && ssl) throw new Error("ssl is a string, in which it looks for a key");
   const verified = ssl === true || (!!ssl && ssl.rejectUnauthorized !== false);
   if (Number.isNaN(port)) throw new Error("the port is not a number");
-  return { host, port, user, password: client.password, database, tls: [!!ssl, verified, false], sent };
+  const handshake = { anyName: !!(ssl && ssl.checkServerIdentity), own: !!ssl && typeof ssl === "object" && "cert" in ssl && "key" in ssl, direct: false };
+  return { host, port, user, password: client.password, database, tls: [!!ssl, verified, false], handshake, sent };
 }
 
 function postgresJs(url) {
-  const { host, port, user, pass, database, ssl, connection } = postgres(url).options;
+  const { host, port, user, pass, database, ssl, sslnegotiation, connection } = postgres(url).options;
   const unverified = ["require", "allow", "prefer"].includes(ssl);
   // connection.js, StartupMessage(): what is empty is not sent; its own default name stands for none.
   const sent = Object.fromEntries(Object.entries(connection).filter(([, value]) => value && value !== "postgres.js"));
+  // connection.js, secure(): without a request for TLS there is no reply after which it goes on without.
+  const direct = !!ssl && sslnegotiation === "direct";
   return {
     host: host[0], port: port[0], hosts: host, ports: port, user, password: pass, database,
-    tls: [!!ssl, !!ssl && !unverified, ssl === "prefer"], sent,
+    tls: [!!ssl, !!ssl && !unverified, ssl === "prefer" && !direct],
+    handshake: { anyName: false, own: false, direct }, sent,
   };
 }
 

@@ -118,6 +118,7 @@ METHODS = {
     "ldap ldapserver=127.0.0.1 ldapport=1 ldapprefix=x": "LDAP, PAM or RADIUS",
     "pam": "LDAP, PAM or RADIUS",
     "radius radiusservers=127.0.0.1 radiussecrets=x radiusports=1": "LDAP, PAM or RADIUS",
+    "gss": "Mistle has no Kerberos",
 }
 
 

@@ -9,6 +9,7 @@ from tests.harness.run_check import CheckRun, run_check
 from tests.kinds.test_postgres_fitness import MIGRATED
 from tests.testbed import PgBouncer, Postgres, postgres_replica, postgres_server
 from tests.testbed.names import can_change_names, with_files
+from tests.testbed.postgres import PASSWORD
 
 CONTROL, DATA = "postgres.control_plane", "postgres.data_plane"
 DIRECT_KEY, POOLED_KEY = f"{DATA}.direct_url", f"{DATA}.pooled_url"
@@ -135,7 +136,23 @@ def test_pooled_role_that_nothing_bridges(postgres: Postgres, pgbouncer: PgBounc
     )
     assert f"role {postgres.name} will own the tables of data_plane" in finding.message
     assert pooled(pgbouncer.url(database=name), **values).status is Status.OK
-    run_as_mistle(postgres, name, f"ALTER DEFAULT PRIVILEGES GRANT SELECT, INSERT, UPDATE, DELETE ON TABLES TO {role}")
+    for rights in ("INSERT ON TABLES", "SELECT, UPDATE, DELETE ON TABLES", "USAGE ON SCHEMAS"):
+        assert pooled(url, **values)["postgres.roles-not-bridged"].status is Status.WARN
+        run_as_mistle(postgres, name, f"ALTER DEFAULT PRIVILEGES GRANT {rights} TO {role}")
+    assert pooled(url, **values).status is Status.OK
+
+
+@profiles.long
+def test_default_privileges_that_do_not_reach_the_plane(postgres: Postgres, pgbouncer: PgBouncer) -> None:
+    name, role = postgres.database(), postgres.role()
+    values, url = {DIRECT_KEY: postgres.url(database=name)}, pgbouncer.url(role, database=name)
+    postgres.sql(f"GRANT ALL ON SCHEMA public TO {postgres.name}", database=name)
+    privileges = f"GRANT SELECT, INSERT, UPDATE, DELETE ON TABLES TO {role}"
+    run_as_mistle(postgres, name, f"ALTER DEFAULT PRIVILEGES IN SCHEMA public {privileges}")
+    assert "rights on them" in pooled(url, **values)["postgres.roles-not-bridged"].message
+    run_as_mistle(postgres, name, f"ALTER DEFAULT PRIVILEGES {privileges}")
+    assert "USAGE on their schema" in pooled(url, **values)["postgres.roles-not-bridged"].message
+    postgres.sql(f"GRANT pg_read_all_data, pg_write_all_data TO {role}")
     assert pooled(url, **values).status is Status.OK
 
 
@@ -282,3 +299,15 @@ def test_name_that_leads_to_a_primary_and_its_replica() -> None:
 def test_name_that_leads_to_two_clusters() -> None:
     with postgres_server() as one, postgres_server() as other:
         at_name(one, other).fails("postgres.several-servers", Layer.FITNESS, DIRECT_KEY, hint="the one primary alone")
+
+
+@profiles.long
+@pytest.mark.skipif(not can_change_names(), reason="needs root to change what a name leads to")
+def test_name_of_which_one_server_refuses_the_login() -> None:
+    with postgres_server() as one, postgres_server() as other:
+        other.sql("ALTER ROLE mistle PASSWORD 'another'")
+        run = at_name(one, other)
+        finding = run.warns("postgres.several-servers", Layer.FITNESS, DIRECT_KEY, hint="the one primary alone")
+        assert "password authentication failed" in finding.message
+        other.sql(f"ALTER ROLE mistle PASSWORD '{PASSWORD}' CONNECTION LIMIT 0")
+        assert at_name(one, other).status is Status.OK  # this may end by itself

@@ -48,11 +48,11 @@ def unix_socket(folder: Path, port: int) -> Iterator[None]:
     with closing(socket.socket(socket.AF_UNIX)) as listener:
         listener.bind(str(folder / ".s.PGSQL.5432"))
         listener.listen()
-        with faults.accepting(listener, lambda client: _forward_both(client, port)):
+        with faults.accepting(listener, lambda client: forward_both(client, port)):
             yield
 
 
-def _forward_both(client: socket.socket, port: int) -> None:
+def forward_both(client: socket.socket, port: int) -> None:
     with socket.create_connection((faults.LOOPBACK, port)) as server:
         threading.Thread(target=_forward, args=(client, server), daemon=True).start()
         _forward(server, client)
@@ -71,6 +71,18 @@ def test_unix_socket_of_the_pooled_url(postgres: Postgres, tmp_path: Path, host:
         run = pooled(f"postgres://{login}/{postgres.name}?host={quote(str(tmp_path), safe='')}")
     assert run.status is Status.OK, run
     assert run["postgres.connect"].message.endswith(".s.PGSQL.5432 accepts connections")
+
+
+@profiles.long
+def test_unix_socket_in_place_of_a_host(postgres: Postgres, tmp_path: Path) -> None:
+    """node-postgres takes %2F… for its folder, and postgres.js for the name of a host."""
+    with unix_socket(tmp_path, postgres.port):
+        host = quote(str(tmp_path), safe="")
+        url = f"postgres://{postgres.name}:{quote(PASSWORD, safe='')}@{host}/{postgres.name}"
+        assert pooled(url).status is Status.OK
+        run = direct(url)
+    finding = run.fails("network.name-not-found", Layer.DNS, DIRECT_KEY, hint="write a host name")
+    assert f"takes {host} for the name of a host" in finding.message
 
 
 def test_unix_socket_that_is_not_here(tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ from preflight.demo.servers.otlp import collector
 from preflight.demo.servers.tunnel import Signature
 from tests.harness import profiles
 from tests.harness.run_check import CheckRun, run_check
-from tests.testbed import Engine, ObjectStore, Postgres, Smtp, Valkey
+from tests.testbed import Engine, ObjectStore, PgBouncer, Postgres, Smtp, Valkey
 from tests.testbed.delay import delayed
 from tests.testbed.object_store import BUCKET
 from tests.testbed.web import web_server
@@ -102,6 +102,17 @@ def test_postgres(postgres: Postgres, way: str) -> None:
         url = postgres.url().replace(f":{postgres.port}/", f":{port}/")
         result = run_check(name, {f"{name}_url": url}, stage="before-deploy", timeout=5.0)
     result.fails("postgres.slow-link", Layer.AUTH, f"{name}_url", hint="--timeout")
+
+
+@profiles.long
+@pytest.mark.parametrize("way", ["direct", "pooled"])
+def test_postgres_with_replies_after_a_second_and_a_half(postgres: Postgres, pgbouncer: PgBouncer, way: str) -> None:
+    """With the time that a check has by default, it says that the link is slow, or nothing."""
+    name, server = f"postgres.data_plane.{way}", postgres if way == "direct" else pgbouncer
+    with delayed(server.port, 1.5) as port:
+        url = server.url().replace(f":{server.port}/", f":{port}/")
+        result = run_check(name, {f"{name}_url": url}, stage="before-deploy", timeout=10.0)
+    assert {each.id for each in result.findings if each.status >= Status.WARN} <= {"postgres.slow-link"}, result
 
 
 @profiles.long

@@ -236,7 +236,7 @@ def test_a_renamed_command() -> None:
     config = {"valkey.conf": b"rename-command ZCARD GONE"}
     with valkey_server(files=config, include="/files/valkey.conf") as server:
         run = check(server.url())
-    finding = run.fails("valkey.command-failed", Layer.ACCESS, URL, hint="renames")
+    finding = run.fails("valkey.command-failed", Layer.ACCESS, URL, hint="no rename-command")
     assert "ZCARD" in finding.message
 
 

@@ -1,6 +1,7 @@
 """Findings that need two results, on real servers."""
 
 from contextlib import ExitStack
+from itertools import product
 from pathlib import Path
 
 import pytest
@@ -20,6 +21,7 @@ from tests.testbed import (
     pgbouncer_server,
     postgres_replica,
     postgres_server,
+    valkey_server,
 )
 from tests.testbed.postgres import Endpoint
 
@@ -117,6 +119,31 @@ def test_a_balancer_in_front_of_a_primary_and_replicas() -> None:
     ):
         results = found_in_turn(balancer, "control_direct", "control_pooled", "data_direct", "data_pooled")
     assert "a replica" in results["postgres.several-servers"].message
+
+
+@profiles.long
+def test_a_balancer_in_front_of_several_valkeys() -> None:
+    with (
+        valkey_server() as first,
+        valkey_server() as second,
+        haproxy_server(first.address, second.address) as balancer,
+    ):
+        results = [of_valkey(f"kv.{plane}_plane", f"redis://{balancer.host}:{balancer.port}") for plane in PLANES * 5]
+    pairs = (compare(pair, {}) for pair in product(results[::2], results[1::2]))
+    findings = (finding for pair in pairs for result in pair for finding in result.findings)
+    finding = next(finding for finding in findings if finding.id == "valkey.several-servers")
+    assert (finding.layer, finding.status) == (Layer.FITNESS, Status.FAIL)
+    assert finding.fields == ("kv.control_plane.url", "kv.data_plane.url")
+    assert f"two connections to {balancer.host}:{balancer.port} reached different servers: a primary" in finding.message
+
+
+PLANES = ["control", "data"]
+
+
+def of_valkey(name: str, url: str) -> Result:
+    values: dict[str, object] = {f"{name}.url": url, f"{name}.key_prefix": name}
+    run, subject = run_check(name, values), planned(name, values)
+    return Result(name, "valkey", subject.target, keys_of(subject), (), facts=run.facts)
 
 
 def clocks(authority: Authority, *leaves: Leaf) -> list[Finding]:

@@ -69,9 +69,13 @@ class Authority:
         """The path of a file with the authority's certificate, for clients that must trust it."""
         return self._ca.cert_pem.tempfile()
 
-    def leaf(self, *names: str, starts: float = -30.0, ends: float = 365.0) -> Leaf:
-        """Valid from `starts` to `ends`, in days from now; without `names`, for localhost and 127.0.0.1."""
-        cert = self._ca.issue_cert(*(names or NAMES), not_before=_day(starts), not_after=_day(ends))
+    def leaf(self, *names: str, starts: float = -30.0, ends: float = 365.0, common_name: str | None = None) -> Leaf:
+        """Valid from `starts` to `ends`, in days from now; without `names`, for localhost and 127.0.0.1.
+
+        `common_name`: whom it is for, where a client shows it.
+        """
+        dates = {"not_before": _day(starts), "not_after": _day(ends)}
+        cert = self._ca.issue_cert(*(names or NAMES), common_name=common_name, **dates)
         return Leaf(b"".join(blob.bytes() for blob in cert.cert_chain_pems), cert.private_key_pem.bytes())
 
     def expired(self, *names: str) -> Leaf:

@@ -42,12 +42,15 @@ def pgbouncer_server(
     users: Mapping[str, str] | None = None,
     certificate: Leaf | None = None,
     kept: str = "",
+    image: str = "postgres",
     **settings: object,
 ) -> Iterator[PgBouncer]:
     """
     In front of `server`, a Postgres.address, perhaps with a /database, the only one that it knows then.
 
     By default in transaction mode; with a `certificate`, TLS only.
+
+    `image`: one that holds PgBouncer.
 
     PgBouncer has the passwords of `users` itself and asks the server for all others.
     """
@@ -56,7 +59,7 @@ def pgbouncer_server(
         files |= certificate.files()
         settings = TLS | settings
     lines = [f"{name}={value}" for name, value in settings.items()]
-    with running("postgres", ["pgbouncer-server", server, *lines], 6432, _replies, files, kept=kept) as fields:
+    with running(image, ["pgbouncer-server", server, *lines], 6432, _replies, files, kept=kept) as fields:
         yield PgBouncer(*fields)
 
 

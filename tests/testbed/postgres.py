@@ -1,10 +1,12 @@
 """Postgres 17: a database `mistle` owned by a role `mistle`. Keywords are Postgres' own settings."""
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from itertools import count
+from pathlib import Path
+from typing import Any
 from urllib.parse import quote, urlencode
 
 import psycopg
@@ -77,25 +79,52 @@ class Postgres(Endpoint):
                 self.sql(f'DROP {kind} "{name}" {how}')
 
 
+@dataclass(frozen=True)
+class Build:
+    """Which Postgres runs: that of an image, or one whose ``programs`` are in a folder of this machine."""
+
+    image: str = "postgres"
+    programs: Path | None = None
+
+    def command(self, flags: Sequence[str]) -> list[str]:
+        server = ["postgres-server", *flags]
+        return ["sh", "-c", f'{_INITIALISE} && exec "$@"', "sh", *server] if self.programs else server
+
+    def options(self, environment: Mapping[str, str]) -> dict[str, Any]:
+        if not self.programs:
+            return {"env": dict(environment)} if environment else {}
+        installed, folder = self.programs.parents[1], "/".join(self.programs.parts[-2:])
+        variables = {"PATH": f"/version/{folder}/bin:/usr/local/bin:/usr/bin:/bin", "PGHOST": "/var/run/postgresql"}
+        return {"env": {**variables, **environment}, "volumes": [(str(installed), "/version", "ro")]}
+
+
+# On a port of its own: it is not ready yet.
+_INITIALISE = "PGPORT=5431 setpriv --reuid postgres --regid postgres --init-groups initialise"
+
+
 @contextmanager
 def postgres_server(
     hba: str = "",
     certificate: Leaf | None = None,
     kept: str = "",
     environment: Mapping[str, str] | None = None,
+    files: Mapping[str, bytes] | None = None,
+    build: Build = Build(),
     **settings: object,
 ) -> Iterator[Postgres]:
-    """A primary of its own identity. `hba`: lines instead of pg_hba.conf; the superuser may always log in."""
-    options = {"env": dict(environment)} if environment else {}
-    files = {}
+    """A primary of its own identity, with `files` in its /files.
+
+    `hba`: lines instead of pg_hba.conf; the superuser may always log in.
+    """
+    contents = dict(files or {})
     if hba:
-        files["pg_hba.conf"] = f"{SUPERUSER_GETS_IN}{hba}\n".encode()
+        contents["pg_hba.conf"] = f"{SUPERUSER_GETS_IN}{hba}\n".encode()
         settings = {"hba_file": "/files/pg_hba.conf"} | settings
     if certificate:
-        files |= certificate.files()
+        contents |= certificate.files()
         settings = TLS | settings
-    command = ["postgres-server", *_flags(settings)]
-    with running("postgres", command, 5432, _set_password, files, kept=kept, **options) as fields:
+    command, options = build.command(_flags(settings)), build.options(environment or {})
+    with running(build.image, command, 5432, _set_password, contents, kept=kept, **options) as fields:
         yield Postgres(*fields)
 
 

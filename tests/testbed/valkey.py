@@ -6,6 +6,7 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
@@ -77,19 +78,33 @@ def _is_busy(client: redis.Redis) -> bool:
 
 @contextmanager
 def valkey_server(
-    certificate: Leaf | None = None, files: Mapping[str, bytes] | None = None, kept: str = "", **flags: object
+    certificate: Leaf | None = None,
+    files: Mapping[str, bytes] | None = None,
+    kept: str = "",
+    image: str = "valkey",
+    program: Path | None = None,
+    **flags: object,
 ) -> Iterator[Valkey]:
-    """A server, with `files` in its /files; with a `certificate`, TLS only."""
+    """A server, with `files` in its /files; with a `certificate`, TLS only.
+
+    `image`: one that holds Valkey or Redis; `program`: a server of this machine that runs in its place.
+    """
     contents = dict(files or {})
     if certificate:
         contents |= certificate.files()
         flags = TLS | flags
     command = [part for name, value in flags.items() for part in (f"--{name.replace('_', '-')}", str(value))]
-    with running("valkey", command, 6379, _ping_tls if certificate else _ping, contents, kept=kept) as fields:
+    options = _in_place_of_its_own(program) if program else {}
+    with running(image, command, 6379, _ping_tls if certificate else ping, contents, kept=kept, **options) as fields:
         yield Valkey(*fields)
 
 
-def _ping(port: int) -> None:
+def _in_place_of_its_own(program: Path) -> dict[str, Any]:
+    entry = [f"/version/{program.name}", "--protected-mode", "no", "--save", ""]
+    return {"entrypoint": entry, "volumes": [(str(program.parent), "/version", "ro")]}
+
+
+def ping(port: int) -> None:
     with socket.create_connection((LOOPBACK, port), timeout=1) as connection:
         _exchange(connection)
 

@@ -117,6 +117,7 @@ _SERVER_ROWS = (
 _LIBPQ_ROWS = (
     _Row(causes.PASSWORD_REJECTED, text="no password supplied"),
     _Row(causes.LOGIN_METHOD, text="server requested (GSSAPI|SSPI)", hint=hints.KERBEROS),
+    _Row(causes.LOGIN_METHOD, text="server requested OAUTHBEARER|SASL authentication mechanisms", hint=hints.OAUTH),
     _Row(causes.NOT_POSTGRES, text="invalid response to SSL negotiation|expected authentication request"),
     _Row(
         RESET, text="server closed the connection|Connection reset|could not (receive|send) data|write to server fail"

@@ -7,7 +7,7 @@ ADMIN_CONSOLE = (
 )
 CERTIFICATE = (
     "the server asks for a client certificate: ask for scram-sha-256 alone in pg_hba.conf for this user (without "
-    "clientcert), or correct the user name in {url}"
+    "clientcert), or correct the user name in {url}; a pooled URL may also name a certificate (sslcert and sslkey)"
 )
 CLOSED = (
     "a load balancer closes connections so while no server behind it works: look at its backends, then at the server's "
@@ -20,6 +20,7 @@ FORCED_USER = (
 )
 KERBEROS = "ask for scram-sha-256 instead of gss or sspi in pg_hba.conf for the user of {url}: Mistle has no Kerberos"
 NO_PASSWORD = "write the password into {url}: postgres://user:password@host/database"  # noqa: S105 - not a password
+OAUTH = "ask for scram-sha-256 instead of oauth in pg_hba.conf for the user of {url}: Mistle logs in with a password"
 OUTSIDE_SERVICE = (
     "the server passes the password to LDAP, PAM or RADIUS: correct the password in {url}, or that method's options in "
     "pg_hba.conf; the server's log has the reason"

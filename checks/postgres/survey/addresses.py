@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from checks.core.check import Diagnosed
+from checks.core.check import Cause, Diagnosed, Diagnosis, Status
 from checks.core.recorder import Recorder
 from checks.core.text import foreign
 from checks.net.network_errors import NoSuchName
 from checks.net.tcp import resolve
+from checks.postgres.causes import LOGIN_REFUSED
 from checks.postgres.connections import Place
-from checks.postgres.session import LoginTimeout, QueryTimeout, Refused
+from checks.postgres.refusals import SERVER, diagnosis_of
+from checks.postgres.session import LoginRefused, LoginTimeout, QueryTimeout, Refused
 from checks.postgres.survey.causes import SEVERAL_SERVERS
 from checks.postgres.survey.reading import parse
 from checks.postgres.survey.state import ServerState
@@ -35,7 +37,11 @@ async def compare_addresses(check: Postgres, record: Recorder, address: Place, s
         return
     here = {"system": state.system, "started": state.started, "recovery": state.in_recovery}
     for other in [each for each in addresses if each != address[0]][:_MAX_OTHERS]:
-        there = await _identity(check, record, (other, check.port), tls)
+        try:
+            there = await _identity(check, record, (other, check.port), tls)
+        except LoginRefused as error:
+            record.note(_refused(check, address[0], other, error))
+            return
         if any(None not in (here[name], there.get(name)) and here[name] != there[name] for name in _NAMES):
             message = (
                 f"{address[0]} and {other}, both addresses of {check.host}, lead to different servers: "
@@ -49,16 +55,33 @@ _HINT = "let the name in {url} lead to the one primary alone: each connection ma
 
 
 async def _identity(check: Postgres, record: Recorder, address: Place, tls: bool) -> Mapping[str, Any]:
-    """What tells the server at this address from others; nothing if it cannot be asked, which is not its fault here."""
+    """What tells the server at this address from others; nothing if it cannot be asked, which is not its fault here.
+
+    Raises LoginRefused where the server refuses the login for good.
+    """
     limit = record.share_of_time(0.3)
     statement = Statements(check.planes, (), 0.7 * limit).together(_NAMES)
     try:
         async with check.open_session(record, address, tls) as connection:
             await connection.login(limit)
             answer = parse(await connection.query(statement, limit))
-    except _UNUSABLE:
+    except _UNUSABLE as error:
+        if isinstance(error, LoginRefused) and error.refusal.source == SERVER and not _cause(error).heals:
+            raise
         return {}
     return answer if isinstance(answer, dict) else {}
+
+
+def _cause(error: LoginRefused) -> Cause:
+    return diagnosis_of(error.refusal, LOGIN_REFUSED).cause
+
+
+def _refused(check: Postgres, accepted: str, refused: str, error: LoginRefused) -> Diagnosis:
+    message = (
+        f"of the addresses of {check.host}, {accepted} accepts the login, and {refused} does not: the server says: "
+        f"{foreign(str(error))}"
+    )
+    return SEVERAL_SERVERS.diagnosis(message, hint=_HINT, blames=("url",), status=Status.WARN)
 
 
 def _shown(identity: Mapping[str, Any]) -> str:

@@ -10,6 +10,10 @@ PART_SIZE = 400  # characters of a ciphertext
 _DATABASE = "select {} from pg_database d where d.datname = current_database()"
 _ROLE = "select {} from pg_roles r where r.rolname = current_user"
 TABLES = "from pg_class c join pg_namespace n on n.oid = c.relnamespace where n.nspname = any ({schemas})"
+DEFAULTS = """from pg_default_acl a, aclexplode(a.defaclacl) x where a.defaclrole = m.oid
+    and (a.defaclnamespace = 0 or exists (select from pg_namespace n where n.oid = a.defaclnamespace
+         and n.nspname = any ({schemas})))
+    and case x.grantee when 0 then true else pg_has_role(x.grantee, 'usage') end"""
 
 # ts_stat() runs a query only where the role has the right for it and the table exists: the server would refuse plain
 # SQL as a whole. Every build has ts_stat(); it returns words of up to 2 KB, in any order, so a ciphertext comes in
@@ -74,13 +78,14 @@ _RIGHTS = {
             and exists (select from unnest(p.polroles) g where case g when 0 then true else pg_has_role(g, 'usage') end)
           ) as visible {tables}
           and c.relkind in ('r', 'p') and c.relrowsecurity and row_security_active(c.oid) order by 1, 2 limit 100) u""",
-    # Whether what these roles will create can be used by this one: by membership, or by default privileges.
-    "bridges": """select json_object_agg(m.rolname, pg_has_role(m.oid, 'usage')
-          or exists (select from pg_roles w where w.rolname = 'pg_write_all_data' and pg_has_role(w.oid, 'usage'))
-          or exists (select from pg_default_acl a, aclexplode(a.defaclacl) x
-              where a.defaclrole = m.oid and a.defaclobjtype = 'r' and x.privilege_type = 'INSERT'
-                and case x.grantee when 0 then true else pg_has_role(x.grantee, 'usage') end))
-        from pg_roles m where m.rolname = any ({migrators})""",
+    # What of what these roles will create this one may use, by membership or by default privileges.
+    "bridges": """select json_object_agg(m.rolname, case
+          when pg_has_role(m.oid, 'usage') or 2 = (select count(*) from pg_roles w
+              where w.rolname in ('pg_read_all_data', 'pg_write_all_data') and pg_has_role(w.oid, 'usage')) then 'all'
+          when 4 <> (select count(distinct x.privilege_type) {defaults} and a.defaclobjtype = 'r'
+              and x.privilege_type in ('SELECT', 'INSERT', 'UPDATE', 'DELETE')) then 'nothing'
+          when exists (select {defaults} and a.defaclobjtype = 'n' and x.privilege_type = 'USAGE') then 'all'
+          else 'tables' end) from pg_roles m where m.rolname = any ({migrators})""",
 }
 _MIGRATIONS = {
     # [schema, name, kind, content]: how many migrations are recorded, or the last version of OpenWorkflow's

@@ -42,7 +42,7 @@ def read(
             may_create=row["may_create"],
             left=_left(row),
             own=int(row["role_used"] or 1) - 1,
-            bridges=dict(row["bridges"] or {}),
+            bridges={role: _text(usable) for role, usable in dict(row["bridges"] or {}).items()},
             planes=() if _ALL in unknown else tuple(_plane(plane, row) for plane in planes),
             unknown=unknown,
             ciphertexts=_ciphertexts(row["ciphertexts"]),

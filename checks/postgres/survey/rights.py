@@ -67,15 +67,22 @@ def is_bridged(check: Postgres, state: ServerState) -> Iterator[Diagnosis]:
         return
     for plane in state.planes:
         migrator = dict(check.migrators).get(plane.name, "")
-        if migrator != state.role and state.bridges.get(migrator) is False and not plane.has_tables:
+        lacks = "" if migrator == state.role or plane.has_tables else _lacks(plane, state.bridges.get(migrator))
+        if lacks:
             yield causes.ROLES_NOT_BRIDGED.diagnosis(
                 f"role {foreign(migrator)} will own the tables of {plane.name}, and nothing gives role "
-                f"{foreign(state.role)} rights on them",
+                f"{foreign(state.role)} {lacks}",
                 hint=f"GRANT {foreign(migrator)} TO {foreign(state.role)}, or ALTER DEFAULT PRIVILEGES FOR ROLE "
                 f"{foreign(migrator)} GRANT … ON TABLES, SEQUENCES and SCHEMAS TO {foreign(state.role)}, or name one "
                 "role in both URLs ({url})",
                 blames=(plane.name,),
             )
+
+
+def _lacks(plane: Plane, usable: str | None) -> str:
+    """What a role will lack; "" for nothing, or where its rights are not known."""
+    by_object = {"nothing": "rights on them", "tables": "" if plane.exists else "USAGE on their schema"}
+    return by_object.get(usable or "", "")
 
 
 def may_use(check: Postgres, state: ServerState) -> Iterator[Diagnosis]:

@@ -51,7 +51,7 @@ class ServerState:
 
     A fact that the server refused is None or empty, and named in ``unknown``. ``left``: connections left under the
     tightest limit: the server's, the database's or the role's. ``timeouts``: in milliseconds, 0 for none.
-    ``bridges``: by role that runs migrations, whether this role may use the tables that it will create.
+    ``bridges``: by role that runs migrations, what of what it will create this one may use: all, tables or nothing.
     """
 
     pid: int
@@ -72,7 +72,7 @@ class ServerState:
     may_create: bool | None
     left: int | None
     own: int  # other sessions of the same role
-    bridges: Mapping[str, bool]
+    bridges: Mapping[str, str]
     planes: tuple[Plane, ...]
     unknown: tuple[str, ...]
     ciphertexts: tuple[tuple[str, str], ...] | str | None

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from checks.postgres.survey.facts import FACTS, MAX_VERSIONS, PART_SIZE, TABLES
+from checks.postgres.survey.facts import DEFAULTS, FACTS, MAX_VERSIONS, PART_SIZE, TABLES
 
 SCHEMA_ENDINGS = ("", "_meta", "_openworkflow")  # of the names of a plane's schemas
 _MAX_TIMEOUT = 2**31 - 1  # milliseconds: the largest statement_timeout
@@ -30,6 +30,7 @@ class Statements:
         self._values = {
             "schemas": schemas,
             "tables": TABLES.format(schemas=schemas),
+            "defaults": DEFAULTS.format(schemas=schemas),
             "migrators": f"array[{', '.join(map(_literal, migrators))}]::text[]",
             "credentials": str("control_plane" in planes).lower(),
             "size": PART_SIZE,
