@@ -3,18 +3,33 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import socket
+import time
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import ClassVar
 
 from checks.core.check import Check, Diagnosis, Layer
 from checks.core.recorder import Recorder
-from checks.core.threads import dead_addresses
-from checks.net.addresses import ConnectFailed, faulty, try_all
-from checks.net.network_errors import ADDRESS_UNREACHABLE, NO_SUCH_NAME, NoSuchName, diagnose
+from checks.core.text import foreign
+from checks.core.threads import dead_addresses, in_thread
+from checks.net.addresses import MACHINE_LIMITS, ConnectFailed, faulty, try_all
+from checks.net.network_errors import (
+    ADDRESS_UNREACHABLE,
+    NO_SUCH_NAME,
+    RESOLVER_HINT,
+    LookUpFailed,
+    NoSuchName,
+    diagnose,
+)
 from checks.net.proxies import FromProxy
 
 _MAX_SHOWN = 3  # addresses that do not work
+_RESOLV_CONF = Path("/etc/resolv.conf")
+_MARGIN = 0.9  # of the resolver's limit
+_NO_ADDRESS = getattr(socket, "EAI_NODATA", None)  # of the name, which exists
+_UNKNOWN_LATE = "a name server gave no answer in time, and that another one does not know the name proves nothing"
 
 
 async def reach(record: Recorder, host: str, port: int, fields: tuple[str, ...] = ("url",)) -> str:
@@ -36,18 +51,60 @@ async def connect_any(
 
 
 async def resolve(host: str, port: int) -> tuple[str, ...]:
-    """Every address of the host, in the system's order. Raises NoSuchName, socket.gaierror and MemoryError."""
+    """Every address of the host, in the system's order. Raises NoSuchName, LookUpFailed and MemoryError."""
+    started = time.perf_counter()
     try:
-        entries = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
+        return await _look_up(host, port)
     except UnicodeError as error:  # a label that is empty or longer than 63 characters
         raise NoSuchName(f"{host} is not a host name that can be looked up") from error
-    except socket.gaierror as error:
-        if error.errno in NO_SUCH_NAME:
-            raise NoSuchName(f"{host} does not resolve: no such host") from error
-        if error.errno == socket.EAI_MEMORY:
-            raise MemoryError(error.strerror) from error
-        raise
+    except OSError as error:
+        seconds = time.perf_counter() - started
+        has_no_address = error.errno == _NO_ADDRESS and isinstance(error, socket.gaierror)
+        asked_again = await _error_for_ipv4(host, port) if has_no_address else None
+        raise await _failure(host, asked_again or error, seconds) from error
+
+
+async def _look_up(host: str, port: int, family: int = socket.AF_UNSPEC) -> tuple[str, ...]:
+    loop = asyncio.get_running_loop()
+    entries = await loop.getaddrinfo(host, port, family=family, type=socket.SOCK_STREAM)
     return tuple(dict.fromkeys(str(entry[4][0]) for entry in entries))
+
+
+async def _error_for_ipv4(host: str, port: int) -> OSError | None:
+    """glibc says that a name has no address, too, if only the query for its IPv4 address is answered with an error."""
+    try:
+        await _look_up(host, port, socket.AF_INET)
+    except OSError as error:
+        return error
+    return None
+
+
+async def _failure(host: str, error: OSError, seconds: float) -> Exception:
+    """What a failed look-up means: before the resolver's own limit, no name server can have been silent."""
+    if not isinstance(error, socket.gaierror):
+        if error.errno in MACHINE_LIMITS:
+            return error
+        text = f"{host} does not resolve: the system's resolver failed: {error.strerror}"
+        return LookUpFailed(text, hint=RESOLVER_HINT)
+    if error.errno == socket.EAI_MEMORY:
+        return MemoryError(error.strerror)
+    if is_late := seconds >= _MARGIN * await in_thread(_patience):
+        text = _UNKNOWN_LATE if error.errno in NO_SUCH_NAME else "no answer in time, or an error"
+        return LookUpFailed(f"{host} does not resolve, after {seconds:.1f} s: {text}", is_late=is_late)
+    if error.errno in NO_SUCH_NAME:
+        text = "the name exists, and has no address" if error.errno == _NO_ADDRESS else "no such host"
+        return NoSuchName(f"{host} does not resolve: {text}")
+    text = f"{foreign(str(error.strerror))}: the name server answers with an error, or nothing listens there"
+    return LookUpFailed(f"{host} does not resolve: {text}")
+
+
+def _patience() -> float:
+    """Seconds that the system's resolver waits at least for a name server that does not answer: see resolv.conf(5)."""
+    try:
+        text = _RESOLV_CONF.read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        text = ""
+    return float((re.findall(r"(?m)^options\b.*\btimeout:(\d{1,2})\b", text) or ["5"])[-1])
 
 
 def _first_working(record: Recorder, host: str, tries: dict[str, ConnectFailed | None], total: int) -> str:
