@@ -97,7 +97,8 @@ SILENT = Cause(
     "a server that is only slow needs a longer --timeout",
     heals=True,
     slow=SLOW,
-    hint_later="look at the log and the load of the server of {blamed}, and make sure that it is not hung",
+    hint_later="look at the log and the load of the server of {blamed}, and make sure that it is not hung; if it is "
+    "well, look for a device on the way that drops large packets (MTU)",
 )
 ENDLESS = Cause(
     "network.endless",

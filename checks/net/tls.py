@@ -90,14 +90,17 @@ async def check_tls(  # noqa: PLR0913 - what a handshake depends on
 async def _raise_if_alive(
     record: Recorder, address: tuple[str, int], plaintext: PlaintextProbe | None, proof: Proof | None
 ) -> None:
-    """After a handshake that got no end: raise NotTls or Stalled if the server replies to plaintext."""
+    """After a handshake that got no end: raise NotTls or Stalled if the server reacts to a small plaintext request."""
     if not plaintext:
         return
-    received = await first_bytes(address, plaintext.request, record.share_of_time(0.5))
+    received = await reaction(address, plaintext.request, record.share_of_time(0.5))
     if received and plaintext.matches(received):
         if proof:
             await _raise_if_proven(record, proof)
         raise Stalled("the server replies to a request without TLS, and not to a TLS handshake") from None
+    if received is not None:
+        reacts = "replies to" if received else "closes a connection after"
+        raise Stalled(f"the server {reacts} a small message, and sends nothing in a TLS handshake") from None
 
 
 async def _raise_if_proven(record: Recorder, proof: Proof) -> None:
@@ -137,8 +140,15 @@ async def first_bytes(
     If ``address`` is a string, it is the path of a Unix socket. ``tls`` is the host name for a handshake without
     verification; "" for no TLS.
     """
-    received = b""
-    with suppress(OSError):
+    return await reaction(address, request, limit, minimum=minimum, tls=tls) or b""
+
+
+async def reaction(
+    address: tuple[str, int] | str, request: bytes, limit: float, *, minimum: int = 1, tls: str = ""
+) -> bytes | None:
+    """As ``first_bytes``; None if the server sends nothing in time, b"" if it closes or resets the connection."""
+    received: bytes | None = None
+    with suppress(TimeoutError, OSError):
         async with asyncio.timeout(limit):
             reader, writer = await _open(address)
             transport = writer.transport
@@ -146,11 +156,22 @@ async def first_bytes(
                 if tls:
                     await writer.start_tls(Trust().unverified, server_hostname=tls.rstrip("."))
                 writer.write(request)
-                while len(received) < minimum and (more := await reader.read(4096)):
-                    received += more
+                while len(received or b"") < minimum:
+                    more = await _read(reader)
+                    received = (received or b"") + more
+                    if not more:
+                        break
             finally:
                 transport.abort()
     return received
+
+
+async def _read(reader: asyncio.StreamReader) -> bytes:
+    """b"" at the end of the connection, however it came."""
+    try:
+        return await reader.read(4096)
+    except ConnectionError:
+        return b""
 
 
 async def _open(address: tuple[str, int] | str) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
