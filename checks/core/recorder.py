@@ -28,7 +28,8 @@ class Recorder:
         self.settings = settings
         self.findings: list[Finding] = []
         self.facts: dict[str, object] = {}
-        self._layer = Layer.CONFIG
+        self.others: tuple[str, ...] = ()  # addresses of the host that accept, beside the one that the check uses
+        self._layer, self._goal = Layer.CONFIG, ""
         self._is_open = False
         self._proves: tuple[str, ...] = ()
         self._started = time.perf_counter()
@@ -42,6 +43,7 @@ class Recorder:
         Raises StopCheck when the layer fails.
         """
         self._layer, self._is_open, self._proves, self._started = layer, True, proves, time.perf_counter()
+        self._goal = goal
         before = len(self.findings)
         try:
             yield
@@ -55,7 +57,7 @@ class Recorder:
             raise StopCheck from error
         finally:
             self._is_open = False
-        self._conclude(goal, self.findings[before:])
+        self._conclude(self._goal, self.findings[before:])
 
     def _diagnose(self, error: Exception) -> Diagnosis | None:
         """First what the machine lacks, because drivers report that as many other errors."""
@@ -95,6 +97,10 @@ class Recorder:
         fields = self._proves if diagnosis.blames is None else diagnosis.blames
         hint = diagnosis.hint if diagnosis.status >= Status.WARN else ""
         self._add(diagnosis.cause.id, layer, diagnosis.status, diagnosis.message, hint, fields)
+
+    def add(self, text: str) -> None:
+        """Add to the goal of the open layer: how far it is proven."""
+        self._goal += f"; {text}"
 
     def skip(self, layer: Layer, reason: str, fields: tuple[str, ...] = ()) -> None:
         """Record that a layer, or a part of it, was not tried, and why."""

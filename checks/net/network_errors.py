@@ -115,6 +115,13 @@ ADDRESS_UNREACHABLE = Cause(
     status=Status.WARN,
     heals=False,
 )
+ADDRESS_DIFFERS = Cause(
+    "network.address-differs",
+    Layer.CONNECT,
+    "the name has several addresses, and another service replies at some of them: each client that takes one fails",
+    "remove the addresses that are not the service's from DNS, or start the service there ({blamed})",
+    heals=False,
+)
 CAUSES = causes_in(globals())
 
 NO_SUCH_NAME = {getattr(socket, f"EAI_{name}", socket.EAI_NONAME) for name in ("NONAME", "NODATA", "ADDRFAMILY")}

@@ -16,6 +16,7 @@ from checks.core.text import foreign
 from checks.core.threads import dead_addresses, in_thread
 from checks.net.addresses import MACHINE_LIMITS, ConnectFailed, faulty, try_all
 from checks.net.network_errors import (
+    ADDRESS_DIFFERS,
     ADDRESS_UNREACHABLE,
     NO_SUCH_NAME,
     RESOLVER_HINT,
@@ -24,30 +25,73 @@ from checks.net.network_errors import (
     diagnose,
 )
 from checks.net.proxies import FromProxy
+from checks.net.tls import PlaintextProbe, reaction
 
 _MAX_SHOWN = 3  # addresses that do not work
+_MAX_OTHERS = 2  # addresses beside the first that accepts, at which the protocol and TLS are tried
 _RESOLV_CONF = Path("/etc/resolv.conf")
 _MARGIN = 0.9  # of the resolver's limit
 _NO_ADDRESS = getattr(socket, "EAI_NODATA", None)  # of the name, which exists
 _UNKNOWN_LATE = "a name server gave no answer in time, and that another one does not know the name proves nothing"
 
 
-async def reach(record: Recorder, host: str, port: int, fields: tuple[str, ...] = ("url",)) -> str:
-    """The dns and connect layers, on every address of the host. Returns an address that accepts."""
+async def reach(
+    record: Recorder,
+    host: str,
+    port: int,
+    fields: tuple[str, ...] = ("url",),
+    protocol: PlaintextProbe | None = None,
+) -> str:
+    """The dns and connect layers, on every address of the host. Returns an address that accepts.
+
+    ``protocol``: what a server without TLS must speak, at each of the first addresses that accept.
+    """
     with record.layer(Layer.DNS, f"{host} resolves", proves=fields):
         addresses = await resolve(host, port)
-    return await connect_any(record, host, addresses, port, fields)
+    return await connect_any(record, host, addresses, port, fields, protocol)
 
 
-async def connect_any(
-    record: Recorder, host: str, addresses: tuple[str, ...], port: int, fields: tuple[str, ...]
+async def connect_any(  # noqa: PLR0913, PLR0917 - as reach
+    record: Recorder,
+    host: str,
+    addresses: tuple[str, ...],
+    port: int,
+    fields: tuple[str, ...],
+    protocol: PlaintextProbe | None = None,
 ) -> str:
     """The connect layer, on every address of the host. Returns one that accepts."""
     with record.layer(Layer.CONNECT, f"{host}:{port} accepts connections", proves=fields):
         # The grace is longer than the second after which a lost packet is retransmitted.
         tries = await try_all(addresses, port, record.share_of_time(0.4), grace=record.share_of_time(0.15))
-        return _first_working(record, host, tries, len(addresses))
+        first = _first_working(record, host, tries, len(addresses))
+        accepting = [address for address, failure in tries.items() if not failure]
+        record.others = tuple(address for address in accepting if address != first)[:_MAX_OTHERS]
+        if record.others and protocol:
+            await _compare(record, host, (first, *record.others), port, protocol)
+        if len(accepting) > 1:
+            record.add(f"{len(accepting)} addresses do, and the login and what follows is tried at {first} alone")
+        return first
     raise AssertionError("a failed layer ends the check")
+
+
+async def _compare(
+    record: Recorder, host: str, addresses: tuple[str, ...], port: int, protocol: PlaintextProbe
+) -> None:
+    """Note what replies at some of these addresses in another protocol, or not at all, if another one is right."""
+    limit = record.share_of_time(0.25)
+    received = await asyncio.gather(*(reaction((each, port), protocol.request, limit) for each in addresses))
+    replies = dict(zip(addresses, received, strict=True))
+    right = [address for address, reply in replies.items() if reply and protocol.matches(reply)]
+    if not right:
+        return  # the layers above tell what it is
+    wrong = [address for address, reply in replies.items() if reply and address not in right]
+    mute = [address for address, reply in replies.items() if not reply]
+    if wrong:
+        text = f"{' and '.join(wrong)} of {host}'s addresses speak another protocol than {right[0]}"
+        record.note(ADDRESS_DIFFERS.diagnosis(text))
+    if mute:
+        text = f"{' and '.join(mute)} of {host}'s addresses accept connections, and send no reply; {right[0]} does"
+        record.note(ADDRESS_UNREACHABLE.diagnosis(text))
 
 
 async def resolve(host: str, port: int) -> tuple[str, ...]:

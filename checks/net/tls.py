@@ -8,14 +8,16 @@ import time
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from checks.core.check import CheckTimeout, Diagnosis, Layer
+from checks.core.check import CheckTimeout, Diagnosed, Diagnosis, Layer
 from checks.core.recorder import SLOW, Recorder
 from checks.core.roots import Trust
 from checks.core.text import foreign
 from checks.net.addresses import is_address
 from checks.net.handshake import HandshakeFailed, Progress, Upgrade, handshake
+from checks.net.network_errors import ADDRESS_UNREACHABLE
 from checks.net.server_name import try_name
 from checks.net.tls_errors import BY_REASON, EXPIRES_SOON, PLAINTEXT_ON_TLS, NotTls, Stalled
 
@@ -62,11 +64,10 @@ async def check_tls(  # noqa: PLR0913 - what a handshake depends on
     goal = f"TLS, with a certificate for {host} that Mistle trusts" if verify else "TLS, certificate not verified"
     with record.layer(Layer.TLS, goal, proves=fields):
         limit, progress, started = record.share_of_time(0.5), Progress(), time.perf_counter()
+        shake = partial(handshake, trust or record.settings.trust, host, verify=verify, upgrade=upgrade)
         try:
             async with asyncio.timeout(limit):
-                certificate = await handshake(
-                    trust or record.settings.trust, host, address, verify=verify, upgrade=upgrade, progress=progress
-                )
+                certificate = await shake(address, progress=progress)
         except HandshakeFailed as error:
             if proof and _is_plaintext(error):
                 await _raise_if_proven(record, proof)
@@ -80,11 +81,33 @@ async def check_tls(  # noqa: PLR0913 - what a handshake depends on
             record.replied(seconds)  # a quick handshake proves no service: the port may be another's
         if verify:
             note_expiry(record, certificate)
+        await _try_others(record, address, shake)
         sent = host if sends_name else None
         if sent != host.rstrip(".") and not is_address(host):
             trusted = trust or record.settings.trust
             context = trusted.any_name if verify else trusted.unverified
             await try_name(context, host, sent, address, record.share_of_time(0.5), upgrade)
+
+
+async def _try_others(record: Recorder, address: tuple[str, int], shake: Callable[..., Awaitable[object]]) -> None:
+    """The same handshake at other addresses of the host. Raises Diagnosed for the first that fails."""
+    others, limit = [(each, *address[1:]) for each in record.others], record.share_of_time(0.3)
+    outcomes = await asyncio.gather(*(_in_time(shake(each), limit) for each in others), return_exceptions=True)
+    for (other, _), outcome in zip(others, outcomes, strict=True):
+        if isinstance(outcome, TimeoutError):
+            text = f"{other} accepts connections, and ends no TLS handshake within {limit:.3g} s; {address[0]} does"
+            record.note(ADDRESS_UNREACHABLE.diagnosis(text))
+        elif isinstance(outcome, Exception):
+            diagnosis = record.check.diagnose(outcome)
+            if diagnosis is None:
+                raise outcome
+            message = f"at {other}, another address of the same name, and not at {address[0]}: {diagnosis.message}"
+            raise Diagnosed(replace(diagnosis, message=message)) from outcome
+
+
+async def _in_time(work: Awaitable[object], limit: float) -> None:
+    async with asyncio.timeout(limit):
+        await work
 
 
 async def _raise_if_alive(

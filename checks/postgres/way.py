@@ -19,7 +19,7 @@ from checks.net.tls import check_tls
 from checks.postgres import causes
 from checks.postgres.connections import Place
 from checks.postgres.session import NotPostgres
-from checks.postgres.tls_request import raise_if_tls_port, reply_to_request, request_tls
+from checks.postgres.tls_request import PROTOCOL, raise_if_tls_port, reply_to_request, request_tls
 
 if TYPE_CHECKING:
     from checks.postgres import Postgres
@@ -38,7 +38,8 @@ async def reach_server(check: Postgres, record: Recorder) -> Place:
         with record.layer(Layer.DNS, f"{dialect.client} can read the host", proves=("url",)):
             record.note(causes.IPV6_LITERAL.diagnosis(f"{dialect.client} cannot read [{check.host}]"))
     if not check.socket:
-        return (await reach(record, check.host, check.port), check.port)
+        protocol = None if check.tls.enabled else PROTOCOL
+        return (await reach(record, check.host, check.port, protocol=protocol), check.port)
     with record.layer(Layer.CONNECT, f"{check.socket} accepts connections", proves=("url",)):
         await _try_socket(check.socket)
     return check.socket
