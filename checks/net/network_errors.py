@@ -100,6 +100,15 @@ SILENT = Cause(
     hint_later="look at the log and the load of the server of {blamed}, and make sure that it is not hung; if it is "
     "well, look for a device on the way that drops large packets (MTU)",
 )
+LARGE_PACKETS_LOST = Cause(
+    "network.large-packets-lost",
+    Layer.CONNECT,
+    "small messages are answered and long ones are not: the path drops large packets",
+    "lower the MTU of this machine's network (ip link set dev eth0 mtu 1400), or let the firewalls on the way to the "
+    "server of {blamed} pass ICMP 'fragmentation needed'; VPNs and overlays need a smaller MTU than their links",
+    former=("postgres.pool-exhausted",),
+    heals=False,
+)
 ENDLESS = Cause(
     "network.endless",
     Layer.CONNECT,

@@ -1,6 +1,7 @@
 """A path that drops large packets: what does not arrive proves nothing; small messages show that a server is there."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -9,7 +10,7 @@ from checks.core.check import Layer
 from preflight.demo.servers.mistle import TOKEN, control_plane_api
 from tests.harness import profiles
 from tests.harness.run_check import run_check
-from tests.testbed import Authority, Leaf, Valkey, valkey_server, web_server
+from tests.testbed import Authority, Leaf, Postgres, Valkey, valkey_server, web_server
 from tests.testbed.narrow import narrow_path
 
 KV, PREFIX = "kv.data_plane.url", "kv.data_plane.key_prefix"
@@ -35,6 +36,16 @@ def test_https(leaf: Leaf, roots: Path) -> None:
         result = run_check(f"{API}.internal", values, extra=roots, timeout=6.0)
     finding = result.fails("tls.stalled", Layer.TLS, f"{API}.internal_url", hint="drops large packets (MTU)")
     assert "a small message" in finding.message
+
+
+@pytest.mark.parametrize("use", profiles.first(1, ["direct", "pooled"]))
+def test_postgres(postgres: Postgres, use: str) -> None:
+    key = f"postgres.control_plane.{use}_url"
+    with narrow_path(postgres.port, 1000) as port:
+        url = replace(postgres, port=port).url()
+        result = run_check(f"postgres.control_plane.{use}", {key: url}, timeout=10.0)
+    finding = result.fails("network.large-packets-lost", Layer.ACCESS, key, hint="MTU")
+    assert finding.message.startswith("a small query is answered")
 
 
 @profiles.long
