@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Awaitable, Callable
 from contextlib import AbstractAsyncContextManager
 from typing import TypeVar
@@ -23,9 +22,8 @@ async def answered(answer: Awaitable[T], connect: Connect, record: Recorder) -> 
     try:
         return await answer
     except QueryTimeout as error:
-        limit = record.share_of_time(0.3)
-        small, large = await asyncio.gather(*(_is_answered(connect, each, limit) for each in (_SMALL, _LARGE)))
-        if error.slow or not small or large is not False:
+        is_small_answered = not error.slow and await _is_answered(connect, _SMALL, record.share_of_time(0.3))
+        if not is_small_answered or await _is_answered(connect, _LARGE, record.share_of_time(0.3)) is not False:
             raise
         text = f"a small query is answered, and one with {_BYTES} bytes each way is not; the check's own got {error}"
         raise Diagnosed(LARGE_PACKETS_LOST.diagnosis(text, blames=("url",))) from error
