@@ -15,7 +15,8 @@ The exceptions of ``checks/``::
     ├── TlsOnPlaintext        net.tls_errors: plaintext is configured, the server uses TLS
     ├── NotHttp, NotJson      net.http: the reply, or its body, cannot be parsed
     ├── OSError
-    │   └── ResponseTooLarge  core.limits: the server sent more than a check reads
+    │   ├── ResponseTooLarge  core.limits: the server sent more than a check reads
+    │   └── LookUpFailed      net.network_errors: nothing is known of a host name
     └── a kind's own errors   next to the code that raises them; the kind's ``diagnose`` maps them to causes
 """
 

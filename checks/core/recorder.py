@@ -29,7 +29,8 @@ class Recorder:
         self.settings = settings
         self.findings: list[Finding] = []
         self.facts: dict[str, object] = {}
-        self._layer = Layer.CONFIG
+        self.others: tuple[str, ...] = ()  # addresses of the host that accept, beside the one that the check uses
+        self._layer, self._goal = Layer.CONFIG, ""
         self._is_open = False
         self._proves: tuple[str, ...] = ()
         self.waits = Waits()
@@ -45,7 +46,7 @@ class Recorder:
 
         Raises StopCheck when the layer fails.
         """
-        self._layer, self._is_open, self._proves = layer, True, proves
+        self._layer, self._goal, self._is_open, self._proves = layer, goal, True, proves
         self._layer_begun, self._layer_started = time.monotonic(), self._now()
         before = len(self.findings)
         try:
@@ -60,7 +61,7 @@ class Recorder:
             raise StopCheck from error
         finally:
             self._is_open = False
-        self._conclude(goal, self.findings[before:])
+        self._conclude(self._goal, self.findings[before:])
 
     def _diagnose(self, error: Exception) -> Diagnosis | None:
         """First what the machine lacks, because drivers report that as many other errors."""
@@ -102,6 +103,10 @@ class Recorder:
         fields = self._proves if diagnosis.blames is None else diagnosis.blames
         hint = diagnosis.hint if diagnosis.status >= Status.WARN else ""
         self._add(diagnosis.cause.id, layer, diagnosis.status, diagnosis.message, hint, fields)
+
+    def add(self, text: str) -> None:
+        """Add to the goal of the open layer: how far it is proven."""
+        self._goal += f"; {text}"
 
     def skip(self, layer: Layer, reason: str, fields: tuple[str, ...] = ()) -> None:
         """Record that a layer, or a part of it, was not tried, and why."""

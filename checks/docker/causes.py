@@ -32,9 +32,11 @@ PERMISSION_DENIED = Cause(
 DAEMON_DOWN = Cause(
     "docker.daemon-down",
     Layer.CONNECT,
-    "the socket exists, and no daemon listens on it",
+    "the socket exists, and no daemon listens on it, or none behind the proxy that does",
     "start the Docker daemon (systemctl start docker); a container that mounts {socket_path} keeps the old socket "
     "after the daemon's restart: restart it, or mount the socket's directory",
+    blames=("socket_path",),
+    former=("docker.not-docker",),
     heals=True,
 )
 SLOW = Cause(
@@ -69,8 +71,10 @@ CALL_REFUSED = Cause(
     "docker.call-refused",
     Layer.CONNECT,
     "the daemon, an authorization plugin or a filtering socket proxy refuses a call that Mistle or this tool needs",
-    "act on its message; allow images, containers, networks, volumes, distribution, version and info on {socket_path}",
+    "act on its message; allow images, containers, networks, volumes, commit, distribution, version and info on "
+    "{socket_path}, with GET, POST and DELETE",
     blames=("socket_path",),
+    former=("docker.volume-refused",),
     heals=False,
 )
 NETWORK_MISSING = Cause(
@@ -85,6 +89,15 @@ NETWORK_NOT_ATTACHABLE = Cause(
     Layer.ACCESS,
     "the network accepts Swarm services only, no single containers",
     "create it again with --attachable, or name another network in {network_name}",
+    heals=False,
+)
+NETWORK_UNSUITABLE = Cause(
+    "docker.network-unsuitable",
+    Layer.ACCESS,
+    "the network is no network of containers: on none a sandbox reaches nothing, and on host all sandboxes share the "
+    "ports and the loopback addresses of the machine",
+    "make a network for the sandboxes (docker network create mistle-sandboxes), and name it in {network_name}",
+    blames=("network_name",),
     heals=False,
 )
 VOLUME_REFUSED = Cause(
@@ -107,6 +120,7 @@ BAD_REFERENCE = Cause(
     Layer.ACCESS,
     "that is not the name of an image",
     "write registry/repository:tag in {default_base_image}, in lower case and without a scheme",
+    former=("docker.registry-unreachable", "docker.image-needs-login", "docker.image-missing"),
     heals=False,
 )
 IMAGE_MISSING = Cause(
@@ -218,6 +232,10 @@ _BY_TEXT = (
     ("x509:", REGISTRY_UNTRUSTED),
     ("http response to https client", REGISTRY_UNTRUSTED),
 )
+
+
+OTHER_ENGINE = "name the socket of a Docker Engine 26 or newer in {socket_path}: Podman offers an older API"
+PART_OF_ID = "write the whole id, sha256: and 64 digits, or registry/repository:tag, in {default_base_image}"
 
 
 def by_message(message: str, status: int) -> Cause:

@@ -5,13 +5,11 @@ Imported only when a check runs: it loads the SDK.
 
 from __future__ import annotations
 
-import json
 import re
 import threading
-from collections.abc import Iterator
-from contextlib import closing, contextmanager, suppress
+from collections.abc import Iterator, Mapping
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
-from http.client import HTTPException, IncompleteRead, RemoteDisconnected
 from typing import Any
 
 from docker import APIClient  # type: ignore[import-untyped]
@@ -23,17 +21,17 @@ from docker.transport.unixconn import (  # type: ignore[import-untyped]
 )
 from docker.utils import config  # type: ignore[import-untyped]
 from requests import PreparedRequest, Response
-from requests.exceptions import RequestException, Timeout
 
-from checks.core.chain import chain
-from checks.core.check import Diagnosed, Diagnosis
+from checks.core.check import Diagnosed
 from checks.core.limits import MAX_BYTES, MAX_CHUNKS, BoundedResponse, ResponseTooLarge
 from checks.core.text import foreign
 from checks.docker import causes
+from checks.docker.replies import as_object, is_dockers, is_from_proxy, message_in, message_of, not_docker, parsed
 
 _LOCK = threading.Lock()
 _OLDEST = "1.24"  # the oldest that the SDK supports; the first request names no version
 _MINIMUM = (1, 30)  # the first that can inspect an image in a registry
+_PODMAN = "Podman Engine"
 
 
 class _Connection(UnixHTTPConnection):  # type: ignore[misc]
@@ -64,6 +62,12 @@ class Engine:
     version: str
     api: str
     platform: tuple[str, str]
+    name: str = "Engine"
+
+    @property
+    def is_podman(self) -> bool:
+        """Whether it is Podman's service, which offers an old version of Docker's API, without registries."""
+        return self.name == _PODMAN
 
 
 class Client(APIClient):  # type: ignore[misc]
@@ -98,12 +102,14 @@ class Client(APIClient):  # type: ignore[misc]
 
     def _result(self, response: Response, json: bool = False, binary: bool = False) -> object:
         self._raise_for_status(response)
-        return _parsed(response) if json else response.content if binary else response.text
+        return parsed(response) if json else response.content if binary else response.text
 
     def _raise_for_status(self, response: Response) -> None:
         """The SDK's own method does not check the form of the reply."""
         if response.status_code >= 400:
-            raise APIError(f"HTTP {response.status_code}", response, _message(response) or response.text.strip())
+            text = response.text.strip()
+            plain = str(response.reason) if text.startswith("<") else text  # proxies send a page
+            raise APIError(f"HTTP {response.status_code}", response, message_in(response) or plain)
 
     def get_redirect_target(self, resp: Response) -> None:
         """Follow no redirect."""
@@ -111,58 +117,47 @@ class Client(APIClient):  # type: ignore[misc]
     def engine(self) -> Engine:
         """The daemon's version. Raises Diagnosed, APIError."""
         try:
-            reply = _object(self.version(api_version=False))
+            reply = as_object(self.version(api_version=False))
         except APIError as error:
-            if _is_dockers(error):
+            if is_dockers(error) or is_from_proxy(error):
                 raise
-            raise _not_docker(f"it answers HTTP {error.status_code}: {message_of(error)}") from error
+            raise not_docker(f"it answers HTTP {error.status_code}: {message_of(error)}") from error
         api = str(reply.get("ApiVersion"))
         if not re.fullmatch(r"\d{1,3}\.\d{1,3}", api):
-            raise _not_docker("its answer names no API version")
+            raise not_docker("its answer names no API version")
         if tuple(map(int, api.split("."))) < _MINIMUM:
             raise Diagnosed(causes.API_TOO_OLD.diagnosis(f"the daemon has API {foreign(api)}; Mistle needs 1.45"))
-        return Engine(str(reply.get("Version")), api, (str(reply.get("Os")), str(reply.get("Arch"))))
+        platform = str(reply.get("Os")), str(reply.get("Arch"))
+        return Engine(str(reply.get("Version")), api, platform, _PODMAN if _is_podman(reply) else "Engine")
 
     def network(self, name: str) -> dict[str, Any]:
         """A network by its name or id. Raises Diagnosed."""
         try:
-            return _object(self.inspect_network(name))
+            return as_object(self.inspect_network(name))
         except APIError as error:
             if error.status_code != 404:
                 raise
-            names = ", ".join(sorted(str(_object(each).get("Name")) for each in self.networks()))
+            names = ", ".join(sorted(str(as_object(each).get("Name")) for each in self.networks()))
             raise Diagnosed(
                 causes.NETWORK_MISSING.diagnosis(f"there is no network {name}; there are {foreign(names)}")
             ) from error
 
     def engine_info(self) -> dict[str, Any]:
         """The daemon's description of itself and its machine."""
-        return _object(self.info())
+        return as_object(self.info())
+
+    def attempt(self, method: str, path: str, query: Mapping[str, str], body: object) -> object:
+        """Any call, with a body unless that is None. Returns the parsed reply, or None; raises APIError."""
+        options: dict[str, Any] = {"params": query, "timeout": self.timeout}
+        if body is not None:
+            options["json"] = body
+        response = self.request(method, self._url(path), **options)
+        self._raise_for_status(response)
+        return parsed(response) if response.content else None
 
     def registry(self, reference: str) -> dict[str, Any]:
         """The registry's description of an image. The daemon requests it without a login, as Mistle pulls."""
-        return _object(self.inspect_distribution(reference, auth_config={}))
-
-
-def diagnosis_of(error: Exception) -> Diagnosis | None:
-    """The diagnosis of an error of the SDK that the caller did not expect."""
-    match error:
-        case APIError():
-            return causes.CALL_REFUSED.diagnosis(f"the daemon says: {message_of(error)} (HTTP {error.status_code})")
-        case Timeout():
-            return causes.SILENT.diagnosis("connected, then no answer in time")
-        case _ if any(isinstance(link, ResponseTooLarge) for link in chain(error)):
-            return causes.NOT_DOCKER.diagnosis("its answer does not end")
-        case RequestException() if _is_no_http(error):
-            return causes.NOT_DOCKER.diagnosis(f"its answer is not HTTP: {foreign(str(error), 120)}")
-        case RequestException():
-            return causes.SILENT.diagnosis("the connection broke before an answer came")
-    return None
-
-
-def message_of(error: APIError) -> str:
-    """The daemon's message. Without one, the SDK's text would name the SDK's own address."""
-    return foreign(str(error.explanation or "nothing more"), 200)
+        return as_object(self.inspect_distribution(reference, auth_config={}))
 
 
 @contextmanager
@@ -177,37 +172,7 @@ def _no_home() -> Iterator[None]:
             config.find_config_file = find
 
 
-def _object(body: object) -> dict[str, Any]:
-    if not isinstance(body, dict):
-        raise _not_docker("its answer is not a JSON object")
-    return body
-
-
-def _not_docker(reason: str) -> Diagnosed:
-    return Diagnosed(causes.NOT_DOCKER.diagnosis(f"what answers is not a Docker Engine: {reason}"))
-
-
-def _parsed(response: Response) -> object:
-    try:
-        return json.loads(response.content)
-    except (ValueError, RecursionError):
-        raise _not_docker("its answer is not JSON") from None
-
-
-def _message(response: Response) -> str:
-    """The message in a daemon's refusal, "" without one."""
-    with suppress(Diagnosed):
-        match _parsed(response):
-            case {"message": str(text)}:
-                return text
-    return ""
-
-
-def _is_dockers(error: APIError) -> bool:
-    """Whether the refusal is from a daemon, or from a filter in front of its socket."""
-    return error.status_code in {401, 403} or (error.status_code != 404 and bool(_message(error.response)))
-
-
-def _is_no_http(error: BaseException) -> bool:
-    cause = next((link for link in chain(error) if isinstance(link, HTTPException)), None)
-    return cause is not None and not isinstance(cause, RemoteDisconnected | IncompleteRead)
+def _is_podman(version: Mapping[str, Any]) -> bool:
+    """By its reply to GET /version."""
+    parts = version.get("Components")
+    return isinstance(parts, list) and any(isinstance(each, dict) and each.get("Name") == _PODMAN for each in parts)

@@ -37,20 +37,21 @@ def free_space(info: Mapping[str, Any]) -> int | None:
     return disk.f_bavail * disk.f_frsize if disk.f_blocks else None
 
 
-def unsuitable(engine: Engine, info: Mapping[str, Any], image: Image, free: int | None) -> Iterator[Diagnosis]:
+def unsuitable(engine: Engine, info: Mapping[str, Any], image: Image | None, free: int | None) -> Iterator[Diagnosis]:
     """A diagnosis of everything that does not suit Mistle."""
     if tuple(map(int, engine.api.split("."))) < _NEEDED_API:
         yield causes.API_TOO_OLD.diagnosis(
-            f"Engine {foreign(engine.version)} has API {foreign(engine.api)}; Mistle needs 1.45"
+            f"{engine.name} {foreign(engine.version)} has API {foreign(engine.api)}; Mistle needs 1.45",
+            hint=causes.OTHER_ENGINE if engine.is_podman else None,
         )
     if info.get("CgroupVersion") == "1":
         yield causes.CGROUP_V1.diagnosis("the daemon reports cgroup version 1")
-    if image.platforms and not image.platforms & _runs(*engine.platform):
+    if image and image.platforms and not image.platforms & _runs(*engine.platform):
         platforms = ", ".join(sorted("/".join(each) for each in image.platforms))
         yield causes.WRONG_PLATFORM.diagnosis(
             f"{image.reference} is for {foreign(platforms)}; the daemon is {foreign('/'.join(engine.platform))}"
         )
-    if image.has_no_tag:
+    if image and image.has_no_tag:
         yield causes.NO_TAG.diagnosis(f"{image.reference} has no tag: every tag of the repository is pulled")
     if free is not None and free < _LOW_SPACE:
         yield causes.LOW_DISK.diagnosis(f"{free / 2**30:.1f} GiB are left in {foreign(str(info.get('DockerRootDir')))}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,9 +13,11 @@ from requests.exceptions import Timeout
 from checks.core.check import Cause, Diagnosed
 from checks.core.text import foreign
 from checks.docker import causes
-from checks.docker.client import Client, message_of
+from checks.docker.client import Client
+from checks.docker.replies import message_of
 
 HELPER = "alpine:3.20"
+_PART_OF_ID = re.compile(r"[a-f0-9]{64}|[a-f0-9]{12}|sha256:[a-f0-9]{1,64}", re.IGNORECASE)
 _ID = re.compile(r"sha256:[a-f0-9]{64}", re.IGNORECASE)
 
 
@@ -69,6 +72,8 @@ def _pullable(client: Client, reference: str) -> Image:
 def _diagnosed(client: Client, reference: str, cause: Cause, message: str) -> Diagnosed:
     """If the daemon has the image already, the hint offers its id."""
     copy = _copy(client, reference)
+    if cause is not causes.CALL_REFUSED and (part := _part_of_id(reference, copy)):
+        return part
     if not copy:
         return Diagnosed(cause.diagnosis(message))
     own_id = foreign(str(copy.get("Id")), 80)
@@ -76,6 +81,17 @@ def _diagnosed(client: Client, reference: str, cause: Cause, message: str) -> Di
     return Diagnosed(
         cause.diagnosis(message, hint=f"{cause.hint}; or write there the id of the daemon's copy, {own_id}")
     )
+
+
+def _part_of_id(reference: str, copy: Mapping[str, Any]) -> Diagnosed | None:
+    """If the reference is an image's id, or a part of one, in a form that Mistle reads as a name."""
+    image_id = str(copy.get("Id"))
+    is_of_copy = image_id.removeprefix("sha256:").startswith(reference.lower().removeprefix("sha256:"))
+    if not (is_of_copy or (not copy and _PART_OF_ID.fullmatch(reference))):
+        return None
+    message = f"{reference} is an image's id without its beginning or end: Mistle looks it up in a registry, as a name"
+    hint = f"write {foreign(image_id, 80)} in {{default_base_image}}" if copy else causes.PART_OF_ID
+    return Diagnosed(causes.BAD_REFERENCE.diagnosis(message, hint=hint))
 
 
 def _copy(client: Client, reference: str) -> dict[str, Any]:

@@ -15,7 +15,8 @@ from checks.core.check import Diagnosed
 from checks.core.recorder import Recorder
 from checks.core.threads import in_thread
 from checks.docker import causes
-from checks.docker.client import Client, message_of
+from checks.docker.client import Client
+from checks.docker.replies import is_filters, is_from_proxy, message_of
 
 _GRACE = 0.2  # seconds for the removal, after a time-out or a signal
 
@@ -59,7 +60,9 @@ def _call(call: str, name: str, function: Callable[[str], object]) -> None:
         with waits.one_wait():
             function(name)
     except APIError as error:
-        cause = causes.VOLUME_REFUSED
+        if is_from_proxy(error):
+            raise Unclear(call, name) from error
+        cause = causes.CALL_REFUSED if is_filters(error) else causes.VOLUME_REFUSED
         message = f"to the {call} of the volume {name} the daemon says: {message_of(error)}"
         hint = f"{cause.hint}; then remove it: docker volume rm {name}" if call == "removal" else None
         raise Diagnosed(cause.diagnosis(message, hint=hint)) from error

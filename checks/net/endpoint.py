@@ -89,7 +89,7 @@ async def reach_endpoint(
 
     ``proof`` shows whether the right service replies to a request without TLS; it gets ``endpoint.without_tls``.
     """
-    address = await reach(record, endpoint.host, endpoint.port, fields)
+    address = await reach(record, endpoint.host, endpoint.port, fields, None if endpoint.tls else HTTP)
     if endpoint.tls:
         in_plaintext = partial(proof, record, endpoint.without_tls) if proof else None
         target = (address, endpoint.port)

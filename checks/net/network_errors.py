@@ -21,8 +21,18 @@ NAME_NOT_FOUND = Cause("network.name-not-found", Layer.DNS, "the host name does 
 DNS_TIMEOUT = Cause(
     "network.dns-timeout",
     Layer.DNS,
-    "the name server did not answer",
+    "the name server did not answer in time",
     "make the name server in /etc/resolv.conf reachable from here, then check the host name in {blamed}",
+    heals=True,
+)
+DNS_FAILED = Cause(
+    "network.dns-failed",
+    Layer.DNS,
+    "the name server answers with an error (SERVFAIL, REFUSED), or nothing listens at its address: whether the name "
+    "exists is not known",
+    "look at the log of the name server in /etc/resolv.conf: often it does not reach the zone's own server, DNSSEC "
+    "fails there, or it does not serve this machine; then check the host name in {blamed}",
+    former=("network.dns-timeout",),
     heals=True,
 )
 REFUSED = Cause(
@@ -87,7 +97,17 @@ SILENT = Cause(
     "a server that is only slow needs a longer --timeout",
     heals=True,
     slow=SLOW,
-    hint_later="look at the log and the load of the server of {blamed}, and make sure that it is not hung",
+    hint_later="look at the log and the load of the server of {blamed}, and make sure that it is not hung; if it is "
+    "well, look for a device on the way that drops large packets (MTU)",
+)
+LARGE_PACKETS_LOST = Cause(
+    "network.large-packets-lost",
+    Layer.CONNECT,
+    "small messages are answered and long ones are not: the path drops large packets",
+    "lower the MTU of this machine's network (ip link set dev eth0 mtu 1400), or let the firewalls on the way to the "
+    "server of {blamed} pass ICMP 'fragmentation needed'; VPNs and overlays need a smaller MTU than their links",
+    former=("postgres.pool-exhausted",),
+    heals=False,
 )
 ENDLESS = Cause(
     "network.endless",
@@ -102,6 +122,13 @@ ADDRESS_UNREACHABLE = Cause(
     "the name has several addresses, and some of them do not work",
     "remove the dead address from DNS or make it work: clients that try it first are slow or fail ({blamed})",
     status=Status.WARN,
+    heals=False,
+)
+ADDRESS_DIFFERS = Cause(
+    "network.address-differs",
+    Layer.CONNECT,
+    "the name has several addresses, and another service replies at some of them: each client that takes one fails",
+    "remove the addresses that are not the service's from DNS, or start the service there ({blamed})",
     heals=False,
 )
 CAUSES = causes_in(globals())
@@ -128,8 +155,19 @@ _MESSAGES = {
 }
 
 
+RESOLVER_HINT = "correct the line hosts: of /etc/nsswitch.conf, or what it names; then check the host name in {blamed}"
+
+
 class NoSuchName(Exception):
     """The host name does not exist, or is not a valid name."""
+
+
+class LookUpFailed(socket.gaierror):
+    """Nothing is known of the name. ``is_late``: a name server may have been silent."""
+
+    def __init__(self, message: str, *, is_late: bool = False, hint: str | None = None) -> None:
+        super().__init__(socket.EAI_AGAIN, message)
+        self.is_late, self.hint = is_late, hint
 
 
 def diagnose(error: BaseException) -> Diagnosis | None:
@@ -139,20 +177,29 @@ def diagnose(error: BaseException) -> Diagnosis | None:
         return ENDLESS.diagnosis(f"connected, then {too_large}")
     failed = next((link for link in chain(error) if isinstance(link, ConnectFailed)), None)
     of_link = (
-        certificates.diagnose(link) or tls_errors.diagnose(link) or _diagnose(link, failed) for link in chain(error)
+        certificates.diagnose(link) or tls_errors.diagnose(link) or _of_name(link) or _diagnose(link, failed)
+        for link in chain(error)
     )
     return next(filter(None, of_link), None)
+
+
+def _of_name(error: BaseException) -> Diagnosis | None:
+    match error:
+        case NoSuchName():
+            return NAME_NOT_FOUND.diagnosis(str(error))
+        case LookUpFailed():
+            cause = DNS_TIMEOUT if error.is_late else DNS_FAILED
+            return cause.diagnosis(str(error.strerror), hint=error.hint)
+        case socket.gaierror() if error.errno in NO_SUCH_NAME:
+            return NAME_NOT_FOUND.diagnosis("the name does not resolve: no such host")
+        case socket.gaierror():
+            return DNS_TIMEOUT.diagnosis(f"the name does not resolve: {foreign(str(error.strerror))}")
+    return None
 
 
 def _diagnose(error: BaseException, failed: ConnectFailed | None) -> Diagnosis | None:
     to, by, of = (f" {word} {failed.address}" for word in ("to", "by", "from")) if failed else ("", "", "")
     match error:
-        case NoSuchName():
-            return NAME_NOT_FOUND.diagnosis(str(error))
-        case socket.gaierror() if error.errno in NO_SUCH_NAME:
-            return NAME_NOT_FOUND.diagnosis("the name does not resolve: no such host")
-        case socket.gaierror():
-            return DNS_TIMEOUT.diagnosis(f"the name does not resolve: {foreign(str(error.strerror))}")
         case ConnectionRefusedError():
             return REFUSED.diagnosis(f"connection refused{by}")
         case ConnectionResetError() | BrokenPipeError() | EOFError() | ssl.SSLEOFError() | ssl.SSLZeroReturnError():

@@ -3,53 +3,154 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import socket
+import time
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import ClassVar
 
 from checks.core.check import Check, Diagnosis, Layer
 from checks.core.recorder import Recorder
-from checks.core.threads import dead_addresses
-from checks.net.addresses import ConnectFailed, faulty, try_all
+from checks.core.text import foreign
+from checks.core.threads import dead_addresses, in_thread
+from checks.net.addresses import MACHINE_LIMITS, ConnectFailed, faulty, try_all
 from checks.net.distance import note_round_trip
-from checks.net.network_errors import ADDRESS_UNREACHABLE, NO_SUCH_NAME, NoSuchName, diagnose
+from checks.net.network_errors import (
+    ADDRESS_DIFFERS,
+    ADDRESS_UNREACHABLE,
+    NO_SUCH_NAME,
+    RESOLVER_HINT,
+    LookUpFailed,
+    NoSuchName,
+    diagnose,
+)
 from checks.net.proxies import FromProxy
+from checks.net.tls import PlaintextProbe, reaction
 
 _MAX_SHOWN = 3  # addresses that do not work
+_MAX_OTHERS = 2  # addresses beside the first that accepts, at which the protocol and TLS are tried
+_RESOLV_CONF = Path("/etc/resolv.conf")
+_MARGIN = 0.9  # of the resolver's limit
+_NO_ADDRESS = getattr(socket, "EAI_NODATA", None)  # of the name, which exists
+_UNKNOWN_LATE = "a name server gave no answer in time, and that another one does not know the name proves nothing"
 
 
-async def reach(record: Recorder, host: str, port: int, fields: tuple[str, ...] = ("url",)) -> str:
-    """The dns and connect layers, on every address of the host. Returns an address that accepts."""
+async def reach(
+    record: Recorder,
+    host: str,
+    port: int,
+    fields: tuple[str, ...] = ("url",),
+    protocol: PlaintextProbe | None = None,
+) -> str:
+    """The dns and connect layers, on every address of the host. Returns an address that accepts.
+
+    ``protocol``: what a server without TLS must speak, at each of the first addresses that accept.
+    """
     with record.layer(Layer.DNS, f"{host} resolves", proves=fields):
         addresses = await resolve(host, port)
-    return await connect_any(record, host, addresses, port, fields)
+    return await connect_any(record, host, addresses, port, fields, protocol)
 
 
-async def connect_any(
-    record: Recorder, host: str, addresses: tuple[str, ...], port: int, fields: tuple[str, ...]
+async def connect_any(  # noqa: PLR0913, PLR0917 - as reach
+    record: Recorder,
+    host: str,
+    addresses: tuple[str, ...],
+    port: int,
+    fields: tuple[str, ...],
+    protocol: PlaintextProbe | None = None,
 ) -> str:
     """The connect layer, on every address of the host. Returns one that accepts."""
     with record.layer(Layer.CONNECT, f"{host}:{port} accepts connections", proves=fields):
         # The grace is longer than the second after which a lost packet is retransmitted.
         tries = await try_all(addresses, port, record.share_of_time(0.4), grace=record.share_of_time(0.15))
         note_round_trip(record)
-        return _first_working(record, host, tries, len(addresses))
+        first = _first_working(record, host, tries, len(addresses))
+        accepting = [address for address, failure in tries.items() if not failure]
+        record.others = tuple(address for address in accepting if address != first)[:_MAX_OTHERS]
+        if record.others and protocol:
+            await _compare(record, host, (first, *record.others), port, protocol)
+        if len(accepting) > 1:
+            record.add(f"{len(accepting)} addresses do, and the login and what follows is tried at {first} alone")
+        return first
     raise AssertionError("a failed layer ends the check")
 
 
+async def _compare(
+    record: Recorder, host: str, addresses: tuple[str, ...], port: int, protocol: PlaintextProbe
+) -> None:
+    """Note what replies at some of these addresses in another protocol, or not at all, if another one is right."""
+    limit = record.share_of_time(0.25)
+    received = await asyncio.gather(*(reaction((each, port), protocol.request, limit) for each in addresses))
+    replies = dict(zip(addresses, received, strict=True))
+    right = [address for address, reply in replies.items() if reply and protocol.matches(reply)]
+    if not right:
+        return  # the layers above tell what it is
+    wrong = [address for address, reply in replies.items() if reply and address not in right]
+    mute = [address for address, reply in replies.items() if not reply]
+    if wrong:
+        text = f"{' and '.join(wrong)} of {host}'s addresses speak another protocol than {right[0]}"
+        record.note(ADDRESS_DIFFERS.diagnosis(text))
+    if mute:
+        text = f"{' and '.join(mute)} of {host}'s addresses accept connections, and send no reply; {right[0]} does"
+        record.note(ADDRESS_UNREACHABLE.diagnosis(text))
+
+
 async def resolve(host: str, port: int) -> tuple[str, ...]:
-    """Every address of the host, in the system's order. Raises NoSuchName, socket.gaierror and MemoryError."""
+    """Every address of the host, in the system's order. Raises NoSuchName, LookUpFailed and MemoryError."""
+    started = time.perf_counter()
     try:
-        entries = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
+        return await _look_up(host, port)
     except UnicodeError as error:  # a label that is empty or longer than 63 characters
         raise NoSuchName(f"{host} is not a host name that can be looked up") from error
-    except socket.gaierror as error:
-        if error.errno in NO_SUCH_NAME:
-            raise NoSuchName(f"{host} does not resolve: no such host") from error
-        if error.errno == socket.EAI_MEMORY:
-            raise MemoryError(error.strerror) from error
-        raise
+    except OSError as error:
+        seconds = time.perf_counter() - started
+        has_no_address = error.errno == _NO_ADDRESS and isinstance(error, socket.gaierror)
+        asked_again = await _error_for_ipv4(host, port) if has_no_address else None
+        raise await _failure(host, asked_again or error, seconds) from error
+
+
+async def _look_up(host: str, port: int, family: int = socket.AF_UNSPEC) -> tuple[str, ...]:
+    loop = asyncio.get_running_loop()
+    entries = await loop.getaddrinfo(host, port, family=family, type=socket.SOCK_STREAM)
     return tuple(dict.fromkeys(str(entry[4][0]) for entry in entries))
+
+
+async def _error_for_ipv4(host: str, port: int) -> OSError | None:
+    """glibc says that a name has no address, too, if only the query for its IPv4 address is answered with an error."""
+    try:
+        await _look_up(host, port, socket.AF_INET)
+    except OSError as error:
+        return error
+    return None
+
+
+async def _failure(host: str, error: OSError, seconds: float) -> Exception:
+    """What a failed look-up means: before the resolver's own limit, no name server can have been silent."""
+    if not isinstance(error, socket.gaierror):
+        if error.errno in MACHINE_LIMITS:
+            return error
+        text = f"{host} does not resolve: the system's resolver failed: {error.strerror}"
+        return LookUpFailed(text, hint=RESOLVER_HINT)
+    if error.errno == socket.EAI_MEMORY:
+        return MemoryError(error.strerror)
+    if is_late := seconds >= _MARGIN * await in_thread(_patience):
+        text = _UNKNOWN_LATE if error.errno in NO_SUCH_NAME else "no answer in time, or an error"
+        return LookUpFailed(f"{host} does not resolve, after {seconds:.1f} s: {text}", is_late=is_late)
+    if error.errno in NO_SUCH_NAME:
+        text = "the name exists, and has no address" if error.errno == _NO_ADDRESS else "no such host"
+        return NoSuchName(f"{host} does not resolve: {text}")
+    text = f"{foreign(str(error.strerror))}: the name server answers with an error, or nothing listens there"
+    return LookUpFailed(f"{host} does not resolve: {text}")
+
+
+def _patience() -> float:
+    """Seconds that the system's resolver waits at least for a name server that does not answer: see resolv.conf(5)."""
+    try:
+        text = _RESOLV_CONF.read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        text = ""
+    return float((re.findall(r"(?m)^options\b.*\btimeout:(\d{1,2})\b", text) or ["5"])[-1])
 
 
 def _first_working(record: Recorder, host: str, tries: dict[str, ConnectFailed | None], total: int) -> str:

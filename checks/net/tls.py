@@ -8,14 +8,16 @@ import time
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from checks.core.check import CheckTimeout, Diagnosis, Layer
+from checks.core.check import CheckTimeout, Diagnosed, Diagnosis, Layer
 from checks.core.recorder import SLOW, Recorder
 from checks.core.roots import Trust
 from checks.core.text import foreign
 from checks.net.addresses import is_address
 from checks.net.handshake import HandshakeFailed, Progress, Upgrade, handshake
+from checks.net.network_errors import ADDRESS_UNREACHABLE
 from checks.net.server_name import try_name
 from checks.net.tls_errors import BY_REASON, EXPIRES_SOON, PLAINTEXT_ON_TLS, NotTls, Stalled
 
@@ -62,11 +64,10 @@ async def check_tls(  # noqa: PLR0913 - what a handshake depends on
     goal = f"TLS, with a certificate for {host} that Mistle trusts" if verify else "TLS, certificate not verified"
     with record.layer(Layer.TLS, goal, proves=fields):
         limit, progress, started = record.share_of_time(0.5), Progress(), time.monotonic()
+        shake = partial(handshake, trust or record.settings.trust, host, verify=verify, upgrade=upgrade)
         try:
             async with asyncio.timeout(limit):
-                certificate = await handshake(
-                    trust or record.settings.trust, host, address, verify=verify, upgrade=upgrade, progress=progress
-                )
+                certificate = await shake(address, progress=progress)
         except HandshakeFailed as error:
             if proof and _is_plaintext(error):
                 await _raise_if_proven(record, proof)
@@ -80,6 +81,7 @@ async def check_tls(  # noqa: PLR0913 - what a handshake depends on
             record.replied(started)  # a quick handshake proves no service: the port may be another's
         if verify:
             note_expiry(record, certificate)
+        await _try_others(record, address, shake)
         sent = host if sends_name else None
         if sent != host.rstrip(".") and not is_address(host):
             trusted = trust or record.settings.trust
@@ -87,17 +89,41 @@ async def check_tls(  # noqa: PLR0913 - what a handshake depends on
             await try_name(context, host, sent, address, record.share_of_time(0.5), upgrade)
 
 
+async def _try_others(record: Recorder, address: tuple[str, int], shake: Callable[..., Awaitable[object]]) -> None:
+    """The same handshake at other addresses of the host. Raises Diagnosed for the first that fails."""
+    others, limit = [(each, *address[1:]) for each in record.others], record.share_of_time(0.3)
+    outcomes = await asyncio.gather(*(_in_time(shake(each), limit) for each in others), return_exceptions=True)
+    for (other, _), outcome in zip(others, outcomes, strict=True):
+        if isinstance(outcome, TimeoutError):
+            text = f"{other} accepts connections, and ends no TLS handshake within {limit:.3g} s; {address[0]} does"
+            record.note(ADDRESS_UNREACHABLE.diagnosis(text))
+        elif isinstance(outcome, Exception):
+            diagnosis = record.check.diagnose(outcome)
+            if diagnosis is None:
+                raise outcome
+            message = f"at {other}, another address of the same name, and not at {address[0]}: {diagnosis.message}"
+            raise Diagnosed(replace(diagnosis, message=message)) from outcome
+
+
+async def _in_time(work: Awaitable[object], limit: float) -> None:
+    async with asyncio.timeout(limit):
+        await work
+
+
 async def _raise_if_alive(
     record: Recorder, address: tuple[str, int], plaintext: PlaintextProbe | None, proof: Proof | None
 ) -> None:
-    """After a handshake that got no end: raise NotTls or Stalled if the server replies to plaintext."""
+    """After a handshake that got no end: raise NotTls or Stalled if the server reacts to a small plaintext request."""
     if not plaintext:
         return
-    received = await first_bytes(address, plaintext.request, record.share_of_time(0.5))
+    received = await reaction(address, plaintext.request, record.share_of_time(0.5))
     if received and plaintext.matches(received):
         if proof:
             await _raise_if_proven(record, proof)
         raise Stalled("the server replies to a request without TLS, and not to a TLS handshake") from None
+    if received is not None:
+        reacts = "replies to" if received else "closes a connection after"
+        raise Stalled(f"the server {reacts} a small message, and sends nothing in a TLS handshake") from None
 
 
 async def _raise_if_proven(record: Recorder, proof: Proof) -> None:
@@ -137,8 +163,15 @@ async def first_bytes(
     If ``address`` is a string, it is the path of a Unix socket. ``tls`` is the host name for a handshake without
     verification; "" for no TLS.
     """
-    received = b""
-    with suppress(OSError):
+    return await reaction(address, request, limit, minimum=minimum, tls=tls) or b""
+
+
+async def reaction(
+    address: tuple[str, int] | str, request: bytes, limit: float, *, minimum: int = 1, tls: str = ""
+) -> bytes | None:
+    """As ``first_bytes``; None if the server sends nothing in time, b"" if it closes or resets the connection."""
+    received: bytes | None = None
+    with suppress(TimeoutError, OSError):
         async with asyncio.timeout(limit):
             reader, writer = await _open(address)
             transport = writer.transport
@@ -146,11 +179,22 @@ async def first_bytes(
                 if tls:
                     await writer.start_tls(Trust().unverified, server_hostname=tls.rstrip("."))
                 writer.write(request)
-                while len(received) < minimum and (more := await reader.read(4096)):
-                    received += more
+                while len(received or b"") < minimum:
+                    more = await _read(reader)
+                    received = (received or b"") + more
+                    if not more:
+                        break
             finally:
                 transport.abort()
     return received
+
+
+async def _read(reader: asyncio.StreamReader) -> bytes:
+    """b"" at the end of the connection, however it came."""
+    try:
+        return await reader.read(4096)
+    except ConnectionError:
+        return b""
 
 
 async def _open(address: tuple[str, int] | str) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:

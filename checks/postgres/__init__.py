@@ -24,6 +24,7 @@ from checks.postgres.session import PostgresSession
 from checks.postgres.survey import causes as survey_causes
 from checks.postgres.survey.addresses import compare_addresses
 from checks.postgres.survey.asking import ask
+from checks.postgres.survey.large import answered
 from checks.postgres.survey.state import ServerState
 from checks.postgres.tls_request import ALPN, TlsRefused, raise_if_tls_port, reply_to_request, request_tls
 from checks.postgres.uses import Rule, Use
@@ -107,7 +108,8 @@ class Postgres(NetworkCheck):
             ):
                 limit = partial(record.share_of_time, 0.8)
                 migrators = tuple(dict.fromkeys(role for _, role in self.migrators))
-                state, refused = await ask(connection, self.planes, migrators, limit)
+                answer = ask(connection, self.planes, migrators, limit)
+                state, refused = await answered(answer, partial(self.open_session, record, address, tls), record)
                 if self.use.in_transactions and state.pooled:
                     await self._begin(record, connection)
                 self._apply(self.use.access, state, record)

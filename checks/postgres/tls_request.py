@@ -4,13 +4,23 @@ from __future__ import annotations
 
 import asyncio
 
-from checks.net.tls import first_bytes, uses_tls
+from checks.net.tls import PlaintextProbe, first_bytes, uses_tls
 from checks.net.tls_errors import TlsOnPlaintext
 from checks.postgres.connections import Place
 from checks.postgres.session import NotPostgres
 
 ALPN = ("postgresql",)  # what a client offers in a handshake without a request before it
 _SSL_REQUEST = b"\x00\x00\x00\x08\x04\xd2\x16\x2f"  # length 8, code 80877103: protocol.html#PROTOCOL-MESSAGE-FORMATS
+
+
+class _Request(PlaintextProbe):
+    """A server replies with one byte, or with an error."""
+
+    def matches(self, received: bytes) -> bool:
+        return received in {b"", b"S", b"N"} or received.startswith(b"E")
+
+
+PROTOCOL = _Request(_SSL_REQUEST, ())
 
 
 class TlsRefused(Exception):

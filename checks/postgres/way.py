@@ -22,7 +22,7 @@ from checks.net.tls import check_tls, uses_tls
 from checks.postgres import causes
 from checks.postgres.connections import Place
 from checks.postgres.session import NotPostgres
-from checks.postgres.tls_request import TlsRefused, raise_if_tls_port, reply_to_request, request_tls
+from checks.postgres.tls_request import PROTOCOL, TlsRefused, raise_if_tls_port, reply_to_request, request_tls
 
 if TYPE_CHECKING:
     from checks.postgres import Postgres
@@ -48,7 +48,8 @@ async def reach_server(check: Postgres, record: Recorder) -> Place:
             hint = "write a host name, and a port, in {url}"
             record.note(NAME_NOT_FOUND.diagnosis(message, hint=hint, blames=("url",)))
     if not check.socket:
-        return (await reach(record, check.host, check.port), check.port)
+        protocol = None if check.tls.enabled else PROTOCOL
+        return (await reach(record, check.host, check.port, protocol=protocol), check.port)
     with record.layer(Layer.CONNECT, f"{check.socket} accepts connections", proves=("url",)):
         await _try_socket(check.socket)
     return check.socket

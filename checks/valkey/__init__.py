@@ -62,7 +62,7 @@ class Valkey(NetworkCheck):
 
     async def run(self, record: Recorder) -> None:
         """Log in, run the commands, and compare INFO with what Mistle needs."""
-        address = (await reach(record, self.host, self.port), self.port)
+        address = (await reach(record, self.host, self.port, protocol=None if self.tls else _PING), self.port)
         if self.tls:
 
             async def proof() -> bool:

@@ -102,7 +102,13 @@ def demo(invocation: Invocation, so_far: SoFar) -> Report | str:
 
 def _at(deployment: Demo, invocation: Invocation) -> Invocation:
     """A run whose time begins now; the variables of the caller's own deployment are not the demo's."""
-    options = replace(invocation.options, command="run", config=deployment.config, ca_file=deployment.ca_file)
+    options = replace(
+        invocation.options,
+        command="run",
+        config=deployment.config,
+        ca_file=deployment.ca_file,
+        unreported=deployment.unreported,
+    )
     environ = {name: value for name, value in invocation.environ.items() if not name.startswith("MISTLE_")}
     return Invocation(options, invocation.signals, environ, invocation.terminal, invocation.in_child)
 
@@ -156,6 +162,7 @@ def _load(invocation: Invocation, so_far: SoFar) -> tuple[Trust, Config]:
         before = invocation.seconds
         options = invocation.options
         config = load(options.config, invocation.environ, invocation.seconds_for_file, options.service)
+    config = replace(config, findings=tuple(each for each in config.findings if each.id not in options.unreported))
     so_far.config, so_far.seconds_of_reading = config, round(invocation.seconds - before, 4)
     if warning:
         so_far.note(warning)

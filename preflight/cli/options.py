@@ -73,6 +73,7 @@ class Options:
     list: bool = False
     faults: tuple[str, ...] = ()
     keep: bool = False
+    unreported: tuple[str, ...] = ()  # no flag: findings of the configuration that are true of every demo
 
 
 def from_values(**values: object) -> Options:

@@ -155,6 +155,12 @@ NOT_PUBLIC = _cause(
     "this address must be reachable from outside, and it is loopback, private or a name of the local network",
     "put an address that is reachable from the internet into {blamed}",
 )
+SANDBOX_LOOPBACK = _cause(
+    "sandbox-loopback",
+    "the sandboxes of Docker dial this address, and inside a container a loopback address is the container itself",
+    "put an address of the gateway that containers reach into {blamed}: its container's name, if both share a network, "
+    "or host.docker.internal, if it runs on the machine itself",
+)
 ORIGIN_NEVER_MATCHES = _cause(
     "origin-never-matches",
     "a browser never sends this text as its Origin, and Mistle compares the two as exact strings",

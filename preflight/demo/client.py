@@ -13,6 +13,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from preflight.config.causes import SANDBOX_LOOPBACK
 from preflight.demo.processes import DemoError
 from preflight.demo.supervisor import KEEP
 
@@ -31,6 +32,7 @@ class Demo:
     ca_file: Path
     process: subprocess.Popen[bytes]
     is_kept: bool = False
+    unreported: tuple[str, ...] = (SANDBOX_LOOPBACK.id,)  # its engine starts no sandbox
 
     def keep(self) -> str:
         """Let it run on when this process ends. Returns how to use it, and how to end it."""

@@ -106,7 +106,8 @@ def test_many_runs_at_once(deployment: FullDeployment, alone: Counts, figures: S
     all_ended = [ended(each) for each in running]
     counts = Counter((finding["id"], finding["status"]) for _, report in all_ended for finding in findings(report))
     assert [code for code, _ in all_ended] == [0] * runs, counts
-    assert {status for _, status in counts} == {"ok"}, counts
+    problems = {(id_, status) for id_, status in counts if status != "ok"}
+    assert problems == {("config.sandbox-loopback", "warn")}, "all that it consists of is on loopback"
     assert not [finding for finding, times in counts.items() if times % runs], "not all runs have the same findings"
     names = Counter(written_names(deployment)) - Counter(earlier)
     assert len(names) == names.total() == runs * len(WRITTEN)

@@ -395,8 +395,17 @@ CALLS = security_md.blocks("Docker")[0].split("\n")[:-1]
 DOCKER = {
     "GET /version": "docker.call-refused",
     "GET /networks/{name}": "docker.call-refused",
-    "POST /volumes/create": "docker.volume-refused",
-    "DELETE /volumes/{name}": "docker.volume-refused",
+    "POST /images/create": "docker.call-refused",
+    "POST /containers/create": "docker.call-refused",
+    "POST /containers/{id}/start": "docker.call-refused",
+    "POST /containers/{id}/stop": "docker.call-refused",
+    "POST /containers/{id}/wait": "docker.call-refused",
+    "GET /containers/{id}/json": "docker.call-refused",
+    "GET /containers/{id}/logs": "docker.call-refused",
+    "DELETE /containers/{id}": "docker.call-refused",
+    "POST /commit": "docker.call-refused",
+    "POST /volumes/create": "docker.call-refused",
+    "DELETE /volumes/{name}": "docker.call-refused",
     "GET /distribution/{image}/json": "docker.call-refused",
     "GET /images/{image}/json": "docker.helper-image-missing",
     "GET /info": "docker.call-refused",
@@ -439,7 +448,7 @@ def test_docker_without_a_call(call: str, prepared: Engine, servers: Servers, fi
     assert id_ == DOCKER[call]
     assert result.status is (Status.WARN if id_ == "docker.helper-image-missing" else Status.FAIL)
     taken(figures, f"Docker: `{call}`", f"`{id_}`")
-    if call.startswith("DELETE"):
+    if call.startswith("DELETE /volumes"):
         (left,) = prepared.contents()["volumes"]
         assert left in result[id_].hint, "the finding names what could not be removed"
         with closing(prepared.client()) as client:

@@ -240,7 +240,22 @@ def test_e2b_must_reach_the_gateway(tmp_path, host):
     hint = "reachable from the internet"
     config = check(tmp_path, changes, "config.not-public", Status.FAIL, path, message="E2B's cloud", hint=hint)
     assert config.broken == frozenset()
-    clean(tmp_path, {path: changes[path]})
+    clean(tmp_path, {path: "ws://gateway:8084/tunnel/sandbox"})
+
+
+@pytest.mark.parametrize("host", ["localhost", "LocalHost.", "gw.localhost", "127.0.0.1", "[::1]", "0.0.0.0"])
+def test_sandboxes_of_docker_must_reach_the_gateway(tmp_path, host):
+    path = f"{GATEWAY}.sandbox_ws_internal_url"
+    changes = {path: f"ws://{host}:8084/tunnel/sandbox"}
+    hint, message = "host.docker.internal", "each sandbox itself"
+    check(tmp_path, changes, "config.sandbox-loopback", Status.WARN, path, message=message, hint=hint)
+    changes |= PRODUCTION
+    check(tmp_path, changes, "config.sandbox-loopback", Status.FAIL, path, message=message, hint=hint)
+
+
+@pytest.mark.parametrize("host", ["gateway", "host.docker.internal", "172.17.0.1", "localhost.example"])
+def test_gateway_that_sandboxes_of_docker_may_reach(tmp_path, host):
+    clean(tmp_path, {f"{GATEWAY}.sandbox_ws_internal_url": f"ws://{host}:8084/tunnel/sandbox"})
 
 
 @pytest.mark.parametrize("host", ["localhost:8333", "192.168.1.4", "seaweedfs:8333", "s3.cluster.local"])

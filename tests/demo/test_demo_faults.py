@@ -7,7 +7,7 @@ import pytest
 
 from checks.core.check import Status
 from preflight import check
-from preflight.demo.client import running
+from preflight.demo.client import Demo, running
 from preflight.demo.configuration import configuration, example
 from preflight.demo.faults import FAULTS
 from preflight.report.model import Report
@@ -32,7 +32,9 @@ def reported(*names: str) -> Report:
 
 
 def problems(report: Report) -> set[str]:
-    return {finding.id for result in report.results for finding in result.findings if finding.status >= Status.WARN}
+    """Without what the command does not report, because it is true of every demo."""
+    found = {finding.id for result in report.results for finding in result.findings if finding.status >= Status.WARN}
+    return found - set(Demo.unreported)
 
 
 def test_every_fault_is_made() -> None:

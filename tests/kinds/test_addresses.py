@@ -97,7 +97,7 @@ def test_error_of_a_drivers_own_connection_has_a_finding(name: str) -> None:
     ("code", "finding_id"),
     [
         (getattr(socket, "EAI_ADDRFAMILY", socket.EAI_NONAME), "network.name-not-found"),
-        (socket.EAI_FAIL, "network.dns-timeout"),
+        (socket.EAI_FAIL, "network.dns-failed"),
     ],
 )
 def test_name_without_a_usable_address(code: int, finding_id: str, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -118,6 +118,7 @@ def test_every_layer_passes_and_nothing_remains(engine: Engine, image: str) -> N
     assert [(finding.id, *finding.fields) for finding in result.findings] == [
         ("docker.connect", SOCKET),
         ("docker.access", NETWORK),
+        ("docker.access", SOCKET),
         ("docker.access", PREFIX),
         ("docker.access", IMAGE),
         ("docker.fitness", SOCKET, IMAGE),
@@ -129,7 +130,7 @@ def test_every_layer_passes_and_nothing_remains(engine: Engine, image: str) -> N
 def test_without_a_network_and_a_prefix(engine: Engine, image: str) -> None:
     result = check(engine.socket, image)
     assert result.status is Status.OK, result
-    assert [finding.fields for finding in result.findings][1:3] == [(SOCKET,), (IMAGE,)]
+    assert [finding.fields for finding in result.findings][1:4] == [(SOCKET,), (SOCKET,), (IMAGE,)]
 
 
 def test_read_only_creates_no_volume(engine: Engine, image: str) -> None:
@@ -453,13 +454,13 @@ def test_volume_refused(engine: Engine, image: str, prefix: str) -> None:
 def test_volume_refused_without_a_prefix(engine: Engine, image: str) -> None:
     # So does a filter of the socket that allows to create containers only.
     result = check_changed(engine, image, "POST /volumes/create", refusing(403, "not allowed"))
-    result.fails("docker.volume-refused", Layer.ACCESS, SOCKET, hint="act on the daemon's message")
+    result.fails("docker.call-refused", Layer.ACCESS, SOCKET, hint="volumes")
 
 
 def test_volume_removal_refused(engine: Engine, image: str) -> None:
     result = check_changed(engine, image, "DELETE /volumes/", refusing(403, "not allowed"), prefix="mistle-")
     (volume,) = engine.contents()["volumes"]
-    result.fails("docker.volume-refused", Layer.ACCESS, PREFIX, hint=f"docker volume rm {volume}")
+    result.fails("docker.call-refused", Layer.ACCESS, SOCKET, hint=f"docker volume rm {volume}")
     with closing(engine.client()) as client:
         client.volumes.get(volume).remove()
 
@@ -616,6 +617,8 @@ _REPLIES = answers.Replies(
         "networks": ("200 OK", [{"Name": "bridge"}, {"Name": "host"}]),
         "created": ("201 Created", {"Name": "mistle-preflight"}),
         "removed": ("200 OK", {}),
+        "absent": ("404 Not Found", {"message": "No such container: mistle-preflight"}),
+        "refused": ("400 Bad Request", {"message": "config cannot be empty in order to create a container"}),
         "distribution": (
             "200 OK",
             {"Descriptor": {"digest": _ID}, "Platforms": [{"os": "linux", "architecture": "amd64"}]},
@@ -630,6 +633,10 @@ _REPLIES = answers.Replies(
         ("GET /version ", "version"),
         ("/networks?", "networks"),
         ("/networks/", "network"),
+        ("/images/create?", "refused"),
+        ("/containers/create?", "refused"),
+        ("/containers/", "absent"),
+        ("/commit?", "absent"),
         ("/volumes/create", "created"),
         ("/volumes/", "removed"),
         ("/distribution/", "distribution"),

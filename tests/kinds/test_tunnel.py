@@ -1,5 +1,6 @@
 """The tunnel, on a gateway that verifies tokens, directly and through proxies."""
 
+import socket
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -39,6 +40,20 @@ def values(url: str, signature: Signature = RIGHT) -> dict[str, object]:
 def check(server_url: str, signature: Signature = RIGHT, path: str = "/tunnel/sandbox", **options: object) -> CheckRun:
     url = server_url.replace("http", "ws", 1) + path
     return run_check(NAME, values(url, signature), **options)  # type: ignore[arg-type]
+
+
+def test_name_that_only_sandboxes_have(monkeypatch: pytest.MonkeyPatch) -> None:
+    def unknown(*_: object, **_options: object) -> None:
+        raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
+
+    monkeypatch.setattr(socket, "getaddrinfo", unknown)
+    alias = values("ws://host.docker.internal:8084/tunnel/sandbox")
+    result = run_check(NAME, alias | {"sandbox.provider": "docker"})
+    assert {(finding.status, finding.fields) for finding in result.findings} == {(Status.SKIP, (URL,))}
+    assert "a name that Mistle gives to each sandbox" in result.findings[0].message
+    run_check(NAME, alias | {"sandbox.provider": "e2b"}).fails(
+        "network.name-not-found", Layer.DNS, URL, hint="host name"
+    )
 
 
 @pytest.fixture

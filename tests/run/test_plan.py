@@ -97,7 +97,7 @@ def test_only_the_worker_makes_sandboxes(tmp_path: Path, service: str) -> None:
     config = load(configs.write(tmp_path, {"sandbox.docker.network_name": "sandboxes"}), {})
     (docker,) = plan(config, service=service, only=["docker"]).checks
     assert isinstance(docker, DockerEngine)
-    assert (docker.network_name, docker.volumes) == (("", False), ("sandboxes", True))[service == "data_plane_worker"]
+    assert (docker.network_name, docker.sandboxes) == (("", False), ("sandboxes", True))[service == "data_plane_worker"]
 
 
 @pytest.mark.parametrize("domain", ["localhost", "sandboxes.localhost"])

@@ -2,7 +2,7 @@
 
 from tests.testbed.browser import Browser, browser_server
 from tests.testbed.certificates import Authority, Leaf, self_signed
-from tests.testbed.engine import Engine, docker_engine
+from tests.testbed.engine import Engine, docker_engine, podman_engine
 from tests.testbed.haproxy import haproxy_server
 from tests.testbed.names import NameServer, name_server
 from tests.testbed.object_store import ObjectStore, object_store, swift_object_store
@@ -11,6 +11,7 @@ from tests.testbed.postgres import Postgres, postgres_replica, postgres_server, 
 from tests.testbed.proxy import proxy
 from tests.testbed.registry import image_registry
 from tests.testbed.smtp import Smtp, smtp_server
+from tests.testbed.socket_proxy import socket_proxy
 from tests.testbed.valkey import Valkey, valkey_server
 from tests.testbed.web import Web, web_server
 
@@ -33,12 +34,14 @@ __all__ = [
     "name_server",
     "object_store",
     "pgbouncer_server",
+    "podman_engine",
     "postgres_replica",
     "postgres_server",
     "postgres_starting_up",
     "proxy",
     "self_signed",
     "smtp_server",
+    "socket_proxy",
     "swift_object_store",
     "valkey_server",
     "web_server",

@@ -84,6 +84,16 @@ def docker_engine(cgroup: int = 2, kept: str = "", **flags: object) -> Iterator[
 
 
 @contextmanager
+def podman_engine() -> Iterator[Engine]:
+    """Podman's service, which offers Docker's API, without images."""
+    with _folder("") as folder:
+        path = Path(folder, "docker.sock")
+        volumes = [(folder, "/engine", "rw"), (str(_cgroup(2)), "/sys/fs/cgroup", "rw")]
+        with running("podman", [], 0, lambda _: _answers(path), {}, **(_confined() | {"volumes": volumes})) as fields:
+            yield Engine(*fields, socket=path)
+
+
+@contextmanager
 def _folder(kept: str) -> Iterator[str]:
     """The path of the socket."""
     if kept:

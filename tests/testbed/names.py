@@ -32,14 +32,17 @@ class NameServer(Server):
 
 
 @contextmanager
-def name_server(names: Mapping[str, Sequence[str]], silent: Sequence[str] = ()) -> Iterator[NameServer]:
+def name_server(
+    names: Mapping[str, Sequence[str]], silent: Sequence[str] = (), refused: Sequence[str] = ()
+) -> Iterator[NameServer]:
     """
     Replies with the addresses of each of `names`; `*.apps.test` is that name and all names below it.
 
-    It never replies to a query for `silent` names, and no other name exists.
+    It never replies to a query for `silent` names, refuses each for a name below `refused`, and no other name exists.
     """
     flags = [_flag(name, address) for name, addresses in names.items() for address in addresses]
     flags += [f"--server=/{name}/{NOWHERE}" for name in silent]
+    flags += [f"--server=/{name}/#" for name in refused]
     with running("dnsmasq", flags, 53, lambda port: replies(port, QUERY), {}) as fields:
         yield NameServer(*fields)
 

@@ -14,6 +14,7 @@ from preflight.config.schema.keys import (
     GATEWAY,
     GOOGLE_ENABLED,
     MOUNTED,
+    ON_DOCKER,
     ON_E2B,
     STORAGE,
     TELEMETRY_ENABLED,
@@ -96,6 +97,15 @@ def public_addresses(context: Context) -> Iterator[Finding]:
         if url and is_loopback(url.host):
             message = f"its host {shown(url.host)} is each browser's own machine, not this deployment"
             yield context.finding(causes.NOT_PUBLIC, path, message=message, status=Status.WARN)
+
+
+def sandboxes_reach_the_gateway(context: Context) -> Iterator[Finding]:
+    """Docker's sandboxes do not dial themselves."""
+    url = context.values.url_or_none(SANDBOX_WS)
+    if url and is_loopback(url.host) and ON_DOCKER.holds(context.tree):
+        message = f"its host {shown(url.host)} is each sandbox itself, not the gateway"
+        status = Status.FAIL if context.values.production else Status.WARN
+        yield context.finding(causes.SANDBOX_LOOPBACK, SANDBOX_WS, message=message, status=status)
 
 
 def trusted_origins(context: Context) -> Iterator[Finding]:
@@ -191,6 +201,7 @@ RULES: tuple[Rule, ...] = (
     active_key,
     provider_and_storage,
     public_addresses,
+    sandboxes_reach_the_gateway,
     trusted_origins,
     api_origin,
     weak_secrets,

@@ -14,7 +14,6 @@ from starlette.types import ASGIApp
 NETWORK = "mistle-sandboxes"
 _MACHINE = {"x86_64": "amd64", "aarch64": "arm64"}.get(platform.machine(), platform.machine())
 _PLATFORM = {"os": "linux", "architecture": _MACHINE, "Os": "linux", "Architecture": _MACHINE}
-_PLATFORM = {"os": "linux", "architecture": _MACHINE, "Os": "linux", "Architecture": _MACHINE}
 _VERSION = {"Version": "demo", "ApiVersion": "1.47", "Os": "linux", "Arch": _MACHINE}
 
 
@@ -37,6 +36,9 @@ def engine(networks: Collection[str] = (NETWORK,)) -> ASGIApp:
         volumes.remove(name)
         return Response(status_code=204)
 
+    def absent(_: Request) -> Response:
+        return _missing("such container")
+
     routes = {
         "GET /version": lambda _: JSONResponse(_VERSION),
         "GET /info": lambda _: JSONResponse({"Name": "demo", "DockerRootDir": "/nowhere", "CgroupVersion": "2"}),
@@ -46,6 +48,12 @@ def engine(networks: Collection[str] = (NETWORK,)) -> ASGIApp:
         "GET /distribution/{name:path}/json": lambda _: JSONResponse({"Platforms": [_PLATFORM]}),
         "POST /volumes/create": create,
         "DELETE /volumes/{name}": remove,
+        "POST /images/create": lambda _: _refusal("invalid reference format"),
+        "POST /containers/create": lambda _: _refusal("config cannot be empty in order to create a container"),
+        "DELETE /containers/{name}": absent,
+        "GET /containers/{name}/{about}": absent,
+        "POST /containers/{name}/{action}": absent,
+        "POST /commit": absent,
     }
     return Starlette(routes=[route for call, answer in routes.items() for route in _routes(call, answer)])
 
@@ -57,3 +65,7 @@ def _routes(call: str, answer: object) -> list[Route]:
 
 def _missing(what: str) -> Response:
     return JSONResponse({"message": f"{what} not found"}, 404)
+
+
+def _refusal(message: str) -> Response:
+    return JSONResponse({"message": message}, 400)

@@ -17,7 +17,7 @@ def _make(deployment: Deployment) -> DockerEngine:
     return DockerEngine(
         name="sandbox.docker",
         sources={field: (key,) for field, key in fields.items() if texts[field]},
-        volumes="name_prefix" in fields,
+        sandboxes="name_prefix" in fields,
         **({"network_name": "", "name_prefix": ""} | texts),
     )
 

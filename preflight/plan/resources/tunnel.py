@@ -11,6 +11,7 @@ _INTERNAL, _PUBLIC = (f"services.data_plane_gateway.sandbox_ws_{way}" for way in
 _CONNECT, _BOOTSTRAP = "sandbox.tokens.connect", "sandbox.tokens.bootstrap"
 _FIELDS = ("secret", "issuer", "audience")
 _EXCHANGED = tuple(f"{_BOOTSTRAP}.{field}" for field in _FIELDS)
+_OF_SANDBOXES = "host.docker.internal"  # Mistle adds it to each sandbox, as the machine's address
 _DATABASE = "postgres.data_plane.pooled_url"
 _SERVICES = {
     # The worker gives this URL to the sandboxes, with bootstrap tokens that it signs; the gateway verifies the tokens.
@@ -23,19 +24,21 @@ _SERVICES = {
 def _make(name: str, deployment: Deployment) -> Tunnel:
     url, values = f"{name}_url", deployment.values
     own = dict(zip(exchange.FIELDS, ((key,) for key in _EXCHANGED), strict=True)) | {"database": (_DATABASE,)}
+    target = endpoint(values.url(url))
     is_asked, unasked = _is_asked(name, deployment), _unasked(deployment)
     return Tunnel(
         name=name,
         sources={"url": (url,)}
         | {field: (f"{_CONNECT}.{field}",) for field in _FIELDS}
         | (own if is_asked and name == _INTERNAL else {}),
-        endpoint=endpoint(values.url(url)),
+        endpoint=target,
         secret=values.text(f"{_CONNECT}.secret"),
         issuer=values.text(f"{_CONNECT}.issuer"),
         audience=values.text(f"{_CONNECT}.audience"),
         bootstrap=exchange.Signing(*map(values.text, _EXCHANGED)) if is_asked and not unasked else None,
         unasked=unasked if is_asked else "",
         deployed=deployment.deployed,
+        in_sandboxes=target.host == _OF_SANDBOXES and values.text("sandbox.provider") == "docker",
     )
 
 
