@@ -7,6 +7,10 @@ from dataclasses import dataclass, field
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
+from checks.core.check import Diagnosed
+from checks.core.text import foreign
+from checks.object_store.causes import BUCKET_NAME_INVALID
+
 if TYPE_CHECKING:
     from checks.net.endpoint import Endpoint
 
@@ -27,11 +31,15 @@ class Bucket:
 
 
 def client(bucket: Bucket) -> Any:
-    """A client that reads neither environment variables nor files in the home directory."""
+    """A client that reads neither environment variables nor files in the home directory. Raises Diagnosed."""
     import boto3
     from botocore.config import Config
     from botocore.session import Session
 
+    if bucket.path_style and bucket.name.startswith("arn:"):
+        message = f"'{foreign(bucket.name)}' is an ARN, which Mistle's client refuses with path style"
+        hint = "write the bucket's own name into {bucket_name}, or set {force_path_style} to false"
+        raise Diagnosed(BUCKET_NAME_INVALID.diagnosis(message, hint=hint))
     session = Session()
     for name in ("config_file", "credentials_file"):
         session.set_config_variable(name, os.devnull)
