@@ -10,7 +10,7 @@ from http.client import HTTPException
 from ipaddress import ip_address
 from typing import TYPE_CHECKING, ClassVar
 
-from checks.core.check import Diagnosis, Layer, Status, StopCheck
+from checks.core.check import Diagnosed, Diagnosis, Layer, Status, StopCheck
 from checks.core.recorder import Recorder
 from checks.core.text import foreign
 from checks.core.threads import dead_addresses, in_thread
@@ -21,12 +21,12 @@ from checks.net.tcp import NetworkCheck, resolve
 from checks.object_store import causes
 from checks.object_store.addressing import StyleRefused, find_bucket, in_other_style, reply_to_made_up_secret
 from checks.object_store.client import Bucket
-from checks.object_store.corrections import accepted_mistake_in, mistake_in
+from checks.object_store.corrections import accepted_mistake_in, missing_bucket, mistake_in
 from checks.object_store.responses import Altered, StoreError, Unreadable
 from checks.object_store.round_trip import REPLIES, RoundTrip
 from checks.object_store.store import Store
 from checks.object_store.transport import Connections
-from checks.object_store.verdicts import DENIED, cause_of, diagnosis_of
+from checks.object_store.verdicts import ABSENT, DENIED, cause_of, diagnosis_of
 
 if TYPE_CHECKING:
     from checks.net.endpoint import Endpoint
@@ -44,10 +44,13 @@ class ObjectStore(NetworkCheck):
     keeps versions, it removes those too, where permitted. With --read-only it only requests an object that is absent.
     The check sends the request for an absent object again with a made-up secret: a store that replies the same does not
     check secrets, or its denial proves no keys.
-    Needs what Mistle needs: s3:GetObject, s3:PutObject, s3:DeleteObject on the bucket's objects. It never lists and
-    never requests the bucket itself. It connects to the same host as Mistle's client: the name begins with the bucket's
-    unless path style is set, the endpoint is an IP address, or the bucket's name is not valid in a host name.
+    Needs what Mistle needs: s3:GetObject, s3:PutObject, s3:DeleteObject on the bucket's objects. It never lists. If the
+    store replies that it lacks the object, the check sends HeadBucket too, which needs no permission to be told that
+    the bucket is missing. It connects to the same host as Mistle's client: the name begins with the bucket's unless
+    path style is set, the endpoint is an IP address, or the bucket's name is not valid in a host name.
     Without a region in the configuration, it finds the region and the style that work: Mistle passes neither to Archil.
+
+    Tried with Ceph 18.2, OpenStack Swift 2.35, SeaweedFS 4.48 and rclone 1.75.
     """
 
     kind = "object_store"
@@ -83,6 +86,8 @@ class ObjectStore(NetworkCheck):
         await self._reach(record, store, key)
         with record.layer(Layer.AUTH, "signed requests are accepted", proves=_KEY_FIELDS):
             store, reply = await find_bucket(record, store, key)
+            if reply.code == ABSENT and (missing := await missing_bucket(record, store)):
+                raise Diagnosed(missing)
             if mistake := await accepted_mistake_in(record, store, key):
                 record.note(mistake)
             unproven = await self._unproven(record, store, key, reply)

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache
 from typing import TYPE_CHECKING, Any
+from urllib.parse import quote, unquote
 
 from checks.core.check import Diagnosed
 from checks.core.text import foreign
@@ -31,7 +32,10 @@ class Bucket:
 
 
 def client(bucket: Bucket) -> Any:
-    """A client that reads neither environment variables nor files in the home directory. Raises Diagnosed."""
+    """A client of the endpoint without its path, that reads neither environment variables nor files of the user.
+
+    Raises Diagnosed.
+    """
     import boto3
     from botocore.config import Config
     from botocore.session import Session
@@ -64,12 +68,28 @@ def client(bucket: Bucket) -> Any:
     )
     return boto3.session.Session(botocore_session=session).client(
         "s3",
-        endpoint_url=str(bucket.endpoint) if bucket.endpoint else None,
+        endpoint_url=str(replace(bucket.endpoint, path="/")) if bucket.endpoint else None,
         region_name=bucket.region or _DEFAULT_REGION,
         aws_access_key_id=bucket.access_key_id,
         aws_secret_access_key=bucket.secret_access_key,
         config=config,
     )
+
+
+def path_before(bucket: Bucket) -> str:
+    """The endpoint's path, as Node's ``new URL`` and the SDK for JavaScript put it before each request's; boto3 would
+    join slashes, and encode "%" again.
+    """
+    kept: list[str] = []
+    for each in bucket.endpoint.path.split("/")[1:] if bucket.endpoint else ():
+        match unquote(each):
+            case "..":
+                del kept[-1:]
+            case ".":
+                pass
+            case _:
+                kept.append(each)
+    return quote("".join(f"/{each}" for each in kept), safe="/%:@!$&'()*+,;=~").removesuffix("/")
 
 
 @cache

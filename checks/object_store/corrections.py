@@ -108,7 +108,7 @@ async def accepted_mistake_in(record: Recorder, store: Store, key: str) -> Diagn
     if (found := await _found(record, store, key)) and found.accepted:
         cause = found.accepted_cause or found.cause
         message = f"{found.accepted}; {found.without}, the store has the bucket as well"
-        return cause.diagnosis(message, hint=found.hint(store.bucket), status=_status(store.bucket))
+        return cause.diagnosis(message, hint=found.hint(store.bucket), status=Status.WARN)
     return None
 
 
@@ -125,9 +125,24 @@ def host_taken_for_bucket(store: Store, reply: StoreError) -> Diagnosis | None:
     return None
 
 
-def _status(bucket: Bucket) -> Status:
-    """What the store accepts is a warning, except for what boto3 alone sends to it: one slash for two."""
-    return Status.FAIL if bucket.endpoint and "//" in bucket.endpoint.path else Status.WARN
+async def missing_bucket(record: Recorder, store: Store) -> Diagnosis | None:
+    """The bucket is missing, although the store replied that it lacks an object of it.
+
+    SeaweedFS replies so, and makes the bucket when an administrator puts an object: nothing may be put.
+    """
+    if _without_bucket(store.bucket):  # the host names the bucket: the path is an object's
+        return None
+    endpoint, name = store.bucket.endpoint, store.bucket.name
+    taken = endpoint.path.strip("/").partition("/")[0] if endpoint and store.bucket.path_style else ""
+    changes = {"endpoint": replace(endpoint, path="/"), "name": taken} if endpoint and taken else {}
+    asked = await in_thread(partial(store.changed, **changes)) if changes else store
+    async with asyncio.timeout(record.share_of_time(0.3)):
+        if not await in_thread(asked.lacks_bucket):
+            return None
+    if taken:
+        message = f"the store takes the path of the endpoint for the bucket '{foreign(taken)}', which it does not have"
+        return causes.BUCKET_IN_ENDPOINT.diagnosis(message)
+    return causes.BUCKET_MISSING.diagnosis(f"HeadBucket was answered with 404: there is no bucket '{foreign(name)}'")
 
 
 async def _found(record: Recorder, store: Store, key: str) -> Correction | None:

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from checks.net.endpoint import Endpoint
-from checks.object_store.client import client
+from checks.object_store.client import client, path_before
 from checks.object_store.responses import Altered, StoreError, Unreadable
-from checks.object_store.transport import MAX_BODY, raise_refusal, sign_as_javascript
+from checks.object_store.transport import MAX_BODY, as_javascript, raise_refusal
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -42,7 +42,7 @@ class Store:
         self.endpoint = self._sdk_endpoint()
         events = self._client.meta.events
         events.unregister("request-created", add_retry_headers)
-        events.register("before-sign.s3", sign_as_javascript)
+        events.register("before-sign.s3", as_javascript(path_before(bucket)))
         events.register("before-send.s3", connections.send)
         events.register_first("needs-retry.s3", raise_refusal)
 
@@ -60,6 +60,14 @@ class Store:
             return StoreError("GetObject", self._call("GetObject", key))
         except StoreError as refusal:
             return refusal
+
+    def lacks_bucket(self) -> bool:
+        """Whether HeadBucket finds no bucket; who may not ask is refused otherwise."""
+        try:
+            self._operations["HeadBucket"](Bucket=self.bucket.name)
+        except StoreError as refusal:
+            return refusal.status == 404 and "html" not in refusal.headers.get("content-type", "")
+        return False
 
     def put(self, key: str, body: bytes) -> None:
         """PutObject, with a CRC32 in a header and the body signed, as the JavaScript SDK sends a buffer."""

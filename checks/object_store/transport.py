@@ -150,17 +150,25 @@ def _declares_types(body: bytes) -> bool:
     return False
 
 
-def sign_as_javascript(request: Any, operation_name: str, **_: object) -> None:
-    """A ``before-sign`` handler: the SDK for JavaScript signs more than boto3, and all of it must reach the store."""
-    from botocore.utils import determine_content_length
+def as_javascript(path: str) -> Callable[..., None]:
+    """A ``before-sign`` handler: the SDK for JavaScript signs more than boto3, and all of it must reach the store.
+    ``path`` comes before that of each request.
+    """
 
-    if length := determine_content_length(request.data):
-        request.headers["content-length"] = str(length)
-    request.headers["x-amz-user-agent"] = "aws-sdk-js/3"
-    request.headers["amz-sdk-invocation-id"] = str(uuid4())
-    request.headers["amz-sdk-request"] = "attempt=1; max=1"
-    if operation_name != "HeadObject":
-        request.url += f"{'&' if '?' in request.url else '?'}x-id={operation_name}"
+    def prepare(request: Any, operation_name: str, **_: object) -> None:
+        from botocore.utils import determine_content_length
+
+        if length := determine_content_length(request.data):
+            request.headers["content-length"] = str(length)
+        request.headers["x-amz-user-agent"] = "aws-sdk-js/3"
+        request.headers["amz-sdk-invocation-id"] = str(uuid4())
+        request.headers["amz-sdk-request"] = "attempt=1; max=1"
+        url = urlsplit(request.url)
+        operation = "" if operation_name.startswith("Head") else f"x-id={operation_name}"
+        query = "&".join(filter(None, (url.query, operation)))
+        request.url = url._replace(path=path + url.path, query=query).geturl()
+
+    return prepare
 
 
 def raise_refusal(response: Any, operation: Any, **_: object) -> None:

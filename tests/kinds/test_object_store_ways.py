@@ -328,4 +328,4 @@ def test_nothing_is_put_into_a_store_too_slow_to_remove_it(store: ObjectStore) -
     result = through(store, delayed(1.5, requests), timeout=8.0)
     finding = result.warns("network.slow", Layer.ACCESS, ENDPOINT, hint="--timeout")
     assert "no object was put" in finding.message
-    assert set(requests) == {b"GET"}
+    assert set(requests) == {b"GET", b"HEAD"}
