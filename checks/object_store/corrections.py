@@ -7,11 +7,13 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING
+from urllib.parse import unquote
 
 from checks.core.check import Status
 from checks.core.text import foreign
 from checks.core.threads import in_thread
 from checks.object_store import causes
+from checks.object_store.client import path_before, uses_path_style
 from checks.object_store.verdicts import bucket_exists
 
 if TYPE_CHECKING:
@@ -47,7 +49,7 @@ def _lower_region(bucket: Bucket) -> Bucket | None:
 
 def _without_path(bucket: Bucket) -> Bucket | None:
     endpoint = bucket.endpoint
-    return replace(bucket, endpoint=replace(endpoint, path="/")) if endpoint and endpoint.path != "/" else None
+    return replace(bucket, endpoint=replace(endpoint, path="/")) if endpoint and path_before(bucket) else None
 
 
 def _without_bucket(bucket: Bucket) -> Bucket | None:
@@ -120,7 +122,7 @@ def host_taken_for_bucket(store: Store, reply: StoreError) -> Diagnosis | None:
     message = f"{reply.summary}: it looked for the bucket '{foreign(reply.bucket)}'"
     if taken in {endpoint.host.lower(), store.endpoint.host.lower()}:
         return causes.HOST_UNKNOWN.diagnosis(f"{message}, which is the host of the endpoint")
-    if taken == endpoint.path.strip("/").partition("/")[0].lower():
+    if taken == _first_part(store.bucket).lower():
         return causes.BUCKET_IN_ENDPOINT.diagnosis(f"{message}, which is the path of the endpoint")
     return None
 
@@ -132,17 +134,21 @@ async def missing_bucket(record: Recorder, store: Store) -> Diagnosis | None:
     """
     if _without_bucket(store.bucket):  # the host names the bucket: the path is an object's
         return None
-    endpoint, name = store.bucket.endpoint, store.bucket.name
-    taken = endpoint.path.strip("/").partition("/")[0] if endpoint and store.bucket.path_style else ""
-    changes = {"endpoint": replace(endpoint, path="/"), "name": taken} if endpoint and taken else {}
-    asked = await in_thread(partial(store.changed, **changes)) if changes else store
+    taken, root = _first_part(store.bucket), _without_path(store.bucket)
+    asked = await in_thread(partial(store.changed, endpoint=root.endpoint, name=taken)) if taken and root else store
     async with asyncio.timeout(record.share_of_time(0.3)):
         if not await in_thread(asked.lacks_bucket):
             return None
     if taken:
         message = f"the store takes the path of the endpoint for the bucket '{foreign(taken)}', which it does not have"
         return causes.BUCKET_IN_ENDPOINT.diagnosis(message)
-    return causes.BUCKET_MISSING.diagnosis(f"HeadBucket was answered with 404: there is no bucket '{foreign(name)}'")
+    name = foreign(store.bucket.name)
+    return causes.BUCKET_MISSING.diagnosis(f"HeadBucket was answered with 404: there is no bucket '{name}'")
+
+
+def _first_part(bucket: Bucket) -> str:
+    """What a store takes for the bucket if the endpoint has a path; "" if it has none, or the host names the bucket."""
+    return unquote(path_before(bucket).strip("/").partition("/")[0]) if uses_path_style(bucket) else ""
 
 
 async def _found(record: Recorder, store: Store, key: str) -> Correction | None:

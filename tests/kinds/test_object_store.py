@@ -358,6 +358,15 @@ def test_invalid_region_and_bucket_name(change: dict[str, object], finding_id: s
     assert result["object-store.dns"].message == "not reached"
 
 
+@pytest.mark.parametrize("changes", [{}, {"force_path_style": False}])
+def test_name_with_dots_before_an_ip_address(store: ObjectStore, changes: dict[str, object]) -> None:
+    result = check(f"http://127.0.0.1:{store.port}", changes={"bucket_name": "mine.bucket", **changes})
+    if changes:
+        result.fails("object-store.path-style-needed", Layer.DNS, STYLE, hint="to true")
+    else:
+        result.fails("object-store.bucket-missing", Layer.ACCESS, NAME, hint="create the bucket")
+
+
 # Bucket and permissions
 
 
