@@ -62,10 +62,10 @@ async def reply_to_made_up_secret(record: Recorder, store: Store, key: str) -> S
 
 async def in_other_style(record: Recorder, store: Store, key: str, code: str = "") -> tuple[Store, StoreError] | None:
     """The store in the other style, and its reply, if its host differs and has the bucket (without ``code``: is S3)."""
-    other = await in_thread(partial(store.changed, path_style=not store.bucket.path_style))
-    if other.endpoint.host == store.endpoint.host:
-        return None
     with suppress(Exception):  # the other style is not configured: its errors do not matter
+        other = await in_thread(partial(store.changed, path_style=not store.bucket.path_style))
+        if other.endpoint.host == store.endpoint.host:
+            return None
         async with asyncio.timeout(record.share_of_time(0.5)):
             reply = await in_thread(partial(other.get_absent, key))
             if reply.code in {ABSENT, DENIED} or (reply.is_s3 and not code):
