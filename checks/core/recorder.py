@@ -129,6 +129,11 @@ class Recorder:
                 self.skip(layer, "not proven" if order.index(layer) < highest else "not reached")
         return tuple(sorted(self.findings, key=lambda finding: order.index(finding.layer)))
 
+    @property
+    def slowest(self) -> float:
+        """Seconds of the slowest reply so far; 0.0 before the first one."""
+        return self._slowest or 0.0
+
     def share_of_time(self, share: float) -> float:
         """Seconds: this share of the remaining time of the check, as a limit for a driver; at least 0.05."""
         return max(0.05, share * (self._ends - self._now()))
@@ -142,6 +147,10 @@ class Recorder:
     def _seconds(self, status: Status, begun: float, started: float) -> float:
         """Of a success the waits, which are exact; of a failure all time, since a wait for nothing has no end."""
         return round(self._now() - started if status is Status.FAIL else self.waits.seconds(begun), 6)
+
+    def has_time_for(self, replies: int) -> bool:
+        """Whether so many more replies fit into the time of the check, each as slow as the slowest so far."""
+        return replies * self.slowest < self._ends - time.perf_counter()
 
     @property
     def has_ended(self) -> bool:

@@ -10,20 +10,23 @@ from http.client import HTTPException
 from ipaddress import ip_address
 from typing import TYPE_CHECKING, ClassVar
 
-from checks.core.check import Diagnosis, Layer, Status, StopCheck
+from checks.core.check import Diagnosed, Diagnosis, Layer, Status, StopCheck
 from checks.core.recorder import Recorder
 from checks.core.text import foreign
 from checks.core.threads import dead_addresses, in_thread
 from checks.net.endpoint import reach_endpoint
 from checks.net.http import NotHttp, request
-from checks.net.network_errors import RESET
+from checks.net.network_errors import RESET, SLOW
 from checks.net.tcp import NetworkCheck, resolve
 from checks.object_store import causes
-from checks.object_store.addressing import DENIED, StyleRefused, checks_secret, find_bucket, in_other_style
+from checks.object_store.addressing import StyleRefused, find_bucket, in_other_style, reply_to_made_up_secret
 from checks.object_store.client import Bucket
+from checks.object_store.corrections import accepted_mistake_in, missing_bucket, mistake_in
 from checks.object_store.responses import Altered, StoreError, Unreadable
-from checks.object_store.round_trip import ChecksumRefused, RoundTrip
+from checks.object_store.round_trip import REPLIES, RoundTrip
 from checks.object_store.store import Store
+from checks.object_store.transport import Connections
+from checks.object_store.verdicts import ABSENT, DENIED, cause_of, diagnosis_of
 
 if TYPE_CHECKING:
     from checks.net.endpoint import Endpoint
@@ -39,11 +42,15 @@ class ObjectStore(NetworkCheck):
 
     Writes one object of a few bytes, `mistle-preflight/<random>`, and removes it, also after a time-out; if the bucket
     keeps versions, it removes those too, where permitted. With --read-only it only requests an object that is absent.
-    If the store denies that request, the check sends it again with a made-up secret: the same reply proves no keys.
-    Needs what Mistle needs: s3:GetObject, s3:PutObject, s3:DeleteObject on the bucket's objects. It never lists and
-    never requests the bucket itself. It connects to the same host as Mistle's client: the name begins with the bucket's
-    unless path style is set, the endpoint is an IP address, or the bucket's name is not valid in a host name.
+    The check sends the request for an absent object again with a made-up secret: a store that replies the same does not
+    check secrets, or its denial proves no keys.
+    Needs what Mistle needs: s3:GetObject, s3:PutObject, s3:DeleteObject on the bucket's objects. It never lists. If the
+    store replies that it lacks the object, the check sends HeadBucket too, which needs no permission to be told that
+    the bucket is missing. It connects to the same host as Mistle's client: the name begins with the bucket's unless
+    path style is set, the endpoint is an IP address, or the bucket's name is not valid in a host name.
     Without a region in the configuration, it finds the region and the style that work: Mistle passes neither to Archil.
+
+    Tried with Ceph 18.2, OpenStack Swift 2.35, SeaweedFS 4.48 and rclone 1.75.
     """
 
     kind = "object_store"
@@ -77,31 +84,50 @@ class ObjectStore(NetworkCheck):
     async def _run_layers(self, record: Recorder, store: Store) -> None:
         key = f"mistle-preflight/{secrets.token_hex(8)}"
         await self._reach(record, store, key)
-        unproven: tuple[str, ...] = ()
         with record.layer(Layer.AUTH, "signed requests are accepted", proves=_KEY_FIELDS):
             store, reply = await find_bucket(record, store, key)
-            if reply.code == DENIED and not await checks_secret(record, store, key):
-                unproven = _KEY_FIELDS
-                record.skip(Layer.AUTH, "no key is proven: the store denies a made-up secret in no other way", unproven)
+            if reply.code == ABSENT and (missing := await missing_bucket(record, store)):
+                raise Diagnosed(missing)
+            if mistake := await accepted_mistake_in(record, store, key):
+                record.note(mistake)
+            unproven = await self._unproven(record, store, key, reply)
         if record.settings.read_only:
             self._note_read_only(record, reply)
         else:
-            with record.layer(
-                Layer.ACCESS,
-                f"objects of {self.bucket.name} can be put, read and deleted",
-                proves=_BUCKET_FIELDS + unproven,
-            ):
-                await RoundTrip(record, store, key).run()
+            await self._write(record, store, key, unproven)
         if self.public:
             with record.layer(Layer.FITNESS, "its name leads to public addresses", proves=self.address):
                 await _require_public(record, store.endpoint)
 
+    async def _unproven(self, record: Recorder, store: Store, key: str, reply: StoreError) -> tuple[str, ...]:
+        """The fields that a store which replies the same to a made-up secret does not prove."""
+        if reply.code != DENIED and not record.has_time_for(REPLIES + 1):  # a slow store: the object matters more
+            return ()
+        other = await reply_to_made_up_secret(record, store, key)
+        if reply.code == DENIED and cause_of(other).layer is not Layer.AUTH:
+            record.skip(Layer.AUTH, "no key is proven: the store denies a made-up secret in no other way", _KEY_FIELDS)
+            return _KEY_FIELDS
+        if reply.code == other.code != DENIED:
+            message = f"with a made-up secret, {other.summary}, as with the configured one"
+            record.note(causes.SECRET_NOT_CHECKED.diagnosis(message))
+        return ()
+
+    async def _write(self, record: Recorder, store: Store, key: str, unproven: tuple[str, ...]) -> None:
+        goal = f"objects of {self.bucket.name} can be put, read and deleted"
+        with record.layer(Layer.ACCESS, goal, proves=_BUCKET_FIELDS + unproven):
+            if record.has_time_for(REPLIES):
+                await RoundTrip(record, store, key, proven=not unproven).run()
+                return
+            message = f"a reply took {record.slowest:.1f} s: no object was put, as there may be no time to remove it"
+            record.note(SLOW.diagnosis(message, blames=self.address, status=Status.WARN))
+            record.skip(Layer.ACCESS, "putting, reading and deleting are not proven", _BUCKET_FIELDS)
+
     async def _open(self, record: Recorder) -> Store:
         # The reply to an upload may come after this check's end; the object is then removed, if the process still runs.
         limits = record.share_of_time(0.4), 2 * record.settings.timeout
-        connect = partial(Store, self.bucket, record.settings.trust.web, limits, dead_addresses(), record.replied)
+        connections = Connections(record.settings.trust.web, limits, dead_addresses(), record.replied)
         try:
-            return await in_thread(connect)
+            return await in_thread(partial(Store, self.bucket, connections))
         except Exception as error:
             with record.layer(Layer.CONFIG, "the client accepts these names"):
                 raise error from None
@@ -113,6 +139,10 @@ class ObjectStore(NetworkCheck):
             await reach_endpoint(record, store.endpoint, self.address, proof=_is_s3)
         except StopCheck:
             failure = record.findings[-1]
+            if mistake := await mistake_in(record, store, key, failure.message):
+                record.findings.remove(failure)
+                record.note(mistake)
+                raise
             if not self.bucket.path_style and (other := await in_other_style(record, store, key)):
                 record.findings.remove(failure)
                 refused = StyleRefused(f"{store.endpoint.host}: {failure.message}", other[1], in_path=True)
@@ -142,12 +172,10 @@ class ObjectStore(NetworkCheck):
 
         match error:
             case StoreError():
-                return causes.diagnosis_of(error)
+                return diagnosis_of(error, self.bucket)
             case StyleRefused():
                 cause = causes.PATH_STYLE_NEEDED if error.in_path else causes.VIRTUAL_HOST_NEEDED
                 return replace(cause, layer=Layer.ACCESS).diagnosis(str(error))
-            case ChecksumRefused():
-                return causes.CHECKSUM_REFUSED.diagnosis(f"{error}; without its checksum it is accepted")
             case Altered() | FlexibleChecksumError():
                 return causes.NOT_READ_BACK.diagnosis(str(error) if isinstance(error, Altered) else foreign(str(error)))
             case InvalidRegionError():

@@ -5,21 +5,20 @@ from __future__ import annotations
 import asyncio
 import secrets
 from contextlib import suppress
-from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 
 from checks.core.check import Diagnosed, Layer
 from checks.core.threads import in_thread
 from checks.net.http import raise_if_http2, raise_if_not_http, raise_if_tls
-from checks.object_store.causes import ACCESS_DENIED, BUCKET_MISSING, WRONG_REGION, cause_of
-from checks.object_store.responses import StoreError
+from checks.object_store.causes import WRONG_REGION
+from checks.object_store.corrections import host_taken_for_bucket, mistake_in
+from checks.object_store.verdicts import ABSENT, DENIED, bucket_exists, cause_of
 
 if TYPE_CHECKING:
     from checks.core.recorder import Recorder
+    from checks.object_store.responses import StoreError
     from checks.object_store.store import Store
-
-ABSENT, DENIED = "NoSuchKey", "AccessDenied"  # the codes of a bucket's reply for an absent object
 
 
 class StyleRefused(Exception):
@@ -41,54 +40,37 @@ async def find_bucket(record: Recorder, store: Store, key: str) -> tuple[Store, 
     if is_unknown and cause_of(reply) is WRONG_REGION:
         store = await in_thread(partial(store.changed, region=reply.region))
         reply = await _get_absent(record, store, key)
-    if not _bucket_exists(reply) and cause_of(reply).layer is not Layer.AUTH:
+    if not bucket_exists(reply) and (mistake := await mistake_in(record, store, key, reply.summary)):
+        raise Diagnosed(mistake)
+    if not bucket_exists(reply) and cause_of(reply).layer is not Layer.AUTH:
         other = await in_other_style(record, store, key, reply.code)
         if other and not is_unknown:
             raise StyleRefused(reply.summary, other[1], in_path=other[0].bucket.path_style)
         store, reply = other or (store, reply)
-    if not _bucket_exists(reply):
-        if await _is_found_without_dot(record, store, key):
-            message = f"{reply.summary}; without the dot at the end of the host, the store has the bucket"
-            hint = "remove the dot at the end of the host in {endpoint}"
-            raise Diagnosed(BUCKET_MISSING.diagnosis(message, hint=hint, blames=("endpoint",)))
+    if not bucket_exists(reply):
+        if mistake := host_taken_for_bucket(store, reply):
+            raise Diagnosed(mistake)
         raise reply
     return store, reply
 
 
-async def _is_found_without_dot(record: Recorder, store: Store, key: str) -> bool:
-    """Whether the host ends in a dot, and the store has the bucket without: it took the host for a bucket's name."""
-    endpoint = store.bucket.endpoint
-    if not endpoint or not endpoint.host.endswith("."):
-        return False
-    other = await in_thread(partial(store.changed, endpoint=replace(endpoint, host=endpoint.host.rstrip("."))))
-    with suppress(Exception):  # this address is not configured: its errors do not matter
-        async with asyncio.timeout(record.share_of_time(0.5)):
-            return _bucket_exists(await in_thread(partial(other.get_absent, key)))
-    return False
-
-
-async def checks_secret(record: Recorder, store: Store, key: str) -> bool:
-    """Whether the store rejects a random secret as such. If not, AccessDenied does not prove the configured secret."""
+async def reply_to_made_up_secret(record: Recorder, store: Store, key: str) -> StoreError:
+    """The store's reply for ``key``, which is absent, if a random secret signs the request."""
     other = await in_thread(partial(store.changed, secret_access_key=secrets.token_hex(20)))
-    return cause_of(await _get_absent(record, other, key)).layer is Layer.AUTH
+    return await _get_absent(record, other, key)
 
 
 async def in_other_style(record: Recorder, store: Store, key: str, code: str = "") -> tuple[Store, StoreError] | None:
     """The store in the other style, and its reply, if its host differs and has the bucket (without ``code``: is S3)."""
-    other = await in_thread(partial(store.changed, path_style=not store.bucket.path_style))
-    if other.endpoint.host == store.endpoint.host:
-        return None
     with suppress(Exception):  # the other style is not configured: its errors do not matter
+        other = await in_thread(partial(store.changed, path_style=not store.bucket.path_style))
+        if other.endpoint.host == store.endpoint.host:
+            return None
         async with asyncio.timeout(record.share_of_time(0.5)):
             reply = await in_thread(partial(other.get_absent, key))
             if reply.code in {ABSENT, DENIED} or (reply.is_s3 and not code):
                 return other, reply
     return None
-
-
-def _bucket_exists(reply: StoreError) -> bool:
-    """Whether this is a bucket's reply for an absent object, as far as the message shows."""
-    return reply.code == ABSENT or (reply.code == DENIED and cause_of(reply) is ACCESS_DENIED)
 
 
 async def _get_absent(record: Recorder, store: Store, key: str) -> StoreError:

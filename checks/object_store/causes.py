@@ -1,15 +1,9 @@
-"""The causes of findings about an object store, and how the store's replies map to them."""
+"""The causes of findings about an object store."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from checks.core import unexpected
-from checks.core.check import Cause, Diagnosis, Layer, Status, causes_in
-from checks.core.text import foreign
-
-if TYPE_CHECKING:
-    from checks.object_store.responses import StoreError
+from checks.core.check import Cause, Layer, Status, causes_in
 
 UNKNOWN_ACCESS_KEY = Cause(
     "object-store.unknown-access-key",
@@ -17,6 +11,15 @@ UNKNOWN_ACCESS_KEY = Cause(
     "the store does not know the access key id",
     "correct {access_key_id}; a key that was rotated or deleted must be issued again",
     blames=("access_key_id",),
+    heals=False,
+)
+TEMPORARY_KEYS = Cause(
+    "object-store.temporary-keys",
+    Layer.AUTH,
+    "the access key id is one of temporary credentials, which need a session token; Mistle sends none, and they expire",
+    "put the key of a permanent user into {access_key_id} and {secret_access_key}: one that has no session token",
+    blames=("access_key_id",),
+    former=("object-store.refused", "object-store.unknown-access-key"),
     heals=False,
 )
 ACCOUNT_SUSPENDED = Cause(
@@ -36,6 +39,27 @@ SIGNATURE_MISMATCH = Cause(
     blames=("secret_access_key",),
     heals=False,
 )
+SECRET_NOT_CHECKED = Cause(
+    "object-store.secret-not-checked",
+    Layer.AUTH,
+    "the store accepts requests that are signed with a made-up secret: all who reach it can read and write",
+    "make the store of {endpoint} check signatures (in most stores: by giving it at least one user with keys), "
+    "or let it accept connections from Mistle alone; then check {access_key_id} and {secret_access_key} again",
+    blames=("access_key_id", "secret_access_key"),
+    status=Status.WARN,
+    heals=False,
+)
+REQUEST_ALTERED = Cause(
+    "object-store.request-altered",
+    Layer.ACCESS,
+    "the store has accepted a request with the same keys, and the next one reaches it otherwise than it was signed: "
+    "a proxy in front changes headers, path or body",
+    "let the proxy in front of {endpoint} forward requests unchanged, with all x-amz-*, amz-sdk-* and content-* "
+    "headers, or name the store itself there; the keys are right",
+    blames=("endpoint",),
+    former=("object-store.signature-mismatch", "object-store.refused"),
+    heals=False,
+)
 WRONG_REGION = Cause(
     "object-store.wrong-region",
     Layer.AUTH,
@@ -48,16 +72,46 @@ CLOCK_SKEW = Cause(
     "object-store.clock-skew",
     Layer.AUTH,
     "this machine's clock and the store's differ by more than the store allows, usually 15 minutes",
-    "set both clocks by NTP; containers have the clock of their host",
+    "set the clock that is wrong by NTP: this machine's (containers have the clock of their host), or that of the "
+    "store at {endpoint}",
     blames=(),
     heals=False,
 )
 REGION_INVALID = Cause(
     "object-store.region-invalid",
     Layer.CONFIG,
-    "the region is not a name that a request can be signed for",
+    "the region is not a name that a request can be signed for, or has capitals, as no store's region has",
     "correct {region}: letters, digits and hyphens, such as eu-central-1, or us-east-1 where a store has none",
     blames=("region",),
+    heals=False,
+)
+MOVED = Cause(
+    "object-store.moved",
+    Layer.ACCESS,
+    "the store does not serve the bucket at this endpoint, and names another one",
+    "write the endpoint that the store names into {endpoint}",
+    blames=("endpoint",),
+    former=("object-store.refused",),
+    heals=False,
+)
+BUCKET_IN_ENDPOINT = Cause(
+    "object-store.bucket-in-endpoint",
+    Layer.ACCESS,
+    "the endpoint holds the bucket's name as well, or a path that the store takes for a bucket or for a part of each "
+    "object's name",
+    "let {endpoint} be the store's address alone, without a path and without the bucket's name",
+    blames=("endpoint",),
+    former=("object-store.bucket-missing", "object-store.path-style-needed", "object-store.signature-mismatch"),
+    heals=False,
+)
+HOST_UNKNOWN = Cause(
+    "object-store.host-unknown",
+    Layer.ACCESS,
+    "the store does not know the endpoint's host as its own name, and takes it for the name of a bucket",
+    "add the host of {endpoint} to the store's own names (in Ceph: rgw_dns_name, or the hostnames of the zone group), "
+    "or write a name that the store knows, or its IP address",
+    blames=("endpoint",),
+    former=("object-store.bucket-missing",),
     heals=False,
 )
 BUCKET_NAME_INVALID = Cause(
@@ -137,7 +191,8 @@ REFUSED = Cause(
     "object-store.refused",
     Layer.ACCESS,
     "the store refuses one of Mistle's operations for a reason of its own, such as a quota",
-    "act on the store's message; the request was for {bucket_name}",
+    "change at the store what its code names: a quota, a lock, the encryption or a rule of {bucket_name}; "
+    "the store's log has the request",
     blames=("bucket_name",),
     heals=False,
 )
@@ -161,65 +216,3 @@ NOT_PUBLIC = Cause(
 )
 UNEXPECTED_REPLY = unexpected.cause("object-store", "an S3 store", ("endpoint",))
 CAUSES = causes_in(globals())
-
-_DAY = 86_400.0
-_KEY = "/mistle-preflight/"  # of every request's path: a redirect that keeps it leads to the store's new address
-_BY_CODE = {
-    "InvalidAccessKeyId": UNKNOWN_ACCESS_KEY,
-    "Unauthorized": UNKNOWN_ACCESS_KEY,
-    "AuthorizationHeaderMalformed": UNKNOWN_ACCESS_KEY,
-    "UserSuspended": ACCOUNT_SUSPENDED,
-    "AccountProblem": ACCOUNT_SUSPENDED,
-    "SignatureDoesNotMatch": SIGNATURE_MISMATCH,
-    "RequestTimeTooSkewed": CLOCK_SKEW,
-    "InvalidRegionName": WRONG_REGION,
-    "NoSuchBucket": BUCKET_MISSING,
-    "InvalidBucketName": BUCKET_NAME_INVALID,
-    "AllAccessDisabled": ACCESS_DENIED,
-}
-# Garage has one code for all refusals: its texts tell them apart.
-_BY_DENIAL = {"no such key": UNKNOWN_ACCESS_KEY, "invalid signature": SIGNATURE_MISMATCH}
-_OTHER_REGION = {
-    "AuthorizationHeaderMalformed",
-    "PermanentRedirect",
-    "TemporaryRedirect",
-    "IllegalLocationConstraintException",
-}
-
-
-def cause_of(refusal: StoreError) -> Cause:
-    """The cause that a reply shows."""
-    if refusal.code in _OTHER_REGION and refusal.region:
-        return WRONG_REGION
-    if refusal.code == "InvalidArgument" and refusal.operation == "GetObject":
-        return UNKNOWN_ACCESS_KEY  # only the key id in such a request can be malformed
-    if refusal.code == "AccessDenied":
-        return next((cause for text, cause in _BY_DENIAL.items() if text in refusal.text.lower()), ACCESS_DENIED)
-    if refusal.code in _BY_CODE:
-        return _BY_CODE[refusal.code]
-    if refusal.status >= 500 and refusal.status != 501:
-        return SERVER_ERROR
-    return REFUSED if refusal.is_s3 else NOT_S3
-
-
-def diagnosis_of(refusal: StoreError) -> Diagnosis:
-    """The cause, with what was observed, and a hint as exact as the reply allows."""
-    cause = cause_of(refusal)
-    if cause is CLOCK_SKEW:
-        return cause.diagnosis(f"{refusal.summary}: {_clock_text(refusal.clock_behind)}")
-    if cause is WRONG_REGION and refusal.region:
-        return cause.diagnosis(
-            f'{refusal.summary}: the bucket is in "{foreign(refusal.region)}"',
-            hint=f'write "{foreign(refusal.region)}" into {{region}}',
-        )
-    if cause is NOT_S3 and _KEY in refusal.headers.get("location", "").partition("?")[0]:
-        return cause.diagnosis(refusal.summary, hint="write the address that it sends on to into {endpoint}")
-    return cause.diagnosis(refusal.summary)
-
-
-def _clock_text(clock_behind: float | None) -> str:
-    """``clock_behind`` in seconds, in text."""
-    if clock_behind is None:
-        return "this machine's clock is not the store's, whose Date cannot be read"
-    span = f"{abs(clock_behind):.0f} s" if abs(clock_behind) < 2 * _DAY else f"{abs(clock_behind) / _DAY:.0f} days"
-    return f"this machine's clock is {span} {'behind' if clock_behind > 0 else 'ahead of'} the store's"

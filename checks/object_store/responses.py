@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 
 _EXPECTED_REGION = re.compile(r"expecting '([A-Za-z0-9-]{1,63})'")
 _REGION = re.compile(r"[A-Za-z0-9-]{1,63}")
+_HOST = re.compile(r"[A-Za-z0-9.-]{1,253}(:[0-9]{1,5})?")
+_MOVED = {"PermanentRedirect", "TemporaryRedirect"}
 
 
 class Altered(Exception):
@@ -27,10 +29,12 @@ class Unreadable(Exception):
 class StoreError(Exception):
     """The reply to one operation. ``code`` is that of S3, "" if the reply is not from S3; ``text`` is the message.
 
-    The reply to HEAD has no body: its code is derived from the status.
+    ``bucket`` is the bucket that the store looked for, ``elsewhere`` the host at which it serves the bucket; both "" if
+    the reply names none. The reply to HEAD has no body: its code is derived from the status.
     """
 
-    def __init__(self, operation: str, parsed: Mapping[str, Any]) -> None:
+    def __init__(self, operation: str, parsed: Mapping[str, Any], reason: str = "") -> None:
+        """``reason`` is that of the status line."""
         reply, error = parsed.get("ResponseMetadata", {}), parsed.get("Error", {})
         self.operation = operation
         self.status: int = reply.get("HTTPStatusCode", 0)
@@ -38,6 +42,9 @@ class StoreError(Exception):
         self.code = _code(operation, self.status, str(error.get("Code", "")))
         self.text = str(error.get("Message") or "")
         self.region = _region(error, self.headers)
+        self.bucket = str(error.get("BucketName") or "")
+        self.elsewhere = _elsewhere(self.code, str(error.get("Endpoint") or ""), self.headers.get("location", ""))
+        self._reason = reason
         super().__init__(f"{operation}: {self.status} {self.code}")
 
     @property
@@ -65,14 +72,23 @@ class StoreError(Exception):
     def _content_text(self) -> str:
         if location := self.headers.get("location"):
             return f"and sent on to {foreign(location.partition('?')[0])}"  # its query may hold a signature
-        kind = self.headers.get("content-type")
-        return f"and {foreign(kind) if kind else 'nothing that says what it is'}"
+        if kind := self.headers.get("content-type"):
+            return f"and {foreign(kind)}"
+        return foreign(self._reason) if self._reason else "and nothing that says what it is"
 
 
 def _code(operation: str, status: int, code: str) -> str:
     if operation == "HeadObject":
         return {403: "AccessDenied", 404: "NoSuchKey"}.get(status, "")
     return "" if code.isdigit() or status < 300 else code
+
+
+def _elsewhere(code: str, endpoint: str, location: str) -> str:
+    """The host of a redirect as S3 sends it."""
+    if code not in _MOVED:
+        return ""
+    host = endpoint or location.partition("://")[2].partition("/")[0]
+    return host if _HOST.fullmatch(host) else ""
 
 
 def _region(error: Mapping[str, Any], headers: Mapping[str, str]) -> str:

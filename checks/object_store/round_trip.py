@@ -12,23 +12,25 @@ from checks.core.check import Status
 from checks.core.threads import in_thread
 from checks.net.proxies import FromProxy
 from checks.object_store import causes
-from checks.object_store.responses import StoreError
+from checks.object_store.on_the_way import accepted_without_checksum, forbidden_by_proxy, meaning_after_proof
+from checks.object_store.responses import Altered, StoreError
+from checks.object_store.verdicts import cause_of
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from checks.core.recorder import Recorder
     from checks.object_store.store import Store
 
+REPLIES = 6  # as many as it waits for, at most: four operations, one more look, and one more try to delete
 _GRACE = 0.2  # seconds: less than a cancelled check has for its clean-up
 _NO_REPLY = "its upload was not answered"
-
-
-class ChecksumRefused(Exception):
-    """The store accepts the same object without its checksum."""
+_MAY_BE_CHECKSUM = {causes.REFUSED, causes.NOT_S3, causes.SIGNATURE_MISMATCH, causes.REQUEST_ALTERED}
 
 
 @dataclass
 class RoundTrip:
-    """Put, head, get and delete ``key``, which is fresh.
+    """Put, head, get and delete ``key``, which is fresh. ``proven``: the store has accepted these keys before.
 
     Records what may remain of it: as a warning, or as OK if the bucket keeps versions.
     """
@@ -36,19 +38,26 @@ class RoundTrip:
     record: Recorder
     store: Store
     key: str
+    proven: bool = True
     body: bytes = field(default_factory=lambda: secrets.token_hex(8).encode())
     leftover_reason: str = ""  # why the object may be in the bucket
     upload: asyncio.Future[None] | None = None  # the last one; only the store's reply ends it
 
     async def run(self) -> None:
-        """Raises StoreError, Altered, ChecksumRefused."""
+        """Raises StoreError, Altered, Diagnosed, FromProxy."""
         share = 0.5
         try:
-            async with asyncio.timeout(self.record.share_of_time(0.7)):
+            async with asyncio.timeout(self.record.share_of_time(0.8)):
                 await self._put()
-                for operation in (self.store.head, self.store.get, self.store.delete):
-                    await in_thread(partial(operation, self.key, self.body))
+                await self._head()
+                await self._do(self.store.get)
+                await self._do(self.store.delete)
             self.leftover_reason = ""
+            await self._look_again()
+        except StoreError as refusal:
+            if meaning := meaning_after_proof(refusal, proven=self.proven):
+                raise meaning from refusal
+            raise
         except asyncio.CancelledError:
             share = 0.0
             raise
@@ -58,11 +67,40 @@ class RoundTrip:
         if self.store.keeps_versions:
             self._note_leftover("the bucket keeps versions, and this user may not delete them", Status.OK)
 
+    async def _do(self, operation: Callable[[str, bytes], None]) -> None:
+        try:
+            await in_thread(partial(operation, self.key, self.body))
+        except StoreError as refusal:
+            if refusal.status == 404 and refusal.is_s3:
+                raise Altered(f"PutObject was accepted, and then {refusal.summary}") from refusal
+            raise
+
+    async def _head(self) -> None:
+        """HeadObject, which needs the same permission as GetObject: who refuses it alone is not the store."""
+        try:
+            await self._do(self.store.head)
+        except StoreError as refusal:
+            if cause_of(refusal) is causes.SERVER_ERROR:
+                raise
+            await self._do(self.store.get)
+            raise forbidden_by_proxy(refusal) from refusal
+
+    async def _look_again(self) -> None:
+        """Note an object that is still there, although the store, or a proxy in its name, accepted DeleteObject."""
+        if not self.record.has_time_for(2):
+            return
+        try:
+            async with asyncio.timeout(self.record.share_of_time(0.5)):
+                await in_thread(partial(self.store.head, self.key, self.body))
+        except (StoreError, Altered, TimeoutError):
+            return
+        self._note_leftover("DeleteObject was accepted, and HeadObject still finds it")
+
     async def _put(self) -> None:
         try:
             await self._put_once()
         except StoreError as refusal:
-            if causes.cause_of(refusal) in {causes.REFUSED, causes.NOT_S3}:
+            if cause_of(refusal) in _MAY_BE_CHECKSUM:
                 await self._put_without_checksum(refusal)
             raise
 
@@ -72,7 +110,7 @@ class RoundTrip:
             await self._put_once()
         except StoreError:
             return
-        raise ChecksumRefused(refusal.summary) from refusal
+        raise accepted_without_checksum(refusal) from refusal
 
     async def _put_once(self) -> None:
         self.leftover_reason = _NO_REPLY
@@ -90,7 +128,7 @@ class RoundTrip:
                 if self.leftover_reason:
                     await in_thread(partial(self.store.delete, self.key))
         except Exception as error:
-            summary = error.summary if isinstance(error, StoreError) else type(error).__name__
+            summary = error.summary if isinstance(error, StoreError) else str(error) or type(error).__name__
             self._note_leftover(f"{self.leftover_reason}, and its removal failed: {summary}", Status.WARN)
         else:
             if self.leftover_reason == _NO_REPLY:
@@ -116,6 +154,6 @@ def _leftover_reason(upload: asyncio.Future[None]) -> str:
             return "it was put"
         case FromProxy():
             return ""
-        case StoreError() as refusal if causes.cause_of(refusal) is not causes.SERVER_ERROR:
+        case StoreError() as refusal if cause_of(refusal) is not causes.SERVER_ERROR:
             return ""
     return _NO_REPLY

@@ -11,15 +11,15 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from checks.net.endpoint import Endpoint
-from checks.object_store.client import client
+from checks.object_store.client import client, path_before
 from checks.object_store.responses import Altered, StoreError, Unreadable
-from checks.object_store.transport import MAX_BODY, pools, raise_refusal, sender
+from checks.object_store.transport import MAX_BODY, as_javascript, raise_refusal
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Mapping
-    from ssl import SSLContext
+    from collections.abc import Mapping
 
     from checks.object_store.client import Bucket
+    from checks.object_store.transport import Connections
 
 
 class Store:
@@ -28,16 +28,11 @@ class Store:
     ``endpoint`` is the address to which the SDK sends requests for the bucket's objects.
     """
 
-    def __init__(
-        self,
-        bucket: Bucket,
-        trusted: SSLContext,
-        limits: tuple[float, float],
-        dead: Collection[str] = (),
-        on_reply: Callable[[float], object] = lambda _: None,
-    ) -> None:
-        """As in ``pools`` and ``sender``; the caller has a shorter limit than ``limits`` of its own."""
-        self.bucket, self._connection = bucket, (trusted, limits, dead, on_reply)
+    def __init__(self, bucket: Bucket, connections: Connections) -> None:
+        """The caller has a shorter limit of its own than the ``connections`` have."""
+        from botocore.handlers import add_retry_headers
+
+        self.bucket, self._connections = bucket, connections
         # Set when the caller has given up: an object that is put after that is removed at once.
         self.is_abandoned = threading.Event()
         self._versions: list[str] = []
@@ -45,32 +40,40 @@ class Store:
         names = self._client.meta.method_to_api_mapping
         self._operations = {operation: getattr(self._client, name) for name, operation in names.items()}
         self.endpoint = self._sdk_endpoint()
-        self._pools, self._variants = pools(trusted, limits), list[Store]()
-        self._client.meta.events.register("before-send.s3", sender(self._pools, dead, on_reply))
-        self._client.meta.events.register_first("needs-retry.s3", raise_refusal)
+        events = self._client.meta.events
+        events.unregister("request-created", add_retry_headers)
+        events.register("before-sign.s3", as_javascript(path_before(bucket)))
+        events.register("before-send.s3", connections.send)
+        events.register_first("needs-retry.s3", raise_refusal)
 
     def changed(self, **changes: Any) -> Store:
-        """The same bucket with other settings."""
-        variant = Store(replace(self.bucket, **changes), *self._connection)
-        self._variants.append(variant)
-        return variant
+        """The same bucket with other settings, through the same connections."""
+        return Store(replace(self.bucket, **changes), self._connections)
 
     def close(self) -> None:
         """Close every connection that is not in use, also those of the changed stores."""
-        for each in self._variants:
-            each.close()
-        self._pools.clear()
+        self._connections.pools.clear()
 
     def get_absent(self, key: str) -> StoreError:
         """The store's reply for an object that is absent."""
-        reply = self._refusal("HeadObject", key)  # it has no body, and so no code
-        return reply if reply.status < 300 else self._refusal("GetObject", key)
+        try:
+            return StoreError("GetObject", self._call("GetObject", key))
+        except StoreError as refusal:
+            return refusal
+
+    def lacks_bucket(self) -> bool:
+        """Whether HeadBucket finds no bucket; who may not ask is refused otherwise."""
+        try:
+            self._operations["HeadBucket"](Bucket=self.bucket.name)
+        except StoreError as refusal:
+            return refusal.status == 404 and "html" not in refusal.headers.get("content-type", "")
+        return False
 
     def put(self, key: str, body: bytes) -> None:
         """PutObject, with a CRC32 in a header and the body signed, as the JavaScript SDK sends a buffer."""
         digest = base64.b64encode(zlib.crc32(body).to_bytes(4, "big")).decode()
         checksum = {"ChecksumAlgorithm": "CRC32", "ChecksumCRC32": digest} if self.bucket.checksums else {}
-        reply = self._call("PutObject", key, Body=body, **checksum)
+        reply = self._call("PutObject", key, Body=body, ContentType="application/octet-stream", **checksum)
         self._keep_version(reply)
         if self.is_abandoned.is_set():
             self.delete(key)
@@ -107,12 +110,6 @@ class Store:
 
     def _keep_version(self, reply: Mapping[str, Any]) -> None:
         self._versions += filter(None, [reply.get("VersionId")])
-
-    def _refusal(self, operation: str, key: str) -> StoreError:
-        try:
-            return StoreError(operation, self._call(operation, key))
-        except StoreError as refusal:
-            return refusal
 
     def _call(self, operation: str, key: str, **more: Any) -> Any:
         try:

@@ -9,6 +9,7 @@ from functools import cache
 from io import BytesIO
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
+from uuid import uuid4
 
 from checks.core import waits
 from checks.core.limits import BoundedResponse
@@ -27,42 +28,51 @@ if TYPE_CHECKING:
 MAX_BODY = 16 * 1024  # bytes of a reply: none that is needed here is larger, and memory has room for the square of it
 
 
-def pools(trusted: SSLContext, limits: tuple[float, float]) -> PoolManager:
-    """Connection pools that verify with ``trusted``. The ``limits``, in seconds: to connect, and for each read."""
-    import urllib3
+class Connections:
+    """Connection pools that verify with ``trusted``; replies of bounded size, no proxy, no redirect, no retry."""
 
-    manager = urllib3.PoolManager(
-        ssl_context=trusted,
-        cert_reqs="CERT_REQUIRED",
-        timeout=urllib3.Timeout(connect=limits[0], read=limits[1]),
-        maxsize=8,  # as many as may be busy at once
-        retries=False,
-        socket_options=[(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)],
-    )
-    manager.pool_classes_by_scheme = _bounded()
-    return manager
+    def __init__(
+        self,
+        trusted: SSLContext,
+        limits: tuple[float, float],
+        dead: Collection[str] = (),
+        on_reply: Callable[[float], object] = lambda _: None,
+    ) -> None:
+        """The ``limits``, in seconds: to connect, and for each read. ``dead`` addresses of a host come last;
+        ``on_reply`` gets the time (monotonic) of each request that has a reply.
+        """
+        import urllib3
 
+        self._dead, self._on_reply = dead, on_reply
+        self.pools = urllib3.PoolManager(
+            ssl_context=trusted,
+            cert_reqs="CERT_REQUIRED",
+            timeout=urllib3.Timeout(connect=limits[0], read=limits[1]),
+            maxsize=8,  # as many as may be busy at once
+            retries=False,
+            socket_options=[(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)],
+        )
+        self.pools.pool_classes_by_scheme = _bounded()
 
-def sender(connections: PoolManager, dead: Collection[str], on_reply: Callable[[float], object]) -> Callable[..., Any]:
-    """A ``before-send`` handler that sends the request in place of botocore, which reads replies of any size, and tries
-    each ``dead`` address of a host until its time-out. ``on_reply`` gets the time (monotonic) of each request that has
-    a reply. Raises urllib3's errors.
-    """
-    from botocore.awsrequest import AWSResponse
+    def send(self, request: Any, **_: object) -> Any:
+        """A ``before-send`` handler that sends the request in place of botocore, which reads replies of any size, and
+        tries each dead address until its time-out. Raises urllib3's errors.
+        """
+        from botocore.awsrequest import AWSResponse
 
-    def send(request: Any, **_: object) -> Any:
         started = time.monotonic()
         with waits.one_wait() if request.url.startswith("https:") else nullcontext():  # else its socket notes them
-            response = _exchange(connections, request, dead)
-        on_reply(started)
+            response = _exchange(self.pools, request, self._dead)
+        self._on_reply(started)
         body = b"".join(_parts(response))
         if len(body) >= MAX_BODY:
             response.close()
         _raise_if_proxys(request, response, body)
-        readable = b"" if _declares_types(body) else body
-        return AWSResponse(request.url, response.status, response.headers, _Body(readable))
-
-    return send
+        reply = AWSResponse(
+            request.url, response.status, response.headers, _Body(b"" if _declares_types(body) else body)
+        )
+        reply.reason = _text_of(response.reason)
+        return reply
 
 
 @cache
@@ -148,10 +158,39 @@ def _declares_types(body: bytes) -> bool:
     return False
 
 
+def as_javascript(path: str) -> Callable[..., None]:
+    """A ``before-sign`` handler: the SDK for JavaScript signs more than boto3, and all of it must reach the store.
+    ``path`` comes before that of each request.
+    """
+
+    def prepare(request: Any, operation_name: str, **_: object) -> None:
+        from botocore.utils import determine_content_length
+
+        if length := determine_content_length(request.data):
+            request.headers["content-length"] = str(length)
+        request.headers["x-amz-user-agent"] = "aws-sdk-js/3"
+        request.headers["amz-sdk-invocation-id"] = str(uuid4())
+        request.headers["amz-sdk-request"] = "attempt=1; max=1"
+        url = urlsplit(request.url)
+        operation = "" if operation_name.startswith("Head") else f"x-id={operation_name}"
+        query = "&".join(filter(None, (url.query, operation)))
+        request.url = url._replace(path=path + url.path, query=query).geturl()
+
+    return prepare
+
+
 def raise_refusal(response: Any, operation: Any, **_: object) -> None:
     """Raise StoreError for a reply that is no success: botocore would follow a store to another region in silence."""
     if response and response[0].status_code >= 300:
-        raise StoreError(operation.name, response[1])
+        raise StoreError(operation.name, response[1], getattr(response[0], "reason", ""))
+
+
+def _text_of(reason: str | None) -> str:
+    """A status line's reason, which http.client decodes as Latin-1, and which may be in UTF-8."""
+    try:
+        return (reason or "").encode("latin-1").decode()
+    except UnicodeError:
+        return reason or ""
 
 
 class _Body(BytesIO):

@@ -37,7 +37,7 @@ RUNS = {True: 20, False: 4}
 CONNECTIONS = security_md.table("How many connections it makes")
 WRITTEN = {
     "valkey": rb"DEL\r\n\$\d+\r\nmistle:mistle-preflight:(\w+):lease",
-    "store": rb"PUT /mistle-assets\w*/mistle-preflight/(\w+) ",
+    "store": rb"PUT /mistle-assets\w*/mistle-preflight/(\w+)[? ]",
     "engine": rb"DELETE \S+/volumes/mistle-mistle-preflight-(\w+) ",
 }
 """By relay, a pattern for the random part of each written name."""

@@ -50,7 +50,7 @@ class Figures(dict[str, Section]):
 
     def of(self, module: ModuleType) -> Section:
         """The section of a module, made at its first use."""
-        return self.setdefault(module.__name__, Section(module.__doc__ or ""))
+        return self.setdefault(module.__name__.rpartition(".")[2], Section(module.__doc__ or ""))
 
     def packed(self) -> list[Any]:
         """The sections in a form that one process can send to another."""

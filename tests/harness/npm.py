@@ -11,6 +11,11 @@ from filelock import FileLock
 from tests.testbed import runs
 
 
+def environment(name: str) -> dict[str, str]:
+    """The variables of a process of Node that uses the packages of the folder ``name``."""
+    return {"PATH": os.environ["PATH"], "NODE_PATH": str(runs.STATE / name / "node_modules")}
+
+
 def unavailable(name: str, packages: Sequence[str]) -> str:
     """Why the packages, kept in a folder of this name, cannot be used here; "" if they can."""
     missing = [program for program in ("node", "npm") if not shutil.which(program)]
@@ -30,9 +35,8 @@ def unavailable(name: str, packages: Sequence[str]) -> str:
 
 def output(script: Path, name: str, lines: Sequence[str], variables: Mapping[str, str] | None = None) -> list[str]:
     """The lines that a script prints for these lines of its input, with the packages of the folder ``name``."""
-    modules = {"PATH": os.environ["PATH"], "NODE_PATH": str(runs.STATE / name / "node_modules")}
-    environment = {**modules, **(variables or {})}
+    own = environment(name) | dict(variables or {})
     done = subprocess.run(
-        ["node", str(script)], input="\n".join(lines), env=environment, capture_output=True, text=True, check=True
+        ["node", str(script)], input="\n".join(lines), env=own, capture_output=True, text=True, check=True
     )
     return done.stdout.splitlines()

@@ -11,7 +11,7 @@ from contextlib import AbstractContextManager, closing, suppress
 from typing import TypeVar
 
 from tests.harness import faults
-from tests.testbed.object_store import BUCKET, OWNER
+from tests.testbed.object_store import BUCKET, OWNER, Keys
 
 Answer = Callable[[bytes], bytes | None]
 """The reply to a request; None for the reply of the store."""
@@ -31,6 +31,54 @@ def bucket(url: str) -> dict[str, object]:
     login = {"access_key_id": OWNER.access_key_id, "secret_access_key": OWNER.secret_access_key}
     address = {"endpoint": url, "bucket_name": BUCKET, "region": "us-east-1", "force_path_style": True}
     return {f"object_store.assets.{name}": value for name, value in (address | login).items()}
+
+
+def forbidding(status: str, *methods: bytes) -> Answer:
+    """A proxy that lets no such requests pass."""
+    page = reply(status, "<html><body>No.</body></html>", "Content-Type: text/html\r\nServer: nginx\r\n")
+
+    def answer(request: bytes) -> bytes | None:
+        if not request.startswith(methods):
+            return None
+        return page.partition(b"<html>")[0] if request.startswith(b"HEAD") else page
+
+    return answer
+
+
+def changing(port: int, change: Callable[[list[bytes]], list[bytes]], *methods: bytes) -> Answer:
+    """A proxy that changes the lines of the head of such requests."""
+
+    def answer(request: bytes) -> bytes | None:
+        if not request.startswith(methods):
+            return None
+        head, _, body = request.partition(b"\r\n\r\n")
+        return ask(port, b"\r\n".join(change(head.split(b"\r\n"))) + b"\r\n\r\n" + body)
+
+    return answer
+
+
+def without(name: bytes) -> Callable[[list[bytes]], list[bytes]]:
+    """Drops the headers whose names begin with `name`."""
+    return lambda lines: [line for line in lines if not line.lower().startswith(name)]
+
+
+def signed_anew(port: int, keys: Keys = OWNER) -> Answer:
+    """A proxy that signs every request with keys of its own, and so accepts any."""
+    from botocore.auth import S3SigV4Auth
+    from botocore.awsrequest import AWSRequest
+    from botocore.credentials import Credentials
+
+    def answer(request: bytes) -> bytes:
+        head, _, body = request.partition(b"\r\n\r\n")
+        line, *lines = head.decode().split("\r\n")
+        method, target, version = line.split()
+        host = next(each.split(": ")[1] for each in lines if each.lower().startswith("host: "))
+        signed = AWSRequest(method, f"http://{host}{target}", {"Content-Length": str(len(body))}, body)
+        S3SigV4Auth(Credentials(keys.access_key_id, keys.secret_access_key), "s3", "us-east-1").add_auth(signed)
+        headers = [f"{name}: {value}" for name, value in {"Host": host, **signed.headers}.items()]
+        return ask(port, "\r\n".join([f"{method} {target} {version}", *headers, "", ""]).encode() + body)
+
+    return answer
 
 
 def error(status: str, code: str, more: str = "", headers: str = "", message: str = "Not here") -> bytes:

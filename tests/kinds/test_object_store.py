@@ -18,6 +18,7 @@ from checks.core.roots import Trust
 from checks.net.endpoint import Endpoint
 from checks.object_store.client import Bucket
 from checks.object_store.store import Store
+from checks.object_store.transport import Connections
 from preflight.config.loader import Config
 from preflight.config.values import Values
 from preflight.plan.plan import plan
@@ -50,6 +51,12 @@ ENDPOINT, NAME, REGION, STYLE, KEY_ID, SECRET = (
     f"{ASSETS}.{name}"
     for name in ("endpoint", "bucket_name", "region", "force_path_style", "access_key_id", "secret_access_key")
 )
+SIGNED = (
+    *(b"host", b"content-length", b"content-type", b"amz-sdk-invocation-id", b"amz-sdk-request"),
+    *(b"x-amz-checksum-crc32", b"x-amz-content-sha256", b"x-amz-date", b"x-amz-sdk-checksum-algorithm"),
+    b"x-amz-user-agent",
+)
+"""What the SDK for JavaScript signs of an upload."""
 VIRTUAL_HOST = {"/etc/hosts": f"127.0.0.1 localhost {BUCKET}.localhost\n".encode()}
 needs_root = pytest.mark.skipif(not can_change_names(), reason="needs root, for names and networks of its own")
 
@@ -113,11 +120,19 @@ def test_requests_are_those_of_mistle(store: ObjectStore) -> None:
     requests: list[bytes] = []
     with between(store.port, requests.append) as port:
         check(f"http://localhost:{port}").passes("object-store.access", Layer.ACCESS, NAME, STYLE)
-    assert [request.split()[0] for request in requests] == [b"HEAD", b"GET", b"PUT", b"HEAD", b"GET", b"DELETE"]
-    paths = {request.split()[1] for request in requests}
-    assert len(paths) == 1
-    assert paths.pop().startswith(f"/{BUCKET}/mistle-preflight/".encode())
+    assert [request.split()[0] for request in requests] == [
+        *(b"GET", b"HEAD", b"GET"),  # an absent object, the bucket, the object with a made-up secret
+        *(b"PUT", b"HEAD", b"GET", b"DELETE", b"HEAD"),
+    ]
+    asked = requests.pop(1)
+    assert asked.split()[1] == f"/{BUCKET}".encode()
+    paths = {request.split()[1].partition(b"?")[0] for request in requests}
+    [path] = paths
+    assert path.startswith(f"/{BUCKET}/mistle-preflight/".encode())
     put = requests[2].lower()
+    assert path + b"?x-id=PutObject " in requests[2]
+    signed = put.partition(b"signedheaders=")[2].partition(b",")[0].split(b";")
+    assert signed == sorted(SIGNED)
     assert b"x-amz-checksum-crc32: " in put
     assert b"x-amz-sdk-checksum-algorithm: crc32" in put
     assert b"trailer" not in put
@@ -187,7 +202,7 @@ def test_endpoint_is_that_of_the_javascript_sdk(
     url: str, bucket: str, region: str, path_style: bool, endpoint: str
 ) -> None:
     subject = planned(ASSETS, values(url or None, bucket_name=bucket, region=region, force_path_style=path_style))  # type: ignore[arg-type]
-    assert str(Store(subject.bucket, Trust().web, (1.0, 1.0)).endpoint) == endpoint  # type: ignore[attr-defined]
+    assert str(Store(subject.bucket, Connections(Trust().web, (1.0, 1.0))).endpoint) == endpoint  # type: ignore[attr-defined]
 
 
 # Keys, region, clock
@@ -324,6 +339,8 @@ def test_clock_skew(clock: str, seconds: int, direction: str) -> None:
     observed = int(finding.message.split("clock is ")[1].split(" s ")[0])
     assert abs(observed - seconds) <= 3
     assert direction in finding.message
+    assert re.search(r"\(here .* GMT, there .* GMT\)", finding.message)
+    assert "endpoint (mistle.toml)" in finding.hint
 
 
 @pytest.mark.parametrize(
@@ -331,12 +348,23 @@ def test_clock_skew(clock: str, seconds: int, direction: str) -> None:
     [
         ({"region": "EU west"}, "object-store.region-invalid", REGION),
         ({"bucket_name": "a bucket"}, "object-store.bucket-name-invalid", NAME),
+        ({"bucket_name": "arn:aws:s3:us-east-1:1:accesspoint/x"}, "object-store.bucket-name-invalid", NAME),
     ],
 )
 def test_invalid_region_and_bucket_name(change: dict[str, object], finding_id: str, key: str) -> None:
     result = check("http://localhost:1", changes=change)
-    result.fails(finding_id, Layer.CONFIG, key, hint="letters, digits and hyphens")
+    hint = "the bucket's own name" if "arn:" in str(change) else "letters, digits and hyphens"
+    result.fails(finding_id, Layer.CONFIG, key, hint=hint)
     assert result["object-store.dns"].message == "not reached"
+
+
+@pytest.mark.parametrize("changes", [{}, {"force_path_style": False}])
+def test_name_with_dots_before_an_ip_address(store: ObjectStore, changes: dict[str, object]) -> None:
+    result = check(f"http://127.0.0.1:{store.port}", changes={"bucket_name": "mine.bucket", **changes})
+    if changes:
+        result.fails("object-store.path-style-needed", Layer.DNS, STYLE, hint="to true")
+    else:
+        result.fails("object-store.bucket-missing", Layer.ACCESS, NAME, hint="create the bucket")
 
 
 # Bucket and permissions
@@ -373,13 +401,13 @@ def test_may_not_delete(store: ObjectStore) -> None:
     assert f"{BUCKET}/{leftover_key}" in leftover.message
 
 
-@pytest.mark.parametrize("method", [b"HEAD", b"GET"])
-def test_may_not_read(store: ObjectStore, method: bytes) -> None:
+@pytest.mark.parametrize("methods", [(b"HEAD", b"GET"), (b"GET",)])
+def test_may_not_read(store: ObjectStore, methods: tuple[bytes, ...]) -> None:
     denied = error("403 Forbidden", "AccessDenied")
-    with between(store.port, lambda request: denied if request.startswith(method) else None) as port:
+    with between(store.port, lambda request: denied if request.startswith(methods) else None) as port:
         result = check(f"http://localhost:{port}")
     finding = result.fails("object-store.access-denied", Layer.ACCESS, KEY_ID, hint="s3:GetObject")
-    assert method.decode().title() in finding.message
+    assert "GetObject was answered with 403" in finding.message
     assert store.objects() == []
 
 
@@ -391,7 +419,7 @@ def test_quota_exceeded() -> None:
     ):
         result = check(f"http://localhost:{port}")
         assert server.objects() == []
-    finding = result.fails("object-store.refused", Layer.ACCESS, NAME, hint="store's message")
+    finding = result.fails("object-store.refused", Layer.ACCESS, NAME, hint="raise the quota")
     assert "PutObject was answered with 403 QuotaExceeded (Not here)" in finding.message
 
 
@@ -555,7 +583,7 @@ def test_not_read_back(store: ObjectStore) -> None:
 
     def answer(request: bytes) -> bytes | None:
         requests.append(request.split()[0])
-        is_second = requests.count(b"GET") == 2 and requests[-1] == b"GET"
+        is_second = requests.count(b"GET") == 3 and requests[-1] == b"GET"
         return reply("200 OK", "something else", 'ETag: "x"\r\n') if is_second else None
 
     with between(store.port, answer) as port:
@@ -619,7 +647,7 @@ def test_read_only_writes_nothing(store: ObjectStore) -> None:
     requests: list[bytes] = []
     with between(store.port, requests.append) as port:
         result = check(f"http://localhost:{port}", read_only=True)
-    assert {request.split()[0] for request in requests} == {b"HEAD", b"GET"}
+    assert {request.split()[0] for request in requests} == {b"GET", b"HEAD"}
     proven, unproven = (finding for finding in result.findings if finding.layer is Layer.ACCESS)
     assert (proven.status, proven.fields) == (Status.OK, (NAME, STYLE))
     assert (unproven.status, unproven.message) == (Status.SKIP, "read-only: putting and deleting are not proven")
@@ -853,7 +881,9 @@ def _bucket(got: Callable[[bytes], bytes]) -> faults.Behaviour:
         match request.split(" ", maxsplit=1)[0]:
             case "PUT":
                 kept.append(request.partition("\r\n\r\n")[2].encode())
-            case "GET" | "HEAD" if not kept:
+            case "HEAD" if not kept:  # the bucket
+                return answers.reply("200 OK", "")
+            case "GET" if not kept:
                 return answers.reply("404 Not Found", "<Error><Code>NoSuchKey</Code></Error>")
             case "GET":
                 return got(kept[0])

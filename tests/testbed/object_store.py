@@ -39,6 +39,17 @@ MINIMAL, WRITER, READER = _keys("minimal"), _keys("writer"), _keys("reader")
 SWIFT_OWNER, SWIFT_REGION = Keys("mistle:local", "mistle-swift-object-store"), "eu-central-1"
 
 
+def boto3_client(url: str, keys: Keys, region: str = "us-east-1", **options: Any) -> "BaseClient":
+    """boto3's client; in path style, without retries."""
+    import boto3
+    from botocore.config import Config
+
+    config = Config(retries={"total_max_attempts": 1}, s3={"addressing_style": "path"})
+    defaults = {"endpoint_url": url, "region_name": region, "config": config, "verify": False}
+    defaults |= {"aws_access_key_id": keys.access_key_id, "aws_secret_access_key": keys.secret_access_key}
+    return boto3.client("s3", **defaults | options)
+
+
 @dataclass(frozen=True)
 class ObjectStore(Server):
     scheme: str = "http"
@@ -51,14 +62,7 @@ class ObjectStore(Server):
 
     def client(self, keys: Keys | None = None, region: str = "", **options: Any) -> "BaseClient":
         """boto3's client, by default the owner's; in path style, without retries."""
-        import boto3
-        from botocore.config import Config
-
-        config = Config(retries={"total_max_attempts": 1}, s3={"addressing_style": "path"})
-        login = keys or self.owner
-        defaults = {"endpoint_url": self.url, "region_name": region or self.region, "config": config, "verify": False}
-        defaults |= {"aws_access_key_id": login.access_key_id, "aws_secret_access_key": login.secret_access_key}
-        return boto3.client("s3", **defaults | options)
+        return boto3_client(self.url, keys or self.owner, region or self.region, **options)
 
     def objects(self, bucket: str = BUCKET, keys: Keys | None = None) -> list[str]:
         """The names of all objects in a bucket."""
