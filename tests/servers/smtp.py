@@ -80,15 +80,17 @@ class _Session(socketserver.StreamRequestHandler):
         script = cast("Script", self.server)
         with suppress(OSError):
             time.sleep(script.delay)
-            self._send(script.greeting)
-            for line in iter(self._next_line, ""):
+            if script.greeting != SILENCE:
+                self._send(script.greeting)
+            for line in iter(self._next_line, None):
                 script.received.append(line)
                 if not self._answer(line, script):
                     break
         self.request.close()
 
-    def _next_line(self) -> str:
-        return self.rfile.readline().decode(errors="replace").strip("\r\n")
+    def _next_line(self) -> str | None:
+        line = self.rfile.readline()
+        return line.decode(errors="replace").strip("\r\n") if line else None
 
     def _answer(self, line: str, script: Script) -> bool:
         reply = script.reply(line)
