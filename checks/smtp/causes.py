@@ -6,9 +6,9 @@ from checks.core import unexpected
 from checks.core.check import Cause, Layer, Status, causes_in
 
 WAIT_LONGER = (
-    "run this again with --timeout 60: a mail server may be slow, for it looks up this machine's name first, or keeps "
-    "clients waiting that it does not know; if it replies then neither, check that {blamed} names the right service, "
-    "that its log shows this connection, and that no device on the way drops packets (a firewall, the MTU)"
+    "run this again with --timeout 60: a mail server may be slow, because it looks up this machine's name, or keeps "
+    "clients waiting that it does not know; if no reply comes then either, look for this connection in its log, and on "
+    "the way for a device that drops packets (a firewall, the MTU), or correct {blamed}"
 )
 """The hint for a reply that did not come: Mistle waits longer than a run by default."""
 NOT_SMTP = Cause(
