@@ -11,6 +11,20 @@ WAIT_LONGER = (
     "the way for a device that drops packets (a firewall, the MTU), or correct {blamed}"
 )
 """The hint for a reply that did not come: Mistle waits longer than a run by default."""
+SILENT_DNS = (
+    "make the name server in /etc/resolv.conf reachable from here, or write the address in place of the name into "
+    "{host}, if the server's certificate holds it"
+)
+HOSTS_FILE_DIFFERS = Cause(
+    "smtp.hosts-file-differs",
+    Layer.DNS,
+    "Mistle's mail client asks DNS before /etc/hosts, and DNS has another address for the name, or sends no reply",
+    "give the name the right address in DNS, or remove it from /etc/hosts; to use an address that is not in DNS, write "
+    "it in place of the name into {host}, if the server's certificate holds it",
+    blames=("host",),
+    status=Status.WARN,
+    heals=False,
+)
 NOT_SMTP = Cause(
     "smtp.not-smtp",
     Layer.CONNECT,
