@@ -21,7 +21,7 @@ from checks.smtp.session import NoReply, time_limit
 if TYPE_CHECKING:
     from aiosmtplib import SMTP
 
-_LEAST_SIZE = 1 << 10  # bytes: less than the headers and the boundaries of any mail with text and HTML
+_LEAST_SIZE = 512  # bytes: less than the headers and boundaries that nodemailer writes around a text and an HTML part
 _USUAL_SIZE = 1 << 16
 _ADDRESS = re.compile(r'("[^"<>\x00-\x1f\x7f]+"|[^\s<>@,;"\x00-\x1f\x7f]+)@[^\s<>@,;"\x00-\x1f\x7f]+')
 

@@ -98,7 +98,7 @@ def test_sender_that_needs_smtputf8(servers: dict[str, Smtp], roots: Path) -> No
 
 def test_size_limit(servers: dict[str, Smtp], roots: Path) -> None:
     run = check(servers["exim"].ports["small"], roots)
-    assert "999 bytes" in run.fails("smtp.size-limit", Layer.ACCESS, HOST, hint="raise the limit").message
+    assert "511 bytes" in run.fails("smtp.size-limit", Layer.ACCESS, HOST, hint="raise the limit").message
 
 
 # Dovecot and the server behind it

@@ -20,6 +20,8 @@ REPLIES = {
     "MAIL": "250 2.1.0 ok",
     "RCPT": "250 2.1.5 ok",
     "RSET": "250 2.0.0 ok",
+    "DATA": "354 go on",
+    ".": "250 2.0.0 queued",
     "QUIT": "221 2.0.0 bye",
     "": "500 5.5.2 what?",
 }
@@ -101,7 +103,16 @@ class _Session(socketserver.StreamRequestHandler):
         if line == "STARTTLS" and script.leaf:
             self.request = script.leaf.context().wrap_socket(self.request, server_side=True)
             self.setup()
+        if line == "DATA" and reply.startswith("3"):
+            return self._take_message(script)
         return line != "QUIT"
+
+    def _take_message(self, script: Script) -> bool:
+        for line in iter(self._next_line, None):
+            if line == ".":
+                self._send(script.reply(line))
+                return True
+        return False
 
     def _send(self, reply: str) -> None:
         self.wfile.write(reply.replace("\n", "\r\n").encode() + b"\r\n")

@@ -21,7 +21,7 @@ PORTS = {
     "no_clients": 1029,  # refuses in its greeting
 }
 OTHER_MAKES = {
-    "exim": {"plain": 25, "small": 26, "submission": 587, "submissions": 465},  # small: messages of 999 bytes
+    "exim": {"plain": 25, "small": 26, "submission": 587, "submissions": 465},  # small: messages of 511 bytes
     "opensmtpd": {"plain": 25, "submission": 587, "submissions": 465},
     "dovecot": {"submission": 587, "submissions": 465},
 }
