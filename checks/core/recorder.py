@@ -150,7 +150,7 @@ class Recorder:
 
     def has_time_for(self, replies: int) -> bool:
         """Whether so many more replies fit into the time of the check, each as slow as the slowest so far."""
-        return replies * self.slowest < self._ends - time.perf_counter()
+        return replies * self.slowest < self._ends - self._now()
 
     @property
     def has_ended(self) -> bool:

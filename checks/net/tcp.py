@@ -98,13 +98,13 @@ async def _compare(
 
 async def resolve(host: str, port: int) -> tuple[str, ...]:
     """Every address of the host, in the system's order. Raises NoSuchName, LookUpFailed and MemoryError."""
-    started = time.perf_counter()
+    started = time.monotonic()
     try:
         return await _look_up(host, port)
     except UnicodeError as error:  # a label that is empty or longer than 63 characters
         raise NoSuchName(f"{host} is not a host name that can be looked up") from error
     except OSError as error:
-        seconds = time.perf_counter() - started
+        seconds = time.monotonic() - started
         has_no_address = error.errno == _NO_ADDRESS and isinstance(error, socket.gaierror)
         asked_again = await _error_for_ipv4(host, port) if has_no_address else None
         raise await _failure(host, asked_again or error, seconds) from error

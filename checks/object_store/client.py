@@ -6,8 +6,8 @@ import os
 import re
 from dataclasses import dataclass, field, replace
 from functools import cache
-from threading import Lock
 from ipaddress import ip_address
+from threading import Lock
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, unquote
 

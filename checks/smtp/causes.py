@@ -5,6 +5,26 @@ from __future__ import annotations
 from checks.core import unexpected
 from checks.core.check import Cause, Layer, Status, causes_in
 
+WAIT_LONGER = (
+    "run this again with --timeout 60: a mail server may be slow, because it looks up this machine's name, or keeps "
+    "clients waiting that it does not know; if no reply comes then either, look for this connection in its log, and on "
+    "the way for a device that drops packets (a firewall, the MTU), or correct {blamed}"
+)
+"""The hint for a reply that did not come: Mistle waits longer than a run by default."""
+SILENT_DNS = (
+    "make the name server in /etc/resolv.conf reachable from here, or write the address in place of the name into "
+    "{host}, if the server's certificate holds it"
+)
+HOSTS_FILE_DIFFERS = Cause(
+    "smtp.hosts-file-differs",
+    Layer.DNS,
+    "Mistle's mail client asks DNS before /etc/hosts, and DNS has another address for the name, or sends no reply",
+    "give the name the right address in DNS, or remove it from /etc/hosts; to use an address that is not in DNS, write "
+    "it in place of the name into {host}, if the server's certificate holds it",
+    blames=("host",),
+    status=Status.WARN,
+    heals=False,
+)
 NOT_SMTP = Cause(
     "smtp.not-smtp",
     Layer.CONNECT,
@@ -55,12 +75,22 @@ CREDENTIALS_REJECTED = Cause(
     blames=("password",),
     heals=False,
 )
+LOGIN_DISABLED = Cause(
+    "smtp.login-disabled",
+    Layer.AUTH,
+    "the provider allows no login with a password for this account, whatever the password is",
+    "turn logins over SMTP on for the account of {username} at its provider (Microsoft 365: Set-CASMailbox "
+    "-SmtpClientAuthenticationDisabled $false, and the same for the tenant), or name another server in {host}",
+    blames=("username",),
+    former=("smtp.credentials-rejected",),
+    heals=False,
+)
 AUTH_NOT_OFFERED = Cause(
     "smtp.auth-not-offered",
     Layer.AUTH,
     "the server offers no login: Mistle sends without one, and does not report it",
-    "name the port where the server offers a login in {port} (587 or 465); "
-    "if it is to be used without, {username} and {password} have no effect",
+    "if the server is to take mail from here without a login, change nothing: {username} and {password} have no "
+    "effect; else name the port where it offers a login in {port} (587 or 465)",
     blames=("username",),
     status=Status.WARN,
     heals=False,
@@ -69,7 +99,8 @@ AUTH_MECHANISM = Cause(
     "smtp.auth-mechanism",
     Layer.AUTH,
     "the server offers no login that Mistle's client has: PLAIN, LOGIN or CRAM-MD5",
-    "turn on PLAIN or LOGIN at the server of {host}, or name a server or an account that allows passwords",
+    "turn on PLAIN or LOGIN at the server of {host}, or name a server there whose accounts have a password for SMTP: "
+    "Mistle has no token for OAuth",
     blames=("host",),
     heals=False,
 )
@@ -77,8 +108,8 @@ AUTH_UNAVAILABLE = Cause(
     "smtp.auth-unavailable",
     Layer.AUTH,
     "the server cannot check any password now",
-    "repair the service that checks passwords for the server of {host} (saslauthd, Dovecot, LDAP), or wait; "
-    "then run this again",
+    "repair the service that checks passwords for the server of {host} (saslauthd, Dovecot, LDAP); if it counts logins "
+    "or mails, wait; then run this again",
     blames=("host",),
     heals=True,
 )
@@ -106,12 +137,32 @@ SENDER_MALFORMED = Cause(
     blames=("from_address",),
     heals=False,
 )
+SENDER_INTERNATIONAL = Cause(
+    "smtp.sender-needs-smtputf8",
+    Layer.ACCESS,
+    "the sender's name before the @ has other letters than ASCII, and the server has no SMTPUTF8 for it",
+    "name a sender with ASCII letters before the @ in {from_address}, or turn SMTPUTF8 on at the server of {host}; "
+    "the servers of the recipients need it too",
+    blames=("from_address",),
+    former=("smtp.sender-refused",),
+    heals=False,
+)
 SENDER_REFUSED = Cause(
     "smtp.sender-refused",
     Layer.ACCESS,
     "the server does not let this login send as that address",
     "name an address in {from_address} that {username} may send as, or allow it at the server",
     blames=("from_address",),
+    heals=False,
+)
+GREETING_LATE = Cause(
+    "smtp.greeting-late",
+    Layer.CONNECT,
+    "the server greets late: every mail waits as long, and Mistle gives up after 30 s",
+    "at the server of {host}, find what it waits for before it greets: the name of this machine's address (a PTR "
+    "record), or a delay for clients that it does not know (greet_pause, postscreen, tarpit)",
+    blames=("host",),
+    status=Status.WARN,
     heals=False,
 )
 GREETING_REFUSED = Cause(
@@ -126,34 +177,46 @@ CLIENT_REFUSED = Cause(
     "smtp.client-refused",
     Layer.ACCESS,
     "the server takes no mail from this machine, with any login",
-    "act on the server's message: allow this address or its name at the server of {host}, or have the blocklist "
-    "remove it",
+    "allow this machine's address and name at the server of {host}; if a blocklist has the address, have it removed "
+    "there; if its name is at fault, give the address a PTR record",
     blames=("host",),
     heals=False,
 )
 RELAY_REFUSED = Cause(
     "smtp.relay-refused",
     Layer.ACCESS,
-    "the server passes no mail on for this client, not even to the sender's own domain",
-    "allow it to relay at the server of {host}, or name the port where the server lets it log in, in {port}",
+    "the server passes no mail on for this client; as a warning: only to the sender's own domain",
+    "allow it to relay at the server of {host}, or name the port where the server lets it log in, in {port}; "
+    "if all users have addresses in the domains of that server, ignore this",
     blames=("host", "port"),
-    status=Status.WARN,
     heals=False,
 )
 MAIL_REFUSED = Cause(
     "smtp.mail-refused",
     Layer.ACCESS,
     "the server refuses every envelope that was tried, and does not report because of which address",
-    "act on the server's message, and look for it in the log of the server of {host}",
+    "look for this reply in the log of the server of {host}, which names the rule that refuses; allow {from_address} "
+    "and {username} there",
     blames=("from_address",),
     status=Status.WARN,
+    heals=False,
+)
+SIZE_LIMIT = Cause(
+    "smtp.size-limit",
+    Layer.ACCESS,
+    "the server takes only messages that are smaller than a mail with a one-time password may be",
+    "raise the limit of a message at the server of {host} to a megabyte or more (Postfix: message_size_limit), "
+    "or name another server there",
+    blames=("host",),
+    former=("smtp.sender-refused",),
     heals=False,
 )
 UNAVAILABLE = Cause(
     "smtp.unavailable",
     Layer.ACCESS,
     "the server puts all mail off for now",
-    "act on the server's message (a full disk, a rate limit, maintenance at the server of {host}), then run this again",
+    "look at the log of the server of {host} for what it lacks (disk space, a limit of messages, a server behind it "
+    "that does not answer), repair that, then run this again",
     blames=("host",),
     heals=True,
 )

@@ -70,7 +70,7 @@ class Figures(dict[str, Section]):
         """Write the page: these sections, and those of other parts that it holds, in the order of their names."""
         _, *kept = PART.split(file.read_text()) if file.exists() else [""]
         parts = dict(zip(kept[::2], map(str.strip, kept[1::2]), strict=True))
-        parts |= {name.removeprefix("test_"): str(section) for name, section in self.items()}
+        parts |= {name.rpartition(".")[2].removeprefix("test_"): str(section) for name, section in self.items()}
         sections = (f"<!-- part: {name} -->\n\n{text}" for name, text in sorted(parts.items()))
         file.write_text("\n\n".join((INTRODUCTION.rstrip(), *sections)) + "\n")
 

@@ -30,7 +30,8 @@ from tests.testbed.smtp import ADDRESS, PASSWORD, USER
 
 HOST, PORT, SECURE = "email.smtp.host", "email.smtp.port", "email.smtp.secure"
 USERNAME, PASS, SENDER = "email.smtp.username", "email.smtp.password", "email.smtp.from_address"
-ENVELOPE = [f"MAIL FROM:<{ADDRESS}>", f"RCPT TO:<{ADDRESS}>", "RSET", "QUIT"]
+ELSEWHERE = "RCPT TO:<mistle-preflight@example.com>"
+ENVELOPE = [f"MAIL FROM:<{ADDRESS}>", f"RCPT TO:<{ADDRESS}>", ELSEWHERE, "RSET", "QUIT"]
 
 
 def check(port: int, changes: Mapping[str, object] = {}, **options: object) -> CheckRun:
@@ -67,9 +68,9 @@ def roots(authority: Authority) -> Iterator[Path]:
 @pytest.mark.parametrize(
     ("role", "secure", "commands"),
     [
-        ("submission", False, "ehlo=2 starttls=1 auth=1 mail=1 rcpt=1 rset=1 quit=1 commands=8"),
-        ("submissions", True, "ehlo=1 auth=1 mail=1 rcpt=1 rset=1 quit=1 commands=6"),
-        ("starttls", False, "ehlo=2 starttls=1 auth=1 mail=1 rcpt=1 rset=1 quit=1 commands=8"),
+        ("submission", False, "ehlo=2 starttls=1 auth=1 mail=1 rcpt=2 rset=1 quit=1 commands=9"),
+        ("submissions", True, "ehlo=1 auth=1 mail=1 rcpt=2 rset=1 quit=1 commands=7"),
+        ("starttls", False, "ehlo=2 starttls=1 auth=1 mail=1 rcpt=2 rset=1 quit=1 commands=9"),
     ],
 )
 @pytest.mark.parametrize("read_only", [False, True])
@@ -86,7 +87,7 @@ def test_every_layer_passes_and_nothing_is_sent(
 
 
 def test_plaintext_as_mistle_would(smtp: Smtp) -> None:
-    with logged(smtp, "ehlo=1 auth=1 mail=1 rcpt=1 rset=1 quit=1 commands=6"):
+    with logged(smtp, "ehlo=1 auth=1 mail=1 rcpt=2 rset=1 quit=1 commands=7"):
         run = check(smtp.ports["plain_auth"])
     finding = run.warns("smtp.starttls-not-offered", Layer.TLS, PORT, hint="email.smtp.port (mistle.toml)")
     assert "private network" in finding.message
@@ -149,7 +150,7 @@ def test_server_with_helo_only() -> None:
     with smtp_script({"EHLO": "502 5.5.1 no"}) as server:
         run = check(server.port)
     assert run["smtp.auth"].status is run["smtp.access"].status is Status.OK, run
-    assert [line.split()[0] for line in server.received] == ["EHLO", "HELO", "AUTH", "MAIL", "RCPT", "RSET", "QUIT"]
+    assert " ".join(line.split()[0] for line in server.received) == "EHLO HELO AUTH MAIL RCPT RCPT RSET QUIT"
 
 
 def test_only_what_is_offered_after_starttls_counts(authority: Authority, roots: Path) -> None:
@@ -165,12 +166,43 @@ def test_late_greeting() -> None:
     assert scripted(delay=1.5)["smtp.access"].status is Status.OK
 
 
+@pytest.mark.parametrize("secure", [False, True])
+def test_a_greeting_that_is_worth_a_warning(
+    smtp: Smtp, roots: Path, monkeypatch: pytest.MonkeyPatch, secure: bool
+) -> None:
+    monkeypatch.setattr(connect, "_LATE", 0.0)  # seconds: any is late
+    run = check(smtp.ports["submissions" if secure else "submission"], {SECURE: secure}, extra=roots)
+    finding = run.warns("smtp.greeting-late", Layer.TLS if secure else Layer.CONNECT, HOST, hint="PTR record")
+    assert "the greeting came after" in finding.message
+
+
+@profiles.long
+def test_a_greeting_after_12_seconds() -> None:
+    with smtp_script({"EHLO": "250-mail.test\n250 AUTH PLAIN"}, delay=12.0) as server:
+        check(server.port, timeout=40.0).warns("smtp.greeting-late", Layer.CONNECT, HOST, hint="PTR record")
+
+
+def test_a_greeting_that_is_later_than_the_check_waits() -> None:
+    with smtp_script(greeting=SILENCE) as server:
+        run = check(server.port, timeout=2.0)
+    finding = run.fails("network.silent", Layer.CONNECT, HOST, PORT, hint="run this again with --timeout 60")
+    assert re.search(r"no greeting within \S+ s; Mistle waits 30 s for it", finding.message)
+
+
+def test_mistle_waits_30_seconds_for_a_greeting(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(session, "GREETING_LIMIT", 0.5)
+    with smtp_script(greeting=SILENCE) as server:
+        finding = check(server.port).fails("network.silent", Layer.CONNECT, HOST, PORT, hint="--timeout 60")
+    assert finding.message.endswith("no greeting within 0.5 s; Mistle gives up then")
+
+
 @pytest.mark.parametrize(
     ("address", "offered", "mail"),
     [
         ("mistle@bücher.example", "HELP", "MAIL FROM:<mistle@xn--bcher-kva.example>"),
         ("müstle@mistle.test", "SMTPUTF8", "MAIL FROM:<müstle@mistle.test> SMTPUTF8"),
         ("müstle@mistle.test", "HELP", "MAIL FROM:<müstle@mistle.test>"),
+        ("mistle@Straße.Example", "HELP", "MAIL FROM:<mistle@xn--strae-oqa.example>"),
         ('"mistle mail"@mistle.test', "HELP", 'MAIL FROM:<"mistle mail"@mistle.test>'),
     ],
 )
@@ -197,6 +229,34 @@ def test_tls_to_a_plaintext_port(smtp: Smtp, role: str, more: str) -> None:
     assert more in finding.message
 
 
+def test_tls_to_a_plaintext_port_whose_greeting_is_not_heard() -> None:
+    """It answers a TLS handshake as Exim does, and greets later than the check waits."""
+
+    def behaviour(connection: socket.socket) -> None:
+        if connection.recv(4096):
+            connection.sendall(b"554 SMTP synchronization error\r\n")
+
+    with faults.serving(behaviour) as port:
+        run = check(port, {SECURE: True}, timeout=3.0)
+    finding = run.fails("smtp.plaintext", Layer.TLS, SECURE, hint="(mistle.toml) to false")
+    assert "answers a TLS handshake without TLS: 554 SMTP synchronization error" in finding.message
+
+
+def test_tls_to_a_plaintext_port_that_then_says_nothing() -> None:
+    """The first connection proves that there is no TLS; nothing proves that it is no mail server."""
+    earlier: list[bytes] = []
+
+    def behaviour(connection: socket.socket) -> None:
+        received = connection.recv(4096)
+        if received and not earlier:
+            earlier.append(received)
+            connection.sendall(b"220 mail.test\r\n")
+
+    with faults.serving(behaviour) as port:
+        run = check(port, {SECURE: True}, timeout=3.0)
+    run.fails("network.plaintext-on-tls", Layer.TLS, PORT, hint="TLS port")
+
+
 def test_tls_to_a_plaintext_port_that_greets_late() -> None:
     with smtp_script(delay=0.5) as server:
         run = check(server.port, {SECURE: True})
@@ -220,6 +280,28 @@ def test_starttls_that_is_refused() -> None:
     run = scripted({"EHLO": "250-mail.test\n250-STARTTLS\n250 AUTH PLAIN", "STARTTLS": reply})
     finding = run.fails("smtp.starttls-refused", Layer.TLS, HOST, hint="repair TLS")
     assert reply in finding.message
+
+
+@pytest.mark.parametrize("secure", [False, True])
+def test_the_handshake_is_not_heard(secure: bool) -> None:
+    """A path that drops large packets: short replies come, and a certificate never does."""
+
+    def behaviour(connection: socket.socket) -> None:
+        if not secure:
+            for reply in (b"220 hi\r\n", b"250-mail.test\r\n250 STARTTLS\r\n", b"220 go on\r\n"):
+                connection.sendall(reply)
+                connection.recv(4096)
+        while connection.recv(4096):
+            pass
+
+    with faults.serving(behaviour) as port:
+        run = check(port, {SECURE: secure}, timeout=3.0)
+    if secure:
+        finding = run.fails("network.silent", Layer.TLS, HOST, PORT, hint="drops packets (a firewall, the MTU)")
+        assert "no answer to the TLS handshake" in finding.message
+    else:
+        finding = run.fails("tls.stalled", Layer.TLS, HOST, hint="drops large packets (MTU)")
+        assert "agreed to STARTTLS" in finding.message
 
 
 def test_starttls_without_tls_after_it() -> None:
@@ -307,7 +389,7 @@ def test_wrong_credentials(smtp: Smtp, roots: Path, role: str, secure: bool, cha
 
 
 def test_no_login_is_offered(smtp: Smtp) -> None:
-    with logged(smtp, "ehlo=1 mail=1 rcpt=1 rset=1 quit=1 commands=5"):
+    with logged(smtp, "ehlo=1 mail=1 rcpt=1/2 rset=1 quit=1 commands=5/6"):
         run = check(smtp.ports["plain"])
     run.warns("smtp.auth-not-offered", Layer.AUTH, USERNAME, hint="email.smtp.port (mistle.toml)")
     assert run["smtp.auth"].fields == (PASS,)
@@ -317,10 +399,12 @@ def test_no_login_is_offered(smtp: Smtp) -> None:
 @pytest.mark.parametrize(
     ("replies", "finding_id", "layer", "key", "hint"),
     [
-        ({"EHLO": "250-a\n250 AUTH XOAUTH2", "AUTH": "504 5.5.4 no"}, "smtp.auth-mechanism", Layer.AUTH, HOST, "PLAIN"),
+        ({"EHLO": "250-a\n250 AUTH GSSAPI", "AUTH": "504 5.5.4 no"}, "smtp.auth-mechanism", Layer.AUTH, HOST, "PLAIN"),
         ({"EHLO": "502 no", "AUTH": "502 no"}, "smtp.auth-mechanism", Layer.AUTH, HOST, "PLAIN or LOGIN"),
         ({"AUTH": "454 4.7.0 Temporary failure"}, "smtp.auth-unavailable", Layer.AUTH, HOST, "saslauthd"),
         ({"AUTH": "421 4.7.0 Too many errors"}, "smtp.auth-unavailable", Layer.AUTH, HOST, "wait"),
+        ({"AUTH": "503 5.5.1 authentication not enabled"}, "smtp.auth-mechanism", Layer.AUTH, HOST, "PLAIN"),
+        ({"AUTH": "535 5.7.8 credentials invalid"}, "smtp.credentials-rejected", Layer.AUTH, PASS, "app password"),
         ({"AUTH": "538 5.7.11 Encryption required"}, "smtp.tls-required", Layer.AUTH, PORT, "port with TLS"),
         (
             {"MAIL": "530 5.7.0 Must issue a STARTTLS command first"},
@@ -329,12 +413,76 @@ def test_no_login_is_offered(smtp: Smtp) -> None:
             PORT,
             "STARTTLS",
         ),
-        ({"MAIL": "530 5.7.0 Authentication required"}, "smtp.auth-required", Layer.ACCESS, PORT, "submission"),
-        ({"RCPT": "550 5.7.1 Client was not authenticated"}, "smtp.auth-required", Layer.ACCESS, PORT, "submission"),
+        ({"MAIL": "530 5.7.0 Authentication required"}, "smtp.mail-refused", Layer.ACCESS, HOST, "server behind it"),
     ],
 )
 def test_login_refused(replies: Mapping[str, str], finding_id: str, layer: Layer, key: str, hint: str) -> None:
     scripted(replies).fails(finding_id, layer, key, hint=hint)
+
+
+@pytest.mark.parametrize(
+    "replies",
+    [
+        {"MAIL": "530 5.7.0 Authentication required"},
+        {"RCPT": "550 5.7.1 Client was not authenticated"},
+        {"RCPT": "553 5.7.1 <mistle@mistle.test>: Sender address rejected: not logged in"},
+    ],
+)
+def test_a_login_is_required_and_not_offered(replies: Mapping[str, str]) -> None:
+    run = scripted({"EHLO": "250 mail.test", **replies})
+    run.fails("smtp.auth-required", Layer.ACCESS, PORT, hint="port for submission")
+
+
+def test_only_a_login_with_a_token_is_offered() -> None:
+    """nodemailer fails then before it sends anything; the password must not be sent either."""
+    with smtp_script({"EHLO": "250-mail.test\n250 AUTH XOAUTH2 OAUTHBEARER"}) as server:
+        run = check(server.port)
+    finding = run.fails("smtp.auth-mechanism", Layer.AUTH, HOST, hint="Mistle has no token")
+    assert "the server offers XOAUTH2, OAUTHBEARER" in finding.message
+    assert not any(line.startswith("AUTH") for line in server.received)
+
+
+@pytest.mark.parametrize(
+    "reply",
+    profiles.first(
+        1,
+        [
+            "535 5.7.139 Authentication unsuccessful, SmtpClientAuthentication is disabled for the Tenant.",
+            "535 5.7.139 Authentication unsuccessful, SmtpClientAuthentication is disabled for the Mailbox.",
+            "535 5.7.139 Authentication unsuccessful, the request did not meet the criteria to be authenticated",
+            "550 5.7.30 Basic authentication is not supported for Client Submission.",
+            "535 5.7.13 User disabled",
+            "525 5.7.13 Your account is disabled",
+            "535 5.7.8 Your account has been suspended",
+        ],
+    ),
+)
+def test_the_provider_allows_no_login_with_a_password(reply: str) -> None:
+    finding = scripted({"AUTH": reply}).fails(
+        "smtp.login-disabled", Layer.AUTH, USERNAME, hint="turn logins over SMTP on for the account of email.smtp.user"
+    )
+    assert reply in finding.message
+
+
+@pytest.mark.parametrize(
+    "reply", ["534-5.7.9 Application-specific password required.\n534 5.7.9 See", "534 5.7.0 use an app password"]
+)
+def test_an_app_password_is_required(reply: str) -> None:
+    run = scripted({"AUTH": reply})
+    run.fails("smtp.credentials-rejected", Layer.AUTH, PASS, hint="put an app password for email.smtp.username")
+
+
+@pytest.mark.parametrize(
+    ("replies", "passes"),
+    [
+        ({"AUTH PLAIN": "250 ok"}, True),
+        ({"AUTH PLAIN": "334 more", "": "235 ok"}, True),
+        ({"AUTH PLAIN": "503 5.5.1 already authenticated"}, False),
+        ({"EHLO": "250-a\n250 AUTH LOGIN", "AUTH LOGIN": "235 ok"}, False),
+    ],
+)
+def test_what_nodemailer_takes_for_a_login(replies: Mapping[str, str], passes: bool) -> None:
+    assert (scripted(replies)["smtp.access"].status is Status.OK) is passes
 
 
 # The envelope
@@ -380,24 +528,37 @@ def test_sender_refused_without_a_reason() -> None:
     assert finding.message.endswith("554 5.7.1 Access denied; it takes the same recipient from an empty sender")
 
 
-@pytest.mark.parametrize("more", [{}, {"MAIL FROM:<>": "550 no bounces"}, {"RCPT TO:<postmaster>": HANG_UP}])
+POSTMASTER = "RCPT TO:<postmaster@mistle.test>"
+
+
+@pytest.mark.parametrize("more", [{}, {"MAIL FROM:<>": "550 no bounces"}, {POSTMASTER: HANG_UP}])
 def test_every_envelope_is_refused(more: Mapping[str, str]) -> None:
     run = scripted({"RCPT": "554 5.7.1 Access denied", **more})
-    run.warns("smtp.mail-refused", Layer.ACCESS, SENDER, hint="look for it in the log")
+    run.warns("smtp.mail-refused", Layer.ACCESS, SENDER, hint="in the log of the server")
 
 
-def test_recipient_refused_without_a_reason() -> None:
-    run = scripted({"RCPT": "554 5.7.1 Access denied", "RCPT TO:<postmaster>": "250 ok"})
+@pytest.mark.parametrize("other", [ELSEWHERE, POSTMASTER])
+def test_recipient_refused_without_a_reason(other: str) -> None:
+    run = scripted({"RCPT": "554 5.7.1 Access denied", other: "250 ok"})
     assert run["smtp.access"].status is Status.OK
 
 
 def test_recipient_alone_is_refused(smtp: Smtp) -> None:
-    with logged(smtp, "mail=1 rcpt=0/1 rset=1 quit=1"):
+    with logged(smtp, "mail=1 rcpt=0/2 rset=1 quit=1"):
         run = check(smtp.ports["no_recipients"])
     assert run["smtp.access"].status is Status.OK, run
 
 
-@pytest.mark.parametrize("reply", ["550 5.1.1 User unknown", "552 5.2.2 Mailbox full", "550 No such user here"])
+@pytest.mark.parametrize(
+    "reply",
+    [
+        "550 5.1.1 User unknown",
+        "552 5.2.2 Mailbox full",
+        "550 No such user here",
+        "550 Unrouteable address",
+        "550 5.7.1 <mistle@mistle.test>: Recipient address rejected: no such sender or alias",
+    ],
+)
 def test_recipient_refused_with_other_texts(reply: str) -> None:
     assert scripted({"RCPT": reply})["smtp.access"].status is Status.OK
 
@@ -411,8 +572,83 @@ def test_greylisting_is_not_a_fault() -> None:
 
 def test_relaying_is_denied(smtp: Smtp) -> None:
     run = check(smtp.ports["plain"], {SENDER: "mistle@elsewhere.example"})
-    finding = run.warns("smtp.relay-refused", Layer.ACCESS, HOST, PORT, hint="allow it to relay")
+    finding = run.fails("smtp.relay-refused", Layer.ACCESS, HOST, PORT, hint="allow it to relay")
     assert "Relay access denied" in finding.message
+
+
+def test_mail_for_the_senders_domain_alone(smtp: Smtp) -> None:
+    run = check(smtp.ports["plain"])
+    finding = run.warns("smtp.relay-refused", Layer.ACCESS, HOST, PORT, hint="in the domains of that server, ignore")
+    assert "Relay access denied, of a recipient of another domain than the sender's" in finding.message
+
+
+def test_relaying_is_denied_for_the_senders_domain_alone() -> None:
+    run = scripted({"RCPT": "550 relay not permitted", ELSEWHERE: "250 ok"})
+    assert (
+        "takes mail for another domain"
+        in run.warns("smtp.relay-refused", Layer.ACCESS, HOST, PORT, hint="allow it to relay").message
+    )
+
+
+@pytest.mark.parametrize("reply", ["556 5.1.10 Domain does not accept mail", "450 4.1.2 not found", HANG_UP, SILENCE])
+def test_what_a_recipient_elsewhere_does_not_prove(reply: str) -> None:
+    """A server may ask for the domain; only a refusal to relay counts."""
+    with smtp_script({"EHLO": "250-mail.test\n250 AUTH PLAIN", ELSEWHERE: reply}) as server:
+        run = check(server.port, timeout=2.0)
+    assert run["smtp.access"].status is Status.OK, run
+
+
+def test_sender_of_the_example_domain() -> None:
+    with smtp_script() as server:
+        check(server.port, {SENDER: "mistle@example.com"})
+    assert "RCPT TO:<mistle-preflight@example.org>" in server.received
+
+
+def test_the_session_ends_at_one_recipient() -> None:
+    """Dovecot replies 421 to a recipient that the server behind it refuses in some ways, and takes others."""
+    run = scripted({f"RCPT TO:<{ADDRESS}>": "421 4.3.5 Internal error occurred. Refer to server log"})
+    assert run["smtp.access"].status is Status.OK, run
+
+
+@pytest.mark.parametrize(("size", "status"), [("511", Status.FAIL), ("20000", Status.WARN)])
+def test_size_limit(size: str, status: Status) -> None:
+    run = scripted({"EHLO": f"250-mail.test\n250-SIZE {size}\n250 AUTH PLAIN"})
+    agrees = run.fails if status is Status.FAIL else run.warns
+    finding = agrees("smtp.size-limit", Layer.ACCESS, HOST, hint="message_size_limit")
+    assert f"{int(size):,} bytes" in finding.message
+
+
+@pytest.mark.parametrize("size", ["SIZE 10240000", "SIZE 0", "SIZE"])
+def test_no_size_limit(size: str) -> None:
+    assert scripted({"EHLO": f"250-mail.test\n250-{size}\n250 AUTH PLAIN"})["smtp.access"].status is Status.OK
+
+
+def test_a_message_is_too_large() -> None:
+    run = scripted({"MAIL": "552 5.3.4 Message size exceeds fixed limit"})
+    run.fails("smtp.size-limit", Layer.ACCESS, HOST, hint="raise the limit")
+
+
+INTERNATIONAL = "müstle@mistle.test"
+
+
+@pytest.mark.parametrize(
+    ("replies", "status"),
+    [
+        ({"MAIL": "553 5.1.0 Sender address syntax error"}, Status.FAIL),
+        ({"MAIL": "501 5.5.4 Invalid FROM: Invalid character in localpart"}, Status.FAIL),
+        ({"MAIL": "550 5.6.7 no", "EHLO": "250-mail.test\n250 SMTPUTF8"}, Status.FAIL),
+        ({}, Status.WARN),
+    ],
+)
+def test_sender_that_needs_smtputf8(replies: Mapping[str, str], status: Status) -> None:
+    run = scripted(replies, {SENDER: INTERNATIONAL})
+    assert run.status is run["smtp.sender-needs-smtputf8"].status is status, run
+    assert run["smtp.sender-needs-smtputf8"].fields == (SENDER,)
+
+
+def test_sender_with_smtputf8() -> None:
+    run = scripted({"EHLO": "250-mail.test\n250-AUTH PLAIN\n250 SMTPUTF8"}, {SENDER: INTERNATIONAL})
+    assert run["smtp.access"].status is Status.OK
 
 
 @pytest.mark.parametrize(
@@ -427,7 +663,7 @@ def test_relaying_is_denied(smtp: Smtp) -> None:
     ],
 )
 def test_mail_that_is_refused_for_another_reason(replies: Mapping[str, str], finding_id: str) -> None:
-    scripted(replies).fails(finding_id, Layer.ACCESS, HOST, hint="act on the server's message")
+    scripted(replies).fails(finding_id, Layer.ACCESS, HOST, hint="email.smtp.host (mistle.toml)")
 
 
 @pytest.mark.parametrize(

@@ -20,6 +20,8 @@ REPLIES = {
     "MAIL": "250 2.1.0 ok",
     "RCPT": "250 2.1.5 ok",
     "RSET": "250 2.0.0 ok",
+    "DATA": "354 go on",
+    ".": "250 2.0.0 queued",
     "QUIT": "221 2.0.0 bye",
     "": "500 5.5.2 what?",
 }
@@ -80,15 +82,17 @@ class _Session(socketserver.StreamRequestHandler):
         script = cast("Script", self.server)
         with suppress(OSError):
             time.sleep(script.delay)
-            self._send(script.greeting)
-            for line in iter(self._next_line, ""):
+            if script.greeting != SILENCE:
+                self._send(script.greeting)
+            for line in iter(self._next_line, None):
                 script.received.append(line)
                 if not self._answer(line, script):
                     break
         self.request.close()
 
-    def _next_line(self) -> str:
-        return self.rfile.readline().decode(errors="replace").strip("\r\n")
+    def _next_line(self) -> str | None:
+        line = self.rfile.readline()
+        return line.decode(errors="replace").strip("\r\n") if line else None
 
     def _answer(self, line: str, script: Script) -> bool:
         reply = script.reply(line)
@@ -99,7 +103,16 @@ class _Session(socketserver.StreamRequestHandler):
         if line == "STARTTLS" and script.leaf:
             self.request = script.leaf.context().wrap_socket(self.request, server_side=True)
             self.setup()
+        if line == "DATA" and reply.startswith("3"):
+            return self._take_message(script)
         return line != "QUIT"
+
+    def _take_message(self, script: Script) -> bool:
+        for line in iter(self._next_line, None):
+            if line == ".":
+                self._send(script.reply(line))
+                return True
+        return False
 
     def _send(self, reply: str) -> None:
         self.wfile.write(reply.replace("\n", "\r\n").encode() + b"\r\n")

@@ -21,14 +21,18 @@ Result = TypeVar("Result")
 
 
 class NameServer(Server):
-    def asked_by(self, function: Callable[[], Result], options: str = "timeout:1 attempts:1") -> Result:
+    def asked_by(
+        self, function: Callable[[], Result], options: str = "timeout:1 attempts:1", search: str = "", hosts: str = ""
+    ) -> Result:
         """
         Call `function` in a thread with this name server, which the threads and processes that it starts have too.
 
-        Needs `can_change_names()`; `options` as in resolv.conf.
+        Needs `can_change_names()`; `options` and `search` as in resolv.conf; `hosts` is another hosts file.
         """
         ip, _, _port = self.address.partition(":")
-        return with_files({"/etc/resolv.conf": f"nameserver {ip}\noptions {options}\n".encode()}, function)
+        lines = [f"nameserver {ip}", f"options {options}", *([f"search {search}"] if search else [])]
+        files = {"/etc/resolv.conf": "\n".join((*lines, "")).encode()}
+        return with_files(files | ({"/etc/hosts": hosts.encode()} if hosts else {}), function)
 
 
 @contextmanager

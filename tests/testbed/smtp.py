@@ -1,4 +1,4 @@
-"""Postfix, with a port for each configuration; accepted mail would stay in its queue."""
+"""Postfix, with a port for each configuration; accepted mail would stay in its queue. Servers of other makes."""
 
 import socket
 from collections.abc import Iterator, Mapping
@@ -20,6 +20,12 @@ PORTS = {
     "no_recipients": 1028,  # refuses every recipient
     "no_clients": 1029,  # refuses in its greeting
 }
+OTHER_MAKES = {
+    "exim": {"plain": 25, "small": 26, "submission": 587, "submissions": 465},  # small: messages of 511 bytes
+    "opensmtpd": {"plain": 25, "submission": 587, "submissions": 465},
+    "dovecot": {"submission": 587, "submissions": 465},
+}
+"""The ports of each; plain has no AUTH, the others have it within TLS."""
 QUEUES = [f"/var/spool/postfix/{name}" for name in ("maildrop", "incoming", "active", "deferred", "hold")]
 
 
@@ -34,6 +40,13 @@ class Smtp(Server):
     def empty_queue(self) -> None:
         self.container.exec(["postsuper", "-d", "ALL"])
 
+    def relay_for_all(self) -> None:
+        """Let every client send to every domain."""
+        settings = "mynetworks=0.0.0.0/0", "smtpd_relay_restrictions=permit_mynetworks, reject"
+        for command in (["postconf", "-e", *settings], ["postfix", "reload"]):
+            status, output = self.container.exec(command)
+            assert status == 0, output.decode()
+
     def log(self) -> str:
         """The outcome of every session, such as `disconnect from …: ehlo=1 mail=1 rset=1 quit=1`."""
         return self.container.get_logs()[0].decode()
@@ -47,6 +60,14 @@ def smtp_server(certificate: Leaf | None = None, kept: str = "") -> Iterator[Smt
     with running("postfix", ["postfix-server"], 25, _greets, files, more_ports=ports, kept=kept) as fields:
         published = {name: fields[0].get_exposed_port(inner_port) for name, inner_port in PORTS.items()}
         yield Smtp(*fields, ports=published)
+
+
+@contextmanager
+def mail_server(make: str, certificate: Leaf, behind: str = "") -> Iterator[Smtp]:
+    """A server of OTHER_MAKES; Dovecot hands its mail to the server at the address `behind`."""
+    command, ports = [f"{make}-server", *filter(None, behind.split(":"))], OTHER_MAKES[make]
+    with running(make, command, 587, _greets, certificate.files(), more_ports=list(ports.values())) as fields:
+        yield Smtp(*fields, ports={name: fields[0].get_exposed_port(inner) for name, inner in ports.items()})
 
 
 def _greets(port: int) -> None:
