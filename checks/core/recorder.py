@@ -7,10 +7,11 @@ from contextlib import contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from checks.core import clock, machine
+from checks.core import machine
 from checks.core.check import CheckTimeout, Diagnosed, Finding, Layer, Status, StopCheck
+from checks.core.loop import clock
+from checks.core.loop.waits import Waits
 from checks.core.text import marked
-from checks.core.waits import Waits
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
-from checks.core import waits
 from checks.core.check import Check, CheckTimeout, Diagnosed, Diagnosis, Layer, StopCheck
+from checks.core.loop import waits
+from checks.core.loop.threads import in_thread
 from checks.core.recorder import Recorder
 from checks.core.text import foreign
-from checks.core.threads import in_thread
 from checks.docker import causes
 from checks.docker.fitness import free_space, unsuitable
 from checks.docker.socket_access import open_socket

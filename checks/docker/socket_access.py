@@ -10,8 +10,8 @@ import stat
 from contextlib import suppress
 from pathlib import Path
 
-from checks.core import waits
 from checks.core.check import Diagnosed
+from checks.core.loop import waits
 from checks.core.text import foreign
 from checks.docker import causes
 from checks.net.addresses import MACHINE_LIMITS

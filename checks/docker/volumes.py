@@ -10,10 +10,10 @@ from contextlib import suppress
 from docker.errors import APIError  # type: ignore[import-untyped]
 from requests.exceptions import RequestException
 
-from checks.core import waits
 from checks.core.check import Diagnosed
+from checks.core.loop import waits
+from checks.core.loop.threads import in_thread
 from checks.core.recorder import Recorder
-from checks.core.threads import in_thread
 from checks.docker import causes
 from checks.docker.client import Client
 from checks.docker.replies import is_filters, is_from_proxy, message_of

@@ -10,12 +10,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import ClassVar
 
-from checks.core.check import Check, Diagnosis, Layer
+from checks.core.check import Cause, Check, Diagnosis, Layer, Status
+from checks.core.loop.threads import dead_addresses, in_thread
+from checks.core.loop.waits import ROUND_TRIP
 from checks.core.recorder import Recorder
 from checks.core.text import foreign
-from checks.core.threads import dead_addresses, in_thread
 from checks.net.addresses import MACHINE_LIMITS, ConnectFailed, faulty, try_all
-from checks.net.distance import note_round_trip
 from checks.net.network_errors import (
     ADDRESS_DIFFERS,
     ADDRESS_UNREACHABLE,
@@ -28,12 +28,24 @@ from checks.net.network_errors import (
 from checks.net.proxies import FromProxy
 from checks.net.tls import PlaintextProbe, reaction
 
+_NEAR = 25.0  # milliseconds: a request with four round trips takes a tenth of a second longer
 _MAX_SHOWN = 3  # addresses that do not work
 _MAX_OTHERS = 2  # addresses beside the first that accepts, at which the protocol and TLS are tried
 _RESOLV_CONF = Path("/etc/resolv.conf")
 _MARGIN = 0.9  # of the resolver's limit
 _NO_ADDRESS = getattr(socket, "EAI_NODATA", None)  # of the name, which exists
 _UNKNOWN_LATE = "a name server gave no answer in time, and that another one does not know the name proves nothing"
+
+FAR = Cause(
+    "network.far",
+    Layer.FITNESS,
+    "the server is more than 25 ms away (round trip, measured by the kernel), and Mistle makes several round trips "
+    "to it for each request",
+    "run Mistle's services in the region of the server that {blamed} names, or name a server in theirs; "
+    "if this machine is not where they run, run this where they do",
+    status=Status.WARN,
+    heals=False,
+)
 
 
 async def reach(
@@ -94,6 +106,19 @@ async def _compare(
     if mute:
         text = f"{' and '.join(mute)} of {host}'s addresses accept connections, and send no reply; {right[0]} does"
         record.note(ADDRESS_UNREACHABLE.diagnosis(text))
+
+
+def note_round_trip(record: Recorder) -> None:
+    """Keep the shortest round trip of the connections so far as a fact of the check."""
+    if record.waits.round_trip is not None:
+        record.facts[ROUND_TRIP] = round(record.waits.round_trip * 1e3, 3)
+
+
+def note_if_far(record: Recorder, fields: tuple[str, ...] = ("url",)) -> None:
+    """Warn if the server is too far away for what Mistle does with it."""
+    milliseconds = record.facts.get(ROUND_TRIP)
+    if isinstance(milliseconds, float) and milliseconds > _NEAR:
+        record.note(FAR.diagnosis(f"a round trip to the server takes {milliseconds:.0f} ms", blames=fields))
 
 
 async def resolve(host: str, port: int) -> tuple[str, ...]:

@@ -11,9 +11,9 @@ from ipaddress import ip_address
 from typing import TYPE_CHECKING, ClassVar
 
 from checks.core.check import Diagnosed, Diagnosis, Layer, Status, StopCheck
+from checks.core.loop.threads import dead_addresses, in_thread
 from checks.core.recorder import Recorder
 from checks.core.text import foreign
-from checks.core.threads import dead_addresses, in_thread
 from checks.net.endpoint import reach_endpoint
 from checks.net.http import NotHttp, request
 from checks.net.network_errors import RESET, SLOW

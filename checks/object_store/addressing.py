@@ -9,7 +9,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from checks.core.check import Diagnosed, Layer
-from checks.core.threads import in_thread
+from checks.core.loop.threads import in_thread
 from checks.net.http import raise_if_http2, raise_if_not_http, raise_if_tls
 from checks.object_store.causes import WRONG_REGION
 from checks.object_store.corrections import host_taken_for_bucket, mistake_in

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 from urllib.parse import unquote
 
 from checks.core.check import Status
+from checks.core.loop.threads import in_thread
 from checks.core.text import foreign
-from checks.core.threads import in_thread
 from checks.object_store import causes
 from checks.object_store.client import path_before, uses_path_style
 from checks.object_store.verdicts import bucket_exists

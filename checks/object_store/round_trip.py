@@ -9,7 +9,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from checks.core.check import Status
-from checks.core.threads import in_thread
+from checks.core.loop.threads import in_thread
 from checks.net.proxies import FromProxy
 from checks.object_store import causes
 from checks.object_store.on_the_way import accepted_without_checksum, forbidden_by_proxy, meaning_after_proof

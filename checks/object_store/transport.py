@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 from uuid import uuid4
 
-from checks.core import waits
 from checks.core.limits import BoundedResponse
-from checks.core.sockets import noted
-from checks.core.threads import resolve
+from checks.core.loop import waits
+from checks.core.loop.sockets import noted
+from checks.core.loop.threads import resolve
 from checks.net.http import Reply
 from checks.net.proxies import raise_if_certificate_is_required, raise_if_proxys
 from checks.object_store.responses import StoreError

@@ -12,7 +12,7 @@ from checks.core.files import UnreadableFile
 from checks.core.recorder import Recorder
 from checks.core.roots import Trust
 from checks.core.text import foreign
-from checks.net import distance
+from checks.net import tcp
 from checks.net.network_errors import RESET, SILENT
 from checks.net.tcp import NetworkCheck
 from checks.net.tls_errors import TLS_ON_PLAINTEXT, TlsOnPlaintext
@@ -44,7 +44,7 @@ class Postgres(NetworkCheck):
     """
 
     kind = "postgres"
-    causes = (*causes.CAUSES, *survey_causes.CAUSES, distance.FAR)
+    causes = (*causes.CAUSES, *survey_causes.CAUSES, tcp.FAR)
     imports: ClassVar[tuple[str, ...]] = ("psycopg",)
     reply_readers: ClassVar[tuple[str, ...]] = (
         *("psycopg", "psycopg_binary", "psycopg_c"),
@@ -119,7 +119,7 @@ class Postgres(NetworkCheck):
         ):
             self._apply(self.use.fitness, state, record)
             await compare_addresses(self, record, address, state, tls)
-            distance.note_if_far(record)
+            tcp.note_if_far(record)
         if refused:
             record.skip(Layer.FITNESS, refused)
         if self.master_keys and isinstance(state.ciphertexts, str):

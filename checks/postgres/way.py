@@ -13,9 +13,9 @@ from urllib.parse import quote
 
 from checks.core.check import Diagnosed, Diagnosis, Layer
 from checks.core.files import UnreadableFile, read
+from checks.core.loop.threads import in_thread
 from checks.core.recorder import Recorder
 from checks.core.text import foreign
-from checks.core.threads import in_thread
 from checks.net.network_errors import NAME_NOT_FOUND, NOT_PERMITTED, REFUSED
 from checks.net.tcp import reach
 from checks.net.tls import check_tls, uses_tls

@@ -13,7 +13,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from checks.core.threads import in_thread
+from checks.core.loop.threads import in_thread
 from checks.net.addresses import is_address
 from checks.net.tcp import resolve as resolve_by_system
 from checks.smtp import causes

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from checks.core.check import Cause, Diagnosed, Diagnosis, Layer
 from checks.core.recorder import Recorder
 from checks.core.text import foreign
-from checks.net import distance
+from checks.net import tcp
 from checks.net.network_errors import RESET, SILENT
 from checks.net.tcp import NetworkCheck, reach
 from checks.net.tls import PlaintextProbe, check_tls, first_bytes, uses_tls
@@ -39,7 +39,7 @@ class Valkey(NetworkCheck):
     """
 
     kind = "valkey"
-    causes = (*causes.CAUSES, distance.FAR)
+    causes = (*causes.CAUSES, tcp.FAR)
     imports: ClassVar[tuple[str, ...]] = ("redis.asyncio", "checks.valkey.secured")
     reply_readers: ClassVar[tuple[str, ...]] = ("redis", "checks.valkey.commands")
 
@@ -83,7 +83,7 @@ class Valkey(NetworkCheck):
         with record.layer(Layer.FITNESS, "a primary, standalone, keeps every key", proves=("url",)):
             self._check_info(record, replies.info)
             await compare_addresses(self, record, replies.info or {})
-            distance.note_if_far(record)
+            tcp.note_if_far(record)
 
     async def _send_commands(self, record: Recorder, address: tuple[str, int]) -> Replies:
         from redis.exceptions import AuthenticationError, ResponseError

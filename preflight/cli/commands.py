@@ -43,8 +43,7 @@ def run(invocation: Invocation, so_far: SoFar) -> Report:
     plan = _plan(invocation, config, so_far)
     run = _run(invocation, config, plan, trust, so_far.ignored)
     so_far.tracebacks += run.bugs
-    if run.starved:
-        so_far.note(run.starved)
+    so_far.note(run.starved)
     _add_results(so_far, plan, run.results)
     so_far.results = _compare(config, so_far)
     return report(invocation, so_far)
@@ -102,13 +101,8 @@ def demo(invocation: Invocation, so_far: SoFar) -> Report | str:
 
 def _at(deployment: Demo, invocation: Invocation) -> Invocation:
     """A run whose time begins now; the variables of the caller's own deployment are not the demo's."""
-    options = replace(
-        invocation.options,
-        command="run",
-        config=deployment.config,
-        ca_file=deployment.ca_file,
-        unreported=deployment.unreported,
-    )
+    of_demo = {name: getattr(deployment, name) for name in ("config", "ca_file", "unreported")}
+    options = replace(invocation.options, command="run", **of_demo)
     environ = {name: value for name, value in invocation.environ.items() if not name.startswith("MISTLE_")}
     return Invocation(options, invocation.signals, environ, invocation.terminal, invocation.in_child)
 
@@ -164,8 +158,7 @@ def _load(invocation: Invocation, so_far: SoFar) -> tuple[Trust, Config]:
         config = load(options.config, invocation.environ, invocation.seconds_for_file, options.service)
     config = replace(config, findings=tuple(each for each in config.findings if each.id not in options.unreported))
     so_far.config, so_far.seconds_of_reading = config, round(invocation.seconds - before, 4)
-    if warning:
-        so_far.note(warning)
+    so_far.note(warning)
     return trust, config
 
 

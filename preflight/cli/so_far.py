@@ -46,9 +46,9 @@ class SoFar:
     tracebacks: list[str] = field(default_factory=list)
     closing_text: str = ""
 
-    def note(self, diagnosis: Diagnosis) -> None:
-        """Add a finding of the run."""
-        self.findings.append(_finding(diagnosis))
+    def note(self, diagnosis: Diagnosis | None) -> None:
+        """Add a finding of the run, if there is one."""
+        self.findings += [_finding(diagnosis)] if diagnosis else []
 
     def note_error(self, error: BaseException, doing: str) -> None:
         """Add what ended the command while it was ``doing`` something: its caller, a signal or a bug."""

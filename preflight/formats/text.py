@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from checks.core.check import Finding, Status
-from checks.core.waits import ROUND_TRIP
+from checks.core.loop.waits import ROUND_TRIP
 from preflight.formats.shared.ansi import color, problem_lines, with_mark
 from preflight.formats.shared.phrases import at_fault, duration, grouped, outcome, reason, stage
 

@@ -11,8 +11,9 @@ import time
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from checks.core import machine, waits
-from checks.core.threads import Loop
+from checks.core import machine
+from checks.core.loop import waits
+from checks.core.loop.threads import Loop
 from preflight.report.run_causes import DEADLINE
 from preflight.run import waiting
 from preflight.run.processor import Use, of_thread

@@ -7,7 +7,7 @@ from itertools import islice
 from typing import TYPE_CHECKING
 
 from checks.core.check import Finding, Status
-from checks.core.waits import ROUND_TRIP
+from checks.core.loop.waits import ROUND_TRIP
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

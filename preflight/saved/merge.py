@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from checks.core.check import Finding, Status
-from checks.core.waits import ROUND_TRIP
+from checks.core.loop.waits import ROUND_TRIP
 from preflight.report.run_causes import CUT_SHORT, NOT_STARTED
 from preflight.services import SERVICES
 

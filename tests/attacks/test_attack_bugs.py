@@ -16,9 +16,9 @@ import pytest
 
 import checks
 from checks.core.check import Check, Diagnosis, Finding, Layer, Settings, Status
+from checks.core.loop.threads import in_thread
 from checks.core.recorder import Recorder
 from checks.core.roots import Trust
-from checks.core.threads import in_thread
 from preflight.cli.main import main
 from preflight.formats import FORMATS, renderer
 from preflight.plan import plan, resources

@@ -7,11 +7,12 @@ from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
-from checks.core import unexpected, waits
+from checks.core import unexpected
 from checks.core.check import Check, Finding, Layer, Settings, Status, StopCheck
+from checks.core.loop import waits
+from checks.core.loop.threads import Loop
 from checks.core.recorder import Recorder
 from checks.core.roots import Trust
-from checks.core.threads import Loop
 from preflight.config.loader import Config
 from preflight.config.origin import InFile
 from preflight.config.schema.keys import BY_PATH, KEYS

@@ -4,7 +4,7 @@ from collections import Counter
 
 import checks
 from checks.net import network_errors, proxies, tls_errors
-from checks.net.distance import FAR
+from checks.net.tcp import FAR
 
 
 def test_table_names_each_class_by_its_kind() -> None:

@@ -10,7 +10,7 @@ from contextlib import AbstractContextManager
 import pytest
 
 from checks.core.check import CheckTimeout, Layer
-from checks.core.threads import Loop, in_thread
+from checks.core.loop.threads import Loop, in_thread
 from checks.net.addresses import ConnectFailed
 from checks.net.network_errors import diagnose
 from tests.harness import faults

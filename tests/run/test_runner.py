@@ -15,9 +15,9 @@ from typing import ClassVar
 import pytest
 
 from checks.core.check import Cause, Check, CheckTimeout, Diagnosis, Layer, Settings, Status
+from checks.core.loop.threads import in_thread
 from checks.core.recorder import Recorder
 from checks.core.roots import Trust
-from checks.core.threads import in_thread
 from preflight.config.origin import InFile
 from preflight.report.model import Result
 from preflight.report.run_causes import DEADLINE

@@ -11,11 +11,11 @@ from typing import ClassVar
 import pytest
 
 from checks.core.check import Check, CheckTimeout, Diagnosis, Layer, Settings, Status
-from checks.core.clock import LONGEST, Selector
+from checks.core.loop.clock import LONGEST, Selector
+from checks.core.loop.sockets import round_trip
+from checks.core.loop.waits import Waits
 from checks.core.recorder import Recorder
 from checks.core.roots import Trust
-from checks.core.sockets import round_trip
-from checks.core.waits import Waits
 from checks.net import network_errors
 from checks.net.tcp import connect_any
 from preflight.report.model import Result

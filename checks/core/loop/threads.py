@@ -10,10 +10,10 @@ import time
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from checks.core import waits
-from checks.core.clock import Selector
+from checks.core.loop import waits
+from checks.core.loop.clock import Selector
+from checks.core.loop.sockets import CheckSocket, noted
 from checks.core.machine import require_descriptor
-from checks.core.sockets import CheckSocket, noted
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection

@@ -9,13 +9,13 @@ import time
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
-from checks.core import waits
 from checks.core.limits import MAX_BYTES, ResponseTooLarge
+from checks.core.loop import waits
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from checks.core.waits import Waits
+    from checks.core.loop.waits import Waits
 
 _TIMESTAMP = 35  # SO_TIMESTAMPNS of Linux, which the module socket does not name: the kernel's time of each arrival
 _ONE_TIMESTAMP = socket.CMSG_SPACE(struct.calcsize("@ll"))
