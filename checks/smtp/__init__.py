@@ -53,6 +53,7 @@ class Smtp(NetworkCheck):
     username: str
     password: str = field(repr=False)
     from_address: str
+    from_name: str = ""
     production: bool = False
 
     @property
@@ -144,6 +145,10 @@ class Smtp(NetworkCheck):
         if not _ADDRESS.fullmatch(self.from_address):
             raise Diagnosed(
                 causes.SENDER_MALFORMED.diagnosis(f"{foreign(self.from_address, 80)} is not one e-mail address")
+            )
+        if envelope.changes_sender(self.from_name):
+            raise Diagnosed(
+                causes.SENDER_NAME.diagnosis(f"{foreign(self.from_name, 80)} changes the address of the sender")
             )
         sender = envelope.encode_domain(self.from_address)
         try:

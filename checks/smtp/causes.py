@@ -137,6 +137,15 @@ SENDER_MALFORMED = Cause(
     blames=("from_address",),
     heals=False,
 )
+SENDER_NAME = Cause(
+    "smtp.sender-name",
+    Layer.ACCESS,
+    "the sender's name holds an address in brackets, or a bracket or quote without its end: Mistle's client then takes "
+    "another sender from it, or none",
+    "write a plain name, without < > ( ) and quotes, into {from_name}",
+    blames=("from_name",),
+    heals=False,
+)
 SENDER_INTERNATIONAL = Cause(
     "smtp.sender-needs-smtputf8",
     Layer.ACCESS,

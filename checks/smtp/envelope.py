@@ -58,6 +58,12 @@ async def accepts_elsewhere(client: SMTP, address: str) -> bool:
     return True
 
 
+def changes_sender(name: str) -> bool:
+    """Whether nodemailer reads another sender than the address, or none, from ``name <address>``."""
+    rest, comments = re.subn(r"\([^()]*\)", "", re.sub(r'"[^"]*"', "", name))
+    return bool(re.search(r"<[^<>]+>|:.*@.*;|\"", rest)) or ("(" in rest and not comments)
+
+
 def encode_domain(address: str) -> str:
     """An e-mail address as nodemailer writes it: the domain in lower case and in ASCII, the rest as it is.
 

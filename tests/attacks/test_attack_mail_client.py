@@ -18,6 +18,7 @@ from typing import Any
 import pytest
 
 from checks.core.check import Status
+from checks.smtp.envelope import changes_sender
 from tests.harness import faults, mail_client, profiles
 from tests.harness.figures import Section
 from tests.harness.mail_client import Sent
@@ -31,6 +32,11 @@ pytestmark = profiles.long
 
 ELSEWHERE = "user@example.com"
 AUTH = "250-mail.test\n250 AUTH PLAIN"
+SENDER_NAMES = (
+    *("Mistle", "Acme, Inc.", "Acme; Co", "A (team)", "A @ B", "a@b.c", "A: B", '"Q" x', "O'Neil", "A <x", "A > b"),
+    *("A <x@y.z>", '"Acme', "Mistle (prod", "a, b@c.d", "Group: x@y.z;", "A )", "(a) (b", "<>", "A <b> c", '"a" "b'),
+    *("Ünï", "- x"),
+)
 RIGHT, WRONG = "127.0.0.3", "127.0.0.4"
 """The addresses of a server, and of none."""
 
@@ -203,7 +209,7 @@ def check(port: int, roots: Path, host: str, settings: Mapping[str, object]) -> 
 
 
 def met(port: int, roots: Path, host: str, settings: Mapping[str, object]) -> list[Sent]:
-    given = {"secure": False, "username": USER, "password": PASSWORD, "sender": ADDRESS, **settings}
+    given = {"secure": False, "username": USER, "password": PASSWORD, "name": "Mistle", "sender": ADDRESS, **settings}
     return mail_client.send(roots, (str(given["sender"]), ELSEWHERE), host=host, port=port, **given)
 
 
@@ -254,6 +260,20 @@ def compare(cases: list[Case], roots: Path, figures: Section, what: str) -> None
 
 def test_scripted_replies(roots: Path, figures: Section) -> None:
     compare([*_scripts(), *_senders()], roots, figures, "one reply that differs")
+
+
+def test_names_of_the_sender(roots: Path, figures: Section) -> None:
+    """nodemailer reads the sender's address from `name <address>`."""
+    differences = []
+    for name in SENDER_NAMES:
+        with smtp_script({"EHLO": AUTH}) as server:
+            met(server.port, roots, "127.0.0.1", {"name": name})
+        is_changed = not any(line.startswith(f"MAIL FROM:<{ADDRESS}>") for line in server.received)
+        if is_changed != changes_sender(name):
+            differences.append((name, server.received))
+    assert not differences, differences
+    figures.cell("names of the sender", "servers and settings", str(len(SENDER_NAMES)))
+    figures.cell("names of the sender", "differences", "0")
 
 
 @pytest.mark.skipif(not can_change_names(), reason="needs root on Linux, for another /etc")

@@ -30,13 +30,15 @@ from tests.testbed.smtp import ADDRESS, PASSWORD, USER
 
 HOST, PORT, SECURE = "email.smtp.host", "email.smtp.port", "email.smtp.secure"
 USERNAME, PASS, SENDER = "email.smtp.username", "email.smtp.password", "email.smtp.from_address"
+NAME = "email.smtp.from_name"
 ELSEWHERE = "RCPT TO:<mistle-preflight@example.com>"
 ENVELOPE = [f"MAIL FROM:<{ADDRESS}>", f"RCPT TO:<{ADDRESS}>", ELSEWHERE, "RSET", "QUIT"]
 
 
 def check(port: int, changes: Mapping[str, object] = {}, **options: object) -> CheckRun:
     values = {HOST: "127.0.0.1", PORT: port, SECURE: False, USERNAME: USER, PASS: PASSWORD, SENDER: ADDRESS}
-    return run_check("email.smtp", {"global.env": "development"} | values | dict(changes), **options)  # type: ignore[arg-type]
+    usual = {"global.env": "development", NAME: "Mistle"}
+    return run_check("email.smtp", usual | values | dict(changes), **options)  # type: ignore[arg-type]
 
 
 def scripted(replies: Mapping[str, str] = {}, changes: Mapping[str, object] = {}, **script: object) -> CheckRun:
@@ -674,6 +676,19 @@ def test_sender_that_is_no_address(address: str) -> None:
         run = check(server.port, {SENDER: address})
     run.fails("smtp.sender-malformed", Layer.ACCESS, SENDER, hint="one address and nothing else")
     assert not any(line.startswith("MAIL") for line in server.received)
+
+
+@pytest.mark.parametrize("name", ["Mistle <other@mistle.test>", "Mistle (prod", '"Mistle'])
+def test_name_that_changes_the_sender(name: str) -> None:
+    with smtp_script() as server:
+        run = check(server.port, {NAME: name})
+    run.fails("smtp.sender-name", Layer.ACCESS, NAME, hint="write a plain name")
+    assert not any(line.startswith("MAIL") for line in server.received)
+
+
+@pytest.mark.parametrize("name", ["Acme, Inc.", "Mistle (prod)", '"Mistle"', "A: B", "A > b", "Müstle", "a@b"])
+def test_name_that_does_not_change_the_sender(name: str) -> None:
+    assert scripted({}, {NAME: name})["smtp.access"].status is Status.OK
 
 
 # The port

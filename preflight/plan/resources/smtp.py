@@ -13,13 +13,14 @@ def _make(deployment: Deployment) -> Smtp:
     values = deployment.values
     return Smtp(
         name=_SECTION,
-        sources={field: (f"{_SECTION}.{field}",) for field in _FIELDS},
+        sources={field: (f"{_SECTION}.{field}",) for field in (*_FIELDS, "from_name")},
         host=values.text(f"{_SECTION}.host"),
         port=values.integer(f"{_SECTION}.port"),
         secure=values.boolean(f"{_SECTION}.secure"),
         username=values.text(f"{_SECTION}.username"),
         password=values.text(f"{_SECTION}.password"),
         from_address=values.text(f"{_SECTION}.from_address"),
+        from_name=str(values.get(f"{_SECTION}.from_name") or ""),  # the check is of use without it
         production=values.production,
     )
 
