@@ -103,7 +103,7 @@ def test_what_cannot_be_read(name: str, words: str, tmp_path: Path) -> None:
     before = open_files()
     with pytest.raises(UnreadableFile, match=f"^{words}$"):
         read(tmp_path / name, 1024, 10)
-    assert open_files() == before
+    assert open_files() <= before  # another thread of the process may close one
 
 
 def test_file_on_a_mount_whose_server_is_gone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -121,7 +121,7 @@ def test_public_api_allows_the_dashboard() -> None:
     with web_server(control_plane_api()) as web:
         result = check(PUBLIC, web.url)
     result.passes("http.access", Layer.ACCESS, URLS[PUBLIC], TRUSTED, PAGES, API_ORIGIN)
-    assert result.facts == {"release": "1.4.0"}
+    assert result.facts["release"] == "1.4.0"
     assert not any("x-mistle-service-token" in request.headers for request in web.requests)
 
 
@@ -469,7 +469,7 @@ def test_public_url_without_openapi_document() -> None:
     with web_server(before(control_plane_api(), {"/openapi.json": HTMLResponse("<h1>no</h1>", 403)})) as web:
         result = check(PUBLIC, web.url)
     assert result.status is Status.OK, result
-    assert result.facts == {}
+    assert result.facts.keys() <= {"rtt_ms"}
 
 
 def test_service_without_openapi_document() -> None:
@@ -482,7 +482,7 @@ def test_large_openapi_document() -> None:
     document = {"openapi": "3.1.0", "info": {"title": "Mistle Control Plane API", "version": "2.0.0"}}
     long = JSONResponse(document | {"paths": {f"/{number}": "x" * 100 for number in range(9000)}})
     with web_server(before(control_plane_api(), {"/openapi.json": long})) as web:
-        assert check(PUBLIC, web.url).facts == {"release": "2.0.0"}
+        assert check(PUBLIC, web.url).facts["release"] == "2.0.0"
 
 
 @pytest.mark.parametrize("body", [b'{"info": ', b'{"info": [1]}', b"[]", b'{"info": {"title": 5}}', b"\xff\xff"])
