@@ -382,7 +382,7 @@ def test_explain_lists_findings(arguments: tuple[str, ...]):
     listed = [line.split()[:3] for line in stdout.splitlines()]
     wanted = [id_ for id_ in entries() if id_.startswith("smtp." if "smtp" in arguments else "")]
     assert (code, [id_ for id_, _, _ in listed]) == (0, wanted)
-    assert ["smtp.relay-refused", "access", "warn"] in listed
+    assert ["smtp.relay-refused", "access", "fail"] in listed
     document = json.loads(ended(*arguments, "-f", "json")[1])
     assert [entry["id"] for entry in document] == wanted
 
