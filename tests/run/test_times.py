@@ -152,8 +152,7 @@ def test_clock_counts_what_was_listened() -> None:
     begun = selector.now
     while selector.now - begun < 4 * LONGEST:
         assert selector.select(None) == []
-    before, lost = selector.now, selector.lost
+    before = selector.now
     time.sleep(1)
     selector.select(0)
     assert selector.now - before == pytest.approx(0.1, abs=0.09)
-    assert selector.lost - lost > 0.9

@@ -72,7 +72,7 @@ class Authority:
     def leaf(self, *names: str, starts: float = -30.0, ends: float = 365.0, common_name: str | None = None) -> Leaf:
         """Valid from `starts` to `ends`, in days from now; without `names`, for localhost and 127.0.0.1.
 
-        `common_name`: whom it is for, where a client shows it.
+        `common_name`: the user that it names, where a client shows it.
         """
         dates = {"not_before": _day(starts), "not_after": _day(ends)}
         cert = self._ca.issue_cert(*(names or NAMES), common_name=common_name, **dates)

@@ -17,35 +17,24 @@ if TYPE_CHECKING:
 
 LONGEST = 0.05  # seconds of one wait: what the process overslept is known after each
 _LEAST = 0.1  # of the real time always counts
-_NO_OVERSLEEPING = 0.005  # seconds: as late as a process with a processor of its own may be
 
 
 class Selector(selectors.DefaultSelector):
-    """The selector of an event loop, and its clock.
-
-    ``now`` is the clock's time in seconds. ``lost`` are the seconds in which the loop had something to do, and got no
-    processor.
-    """
+    """The selector of an event loop, and its clock. ``now`` is the clock's time in seconds."""
 
     def __init__(self) -> None:
         super().__init__()
         self.now = self._last = time.monotonic()
-        self.lost = 0.0
-        self._used = time.process_time()
 
     def select(self, timeout: float | None = None) -> list[tuple[SelectorKey, int]]:
         """As the base class; waits for at most LONGEST."""
-        begun, used, own = time.monotonic(), time.process_time(), time.thread_time()
+        begun, all_threads, own = time.monotonic(), time.process_time(), time.thread_time()
         allowed = LONGEST if timeout is None else max(0.0, min(timeout, LONGEST))
         events = super().select(allowed)
-        ended, used_since = time.monotonic(), time.process_time()
-        overslept = ended - begun - allowed
-        others = used_since - used - (time.thread_time() - own)
-        listened = min(ended - begun, allowed) - others
-        busy = begun - self._last - (used - self._used)
-        self.lost += sum(seconds for seconds in (overslept, busy) if seconds > _NO_OVERSLEEPING)
-        self.now += max(listened, _LEAST * (ended - self._last))
-        self._last, self._used = ended, used_since
+        ended = time.monotonic()
+        others = (time.process_time() - all_threads) - (time.thread_time() - own)  # busy, while this one listened
+        self.now += max(min(ended - begun, allowed) - others, _LEAST * (ended - self._last))
+        self._last = ended
         return events
 
 

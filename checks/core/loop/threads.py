@@ -38,11 +38,6 @@ class Loop(asyncio.SelectorEventLoop):
         """The time of ``Selector``."""
         return self._clock.now
 
-    @property
-    def lost(self) -> float:
-        """Seconds in which there was something to do, and no processor."""
-        return self._clock.lost
-
     async def getaddrinfo(self, host: Any, port: Any, **options: Any) -> Any:
         """As socket.getaddrinfo: with the system's hosts file, search domains and name service switch."""
         return await in_thread(lambda: resolve(host, port, self.dead, **options))
