@@ -16,7 +16,7 @@ from checks.core.check import Layer, Settings, Status
 from checks.core.isolation import isolated
 from checks.core.roots import Trust
 from checks.net.endpoint import Endpoint
-from checks.object_store.client import Bucket
+from checks.object_store.client import Bucket, client
 from checks.object_store.store import Store
 from checks.object_store.transport import Connections
 from preflight.config.loader import Config
@@ -114,6 +114,20 @@ def test_every_layer_passes_and_nothing_remains(store: ObjectStore, keys: Keys) 
     assert result["object-store.connect"].fields == (ENDPOINT,)
     assert result["object-store.auth"].fields == (KEY_ID, SECRET, REGION)
     assert store.objects() == []
+
+
+def test_check_builds_two_clients(store: ObjectStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One with the configured keys, one with a made-up secret: each costs 10 ms of CPU."""
+    built: list[Bucket] = []
+
+    def counted(bucket: Bucket) -> object:
+        built.append(bucket)
+        return client(bucket)
+
+    monkeypatch.setattr("checks.object_store.store.client", counted)
+    check(store.url).passes("object-store.access", Layer.ACCESS, NAME, STYLE)
+    assert len(built) == 2
+    assert len({bucket.secret_access_key for bucket in built}) == 2
 
 
 def test_requests_are_those_of_mistle(store: ObjectStore) -> None:
