@@ -86,6 +86,11 @@ class Trust:
             self.__dict__[name] = self._verifying(operators, ends)
         self.verified.check_hostname = not self.any_host
 
+    def try_out(self, seconds: float) -> None:
+        """Read the operator's certificates within ``seconds``, and use none. Blocks. Raises files.UnreadableFile."""
+        ends = time.monotonic() + seconds
+        _add(self._context(), self._read(seconds), ends)
+
     def load_own(self, seconds: float) -> None:
         """Try the files of ``own`` within ``seconds``. Blocks. Raises files.UnreadableFile."""
         for file in map(Path, filter(None, self.own)):
