@@ -68,7 +68,7 @@ def run(  # noqa: PLR0913 - as runner.run
     if done:
         signals.received = signals.received or done.signal
         return done
-    reason = death or (interrupted() if signals.received else late(too_late(deadline), use))
+    reason = death or (interrupted() if signals.received else late(too_late(deadline), deadline, use))
     results = (child.results.get(check.name) or _without_result(check, settings, origins, reason) for check in checks)
     return Run(tuple(results), child.bugs, signals.received, use)
 

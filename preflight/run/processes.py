@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, NoReturn
 
 from preflight.report import bugs
 from preflight.run import interpreter, runner
+from preflight.run.processor import of_thread
 from preflight.run.signals import SIGNALS, Signals
 
 if TYPE_CHECKING:
@@ -63,7 +64,7 @@ class Job:
             signals=signals,
             on_event=on_event,
             wait=self.wait,
-            before=self.before,
+            before=self.before + of_thread(threading.get_native_id()),
         )
 
 

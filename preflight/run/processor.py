@@ -11,8 +11,10 @@ from preflight.report.run_causes import STARVED
 if TYPE_CHECKING:
     from checks.core.check import Diagnosis, Status
 
-_TOO_LITTLE = 0.15  # of a core: a run of 20 checks uses one second of it
-_NOTICED = 5.0  # seconds of waiting for a processor, at least: less delays nothing that matters
+# A run of 20 checks uses one second of a core.
+_TOO_LITTLE = 0.15  # of a core, for a run that the deadline ends
+_SCARCE = 0.06  # of a core, for a run that ends by itself
+_LONG = 10.0  # seconds of waiting for it, at least: on a busy machine, many processes wait for some
 
 
 @dataclass(frozen=True)
@@ -30,12 +32,19 @@ class Use:
         """The part of a core that it got while it had something to do."""
         return self.ran / (self.ran + self.waited) if self.waited else 1.0
 
-    def diagnosis(self, status: Status | None = None) -> Diagnosis | None:
-        """What to report if it was too little; None if it was enough."""
-        if self.waited < _NOTICED or self.share >= _TOO_LITTLE:
-            return None
+    def diagnosis(self, status: Status) -> Diagnosis:
+        """What to report if it was too little."""
         message = f"this process got {self.share:.0%} of a processor core: it waited {self.waited:.0f} s for it"
         return STARVED.diagnosis(message, status=status)
+
+    def too_little_for(self, deadline: float) -> bool:
+        """Whether the wait for the processor took most of these seconds."""
+        return self.waited >= max(_LONG, deadline / 2) and self.share < _TOO_LITTLE
+
+    @property
+    def is_scarce(self) -> bool:
+        """Whether it was so little that it is worth a warning."""
+        return self.waited >= _LONG and self.share < _SCARCE
 
 
 def of_thread(thread: int | str, process: int | str = "self") -> Use:

@@ -49,7 +49,9 @@ class Run:
     def starved(self) -> Diagnosis | None:
         """What to report if it got too little of it: a failure where checks were not done, else a warning."""
         ids = {finding.id for result in self.results for finding in result.findings}
-        return self.use.diagnosis(Status.FAIL if STARVED.id in ids else Status.WARN)
+        if STARVED.id in ids:
+            return self.use.diagnosis(Status.FAIL)
+        return self.use.diagnosis(Status.WARN) if self.use.is_scarce else None
 
 
 def run(  # noqa: PLR0913 - what to run, its limits, and what takes its results
@@ -91,7 +93,7 @@ def run(  # noqa: PLR0913 - what to run, its limits, and what takes its results
             raise
         use = before + work.use
         if reason:
-            work.abort(late(reason, use), send)
+            work.abort(late(reason, deadline, use), send)
             work.clean_up()
         work.finish()
     results = {id(check): result for execution in executions for check, result in execution.results(origins)}
@@ -99,9 +101,10 @@ def run(  # noqa: PLR0913 - what to run, its limits, and what takes its results
     return Run(tuple(results[id(check)] for check in checks), bugs, signals.received, use)
 
 
-def late(reason: Diagnosis, use: Use) -> Diagnosis:
+def late(reason: Diagnosis, deadline: float, use: Use) -> Diagnosis:
     """The reason of checks that were ended: the deadline is none if the processor was missing."""
-    return (reason.cause is DEADLINE and use.diagnosis(Status.SKIP)) or reason
+    is_starved = reason.cause is DEADLINE and use.too_little_for(deadline)
+    return use.diagnosis(Status.SKIP) if is_starved else reason
 
 
 def _distinct(checks: Iterable[Check]) -> tuple[tuple[Check, ...], ...]:
