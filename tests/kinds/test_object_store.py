@@ -116,8 +116,8 @@ def test_every_layer_passes_and_nothing_remains(store: ObjectStore, keys: Keys) 
     assert store.objects() == []
 
 
-def test_check_builds_two_clients(store: ObjectStore, monkeypatch: pytest.MonkeyPatch) -> None:
-    """One with the configured keys, one with a made-up secret: each costs 10 ms of CPU."""
+def test_check_builds_one_client(store: ObjectStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each costs 20 ms of CPU."""
     built: list[Bucket] = []
 
     def counted(bucket: Bucket) -> object:
@@ -126,8 +126,7 @@ def test_check_builds_two_clients(store: ObjectStore, monkeypatch: pytest.Monkey
 
     monkeypatch.setattr("checks.object_store.store.client", counted)
     check(store.url).passes("object-store.access", Layer.ACCESS, NAME, STYLE)
-    assert len(built) == 2
-    assert len({bucket.secret_access_key for bucket in built}) == 2
+    assert len(built) == 1
 
 
 def test_requests_are_those_of_mistle(store: ObjectStore) -> None:
@@ -698,11 +697,14 @@ def hanging(store: ObjectStore) -> Iterator[int]:
 
 def test_upload_longer_than_the_timeout_is_removed(store: ObjectStore) -> None:
     requests: list[bytes] = []
+    given_up = threading.Event()
 
     def answer(request: bytes) -> None:
         requests.append(request.split()[0])
         if requests[-1] == b"PUT":
-            time.sleep(4.5)
+            given_up.wait(20)
+        elif requests[-1] == b"DELETE":
+            given_up.set()
 
     with between(store.port, answer) as port:
         subject = planned(ASSETS, values(f"http://localhost:{port}"))

@@ -1,5 +1,6 @@
 """A relay that passes what a server sends only after a time, as a slow server does."""
 
+import math
 import socket
 import threading
 import time
@@ -11,11 +12,15 @@ LOOPBACK = "127.0.0.1"
 
 
 @contextmanager
-def delayed(upstream: int | Path, seconds: float) -> Iterator[int | Path]:
-    """The port, or the socket, of a relay to `upstream`; each reply of the server comes `seconds` late."""
+def delayed(upstream: int | Path, seconds: float, replies: float = math.inf) -> Iterator[int | Path]:
+    """The port, or the socket, of a relay to `upstream`; each reply of the server comes `seconds` late.
+
+    Of each connection, only so many `replies` come at all.
+    """
     with _listener(upstream) as (listener, place):
         connections: list[socket.socket] = []
-        threading.Thread(target=_accept, args=(listener, upstream, seconds, connections), daemon=True).start()
+        late = seconds, replies
+        threading.Thread(target=_accept, args=(listener, upstream, late, connections), daemon=True).start()
         try:
             yield place
         finally:
@@ -38,14 +43,16 @@ def _listener(upstream: int | Path) -> Iterator[tuple[socket.socket, int | Path]
     place.unlink()
 
 
-def _accept(listener: socket.socket, upstream: int | Path, seconds: float, connections: list[socket.socket]) -> None:
+def _accept(
+    listener: socket.socket, upstream: int | Path, late: tuple[float, float], connections: list[socket.socket]
+) -> None:
     with suppress(OSError):
         while True:
             client, _ = listener.accept()
             server = _connect(upstream)
             connections += [client, server]
-            threading.Thread(target=_pass_on, args=(client, server, 0.0), daemon=True).start()
-            threading.Thread(target=_pass_on, args=(server, client, seconds), daemon=True).start()
+            threading.Thread(target=_pass_on, args=(client, server, 0.0, math.inf), daemon=True).start()
+            threading.Thread(target=_pass_on, args=(server, client, *late), daemon=True).start()
 
 
 def _connect(upstream: int | Path) -> socket.socket:
@@ -56,9 +63,12 @@ def _connect(upstream: int | Path) -> socket.socket:
     return connection
 
 
-def _pass_on(source: socket.socket, target: socket.socket, seconds: float) -> None:
+def _pass_on(source: socket.socket, target: socket.socket, seconds: float, most: float) -> None:
+    passed = 0
     with suppress(OSError), source, target:
         while data := source.recv(65536):
-            time.sleep(seconds)
-            target.sendall(data)
+            if passed < most:
+                time.sleep(seconds)
+                target.sendall(data)
+            passed += 1
         target.shutdown(socket.SHUT_WR)
