@@ -17,6 +17,7 @@ FORMATS = {
     "markdown": "preflight.formats.markdown",
     "prometheus": "preflight.formats.prometheus",
     "html": "preflight.formats.html",
+    "sarif": "preflight.formats.sarif",
 }
 """The formats of a report: names and modules. The first is the default."""
 

@@ -28,6 +28,7 @@ UNIT = {
     "test_format_junit",
     "test_format_markdown",
     "test_format_prometheus",
+    "test_format_sarif",
     "test_formats",
     "test_formats_page",
     "test_html",
