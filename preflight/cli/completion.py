@@ -97,6 +97,7 @@ _COMPLETERS: Mapping[str, Completer] = {
     "ignore": _ids,
     "format": _formats,
     "config": _files,
+    "env_file": _files,
     "ca_file": _files,
     "timeout": _nothing,
     "deadline": _nothing,

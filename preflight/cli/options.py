@@ -56,6 +56,7 @@ class Options:
     arguments: tuple[str, ...] = ()
     program: tuple[str, ...] = ()  # and its arguments: it takes the place of a run that is ready
     config: Path | None = None
+    env_file: tuple[Path, ...] = ()
     stage: str = "live"
     service: str | None = None
     only: tuple[str, ...] = ()
@@ -129,8 +130,9 @@ def raise_on_misuse(options: Options) -> None:
 
     if options.program:
         _require_program(options)
-    if options.command == "demo" and options.config:
-        raise UsageError("--config: demo makes a configuration of its own")
+    if options.command == "demo" and (options.config or options.env_file):
+        flag = "--config" if options.config else "--env-file"
+        raise UsageError(f"{flag}: demo makes a configuration of its own")
     if options.command != "demo" and (options.faults or options.keep):
         raise UsageError("--break and --keep are flags of the command demo")
 
@@ -169,6 +171,7 @@ def _texts(value: object) -> tuple[str, ...]:
 
 _VALUES: Mapping[str, Callable[[Any], object]] = {
     "config": Path,
+    "env_file": lambda value: tuple(map(Path, _texts(value))),
     "stage": _one_of(STAGES),
     "service": _one_of(SERVICES),
     "only": lambda value: tuple(map(pattern, _texts(value))),

@@ -36,6 +36,7 @@ exit codes: 0 ready, 1 not ready, 2 could not start, 3 a bug in this tool, 130 a
 
 examples:
   mistle-preflight --config mistle.toml                    everything, as the last step of a deployment
+  mistle-preflight --env-file prod.env                     the variables that Compose gives to a service
   mistle-preflight --stage before-deploy                   before the migrations: Mistle is not running yet
   mistle-preflight --wait 60 -f text=/dev/stderr -- node migrate.js    once all is ready, become this program
   mistle-preflight --service data_plane_worker             only what this service uses, from where it runs
@@ -148,6 +149,13 @@ def _add_selection(flags: argparse._ArgumentGroup) -> None:
         metavar="FILE",
         type=Path,
         help="default: $MISTLE_CONFIG_PATH, else only MISTLE_* variables; they override the file; -: standard input",
+    )
+    flags.add_argument(
+        "--env-file",
+        action="append",
+        metavar="FILE",
+        type=Path,
+        help="variables as Docker Compose reads its env_file; the process's own win; repeatable, the last one wins",
     )
     flags.add_argument(
         "--stage",

@@ -25,8 +25,8 @@ from tests.harness.command import CLEAN, ENTRY, HOLD, Command, run
 
 ROOT = Path(__file__).parents[2]
 WAITS = {
-    "diff": ("preflight.cli.commands", "_read", ["diff", "a", "b"]),
-    "merge": ("preflight.cli.commands", "_read", ["merge", "a"]),
+    "diff": ("preflight.cli.inputs.saved_reports", "read", ["diff", "a", "b"]),
+    "merge": ("preflight.cli.inputs.saved_reports", "read", ["merge", "a"]),
     "explain": ("preflight.reference.catalogue", "entries", ["explain", "network.refused"]),
     "completion": ("preflight.cli.completion", "script", ["completion", "bash"]),
     "plan": ("preflight.plan.plan", "plan", ["plan", "--config", str(processes.EXAMPLE)]),
