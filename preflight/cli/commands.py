@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from checks.core.check import Settings, Status
 from preflight.cli.inputs import ca_file, ids, saved_reports
 from preflight.cli.invocation import Invocation
-from preflight.cli.options import UsageError
+from preflight.cli.options import SCHEMAS, UsageError
 from preflight.cli.so_far import SoFar, report
 from preflight.config.loader import load
 from preflight.report.model import Report, Result
@@ -115,6 +115,20 @@ def completion(invocation: Invocation, _: SoFar) -> str:
     return completion.script(shell)
 
 
+def schema(invocation: Invocation, _: SoFar) -> str:
+    """The JSON Schema of the configuration's file, or of a report."""
+    from importlib.resources import files
+
+    from preflight.reference import config_schema
+
+    of = next(iter(invocation.options.arguments), SCHEMAS[0])
+    if of not in SCHEMAS:
+        raise UsageError(f"there is no schema of {of!r}; there are: {', '.join(SCHEMAS)}")
+    if of == "report":
+        return files("preflight").joinpath("report.schema.json").read_text(encoding="utf-8")
+    return config_schema.text()
+
+
 def diff(invocation: Invocation, _: SoFar) -> Difference:
     """Compare two reports."""
     from preflight.saved.diff import diff
@@ -142,6 +156,7 @@ COMMANDS: Mapping[str, Callable[[Invocation, SoFar], Document]] = {
     "diff": diff,
     "merge": merge,
     "demo": demo,
+    "schema": schema,
     "completion": completion,
 }
 

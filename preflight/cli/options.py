@@ -21,6 +21,7 @@ _ALL = "there are"
 
 STAGES = ("before-deploy", "live")
 FAIL_LEVELS = ("fail", "warn")
+SCHEMAS = ("config", "report")
 
 
 class UsageError(Exception):
@@ -44,6 +45,7 @@ COMMANDS: Mapping[str, Command] = {
     "diff": Command("compare two reports; exit 1 if the second is worse", "A.json B.json", 2, 2),
     "merge": Command("merge reports from several machines: one verdict for every key", "[NAME=]A.json ...", 1, 1000),
     "demo": Command("run the checks on a small deployment, made for it and removed; --break: with a fault"),
+    "schema": Command("print the JSON Schema of mistle.toml, for editors, or of the report", "[config|report]", 0, 1),
     "completion": Command("print the completion script for bash, zsh or fish", "SHELL", 1, 1),
 }
 

@@ -35,6 +35,7 @@ BY_COMMAND: Mapping[str, Mapping[str, str]] = {
         "html": "preflight.formats.merge.html",
     },
     "completion": {"text": "preflight.formats.script"},
+    "schema": {"text": "preflight.formats.script", "json": "preflight.formats.script"},
 }
 """The formats of the commands that do not print a report."""
 

@@ -29,6 +29,7 @@ WAITS = {
     "merge": ("preflight.cli.inputs.saved_reports", "read", ["merge", "a"]),
     "explain": ("preflight.reference.catalogue", "entries", ["explain", "network.refused"]),
     "completion": ("preflight.cli.completion", "script", ["completion", "bash"]),
+    "schema": ("preflight.reference.config_schema", "text", ["schema"]),
     "plan": ("preflight.plan.plan", "plan", ["plan", "--config", str(processes.EXAMPLE)]),
     "config": ("preflight.cli.commands", "load", ["config", "--config", str(processes.EXAMPLE)]),
 }
