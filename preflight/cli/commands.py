@@ -163,8 +163,8 @@ COMMANDS: Mapping[str, Callable[[Invocation, SoFar], Document]] = {
 
 def _load(invocation: Invocation, so_far: SoFar) -> tuple[Trust, Config]:
     """The certificates to trust, and the configuration. Raises UsageError, ConfigError, Interrupted."""
-    so_far.ignored = ids.covered(invocation.options.ignore)
     with invocation.signals.interrupting():  # a file may be on a server that does not answer
+        so_far.ignored = _ignored(invocation, so_far)
         trust, warning = ca_file.choose(invocation.options, invocation.environ)
         before, options, seconds = invocation.seconds, invocation.options, invocation.seconds_for_file
         config = load(options.config, invocation.environ, seconds, options.service, invocation.lines)
@@ -172,6 +172,19 @@ def _load(invocation: Invocation, so_far: SoFar) -> tuple[Trust, Config]:
     so_far.config, so_far.seconds_of_reading = config, round(invocation.seconds - before, 4)
     so_far.note(warning)
     return trust, config
+
+
+def _ignored(invocation: Invocation, so_far: SoFar) -> frozenset[str]:
+    """What does not count. Each line of the file whose last day is over is noted. Raises UsageError."""
+    options = invocation.options
+    if not options.ignore_file:
+        return ids.covered(options.ignore)
+    from preflight.cli.inputs import ignore_file
+
+    today, entries = invocation.started_at.date(), ignore_file.read(options.ignore_file, invocation.seconds_for_file)
+    for entry in entries:
+        so_far.note(entry.expired() if entry.until < today else None)
+    return ids.covered((*options.ignore, *(entry.named for entry in entries if entry.until >= today)))
 
 
 def _plan(invocation: Invocation, config: Config, so_far: SoFar) -> Plan:
@@ -211,7 +224,7 @@ def _wait(options: Options, level: Status, ignored: frozenset[str], config: Conf
     from preflight.run.waiting import Wait
 
     wait = Wait(options.wait, level, ignored)
-    return replace(wait, seconds=0.0) if wait.failures(config.findings) else wait
+    return replace(wait, seconds=0.0) if wait.failures(config.findings, ["config"]) else wait
 
 
 def _add_results(so_far: SoFar, plan: Plan, results: Iterable[Result]) -> None:

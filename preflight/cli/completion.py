@@ -99,6 +99,7 @@ _COMPLETERS: Mapping[str, Completer] = {
     "format": _formats,
     "config": _files,
     "env_file": _files,
+    "ignore_file": _files,
     "ca_file": _files,
     "timeout": _nothing,
     "deadline": _nothing,

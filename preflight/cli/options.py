@@ -64,6 +64,7 @@ class Options:
     only: tuple[str, ...] = ()
     skip: tuple[str, ...] = ()
     ignore: tuple[str, ...] = ()
+    ignore_file: Path | None = None
     fail_level: str = "fail"
     timeout: float = 10.0
     deadline: float = 60.0
@@ -179,6 +180,7 @@ _VALUES: Mapping[str, Callable[[Any], object]] = {
     "only": lambda value: tuple(map(pattern, _texts(value))),
     "skip": lambda value: tuple(map(pattern, _texts(value))),
     "ignore": _texts,
+    "ignore_file": Path,
     "fail_level": _one_of(FAIL_LEVELS),
     "timeout": seconds,
     "deadline": seconds,

@@ -191,8 +191,14 @@ def _add_output(flags: argparse._ArgumentGroup) -> None:
     flags.add_argument(
         "--ignore",
         action="append",
-        metavar="ID",
-        help="show this finding as a warning and do not count it; repeatable",
+        metavar="ID[@CHECK]",
+        help="show this finding, perhaps of one check, as a warning and do not count it; repeatable",
+    )
+    flags.add_argument(
+        "--ignore-file",
+        metavar="FILE",
+        type=Path,
+        help="the same from a file: a line is ID[@CHECK], the last day (YYYY-MM-DD, UTC), the reason",
     )
     flags.add_argument(
         "--fail-level",

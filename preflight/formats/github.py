@@ -27,9 +27,9 @@ _IN_PROPERTY = str.maketrans({"%": "%25", "\r": "%0D", "\n": "%0A", ":": "%3A", 
 
 def render(report: Report) -> str:
     """A line for each error, each warning and the verdict."""
-    worse = [pair for pair in report.pairs if pair[1].status >= Status.WARN or report.blocks(pair[1])]
-    errors = [_annotation("error", report, *pair) for pair in worse if report.blocks(pair[1])]
-    warnings = [_annotation("warning", report, *pair) for pair in worse if not report.blocks(pair[1])]
+    worse = [pair for pair in report.pairs if pair[1].status >= Status.WARN or report.blocks(*pair)]
+    errors = [_annotation("error", report, *pair) for pair in worse if report.blocks(*pair)]
+    warnings = [_annotation("warning", report, *pair) for pair in worse if not report.blocks(*pair)]
     level = "notice" if report.ready or errors else "error"
     verdict = _command(level, [" · ".join(outcome(report))], title="mistle-preflight")
     return "\n".join((*_counted("error", errors), *_counted("warning", warnings), verdict)) + "\n"

@@ -57,7 +57,7 @@ def render_all(reports: Iterable[Report]) -> str:
 
 
 def _shown(report: Report) -> Iterator[tuple[Result, Finding]]:
-    yield from (pair for pair in report.pairs if pair[1].status >= Status.WARN or report.blocks(pair[1]))
+    yield from (pair for pair in report.pairs if pair[1].status >= Status.WARN or report.blocks(*pair))
 
 
 def _rule(id_: str) -> Member:
@@ -99,7 +99,7 @@ def _result(report: Report, result: Result, finding: Finding, rule: int, invocat
     return {
         "ruleId": finding.id,
         "ruleIndex": rule,
-        "level": "error" if report.blocks(finding) else "warning",
+        "level": "error" if report.blocks(result, finding) else "warning",
         "message": {"text": "\n".join(filter(None, map(_literal, lines)))},
         "locations": [_location(report, result, finding)],
         "partialFingerprints": {"primaryLocationLineHash": _fingerprint(report, result, finding)},

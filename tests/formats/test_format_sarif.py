@@ -39,7 +39,7 @@ def only(finding: Finding, origin: Origin | None, **about: object) -> dict[str, 
 @pytest.mark.parametrize("ending", ENDINGS)
 def test_errors_if_and_only_if_a_finding_counts(ending: str):
     report = ENDINGS[ending]
-    counted = any(map(report.blocks, report.findings))
+    counted = any(report.blocks(*pair) for pair in report.pairs)
     assert any(result["level"] == "error" for result in results(report)) is counted
     (invocation,) = run(report)["invocations"]
     assert (invocation["exitCode"], invocation["executionSuccessful"]) == (report.exit_code, report.exit_code < 2)

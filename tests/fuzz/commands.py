@@ -18,6 +18,7 @@ VALUES = {
     "--config": FILES,
     "--ca-file": FILES,
     "--env-file": FILES,
+    "--ignore-file": FILES,
     "--stage": [*STAGES, "dead"],
     "--service": [*SERVICES, "dashbord"],
     "--only": PATTERNS,
