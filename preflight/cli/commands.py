@@ -16,7 +16,7 @@ from preflight.cli.invocation import Invocation
 from preflight.cli.options import SCHEMAS, UsageError
 from preflight.cli.so_far import SoFar, report
 from preflight.config.loader import load
-from preflight.report.model import Report, Result
+from preflight.report.model import Report, Reports, Result
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from preflight.saved.diff import Difference
     from preflight.saved.merge import MergedReport
 
-    Document = Report | Difference | MergedReport | Explanation | str
+    Document = Report | Reports | Difference | MergedReport | Explanation | str
 
 
 def run(invocation: Invocation, so_far: SoFar) -> Report:
@@ -47,8 +47,12 @@ def run(invocation: Invocation, so_far: SoFar) -> Report:
     return report(invocation, so_far)
 
 
-def config(invocation: Invocation, so_far: SoFar) -> Report:
-    """Check the configuration alone."""
+def config(invocation: Invocation, so_far: SoFar) -> Report | Reports:
+    """Check the configuration alone; of several files, one after the other."""
+    if invocation.options.arguments:
+        from preflight.cli import several
+
+        return several.reports(invocation, _load)
     _load(invocation, so_far)
     return report(invocation, so_far)
 

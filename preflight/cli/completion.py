@@ -88,6 +88,7 @@ _ARGUMENTS: Mapping[str, Completer] = {
     "explain": _ids,
     "completion": lambda **_: SHELLS,
     "schema": lambda **_: SCHEMAS,
+    "config": _files,
     "diff": _files,
     "merge": _files,
 }

@@ -6,7 +6,7 @@ import argparse
 import math
 import shutil
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -39,7 +39,7 @@ class Command(NamedTuple):
 
 COMMANDS: Mapping[str, Command] = {
     "run": Command("check the configuration, then everything it names (the default)"),
-    "config": Command("check the configuration alone, offline"),
+    "config": Command("check the configuration alone, offline; one file after the other", "[FILE ...]", 0, 10_000),
     "plan": Command("list what a run would check, and for which keys, offline"),
     "explain": Command("explain what a finding means and how to fix it; --list: list all findings", "ID", 0, 1),
     "diff": Command("compare two reports; exit 1 if the second is worse", "A.json B.json", 2, 2),
@@ -78,6 +78,11 @@ class Options:
     faults: tuple[str, ...] = ()
     keep: bool = False
     unreported: tuple[str, ...] = ()  # no flag: findings of the configuration that are true of every demo
+
+    def with_one_file(self) -> Options:
+        """``config FILE`` is ``config --config FILE``."""
+        is_one = self.command == "config" and len(self.arguments) == 1
+        return replace(self, config=Path(self.arguments[0]), arguments=()) if is_one else self
 
 
 def from_values(**values: object) -> Options:
@@ -123,10 +128,12 @@ def raise_on_misuse(options: Options) -> None:
         raise UsageError(f"there is no command {options.command!r}{did_you_mean(options.command, COMMANDS, _ALL)}")
     if not expected.minimum <= len(options.arguments) <= expected.maximum:
         raise UsageError(f"the command is: mistle-preflight {options.command} {expected.arguments}".rstrip())
-    known = formats_of(options)
+    if options.command == "config" and options.arguments and options.config:
+        raise UsageError("--config: the files of config FILE ... are the configurations")
+    command, known = _printing(options), formats_of(options)
     for name, _ in options.format:
         if name not in known:
-            raise UsageError(f"--format: {options.command} has no format {name!r}; it has: {', '.join(known)}")
+            raise UsageError(f"--format: {command} has no format {name!r}; it has: {', '.join(known)}")
     files = [file for _, file in options.format]
     if len(set(files)) < len(files):
         raise UsageError("--format: two reports for one place; give one a file, as in --format json=report.json")
@@ -154,7 +161,13 @@ def _require_program(options: Options) -> None:
 def formats_of(options: Options) -> Mapping[str, str]:
     """The formats of what these options print: lists and scripts are text."""
     lists_faults = options.command == "demo" and options.list
-    return formats.of("completion" if lists_faults else options.command)
+    return formats.of("completion" if lists_faults else _printing(options))
+
+
+def _printing(options: Options) -> str:
+    """The command, or what the formats call it."""
+    is_several = options.command == "config" and len(options.arguments) > 1
+    return formats.SEVERAL if is_several else options.command
 
 
 def _one_of(choices: tuple[str, ...]) -> Callable[[str], str]:

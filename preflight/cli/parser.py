@@ -42,7 +42,7 @@ examples:
   mistle-preflight --service data_plane_worker             only what this service uses, from where it runs
   mistle-preflight --only 'postgres*' --skip '*.pooled'    some checks
   mistle-preflight -f text -f json=report.json             a report to read and one to keep
-  mistle-preflight config --config mistle.toml -q          is the file right?
+  mistle-preflight config -q deploy/*.toml                 are these files right?
   mistle-preflight explain network.refused                 what does this finding mean?
   mistle-preflight explain --list postgres                 which findings are there for Postgres?
   mistle-preflight demo --break pooler                     what does a fault look like?
@@ -65,7 +65,7 @@ def parse(arguments: list[str]) -> Options:
     command, *rest = given.pop("positionals", ()) or (Options.command,)
     options = Options(**given, command=command, arguments=tuple(rest), program=program)
     raise_on_misuse(options)
-    return options
+    return options.with_one_file()
 
 
 def prints_help(arguments: list[str]) -> bool:

@@ -21,6 +21,7 @@ FORMATS = {
 }
 """The formats of a report: names and modules. The first is the default."""
 
+SEVERAL = "config of several files"
 BY_COMMAND: Mapping[str, Mapping[str, str]] = {
     "explain": {"text": "preflight.formats.explanation.text", "json": "preflight.formats.explanation.json"},
     "diff": {
@@ -34,6 +35,7 @@ BY_COMMAND: Mapping[str, Mapping[str, str]] = {
         "markdown": "preflight.formats.merge.markdown",
         "html": "preflight.formats.merge.html",
     },
+    SEVERAL: {"text": "preflight.formats.several.text", "sarif": "preflight.formats.several.sarif"},
     "completion": {"text": "preflight.formats.script"},
     "schema": {"text": "preflight.formats.script", "json": "preflight.formats.script"},
 }

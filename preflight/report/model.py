@@ -150,6 +150,18 @@ class Report:
         return {name: {str(status): counter[status] for status in Status} for name, counter in counters.items()}
 
 
+@dataclass(frozen=True)
+class Reports:
+    """The reports of several files."""
+
+    reports: tuple[Report, ...]
+
+    @property
+    def exit_code(self) -> int:
+        """The highest."""
+        return max(report.exit_code for report in self.reports)
+
+
 def fact(value: object, limit: int = 300) -> str | float | None:
     """A fact that every format can hold: a number that JSON can hold, else text of at most ``limit`` characters."""
     match value:
