@@ -4,9 +4,13 @@ import json
 import os
 import subprocess
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from preflight import UsageError, check
 from preflight.config.sources import env_file
@@ -141,6 +145,17 @@ def test_invalid_lines(text: str, tmp_path: Path):
     with pytest.raises(InvalidLine) as refused:
         read(text, tmp_path)
     assert f"{refused.value.line}: {refused.value}" == {**REFUSED, **ODD}[text]
+
+
+@given(st.text(st.sampled_from("AB=$${}\"'\\ #\n\r\t:-+?x0é\0"), max_size=30) | st.text(max_size=30))
+def test_any_text_is_read_or_refused_with_its_line(text: str):
+    lines: list[int | None] = [1]
+    with TemporaryDirectory() as folder, suppress(UnicodeEncodeError):  # half a character is in no file
+        try:
+            read(text, Path(folder))
+        except InvalidLine as refused:
+            lines.append(refused.line)
+    assert all(line and line <= text.count("\n") + 1 for line in lines)
 
 
 def composed(folder: Path, texts: list[list[str]]) -> list[dict[str, str] | None]:
@@ -280,7 +295,8 @@ def test_secret_is_masked_in_every_form(tmp_path: Path):
         (b"A=1\nB=x\0y\n", "bad.env:2: a NUL character"),
         (b"A=${hidden-\n", "bad.env:1: ${ is not closed; write $$ for a dollar sign"),
         (b"A=" + b"${A:-" * 60 + b"}" * 60, "bad.env:1: ${ is not closed; write $$ for a dollar sign"),
-        (b"#" * (1 << 21), "bad.env is larger than 1 MiB"),
+        (b"A=xxxxxxxx\n" + b"A=$A$A\n" * 40, "bad.env:16: a value is longer than 128 KiB"),
+        (b"#" * (1 << 18), "bad.env is larger than 128 KiB"),
     ],
     ids=lambda value: value[:20].decode(errors="replace") if isinstance(value, bytes) else "",
 )

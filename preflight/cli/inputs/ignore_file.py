@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from checks.core.check import Diagnosis
 
-_LIMIT = 1 << 20  # bytes
+_LIMIT = 1 << 17  # bytes
 _FORM = "a line is: ID or ID@CHECK, the last day as YYYY-MM-DD, the reason"
 _DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 

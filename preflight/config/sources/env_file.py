@@ -13,17 +13,17 @@ from io import StringIO
 from typing import TYPE_CHECKING, NamedTuple
 
 from checks.core import files
-from preflight.config.sources.substitution import InvalidTemplate, Lookup, substituted
+from preflight.config.sources.substitution import LONGEST, InvalidTemplate, Lookup, substituted
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from dotenv.parser import Binding
 
-_LIMIT = 1 << 20  # bytes
 _STATEMENT = re.compile(r"\s*(?:export[^\S\n]+)?(?P<name>[\w.\[\]-]+)[^\S\n]*(?:=[^\S\n]*(?P<value>.*))?", re.DOTALL)
 _YAML = re.compile(r"\s*(?:export[^\S\n]+)?[\w.\[\]-]+[^\S\n]*:")
 _QUOTED = {quote: re.compile(rf"{quote}((?:\\.|[^{quote}\\])*){quote}", re.DOTALL) for quote in "'\""}
+_ODD = re.compile(r"\0|\r(?!\n)")
 _ESCAPE = re.compile(r"\\(.)", re.DOTALL)
 _ESCAPES = dict(zip("abfnrtv", "\a\b\f\n\r\t\v", strict=True)) | {"\\": "\\", '"': '"', "$": "$$"}
 
@@ -57,7 +57,7 @@ class _Reader:
 
 def read(path: Path, lookup: Lookup, seconds: float) -> Mapping[str, Variable]:
     """The variables of a file. ``lookup`` has those that its values may name. Raises InvalidLine, UnreadableFile."""
-    text = _decoded(files.read(path, _LIMIT, seconds).removeprefix(b"\xef\xbb\xbf"))
+    text = _decoded(files.read(path, LONGEST, seconds).removeprefix(b"\xef\xbb\xbf"))
     reader = _Reader(lookup)
     for line, statement in _statements(text):
         match = _STATEMENT.fullmatch(statement)
@@ -73,10 +73,9 @@ def _decoded(content: bytes) -> str:
         text = content.decode()
     except UnicodeDecodeError as error:
         raise InvalidLine("is not UTF-8", content.count(b"\n", 0, error.start) + 1) from None
-    for position, character in enumerate(text):
-        if character == "\0" or (character == "\r" and text[position : position + 2] != "\r\n"):
-            message = "a NUL character" if character == "\0" else "a carriage return within a line"
-            raise InvalidLine(message, text.count("\n", 0, position) + 1)
+    if odd := _ODD.search(text):
+        message = "a NUL character" if odd[0] == "\0" else "a carriage return within a line"
+        raise InvalidLine(message, text.count("\n", 0, odd.start()) + 1)
     return text
 
 

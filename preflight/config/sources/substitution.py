@@ -13,6 +13,7 @@ Lookup = Callable[[str], str | None]
 _DOLLAR = re.compile(r"\$(?:(\$)|([A-Za-z_][A-Za-z0-9_]*)|(\{))")
 _BRACED = re.compile(r"([A-Za-z_][A-Za-z0-9_]*)(?:(:?)([-+?])(.*))?")
 _MOST = 50  # braces in braces
+LONGEST = 1 << 17  # characters: Linux allows no longer variable
 
 
 class InvalidTemplate(Exception):
@@ -21,7 +22,7 @@ class InvalidTemplate(Exception):
 
 def substituted(text: str, lookup: Lookup, depth: int = 0) -> str:
     """The text with the values of its variables; nothing for one that is not set. Raises InvalidTemplate."""
-    parts, position = [], 0
+    parts, position, length = list[str](), 0, 0
     while match := _DOLLAR.search(text, position):
         parts.append(text[position : match.start()])
         position = match.end()
@@ -33,6 +34,9 @@ def substituted(text: str, lookup: Lookup, depth: int = 0) -> str:
             end = _closing(text, position, depth)
             parts.append(_value(text[position:end], lookup, depth))
             position = end + 1
+        length += len(parts[-1])
+        if length > LONGEST:
+            raise InvalidTemplate(f"a value is longer than {LONGEST >> 10} KiB")
     return "".join((*parts, text[position:]))
 
 
