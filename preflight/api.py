@@ -6,6 +6,7 @@ import os
 from typing import TYPE_CHECKING
 
 from preflight.cli import commands
+from preflight.cli.inputs import env_files
 from preflight.cli.invocation import Invocation
 from preflight.cli.options import from_values
 from preflight.cli.so_far import SoFar
@@ -24,11 +25,13 @@ def check(  # noqa: PLR0913 - each is a flag of the command
     config: Path | str | None = None,
     *,
     environ: Mapping[str, str] | None = None,
+    env_file: Iterable[Path | str] | Path | str = (),
     stage: str = "live",
     service: str | None = None,
     only: Iterable[str] = (),
     skip: Iterable[str] = (),
     ignore: Iterable[str] = (),
+    ignore_file: Path | str | None = None,
     fail_level: str = "fail",
     timeout: float = 10.0,
     deadline: float = 60.0,
@@ -39,19 +42,21 @@ def check(  # noqa: PLR0913 - each is a flag of the command
     """Check everything that a configuration names, like ``mistle-preflight`` with the flags of the same names.
 
     ``config`` is a file; None: the file that MISTLE_CONFIG_PATH names, else only the MISTLE_* variables. ``environ``
-    replaces the variables of the process. Times are in seconds. During the run, variables that drivers would read
-    (PG*, AWS_*, proxies) are removed from the environment of the process.
+    replaces the variables of the process; those of each ``env_file`` are beside them. Times are in seconds. During the
+    run, variables that drivers would read (PG*, AWS_*, proxies) are removed from the environment of the process.
 
     Raises UsageError for a wrong argument, ConfigError for a configuration that cannot be read. Problems of the
     deployment raise nothing: they are in the report.
     """
     options = from_values(
         config=config,
+        env_file=env_file,
         stage=stage,
         service=service,
         only=only,
         skip=skip,
         ignore=ignore,
+        ignore_file=ignore_file,
         fail_level=fail_level,
         timeout=timeout,
         deadline=deadline,
@@ -59,7 +64,8 @@ def check(  # noqa: PLR0913 - each is a flag of the command
         read_only=read_only,
         ca_file=ca_file,
     )
-    return commands.run(Invocation(options, environ=os.environ if environ is None else environ), SoFar())
+    invocation = Invocation(options, environ=os.environ if environ is None else environ)
+    return commands.run(env_files.applied(invocation), SoFar())
 
 
 def render(report: Report, name: str = "text") -> str:

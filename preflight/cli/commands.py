@@ -11,13 +11,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from checks.core.check import Settings, Status
-from preflight.cli import ca_file
+from preflight.cli.inputs import ca_file, ids, saved_reports
 from preflight.cli.invocation import Invocation
-from preflight.cli.options import UsageError
+from preflight.cli.options import SCHEMAS, UsageError
 from preflight.cli.so_far import SoFar, report
 from preflight.config.loader import load
-from preflight.config.suggestions import did_you_mean
-from preflight.report.model import Report, Result
+from preflight.report.model import Report, Reports, Result
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -32,9 +31,8 @@ if TYPE_CHECKING:
     from preflight.run.waiting import Wait
     from preflight.saved.diff import Difference
     from preflight.saved.merge import MergedReport
-    from preflight.saved.reader import SavedReport
 
-    Document = Report | Difference | MergedReport | Explanation | str
+    Document = Report | Reports | Difference | MergedReport | Explanation | str
 
 
 def run(invocation: Invocation, so_far: SoFar) -> Report:
@@ -49,8 +47,12 @@ def run(invocation: Invocation, so_far: SoFar) -> Report:
     return report(invocation, so_far)
 
 
-def config(invocation: Invocation, so_far: SoFar) -> Report:
-    """Check the configuration alone."""
+def config(invocation: Invocation, so_far: SoFar) -> Report | Reports:
+    """Check the configuration alone; of several files, one after the other."""
+    if invocation.options.arguments:
+        from preflight.cli import several
+
+        return several.reports(invocation, _load)
     _load(invocation, so_far)
     return report(invocation, so_far)
 
@@ -77,7 +79,7 @@ def explain(invocation: Invocation, _: SoFar) -> Explanation:
         return Explanation(listed, listed=True)
     if not named:
         raise UsageError("name the finding, as in mistle-preflight explain network.refused; --list names them all")
-    _require_ids([named])
+    ids.require([named])
     return Explanation((names()[named],))
 
 
@@ -117,11 +119,25 @@ def completion(invocation: Invocation, _: SoFar) -> str:
     return completion.script(shell)
 
 
+def schema(invocation: Invocation, _: SoFar) -> str:
+    """The JSON Schema of the configuration's file, or of a report."""
+    from importlib.resources import files
+
+    from preflight.reference import config_schema
+
+    of = next(iter(invocation.options.arguments), SCHEMAS[0])
+    if of not in SCHEMAS:
+        raise UsageError(f"there is no schema of {of!r}; there are: {', '.join(SCHEMAS)}")
+    if of == "report":
+        return files("preflight").joinpath("report.schema.json").read_text(encoding="utf-8")
+    return config_schema.text()
+
+
 def diff(invocation: Invocation, _: SoFar) -> Difference:
     """Compare two reports."""
     from preflight.saved.diff import diff
 
-    before, after = (_read(invocation, Path(argument)) for argument in invocation.options.arguments)
+    before, after = (saved_reports.read(invocation, Path(argument)) for argument in invocation.options.arguments)
     return diff(before, after, invocation.fail_level)
 
 
@@ -129,7 +145,7 @@ def merge(invocation: Invocation, _: SoFar) -> MergedReport:
     """Merge several reports into one verdict for every key."""
     from preflight.saved.merge import merge
 
-    reports = tuple(_named_report(invocation, argument) for argument in invocation.options.arguments)
+    reports = tuple(saved_reports.read_named(invocation, argument) for argument in invocation.options.arguments)
     names = [saved.name for saved in reports]
     if twice := next((name for name in names if names.count(name) > 1), ""):
         raise UsageError(f"two reports are called {twice!r}: name them, as in node-a={twice}.json")
@@ -144,22 +160,35 @@ COMMANDS: Mapping[str, Callable[[Invocation, SoFar], Document]] = {
     "diff": diff,
     "merge": merge,
     "demo": demo,
+    "schema": schema,
     "completion": completion,
 }
 
 
 def _load(invocation: Invocation, so_far: SoFar) -> tuple[Trust, Config]:
     """The certificates to trust, and the configuration. Raises UsageError, ConfigError, Interrupted."""
-    so_far.ignored = _covered(invocation.options.ignore)
     with invocation.signals.interrupting():  # a file may be on a server that does not answer
+        so_far.ignored = _ignored(invocation, so_far)
         trust, warning = ca_file.choose(invocation.options, invocation.environ)
-        before = invocation.seconds
-        options = invocation.options
-        config = load(options.config, invocation.environ, invocation.seconds_for_file, options.service)
+        before, options, seconds = invocation.seconds, invocation.options, invocation.seconds_for_file
+        config = load(options.config, invocation.environ, seconds, options.service, invocation.lines)
     config = replace(config, findings=tuple(each for each in config.findings if each.id not in options.unreported))
     so_far.config, so_far.seconds_of_reading = config, round(invocation.seconds - before, 4)
     so_far.note(warning)
     return trust, config
+
+
+def _ignored(invocation: Invocation, so_far: SoFar) -> frozenset[str]:
+    """What does not count. Each line of the file whose last day is over is noted. Raises UsageError."""
+    options = invocation.options
+    if not options.ignore_file:
+        return ids.covered(options.ignore)
+    from preflight.cli.inputs import ignore_file
+
+    today, entries = invocation.started_at.date(), ignore_file.read(options.ignore_file, invocation.seconds_for_file)
+    for entry in entries:
+        so_far.note(entry.expired() if entry.until < today else None)
+    return ids.covered((*options.ignore, *(entry.named for entry in entries if entry.until >= today)))
 
 
 def _plan(invocation: Invocation, config: Config, so_far: SoFar) -> Plan:
@@ -199,7 +228,7 @@ def _wait(options: Options, level: Status, ignored: frozenset[str], config: Conf
     from preflight.run.waiting import Wait
 
     wait = Wait(options.wait, level, ignored)
-    return replace(wait, seconds=0.0) if wait.failures(config.findings) else wait
+    return replace(wait, seconds=0.0) if wait.failures(config.findings, ["config"]) else wait
 
 
 def _add_results(so_far: SoFar, plan: Plan, results: Iterable[Result]) -> None:
@@ -212,39 +241,3 @@ def _compare(config: Config, so_far: SoFar) -> tuple[Result, ...]:
     from preflight.run.consistency import compare
 
     return compare(so_far.results, config.origins, lambda error: so_far.note_bug(error, "comparing the results"))
-
-
-def _named_report(invocation: Invocation, argument: str) -> SavedReport:
-    """A report and its name: the one in the argument, else its service, else its file name."""
-    name, equals, file = argument.partition("=")
-    if not equals or Path(argument).exists():
-        name, file = "", argument
-    saved = _read(invocation, Path(file), name)
-    return saved if name else replace(saved, name=saved.service or saved.name.removesuffix(".json"))
-
-
-def _read(invocation: Invocation, file: Path, name: str = "") -> SavedReport:
-    from preflight.saved.reader import SavedReportError, read
-
-    try:
-        return read(file, name, invocation.seconds_for_file)
-    except SavedReportError as error:
-        raise UsageError(str(error)) from error
-
-
-def _covered(ignored: Iterable[str]) -> frozenset[str]:
-    """All ids that ``--ignore`` covers. Raises UsageError."""
-    if not ignored:
-        return frozenset()
-    from preflight.reference.catalogue import covered  # 40 ms, and most runs ignore nothing
-
-    _require_ids(ignored)
-    return covered(ignored)
-
-
-def _require_ids(ids: Iterable[str]) -> None:
-    from preflight.reference.catalogue import names
-
-    for id_ in ids:
-        if id_ not in names():
-            raise UsageError(f"there is no finding {id_!r}{did_you_mean(id_, names())}")

@@ -12,7 +12,7 @@ import argcomplete
 from argcomplete.completers import FilesCompleter
 from argcomplete.shell_integration import shellcode
 
-from preflight.cli.options import COMMANDS
+from preflight.cli.options import COMMANDS, SCHEMAS
 from preflight.cli.parser import parser
 from preflight.demo.faults import FAULTS
 from preflight.formats import FORMATS
@@ -87,6 +87,8 @@ def _nothing(**_: object) -> Iterable[str]:
 _ARGUMENTS: Mapping[str, Completer] = {
     "explain": _ids,
     "completion": lambda **_: SHELLS,
+    "schema": lambda **_: SCHEMAS,
+    "config": _files,
     "diff": _files,
     "merge": _files,
 }
@@ -97,6 +99,8 @@ _COMPLETERS: Mapping[str, Completer] = {
     "ignore": _ids,
     "format": _formats,
     "config": _files,
+    "env_file": _files,
+    "ignore_file": _files,
     "ca_file": _files,
     "timeout": _nothing,
     "deadline": _nothing,

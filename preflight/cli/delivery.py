@@ -12,7 +12,7 @@ from preflight.output import ci
 from preflight.output.destinations import is_writable
 from preflight.output.writer import OutputError, write_stderr
 from preflight.output.writer import write_texts as write
-from preflight.report.model import Report
+from preflight.report.model import Report, Reports
 from preflight.report.run_causes import BUG, NOT_STARTED
 
 if TYPE_CHECKING:
@@ -45,6 +45,9 @@ def deliver(invocation: Invocation, so_far: SoFar, document: Document) -> int:
         else:
             available = formats_of(invocation.options)
             texts = {target: renderer(target[0], available)(document) for target in invocation.options.format}
+            for report in document.reports if isinstance(document, Reports) else ():
+                for line in _stderr_lines(report, texts):
+                    write_stderr(line)
             write(texts.items(), color=color, seconds=seconds)
     except OutputError as error:
         write_stderr(f"mistle-preflight: {error}")

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from preflight.cli import process
 from preflight.cli.commands import COMMANDS
 from preflight.cli.delivery import deliver, prepare
+from preflight.cli.inputs import env_files
 from preflight.cli.invocation import Invocation
 from preflight.cli.options import Options
 from preflight.cli.parser import format_targets, parse
@@ -39,9 +40,10 @@ def execute(arguments: list[str], signals: Signals) -> int:
 
 def _execute(arguments: list[str], signals: Signals) -> int:
     options = Options(format=format_targets(arguments) or Options.format)  # if the rest of the arguments is wrong
-    invocation, so_far = Invocation(options, signals, terminal=sys.stderr, in_child=True), SoFar()
+    environ = process.given_environ()
+    invocation, so_far = Invocation(options, signals, environ, terminal=sys.stderr, in_child=True), SoFar()
     try:
-        invocation = replace(invocation, options=parse(arguments))
+        invocation = env_files.applied(replace(invocation, options=parse(arguments)))
         return _go_on(invocation, _print(invocation, so_far, _document(invocation, so_far)))
     except BaseException as error:
         return _report_error(invocation, so_far, error)

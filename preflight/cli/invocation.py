@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from preflight.cli.options import Options
+    from preflight.config.origin import InVariable
 
 _MOMENT = 0.3  # seconds
 
@@ -33,6 +34,7 @@ class Invocation:
     environ: Mapping[str, str] = field(default_factory=lambda: os.environ)
     terminal: TextIO | None = None  # progress is drawn there, if it is a terminal
     in_child: bool = False  # whether the checks run in a process of their own
+    lines: Mapping[str, InVariable] = field(default_factory=dict)  # of the variables that files hold
     started_at: datetime = field(default_factory=lambda: datetime.now(UTC))
     _started: float = field(default_factory=time.perf_counter)
 

@@ -6,7 +6,7 @@ import argparse
 import math
 import shutil
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -21,6 +21,7 @@ _ALL = "there are"
 
 STAGES = ("before-deploy", "live")
 FAIL_LEVELS = ("fail", "warn")
+SCHEMAS = ("config", "report")
 
 
 class UsageError(Exception):
@@ -38,12 +39,13 @@ class Command(NamedTuple):
 
 COMMANDS: Mapping[str, Command] = {
     "run": Command("check the configuration, then everything it names (the default)"),
-    "config": Command("check the configuration alone, offline"),
+    "config": Command("check the configuration alone, offline; one file after the other", "[FILE ...]", 0, 10_000),
     "plan": Command("list what a run would check, and for which keys, offline"),
     "explain": Command("explain what a finding means and how to fix it; --list: list all findings", "ID", 0, 1),
     "diff": Command("compare two reports; exit 1 if the second is worse", "A.json B.json", 2, 2),
     "merge": Command("merge reports from several machines: one verdict for every key", "[NAME=]A.json ...", 1, 1000),
     "demo": Command("run the checks on a small deployment, made for it and removed; --break: with a fault"),
+    "schema": Command("print the JSON Schema of mistle.toml, for editors, or of the report", "[config|report]", 0, 1),
     "completion": Command("print the completion script for bash, zsh or fish", "SHELL", 1, 1),
 }
 
@@ -56,11 +58,13 @@ class Options:
     arguments: tuple[str, ...] = ()
     program: tuple[str, ...] = ()  # and its arguments: it takes the place of a run that is ready
     config: Path | None = None
+    env_file: tuple[Path, ...] = ()
     stage: str = "live"
     service: str | None = None
     only: tuple[str, ...] = ()
     skip: tuple[str, ...] = ()
     ignore: tuple[str, ...] = ()
+    ignore_file: Path | None = None
     fail_level: str = "fail"
     timeout: float = 10.0
     deadline: float = 60.0
@@ -74,6 +78,11 @@ class Options:
     faults: tuple[str, ...] = ()
     keep: bool = False
     unreported: tuple[str, ...] = ()  # no flag: findings of the configuration that are true of every demo
+
+    def with_one_file(self) -> Options:
+        """``config FILE`` is ``config --config FILE``."""
+        is_one = self.command == "config" and len(self.arguments) == 1
+        return replace(self, config=Path(self.arguments[0]), arguments=()) if is_one else self
 
 
 def from_values(**values: object) -> Options:
@@ -119,18 +128,21 @@ def raise_on_misuse(options: Options) -> None:
         raise UsageError(f"there is no command {options.command!r}{did_you_mean(options.command, COMMANDS, _ALL)}")
     if not expected.minimum <= len(options.arguments) <= expected.maximum:
         raise UsageError(f"the command is: mistle-preflight {options.command} {expected.arguments}".rstrip())
-    known = formats_of(options)
+    if options.command == "config" and options.arguments and options.config:
+        raise UsageError("--config: the files of config FILE ... are the configurations")
+    command, known = _printing(options), formats_of(options)
     for name, _ in options.format:
         if name not in known:
-            raise UsageError(f"--format: {options.command} has no format {name!r}; it has: {', '.join(known)}")
+            raise UsageError(f"--format: {command} has no format {name!r}; it has: {', '.join(known)}")
     files = [file for _, file in options.format]
     if len(set(files)) < len(files):
         raise UsageError("--format: two reports for one place; give one a file, as in --format json=report.json")
 
     if options.program:
         _require_program(options)
-    if options.command == "demo" and options.config:
-        raise UsageError("--config: demo makes a configuration of its own")
+    if options.command == "demo" and (options.config or options.env_file):
+        flag = "--config" if options.config else "--env-file"
+        raise UsageError(f"{flag}: demo makes a configuration of its own")
     if options.command != "demo" and (options.faults or options.keep):
         raise UsageError("--break and --keep are flags of the command demo")
 
@@ -149,7 +161,13 @@ def _require_program(options: Options) -> None:
 def formats_of(options: Options) -> Mapping[str, str]:
     """The formats of what these options print: lists and scripts are text."""
     lists_faults = options.command == "demo" and options.list
-    return formats.of("completion" if lists_faults else options.command)
+    return formats.of("completion" if lists_faults else _printing(options))
+
+
+def _printing(options: Options) -> str:
+    """The command, or what the formats call it."""
+    is_several = options.command == "config" and len(options.arguments) > 1
+    return formats.SEVERAL if is_several else options.command
 
 
 def _one_of(choices: tuple[str, ...]) -> Callable[[str], str]:
@@ -169,11 +187,13 @@ def _texts(value: object) -> tuple[str, ...]:
 
 _VALUES: Mapping[str, Callable[[Any], object]] = {
     "config": Path,
+    "env_file": lambda value: tuple(map(Path, _texts(value))),
     "stage": _one_of(STAGES),
     "service": _one_of(SERVICES),
     "only": lambda value: tuple(map(pattern, _texts(value))),
     "skip": lambda value: tuple(map(pattern, _texts(value))),
     "ignore": _texts,
+    "ignore_file": Path,
     "fail_level": _one_of(FAIL_LEVELS),
     "timeout": seconds,
     "deadline": seconds,

@@ -36,17 +36,19 @@ exit codes: 0 ready, 1 not ready, 2 could not start, 3 a bug in this tool, 130 a
 
 examples:
   mistle-preflight --config mistle.toml                    everything, as the last step of a deployment
+  mistle-preflight --env-file prod.env                     the variables that Compose gives to a service
   mistle-preflight --stage before-deploy                   before the migrations: Mistle is not running yet
   mistle-preflight --wait 60 -f text=/dev/stderr -- node migrate.js    once all is ready, become this program
   mistle-preflight --service data_plane_worker             only what this service uses, from where it runs
   mistle-preflight --only 'postgres*' --skip '*.pooled'    some checks
   mistle-preflight -f text -f json=report.json             a report to read and one to keep
-  mistle-preflight config --config mistle.toml -q          is the file right?
+  mistle-preflight config -q deploy/*.toml                 are these files right?
   mistle-preflight explain network.refused                 what does this finding mean?
   mistle-preflight explain --list postgres                 which findings are there for Postgres?
   mistle-preflight demo --break pooler                     what does a fault look like?
   mistle-preflight diff yesterday.json today.json          what got worse since yesterday?
   mistle-preflight merge api.json node-a=gateway.json      one verdict from several machines
+  mistle-preflight schema > mistle.schema.json             for #:schema mistle.schema.json in mistle.toml
   eval "$(mistle-preflight completion bash)"               tab completion in this shell
 """
 
@@ -63,7 +65,7 @@ def parse(arguments: list[str]) -> Options:
     command, *rest = given.pop("positionals", ()) or (Options.command,)
     options = Options(**given, command=command, arguments=tuple(rest), program=program)
     raise_on_misuse(options)
-    return options
+    return options.with_one_file()
 
 
 def prints_help(arguments: list[str]) -> bool:
@@ -150,6 +152,13 @@ def _add_selection(flags: argparse._ArgumentGroup) -> None:
         help="default: $MISTLE_CONFIG_PATH, else only MISTLE_* variables; they override the file; -: standard input",
     )
     flags.add_argument(
+        "--env-file",
+        action="append",
+        metavar="FILE",
+        type=Path,
+        help="variables as Docker Compose reads its env_file; the process's own win; repeatable, the last one wins",
+    )
+    flags.add_argument(
         "--stage",
         metavar="STAGE",
         choices=STAGES,
@@ -182,8 +191,14 @@ def _add_output(flags: argparse._ArgumentGroup) -> None:
     flags.add_argument(
         "--ignore",
         action="append",
-        metavar="ID",
-        help="show this finding as a warning and do not count it; repeatable",
+        metavar="ID[@CHECK]",
+        help="show this finding, perhaps of one check, as a warning and do not count it; repeatable",
+    )
+    flags.add_argument(
+        "--ignore-file",
+        metavar="FILE",
+        type=Path,
+        help="the same from a file: a line is ID[@CHECK], the last day (YYYY-MM-DD, UTC), the reason",
     )
     flags.add_argument(
         "--fail-level",

@@ -69,6 +69,11 @@ def _limit() -> None:
         resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, _FILES if unlimited else min(hard, _FILES)), hard))
 
 
+def given_environ() -> Mapping[str, str]:
+    """The variables at the start, also those that packages may not read."""
+    return _started.environ if _started else os.environ
+
+
 def replace_by(program: tuple[str, ...], received: int | None) -> int:
     """Become this program, in the state in which this process was started.
 

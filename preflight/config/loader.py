@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from checks.core.check import Status
 from preflight.config import causes, javascript, secrets
-from preflight.config.origin import DEFAULT, InFile, Origin
+from preflight.config.origin import DEFAULT, InFile, InVariable, Origin
 from preflight.config.schema.keys import KEYS, VERSION, key_of
 from preflight.config.sources import environment, toml_file
 from preflight.config.sources.origins import Origins
@@ -29,7 +29,10 @@ if TYPE_CHECKING:
 __all__ = ["Config", "ConfigError", "load"]
 
 _STDIN = 0  # its file descriptor
-_NOTHING = "there is no configuration: name a file with --config or MISTLE_CONFIG_PATH, or set the MISTLE_* variables"
+_NOTHING = (
+    "there is no configuration: name a file with --config or MISTLE_CONFIG_PATH, or set the MISTLE_* variables, "
+    "perhaps with --env-file"
+)
 
 
 @dataclass(frozen=True)
@@ -51,9 +54,16 @@ class Config:
     missing: Mapping[str, InFile] = field(default_factory=dict)
 
 
-def load(path: Path | None, environ: Mapping[str, str], seconds: float = 10.0, service: str | None = None) -> Config:
+def load(
+    path: Path | None,
+    environ: Mapping[str, str],
+    seconds: float = 10.0,
+    service: str | None = None,
+    lines: Mapping[str, InVariable] | None = None,
+) -> Config:
     """Read a file (``-``: standard input; None: the one that $MISTLE_CONFIG_PATH names, if any) within ``seconds``, and
-    the environment over it; for one ``service``, or for all. Raises ConfigError.
+    the environment over it; for one ``service``, or for all. ``lines``: of the variables that are in a file. Raises
+    ConfigError.
     """
     source = _STDIN if is_standard_input(path) else path or _path(environ)
     file = None if source is None else _read(source, environ, seconds)
@@ -61,7 +71,8 @@ def load(path: Path | None, environ: Mapping[str, str], seconds: float = 10.0, s
     over = environment.read(environ, alone=file is None)
     if not file and not over.variables:
         raise ConfigError(_NOTHING)
-    return _config(file, over, environ, secrets.collect(file.tree if file else {}, environ), service)
+    origins = Origins(file, over.variables, lines or {})
+    return _config(origins, over, environ, secrets.collect(file.tree if file else {}, environ), service)
 
 
 def _read(source: Path | int, environ: Mapping[str, str], seconds: float) -> TomlFile:
@@ -80,13 +91,13 @@ def is_standard_input(path: Path | None) -> bool:
 
 
 def _config(
-    file: TomlFile | None,
+    origins: Origins,
     over: Overrides,
     environ: Mapping[str, str],
     secrets: tuple[str, ...],
     service: str | None,
 ) -> Config:
-    origins = Origins(file, over.variables)
+    file = origins.file
     tree = over.applied(file.tree if file else {})
     merged = validate(tree, origins)
     of_file = tuple(_findings_of_file(file, over, origins)) if file else ()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import PurePath
 from typing import TypeAlias
 
 from checks.core.text import clean
@@ -24,12 +25,17 @@ class InFile:
 
 @dataclass(frozen=True)
 class InVariable:
-    """An environment variable: ``MISTLE_ENV``."""
+    """An environment variable, ``MISTLE_ENV``, or a line of a file of variables, ``prod.env:12``.
+
+    ``file`` is the path of that file in its repository; "" if the process has the variable.
+    """
 
     name: str
+    file: str = ""
+    line: int = 0
 
     def __str__(self) -> str:
-        return self.name
+        return f"{clean(PurePath(self.file).name, 80)}:{self.line}" if self.file else self.name
 
 
 @dataclass(frozen=True)

@@ -17,9 +17,11 @@ FORMATS = {
     "markdown": "preflight.formats.markdown",
     "prometheus": "preflight.formats.prometheus",
     "html": "preflight.formats.html",
+    "sarif": "preflight.formats.sarif",
 }
 """The formats of a report: names and modules. The first is the default."""
 
+SEVERAL = "config of several files"
 BY_COMMAND: Mapping[str, Mapping[str, str]] = {
     "explain": {"text": "preflight.formats.explanation.text", "json": "preflight.formats.explanation.json"},
     "diff": {
@@ -33,7 +35,9 @@ BY_COMMAND: Mapping[str, Mapping[str, str]] = {
         "markdown": "preflight.formats.merge.markdown",
         "html": "preflight.formats.merge.html",
     },
+    SEVERAL: {"text": "preflight.formats.several.text", "sarif": "preflight.formats.several.sarif"},
     "completion": {"text": "preflight.formats.script"},
+    "schema": {"text": "preflight.formats.script", "json": "preflight.formats.script"},
 }
 """The formats of the commands that do not print a report."""
 

@@ -6,14 +6,12 @@ are in the log of the step. Its summary is the markdown report, which preflight.
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING
 
 from checks.core.check import Status
 from checks.core.text import clean
-from preflight.config.origin import InFile
 from preflight.formats.shared.phrases import explained, outcome
-from preflight.report.run_causes import UNREADABLE
+from preflight.formats.shared.places import place
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -25,14 +23,13 @@ _MAX_SHOWN = 10
 _MAX_LINE = 4000  # characters: a hint may name the origins of many keys
 _IN_DATA = str.maketrans({"%": "%25", "\r": "%0D", "\n": "%0A"})
 _IN_PROPERTY = str.maketrans({"%": "%25", "\r": "%0D", "\n": "%0A", ":": "%3A", ",": "%2C"})
-_LINE = re.compile(r"\(line (\d+)\b")  # where a file stopped being TOML
 
 
 def render(report: Report) -> str:
     """A line for each error, each warning and the verdict."""
-    worse = [pair for pair in report.pairs if pair[1].status >= Status.WARN or report.blocks(pair[1])]
-    errors = [_annotation("error", report, *pair) for pair in worse if report.blocks(pair[1])]
-    warnings = [_annotation("warning", report, *pair) for pair in worse if not report.blocks(pair[1])]
+    worse = [pair for pair in report.pairs if pair[1].status >= Status.WARN or report.blocks(*pair)]
+    errors = [_annotation("error", report, *pair) for pair in worse if report.blocks(*pair)]
+    warnings = [_annotation("warning", report, *pair) for pair in worse if not report.blocks(*pair)]
     level = "notice" if report.ready or errors else "error"
     verdict = _command(level, [" · ".join(outcome(report))], title="mistle-preflight")
     return "\n".join((*_counted("error", errors), *_counted("warning", warnings), verdict)) + "\n"
@@ -54,19 +51,9 @@ def _annotation(level: str, report: Report, result: Result, finding: Finding) ->
 
 
 def _position(report: Report, finding: Finding) -> Mapping[str, str]:
-    """File and line of the first key that the file holds or, if it is missing, should hold; empty if there is none."""
-    if not report.file:
-        return {}
-    if finding.id == UNREADABLE.id:
-        line = _LINE.search(finding.message)
-        return _at(report.file, line and line[1])
-    verdicts = {verdict.key: verdict for verdict in report.keys if verdict.key in finding.fields}
-    origins = (verdicts[key].origin or verdicts[key].belongs for key in finding.fields if key in verdicts)
-    return next((_at(report.file, origin.line) for origin in origins if isinstance(origin, InFile)), {})
-
-
-def _at(file: str, line: str | int | None) -> Mapping[str, str]:
-    return {"file": file, "line": str(line)} if line else {"file": file}
+    at = place(report, finding)
+    members = {"file": at.file, "line": str(at.line or "")} if at else {}
+    return {name: text for name, text in members.items() if text}
 
 
 def _command(name: str, lines: Iterable[str], **properties: str) -> str:

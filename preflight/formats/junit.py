@@ -85,7 +85,7 @@ def _interrupted() -> TestCase:
 
 def _set_result(report: Report, case: TestCase, status: Status, pairs: Iterable[Pair]) -> None:
     """An error if the tool could not finish the check, else a failure if the finding makes the run not ready."""
-    if blocking := [pair for pair in pairs if report.blocks(pair[1])]:
+    if blocking := [pair for pair in pairs if report.blocks(*pair)]:
         gave_up = any(finding.id in EXIT_CODES for _, finding in blocking)
         case.result = _result(report, Error if gave_up else Failure, blocking)
     elif status is Status.SKIP:

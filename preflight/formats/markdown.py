@@ -41,7 +41,7 @@ def _problems(report: Report, status: Status) -> str:
 
 
 def _problem(report: Report, result: Result, finding: Finding) -> str:
-    ignored = ", ignored" if finding.id in report.ignored else ""
+    ignored = ", ignored" if report.is_ignored(result, finding) else ""
     keys = (f"{code(key)} {code(origin)}" for key, origin in at_fault(report, finding))
     return problem(finding, problem_title(finding, result.name) + ignored, keys)
 

@@ -1,6 +1,6 @@
-"""A completion script, as it is."""
+"""A completion script or a JSON Schema, as it is."""
 
 
 def render(script: str) -> str:
-    """The script itself."""
+    """The text itself."""
     return script

@@ -90,7 +90,7 @@ def _problems(report: Report, level: Status) -> list[str]:
 
 
 def _problem(report: Report, result: Result, finding: Finding) -> Iterator[str]:
-    about = [result.name, finding.layer, *(["ignored"] if finding.id in report.ignored else [])]
+    about = [result.name, finding.layer, *(["ignored"] if report.is_ignored(result, finding) else [])]
     keys = (f"{key}  {color('2', origin)}" for key, origin in at_fault(report, finding))
     return problem_lines(finding, about, keys)
 

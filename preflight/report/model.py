@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections import Counter
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import TYPE_CHECKING, Literal
 
 from checks.core.check import Finding, Status
@@ -83,7 +84,8 @@ class Report:
     """The input of a format. ``detail``: -1 failures only, 0 the default, 1 every layer.
 
     ``config`` is the path of the configuration as it was given, or ``environment``; ``file`` is its path in its
-    repository, None if there is no file. No format shows the ``tracebacks`` of bugs: they are for developers.
+    repository, None if there is no file. ``ignored`` has ids, and ids at a check (``id@check``). No format shows the
+    ``tracebacks`` of bugs: they are for developers.
     """
 
     version: str
@@ -126,13 +128,17 @@ class Report:
         if self.signal:
             return 128 + self.signal
         ids = {finding.id for finding in self.findings}
-        verdict = int(any(map(self.blocks, self.findings)))
+        verdict = int(any(self.blocks(*pair) for pair in self.pairs))
         return next((code for id_, code in EXIT_CODES.items() if id_ in ids), verdict)
 
-    def blocks(self, finding: Finding) -> bool:
-        """Whether this finding alone makes the run not ready."""
-        counts = finding.status >= self.fail_level and finding.id not in self.ignored
+    def blocks(self, result: Result, finding: Finding) -> bool:
+        """Whether this finding of a check alone makes the run not ready."""
+        counts = finding.status >= self.fail_level and not self.is_ignored(result, finding)
         return counts or finding.id in EXIT_CODES
+
+    def is_ignored(self, result: Result, finding: Finding) -> bool:
+        """Whether the caller wants this finding of a check not to count."""
+        return is_ignored(finding.id, result.name, self.ignored)
 
     @property
     def counts(self) -> dict[str, dict[str, int]]:
@@ -142,6 +148,18 @@ class Report:
             "keys": Counter(verdict.status for verdict in self.keys),
         }
         return {name: {str(status): counter[status] for status in Status} for name, counter in counters.items()}
+
+
+@dataclass(frozen=True)
+class Reports:
+    """The reports of several files."""
+
+    reports: tuple[Report, ...]
+
+    @property
+    def exit_code(self) -> int:
+        """The highest."""
+        return max(report.exit_code for report in self.reports)
 
 
 def fact(value: object, limit: int = 300) -> str | float | None:
@@ -157,11 +175,18 @@ def fact(value: object, limit: int = 300) -> str | float | None:
 
 
 def ignoring(results: tuple[Result, ...], ignored: frozenset[str]) -> tuple[Result, ...]:
-    """The results with the ignored failures as warnings."""
-    return each_finding(results, lambda finding: _softened(finding) if finding.id in ignored else finding)
+    """The results with the ignored failures as warnings. ``ignored``: ids, and ids at a check (``id@check``)."""
+    return tuple(each for result in results for each in each_finding((result,), partial(_softened, result, ignored)))
 
 
-def _softened(finding: Finding) -> Finding:
+def is_ignored(id_: str, check: str, ignored: frozenset[str]) -> bool:
+    """Whether a finding of a check is among these."""
+    return id_ in ignored or f"{id_}@{check}" in ignored
+
+
+def _softened(result: Result, ignored: frozenset[str], finding: Finding) -> Finding:
+    if not is_ignored(finding.id, result.name, ignored):
+        return finding
     return replace(finding, status=min(finding.status, Status.WARN))
 
 

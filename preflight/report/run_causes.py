@@ -30,6 +30,15 @@ USAGE = Cause(
     blames=(),
     heals=False,
 )
+IGNORE_EXPIRED = Cause(
+    "run.ignore-expired",
+    Layer.CONFIG,
+    "the last day of a line of --ignore-file is over: what it names counts again",
+    "correct what the line names, and remove the line; or give it another last day",
+    blames=(),
+    status=Status.WARN,
+    heals=False,
+)
 TIMEOUT = Cause(
     "run.timeout",
     Layer.CONFIG,

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from checks.core.check import Status
+from preflight.report.model import is_ignored
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -24,9 +25,13 @@ class Wait:
     level: Status = Status.FAIL
     ignored: frozenset[str] = frozenset()
 
-    def failures(self, findings: Iterable[Finding]) -> set[str]:
-        """The ids of the findings that make the run not ready."""
-        return {each.id for each in findings if each.status >= self.level and each.id not in self.ignored}
+    def failures(self, findings: Iterable[Finding], checks: Iterable[str]) -> set[str]:
+        """The ids of the findings of these checks, which are equal, that make the run not ready."""
+        named = tuple(checks)
+        return {each.id for each in findings if each.status >= self.level and not self._is_ignored(each.id, named)}
+
+    def _is_ignored(self, id_: str, checks: tuple[str, ...]) -> bool:
+        return all(is_ignored(id_, check, self.ignored) for check in checks)
 
 
 @dataclass(frozen=True)

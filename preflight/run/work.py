@@ -122,13 +122,14 @@ class Work:
         for attempt in itertools.count(1):
             async with self._slots:
                 await self._execute(execution)
-            failures = self._wait.failures(execution.record.findings)
+            names = tuple(check.name for check in execution.checks)
+            failures = self._wait.failures(execution.record.findings, names)
             if failures - execution.healing_ids:
                 self._is_settled.set()
             seconds = waiting.pause(attempt)
             if not failures or time.monotonic() + seconds > self._wait_ends:
                 return
-            self.events.put(Waiting(tuple(check.name for check in execution.checks), min(failures)))
+            self.events.put(Waiting(names, min(failures)))
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._is_settled.wait(), seconds)
             if self._is_settled.is_set() or not execution.start_again():

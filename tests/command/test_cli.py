@@ -169,6 +169,7 @@ MISUSE = {
     "missing argument": (["explain"], "name the finding, as in mistle-preflight explain network.refused"),
     "too many arguments": (["explain", "network.refused", "x"], "mistle-preflight explain ID"),
     "nothing to list": (["explain", "--list", "nonsense"], "no finding begins with 'nonsense'"),
+    "unknown schema": (["schema", "confg"], "there is no schema of 'confg'; there are: config, report"),
     "unknown shell": (["completion", "tcsh"], "there is for bash, zsh, fish"),
     "one report to compare": (["diff", "a.json"], "mistle-preflight diff A.json B.json"),
     "no reports to merge": (["merge"], "mistle-preflight merge [NAME=]A.json ..."),
@@ -351,6 +352,8 @@ PRINTED = {
     "explanation for machines": ("explain", "network.refused", "-f", "json"),
     "list for machines": ("explain", "smtp", "-f", "json"),
     "script": ("completion", "bash"),
+    "schema": ("schema",),
+    "schema as JSON": ("schema", "report", "-f", "json"),
 }
 
 

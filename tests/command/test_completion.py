@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from preflight.cli.completion import SHELLS
-from preflight.cli.options import COMMANDS
+from preflight.cli.options import COMMANDS, SCHEMAS
 from preflight.demo.faults import FAULTS
 from preflight.plan.resources import RESOURCES
 from preflight.reference.catalogue import entries
@@ -63,7 +63,8 @@ def offered(line: str) -> set[str]:
         ("mistle-preflight completion ", set(SHELLS)),
         ("mistle-preflight --timeout ", set()),
         ("mistle-preflight demo --break ", set(FAULTS)),
-        ("mistle-preflight config ", set()),
+        ("mistle-preflight plan ", set()),
+        ("mistle-preflight schema ", set(SCHEMAS)),
     ],
 )
 def test_completions_of_a_line(line: str, expected: set[str]) -> None:

@@ -23,7 +23,7 @@ def test_generated_page_is_up_to_date(name: str):
 
 
 def test_every_table_stands_in_one_page_and_has_no_empty_cell():
-    text = "\n".join(page() for name, page in generate.PAGES.items() if name.startswith("../"))
+    text = "\n".join(page() for name, page in generate.PAGES.items() if name.endswith(("README.md", "SECURITY.md")))
     parts = dict(re.findall(r"^<!-- table: (\w+) -->\n(.*?)<!-- end -->$", text, re.MULTILINE | re.DOTALL))
     assert parts.keys() == tables.TABLES.keys()
     assert not [line for part in parts.values() for line in part.splitlines() if line.endswith("|  |")]

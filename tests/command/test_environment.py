@@ -39,6 +39,7 @@ HARMLESS = {
     "SPHINX_BUILD": "for documentation",
     "REFERENCING_SUITE": "for tests",
     "TZ": "times are in UTC",
+    "PYTHON_DOTENV_DISABLED": "for functions that change the environment; none is called",
     "FOO": "in a docstring",
 }
 """Variables that packages read and that a run keeps: why they change nothing."""

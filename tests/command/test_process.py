@@ -25,10 +25,11 @@ from tests.harness.command import CLEAN, ENTRY, HOLD, Command, run
 
 ROOT = Path(__file__).parents[2]
 WAITS = {
-    "diff": ("preflight.cli.commands", "_read", ["diff", "a", "b"]),
-    "merge": ("preflight.cli.commands", "_read", ["merge", "a"]),
+    "diff": ("preflight.cli.inputs.saved_reports", "read", ["diff", "a", "b"]),
+    "merge": ("preflight.cli.inputs.saved_reports", "read", ["merge", "a"]),
     "explain": ("preflight.reference.catalogue", "entries", ["explain", "network.refused"]),
     "completion": ("preflight.cli.completion", "script", ["completion", "bash"]),
+    "schema": ("preflight.reference.config_schema", "text", ["schema"]),
     "plan": ("preflight.plan.plan", "plan", ["plan", "--config", str(processes.EXAMPLE)]),
     "config": ("preflight.cli.commands", "load", ["config", "--config", str(processes.EXAMPLE)]),
 }

@@ -17,6 +17,8 @@ PATTERNS = ["", "**" * 90, "*[" * 90, "?" * 300, *"* postgres* kv.* [ [! [] [z-a
 VALUES = {
     "--config": FILES,
     "--ca-file": FILES,
+    "--env-file": FILES,
+    "--ignore-file": FILES,
     "--stage": [*STAGES, "dead"],
     "--service": [*SERVICES, "dashbord"],
     "--only": PATTERNS,

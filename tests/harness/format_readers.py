@@ -9,12 +9,13 @@ from html.parser import HTMLParser
 from importlib.resources import files
 from io import StringIO
 from pathlib import Path
+from typing import Any
 from xml.etree.ElementTree import Element
 
 import cmarkgfm
 import html5lib
 from cmarkgfm.cmark import Options
-from jsonschema import Draft202012Validator
+from jsonschema import Draft4Validator, Draft202012Validator
 from junitparser import JUnitXml
 from markdown_it import MarkdownIt
 from prometheus_client.parser import text_fd_to_metric_families
@@ -51,6 +52,36 @@ def junit(text: str) -> JUnitXml:
     """The test suites of a valid document."""
     junit_schema().validate(text)
     return JUnitXml.fromstring(text.encode())
+
+
+@cache
+def sarif_schema() -> Draft4Validator:
+    """The schema of SARIF 2.1.0, from the package @microsoft/jest-sarif."""
+    file = Path(__file__).parent / "schemas/sarif-2.1.0-rtm.5.json"
+    return Draft4Validator(json.loads(file.read_text()), format_checker=Draft4Validator.FORMAT_CHECKER)
+
+
+def sarif(text: str) -> dict[str, Any]:
+    """The one run of a valid document, by the schema and by what GitHub requires beyond it."""
+    document = json.loads(text)
+    sarif_schema().validate(document)
+    (run,) = document["runs"]
+    rules = run["tool"]["driver"]["rules"]
+    for result in run["results"]:
+        assert rules[result["ruleIndex"]]["id"] == result["ruleId"]
+        assert len(result["locations"]) == 1
+        uri = result["locations"][0]["physicalLocation"]["artifactLocation"]["uri"]
+        assert re.fullmatch(r"(?:file:///)?(?:[\w.~/-]|%[0-9A-F]{2})+", uri, re.ASCII)
+        assert re.fullmatch(r"[0-9a-f]{32}:1", result["partialFingerprints"]["primaryLocationLineHash"])
+        assert 0 <= result["provenance"]["invocationIndex"] < len(run["invocations"])
+    assert isinstance(run, dict)
+    return run
+
+
+def sarif_text(text: str) -> str:
+    """A message as a viewer shows it. It must hold no argument and no link."""
+    assert not re.search(r"(?<!\{)(?:\{\{)*\{(?!\{)|\]\(", text), text
+    return text.replace("{{", "{").replace("}}", "}")
 
 
 def runner_command(line: str, names: tuple[str, ...] = ()) -> Command | None:
@@ -157,8 +188,19 @@ def prometheus(text: str) -> dict[str, object]:
 
 
 def _json(text: str) -> Document:
-    document = Document()
     SCHEMA.validate(json.loads(text))
+    return _tree(json.loads(text))
+
+
+def _sarif(text: str) -> Document:
+    messages = [result["message"]["text"] for result in sarif(text)["results"]]
+    document = _tree(json.loads(text))
+    document.texts += map(sarif_text, messages)
+    return document
+
+
+def _tree(tree: object) -> Document:
+    document = Document()
 
     def walk(node: object, path: tuple[object, ...]) -> None:
         document.shape.append((path, type(node)))
@@ -167,7 +209,7 @@ def _json(text: str) -> Document:
         if isinstance(node, str):
             document.texts.append(node)
 
-    walk(json.loads(text), ())
+    walk(tree, ())
     return document
 
 
@@ -230,6 +272,7 @@ READERS = _Readers(
         "markdown": _markdown,
         "prometheus": _prometheus,
         "html": _page,
+        "sarif": _sarif,
     }
 )
 WITHOUT_MESSAGES = {"prometheus"}

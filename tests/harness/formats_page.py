@@ -19,7 +19,7 @@ from tests.harness.vantages import SHAPES, TRACES, VALKEY, kept
 DOCS = Path(__file__).parents[2] / "docs"
 PAGE = DOCS / "formats.md"
 PAGES = (PAGE, DOCS / "compare.md", DOCS.parent / "README.md")
-LANGUAGES = {"json": "json", "junit": "xml", "markdown": "markdown"}
+LANGUAGES = {"json": "json", "junit": "xml", "markdown": "markdown", "sarif": "json"}
 EXAMPLE = of(CONFIG, DIRECT, keys=REPORT.keys[:2])
 _MARKER = re.compile(r"<!-- example: (\w+) -->\n(?:(````)\w*\n.*?\n\2\n)?", re.DOTALL)
 

@@ -19,7 +19,6 @@ quick = pytest.mark.quick
 """A healthy server of a kind, for `scripts/test --quick`, which also runs the files of UNIT."""
 
 UNIT = {
-    "test_config",
     "test_docs",
     "test_files",
     "test_wrapping",
@@ -28,6 +27,7 @@ UNIT = {
     "test_format_junit",
     "test_format_markdown",
     "test_format_prometheus",
+    "test_format_sarif",
     "test_formats",
     "test_formats_page",
     "test_html",
@@ -68,7 +68,6 @@ LONGEST = (
     "test_e2b",
     "test_terminal",
     "test_compose",
-    "test_config",
 )
 """The files that take longest, longest first: if they started last, the run would wait for them alone."""
 GROUPS = {

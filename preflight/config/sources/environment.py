@@ -23,13 +23,13 @@ _VARIABLES = frozenset(key.variable for key in KEYS)
 @dataclass(frozen=True)
 class Overrides:
     """``values``: path → value, or InvalidValue if the text could not be read. ``variables``: dotted path → variable.
-    ``unknown``: a message for each variable that only looks like an override. ``lenient``: dotted path → why its text
+    ``unknown``: variable → message, for each that only looks like an override. ``lenient``: dotted path → why its text
     would be invalid beside a file.
     """
 
     values: Mapping[Path, object]
     variables: Mapping[str, str]
-    unknown: tuple[str, ...]
+    unknown: Mapping[str, str]
     lenient: Mapping[str, str] = field(default_factory=dict)
 
     def findings(self, origins: Origins) -> tuple[Finding, ...]:
@@ -44,7 +44,10 @@ class Overrides:
                 origins.finding(causes.BAD_OVERRIDE, path, message=message, status=Status.WARN)
                 for path, message in self.lenient.items()
             ),
-            *(origins.finding(causes.UNKNOWN_OVERRIDE, message=message) for message in self.unknown),
+            *(
+                origins.finding(causes.UNKNOWN_OVERRIDE, message=f"{message}{_place(name, origins)}")
+                for name, message in self.unknown.items()
+            ),
         )
 
     def applied(self, tree: Tree) -> Tree:
@@ -68,8 +71,12 @@ def read(environ: Mapping[str, str], *, alone: bool = False) -> Overrides:
                 }
             values.update(parsed)
             variables.update(dict.fromkeys(map(dotted, parsed), key.variable))
-    unknown = filter(None, map(suggestions.override, _unknown_names(environ)))
-    return Overrides(values, variables, tuple(unknown), lenient)
+    unknown = {name: message for name in _unknown_names(environ) if (message := suggestions.override(name))}
+    return Overrides(values, variables, unknown, lenient)
+
+
+def _place(variable: str, origins: Origins) -> str:
+    return f" ({origins.lines[variable]})" if variable in origins.lines else ""
 
 
 def _leniently(value: object, path: Path, text: str, lenient: dict[str, str]) -> object:

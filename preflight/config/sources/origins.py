@@ -21,15 +21,19 @@ _NAME = 200  # characters of a name that came from the operator's file
 
 @dataclass(frozen=True)
 class Origins:
-    """A file, if there is one, and the variables that win over it (key path → variable)."""
+    """A file, if there is one, and the variables that win over it (key path → variable). ``lines``: variable → the line
+    of a file of variables, for those that are in one.
+    """
 
     file: TomlFile | None
     variables: Mapping[str, str] = field(default_factory=dict)
+    lines: Mapping[str, InVariable] = field(default_factory=dict)
 
     def of(self, path: str) -> Origin:
         """The origin of a key that is set."""
         if path in self.variables:
-            return InVariable(self.variables[path])
+            name = self.variables[path]
+            return self.lines.get(name) or InVariable(name)
         return self.position(path) or DEFAULT
 
     def position(self, path: str) -> InFile | None:
@@ -43,9 +47,10 @@ class Origins:
         return Finding(cause.id, cause.layer, cause.status if status is None else status, message, hint, fields)
 
     def _to_edit(self, path: str) -> str:
-        """``sandbox.provider in mistle.toml:12``, or the variable."""
+        """``sandbox.provider in mistle.toml:12``, or the variable, ``MISTLE_ENV in prod.env:3``."""
         if path in self.variables:
-            return self.variables[path]
+            name = self.variables[path]
+            return f"{name} in {self.lines[name]}" if name in self.lines else name
         if position := self.position(path):
             return f"{clean(path, _NAME)} in {position}"
         return BY_PATH[path].variable if path in BY_PATH else clean(path, _NAME)

@@ -87,7 +87,7 @@ class Page:
         origins = {key.key: key.origin_text for key in self.report.keys}
         pairs.sort(key=lambda pair: -pair[1].status)
         return tuple(
-            PageProblem(number, check, finding, finding.id in self.report.ignored, origins)
+            PageProblem(number, check, finding, self.report.is_ignored(check.result, finding), origins)
             for number, (check, finding) in enumerate(pairs, 1)
         )
 

@@ -1,0 +1,38 @@
+"""The configuration of several files, one after the other, as a program that runs before each commit gives them."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from preflight.cli.so_far import SoFar, report
+from preflight.config.loader import ConfigError
+from preflight.report.model import Report, Reports
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from preflight.cli.invocation import Invocation
+
+
+def reports(invocation: Invocation, load: Callable[[Invocation, SoFar], object]) -> Reports:
+    """A report for each file; ``load`` reads the file of an invocation. One that cannot be read hides no other."""
+    return Reports(tuple(_report(_of(file, invocation), load) for file in invocation.options.arguments))
+
+
+def _of(file: str, invocation: Invocation) -> Invocation:
+    """The invocation for one file, whose time begins now, and ends with that of the whole."""
+    options = replace(invocation.options, config=Path(file), arguments=(), deadline=invocation.seconds_left)
+    return replace(invocation, options=options, started_at=datetime.now(UTC), _started=time.perf_counter())
+
+
+def _report(invocation: Invocation, load: Callable[[Invocation, SoFar], object]) -> Report:
+    so_far = SoFar()
+    try:
+        load(invocation, so_far)
+    except ConfigError as error:
+        so_far.note_error(error, "reading the configuration")
+    return report(invocation, so_far)

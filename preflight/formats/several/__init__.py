@@ -1,0 +1,1 @@
+"""The formats of the reports of several files, one after the other."""
