@@ -714,7 +714,9 @@ def test_upload_longer_than_the_timeout_is_removed(store: ObjectStore) -> None:
     assert not outcome.bugs
     [result] = outcome.results
     noted = {finding.id: finding for finding in result.findings if finding.status >= Status.WARN}
-    assert noted.keys() == {"network.silent", "object-store.leftover"}
+    late = noted.keys() - {"object-store.leftover"}
+    assert late in ({"network.silent"}, {"network.slow"}), noted  # the store itself may be slow on a busy machine
+    assert "object-store.leftover" in noted
     assert f"{BUCKET}/mistle-preflight/" in noted["object-store.leftover"].message
 
 
