@@ -268,7 +268,9 @@ def of_valkey(ended: Ended) -> dict[str, Any]:
     return check
 
 
-@pytest.mark.parametrize(("fault", "layer"), [("hold_the_interpreter", "dns"), ("block_the_loop", "auth")])
+@pytest.mark.parametrize(
+    ("fault", "layer"), profiles.first(1, [("hold_the_interpreter", "dns"), ("block_the_loop", "auth")])
+)
 def test_deadline_with_driver_that_holds_the_interpreter(
     fault: str, layer: str, broken: list[str], leeway: float
 ) -> None:
@@ -294,7 +296,9 @@ def test_signal_with_driver_that_holds_the_interpreter(
     assert [each["status"] for each in of_valkey(ended)["findings"] if each["id"] == "run.interrupted"] == ["skip"]
 
 
-@pytest.mark.parametrize(("fault", "end"), [("crash", "Segmentation fault"), ("leave", "exit code 0")])
+@pytest.mark.parametrize(
+    ("fault", "end"), profiles.first(1, [("crash", "Segmentation fault"), ("leave", "exit code 0")])
+)
 def test_driver_that_crashes_is_reported(fault: str, end: str, broken: list[str]) -> None:
     ended = run(*broken, code=breaking(fault))
     assert (ended.code, ended.stderr) == (3, b"")

@@ -244,7 +244,7 @@ CRASHES = {
 }
 
 
-@pytest.mark.parametrize("when", CRASHES)
+@pytest.mark.parametrize("when", profiles.first(3, CRASHES))
 def test_bug_is_reported_in_json_and_exit_3(when: str, closed: dict[str, str]):
     code, stdout, stderr = ended(
         "--config", str(EXAMPLE), "-f", "json", env=closed, code=f"SECRET = {PASSWORD!r}\n{CRASHES[when]}"

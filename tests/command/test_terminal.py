@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.harness import configs, faults, terminal
+from tests.harness import configs, faults, profiles, terminal
 from tests.testbed import Valkey
 
 BRAILLE = set("⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏")
@@ -86,7 +86,7 @@ def test_offline_command_shows_no_table(tmp_path: Path, valkey: Valkey) -> None:
     assert b"\x1b[?25l" not in seen.drawn
 
 
-@pytest.mark.parametrize("columns", [40, 60, 80])
+@pytest.mark.parametrize("columns", profiles.first(1, [40, 60, 80]))
 def test_narrow_terminal_loses_no_word(mixed: Path, columns: int) -> None:
     seen = terminal.run("--config", str(mixed), *SELECTED, "-q", columns=columns)
     live = picture(seen, "/4 checked")
@@ -103,7 +103,7 @@ def test_low_terminal_shows_what_is_waited_for_and_what_is_wrong(mixed: Path) ->
     assert any("postgres.data_plane.direct" in line for line in live)
 
 
-@pytest.mark.parametrize(("flags", "env"), [(("--no-color",), {}), ((), {"NO_COLOR": "1"})])
+@pytest.mark.parametrize(("flags", "env"), profiles.first(1, [(("--no-color",), {}), ((), {"NO_COLOR": "1"})]))
 def test_colours_can_be_turned_off(mixed: Path, flags: tuple[str, ...], env: dict[str, str]) -> None:
     seen = terminal.run("--config", str(mixed), *SELECTED, *flags, env=env)
     assert picture(seen, "/4 checked")

@@ -8,7 +8,7 @@ from checks.core.check import Layer, Status
 from preflight.config.loader import load
 from preflight.config.schema.keys import Secrecy, key_of
 from preflight.config.schema.types import ListOf, Text
-from tests.harness import command
+from tests.harness import command, profiles
 from tests.harness.configs import ALL, E2B, MASTER_KEYS, PATHS, VALID, found, line_of, write
 
 API, AUTH = "services.control_plane_api", "services.control_plane_api.auth"
@@ -146,6 +146,7 @@ def test_line_break_inside_every_text(tmp_path, end):
     assert config.findings == ()
 
 
+@profiles.covering
 @pytest.mark.parametrize(
     ("text", "id_"),
     [("${PORT}", "unresolved-reference"), ("undefined", "no-value"), ("'1'", "quoted"), ('"true"', "quoted")],

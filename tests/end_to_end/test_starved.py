@@ -49,6 +49,7 @@ def test_healthy_server_is_not_blamed(config: Path) -> None:
     assert statuses(ended) == {"ok"}
 
 
+@profiles.long
 def test_checks_that_it_did_not_end_are_skipped(config: Path) -> None:
     ended = limited(0.02, config, "--only", "valkey", "--deadline", "13")
     assert ended.code == 1

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from preflight.formats import FORMATS
-from tests.harness import configs
+from tests.harness import configs, profiles
 from tests.harness.format_readers import READERS
 from tests.harness.processes import EXAMPLE, Ended, preflight
 
@@ -61,6 +61,7 @@ def test_files_are_complete_and_private_and_alone(all_formats: tuple[str, Ended,
     assert sorted(file.name for file in folder.iterdir()) == sorted(FORMATS)
 
 
+@profiles.covering
 @pytest.mark.parametrize("ending", ["not ready", "interrupted"])
 @pytest.mark.parametrize("name", FORMATS)
 def test_exit_code_is_the_same_in_every_format_on_standard_output(name: str, ending: str):

@@ -50,6 +50,7 @@ UNIT = {
 """Files whose tests need no server."""
 LONGEST = (
     "test_attack_deadlines",
+    "test_starved",
     "test_html_browser",
     "test_attack_concurrency",
     "test_attack_signals",

@@ -352,6 +352,7 @@ def _adding_token(app: ASGIApp) -> ASGIApp:
     return adding
 
 
+@profiles.covering
 @pytest.mark.parametrize("name", INTERNAL)
 @pytest.mark.parametrize(
     "reply",
