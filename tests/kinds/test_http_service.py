@@ -352,7 +352,6 @@ def _adding_token(app: ASGIApp) -> ASGIApp:
     return adding
 
 
-@profiles.covering
 @pytest.mark.parametrize("name", INTERNAL)
 @pytest.mark.parametrize(
     "reply",
