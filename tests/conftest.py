@@ -45,7 +45,7 @@ from tests.testbed.orphans import remove_orphans
 
 # Nothing random decides the suite: few examples, always the same. It takes no time to make an example smaller.
 FIXED = settings(
-    max_examples=12, derandomize=True, database=None, deadline=None, phases=(Phase.explicit, Phase.generate)
+    max_examples=8, derandomize=True, database=None, deadline=None, phases=(Phase.explicit, Phase.generate)
 )
 settings.register_profile("unit", FIXED)
 settings.register_profile("quick", FIXED)

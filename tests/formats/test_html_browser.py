@@ -271,6 +271,7 @@ here => parseFloat(here.closest(".map")
 """
 
 
+@profiles.long
 def test_tab_follows_the_order_of_the_page_and_the_focus_is_visible(show: Show) -> None:
     with show(BROKEN) as page:
         stops = []
