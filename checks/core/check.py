@@ -13,7 +13,7 @@ The exceptions of ``checks/``::
     ├── NotTls                net.tls_errors: TLS is configured, the server replies in plaintext
     ├── NameRefused           net.tls_errors: TLS works, but not with the name that Mistle's client sends
     ├── TlsOnPlaintext        net.tls_errors: plaintext is configured, the server uses TLS
-    ├── NotHttp, NotJson      net.http: the reply, or its body, cannot be parsed
+    ├── NotHttp, NotJson      net.http, net.proxies: the reply, or its body, cannot be parsed
     ├── OSError
     │   ├── ResponseTooLarge  core.limits: the server sent more than a check reads
     │   └── LookUpFailed      net.network_errors: nothing is known of a host name

@@ -54,9 +54,7 @@ class Trust:
     @cached_property
     def verified(self) -> ssl.SSLContext:
         """Verifies chain, host name and dates."""
-        context = self._verifying(self._operators)
-        context.check_hostname = not self.any_host
-        return context
+        return self._verifying(self._operators)
 
     @cached_property
     def web(self) -> ssl.SSLContext:
@@ -84,7 +82,6 @@ class Trust:
         self.__dict__["_operators"] = operators = self.__dict__.get("_operators") or self._read(seconds)
         for name in ("verified", "web"):
             self.__dict__[name] = self._verifying(operators, ends)
-        self.verified.check_hostname = not self.any_host
 
     def try_out(self, seconds: float) -> None:
         """Read the operator's certificates within ``seconds``, and use none. Blocks. Raises files.UnreadableFile."""
@@ -110,6 +107,7 @@ class Trust:
 
     def _verifying(self, operators: tuple[str, ...], ends: float = math.inf) -> ssl.SSLContext:
         context = self._context()
+        context.check_hostname = not self.any_host
         if not self.only:
             context.load_verify_locations(certifi.where())
         _add(context, operators, ends)

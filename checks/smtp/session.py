@@ -14,7 +14,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from typing import TYPE_CHECKING
 
-from checks.core.loop.sockets import CheckSocket
+from checks.core.loop.sockets import connected_to
 
 if TYPE_CHECKING:
     from aiosmtplib import SMTP
@@ -95,15 +95,7 @@ async def connect(client: SMTP, address: tuple[str, int]) -> str:
     aiosmtplib would look up the name itself, and find other addresses than Mistle's client. Raises its errors, OSError.
     """
     family = socket.AF_INET6 if ":" in address[0] else socket.AF_INET
-    connection = CheckSocket(family, socket.SOCK_STREAM)
-    connection.setblocking(False)
-    try:
-        await asyncio.get_running_loop().sock_connect(connection, address)
-        connection.note_waits(time.monotonic())
-    except BaseException:
-        connection.close()
-        raise
-    greeting = await client.connect(sock=connection)
+    greeting = await client.connect(sock=await connected_to(family, address))
     return f"{greeting.code} {greeting.message}"
 
 

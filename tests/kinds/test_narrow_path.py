@@ -1,6 +1,5 @@
 """A path that drops large packets: what does not arrive proves nothing; small messages show that a server is there."""
 
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -24,16 +23,10 @@ def leaf(authority: Authority) -> Leaf:
     return authority.leaf()
 
 
-@pytest.fixture(scope="module")
-def roots(authority: Authority) -> Iterator[Path]:
-    with authority.trusted() as path:
-        yield Path(path)
-
-
-def test_https(leaf: Leaf, roots: Path) -> None:
+def test_https(leaf: Leaf, trusted: Path) -> None:
     with web_server(control_plane_api(), leaf) as web, narrow_path(web.port, BELOW_A_HANDSHAKE) as port:
         values = {f"{API}.internal_url": f"https://127.0.0.1:{port}", "internal_auth.shared_token.token": TOKEN}
-        result = run_check(f"{API}.internal", values, extra=roots, timeout=6.0)
+        result = run_check(f"{API}.internal", values, extra=trusted, timeout=6.0)
     finding = result.fails("tls.stalled", Layer.TLS, f"{API}.internal_url", hint="drops large packets (MTU)")
     assert "a small message" in finding.message
 
@@ -49,10 +42,10 @@ def test_postgres(postgres: Postgres, use: str) -> None:
 
 
 @profiles.long
-def test_valkey_with_tls(leaf: Leaf, roots: Path) -> None:
+def test_valkey_with_tls(leaf: Leaf, trusted: Path) -> None:
     with valkey_server(leaf) as server, narrow_path(server.port, BELOW_A_HANDSHAKE) as port:
         values = {KV: f"rediss://127.0.0.1:{port}", PREFIX: "mistle"}
-        result = run_check("kv.data_plane", values, extra=roots, timeout=6.0)
+        result = run_check("kv.data_plane", values, extra=trusted, timeout=6.0)
     result.fails("tls.stalled", Layer.TLS, KV, hint="drops large packets (MTU)")
 
 

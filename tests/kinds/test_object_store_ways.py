@@ -7,24 +7,22 @@ import pytest
 
 from checks.core.check import Layer, Status
 from tests.harness import faults, profiles
-from tests.harness.run_check import CheckRun, run_check
-from tests.harness.store_faults import between, bucket, changing, error, forbidding, reply, signed_anew, without
-from tests.testbed import ObjectStore, object_store, swift_object_store
-from tests.testbed.names import can_change_names, with_files
-from tests.testbed.object_store import BUCKET, OWNER, SWIFT_OWNER, Keys
-
-ASSETS = "object_store.assets"
-ENDPOINT, NAME, REGION, STYLE, KEY_ID, SECRET = (
-    f"{ASSETS}.{name}"
-    for name in ("endpoint", "bucket_name", "region", "force_path_style", "access_key_id", "secret_access_key")
+from tests.harness.run_check import CheckRun
+from tests.harness.store_check import (
+    ENDPOINT,
+    KEY_ID,
+    NAME,
+    REGION,
+    SECRET,
+    STYLE,
+    VIRTUAL_HOST,
+    check,
+    needs_root,
 )
-VIRTUAL_HOST = {"/etc/hosts": f"127.0.0.1 localhost {BUCKET}.localhost\n".encode()}
-needs_root = pytest.mark.skipif(not can_change_names(), reason="needs root, for names of its own")
-
-
-def check(url: str, keys: Keys = OWNER, changes: dict[str, object] | None = None, **options: object) -> CheckRun:
-    login = {KEY_ID: keys.access_key_id, SECRET: keys.secret_access_key}
-    return run_check(ASSETS, bucket(url) | login | (changes or {}), **options)  # type: ignore[arg-type]
+from tests.harness.store_faults import between, changing, error, forbidding, reply, signed_anew, without
+from tests.testbed import ObjectStore, object_store, swift_object_store
+from tests.testbed.names import with_files
+from tests.testbed.object_store import BUCKET, OWNER, SWIFT_OWNER, Keys
 
 
 @pytest.fixture(scope="module")

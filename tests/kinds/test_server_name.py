@@ -50,12 +50,6 @@ def names() -> Iterator[NameServer]:
         yield server
 
 
-@pytest.fixture(scope="module")
-def roots(authority: Authority) -> Iterator[Path]:
-    with authority.trusted() as path:
-        yield Path(path)
-
-
 def api(port: int) -> Values:
     return {f"{API}_url": f"https://localhost.:{port}", "internal_auth.shared_token.token": TOKEN}
 
@@ -89,10 +83,10 @@ def assets(port: int) -> Values:
 
 
 def check(
-    names: NameServer, roots: Path, name: str, values: Values, stage: str = "live", **options: object
+    names: NameServer, trusted: Path, name: str, values: Values, stage: str = "live", **options: object
 ) -> CheckRun:
     """A run of one check for which ``localhost.`` resolves."""
-    return names.asked_by(lambda: run_check(name, values, stage=stage, extra=roots, **options))  # type: ignore[arg-type]
+    return names.asked_by(lambda: run_check(name, values, stage=stage, extra=trusted, **options))  # type: ignore[arg-type]
 
 
 # The name is verified without the dot
@@ -103,35 +97,35 @@ WEB["services.data_plane_gateway.sandbox_ws_internal"] = (lambda: Gateway().appl
 
 
 @pytest.mark.parametrize("name", WEB)
-def test_web(names: NameServer, authority: Authority, roots: Path, name: str) -> None:
+def test_web(names: NameServer, authority: Authority, trusted: Path, name: str) -> None:
     app, values = WEB[name]
     with web_server(app(), authority.leaf()) as web:
-        found = check(names, roots, name, values(web.port))
+        found = check(names, trusted, name, values(web.port))
         hosts = {request.headers["host"] for request in web.requests}
     assert found.status is Status.OK, str(found)
     assert hosts == {f"localhost.:{web.port}"}  # as Node.js sends it
 
 
-def test_e2b(names: NameServer, authority: Authority, roots: Path) -> None:
+def test_e2b(names: NameServer, authority: Authority, trusted: Path) -> None:
     values = {"sandbox.provider": "e2b", "sandbox.default_base_image": "ghcr.io/mistlehq/sandbox-base:latest"}
     values |= {"sandbox.e2b.api_key": KEY}
     with web_server(e2b(), authority.leaf()) as web:
         at = Endpoint("https", "localhost.", web.port)
-        found = names.asked_by(lambda: run_check_at(at, "sandbox.e2b", values, extra=roots))
+        found = names.asked_by(lambda: run_check_at(at, "sandbox.e2b", values, extra=trusted))
     assert found["e2b.tls"].status is found["e2b.auth"].status is Status.OK, found
 
 
-def test_valkey(names: NameServer, authority: Authority, roots: Path) -> None:
+def test_valkey(names: NameServer, authority: Authority, trusted: Path) -> None:
     with valkey_server(certificate=authority.leaf()) as server:
-        assert check(names, roots, VALKEY, valkey(server.port)).status is Status.OK
+        assert check(names, trusted, VALKEY, valkey(server.port)).status is Status.OK
 
 
 @profiles.covering
 @pytest.mark.parametrize("mode", ["verify-full", "no-verify", "require"])
 @pytest.mark.parametrize("plane", ["direct", "pooled"])
-def test_postgres(names: NameServer, postgres: Callable[..., str], roots: Path, plane: str, mode: str) -> None:
+def test_postgres(names: NameServer, postgres: Callable[..., str], trusted: Path, plane: str, mode: str) -> None:
     name = f"postgres.data_plane.{plane}"
-    found = check(names, roots, name, {f"{name}_url": postgres(sslmode=mode)}, "before-deploy")
+    found = check(names, trusted, name, {f"{name}_url": postgres(sslmode=mode)}, "before-deploy")
     assert found["postgres.tls"].status is found["postgres.auth"].status is Status.OK, found
 
 
@@ -142,8 +136,8 @@ def postgres(authority: Authority) -> Iterator[Callable[..., str]]:
 
 
 @pytest.mark.parametrize(("role", "secure"), [("submissions", True), ("submission", False)])
-def test_smtp(names: NameServer, mail: Smtp, roots: Path, role: str, secure: bool) -> None:
-    found = check(names, roots, "email.smtp", smtp(mail.ports[role], secure))
+def test_smtp(names: NameServer, mail: Smtp, trusted: Path, role: str, secure: bool) -> None:
+    found = check(names, trusted, "email.smtp", smtp(mail.ports[role], secure))
     assert found.status is Status.OK, found
 
 
@@ -154,9 +148,9 @@ def mail(authority: Authority) -> Iterator[Smtp]:
 
 
 @profiles.long
-def test_object_store(names: NameServer, authority: Authority, roots: Path) -> None:
+def test_object_store(names: NameServer, authority: Authority, trusted: Path) -> None:
     with object_store(certificate=authority.leaf()) as server:
-        found = check(names, roots, "object_store.assets", assets(server.port))
+        found = check(names, trusted, "object_store.assets", assets(server.port))
     assert found["object-store.tls"].status is Status.OK
     found.fails("object-store.bucket-missing", Layer.ACCESS, "object_store.assets.endpoint", hint="remove the dot")
 
@@ -164,9 +158,9 @@ def test_object_store(names: NameServer, authority: Authority, roots: Path) -> N
 # The name is sent with the dot
 
 
-def test_server_that_accepts_no_dot(names: NameServer, authority: Authority, roots: Path) -> None:
+def test_server_that_accepts_no_dot(names: NameServer, authority: Authority, trusted: Path) -> None:
     with image_registry(certificate=authority.leaf()) as server:  # written in Go, whose TLS accepts none
-        found = check(names, roots, API, api(server.port))
+        found = check(names, trusted, API, api(server.port))
     finding = found.fails("tls.trailing-dot", Layer.TLS, f"{API}_url", hint="remove the dot at the end of the host in ")
     assert (
         finding.message == "for the name localhost., the server refuses the handshake: sslv3 alert unexpected message"
@@ -182,27 +176,27 @@ CASES: Mapping[str, tuple[str, Callable[[int], Values], str]] = {
 
 @profiles.long
 @pytest.mark.parametrize("case", CASES)
-def test_every_kind_over_http(names: NameServer, authority: Authority, roots: Path, case: str) -> None:
+def test_every_kind_over_http(names: NameServer, authority: Authority, trusted: Path, case: str) -> None:
     name, values, _ = CASES[case]
     with without_dot(authority) as context, faults.tls_port(context) as port:
-        found = check(names, roots, name, values(port))
+        found = check(names, trusted, name, values(port))
     assert found["tls.trailing-dot"].fields == tuple(key for key in values(port) if key.endswith(CASES[case][2]))
     assert found["tls.trailing-dot"].status is found.status
 
 
 @profiles.long
-def test_certificate_for_another_name(names: NameServer, authority: Authority, roots: Path) -> None:
+def test_certificate_for_another_name(names: NameServer, authority: Authority, trusted: Path) -> None:
     other = authority.leaf("other.example").context()
     with without_dot(authority, other) as context, faults.tls_port(context) as port:
-        found = check(names, roots, API, api(port))
+        found = check(names, trusted, API, api(port))
     assert "other names: other.example" in found["tls.trailing-dot"].message
 
 
 @profiles.long
 @pytest.mark.parametrize("secure", [True, False])
-def test_mail_server_that_accepts_no_dot(names: NameServer, authority: Authority, roots: Path, secure: bool) -> None:
+def test_mail_server_that_accepts_no_dot(names: NameServer, authority: Authority, trusted: Path, secure: bool) -> None:
     with without_dot(authority) as context, mail_server(context, secure) as port:
-        found = check(names, roots, "email.smtp", smtp(port, secure))
+        found = check(names, trusted, "email.smtp", smtp(port, secure))
     found.fails("tls.trailing-dot", Layer.TLS, "email.smtp.host", hint="remove the dot")
 
 
@@ -239,10 +233,10 @@ def mail_server(context: ssl.SSLContext, secure: bool) -> Iterator[int]:
 # No name
 
 
-def test_server_that_needs_a_name(names: NameServer, authority: Authority, roots: Path) -> None:
+def test_server_that_needs_a_name(names: NameServer, authority: Authority, trusted: Path) -> None:
     with proxy("http://127.0.0.1:9", certificate=authority.leaf(), needs_name=True) as server:
         values = {f"{VALKEY}.url": f"rediss://localhost:{server.port}", f"{VALKEY}.key_prefix": "mistle"}
-        found = check(names, roots, VALKEY, values)
+        found = check(names, trusted, VALKEY, values)
     finding = found.fails("tls.needs-server-name", Layer.TLS, f"{VALKEY}.url", hint="default certificate")
     assert "without a name, the server refuses the handshake" in finding.message
 

@@ -97,23 +97,17 @@ def test_both_addresses_lead_to_the_server(valkey: Valkey, names: Names) -> None
     assert f"tried at {FIRST} alone" in result["valkey.connect"].message
 
 
-@pytest.fixture(scope="module")
-def roots(authority: Authority) -> Iterator[Path]:
-    with authority.trusted() as path:
-        yield Path(path)
-
-
 @profiles.long
-def test_plaintext_at_one_address(authority: Authority, roots: Path, names: Names) -> None:
+def test_plaintext_at_one_address(authority: Authority, trusted: Path, names: Names) -> None:
     names([FIRST, SECOND])
     with valkey_server(authority.leaf(HOST)) as server, other(server.port, greet):
-        result = check_valkey(server.port, "rediss", roots)
+        result = check_valkey(server.port, "rediss", trusted)
     finding = result.fails("network.plaintext-on-tls", Layer.TLS, KV, hint="")
     assert f"at {SECOND}, another address of the same name, and not at {FIRST}" in finding.message
 
 
 @profiles.long
-def test_another_certificate_at_one_address(authority: Authority, roots: Path, names: Names) -> None:
+def test_another_certificate_at_one_address(authority: Authority, trusted: Path, names: Names) -> None:
     names([FIRST, SECOND])
     context = authority.leaf("other.test").context()
 
@@ -121,16 +115,16 @@ def test_another_certificate_at_one_address(authority: Authority, roots: Path, n
         context.wrap_socket(connection, server_side=True).close()
 
     with valkey_server(authority.leaf(HOST)) as server, other(server.port, shake):
-        result = check_valkey(server.port, "rediss", roots)
+        result = check_valkey(server.port, "rediss", trusted)
     finding = result.fails("tls.wrong-host", Layer.TLS, KV, hint="")
     assert f"at {SECOND}, another address" in finding.message
 
 
 @profiles.long
-def test_silence_in_the_handshake_at_one_address(authority: Authority, roots: Path, names: Names) -> None:
+def test_silence_in_the_handshake_at_one_address(authority: Authority, trusted: Path, names: Names) -> None:
     names([FIRST, SECOND])
     with valkey_server(authority.leaf(HOST)) as server, other(server.port, faults.read_on):
-        result = check_valkey(server.port, "rediss", roots)
+        result = check_valkey(server.port, "rediss", trusted)
     assert f"{SECOND} accepts connections, and ends no TLS" in result["network.address-unreachable"].message
 
 

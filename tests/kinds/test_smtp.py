@@ -57,12 +57,6 @@ def logged(smtp: Smtp, commands: str) -> Iterator[None]:
         time.sleep(0.05)
 
 
-@pytest.fixture(scope="module")
-def roots(authority: Authority) -> Iterator[Path]:
-    with authority.trusted() as path:
-        yield Path(path)
-
-
 # Success
 
 
@@ -77,10 +71,10 @@ def roots(authority: Authority) -> Iterator[Path]:
 )
 @pytest.mark.parametrize("read_only", [False, True])
 def test_every_layer_passes_and_nothing_is_sent(
-    smtp: Smtp, roots: Path, role: str, secure: bool, commands: str, read_only: bool
+    smtp: Smtp, trusted: Path, role: str, secure: bool, commands: str, read_only: bool
 ) -> None:
     with logged(smtp, commands):
-        run = check(smtp.ports[role], {SECURE: secure}, extra=roots, read_only=read_only)
+        run = check(smtp.ports[role], {SECURE: secure}, extra=trusted, read_only=read_only)
     run.passes("smtp.access", Layer.ACCESS, SENDER)
     run.passes("smtp.auth", Layer.AUTH, USERNAME, PASS)
     run.passes("smtp.tls", Layer.TLS, SECURE, HOST)
@@ -98,11 +92,11 @@ def test_plaintext_as_mistle_would(smtp: Smtp) -> None:
 
 
 def test_greeting_in_time_causes_no_further_connection(
-    smtp: Smtp, roots: Path, monkeypatch: pytest.MonkeyPatch
+    smtp: Smtp, trusted: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(connect, "_GREETING_WAIT", 10.0)  # a busy machine greets late
     with recording_proxies({"server": ("127.0.0.1", smtp.ports["starttls"])}) as made:
-        check(made["server"].port, extra=roots, timeout=40.0).passes("smtp.access", Layer.ACCESS, SENDER)
+        check(made["server"].port, extra=trusted, timeout=40.0).passes("smtp.access", Layer.ACCESS, SENDER)
     assert made["server"].accepted == 2, "the connection of the connect layer, and the session"
 
 
@@ -155,9 +149,9 @@ def test_server_with_helo_only() -> None:
     assert " ".join(line.split()[0] for line in server.received) == "EHLO HELO AUTH MAIL RCPT RCPT RSET QUIT"
 
 
-def test_only_what_is_offered_after_starttls_counts(authority: Authority, roots: Path) -> None:
+def test_only_what_is_offered_after_starttls_counts(authority: Authority, trusted: Path) -> None:
     with smtp_script({"EHLO": "250-mail.test\n250 STARTTLS"}, leaf=authority.leaf()) as server:
-        run = check(server.port, extra=roots)
+        run = check(server.port, extra=trusted)
     assert run["smtp.tls"].status is Status.OK
     assert run["smtp.auth-not-offered"].status is Status.WARN
     hello = f"EHLO {session.client_name()}"
@@ -170,10 +164,10 @@ def test_late_greeting() -> None:
 
 @pytest.mark.parametrize("secure", [False, True])
 def test_a_greeting_that_is_worth_a_warning(
-    smtp: Smtp, roots: Path, monkeypatch: pytest.MonkeyPatch, secure: bool
+    smtp: Smtp, trusted: Path, monkeypatch: pytest.MonkeyPatch, secure: bool
 ) -> None:
     monkeypatch.setattr(connect, "_LATE", 0.0)  # seconds: any is late
-    run = check(smtp.ports["submissions" if secure else "submission"], {SECURE: secure}, extra=roots)
+    run = check(smtp.ports["submissions" if secure else "submission"], {SECURE: secure}, extra=trusted)
     finding = run.warns("smtp.greeting-late", Layer.TLS if secure else Layer.CONNECT, HOST, hint="PTR record")
     assert "the greeting came after" in finding.message
 
@@ -318,12 +312,12 @@ def test_starttls_without_tls_after_it() -> None:
     assert "speaks no TLS" in finding.message
 
 
-def test_a_client_certificate_is_required(authority: Authority, roots: Path) -> None:
+def test_a_client_certificate_is_required(authority: Authority, trusted: Path) -> None:
     context = authority.leaf().context()
     context.verify_mode = ssl.CERT_REQUIRED
-    context.load_verify_locations(roots)
+    context.load_verify_locations(trusted)
     with faults.tls_port(context) as port:
-        run = check(port, {SECURE: True}, extra=roots)
+        run = check(port, {SECURE: True}, extra=trusted)
     run.fails("tls.client-certificate-required", Layer.TLS, HOST, hint="client certificates off")
 
 
@@ -337,12 +331,12 @@ def test_a_client_certificate_is_required(authority: Authority, roots: Path) -> 
     ],
 )
 def test_certificate_that_is_refused(
-    authority: Authority, roots: Path, make: Callable[[Authority], Leaf], finding_id: str, hint: str
+    authority: Authority, trusted: Path, make: Callable[[Authority], Leaf], finding_id: str, hint: str
 ) -> None:
     shown = {"tls.wrong-host": "it holds other.example", "tls.untrusted": "the server sends ", "tls.expired": "ended "}
     with smtp_server(make(authority)) as server:
         for role, secure in (("submission", False), ("submissions", True)):
-            run = check(server.ports[role], {SECURE: secure}, extra=roots)
+            run = check(server.ports[role], {SECURE: secure}, extra=trusted)
             assert shown.get(finding_id, "") in run.fails(finding_id, Layer.TLS, HOST, hint=hint).message
 
 
@@ -363,16 +357,16 @@ def test_ciphers_of_node(tmp_path: Path) -> None:
     assert run["smtp.tls"].status is Status.OK, run
 
 
-def test_certificate_that_expires_soon(authority: Authority, roots: Path) -> None:
+def test_certificate_that_expires_soon(authority: Authority, trusted: Path) -> None:
     with smtp_server(authority.soon_expiring()) as server:
         for role, secure in (("submission", False), ("submissions", True)):
-            run = check(server.ports[role], {SECURE: secure}, extra=roots)
+            run = check(server.ports[role], {SECURE: secure}, extra=trusted)
             run.warns("tls.expires-soon", Layer.TLS, HOST, hint="renew the certificate of email.smtp.host")
 
 
-def test_only_old_tls(authority: Authority, roots: Path) -> None:
+def test_only_old_tls(authority: Authority, trusted: Path) -> None:
     with faults.old_tls_port(authority.leaf()) as port:
-        run = check(port, {SECURE: True}, extra=roots)
+        run = check(port, {SECURE: True}, extra=trusted)
     run.fails("tls.old-protocol", Layer.TLS, HOST, hint="TLS 1.2")
 
 
@@ -381,9 +375,9 @@ def test_only_old_tls(authority: Authority, roots: Path) -> None:
 
 @pytest.mark.parametrize(("role", "secure"), [("submission", False), ("submissions", True)])
 @pytest.mark.parametrize("changes", [{PASS: "hunter2"}, {USERNAME: "nobody"}])
-def test_wrong_credentials(smtp: Smtp, roots: Path, role: str, secure: bool, changes: Mapping[str, object]) -> None:
+def test_wrong_credentials(smtp: Smtp, trusted: Path, role: str, secure: bool, changes: Mapping[str, object]) -> None:
     with logged(smtp, "auth=0/1 quit=1"):
-        run = check(smtp.ports[role], {SECURE: secure, **changes}, extra=roots)
+        run = check(smtp.ports[role], {SECURE: secure, **changes}, extra=trusted)
     finding = run.fails("smtp.credentials-rejected", Layer.AUTH, PASS, hint="email.smtp.username (mistle.toml)")
     assert "535 5.7.8" in finding.message
     assert "hunter2" not in str(run)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import socket
 import struct
 import sys
@@ -93,6 +94,19 @@ def _age(ancillary: Iterable[tuple[int, int, bytes]]) -> float:
             seconds, nanoseconds = struct.unpack("@ll", data[: struct.calcsize("@ll")])
             return float(max(0.0, time.time() - seconds - nanoseconds / 1e9))
     return 0.0
+
+
+async def connected_to(family: int, address: Any) -> CheckSocket:
+    """A connection that notes its waits, for a driver that takes a socket. Raises OSError."""
+    connection = CheckSocket(family, socket.SOCK_STREAM)
+    try:
+        connection.setblocking(False)
+        await asyncio.get_running_loop().sock_connect(connection, address)
+    except BaseException:
+        connection.close()
+        raise
+    connection.note_waits(time.monotonic())
+    return connection
 
 
 def noted(connected: socket.socket, begun: float) -> CheckSocket:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from checks.core.loop import waits
 from checks.core.loop.clock import Selector
-from checks.core.loop.sockets import CheckSocket, noted
+from checks.core.loop.sockets import connected_to, noted
 from checks.core.machine import require_descriptor
 
 if TYPE_CHECKING:
@@ -47,14 +47,7 @@ class Loop(asyncio.SelectorEventLoop):
     ) -> Any:
         """As the base class."""
         if path is not None:
-            sock = CheckSocket(socket.AF_UNIX, socket.SOCK_STREAM)
-            try:
-                sock.setblocking(False)
-                await self.sock_connect(sock, path)
-            except BaseException:
-                sock.close()
-                raise
-            sock.note_waits(time.monotonic())
+            sock = await connected_to(socket.AF_UNIX, path)
         return await super().create_unix_connection(protocol_factory, sock=sock, **options)
 
     async def _connect_sock(self, *arguments: Any) -> socket.socket:  # asyncio has no public way to choose the class
