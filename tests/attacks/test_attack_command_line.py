@@ -35,7 +35,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def test_command_line_of_any_text(folder: Path, figures: Section):
     tally = Tally()
 
-    @settings(max_examples=5 * settings().max_examples, deadline=None)
+    @settings(max_examples=2 * settings().max_examples, deadline=None)
     @given(command_lines())
     def holds(given: list[bytes]) -> None:
         ended = tally.note(call(*arguments(given), environ=block({"MISTLE_CONFIG_PATH": "right.toml"})))

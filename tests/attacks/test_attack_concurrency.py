@@ -20,7 +20,7 @@ import psycopg
 import pytest
 
 from checks.core.check import Status
-from tests.harness import configs, security_md
+from tests.harness import configs, profiles, security_md
 from tests.harness.descriptor import RunAt
 from tests.harness.descriptors import CONNECTIONS as SERVERS
 from tests.harness.figures import Section
@@ -176,6 +176,7 @@ def test_connections_with_tls(row: str, authority: Authority, roots: Path) -> No
     assert made == (without if with_ == "-" else with_)
 
 
+@profiles.long
 def test_connections_to_a_mail_server_with_tls(smtp: Smtp, roots: Path) -> None:
     values = {"host": LOOPBACK, "secure": True, "username": USER, "password": PASSWORD, "from_address": ADDRESS}
 

@@ -54,8 +54,10 @@ LIMITS = {
 LEEWAY = {True: 0.5, False: 3.0}
 """Seconds, by whether the machine has no other work, as for scripts/reliability; it may have some during the suite."""
 
-both_worlds = pytest.mark.parametrize("world", WORLDS)
-both_limits = pytest.mark.parametrize("limit", LIMITS)
+COVERING = [*zip(LIMITS, WORLDS, strict=True)]
+"""A part of ATTACKS in which every limit and every world occurs."""
+ATTACKS = COVERING + [pair for pair in product(LIMITS, WORLDS) if pair not in COVERING]
+each_attack = pytest.mark.parametrize(("limit", "world"), profiles.first(len(COVERING), ATTACKS))
 
 
 @pytest.fixture(scope="module")
@@ -94,7 +96,7 @@ class Attack:
 
 @pytest.fixture(scope="module")
 def attacks(
-    endpoints: Mapping[str, object], authority: Authority, tmp_path_factory: pytest.TempPathFactory
+    endpoints: Mapping[str, object], authority: Authority, tmp_path_factory: pytest.TempPathFactory, is_long: bool
 ) -> dict[tuple[str, str], Attack]:
     """Two runs at a time."""
     with ExitStack() as stack:
@@ -117,7 +119,7 @@ def attacks(
             return Attack(run("plan", *commands[world]).document, run(*commands[world], *LIMITS[limit], code=code))
 
         with ThreadPoolExecutor(2) as two:
-            names = list(product(LIMITS, WORLDS))
+            names = ATTACKS if is_long else COVERING
             return dict(zip(names, two.map(attack, names), strict=True))
 
 
@@ -129,8 +131,7 @@ def leeway(is_long: bool) -> float:
 # The reports
 
 
-@both_worlds
-@both_limits
+@each_attack
 def test_report_at_the_deadline_has_every_check_and_key(
     attacks: dict[tuple[str, str], Attack], world: str, limit: str
 ) -> None:
@@ -141,8 +142,7 @@ def test_report_at_the_deadline_has_every_check_and_key(
     assert set(checks(document)) == {"config", *(each.check for each in WORLDS[world])}
 
 
-@both_worlds
-@both_limits
+@each_attack
 def test_process_ends_within_timeout_and_deadline(
     attacks: dict[tuple[str, str], Attack], world: str, limit: str, leeway: float
 ) -> None:
@@ -150,7 +150,7 @@ def test_process_ends_within_timeout_and_deadline(
     assert overrun(ended, SECONDS[limit]) < leeway
 
 
-@both_worlds
+@pytest.mark.parametrize("world", profiles.first(1, WORLDS))
 def test_each_check_ends_within_its_timeout(
     attacks: dict[tuple[str, str], Attack], world: str, figures: Section
 ) -> None:
@@ -162,7 +162,7 @@ def test_each_check_ends_within_its_timeout(
         figures.cell(f"{check['name']}: {held[check['name']].where}", "finding within --timeout", id_)
 
 
-@both_worlds
+@pytest.mark.parametrize("world", profiles.first(1, reversed(WORLDS)))
 def test_deadline_names_the_layer_of_each_check(
     attacks: dict[tuple[str, str], Attack], world: str, figures: Section
 ) -> None:
@@ -280,8 +280,7 @@ def test_deadline_with_driver_that_holds_the_interpreter(
     assert [each["layer"] for each in of_valkey(ended)["findings"] if each["id"] == "run.deadline"] == [layer]
 
 
-@profiles.covering
-@pytest.mark.parametrize("number", [SIGINT, SIGTERM])
+@pytest.mark.parametrize("number", profiles.first(1, [SIGINT, SIGTERM]))
 @pytest.mark.parametrize("fault", ["hold_the_interpreter", "block_the_loop"])
 def test_signal_with_driver_that_holds_the_interpreter(
     fault: str, number: Signals, broken: list[str], leeway: float
@@ -314,7 +313,7 @@ def test_deadline_with_import_that_never_ends(broken: list[str], tmp_path: Path,
     assert {check["findings"][0]["id"] for check in ended.document["checks"][1:]} == {"run.deadline"}
 
 
-@pytest.mark.parametrize(("number", "kill"), [(SIGKILL, os.kill), (SIGHUP, os.killpg)])
+@pytest.mark.parametrize(("number", "kill"), profiles.first(1, [(SIGHUP, os.killpg), (SIGKILL, os.kill)]))
 def test_killed_run_removes_its_object(
     number: Signals, kill: Callable[[int, int], None], store: ObjectStore, tmp_path: Path
 ) -> None:

@@ -186,6 +186,7 @@ LARGE = {
 }
 
 
+@profiles.covering
 @pytest.mark.parametrize("command", ["diff", "merge", "merge -f html"])
 @pytest.mark.parametrize("case", profiles.first(2, LARGE))
 def test_large_reports_cost_little(tmp_path: Path, case: str, command: str, figures: Section) -> None:

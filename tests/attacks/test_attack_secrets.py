@@ -182,6 +182,7 @@ def plays(draw: st.DrawFn) -> Play:
     )
 
 
+@profiles.long
 @pytest.mark.filterwarnings("ignore:Generating overly large repr")
 @settings(BOUNDED, max_examples=max(1, MANY // 20))
 @given(play=plays())
@@ -293,7 +294,7 @@ MADE_IN = {"tunnel": "the member refused", "store": "SignatureDoesNotMatch", "sm
 }
 
 
-@pytest.mark.parametrize("tunnel", ["the member refused", "an exchange refused"])
+@pytest.mark.parametrize("tunnel", profiles.first(1, ["the member refused", "an exchange refused"]))
 def test_nothing_made_with_a_secret_is_printed(tunnel: str, stage: Stage, vocabulary: str, figures: Section) -> None:
     made: dict[str, str] = {}
 

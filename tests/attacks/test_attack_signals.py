@@ -31,7 +31,7 @@ from tests.testbed import Authority, Engine, ObjectStore, Postgres, Smtp, Valkey
 from tests.testbed.object_store import BUCKET
 from tests.testbed.smtp import ADDRESS, PASSWORD, USER
 
-RUNS = {True: 200, False: 6}
+RUNS = {True: 200, False: 4}
 """By whether the attack runs at full length."""
 NUMBERS = (signal.SIGINT, signal.SIGTERM)
 POSTGRES = [f"postgres.{plane}_plane.{route}_url" for plane in ("control", "data") for route in ("direct", "pooled")]

@@ -64,7 +64,7 @@ def test_check_that_is_tried_again_shows_its_last_finding(mixed: Path) -> None:
     assert not any("trying again" in line for line in seen.text)
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", profiles.first(1, [signal.SIGINT, signal.SIGTERM]))
 def test_signal_leaves_the_terminal_in_order(mixed: Path, number: int) -> None:
     seen = terminal.run("--config", str(mixed), *SELECTED, signal=number)
     assert seen.code == 128 + number
@@ -73,6 +73,7 @@ def test_signal_leaves_the_terminal_in_order(mixed: Path, number: int) -> None:
     assert any("interrupted" in line for line in seen.text)
 
 
+@profiles.long
 def test_end_leaves_the_terminal_in_order(mixed: Path) -> None:
     seen = terminal.run("--config", str(mixed), *SELECTED)
     assert b"\x1b[?25l" in seen.drawn
@@ -113,6 +114,7 @@ def test_colours_can_be_turned_off(mixed: Path, flags: tuple[str, ...], env: dic
     assert b"\x1b" not in offline.drawn
 
 
+@profiles.long
 def test_colours_are_there(mixed: Path) -> None:
     seen = terminal.run("--config", str(mixed), *SELECTED)
     assert b"\x1b[1;31mNOT READY\x1b[0m" in seen.drawn
@@ -127,6 +129,7 @@ def test_terminal_without_unicode(mixed: Path) -> None:
     assert waiting[0] in "-\\|/"
 
 
+@profiles.long
 def test_dumb_terminal_gets_the_report_alone(mixed: Path) -> None:
     seen = terminal.run("--config", str(mixed), *SELECTED, env={"TERM": "dumb"})
     assert b"\x1b" not in seen.drawn

@@ -7,6 +7,7 @@ import pytest
 from preflight.config.loader import load
 from preflight.config.schema.keys import Secrecy, key_of
 from preflight.plan.plan import plan
+from tests.harness import profiles
 from tests.harness.configs import ALL, PATHS, Raw, write
 
 API = "services.control_plane_api"
@@ -17,6 +18,7 @@ TEMPLATES = ["{}", " {} ", "http://u:{}@h", "{}/#?", "http://u/x:{}@h/@x", '{{"1
 SECRET_PATHS = [path for path in PATHS if key_of(path).secrecy is not Secrecy.NONE]
 
 
+@profiles.covering
 @pytest.mark.parametrize("path", SECRET_PATHS)
 @pytest.mark.parametrize("template", TEMPLATES)
 @pytest.mark.parametrize("where", ["file", "variable"])

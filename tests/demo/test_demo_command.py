@@ -20,6 +20,7 @@ ALONE = ("unshare", "--net", "sh", "-c", 'ip link set lo up && exec "$@"', "sh")
 """Runs a command in a network that has nothing but loopback."""
 
 
+@profiles.long
 def test_document_is_alone_on_standard_output(tmp_path: Path) -> None:
     """The variables of the operator's own deployment are not the demo's."""
     mine = {"MISTLE_CONFIG_PATH": "/nowhere", "MISTLE_EMAIL_SMTP_PORT": "1"}

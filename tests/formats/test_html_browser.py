@@ -41,7 +41,7 @@ def unfold(page: Page) -> None:
     page.locator("details").evaluate_all("all => all.forEach(each => each.open = true)")
 
 
-@pytest.mark.parametrize("name", profiles.first(2, reversed(deployments.SHAPES)))
+@pytest.mark.parametrize("name", profiles.first(1, reversed(deployments.SHAPES)))
 def test_page_fits_every_screen_and_makes_no_request(show: Show, name: str) -> None:
     with show(name) as page:
         unfold(page)
@@ -211,7 +211,7 @@ def background(page: Page) -> str:
     return str(page.evaluate("getComputedStyle(document.body).backgroundColor"))
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("scheme", profiles.first(1, ["light", "dark"]))
 def test_theme_is_the_systems_until_the_button_is_pressed(show: Show, scheme: str) -> None:
     light, dark = "rgb(246, 247, 249)", "rgb(16, 19, 24)"
     first, second = (light, dark) if scheme == "light" else (dark, light)

@@ -720,7 +720,7 @@ def test_tls_to_a_port_of_another_protocol() -> None:
         check(port, {SECURE: True}, timeout=4.0).fails("smtp.not-smtp", Layer.TLS, PORT, hint="587 or 465")
 
 
-@pytest.mark.parametrize("port", [faults.endless_port, faults.dripping_port])
+@pytest.mark.parametrize("port", profiles.first(1, [faults.endless_port, faults.dripping_port]))
 def test_endless_greeting(port: Callable[[], object]) -> None:
     with port() as number:  # type: ignore[attr-defined]
         check(number).fails("smtp.not-smtp", Layer.CONNECT, PORT, hint="587 or 465")

@@ -77,6 +77,7 @@ def test_no_difference(names: NameServer, server: Script, host: str, hosts: str)
     assert not any(finding.id == "smtp.hosts-file-differs" for finding in run.findings), run
 
 
+@profiles.long
 def test_dns_is_silent_and_the_hosts_file_has_the_name(names: NameServer, server: Script) -> None:
     run = names.asked_by(lambda: check("silent.example", server), hosts=f"{RIGHT} silent.example\n")
     finding = run.warns("smtp.hosts-file-differs", Layer.DNS, HOST, hint="make the name server")

@@ -105,6 +105,7 @@ def test_few_descriptors(descriptor_limit: int, tmp_path: Path) -> None:
     assert not any("run.no-descriptors" in verdict["findings"] for verdict in ended.document["keys"])
 
 
+@profiles.long
 def test_check_that_waited_for_descriptors_lacked_descriptors_not_time(tmp_path: Path) -> None:
     with faults.serving(lambda connection: connection.recv(65536) and time.sleep(60)) as port:
         arguments = [*command_line(port, tmp_path), "--deadline=12", "--timeout=8"]  # more than a slow start takes

@@ -253,6 +253,7 @@ def grows_as_expected(work: Callable[[int], object], small: int) -> bool:
         gc.enable()
 
 
+@profiles.long
 def test_time_grows_with_the_number_of_reports(many: list[str]) -> None:
     def work(count: int) -> None:
         renderer("json", BY_COMMAND["merge"])(merge(tuple(read(Path(file), file) for file in many[:count])))
