@@ -12,7 +12,7 @@ from preflight.report.incidents.evidence import Evidence, host, passed
 from preflight.report.incidents.model import Fact, Incident
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterator, Sequence
 
     from preflight.report.model import Result
     from preflight.saved.reader import SavedReport
@@ -31,21 +31,25 @@ def incidents(vantages: Sequence[SavedReport], counted: frozenset[tuple[str, str
                 continue
             known = found.get(key := (incident.root.id, incident.root.checks), replace(incident, vantages=()))
             found[key] = replace(known, vantages=(*known.vantages, report.name))
-    return tuple(_seen_from_all(each, vantages) for each in found.values())
+    ordered = sorted(found.values(), key=lambda each: -each.status)
+    return tuple(_seen_from_all(each, vantages) for each in ordered)
 
 
-def _of_one(report: SavedReport, vantages: Sequence[SavedReport]) -> Iterable[Incident]:
-    others = [each for each in vantages if each is not report]
-    tried = [result for result in report.results if host(result) and result.status is not Status.SKIP]
-    failures = Evidence(report.results).failures
-    lost = [failures[each.name] for each in tried if each.name in failures]
-    is_cut_off = len(lost) > 1 and len(lost) == len(tried) and all(each.finding.layer in _OF_NETWORK for each in lost)
-    reached = {result.name for other in others for result in other.results if passed(result, Layer.CONNECT)}
-    if not is_cut_off or not reached.issuperset(each.check for each in lost):
-        return find(report.results)
-    problems = Evidence(report.results).problems
+def _of_one(report: SavedReport, vantages: Sequence[SavedReport]) -> tuple[Incident, ...]:
+    lost = _lost(report, [each for each in vantages if each is not report])
+    others = find(result for result in report.results if result.name not in lost)
+    problems = tuple(problem for problem in Evidence(report.results).problems if problem.check in lost)
     text = f"all {len(lost)} servers fail from {report.name}, and are reached from another place"
-    return (Incident(Fact(VANTAGE, problems, text), problems, is_certain=False, why=text),)
+    return (*([Incident(Fact(VANTAGE, problems, text), problems, is_certain=False, why=text)] if lost else []), *others)
+
+
+def _lost(report: SavedReport, others: Sequence[SavedReport]) -> frozenset[str]:
+    """The checks of all servers, if none of them can be reached from here, and each of them from another place."""
+    tried = {result.name for result in report.results if host(result) and result.status is not Status.SKIP}
+    failures = Evidence(report.results).failures
+    lost = frozenset(name for name in tried if name in failures and failures[name].finding.layer in _OF_NETWORK)
+    reached = {result.name for other in others for result in other.results if passed(result, Layer.CONNECT)}
+    return lost if len(lost) > 1 and tried == lost <= reached else frozenset()
 
 
 def _counts(incident: Incident, vantage: str, counted: frozenset[tuple[str, str, str]]) -> bool:

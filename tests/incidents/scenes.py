@@ -31,6 +31,7 @@ OTHER_HOST = "127.0.0.9"
 HOMES = "198.51.100.1", "198.51.100.2"
 Values = dict[str, object]
 Inside = Callable[[Callable[[], Any]], Any]
+Make = Callable[["Bench"], Mapping[str, Values]]
 
 
 @dataclass
@@ -59,7 +60,7 @@ class Scene:
     """
 
     name: str
-    make: Callable[[Bench], Mapping[str, Values]]
+    make: Make
     root: str
     explains: frozenset[tuple[str, str]]
     certain: bool = False
@@ -480,3 +481,8 @@ SCENES = (
         of="config",
     ),
 )
+
+
+def by_name(name: str) -> Scene:
+    """The scene of this name."""
+    return next(scene for scene in SCENES if scene.name == name)

@@ -5,8 +5,6 @@ the one cause, what follows from it, and how sure it is; every failure and warni
 """
 
 from collections import Counter
-from collections.abc import Iterator
-from contextlib import ExitStack
 from itertools import chain
 from pathlib import Path
 
@@ -20,17 +18,10 @@ from tests.harness import configs, profiles
 from tests.harness.figures import Section
 from tests.harness.networks import can_have_own_network
 from tests.harness.profiles import long
-from tests.incidents.scenes import SCENES, Bench, Scene, Values
-from tests.testbed import Authority, Postgres, Valkey
+from tests.incidents.scenes import SCENES, Bench, Scene, Values, by_name
 from tests.testbed.names import can_change_names
 
 AS_PARAMETERS = [pytest.param(scene, id=scene.name, marks=() if scene.is_quick else long) for scene in SCENES]
-
-
-@pytest.fixture
-def bench(postgres: Postgres, valkey: Valkey, authority: Authority) -> Iterator[Bench]:
-    with ExitStack() as stack:
-        yield Bench(postgres, valkey, authority, stack)
 
 
 def checked(scene: Scene, bench: Bench, folder: Path, *others: Scene) -> Report:
@@ -88,12 +79,11 @@ PAIRS = [
     ("broken key", "changed password"),
     ("misspelled key", "API without data-plane API"),
 ]
-BY_NAME = {scene.name: scene for scene in SCENES}
 
 
 @pytest.mark.parametrize(("one", "other"), profiles.first(1, PAIRS))
 def test_two_causes_are_told_apart(one: str, other: str, bench: Bench, tmp_path: Path, figures: Section) -> None:
-    scenes = BY_NAME[one], BY_NAME[other]
+    scenes = by_name(one), by_name(other)
     found = checked(scenes[0], bench, tmp_path, scenes[1])
     assert_each_problem_has_one(found)
     assert {*map(wanted, scenes)} <= {*map(named, found.incidents)}, [*map(named, found.incidents)]
