@@ -41,7 +41,8 @@ def clock(evidence: Evidence) -> Iterator[Link]:
     if told and len(problems) + len(told) > 2:
         median = sorted(told.values())[len(told) // 2]
         agree = [ahead for ahead in told.values() if abs(ahead - median) < _SAME]
-        text = f"this machine's clock is {_span(median)}, by the time that {len(agree)} of its servers tell"
+        servers = "that of 1 server" if len(agree) == 1 else f"those of {len(agree)} servers"
+        text = f"this machine's clock is {_span(median)} {servers}"
         yield from Fact(CLOCK, (*problems, *evidence.with_id(_SIGNED)), text, is_certain=len(agree) > 1).links()
 
 
@@ -55,4 +56,4 @@ def suspect_clock(evidence: Evidence) -> Iterator[Link]:
 def _span(ahead: float) -> str:
     size = abs(ahead)
     unit, seconds = next((pair for pair in (("days", 86_400), ("hours", 3600)) if size >= 2 * pair[1]), ("minutes", 60))
-    return f"{size / seconds:.0f} {unit} {'ahead' if ahead > 0 else 'behind'}"
+    return f"{size / seconds:.0f} {unit} {'ahead of' if ahead > 0 else 'behind'}"
