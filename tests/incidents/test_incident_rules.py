@@ -5,15 +5,18 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from checks.core.check import Finding, Layer, Status
+from checks.core.check import ADDRESSES, HOST, ISSUER, PORT, Finding, Layer, Status
+from checks.core.dates import AHEAD
 from preflight.demo.servers.mistle import Service, control_plane_api, data_plane_api
 from preflight.plan.resources import RESOURCES
 from preflight.reference.catalogue import names
 from preflight.report.incidents import find, rules
 from preflight.report.incidents.model import Problem
 from preflight.report.model import Result
-from tests.harness import faults
+from tests.harness import deployments, faults
 from tests.harness.profiles import long
 from tests.incidents import scenes
 from tests.incidents.scenes import API, DATA_API, DIRECT, KV, OTHER_HOST, POOLED, Bench, Scene, Values
@@ -68,6 +71,44 @@ def test_finding_that_explains_one_that_explains_it_is_a_cause() -> None:
         ]
     )
     assert sum(len(incident.consequences) + 1 for incident in found) == 2
+
+
+IDS = [*names(), "incident.clock", "a.config", "another.id"]
+FACTS = st.fixed_dictionaries(
+    {},
+    optional={
+        HOST: st.sampled_from(["", "localhost", "10.0.0.1", "::1", "a.zone", "b.zone", "*.zone", "a", ".", None]),
+        PORT: st.sampled_from([0, 5432, None, "x"]),
+        ADDRESSES: st.sampled_from(["", "10.0.0.1", "10.0.0.1 10.0.0.2", "127.0.0.1 ::1", "none"]),
+        AHEAD: st.sampled_from([0, 7200, -7200.5, "late", None, True]),
+        ISSUER: st.sampled_from(["", "CN=one", None]),
+    },
+)
+KEYS = st.lists(st.sampled_from(["kv.data_plane.url", "nonsense", "services.dashboard.public_url"]), max_size=2)
+FINDINGS = st.builds(
+    Finding,
+    st.sampled_from(IDS),
+    st.sampled_from(Layer),
+    st.sampled_from(Status),
+    st.sampled_from(["", "did you mean kv.data_plane.url?", "did you mean nonsense?"]),
+    fields=KEYS.map(tuple),
+)
+RESULTS = st.builds(
+    Result,
+    st.sampled_from([resource.name for resource in RESOURCES] + ["config", ""]),
+    st.sampled_from(["config", "postgres"]),
+    st.just("target"),
+    KEYS.map(tuple),
+    st.lists(FINDINGS, min_size=1, max_size=3).map(tuple),
+    facts=FACTS,
+    credential=st.sampled_from(["", "a", "b"]),
+)
+
+
+@given(results=st.lists(RESULTS, max_size=12))
+def test_every_problem_of_any_report_has_one_incident(results: list[Result]) -> None:
+    """A report that was read may be anything."""
+    assert_each_problem_has_one(deployments.report(results))
 
 
 # What no rule may claim

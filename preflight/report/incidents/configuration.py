@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from contextlib import suppress
 
 from checks.core.check import Layer, Status
 from preflight.config.schema.keys import key_of
@@ -33,10 +34,17 @@ def misspelled(evidence: Evidence) -> Iterator[Link]:
         name: problem
         for problem in evidence.with_id({"config.missing"})
         for key in problem.keys
-        for name in (key, key_of(key).variable)
+        for name in _names(key)
     }
     for unknown in evidence.with_id({"config.unknown-key", "config.unknown-override"}):
         meant = _MEANT.search(unknown.finding.message)
         if meant and meant[1] in missing:
             why = "a name that Mistle does not have is spelled nearly as that of the missing key"
             yield Link(missing[meant[1]], unknown, why)
+
+
+def _names(key: str) -> Iterator[str]:
+    """The key, and the variable that overrides it; a report that was read may have keys that are none."""
+    yield key
+    with suppress(KeyError):
+        yield key_of(key).variable
