@@ -13,7 +13,8 @@ from checks.core.dates import AHEAD
 from preflight.demo.servers.mistle import Service, control_plane_api, data_plane_api
 from preflight.plan.resources import RESOURCES
 from preflight.reference.catalogue import names
-from preflight.report.incidents import find, rules
+from preflight.report.incidents import rules
+from preflight.report.incidents.finder import find
 from preflight.report.incidents.model import Problem
 from preflight.report.model import Result
 from tests.harness import deployments, faults
