@@ -19,8 +19,8 @@ from preflight.report.incidents.model import Problem
 from preflight.report.model import Result
 from tests.harness import deployments, faults
 from tests.harness.profiles import long
-from tests.incidents import scenes
-from tests.incidents.scenes import API, DATA_API, DIRECT, KV, OTHER_HOST, POOLED, Bench, Scene, Values
+from tests.incidents import bench as at
+from tests.incidents.bench import API, DATA_API, DIRECT, KV, OTHER_HOST, POOLED, Bench, Scene, Values
 from tests.incidents.test_incidents import assert_each_problem_has_one, checked
 from tests.testbed import postgres_server
 from tests.testbed.web import web_server
@@ -67,7 +67,7 @@ def test_finding_that_explains_one_that_explains_it_is_a_cause() -> None:
     """Each API says that it cannot use the other: no cycle."""
     found = find(
         [
-            result(f"{scenes.API}", failed("control-plane-api.data-plane-unreachable", Layer.ACCESS, API)),
+            result(f"{at.API}", failed("control-plane-api.data-plane-unreachable", Layer.ACCESS, API)),
             result(DATA_API, failed("data-plane-api.postgres-unreachable", Layer.ACCESS, DATA_API)),
         ]
     )
@@ -120,13 +120,13 @@ OTHER = control_plane_api(Service(token="a-token-of-another-installation-0"))
 def _one_port_of_a_host(bench: Bench) -> Mapping[str, Values]:
     """Another port of the host works."""
     closed = bench.start(faults.refused_port())
-    return scenes.postgres_at(f"127.0.0.1:{closed}") | scenes.valkey_at(f"127.0.0.1:{bench.valkey.port}")
+    return at.postgres_at(f"127.0.0.1:{closed}") | at.valkey_at(f"127.0.0.1:{bench.valkey.port}")
 
 
 def _silent_and_refused(bench: Bench) -> Mapping[str, Values]:
     """The host is up: it refuses on one port, and a firewall drops what goes to the other."""
     silent, closed = bench.start(faults.black_hole(OTHER_HOST)), bench.start(faults.refused_port())
-    return scenes.postgres_at(f"{OTHER_HOST}:{silent}") | scenes.valkey_at(f"{OTHER_HOST}:{closed}")
+    return at.postgres_at(f"{OTHER_HOST}:{silent}") | at.valkey_at(f"{OTHER_HOST}:{closed}")
 
 
 def _password_of_one_server(bench: Bench) -> Mapping[str, Values]:
@@ -137,8 +137,8 @@ def _password_of_one_server(bench: Bench) -> Mapping[str, Values]:
     elsewhere = f"127.0.0.1:{other.port}"
     return (
         {DIRECT: {f"{DIRECT}_url": bench.postgres.url()}}
-        | scenes.postgres_at(elsewhere, POOLED, login)
-        | scenes.postgres_at(elsewhere, scenes.DATA_POOLED, login)
+        | at.postgres_at(elsewhere, POOLED, login)
+        | at.postgres_at(elsewhere, at.DATA_POOLED, login)
     )
 
 
@@ -146,7 +146,7 @@ def _token_of_one_service(bench: Bench) -> Mapping[str, Values]:
     """The other service accepts the token."""
     right, wrong = bench.start(web_server(data_plane_api())).port, bench.start(web_server(OTHER)).port
     other = {f"{API}_url": f"http://127.0.0.1:{wrong}"}
-    return scenes.service_at(DATA_API, right) | {API: other}
+    return at.service_at(DATA_API, right) | {API: other}
 
 
 UNCLAIMED = [
@@ -159,7 +159,7 @@ UNCLAIMED = [
 
 @pytest.mark.parametrize(("make", "unclaimed"), UNCLAIMED)
 def test_fact_that_something_refutes_is_not_claimed(
-    make: scenes.Make, unclaimed: str, bench: Bench, tmp_path: Path
+    make: at.Make, unclaimed: str, bench: Bench, tmp_path: Path
 ) -> None:
     found = checked(Scene("", make, "", frozenset(), limit=2), bench, tmp_path)
     assert_each_problem_has_one(found)
