@@ -59,7 +59,7 @@ def certain_clock(bench: Bench) -> Mapping[str, Values]:
 
     head = f"HTTP/1.1 200 OK\r\nDate: {date}\r\nContent-Type: application/json\r\nContent-Length: 2\r\n"
     port = bench.start(faults.http_port(f"{head}\r\n{{}}".encode()))
-    return dict(clock(bench)) | otlp_at(f"http://localhost:{port}", LOGS)
+    return dict(clock(bench)) | otlp_at(f"http://127.0.0.1:{port}", LOGS)
 
 
 # Secrets
