@@ -41,7 +41,7 @@ SCENES = (
         needs_root=True,
     ),
     Scene(
-        "network.forbidden",
+        "forbidden",
         network.two_hosts,
         "incident.no-network",
         both(DIRECT, KV, SMTP, id_="network.not-permitted"),
