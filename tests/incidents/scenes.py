@@ -36,7 +36,6 @@ SCENES = (
         network.two_hosts,
         "incident.no-network",
         both(DIRECT, KV, SMTP, id_="network.unreachable"),
-        certain=True,
         inside=network.no_route,
         needs_root=True,
     ),
@@ -138,7 +137,6 @@ SCENES = (
         servers.connect_token,
         "tunnel.token-rejected",
         both(PUBLIC_TUNNEL, id_="tunnel.token-rejected"),
-        certain=True,
         of=TUNNEL,
     ),
     Scene(
@@ -161,7 +159,6 @@ SCENES = (
         servers.pooler_without_server,
         "network.refused",
         both(POOLED, id_="postgres.pooler-backend-down"),
-        certain=True,
         of=DIRECT,
     ),
     Scene(

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from checks.core.check import ADDRESSES, HOST, ISSUER, PORT, Finding, Layer, Status
 from checks.core.dates import AHEAD
-from preflight.demo.servers.mistle import Service, control_plane_api, data_plane_api
+from preflight.demo.servers.mistle import Gateway, Service, control_plane_api, data_plane_api
 from preflight.plan.resources import RESOURCES
 from preflight.reference.catalogue import names
 from preflight.report.incidents import rules
@@ -149,10 +149,17 @@ def _token_of_one_service(bench: Bench) -> Mapping[str, Values]:
     return at.service_at(DATA_API, right) | {API: other}
 
 
+def _token_of_two_services(bench: Bench) -> Mapping[str, Values]:
+    """Two services run with another token than the third, which accepts this one."""
+    gateway = bench.start(web_server(Gateway(Service(token="a-third-token")).application())).port
+    return dict(_token_of_one_service(bench)) | {at.GATEWAY: {f"{at.GATEWAY}_url": f"http://127.0.0.1:{gateway}"}}
+
+
 UNCLAIMED = [
     (_one_port_of_a_host, "incident.host-down"),
     (_silent_and_refused, "incident.host-down"),
     (_token_of_one_service, "incident.token-wrong-here"),
+    pytest.param(_token_of_two_services, "incident.token-wrong-here", marks=long),
     pytest.param(_password_of_one_server, "incident.password-changed", marks=long),
 ]
 
