@@ -76,11 +76,13 @@ def reason(result: Result) -> str:
 
 
 def explained(report: Report, finding: Finding) -> Iterator[str]:
-    """The message, the keys at fault with their origins, and the hint: a line each."""
+    """The message, the keys at fault with their origins, the hint and the remedies: a line each."""
     yield finding.message
     yield from (f"{key} ({origin})" for key, origin in at_fault(report, finding))
     if finding.hint:
         yield f"→ {finding.hint}"
+    for remedy in finding.remedies:
+        yield from remedy.lines
 
 
 def at_fault(report: Report, finding: Finding) -> Iterator[tuple[str, str]]:
