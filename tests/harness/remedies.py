@@ -1,11 +1,13 @@
 """Applies a remedy as it is printed: a command by its own client, an edit at its line."""
 
+import re
 import shlex
 import subprocess
 from pathlib import Path
 
 from checks.core.check import Finding
 from checks.core.remedy import Remedy
+from preflight.reference.catalogue import entries
 from tests.testbed.containers import Server
 
 
@@ -37,3 +39,14 @@ def run_in(server: Server, remedy: Remedy, **environment: str) -> str:
     code, output = container.exec_run(["sh", "-c", remedy.command], environment=environment)
     assert code == 0, (remedy, output)
     return str(output.decode())
+
+
+def has_form(remedy: Remedy, id_: str) -> bool:
+    """Whether the catalogue shows the form of such a command at this id."""
+    forms = (each for each in entries()[id_].remedies if each.tool == remedy.tool)
+    return any(re.fullmatch(_pattern(form.command), remedy.command) for form in forms)
+
+
+def _pattern(form: str) -> str:
+    """Each ``…`` stands for any text, and quotes of the shell are left to the names in it."""
+    return r".+".join(map(re.escape, form.replace("'", "…").split("…")))
