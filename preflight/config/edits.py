@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from pathlib import PurePath
 from typing import TYPE_CHECKING
 
 from checks.core import remedy
@@ -21,7 +22,12 @@ _PLAIN = re.compile(r"[\w@%+=:,./?-]*", re.ASCII)  # the same in a shell, in a f
 
 
 def edit(path: str, value: object, origin: Origin | None) -> tuple[Remedy, ...]:
-    """The line of a key with another value; nothing if the key is secret, or its line holds more than the key."""
+    """The line of a key with another value; nothing if the key is secret, or its line holds more than the key.
+
+    A value ``{"from": [host, port], "to": "host:port"}`` changes a URL in these.
+    """
+    if isinstance(value, dict):
+        return _moved(origin, value["from"], value["to"])
     return line(path, value, origin) if not _is_secret(path, value) else ()
 
 
@@ -32,6 +38,20 @@ def rename(name: str, origin: Origin | None) -> tuple[Remedy, ...]:
     written = origin.name.rpartition(".")[2].replace(".", r"\.")
     script = f"{origin.line}s/{written}/{name}/"
     return remedy.command("shell", f"in the directory of {origin.path}", "sed", "-i.bak", script, "--", origin.path)
+
+
+def _moved(origin: Origin | None, old: tuple[str, int], new: str) -> tuple[Remedy, ...]:
+    """The command that gives a URL another host and port: the rest of it may be a secret."""
+    match origin:
+        case InFile(path=path, line=int(number), name=str(name)) if name and _FILE.fullmatch(path):
+            file = path
+        case InVariable(file=path, line=number) if path and _FILE.fullmatch(PurePath(path).name):
+            file = PurePath(path).name
+        case _:
+            return ()
+    host, port = re.sub(r"([.\[\]])", r"\\\1", old[0]), f"(:{old[1]})?"
+    script = f"{number}s#([/@]){host}{port}([/?\"']|$)#\\1{new}\\3#"
+    return remedy.command("shell", f"in the directory of {file}", "sed", "-i.bak", "-E", script, "--", file)
 
 
 def line(path: str, value: object, origin: Origin | None) -> tuple[Remedy, ...]:
