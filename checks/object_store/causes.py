@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from checks.core import unexpected
+from checks.core import remedy, unexpected
 from checks.core.check import Cause, Layer, Status, causes_in
 
 UNKNOWN_ACCESS_KEY = Cause(
@@ -146,6 +146,7 @@ PATH_STYLE_NEEDED = Cause(
     "set {force_path_style} to true; or give the store a wildcard name and certificate for its buckets",
     blames=("force_path_style",),
     heals=False,
+    remedies=remedy.edit("force_path_style", True),
 )
 VIRTUAL_HOST_NEEDED = Cause(
     "object-store.virtual-host-needed",
@@ -154,6 +155,7 @@ VIRTUAL_HOST_NEEDED = Cause(
     "set {force_path_style} to false",
     blames=("force_path_style",),
     heals=False,
+    remedies=remedy.edit("force_path_style", False),
 )
 CHECKSUM_REFUSED = Cause(
     "object-store.checksum-refused",

@@ -52,6 +52,8 @@ warnings
   ! valkey.evicts-keys  (kv.data_plane, fitness)
       kv.data_plane.key_prefix  default
       policy is allkeys-lru
+      # on kv:6379
+      $ valkey-cli CONFIG SET maxmemory-policy noeviction
 
 failures
   ✗ postgres.password-rejected  (postgres.control_plane.direct, auth)

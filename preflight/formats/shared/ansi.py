@@ -35,6 +35,7 @@ def problem_lines(finding: Finding, about: Iterable[str], details: Iterable[str]
     yield from (f"      {line}" for line in (*details, finding.message))
     if finding.hint:
         yield f"      → {finding.hint}"
+    yield from (f"      {line}" for remedy in finding.remedies for line in remedy.lines)
 
 
 def incident_lines(incidents: Iterable[Incident], title: str = "incidents") -> list[str]:

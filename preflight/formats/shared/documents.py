@@ -21,6 +21,7 @@ def finding_members(finding: Finding) -> dict[str, object]:
         "message": finding.message,
         "hint": finding.hint,
         "keys": finding.fields,
+        **({"remedies": [vars(remedy) for remedy in finding.remedies]} if finding.remedies else {}),
     }
 
 
