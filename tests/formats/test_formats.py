@@ -173,6 +173,7 @@ def test_json_is_version_1():
         "status": "fail",
         "why": "the server refused the password",
         "hint": f"correct the password in {URL} (mistle.toml:42)",
+        "remedies": [],
         "consequences": [],
     }
     assert document["checks"][1] | {"findings": []} == {

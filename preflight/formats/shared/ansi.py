@@ -49,6 +49,7 @@ def _incident(incident: Incident) -> Iterator[str]:
     if incident.consequences:
         yield f"      {incident.why}"
         yield from [f"      → {incident.root.hint}"] if incident.root.hint else []
+        yield from (f"      {line}" for remedy in incident.root.remedies for line in remedy.lines)
         yield color("2", f"      explains {consequences(incident)}")
 
 

@@ -68,7 +68,8 @@ def _incident(incident: Incident) -> str:
         return title
     hint = f"→ {code(incident.root.hint)}" if incident.root.hint else ""
     explains = f"explains {code(consequences(incident))}"
-    return "\\\n  ".join(filter(None, (title, code(incident.why), hint, explains)))
+    lines = "\\\n  ".join(filter(None, (title, code(incident.why), hint, explains)))
+    return "".join((lines, *map(_block, incident.root.remedies)))
 
 
 def table(head: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> str:

@@ -76,7 +76,7 @@ def reason(result: Result) -> str:
 
 
 def explained(report: Report, result: Result, finding: Finding) -> Iterator[str]:
-    """The message, what it follows from, the keys at fault with their origins, the hint and the remedies: a line each."""
+    """The message, its incident, the keys at fault with their origins, the hint and the remedies: a line each."""
     yield finding.message
     if incident := report.incident_of.get((result.name, finding.id)):
         yield f"follows from {incident.root.id} ({incident.certainty}): {incident.why}"
