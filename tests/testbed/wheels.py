@@ -1,8 +1,7 @@
-"""Wheels that are not installed: they are downloaded once, without what they require."""
+"""Packages that are kept apart from those of the tests: pip downloads or installs each once, in a folder of its own."""
 
 import subprocess
 import sys
-from collections.abc import Sequence
 from pathlib import Path
 
 from filelock import FileLock
@@ -12,20 +11,23 @@ from tests.testbed import runs
 WHEELS = runs.STATE / "wheels"
 
 
-def fetched(*requirements: str) -> Path | None:
-    """The folder with the wheels of the requirements; None if pip cannot download them."""
+def downloaded(*requirements: str) -> Path | None:
+    """The folder with their wheels, without what these require; None if pip cannot download them."""
+    return _kept(requirements, "download", "--no-deps", "--dest")
+
+
+def installed(*requirements: str) -> Path | None:
+    """The folder with their modules, and `bin`; None if pip cannot install them."""
+    return _kept(requirements, "install", "--target")
+
+
+def _kept(requirements: tuple[str, ...], *command: str) -> Path | None:
     folder = WHEELS / "+".join(requirements)
-    complete = folder / "complete"
     folder.mkdir(parents=True, exist_ok=True)
     with FileLock(folder / "lock", timeout=300):
-        if not complete.exists():
-            if not _download(folder, requirements):
+        if not (folder / "complete").exists():
+            pip = [sys.executable, "-m", "pip", *command, str(folder), "-q", "--disable-pip-version-check"]
+            if subprocess.run([*pip, *requirements], capture_output=True, timeout=300, check=False).returncode:
                 return None
-            complete.touch()
+            (folder / "complete").touch()
     return folder
-
-
-def _download(folder: Path, requirements: Sequence[str]) -> bool:
-    pip = [sys.executable, "-m", "pip", "download", "-q", "--disable-pip-version-check", "--no-deps", "-d", str(folder)]
-    done = subprocess.run([*pip, *requirements], capture_output=True, timeout=300, check=False)
-    return done.returncode == 0
