@@ -1,6 +1,6 @@
 """deploy/kubernetes/collect, with the real kubectl, on the chart's manifests: the Jobs' reports become one verdict.
 
-A stand-in for Kubernetes keeps the Jobs; their containers are processes here. test_kubernetes.py runs them in Podman.
+A stand-in for Kubernetes keeps the Jobs; their containers are processes here. test_podman.py runs them in containers.
 """
 
 import json
@@ -9,13 +9,12 @@ import subprocess
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from preflight.services import SERVICES
 from tests.harness import configs, profiles
-from tests.harness.processes import ROOT, Ended, preflight
+from tests.harness.jobs import in_processes, manifest
+from tests.harness.processes import ROOT, Ended
 from tests.servers.kubernetes import Cluster, Pod, Ran, RunPod
 from tests.testbed import Valkey, kubernetes
 from tests.testbed.web import web_server
@@ -30,16 +29,6 @@ def kubectl() -> None:
         pytest.skip(reason)
 
 
-def manifest(folder: Path, **services: dict[str, Any]) -> Path:
-    """The Jobs of these services, which read a configuration from the Secret `mistle`."""
-    values = {"mode": "plain", "config": {"secret": "mistle"}, "services": dict.fromkeys(SERVICES) | services}
-    (folder / "values.json").write_text(json.dumps(values))
-    chart = ROOT / "deploy/helm/mistle-preflight"
-    written = folder / "preflight.yaml"
-    written.write_text(kubernetes.run("helm", "template", "mistle", chart, "-f", folder / "values.json").stdout)
-    return written
-
-
 def collect(run: RunPod, jobs: Path, *flags: str) -> Ended:
     with web_server(Cluster(run).application()) as api:
         kubectl = f"{kubernetes.program('kubectl')} --server={api.url}"
@@ -48,21 +37,6 @@ def collect(run: RunPod, jobs: Path, *flags: str) -> Ended:
         command = [str(COLLECT), str(jobs), *flags]
         done = subprocess.run(command, env=environ, capture_output=True, text=True, timeout=120, check=False)
     return Ended(done.returncode, done.stdout, done.stderr)
-
-
-def in_processes(config: Path, secrets: dict[str, dict[str, str]]) -> RunPod:
-    """Run the containers as processes, which read the file instead of the one in the volume."""
-
-    def run(pod: Pod) -> Sequence[Ran]:
-        (container,) = pod["spec"]["containers"]
-        environ = {key: value for each in container.get("envFrom", []) for key, value in secrets[name(each)].items()}
-        ended = preflight(*container["args"], env=environ | {"MISTLE_CONFIG_PATH": str(config)})
-        return [Ran(ended.code, ended.stderr + ended.stdout)]
-
-    def name(source: dict[str, dict[str, str]]) -> str:
-        return source["secretRef"]["name"]
-
-    return run
 
 
 def test_reports_of_two_services_become_one_verdict(valkey: Valkey, tmp_path: Path) -> None:

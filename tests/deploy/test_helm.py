@@ -1,6 +1,6 @@
 """The Helm chart and the plain manifests, by the real Helm and the schemas of Kubernetes.
 
-test_kubernetes.py runs their Jobs.
+test_hook.py, test_collect.py and test_podman.py run their Jobs.
 """
 
 import json
@@ -14,10 +14,10 @@ import yaml
 from preflight.services import SERVICES
 from preflight.version import __version__
 from tests.harness import profiles
+from tests.harness.jobs import CHART
 from tests.harness.processes import ROOT
 from tests.testbed import kubernetes
 
-CHART = ROOT / "deploy/helm/mistle-preflight"
 PLAIN = ROOT / "deploy/kubernetes/preflight.yaml"
 MOUNT = {"name": "docker", "mountPath": "/var/run/docker.sock"}
 EVERYTHING = {
@@ -84,6 +84,12 @@ def test_each_service_has_a_job(tmp_path: Path, mode: str) -> None:
     assert arguments == {f"--service={service}" for service in SERVICES}
 
 
+def test_release_may_be_named_after_the_tool() -> None:
+    done = kubernetes.run("helm", "template", "staging-preflight", CHART, "--set", "nameOverride=")
+    names = {each["metadata"]["name"] for each in yaml.safe_load_all(done.stdout)}
+    assert "staging-preflight-dashboard" in names
+
+
 def test_values_schema_names_the_services_and_the_chart_this_version() -> None:
     schema = json.loads((CHART / "values.schema.json").read_text())
     values = yaml.safe_load((CHART / "values.yaml").read_text())
@@ -102,7 +108,7 @@ def test_hook_runs_before_everything_and_shows_what_failed(tmp_path: Path) -> No
         "helm.sh/hook-delete-policy": "before-hook-creation",
         "helm.sh/hook-output-log-policy": "hook-failed",
     }
-    assert job["spec"]["template"]["spec"]["containers"][0]["args"][1:] == ["--stage=before-deploy", "--format=text"]
+    assert job["spec"]["template"]["spec"]["containers"][0]["args"][1:] == ["--stage=before-deploy", "-q"]
 
 
 def test_plain_job_prints_its_report_as_json(tmp_path: Path) -> None:
@@ -115,7 +121,7 @@ def test_job_has_no_rights_and_gets_no_traffic(tmp_path: Path) -> None:
     spec = jobs(tmp_path, {})["mistle-preflight-dashboard"]["spec"]
     pod = spec["template"]["spec"]
     (container,) = pod["containers"]
-    assert (spec["backoffLimit"], spec["activeDeadlineSeconds"]) == (2, 300)
+    assert (spec["backoffLimit"], spec["activeDeadlineSeconds"]) == (2, 240)
     disruption, failure = spec["podFailurePolicy"]["rules"]
     assert disruption == {"action": "Ignore", "onPodConditions": [{"type": "DisruptionTarget", "status": "True"}]}
     exit_codes = {"containerName": container["name"], "operator": "NotIn", "values": [0]}

@@ -1,10 +1,11 @@
 """The part of Kubernetes' API that `kubectl` needs to run Jobs. It has no nodes: a function runs each pod."""
 
 import uuid
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
+import yaml
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
@@ -39,12 +40,16 @@ class Cluster:
         routes = [
             Route("/openapi/v3", lambda _: JSONResponse(_SCHEMAS)),
             Route("/schema", lambda _: JSONResponse(_SCHEMA)),
+            Route("/version", lambda _: JSONResponse({"major": "1", "minor": "37", "gitVersion": "v1.37.0"})),
             Route("/api", lambda _: JSONResponse({"kind": "APIVersions", "versions": ["v1"]})),
             Route("/apis", lambda _: JSONResponse(_GROUPS)),
             Route(core, lambda _: JSONResponse(_resources("v1", "pods", "Pod"))),
+            Route(f"{core}/namespaces/default/secrets", self._secret, methods=["GET", "POST"]),
+            Route(f"{core}/namespaces/default/secrets/{{name}}", self._secret, methods=["PUT"]),
             Route(batch, lambda _: JSONResponse(_resources("batch/v1", "jobs", "Job"))),
             Route(jobs, self._create, methods=["POST"]),
-            Route(f"{jobs}/{{name}}", self._job, methods=["GET", "DELETE"]),
+            Route(jobs, self._jobs),
+            Route(f"{jobs}/{{name}}", self._job, methods=["GET", "PATCH", "DELETE"]),
             Route(pods, self._pods),
             Route(f"{pods}/{{name}}", lambda request: _or_missing(self.pods, request)),
             Route(f"{pods}/{{name}}/log", self._log),
@@ -52,8 +57,8 @@ class Cluster:
         return Starlette(routes=routes)
 
     async def _create(self, request: Request) -> Response:
-        job = await request.json()
-        job["metadata"]["uid"] = str(uuid.uuid4())
+        job = yaml.safe_load(await request.body())
+        job["metadata"] |= {"namespace": "default", "uid": str(uuid.uuid4()), "generation": 1}
         self.jobs[job["metadata"]["name"]] = job
         ended = [self._run(job, index) for index in range(job["spec"].setdefault("completions", 1))]
         job["status"] = {"conditions": [_condition(ended)]}
@@ -62,7 +67,8 @@ class Cluster:
     def _run(self, job: Mapping[str, Any], index: int) -> int | None:
         """The exit code of the index; None if no pod has ended."""
         template = job["spec"]["template"]
-        labels = template["metadata"]["labels"] | {"batch.kubernetes.io/controller-uid": job["metadata"]["uid"]}
+        of_job = {"batch.kubernetes.io/controller-uid": job["metadata"]["uid"], "job-name": job["metadata"]["name"]}
+        labels = template["metadata"]["labels"] | of_job
         if job["spec"].get("completionMode") == "Indexed":
             labels["batch.kubernetes.io/job-completion-index"] = str(index)
         spec = template["spec"] | {"nodeName": f"node-{index}"}
@@ -74,20 +80,36 @@ class Cluster:
             self.logs[name] = log
         return ended[-1].code if ended else None
 
-    def _job(self, request: Request) -> Response:
+    async def _job(self, request: Request) -> Response:
+        if request.method == "PATCH":
+            return await self._create(request)  # as Helm does
         found = _or_missing(self.jobs, request)
         if request.method == "DELETE":
             self.jobs.pop(request.path_params["name"], None)
         return found
 
+    async def _secret(self, request: Request) -> Response:
+        """Where Helm keeps a release, in the form in which it sends it."""
+        if request.method == "GET":
+            return _list("v1", "Secret", [])
+        return Response(await request.body(), 201, media_type=request.headers["content-type"])
+
     def _log(self, request: Request) -> Response:
         log = self.logs[request.path_params["name"]]
         return _status(500, "InternalError", "no route to host") if log is None else PlainTextResponse(log)
 
+    def _jobs(self, request: Request) -> Response:
+        """All that there are; no events, because a Job has ended when it has been created."""
+        if "sendInitialEvents" in request.query_params:
+            return _status(422, "Invalid", "no initial events")
+        if "watch" in request.query_params:
+            return Response()
+        return _list("batch/v1", "Job", self.jobs.values())
+
     def _pods(self, request: Request) -> Response:
         name, _, value = request.query_params["labelSelector"].partition("=")
         items = [pod for pod in self.pods.values() if pod["metadata"]["labels"].get(name) == value]
-        return JSONResponse({"apiVersion": "v1", "kind": "PodList", "metadata": {}, "items": items})
+        return _list("v1", "Pod", items)
 
 
 _JOB = {"group": "batch", "version": "v1", "kind": "Job"}
@@ -107,6 +129,11 @@ def _resources(version: str, plural: str, kind: str) -> dict[str, Any]:
     verbs = ["create", "delete", "get", "list", "patch", "watch"]
     resource = {"name": plural, "singularName": kind.lower(), "namespaced": True, "kind": kind, "verbs": verbs}
     return {"kind": "APIResourceList", "apiVersion": "v1", "groupVersion": version, "resources": [resource]}
+
+
+def _list(version: str, kind: str, items: Iterable[Any]) -> Response:
+    metadata = {"resourceVersion": "1"}
+    return JSONResponse({"apiVersion": version, "kind": f"{kind}List", "metadata": metadata, "items": [*items]})
 
 
 def _or_missing(objects: Mapping[str, Any], request: Request) -> Response:

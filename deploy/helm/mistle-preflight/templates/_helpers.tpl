@@ -1,7 +1,9 @@
 {{- /* A name that Kubernetes allows, of (list $ service). A Job's name has at most 63 characters. */ -}}
 {{- define "mistle-preflight.name" -}}
 {{- $root := index . 0 -}}
-{{- $prefix := $root.Values.nameOverride | default (printf "%s-preflight" $root.Release.Name) -}}
+{{- $release := $root.Release.Name -}}
+{{- $own := contains "preflight" $release | ternary $release (printf "%s-preflight" $release) -}}
+{{- $prefix := $root.Values.nameOverride | default $own -}}
 {{- if gt (len $prefix) 38 -}}
 {{- fail (printf "%s has %d characters, and the names of Jobs may begin with 38: set nameOverride" $prefix (len $prefix)) -}}
 {{- end -}}
