@@ -85,7 +85,7 @@ def test_each_service_has_a_job(tmp_path: Path, mode: str) -> None:
 
 
 def test_release_may_be_named_after_the_tool() -> None:
-    done = kubernetes.run("helm", "template", "staging-preflight", CHART, "--set", "nameOverride=")
+    done = kubernetes.run("helm", "template", "staging-preflight", CHART)
     names = {each["metadata"]["name"] for each in yaml.safe_load_all(done.stdout)}
     assert "staging-preflight-dashboard" in names
 

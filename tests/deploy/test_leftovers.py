@@ -19,7 +19,7 @@ from tests.harness.command import Command
 from tests.harness.processes import ROOT
 from tests.harness.store_faults import between, bucket
 from tests.servers.engine import Answer, changed_engine
-from tests.testbed import Engine, ObjectStore, Valkey, wheels
+from tests.testbed import Engine, ObjectStore, Valkey, packages
 from tests.testbed.object_store import BUCKET
 from tests.testbed.valkey import valkey_server
 
@@ -83,7 +83,7 @@ def test_valkey(own_valkey: Valkey, tmp_path: Path) -> None:
 
 @profiles.long
 def test_object_store(store: ObjectStore, tmp_path: Path) -> None:
-    if not (folder := wheels.installed(AWS)):
+    if not (folder := packages.installed(AWS)):
         pytest.skip(f"pip cannot install {AWS}")
     put, gone = threading.Event(), threading.Event()
 

