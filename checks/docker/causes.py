@@ -112,7 +112,7 @@ LEFTOVER = Cause(
     Layer.ACCESS,
     "the volume that this check created may still exist",
     "remove it, and what other runs have left: "
-    "docker volume ls -q -f name=mistle-preflight- | xargs -r docker volume rm",
+    'docker volume ls -q -f "name=mistle-preflight-[0-9a-f]+$" | xargs -r docker volume rm',
     status=Status.WARN,
     heals=False,
 )

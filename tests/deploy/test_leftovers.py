@@ -75,8 +75,9 @@ def test_valkey(own_valkey: Valkey, tmp_path: Path) -> None:
         kill(tmp_path, values, cut, "--only=valkey")
         gone.set()
         assert [name for name in client.keys("*:mistle-preflight:*") if client.ttl(name) == -1]
+        command = VALKEY.replace("URL", "redis://127.0.0.1:6379/0").replace("KEY_PREFIX", "mistle")
         container = own_valkey.container.get_wrapped_container()
-        done = container.exec_run(["sh", "-c", VALKEY.replace("URL", "redis://127.0.0.1:6379/0")])
+        done = container.exec_run(["sh", "-c", command])
         assert done.exit_code == 0, done.output
         assert client.keys("*") == ["mistle:lease"]
 
@@ -120,7 +121,7 @@ def test_docker(engine: Engine, tmp_path: Path) -> None:
         return answer
 
     with changed_engine(engine.socket, {"POST /volumes/create": hold}) as path, closing(engine.client()) as client:
-        other = client.volumes.create("mistle-sandbox-1")
+        other = client.volumes.create("mistle-preflight-sandbox-1")
         values = {"sandbox.docker.socket_path": str(path), "sandbox.storage.docker_volume.name_prefix": "mistle-"}
         values |= {"sandbox.storage.docker_volume": None}
         kill(tmp_path, values, created, "--only=docker")

@@ -94,7 +94,7 @@ def podman_engine() -> Iterator[Engine]:
 
 
 def podman(engine: Engine, *arguments: str) -> tuple[int, str]:
-    """Podman's own command beside its service: its exit code and output. `/engine` there is the folder of the socket."""
+    """Podman's own command: its exit code and output. `/engine` there is the folder of its service's socket."""
     container = engine.container.get_wrapped_container()
     program = container.attrs["Config"]["Entrypoint"]
     code, (output, errors) = container.exec_run([*program[: program.index("system")], *arguments], demux=True)
