@@ -111,7 +111,8 @@ LEFTOVER = Cause(
     "docker.leftover",
     Layer.ACCESS,
     "the volume that this check created may still exist",
-    "remove it: docker volume rm, with the name in the message",
+    "remove it, and what other runs have left: "
+    'docker volume ls -q -f "name=mistle-preflight-[0-9a-f]+$" | xargs -r docker volume rm',
     status=Status.WARN,
     heals=False,
 )

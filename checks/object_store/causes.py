@@ -202,7 +202,8 @@ LEFTOVER = Cause(
     "object-store.leftover",
     Layer.ACCESS,
     "an object that the check wrote could not be removed, or may still appear",
-    "remove it from {bucket_name}; it has a few bytes and is never read",
+    "remove it, and what other runs have left, from {bucket_name}; all have a few bytes and are never read: "
+    "aws s3 rm --recursive s3://BUCKET/mistle-preflight/ --endpoint-url ENDPOINT",
     blames=("bucket_name",),
     status=Status.WARN,
     heals=False,
