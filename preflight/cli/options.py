@@ -50,6 +50,13 @@ COMMANDS: Mapping[str, Command] = {
 }
 
 
+_OWN_FLAGS: Mapping[str, tuple[str, tuple[str, ...]]] = {
+    "faults": ("--break", ("demo",)),
+    "keep": ("--keep", ("demo",)),
+}
+"""The flags that only these commands have, by the field of Options."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Options:
     """Every flag, with its default. Times are in seconds; ``format`` holds (name, file or None)."""
@@ -143,8 +150,9 @@ def raise_on_misuse(options: Options) -> None:
     if options.command == "demo" and (options.config or options.env_file):
         flag = "--config" if options.config else "--env-file"
         raise UsageError(f"{flag}: demo makes a configuration of its own")
-    if options.command != "demo" and (options.faults or options.keep):
-        raise UsageError("--break and --keep are flags of the command demo")
+    for name, (flag, commands) in _OWN_FLAGS.items():
+        if options.command not in commands and getattr(options, name) != getattr(Options, name):
+            raise UsageError(f"{flag} is a flag of the command {' and of '.join(commands)}")
 
 
 def _require_program(options: Options) -> None:

@@ -50,7 +50,7 @@ def run(invocation: Invocation, so_far: SoFar) -> Report:
 def config(invocation: Invocation, so_far: SoFar) -> Report | Reports:
     """Check the configuration alone; of several files, one after the other."""
     if invocation.options.arguments:
-        from preflight.cli import several
+        from preflight.cli.commands import several
 
         return several.reports(invocation, _load)
     _load(invocation, so_far)
