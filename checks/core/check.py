@@ -35,6 +35,8 @@ if TYPE_CHECKING:
     from checks.core.roots import Trust
 
 
+HOST, PORT, ADDRESSES = "host", "port", "addresses"  # facts of a check of the network: where its server is
+ISSUER = "issuer"  # a fact: who issued the certificate that was refused
 _MAX_MESSAGE = 1000  # characters: a message may list all allowed values
 _MAX_HINT = 2000  # characters: a hint may name many keys and their positions
 
@@ -199,6 +201,16 @@ class Check:
     def layers(self) -> tuple[Layer, ...]:
         """The layers of this check, lowest first."""
         raise NotImplementedError
+
+    @property
+    def place(self) -> tuple[str, int] | None:
+        """The host and port of its server; None if it has none."""
+        return None
+
+    @property
+    def login(self) -> tuple[str, str] | None:
+        """The user and the password that it logs in with, if several checks may share them."""
+        return None
 
     async def run(self, record: Recorder) -> None:
         """Probe the resource: one ``with record.layer(...)`` for each layer."""

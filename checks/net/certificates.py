@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from checks.core.check import Cause, Diagnosis
+from checks.core.check import ISSUER, Cause, Diagnosis
 from checks.core.text import foreign
 from checks.net import tls_errors
 from checks.net.handshake import HandshakeFailed
@@ -60,6 +60,12 @@ def diagnose(error: BaseException) -> Diagnosis | None:
             reason = f"the server's certificate is refused: {foreign(refusal.verify_message)}"
             return cause.diagnosis(f"{reason}; {text}" if text else reason)
     return None
+
+
+def issuer_of(error: HandshakeFailed) -> dict[str, object]:
+    """As a fact of a check: who issued the last certificate that was sent, as far as it can be read."""
+    chain = tuple(filter(None, map(_read, error.chain[:_MAX_CHAIN])))
+    return {ISSUER: chain[-1].issuer} if chain and chain[-1].issuer else {}
 
 
 def _cause(code: int, chain: tuple[Certificate, ...]) -> Cause:

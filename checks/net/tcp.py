@@ -8,9 +8,9 @@ import socket
 import time
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar
 
-from checks.core.check import Cause, Check, Diagnosis, Layer, Status
+from checks.core.check import ADDRESSES, Cause, Check, Diagnosis, Layer, Status
 from checks.core.loop.threads import dead_addresses, in_thread
 from checks.core.loop.waits import ROUND_TRIP
 from checks.core.recorder import Recorder
@@ -73,6 +73,7 @@ async def connect_any(  # noqa: PLR0913, PLR0917 - as reach
     protocol: PlaintextProbe | None = None,
 ) -> str:
     """The connect layer, on every address of the host. Returns one that accepts."""
+    record.facts[ADDRESSES] = " ".join(sorted(addresses))
     with record.layer(Layer.CONNECT, f"{host}:{port} accepts connections", proves=fields):
         # The grace is longer than the second after which a lost packet is retransmitted.
         tries = await try_all(addresses, port, record.share_of_time(0.4), grace=record.share_of_time(0.15))
@@ -205,6 +206,13 @@ class NetworkCheck(Check):
 
     address: ClassVar[tuple[str, ...]] = ("url",)
     over_http: ClassVar[bool] = False  # a proxy may reply in the server's name
+
+    @property
+    def place(self) -> tuple[str, int] | None:
+        """The host and port of its endpoint, or its own; None for a Unix socket."""
+        server: Any = getattr(self, "endpoint", self)
+        host = getattr(server, "host", "")
+        return (host, server.port) if host and not host.startswith("/") else None
 
     def diagnose(self, error: Exception) -> Diagnosis | None:
         """Network and TLS errors blame the fields that hold the address."""

@@ -15,6 +15,7 @@ from checks.core.check import CheckTimeout, Diagnosed, Diagnosis, Layer
 from checks.core.recorder import SLOW, Recorder
 from checks.core.roots import Trust
 from checks.core.text import foreign
+from checks.net import certificates
 from checks.net.addresses import is_address
 from checks.net.handshake import HandshakeFailed, Progress, Upgrade, handshake
 from checks.net.network_errors import ADDRESS_UNREACHABLE
@@ -69,6 +70,7 @@ async def check_tls(  # noqa: PLR0913 - what a handshake depends on
             async with asyncio.timeout(limit):
                 certificate = await shake(address, progress=progress)
         except HandshakeFailed as error:
+            record.facts |= certificates.issuer_of(error)
             if proof and _is_plaintext(error):
                 await _raise_if_proven(record, proof)
             raise

@@ -72,6 +72,11 @@ class ObjectStore(NetworkCheck):
         return f"{address}/{self.bucket.name}"
 
     @property
+    def place(self) -> tuple[str, int] | None:
+        """The endpoint's; None for AWS, whose host depends on the bucket."""
+        return (self.bucket.endpoint.host, self.bucket.endpoint.port) if self.bucket.endpoint else None
+
+    @property
     def layers(self) -> tuple[Layer, ...]:
         tls = () if self.bucket.endpoint and not self.bucket.endpoint.tls else (Layer.TLS,)
         fitness = (Layer.FITNESS,) if self.public else ()

@@ -8,6 +8,7 @@ from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING
 
+from checks.core import dates
 from checks.core.check import Diagnosed, Layer
 from checks.core.loop.threads import in_thread
 from checks.net.http import raise_if_http2, raise_if_not_http, raise_if_tls
@@ -85,6 +86,7 @@ async def _get_absent(record: Recorder, store: Store, key: str, secret: str = ""
     except TimeoutError as error:
         await raise_if_not_http(record, store.endpoint, error)
         raise
+    record.facts |= dates.difference(reply.headers.get("date", ""))
     if reply.status == 400 and not reply.is_s3:
         await raise_if_tls(record, store.endpoint)
     return reply

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import re
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any
 
+from checks.core import dates
 from checks.core.text import foreign
 
 if TYPE_CHECKING:
@@ -62,11 +61,7 @@ class StoreError(Exception):
     @property
     def clock_behind(self) -> float | None:
         """Seconds by which this machine's clock is behind the store's; negative when it is ahead, None if unknown."""
-        try:
-            sent = parsedate_to_datetime(self.headers.get("date", ""))
-        except (TypeError, ValueError, OverflowError):
-            return None
-        return ((sent if sent.tzinfo else sent.replace(tzinfo=UTC)) - datetime.now(UTC)).total_seconds()
+        return dates.seconds_behind(self.headers.get("date", ""))
 
     @property
     def _content_text(self) -> str:

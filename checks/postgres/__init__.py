@@ -74,6 +74,10 @@ class Postgres(NetworkCheck):
     unusable_master_keys: tuple[str, ...] = ()  # versions that are configured with an invalid key
 
     @property
+    def login(self) -> tuple[str, str] | None:
+        return self.username, self.password
+
+    @property
     def target(self) -> str:
         return f"{self.host}:{self.port}/{self.use.dialect.database(self.database)}"
 

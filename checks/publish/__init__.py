@@ -58,6 +58,11 @@ class Publish(NetworkCheck):
         return f"*.{self.domain}"
 
     @property
+    def place(self) -> tuple[str, int] | None:
+        """The ingress, by the names that lead to it; None if no name is looked up."""
+        return (f"*.{self.domain}", self.port) if self.looked_up else None
+
+    @property
     def layers(self) -> tuple[Layer, ...]:
         ingress = (Layer.CONNECT, Layer.TLS) if self.tls else ()
         asked = (Layer.AUTH, Layer.ACCESS) if self.signing or self.unasked else ()

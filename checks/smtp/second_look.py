@@ -15,7 +15,8 @@ from checks.core.chain import chain
 from checks.core.check import Diagnosed
 from checks.core.roots import Trust
 from checks.core.text import clean, foreign
-from checks.net.handshake import Progress, Upgrade, handshake
+from checks.net import certificates
+from checks.net.handshake import HandshakeFailed, Progress, Upgrade, handshake
 from checks.net.tls import first_bytes, uses_tls
 from checks.net.tls_errors import PLAINTEXT_ON_TLS, Stalled
 from checks.smtp import causes, offers, session
@@ -74,6 +75,9 @@ async def repeat_handshake(
             begun = "agreed to STARTTLS" if upgrade else "began a TLS handshake"
             raise Stalled(f"the server {begun}, and the handshake did not end in time") from error
         return False
+    except HandshakeFailed as failed:
+        record.facts |= certificates.issuer_of(failed)
+        raise
     except (OSError, EOFError):
         return False
     return True

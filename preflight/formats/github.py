@@ -10,13 +10,16 @@ from typing import TYPE_CHECKING
 
 from checks.core.check import Status
 from checks.core.text import clean
+from preflight.formats.shared.incidents import consequences
 from preflight.formats.shared.phrases import explained, outcome
 from preflight.formats.shared.places import place
+from preflight.report.incidents.model import Fact
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
     from checks.core.check import Finding
+    from preflight.report.incidents.model import Incident
     from preflight.report.model import Report, Result
 
 _MAX_SHOWN = 10
@@ -26,10 +29,14 @@ _IN_PROPERTY = str.maketrans({"%": "%25", "\r": "%0D", "\n": "%0A", ":": "%3A", 
 
 
 def render(report: Report) -> str:
-    """A line for each error, each warning and the verdict."""
+    """A line for each error, each warning and the verdict; causes before what follows from them."""
     worse = [pair for pair in report.pairs if pair[1].status >= Status.WARN or report.blocks(*pair)]
-    errors = [_annotation("error", report, *pair) for pair in worse if report.blocks(*pair)]
-    warnings = [_annotation("warning", report, *pair) for pair in worse if not report.blocks(*pair)]
+    worse.sort(key=lambda pair: (pair[0].name, pair[1].id) in report.incident_of)
+    facts = [incident for incident in report.incidents if isinstance(incident.root, Fact)]
+    errors = [_shared("error", each) for each in facts if each.status >= report.fail_level]
+    errors += [_annotation("error", report, *pair) for pair in worse if report.blocks(*pair)]
+    warnings = [_shared("warning", each) for each in facts if each.status < report.fail_level]
+    warnings += [_annotation("warning", report, *pair) for pair in worse if not report.blocks(*pair)]
     level = "notice" if report.ready or errors else "error"
     verdict = _command(level, [" · ".join(outcome(report))], title="mistle-preflight")
     return "\n".join((*_counted("error", errors), *_counted("warning", warnings), verdict)) + "\n"
@@ -45,9 +52,14 @@ def _counted(level: str, annotations: list[str]) -> Iterator[str]:
         yield from (_command(level, [message], title="mistle-preflight"), *rest)
 
 
+def _shared(level: str, incident: Incident) -> str:
+    lines = (incident.why, f"→ {incident.root.hint}", f"explains {consequences(incident)}")
+    return _command(level, lines, title=f"{incident.root.id} ({incident.certainty})")
+
+
 def _annotation(level: str, report: Report, result: Result, finding: Finding) -> str:
     title = f"{finding.id} ({result.name})"
-    return _command(level, explained(report, finding), **_position(report, finding), title=title)
+    return _command(level, explained(report, result, finding), **_position(report, finding), title=title)
 
 
 def _position(report: Report, finding: Finding) -> Mapping[str, str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC
 from typing import TYPE_CHECKING
 
-from preflight.formats.shared.documents import finding_members, to_json, verdict_members
+from preflight.formats.shared.documents import finding_members, incident_members, to_json, verdict_members
 
 if TYPE_CHECKING:
     from preflight.report.model import Report, Result
@@ -25,6 +25,7 @@ def render(report: Report) -> str:
         "seconds": report.seconds,
         "counts": report.counts,
         "checks": [_check(result) for result in report.results],
+        "incidents": [incident_members(incident) for incident in report.incidents],
         "keys": [{"key": verdict.key, **verdict_members(verdict), "checks": verdict.checks} for verdict in report.keys],
     }
     return to_json(document)

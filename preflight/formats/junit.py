@@ -15,6 +15,7 @@ from junitparser import Error, Failure, JUnitXml, Skipped, TestCase, TestSuite
 
 from checks.core.check import Finding, Status
 from checks.core.text import clean
+from preflight.formats.shared.incidents import certainty, consequences, related
 from preflight.formats.shared.phrases import duration, explained, outcome
 from preflight.report.run_causes import EXIT_CODES, INTERRUPTED
 
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 
     from junitparser.junitparser import FinalResult
 
+    from preflight.report.incidents.model import Incident
     from preflight.report.model import KeyVerdict, Report, Result
 
     Pair = tuple[Result, Finding]
@@ -36,6 +38,8 @@ def render(report: Report) -> str:
     ended = [_interrupted()] if report.signal else []
     keys = [_key(report, verdict) for verdict in report.keys]
     document = JUnitXml("mistle-preflight")
+    incidents = [_incident(incident) for incident in related(report.incidents, report.fail_level)]
+    document.extend([_suite(report, "incidents", incidents)] if incidents else [])
     document.extend([_suite(report, "checks", [*checks, *ended]), _suite(report, "keys", keys)])
     for count in ("tests", "failures", "errors"):
         setattr(document, count, sum(getattr(suite, count) for suite in document))
@@ -72,6 +76,15 @@ def _key(report: Report, verdict: KeyVerdict) -> TestCase:
     return case
 
 
+def _incident(incident: Incident) -> TestCase:
+    case = TestCase(clean(incident.root.id), "incidents", 0.0)
+    result = Failure(clean(incident.why), clean(incident.root.id))
+    explains = f"explains {consequences(incident)}" if incident.consequences else ""
+    result.text = _lines((", ".join(certainty(incident)), incident.why, incident.root.hint, explains))
+    case.result = result
+    return case
+
+
 def _layer(finding: Finding) -> str:
     hint = f" → {finding.hint}" if finding.hint else ""
     return f"{finding.layer} {finding.status} {duration(finding.seconds)} {finding.id}: {finding.message}{hint}"
@@ -97,7 +110,7 @@ def _result(report: Report, kind: type[FinalResult], blocking: list[Pair]) -> Fi
     first = blocking[0][1]
     result = kind(clean(first.message), clean(first.id))
     result.text = "\n".join(
-        _lines((f"{finding.id} ({check.name}, {finding.layer})", *explained(report, finding)))
+        _lines((f"{finding.id} ({check.name}, {finding.layer})", *explained(report, check, finding)))
         for check, finding in blocking
     )
     return result

@@ -8,7 +8,18 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from checks.core.check import Status
-from preflight.formats.shared.gfm import MARKS, code, folded, problem, problem_title, section, status_text, table
+from preflight.formats.shared.gfm import (
+    MARKS,
+    code,
+    folded,
+    incident_section,
+    problem,
+    problem_title,
+    section,
+    status_text,
+    table,
+)
+from preflight.formats.shared.incidents import related
 from preflight.formats.shared.phrases import at_fault, counts_text, duration, outcome, reason, stage
 
 if TYPE_CHECKING:
@@ -21,7 +32,9 @@ _TITLES = {Status.FAIL: "Failures", Status.WARN: "Warnings"}
 def render(report: Report) -> str:
     """One document; with detail -1 only failures and the verdict, with detail 1 every layer of every check."""
     statuses = [status for status in _TITLES if report.detail >= 0 or status >= report.fail_level]
-    parts = [_verdict(report), *(_problems(report, status) for status in statuses)]
+    level = report.fail_level if report.detail < 0 else Status.WARN
+    parts = [_verdict(report), incident_section(related(report.incidents, level))]
+    parts += [_problems(report, status) for status in statuses]
     if report.detail >= 0:
         parts += [_checks(report), _keys(report)]
     if report.detail > 0:

@@ -95,7 +95,7 @@ def _time(moment: datetime) -> str:
 
 
 def _result(report: Report, result: Result, finding: Finding, rule: int, invocation: int) -> Member:
-    lines = (*explained(report, finding), f"found by {result.name}")
+    lines = (*explained(report, result, finding), f"found by {result.name}")
     return {
         "ruleId": finding.id,
         "ruleIndex": rule,

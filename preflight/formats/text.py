@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 from checks.core.check import Finding, Status
 from checks.core.loop.waits import ROUND_TRIP
-from preflight.formats.shared.ansi import color, problem_lines, with_mark
+from preflight.formats.shared.ansi import color, incident_lines, problem_lines, with_mark
+from preflight.formats.shared.incidents import related
 from preflight.formats.shared.phrases import at_fault, duration, grouped, outcome, reason, stage
 
 if TYPE_CHECKING:
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 def render(report: Report) -> str:
     """The report; with detail -1 only failures and the verdict, with detail 1 every layer of every check."""
     parts = [_problems(report, report.fail_level), _omitted(report)] if report.detail < 0 else list(_full(report))
+    parts.append(incident_lines(related(report.incidents, report.fail_level if report.detail < 0 else Status.WARN)))
     return "\n\n".join("\n".join(part) for part in (*parts, [_verdict(report)]) if part) + "\n"
 
 

@@ -15,6 +15,7 @@ from checks.core.check import Cause, Check, Layer, Status
 from checks.net import network_errors, proxies, tcp, tls_errors
 from preflight.config import causes
 from preflight.report import run_causes
+from preflight.report.incidents import causes as incidents
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -93,7 +94,8 @@ _GENERAL = {"blamed": "the blamed key"}  # what replaces a field of a hint
 @cache
 def entries() -> Mapping[str, Entry]:
     """The entries by id: those of the configuration and the run, then those of each kind."""
-    by_id: dict[str, Entry] = {cause.id: Entry(cause) for cause in (*causes.CAUSES, *run_causes.CAUSES)}
+    without_kind = (*causes.CAUSES, *run_causes.CAUSES, *incidents.CAUSES)
+    by_id: dict[str, Entry] = {cause.id: Entry(cause) for cause in without_kind}
     for kind in checks.load_all():
         for cause in causes_of(kind):
             by_id[cause.id] = Entry(cause, (*by_id.get(cause.id, Entry(cause)).kinds, kind.kind))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections import Counter
 from dataclasses import dataclass, field, replace
-from functools import partial
+from functools import cached_property, partial
 from typing import TYPE_CHECKING, Literal
 
 from checks.core.check import Finding, Status
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from preflight.config.origin import InFile, Origin
+    from preflight.report.incidents.model import Incident
 
 Evidence = Literal["probed", "validated", "none"]
 
@@ -24,7 +25,8 @@ Evidence = Literal["probed", "validated", "none"]
 @dataclass(frozen=True)
 class Result:
     """The result of one check. In its findings, ``fields`` are configuration keys. ``facts``: name → a small value that
-    the check read from its target; ``services`` use the target.
+    the check read from its target; ``services`` use the target. ``credential`` is a label, the same for results of one
+    login; it is in no document.
 
     All texts of a result, a verdict and a report are inert, as a finding's are: a format escapes only its own markup.
     """
@@ -37,6 +39,7 @@ class Result:
     seconds: float = 0.0
     facts: Mapping[str, object] = field(default_factory=dict)
     services: tuple[str, ...] = ()
+    credential: str = field(default="", compare=False, repr=False)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "target", clean(self.target))
@@ -116,6 +119,18 @@ class Report:
     def findings(self) -> tuple[Finding, ...]:
         """The findings of all checks."""
         return tuple(finding for _, finding in self.pairs)
+
+    @cached_property
+    def incidents(self) -> tuple[Incident, ...]:
+        """The cause of every failure and warning, with the findings that follow from it."""
+        from preflight.report.incidents import find
+
+        return find(self.results)
+
+    @cached_property
+    def incident_of(self) -> Mapping[tuple[str, str], Incident]:
+        """The incidents of the findings that follow from something, by check and id."""
+        return {(each.check, each.id): incident for incident in self.incidents for each in incident.consequences}
 
     @property
     def ready(self) -> bool:

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import secrets
 import threading
 import time
 from contextlib import contextmanager, suppress
 from copy import copy
 from dataclasses import replace
+from hashlib import blake2b
 from typing import TYPE_CHECKING
 
 from checks.core import unexpected
-from checks.core.check import Check, Diagnosis, Finding, Layer, Settings, Status, StopCheck
+from checks.core.check import HOST, PORT, Check, Diagnosis, Finding, Layer, Settings, Status, StopCheck
 from checks.core.recorder import Recorder
 from checks.net import network_errors
 from preflight.report import bugs, run_causes
@@ -22,6 +24,17 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from preflight.config.origin import Origin
+
+_SALT = secrets.token_bytes(16)
+
+
+def _place(check: Check) -> dict[str, object]:
+    return {HOST: check.place[0], PORT: check.place[1]} if check.place else {}
+
+
+def _label(login: tuple[str, str] | None) -> str:
+    """The same for equal logins of this process; it tells nothing of them."""
+    return blake2b(repr(login).encode(errors="surrogateescape"), key=_SALT, digest_size=8).hexdigest() if login else ""
 
 
 class Execution:
@@ -107,8 +120,9 @@ class Execution:
         seconds = self._seconds
         try:
             own = attribute(check, self.checks, record.finish(), origins)
-            facts = {name: fact(value) for name, value in record.facts.items()}
-            return Result(check.name, check.kind, check.target, keys_of(check), own, seconds, facts)
+            facts = {name: fact(value) for name, value in (_place(check) | record.facts).items()}
+            result = Result(check.name, check.kind, check.target, keys_of(check), own, seconds, facts)
+            return replace(result, credential=_label(check.login))
         except BaseException as error:  # after the check's end: its target or its layers have the bug
             self._keep_traceback(error)
             return bugs.result(check.name, check.kind, keys_of(check), error, seconds)

@@ -6,17 +6,20 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import TYPE_CHECKING
 
-from checks.core.check import Finding, Status
+from checks.core.check import ADDRESSES, HOST, PORT, Finding, Status
 from checks.core.loop.waits import ROUND_TRIP
+from preflight.report.incidents import find
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from preflight.report.incidents.model import Incident
     from preflight.report.model import KeyVerdict
     from preflight.saved.reader import SavedReport
 
 Subject = tuple[str, str]  # a check, and a key that it blames, or the id of a finding that blames no key
 IdsBySubject = dict[Subject, dict[str, None]]  # finding ids, each once, in the order of the report
+_UNCOMPARED = {ROUND_TRIP, HOST, PORT, ADDRESSES}  # facts that change by themselves, or stand in the target
 _MAX_IDS = 10  # earlier ids of one problem
 
 
@@ -47,7 +50,8 @@ class Change:
 @dataclass(frozen=True, kw_only=True)
 class Difference:
     """``still``: problems of ``after`` whose subject had a problem before. ``unchecked``: problems of ``before`` whose
-    check did not run again. ``unproven``: keys that are no longer proven.
+    check did not run again. ``unproven``: keys that are no longer proven. ``began`` and ``ended``: incidents of several
+    findings.
     """
 
     before: SavedReport
@@ -58,6 +62,8 @@ class Difference:
     unchecked: tuple[ChangedProblem, ...]
     unproven: tuple[str, ...]
     facts: tuple[Change, ...]
+    began: tuple[Incident, ...] = ()
+    ended: tuple[Incident, ...] = ()
 
     @property
     def worse(self) -> bool:
@@ -83,7 +89,16 @@ def diff(before: SavedReport, after: SavedReport, level: Status = Status.FAIL) -
         unchecked=tuple(each for each in old if each.check not in checked),
         unproven=tuple(_unproven(before, after)),
         facts=tuple(_changes(before, after)),
+        began=_only_in(after, before, level),
+        ended=_only_in(before, after, level),
     )
+
+
+def _only_in(report: SavedReport, other: SavedReport, level: Status) -> tuple[Incident, ...]:
+    """The incidents of several findings whose cause the other report does not have."""
+    known = {(each.root.id, each.root.checks) for each in find(other.results) if each.consequences}
+    own = (each for each in find(report.results) if each.consequences and each.status >= level)
+    return tuple(each for each in own if (each.root.id, each.root.checks) not in known)
 
 
 def _problems(report: SavedReport, level: Status) -> tuple[ChangedProblem, ...]:
@@ -124,7 +139,7 @@ def _is_proven(verdict: KeyVerdict) -> bool:
 def _changes(before: SavedReport, after: SavedReport) -> Iterator[Change]:
     earlier = {result.name: result.facts for result in before.results}
     for result in after.results:
-        old = earlier.get(result.name, {}) if result.facts else {}
+        old = earlier.get(result.name, {}) if result.facts.keys() - _UNCOMPARED else {}
         for fact in dict.fromkeys((*old, *result.facts)) if old else ():
-            if fact != ROUND_TRIP and old.get(fact) != result.facts.get(fact):
+            if fact not in _UNCOMPARED and old.get(fact) != result.facts.get(fact):
                 yield Change(result.name, fact, old.get(fact), result.facts.get(fact))

@@ -8,11 +8,13 @@ from typing import TYPE_CHECKING
 from checks.core.check import Finding, Status
 from checks.core.loop.waits import ROUND_TRIP
 from preflight.report.run_causes import CUT_SHORT, NOT_STARTED
+from preflight.saved.incidents import incidents
 from preflight.services import SERVICES
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
+    from preflight.report.incidents.model import Incident
     from preflight.report.model import KeyVerdict
     from preflight.saved.reader import SavedReport
 
@@ -64,6 +66,7 @@ class MergedReport:
     problems: tuple[MergedProblem, ...]
     unseen: tuple[str, ...]
     incomplete: tuple[str, ...]
+    incidents: tuple[Incident, ...] = ()
     level: Status = Status.FAIL
 
     @property
@@ -99,10 +102,13 @@ def merge(vantages: tuple[SavedReport, ...], level: Status = Status.FAIL) -> Mer
         for key in dict.fromkeys(key for by_key in verdicts for key in by_key)
     )
     needed = frozenset(name for names in set(users.values()) for name in names)
+    problems = tuple(_problems(vantages, keys))
+    counted = frozenset((name, each.check, each.finding.id) for each in problems for name in each.vantages)
     return MergedReport(
         vantages=vantages,
         keys=keys,
-        problems=tuple(_problems(vantages, keys)),
+        problems=problems,
+        incidents=incidents(vantages, counted),
         unseen=() if None in seen else tuple(name for name in SERVICES if name in needed - seen),
         incomplete=tuple(report.name for report in vantages if _is_incomplete(report)),
         level=level,

@@ -13,7 +13,8 @@ from preflight.reference.catalogue import anchor, entries
 
 ROOT = Path(__file__).parents[2]
 DOCUMENTS = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")])
-TESTS = "\n".join(file.read_text() for file in sorted((ROOT / "tests").rglob("test_*.py")) if file != Path(__file__))
+FILES = [*sorted((ROOT / "tests").rglob("test_*.py")), ROOT / "tests/incidents/scenes.py"]
+TESTS = "\n".join(file.read_text() for file in FILES if file != Path(__file__))
 
 
 @pytest.mark.parametrize("name", generate.PAGES)

@@ -145,7 +145,7 @@ def test_text_colours_whole_lines_and_nothing_else():
 def test_json_is_version_1():
     document = json.loads(renderer("json")(REPORT))
     SCHEMA.validate(document)
-    assert document | {"checks": [], "keys": []} == {
+    assert document | {"checks": [], "keys": [], "incidents": []} == {
         "schema": "mistle-preflight/1",
         "version": "1.2.3",
         "ready": False,
@@ -159,6 +159,19 @@ def test_json_is_version_1():
         },
         "checks": [],
         "keys": [],
+        "incidents": [],
+    }
+    assert document["incidents"][0] == {
+        "root_cause": {
+            "id": "postgres.password-rejected",
+            "keys": [URL],
+            "checks": ["postgres.control_plane.direct"],
+        },
+        "certainty": "certain",
+        "status": "fail",
+        "why": "the server refused the password",
+        "hint": f"correct the password in {URL} (mistle.toml:42)",
+        "consequences": [],
     }
     assert document["checks"][1] | {"findings": []} == {
         "name": "postgres.control_plane.direct",
@@ -190,7 +203,7 @@ def test_json_is_version_1():
     }
 
 
-ADDED = {"services", "facts"}  # later than the first documents of version 1, which stay valid
+ADDED = {"services", "facts", "incidents"}  # later than the first documents of version 1, which stay valid
 
 
 def test_schema_is_valid():

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from checks.core.check import Finding
+from preflight.report.incidents.model import Fact
 
 # Texts that show where the suite ran, and what a deployment would show instead.
 _REPLACEMENTS = (
@@ -25,15 +26,19 @@ class Examples:
     found: dict[str, str] = field(default_factory=dict)
 
     def watch(self) -> None:
-        """From now on collect every finding that is made in this process."""
-        make = Finding.__init__
+        """From now on collect every finding, and every fact of an incident, that is made in this process."""
+        self._watch(Finding, "message")
+        self._watch(Fact, "text")
+
+    def _watch(self, made: type[Finding | Fact], text: str) -> None:
+        make = made.__init__
 
         @functools.wraps(make)
-        def watched(finding: Finding, *arguments: object, **named: object) -> None:
-            make(finding, *arguments, **named)
-            self.found.setdefault(finding.id, _anywhere(finding.message))
+        def watched(finding: Finding | Fact, *arguments: object, **named: object) -> None:
+            make(finding, *arguments, **named)  # type: ignore[arg-type]
+            self.found.setdefault(finding.id, _anywhere(getattr(finding, text)))
 
-        Finding.__init__ = watched  # type: ignore[method-assign]
+        made.__init__ = watched  # type: ignore[method-assign]
 
     def write(self, ids: set[str]) -> None:
         """Write the examples of ``ids``."""

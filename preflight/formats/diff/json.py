@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from preflight.formats.shared.documents import finding_members, report_members, to_json
+from preflight.formats.shared.documents import finding_members, incident_members, report_members, to_json
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -26,6 +26,8 @@ def render(difference: Difference) -> str:
         "still": _problems(difference.still),
         "unchecked": _problems(difference.unchecked),
         "unproven": difference.unproven,
+        "began": [incident_members(each) for each in difference.began],
+        "ended": [incident_members(each) for each in difference.ended],
         "facts": [
             {"check": change.check, "fact": change.fact, "before": change.before, "after": change.after}
             for change in difference.facts

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from checks.core.check import Status
-from preflight.formats.shared.gfm import MARKS, code, problem, problem_title, section, table
+from preflight.formats.shared.gfm import MARKS, code, incident_section, problem, problem_title, section, table
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -20,6 +20,8 @@ def render(difference: Difference) -> str:
     parts = (
         f"## {MARKS[Status.FAIL if worse else Status.OK]} {'WORSE' if worse else 'NOT WORSE'}",
         table(("", "report", "started", "stage", "service", "verdict"), _reports(difference)),
+        incident_section(difference.began, "New incidents"),
+        incident_section(difference.ended, "Incidents that ended"),
         section("New failures", map(_problem, difference.new)),
         section("Still failing", map(_problem, difference.still)),
         section("Fixed", map(_title, difference.fixed)),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from checks.core.check import Status
-from preflight.formats.shared.ansi import color, problem_lines, with_mark
+from preflight.formats.shared.ansi import color, incident_lines, problem_lines, with_mark
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -23,6 +23,8 @@ def render(difference: Difference) -> str:
         _section("fixed", (with_mark(Status.OK, _title(each)) for each in difference.fixed)),
         _section("still failing", (line for each in difference.still for line in _problem(each))),
         _section("new failures", (line for each in difference.new for line in _problem(each))),
+        incident_lines(difference.ended, "incidents that ended"),
+        incident_lines(difference.began, "new incidents"),
         [_verdict(difference)],
     ]
     return "\n\n".join("\n".join(part) for part in parts if part) + "\n"

@@ -11,13 +11,15 @@ from checks.core.check import Finding, Status
 from preflight.formats.html.check_view import CheckView, LayerView, by_kind
 from preflight.formats.html.map import NARROW, WIDE, Map
 from preflight.formats.html.map_layout import draw
-from preflight.formats.html.sections import by_section, numbered
+from preflight.formats.html.sections import by_section, incident_links, numbered
 from preflight.formats.html.text import meaning
+from preflight.formats.shared.incidents import related
 from preflight.formats.shared.phrases import verdict
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from preflight.report.incidents.model import Incident
     from preflight.report.model import KeyVerdict, Report
 
 
@@ -30,6 +32,7 @@ class PageProblem:
     finding: Finding
     ignored: bool
     origins: Mapping[str, str]
+    follows: str  # the id of the cause that it follows from; "" if it is a cause itself
 
     @property
     def name(self) -> str:
@@ -85,11 +88,40 @@ class Page:
         level = Status.WARN if self.full else self.report.fail_level
         pairs = [(check, each) for check in self.checks for each in check.result.findings if each.status >= level]
         origins = {key.key: key.origin_text for key in self.report.keys}
-        pairs.sort(key=lambda pair: -pair[1].status)
+        following = {named: incident.root.id for named, incident in self.report.incident_of.items()}
+        pairs.sort(key=lambda pair: (-pair[1].status, (pair[0].result.name, pair[1].id) in following))
         return tuple(
-            PageProblem(number, check, finding, self.report.is_ignored(check.result, finding), origins)
+            PageProblem(
+                number,
+                check,
+                finding,
+                self.report.is_ignored(check.result, finding),
+                origins,
+                following.get((check.result.name, finding.id), ""),
+            )
             for number, (check, finding) in enumerate(pairs, 1)
         )
+
+    @cached_property
+    def incidents(self) -> tuple[Incident, ...]:
+        """The incidents, if a finding follows from another."""
+        return related(self.report.incidents, Status.WARN if self.full else self.report.fail_level)
+
+    @property
+    def incident_links(self) -> tuple[str, ...]:
+        """For each incident, the part of the page that shows it."""
+        return incident_links(self.incidents, self.finding_numbers)
+
+    @cached_property
+    def finding_numbers(self) -> Mapping[tuple[str, str], int]:
+        """The number of the first problem of this check that has this id."""
+        return {(each.name, each.finding.id): each.number for each in reversed(self.problems)}
+
+    @cached_property
+    def consequences(self) -> frozenset[int]:
+        """The numbers of the checks all of whose problems follow from others."""
+        causes = {problem.check.number for problem in self.problems if not problem.follows}
+        return frozenset(problem.check.number for problem in self.problems) - causes
 
     @cached_property
     def omitted(self) -> tuple[str, ...]:

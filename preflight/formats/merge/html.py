@@ -10,13 +10,15 @@ from typing import TYPE_CHECKING
 
 from preflight.formats.html.check_view import CheckView, LayerView
 from preflight.formats.html.document import document
-from preflight.formats.html.sections import by_section, numbered
+from preflight.formats.html.sections import by_section, incident_links, numbered
 from preflight.formats.html.text import meaning
+from preflight.formats.shared.incidents import related
 from preflight.formats.shared.phrases import verdict
 from preflight.version import __version__
 
 if TYPE_CHECKING:
     from checks.core.check import Finding
+    from preflight.report.incidents.model import Incident
     from preflight.saved.merge import MergedKey, MergedProblem, MergedReport
     from preflight.saved.reader import SavedReport
 
@@ -121,6 +123,21 @@ class MergedPage:
             MergedPageProblem(number, each, tuple(by_name[name] for name in each.vantages))
             for number, each in enumerate(problems, 1)
         )
+
+    @cached_property
+    def incidents(self) -> tuple[Incident, ...]:
+        """The incidents, if a finding follows from another."""
+        return related(self.report.incidents)
+
+    @property
+    def incident_links(self) -> tuple[str, ...]:
+        """For each incident, the part of the page that shows it."""
+        return incident_links(self.incidents, self.finding_numbers)
+
+    @cached_property
+    def finding_numbers(self) -> Mapping[tuple[str, str], int]:
+        """The number of the first problem of this check that has this id."""
+        return {(each.name, each.finding.id): each.number for each in reversed(self.problems)}
 
     @property
     def sections(self) -> Mapping[str, list[tuple[int, MergedKey]]]:

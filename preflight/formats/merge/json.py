@@ -4,7 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from preflight.formats.shared.documents import finding_members, report_members, to_json, verdict_members
+from preflight.formats.shared.documents import (
+    finding_members,
+    incident_members,
+    report_members,
+    to_json,
+    verdict_members,
+)
 
 if TYPE_CHECKING:
     from preflight.saved.merge import Cell, MergedKey, MergedReport
@@ -21,6 +27,7 @@ def render(merged: MergedReport) -> str:
             report_members(vantage) | {"complete": vantage.name not in merged.incomplete} for vantage in merged.vantages
         ],
         "unseen": merged.unseen,
+        "incidents": [incident_members(each) | {"vantages": each.vantages} for each in merged.incidents],
         "keys": [_key(key) for key in merged.keys],
         "findings": [
             {"vantages": each.vantages, "check": each.check, **finding_members(each.finding)}

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from checks.core.check import Status
-from preflight.formats.shared.gfm import MARKS, code, folded, problem, problem_title, section, table
+from preflight.formats.shared.gfm import MARKS, code, folded, incident_section, problem, problem_title, section, table
+from preflight.formats.shared.incidents import related
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -20,6 +21,7 @@ def render(merged: MergedReport) -> str:
         f"## {MARKS[Status.OK if ready else Status.FAIL]} {'READY' if ready else 'NOT READY'}",
         table(("", "vantage", "service", "stage", "started"), _vantages(merged)),
         _unseen(merged),
+        incident_section(related(merged.incidents)),
         section("Failures", _problems(merged, Status.FAIL)),
         section("Warnings", _problems(merged, Status.WARN)),
         folded("Keys", table(("", "key", *(str(n) for n, _ in enumerate(merged.vantages, 1))), _keys(merged))),

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from checks.core.check import Status
-from preflight.formats.shared.ansi import color, problem_lines, with_mark
+from preflight.formats.shared.ansi import color, incident_lines, problem_lines, with_mark
+from preflight.formats.shared.incidents import related
 from preflight.formats.shared.phrases import STYLES, grouped
 
 if TYPE_CHECKING:
@@ -22,6 +23,7 @@ def render(merged: MergedReport) -> str:
         list(_round_trips(merged)),
         _problems(merged, Status.WARN, "warnings"),
         _problems(merged, Status.FAIL, "failures"),
+        incident_lines(related(merged.incidents)),
         [_verdict(merged)],
     ]
     return "\n\n".join("\n".join(part) for part in parts if part) + "\n"

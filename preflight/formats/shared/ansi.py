@@ -9,12 +9,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from checks.core.check import Status
+from preflight.formats.shared.incidents import certainty, consequences
 from preflight.formats.shared.phrases import STYLES
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from checks.core.check import Finding
+    from preflight.report.incidents.model import Incident
 
 ASCII = str.maketrans({"✓": "+", "✗": "x", "–": "-", "→": "->", "·": "|", "…": "..."})  # noqa: RUF001
 
@@ -33,6 +35,20 @@ def problem_lines(finding: Finding, about: Iterable[str], details: Iterable[str]
     yield from (f"      {line}" for line in (*details, finding.message))
     if finding.hint:
         yield f"      → {finding.hint}"
+
+
+def incident_lines(incidents: Iterable[Incident], title: str = "incidents") -> list[str]:
+    """The incidents under their title: each cause, and in one line what follows from it."""
+    lines = [line for incident in incidents for line in _incident(incident)]
+    return [color("1", title), *lines] if lines else []
+
+
+def _incident(incident: Incident) -> Iterator[str]:
+    yield with_mark(incident.status, f"{incident.root.id}  ({', '.join(certainty(incident))})")
+    if incident.consequences:
+        yield f"      {incident.why}"
+        yield from [f"      → {incident.root.hint}"] if incident.root.hint else []
+        yield color("2", f"      explains {consequences(incident)}")
 
 
 def color(code: str, text: str) -> str:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from checks.core.check import Finding
+    from preflight.report.incidents.model import Incident
     from preflight.report.model import KeyVerdict
     from preflight.saved.reader import SavedReport
 
@@ -20,6 +21,18 @@ def finding_members(finding: Finding) -> dict[str, object]:
         "message": finding.message,
         "hint": finding.hint,
         "keys": finding.fields,
+    }
+
+
+def incident_members(incident: Incident) -> dict[str, object]:
+    """An incident: its cause, and the findings that follow."""
+    return {
+        "root_cause": {"id": incident.root.id, "keys": incident.root.keys, "checks": incident.root.checks},
+        "certainty": incident.certainty,
+        "status": str(incident.status),
+        "why": incident.why,
+        "hint": incident.root.hint,
+        "consequences": [{"check": each.check, "id": each.id} for each in incident.consequences],
     }
 
 

@@ -7,12 +7,14 @@ from typing import TYPE_CHECKING
 
 from checks.core.check import Status
 from checks.core.text import clean
+from preflight.formats.shared.incidents import certainty, consequences
 from preflight.formats.shared.phrases import STYLES
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from checks.core.check import Finding
+    from preflight.report.incidents.model import Incident
 
 _MAX_TEXT = 4000  # characters: a hint may name the origins of many keys
 _MAX_TICKS = 9
@@ -45,6 +47,20 @@ def problem(finding: Finding, title: str, details: Iterable[str]) -> str:
 def problem_title(finding: Finding, check: str) -> str:
     """The id, the check and the layer of a finding."""
     return f"{MARKS[finding.status]} {code(finding.id)} in {code(check)}, {finding.layer}"
+
+
+def incident_section(incidents: Iterable[Incident], title: str = "Incidents") -> str:
+    """The incidents: each cause, and what follows from it."""
+    return section(title, map(_incident, incidents))
+
+
+def _incident(incident: Incident) -> str:
+    title = f"{MARKS[incident.status]} {code(incident.root.id)} ({', '.join(map(code, certainty(incident)))})"
+    if not incident.consequences:
+        return title
+    hint = f"→ {code(incident.root.hint)}" if incident.root.hint else ""
+    explains = f"explains {code(consequences(incident))}"
+    return "\\\n  ".join(filter(None, (title, code(incident.why), hint, explains)))
 
 
 def table(head: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> str:

@@ -75,9 +75,11 @@ def reason(result: Result) -> str:
     return worst.message if result.status is Status.SKIP else worst.id
 
 
-def explained(report: Report, finding: Finding) -> Iterator[str]:
-    """The message, the keys at fault with their origins, and the hint: a line each."""
+def explained(report: Report, result: Result, finding: Finding) -> Iterator[str]:
+    """The message, what it follows from, the keys at fault with their origins, and the hint: a line each."""
     yield finding.message
+    if incident := report.incident_of.get((result.name, finding.id)):
+        yield f"follows from {incident.root.id} ({incident.certainty}): {incident.why}"
     yield from (f"{key} ({origin})" for key, origin in at_fault(report, finding))
     if finding.hint:
         yield f"→ {finding.hint}"

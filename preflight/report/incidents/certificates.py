@@ -1,0 +1,59 @@
+"""Rules about certificates and times: an issuer that several servers share, and this machine's clock."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator
+
+from checks.core.check import ISSUER
+from checks.core.dates import AHEAD
+from checks.core.text import foreign
+from preflight.report.incidents.causes import CLOCK, PRIVATE_AUTHORITY
+from preflight.report.incidents.evidence import Evidence, host
+from preflight.report.incidents.model import Fact, Link
+
+_DATED = {"tls.expired", "tls.issuer-expired", "tls.not-yet-valid", "tls.clock-suspect", "object-store.clock-skew"}
+_SIGNED = {"tunnel.token-rejected", "tunnel.bootstrap-rejected", "publish.access-token-rejected"}  # with a time in it
+_MOST = 120.0  # seconds: less than what every server tolerates
+_SAME = 60.0  # seconds: how exactly servers agree
+
+
+def private_authority(evidence: Evidence) -> Iterator[Link]:
+    """Several servers show certificates of one issuer, which is not trusted."""
+    by_issuer = defaultdict(list)
+    for problem in evidence.with_id({"tls.untrusted"}):
+        if issuer := problem.result.facts.get(ISSUER):
+            by_issuer[issuer].append(problem)
+    for issuer, problems in by_issuer.items():
+        if (count := len({host(problem.result) for problem in problems})) > 1:
+            text = f"{count} hosts show certificates of {foreign(str(issuer), 120)}, which nothing here trusts"
+            yield from Fact(PRIVATE_AUTHORITY, tuple(problems), text).links()
+
+
+def clock(evidence: Evidence) -> Iterator[Link]:
+    """Servers tell another time than this machine, and certificates or signatures are refused for their times."""
+    told = {
+        host(result): ahead
+        for result in evidence.results
+        if isinstance(ahead := result.facts.get(AHEAD), int | float) and abs(ahead) > _MOST
+    }
+    problems = evidence.with_id(_DATED)
+    if told and len(problems) + len(told) > 2:
+        median = sorted(told.values())[len(told) // 2]
+        agree = [ahead for ahead in told.values() if abs(ahead - median) < _SAME]
+        servers = "that of 1 server" if len(agree) == 1 else f"those of {len(agree)} servers"
+        text = f"this machine's clock is {_span(median)} {servers}"
+        yield from Fact(CLOCK, (*problems, *evidence.with_id(_SIGNED)), text, is_certain=len(agree) > 1).links()
+
+
+def suspect_clock(evidence: Evidence) -> Iterator[Link]:
+    """No server tells its time, and all certificates are refused for their dates."""
+    for suspect in evidence.with_id({"tls.clock-suspect"}):
+        for problem in evidence.with_id(_DATED - {suspect.id}):
+            yield Link(problem, suspect, "all certificates are refused for their dates, those of several servers")
+
+
+def _span(ahead: float) -> str:
+    size = abs(ahead)
+    unit, seconds = next((pair for pair in (("days", 86_400), ("hours", 3600)) if size >= 2 * pair[1]), ("minutes", 60))
+    return f"{size / seconds:.0f} {unit} {'ahead of' if ahead > 0 else 'behind'}"

@@ -1,0 +1,46 @@
+"""Rules about secrets that several checks use."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator
+
+from checks.core.check import Layer
+from preflight.report.incidents.causes import PASSWORD_CHANGED, TOKEN_WRONG_HERE
+from preflight.report.incidents.evidence import Evidence, passed
+from preflight.report.incidents.model import Fact, Link
+
+_SHARED_TOKEN = "internal_auth.shared_token.token"  # noqa: S105 - the name of a key
+
+
+def one_password(evidence: Evidence) -> Iterator[Link]:
+    """Every Postgres URL with the same user and password is refused."""
+    by_login = defaultdict(list)
+    for result in evidence.results:
+        by_login[result.credential].append(result)
+    refused = {problem.check: problem for problem in evidence.with_id({"postgres.password-rejected"})}
+    for login, results in by_login.items():
+        problems = tuple(refused[result.name] for result in results if result.name in refused)
+        if login and len(problems) > 1 and not any(passed(result, Layer.AUTH) for result in results):
+            text = f"the same user and password are refused at all {len(problems)} URLs that have them"
+            yield from Fact(PASSWORD_CHANGED, problems, text).links()
+
+
+def shared_token(evidence: Evidence) -> Iterator[Link]:
+    """Every service that was asked refuses the shared token."""
+    refused = evidence.with_id({"http.token-rejected"})
+    names = {problem.check for problem in refused}
+    others = [result for result in evidence.results if _SHARED_TOKEN in result.keys and result.name not in names]
+    if len(refused) > 1 and not any(passed(result, Layer.AUTH) for result in others):
+        text = f"all {len(refused)} services that were asked refuse the shared token"
+        yield from Fact(TOKEN_WRONG_HERE, refused, text).links()
+
+
+def one_key(evidence: Evidence) -> Iterator[Link]:
+    """Several checks find the same, and blame the same keys."""
+    by_keys = defaultdict(list)
+    for problem in evidence.problems:
+        if problem.finding.layer is not Layer.CONFIG:
+            by_keys[problem.id, problem.keys].append(problem)
+    for (_, keys), (first, *others) in by_keys.items():
+        yield from (Link(other, first, "both blame the same keys", is_certain=True) for other in others if keys)

@@ -1,0 +1,133 @@
+"""Rules about the network: this machine's, its name server, a zone, a host, one server."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator
+from typing import TYPE_CHECKING, TypeVar
+
+from checks.core.check import Layer
+from preflight.report.incidents.causes import HOST_DOWN, NAME_SERVER, NO_NETWORK, ZONE
+from preflight.report.incidents.evidence import (
+    Evidence,
+    addresses,
+    domain,
+    host,
+    is_named,
+    is_remote,
+    passed,
+    place,
+)
+from preflight.report.incidents.model import Fact, Link, Problem
+
+if TYPE_CHECKING:
+    from preflight.report.model import Result
+
+T = TypeVar("T")
+K = TypeVar("K")
+_NO_REPLY = {"network.dns-timeout", "network.dns-failed"}  # of a name server
+_NAMES = {"network.name-not-found", *_NO_REPLY}
+_LOST = {"network.timeout", "network.unreachable"}
+_REFUSED = {"network.refused"}
+_LOCAL = {"network.unreachable", "network.not-permitted"}  # said by this machine itself
+
+
+def no_network(evidence: Evidence) -> Iterator[Link]:
+    """Everything that is not on this machine fails to connect."""
+    remote = [result for result in evidence.results if is_remote(result) and _was_tried(evidence, result)]
+    lost = _failed_with(evidence, remote, {*_LOST, *_LOCAL, *_NO_REPLY})
+    ids = {problem.id for problem in lost}
+    if len(_hosts(remote)) > 1 and len(lost) == len(remote) and not ids <= _NO_REPLY:
+        text = f"none of the {len(_hosts(remote))} hosts beyond this machine can be reached"
+        yield from Fact(NO_NETWORK, (*lost, *_registry(evidence)), text, is_certain=ids <= _LOCAL).links()
+
+
+def name_server(evidence: Evidence) -> Iterator[Link]:
+    """No name at all gets an answer."""
+    named = [result for result in evidence.results if is_named(result) and _was_looked_up(evidence, result)]
+    unanswered = _failed_with(evidence, named, _NO_REPLY)
+    if len(_hosts(named)) > 1 and len(unanswered) == len(named):
+        text = f"none of the {len(_hosts(named))} names gets an answer"
+        is_certain = len({domain(name) for name in _hosts(named)}) > 1
+        yield from Fact(NAME_SERVER, (*unanswered, *_registry(evidence)), text, is_certain).links()
+
+
+def zone(evidence: Evidence) -> Iterator[Link]:
+    """No name of a domain can be looked up."""
+    named = [result for result in evidence.results if is_named(result) and _was_looked_up(evidence, result)]
+    for name, members in _grouped(named, lambda result: domain(host(result))).items():
+        unknown = _failed_with(evidence, members, _NAMES)
+        if len(_hosts(members)) > 1 and len(unknown) == len(members):
+            of = f"of the domain {name}" if name else "without a domain"
+            yield from Fact(ZONE, unknown, f"none of the {len(_hosts(members))} names {of} can be looked up").links()
+
+
+def host_down(evidence: Evidence) -> Iterator[Link]:
+    """Every port of a host is silent; or every port refuses, and then the host may be up."""
+    tried = [result for result in evidence.results if host(result) and _was_tried(evidence, result)]
+    for members in _grouped(tried, addresses).values():
+        for ids, does in ((_LOST, "can be reached"), (_REFUSED, "accepts a connection")):
+            failed = _failed_with(evidence, members, ids)
+            ports = {place(result)[1] for result in members}
+            if len(ports) > 1 and len(failed) == len(members):
+                text = f"none of the {len(ports)} ports of {host(members[0])} {does}"
+                yield from Fact(HOST_DOWN, failed, text, is_certain=ids is _LOST).links()
+
+
+def same_name(evidence: Evidence) -> Iterator[Link]:
+    """Several checks fail to look up one name."""
+    unknown = [problem for problem in evidence.with_id(_NAMES) if host(problem.result)]
+    for name, members in _grouped(unknown, lambda problem: host(problem.result)).items():
+        yield from _to_first(members, f"it is the same name, {name}")
+
+
+def same_server(evidence: Evidence) -> Iterator[Link]:
+    """Several checks of one server find the same."""
+    placed = [problem for problem in evidence.problems if host(problem.result)]
+    for (where, _, _), members in _grouped(placed, _same_at_server).items():
+        yield from _to_first(members, f"it is the same server, {where[0]}:{where[1]}")
+
+
+def _same_at_server(problem: Problem) -> tuple[tuple[str, object], str, str]:
+    is_of_network = problem.finding.layer in {Layer.DNS, Layer.CONNECT, Layer.TLS}
+    return place(problem.result), problem.id, "" if is_of_network else problem.finding.message
+
+
+def _to_first(problems: list[Problem], why: str) -> Iterator[Link]:
+    first, *others = problems
+    return (Link(other, first, why, is_certain=True) for other in others)
+
+
+def _was_tried(evidence: Evidence, result: Result) -> bool:
+    """Whether a connection was tried, or its name could not be looked up."""
+    return passed(result, Layer.CONNECT) or _ended_at(evidence, result) in {Layer.DNS, Layer.CONNECT}
+
+
+def _was_looked_up(evidence: Evidence, result: Result) -> bool:
+    return passed(result, Layer.DNS) or _ended_at(evidence, result) is Layer.DNS
+
+
+def _ended_at(evidence: Evidence, result: Result) -> Layer | None:
+    failure = evidence.failures.get(result.name)
+    return failure.finding.layer if failure else None
+
+
+def _failed_with(evidence: Evidence, results: Iterable[Result], ids: set[str]) -> tuple[Problem, ...]:
+    failures = (evidence.failures.get(result.name) for result in results)
+    return tuple(each for each in failures if each and each.id in ids)
+
+
+def _registry(evidence: Evidence) -> tuple[Problem, ...]:
+    """The image's registry, which Docker's daemon asks through the same network."""
+    return evidence.with_id({"docker.registry-unreachable"})
+
+
+def _hosts(results: Iterable[Result]) -> set[str]:
+    return {host(result) for result in results}
+
+
+def _grouped(items: Iterable[T], key: Callable[[T], K]) -> dict[K, list[T]]:
+    groups: dict[K, list[T]] = defaultdict(list)
+    for item in items:
+        groups[key(item)].append(item)
+    return groups
