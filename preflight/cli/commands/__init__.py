@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from checks.core.check import Settings, Status
+from preflight.cli.commands import repeated
 from preflight.cli.inputs import ca_file, ids, saved_reports
 from preflight.cli.invocation import Invocation
 from preflight.cli.options import SCHEMAS, UsageError
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
     from preflight.saved.diff import Difference
     from preflight.saved.merge import MergedReport
 
-    Document = Report | Reports | Difference | MergedReport | Explanation | str
+    Document = Report | Reports | Difference | MergedReport | Explanation | str | int
 
 
 def run(invocation: Invocation, so_far: SoFar) -> Report:
@@ -160,6 +161,8 @@ COMMANDS: Mapping[str, Callable[[Invocation, SoFar], Document]] = {
     "diff": diff,
     "merge": merge,
     "demo": demo,
+    "serve": repeated.serve,
+    "watch": repeated.watch,
     "schema": schema,
     "completion": completion,
 }
