@@ -105,5 +105,8 @@ _COMPLETERS: Mapping[str, Completer] = {
     "timeout": _nothing,
     "deadline": _nothing,
     "wait": _nothing,
+    "every": _nothing,
+    "listen": _nothing,
+    "token_file": _files,
     "faults": _faults,
 }

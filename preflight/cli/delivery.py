@@ -33,6 +33,8 @@ def prepare(targets: Iterable[Target]) -> None:
 
 def deliver(invocation: Invocation, so_far: SoFar, document: Document) -> int:
     """Print the document, and return the exit code. A run whose report cannot be written is not ready."""
+    if isinstance(document, int):  # the exit code of a command that has printed all it has
+        return document
     code = 0 if isinstance(document, str) else document.exit_code
     color, seconds = invocation.options.color, invocation.seconds_left
     try:

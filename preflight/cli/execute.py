@@ -23,6 +23,8 @@ from preflight.run.signals import Interrupted, Signals
 if TYPE_CHECKING:
     from preflight.cli.commands import Document
 
+_RUNNING = {"run", "demo", "serve", "watch"}
+
 
 def execute(arguments: list[str], signals: Signals) -> int:
     """Run the command, print what it returns, and return the exit code.
@@ -50,10 +52,10 @@ def _execute(arguments: list[str], signals: Signals) -> int:
 
 
 def _document(invocation: Invocation, so_far: SoFar) -> Document:
-    """A signal ends every command at once but ``run`` and ``demo``, which first clean up."""
+    """A signal ends every command at once but those that make runs, which first clean up."""
     options = invocation.options
     prepare(options.format)
-    with nullcontext() if options.command in {"run", "demo"} else invocation.signals.interrupting():
+    with nullcontext() if options.command in _RUNNING else invocation.signals.interrupting():
         return COMMANDS[options.command](invocation, so_far)
 
 

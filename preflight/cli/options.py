@@ -45,9 +45,23 @@ COMMANDS: Mapping[str, Command] = {
     "diff": Command("compare two reports; exit 1 if the second is worse", "A.json B.json", 2, 2),
     "merge": Command("merge reports from several machines: one verdict for every key", "[NAME=]A.json ...", 1, 1000),
     "demo": Command("run the checks on a small deployment, made for it and removed; --break: with a fault"),
+    "serve": Command("run the checks every --every seconds; serve the report's page and its metrics"),
+    "watch": Command("run the checks every --every seconds; print what changed"),
     "schema": Command("print the JSON Schema of mistle.toml, for editors, or of the report", "[config|report]", 0, 1),
     "completion": Command("print the completion script for bash, zsh or fish", "SHELL", 1, 1),
 }
+
+
+_OWN_FLAGS: Mapping[str, tuple[str, tuple[str, ...]]] = {
+    "faults": ("--break", ("demo",)),
+    "keep": ("--keep", ("demo",)),
+    "every": ("--every", ("serve", "watch")),
+    "write": ("--write", ("serve", "watch")),
+    "listen": ("--listen", ("serve",)),
+    "token_file": ("--token-file", ("serve",)),
+    "exit_on_change": ("--exit-on-change", ("watch",)),
+}
+"""The flags that only these commands have, by the field of Options."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -77,6 +91,11 @@ class Options:
     list: bool = False
     faults: tuple[str, ...] = ()
     keep: bool = False
+    every: float = 300.0
+    write: bool = False
+    listen: str = "127.0.0.1:9470"
+    token_file: Path | None = None
+    exit_on_change: bool = False
     unreported: tuple[str, ...] = ()  # no flag: findings of the configuration that are true of every demo
 
     def with_one_file(self) -> Options:
@@ -143,8 +162,9 @@ def raise_on_misuse(options: Options) -> None:
     if options.command == "demo" and (options.config or options.env_file):
         flag = "--config" if options.config else "--env-file"
         raise UsageError(f"{flag}: demo makes a configuration of its own")
-    if options.command != "demo" and (options.faults or options.keep):
-        raise UsageError("--break and --keep are flags of the command demo")
+    for name, (flag, commands) in _OWN_FLAGS.items():
+        if options.command not in commands and getattr(options, name) != getattr(Options, name):
+            raise UsageError(f"{flag} is a flag of the command {' and of '.join(commands)}")
 
 
 def _require_program(options: Options) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import signal
+
 from checks.core import machine
 from checks.core.check import Cause, Diagnosis, Layer, Status, causes_in
 
@@ -112,3 +114,12 @@ def too_late(deadline: float) -> Diagnosis:
 def interrupted() -> Diagnosis:
     """The reason of checks that a signal ended."""
     return INTERRUPTED.diagnosis("the run was interrupted before this was done")
+
+
+def died(code: int | None) -> Diagnosis:
+    """The reason of checks whose process died. ``code``: its exit code, negative for a signal; None if unknown."""
+    if code == -signal.SIGKILL:
+        killed = "the process that made the checks was killed, as the system does when memory runs out"
+        return NO_MEMORY.diagnosis(killed)
+    how = "for an unknown reason" if code is None else f"exit code {code}" if code >= 0 else signal.strsignal(-code)
+    return BUG.diagnosis(f"the process that made the checks died: {how}")

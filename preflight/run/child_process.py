@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 from checks.core import machine
 from checks.core.check import Diagnosis
 from preflight.report.model import Result
-from preflight.report.run_causes import BUG, interrupted, too_late
+from preflight.report.run_causes import died, interrupted, too_late
 from preflight.run import processes
 from preflight.run.execution import Execution
 from preflight.run.processes import Failure, Job, failure
@@ -134,7 +134,7 @@ class _Child:
             os.kill(self._process, signal.SIGKILL)
         code = self._exit_code()
         self._pipe.close()
-        return self._failure or (_death(code) if self._is_dead else None)
+        return self._failure or (died(code) if self._is_dead else None)
 
     def _exit_code(self) -> int | None:
         """None if unknown: the child waits in the kernel, or the system keeps no exit codes (SIGCHLD is ignored)."""
@@ -156,11 +156,3 @@ class _Child:
             self._events.put(None)
         except BaseException as error:  # in a thread; the message cannot be read, or there is no memory for it
             self._events.put(failure("reading the results", error))
-
-
-def _death(code: int | None) -> Diagnosis:
-    if code == -signal.SIGKILL:
-        killed = "the process that made the checks was killed, as the system does when memory runs out"
-        return machine.NO_MEMORY.diagnosis(killed)
-    how = "for an unknown reason" if code is None else f"exit code {code}" if code >= 0 else signal.strsignal(-code)
-    return BUG.diagnosis(f"the process that made the checks died: {how}")

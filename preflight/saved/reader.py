@@ -6,7 +6,8 @@ import json
 import math
 from dataclasses import dataclass
 from importlib import resources
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
 from checks.core import files
 from checks.core.check import Finding, Layer, Status
@@ -14,9 +15,6 @@ from checks.core.remedy import Remedy
 from checks.core.text import clean
 from preflight.config.origin import InReport
 from preflight.report.model import KeyVerdict, Result, fact
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 _MAX_BYTES = 4 << 20  # many times the report of the largest deployment
 _MAX_FINDINGS = 1000  # of one check, which has a few layers; in a configuration every line may be wrong
@@ -47,25 +45,25 @@ def read(path: Path, name: str = "", seconds: float = 10.0) -> SavedReport:
 
     Raises SavedReportError.
     """
-    tree = _tree(path, seconds)
-    try:
-        _validate(tree)
-        return _report(tree, clean(name or path.name, 100))
-    except ValueError as error:
-        raise SavedReportError(
-            f"{path} is not a report of mistle-preflight (--format json): {clean(str(error))}"
-        ) from None
-
-
-def _tree(path: Path, seconds: float) -> Any:
     try:
         content = files.read(path, _MAX_BYTES, seconds)
     except files.UnreadableFile as error:
         raise SavedReportError(f"{path} {error}") from None
+    return parse(content, name or path.name, str(path))
+
+
+def parse(content: bytes, name: str, source: str) -> SavedReport:
+    """The report in this JSON document. ``source`` is where it comes from, for messages. Raises SavedReportError."""
     try:
-        return json.loads(content, parse_float=_finite, parse_constant=_finite)
+        tree = json.loads(content, parse_float=_finite, parse_constant=_finite)
     except (ValueError, RecursionError):
-        raise SavedReportError(f"{path} is not JSON; write it with --format json={path.name}") from None
+        raise SavedReportError(f"{source} is not JSON; write it with --format json={Path(source).name}") from None
+    try:
+        _validate(tree)
+        return _report(tree, clean(name, 100))
+    except ValueError as error:
+        message = f"{source} is not a report of mistle-preflight (--format json): {clean(str(error))}"
+        raise SavedReportError(message) from None
 
 
 def _finite(text: str) -> float:

@@ -45,7 +45,7 @@ def test_list_names_each_fault_and_its_finding() -> None:
     [
         (("demo", "--break", "valkey-acls"), "'valkey-acls' is no fault of the demo; did you mean valkey-acl?"),
         (("demo", "--config", "mistle.toml"), "--config: demo makes a configuration of its own"),
-        (("--break", "bucket"), "--break and --keep are flags of the command demo"),
+        (("--break", "bucket"), "--break is a flag of the command demo"),
         (("demo", "--list", "-f", "json"), "--format: demo has no format 'json'; it has: text"),
     ],
     ids=["unknown fault", "own configuration", "other command", "list in json"],

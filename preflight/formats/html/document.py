@@ -30,6 +30,11 @@ def document(template: str, page: object, *styles: str) -> str:
     return loaded.render(page=page, style=style, script=script, policy="; ".join(policy)) + "\n"
 
 
+def part(template: str, page: object) -> str:
+    """Render a template that is a part of a document."""
+    return _environment().get_template(template).render(page=page)
+
+
 @cache
 def _environment() -> Environment:
     environment = Environment(

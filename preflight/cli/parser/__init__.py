@@ -18,7 +18,7 @@ from preflight.cli.options import (
     raise_on_misuse,
     seconds,
 )
-from preflight.demo.faults import FAULTS
+from preflight.cli.parser import own_flags
 from preflight.formats import FORMATS, Target
 from preflight.services import SERVICES
 from preflight.version import __version__
@@ -140,7 +140,7 @@ def parser() -> argparse.ArgumentParser:
     _add_selection(made.add_argument_group("what is checked"))
     _add_limits(made.add_argument_group("how"))
     _add_output(made.add_argument_group("what is reported"))
-    _add_demo(made.add_argument_group("with demo"))
+    own_flags.add(made)
     return made
 
 
@@ -214,18 +214,6 @@ def _add_output(flags: argparse._ArgumentGroup) -> None:
         "--version", action="version", version=f"mistle-preflight {__version__}", help="print the version"
     )
     flags.add_argument("-h", "--help", action="help", help="print this help")
-
-
-def _add_demo(flags: argparse._ArgumentGroup) -> None:
-    about = "break something first; repeatable; --list lists the faults"
-    flags.add_argument("--break", dest="faults", action="append", metavar="NAME", type=_fault, help=about)
-    flags.add_argument("--keep", action="store_true", help="leave the deployment running, and print how to use it")
-
-
-def _fault(text: str) -> str:
-    if text not in FAULTS:
-        raise argparse.ArgumentTypeError(f"{text!r} is no fault of the demo{did_you_mean(text, FAULTS, 'there are')}")
-    return text
 
 
 def _add_format(flags: argparse._ActionsContainer) -> None:

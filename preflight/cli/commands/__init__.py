@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from checks.core.check import Settings, Status
+from preflight.cli.commands import repeated
 from preflight.cli.inputs import ca_file, ids, saved_reports
 from preflight.cli.invocation import Invocation
 from preflight.cli.options import SCHEMAS, UsageError
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
     from preflight.saved.diff import Difference
     from preflight.saved.merge import MergedReport
 
-    Document = Report | Reports | Difference | MergedReport | Explanation | str
+    Document = Report | Reports | Difference | MergedReport | Explanation | str | int
 
 
 def run(invocation: Invocation, so_far: SoFar) -> Report:
@@ -50,7 +51,7 @@ def run(invocation: Invocation, so_far: SoFar) -> Report:
 def config(invocation: Invocation, so_far: SoFar) -> Report | Reports:
     """Check the configuration alone; of several files, one after the other."""
     if invocation.options.arguments:
-        from preflight.cli import several
+        from preflight.cli.commands import several
 
         return several.reports(invocation, _load)
     _load(invocation, so_far)
@@ -160,6 +161,8 @@ COMMANDS: Mapping[str, Callable[[Invocation, SoFar], Document]] = {
     "diff": diff,
     "merge": merge,
     "demo": demo,
+    "serve": repeated.serve,
+    "watch": repeated.watch,
     "schema": schema,
     "completion": completion,
 }

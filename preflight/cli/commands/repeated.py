@@ -1,0 +1,128 @@
+"""The commands that run the checks again and again: each run is this command itself, as a process of its own."""
+
+from __future__ import annotations
+
+import signal
+from contextlib import contextmanager, suppress
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from preflight.cli import process
+from preflight.cli.options import Options, UsageError
+from preflight.config.loader import is_standard_input
+from preflight.output.writer import OutputError, write_stdout
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from preflight.cli.invocation import Invocation
+    from preflight.cli.so_far import SoFar
+    from preflight.serve.listening import Door
+    from preflight.serve.schedule import Schedule
+
+_SLACK = 10.0  # seconds that a run may take beyond its own limits: it starts, and it ends, on a busy machine
+_LONGEST = 2  # intervals that a run may take: with more, a last run that was ready would be too old
+_INTERRUPTED = 128
+
+
+def serve(invocation: Invocation, _: SoFar) -> int:
+    """Serve the page and the metrics of the last run."""
+    from checks.core import isolation
+    from preflight.serve.serving import missing
+
+    if names := missing():
+        raise UsageError(f"serve needs more packages ({', '.join(names)}): pip install 'mistle-preflight[serve]'")
+    from preflight.serve.serving import serve
+    from preflight.serve.state import FORMATS
+
+    schedule = _schedule(invocation, FORMATS)
+    door = _door(invocation)
+    with isolation.isolated(), _run_at_signal(schedule):
+        _print(f"{door.url}  {_about(invocation.options)}")
+        serve(schedule, door, invocation.signals, _log)
+    return 0
+
+
+def watch(invocation: Invocation, _: SoFar) -> int:
+    """Print what changes."""
+    from preflight.serve.serving import watch
+
+    options, signals = invocation.options, invocation.signals
+    schedule = _schedule(invocation, ("json",))
+    with _run_at_signal(schedule):
+        code = watch(schedule, signals, _print, exit_on_change=options.exit_on_change)
+    return _INTERRUPTED + (signals.received or 0) if code is None else code
+
+
+def _door(invocation: Invocation) -> Door:
+    """Where the options say that the server listens. Raises UsageError."""
+    from preflight.serve import listening, secret
+
+    options, environ = invocation.options, process.given_environ()
+    try:
+        where = listening.address(options.listen)
+        token = secret.read(options.token_file, environ, invocation.seconds_for_file)
+        if not where.is_loopback and not token:
+            raise UsageError(f"--listen: {where.shown} is not loopback: give --token-file FILE or {secret.VARIABLE}")
+        return listening.Door(where, token, listening.listener(where))
+    except (listening.ListenError, secret.TokenError) as error:
+        raise UsageError(str(error)) from error
+
+
+def _schedule(invocation: Invocation, formats: tuple[str, ...]) -> Schedule:
+    """The runs that these options ask for. Raises UsageError."""
+    from preflight.cli.commands import arguments
+    from preflight.serve.outcome import Deployment
+    from preflight.serve.runs import Runner
+    from preflight.serve.schedule import Schedule
+    from preflight.serve.secret import VARIABLE
+
+    options = invocation.options
+    _expect_repeatable(invocation)
+    environ = {name: value for name, value in process.given_environ().items() if name != VARIABLE}
+    flags = arguments.of_a_run(replace(options, read_only=not options.write))
+    seconds = options.deadline + options.wait + _SLACK
+    runner = Runner(flags, environ, seconds, formats)
+    return Schedule(runner, Deployment(invocation.source, options.stage, options.service), options.every)
+
+
+def _expect_repeatable(invocation: Invocation) -> None:
+    options = invocation.options
+    file = options.config or Path(invocation.environ.get("MISTLE_CONFIG_PATH", "") or ".")
+    if is_standard_input(options.config) or file.is_fifo():
+        raise UsageError(f"--config: {invocation.source} can be read only once: name a file")
+    if options.write and options.read_only:
+        raise UsageError("--write and --read-only exclude each other")
+    if options.format != Options.format and not all(file for _, file in options.format):
+        raise UsageError(f"--format: {options.command} prints no report; give it a file, as in --format json=last.json")
+    if options.deadline + options.wait > _LONGEST * options.every:
+        raise UsageError(f"--every: a run may take longer than {_LONGEST} intervals (--deadline and --wait)")
+
+
+def _about(options: Options) -> str:
+    how = "with writing probes" if options.write else "read-only"
+    return f"a run every {options.every:g} s, {how}"
+
+
+@contextmanager
+def _run_at_signal(schedule: Schedule) -> Iterator[None]:
+    """In the block, SIGUSR1 starts a run at once."""
+    before = signal.signal(signal.SIGUSR1, lambda *_: schedule.run_now())
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGUSR1, before)
+
+
+def _print(line: str) -> None:
+    try:
+        write_stdout(f"{line}\n")
+    except OutputError as error:
+        raise UsageError(str(error)) from error
+
+
+def _log(line: str) -> None:
+    """A server goes on if nobody reads what it prints."""
+    with suppress(OutputError):
+        write_stdout(f"{line}\n")

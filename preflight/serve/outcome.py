@@ -1,0 +1,102 @@
+"""What one run gave. A run that ended without its report has one that says so."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from checks.core.check import Diagnosis, Finding, Layer
+from preflight import formats
+from preflight.report import bugs
+from preflight.report.model import Report, Result
+from preflight.report.run_causes import BUG, died
+from preflight.saved import reader
+from preflight.version import __version__
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from preflight.saved.reader import SavedReport
+
+
+@dataclass(frozen=True)
+class Raw:
+    """What a process left: its documents, and its exit code (None: it was ended, because it took too long)."""
+
+    documents: Mapping[str, bytes]
+    code: int | None
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Deployment:
+    """What the report of a run says of the run itself."""
+
+    config: str
+    stage: str
+    service: str | None
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """``documents``: the report in each format that was asked for. ``ended`` is monotonic, in seconds."""
+
+    documents: Mapping[str, bytes]
+    report: SavedReport
+    code: int
+    seconds: float
+    ended_at: datetime = field(default_factory=lambda: datetime.now(UTC))
+    ended: float = field(default_factory=time.monotonic)
+
+    @property
+    def ready(self) -> bool:
+        """Whether its exit code was 0."""
+        return self.code == 0
+
+
+def failed(error: Exception, names: tuple[str, ...], deployment: Deployment) -> Outcome:
+    """The outcome if no process could be started, or its output not be read."""
+    return _reporting(bugs.diagnose(error), 0.0, names, deployment)
+
+
+def outcome(raw: Raw, names: tuple[str, ...], deployment: Deployment) -> Outcome:
+    """The outcome of a run that was asked for these formats."""
+    try:
+        report = reader.parse(raw.documents.get("json", b""), "run", "the run's output")
+    except reader.SavedReportError:
+        return _without_report(raw, names, deployment)
+    if raw.code is None or raw.code < 0 or not all(map(raw.documents.get, names)):
+        return _without_report(raw, names, deployment)
+    return Outcome(raw.documents, report, raw.code, raw.seconds)
+
+
+def _without_report(raw: Raw, names: tuple[str, ...], deployment: Deployment) -> Outcome:
+    diagnosis = died(raw.code) if raw.code is not None else _hung(raw.seconds)
+    return _reporting(diagnosis, raw.seconds, names, deployment)
+
+
+def _reporting(diagnosis: Diagnosis, seconds: float, names: tuple[str, ...], deployment: Deployment) -> Outcome:
+    report = _report(diagnosis, seconds, deployment)
+    documents = {name: formats.renderer(name)(report).encode() for name in names}
+    return Outcome(documents, reader.parse(documents["json"], "run", ""), report.exit_code, seconds)
+
+
+def _hung(seconds: float) -> Diagnosis:
+    return BUG.diagnosis(f"the process that made the checks did not end; it was killed after {seconds:.0f} s")
+
+
+def _report(diagnosis: Diagnosis, seconds: float, deployment: Deployment) -> Report:
+    """A report with this finding alone. Its exit code is not 0."""
+    finding = Finding(diagnosis.cause.id, Layer.CONFIG, diagnosis.status, diagnosis.message, diagnosis.hint)
+    return Report(
+        version=__version__,
+        command="run",
+        config=deployment.config,
+        stage=deployment.stage,
+        service=deployment.service,
+        started_at=datetime.fromtimestamp(time.time() - seconds, UTC),
+        seconds=round(seconds, 4),
+        results=(Result("config", "config", deployment.config, (), (finding,)),),
+    )
