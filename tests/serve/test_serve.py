@@ -18,10 +18,8 @@ from preflight.serve.secret import VARIABLE
 from preflight.serve.serving import PACKAGES
 from tests.harness import faults, profiles
 from tests.harness.command import SCHEMA, run
-from tests.harness.configs import write
-from tests.harness.serving import Served, is_gone, own_valkey, served, until
+from tests.harness.serving import SECRET, Served, is_gone, on, own_valkey, served, until
 
-SECRET = "correct-horse-battery-staple"
 SKIPPED = STYLES[Status.SKIP].mark
 PATHS = ("/", "/report.json", "/metrics")
 ALWAYS = {
@@ -30,11 +28,6 @@ ALWAYS = {
     "x-content-type-options": "nosniff",
     "x-frame-options": "DENY",
 }
-
-
-def on(folder: Path, url: str) -> tuple[str, ...]:
-    """Flags of a run that checks one Valkey."""
-    return "--config", str(write(folder, {"kv.data_plane.url": url})), "--only", "kv*"
 
 
 def samples(text: str) -> dict[str, float]:
