@@ -19,7 +19,6 @@ HEADERS = {
     "cache-control": "no-store",
     "connection": "close",  # a connection serves one request: so each has an end
     "content-security-policy": "frame-ancestors 'none'; base-uri 'none'; form-action 'none'",
-    "cross-origin-opener-policy": "same-origin",
     "cross-origin-resource-policy": "same-origin",
     "referrer-policy": "no-referrer",
     "x-content-type-options": "nosniff",

@@ -84,7 +84,7 @@ def _reporting(diagnosis: Diagnosis, seconds: float, names: tuple[str, ...], dep
 
 
 def _hung(seconds: float) -> Diagnosis:
-    return BUG.diagnosis(f"the process that made the checks did not end; it was killed after {seconds:.0f} s")
+    return BUG.diagnosis(f"the process that made the checks did not end; it was killed after {seconds:.1f} s")
 
 
 def _report(diagnosis: Diagnosis, seconds: float, deployment: Deployment) -> Report:

@@ -56,6 +56,7 @@ def imported(*arguments: str) -> set[str]:
         (("config", "--config", EXAMPLE), 260),
         (("plan", "--config", EXAMPLE), 450),
         (("explain", "network.far"), 450),
+        (("watch", "--config", "-"), 365),
         (("--config", EXAMPLE, "--only", "postgres*", "--timeout", "1"), 600),
     ],
     ids=lambda value: value[0] if isinstance(value, tuple) else "",

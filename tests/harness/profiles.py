@@ -72,7 +72,7 @@ LONGEST = (
 )
 """The files that take longest, longest first: if they started last, the run would wait for them alone."""
 GROUPS = {
-    "browser": {"test_html_browser", "test_merge_html_browser", "test_pictures"},
+    "browser": {"test_html_browser", "test_merge_html_browser", "test_pictures", "test_serve_browser"},
     "deployment": {"test_attack_concurrency", "test_attack_contacts", "test_attack_privileges"},
 }
 """Files that share servers which take long to start."""

@@ -48,6 +48,8 @@ examples:
   mistle-preflight demo --break pooler                     what does a fault look like?
   mistle-preflight diff yesterday.json today.json          what got worse since yesterday?
   mistle-preflight merge api.json node-a=gateway.json      one verdict from several machines
+  mistle-preflight serve --every 60                        a page and metrics that follow the deployment
+  mistle-preflight watch --only 'kv*' --every 30           what changes while you repair it?
   mistle-preflight schema > mistle.schema.json             for #:schema mistle.schema.json in mistle.toml
   eval "$(mistle-preflight completion bash)"               tab completion in this shell
 """
