@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from checks.core import remedy, unexpected
 from checks.core.check import Cause, Layer, Status, causes_in
+from checks.object_store import remedies
 
 UNKNOWN_ACCESS_KEY = Cause(
     "object-store.unknown-access-key",
@@ -67,6 +68,7 @@ WRONG_REGION = Cause(
     "write the bucket's own region into {region}",
     blames=("region",),
     heals=False,
+    remedies=remedy.edit("region", "…"),
 )
 CLOCK_SKEW = Cause(
     "object-store.clock-skew",
@@ -84,6 +86,7 @@ REGION_INVALID = Cause(
     "correct {region}: letters, digits and hyphens, such as eu-central-1, or us-east-1 where a store has none",
     blames=("region",),
     heals=False,
+    remedies=remedy.edit("region", "…"),
 )
 MOVED = Cause(
     "object-store.moved",
@@ -91,6 +94,7 @@ MOVED = Cause(
     "the store does not serve the bucket at this endpoint, and names another one",
     "write the endpoint that the store names into {endpoint}",
     blames=("endpoint",),
+    remedies=remedy.edit("endpoint", "…"),
     former=("object-store.refused",),
     heals=False,
 )
@@ -101,6 +105,7 @@ BUCKET_IN_ENDPOINT = Cause(
     "object's name",
     "let {endpoint} be the store's address alone, without a path and without the bucket's name",
     blames=("endpoint",),
+    remedies=remedy.edit("endpoint", "…"),
     former=("object-store.bucket-missing", "object-store.path-style-needed", "object-store.signature-mismatch"),
     heals=False,
 )
@@ -129,6 +134,7 @@ BUCKET_MISSING = Cause(
     "create the bucket, or correct {bucket_name}",
     blames=("bucket_name",),
     heals=False,
+    remedies=remedies.CREATE_BUCKET,
 )
 ACCESS_DENIED = Cause(
     "object-store.access-denied",
@@ -138,6 +144,7 @@ ACCESS_DENIED = Cause(
     "{access_key_id}, in the user's or the bucket's policy",
     blames=("access_key_id",),
     heals=False,
+    remedies=remedies.ALLOW_USER,
 )
 PATH_STYLE_NEEDED = Cause(
     "object-store.path-style-needed",

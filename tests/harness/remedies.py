@@ -44,7 +44,8 @@ def run_in(server: Server, remedy: Remedy, **environment: str) -> str:
 def has_form(remedy: Remedy, id_: str) -> bool:
     """Whether the catalogue shows the form of such a command at this id."""
     forms = (each for each in entries()[id_].remedies if each.tool == remedy.tool)
-    return any(re.fullmatch(_pattern(form.command), remedy.command) for form in forms)
+    command = re.sub(r"^docker -H ('.*?'|\S+) ", "docker ", remedy.command)  # where the socket is not the usual one
+    return any(re.fullmatch(_pattern(form.command), command) for form in forms)
 
 
 def _pattern(form: str) -> str:
