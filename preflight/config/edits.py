@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from pathlib import PurePath
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from checks.core import remedy
 from preflight.config.origin import InFile, InVariable
@@ -33,25 +33,47 @@ def edit(path: str, value: object, origin: Origin | None) -> tuple[Remedy, ...]:
 
 def rename(name: str, origin: Origin | None) -> tuple[Remedy, ...]:
     """The command that gives a key on a line of its own another name: what its value is, nobody knows yet."""
-    if not isinstance(origin, InFile) or not origin.name or not _FILE.fullmatch(origin.path):
+    at = _written(origin)
+    return _sed(at.file, f"{at.number}s/{at.name}/{name}/") if at else ()
+
+
+class _Written(NamedTuple):
+    """A line that holds one value alone: its file without directories, its number, and the name before the value."""
+
+    file: str
+    number: int
+    name: str
+
+
+def _written(origin: Origin | None) -> _Written | None:
+    match origin:
+        case InFile(path=path, line=int(number), name=str(name)) if name and _FILE.fullmatch(path):
+            return _Written(path, number, name.rpartition(".")[2])
+        case InVariable(name=name, file=path, line=number) if path and _FILE.fullmatch(PurePath(path).name):
+            return _Written(PurePath(path).name, number, name)
+    return None
+
+
+def exchange(first: Origin | None, second: Origin | None) -> tuple[Remedy, ...]:
+    """The command that exchanges the values of two keys, by exchanging their names: the values may be secret."""
+    one, other = _written(first), _written(second)
+    if not one or not other or one.file != other.file or one.number == other.number:
         return ()
-    written = origin.name.rpartition(".")[2].replace(".", r"\.")
-    script = f"{origin.line}s/{written}/{name}/"
-    return remedy.command("shell", f"in the directory of {origin.path}", "sed", "-i.bak", script, "--", origin.path)
+    scripts = (f"{one.number}s/{one.name}/{other.name}/", f"{other.number}s/{other.name}/{one.name}/")
+    return _sed(one.file, "-e", scripts[0], "-e", scripts[1])
+
+
+def _sed(file: str, *words: str) -> tuple[Remedy, ...]:
+    return remedy.command("shell", f"in the directory of {file}", "sed", "-i.bak", *words, "--", file)
 
 
 def _moved(origin: Origin | None, old: tuple[str, int], new: str) -> tuple[Remedy, ...]:
     """The command that gives a URL another host and port: the rest of it may be a secret."""
-    match origin:
-        case InFile(path=path, line=int(number), name=str(name)) if name and _FILE.fullmatch(path):
-            file = path
-        case InVariable(file=path, line=number) if path and _FILE.fullmatch(PurePath(path).name):
-            file = PurePath(path).name
-        case _:
-            return ()
+    at = _written(origin)
+    if not at:
+        return ()
     host, port = re.sub(r"([.\[\]])", r"\\\1", old[0]), f"(:{old[1]})?"
-    script = f"{number}s#([/@]){host}{port}([/?\"']|$)#\\1{new}\\3#"
-    return remedy.command("shell", f"in the directory of {file}", "sed", "-i.bak", "-E", script, "--", file)
+    return _sed(at.file, "-E", f"{at.number}s#([/@]){host}{port}([/?\"']|$)#\\1{new}\\3#")
 
 
 def line(path: str, value: object, origin: Origin | None) -> tuple[Remedy, ...]:

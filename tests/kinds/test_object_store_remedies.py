@@ -19,8 +19,9 @@ from tests.harness import profiles
 from tests.harness.configs import write
 from tests.harness.remedies import edit, has_form, printed
 from tests.harness.store_faults import between, error
-from tests.kinds.test_object_store import REGION, STYLE, check, values
+from tests.kinds.test_object_store import REGION, STYLE, VIRTUAL_HOST, check, needs_root, values
 from tests.testbed import ObjectStore, swift_object_store
+from tests.testbed.names import with_files
 from tests.testbed.object_store import BUCKET, OWNER, SWIFT_OWNER, boto3_client
 
 MISSING, DENIED = "object-store.bucket-missing", "object-store.access-denied"
@@ -148,3 +149,26 @@ HOSTILE = ("--endpoint-url=http://evil.test", "x$(touch owned)", "a b", "a\nb", 
 def test_hostile_name_of_a_bucket_has_no_command(store: ObjectStore, name: str) -> None:
     findings = check(store.url, changes={"bucket_name": name}).findings
     assert not [remedy for finding in findings for remedy in finding.remedies if remedy.tool == "aws"]
+
+
+@profiles.long
+def test_edit_of_an_endpoint_that_the_store_names(tmp_path: Path, store: ObjectStore) -> None:
+    place = f"<Endpoint>{BUCKET}.localhost:{store.port}</Endpoint><Bucket>{BUCKET}</Bucket>"
+    redirect = error("301 Moved Permanently", "PermanentRedirect", place)
+    with between(store.port, lambda _: redirect) as port:
+        closes(tmp_path, values(f"http://localhost:{port}"), "object-store.moved")
+
+
+@needs_root
+@profiles.long
+def test_edit_of_the_style_of_a_store_that_wants_the_bucket_in_the_name(tmp_path: Path, store: ObjectStore) -> None:
+    only = error("403 Forbidden", "SecondLevelDomainForbidden")  # Alibaba's code
+
+    def answer(request: bytes) -> bytes | None:
+        return None if f"\r\nhost: {BUCKET}.".encode() in request.lower() else only
+
+    def cure(given: dict[str, object]) -> None:
+        closes(tmp_path, given, "object-store.virtual-host-needed")
+
+    with between(store.port, answer) as port:
+        with_files(VIRTUAL_HOST, lambda: cure(values(f"http://localhost:{port}")))

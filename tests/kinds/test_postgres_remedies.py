@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from urllib.parse import quote
 
 import psycopg
@@ -10,8 +11,11 @@ from psycopg import sql
 
 from checks.core.check import Finding, Status
 from checks.core.remedy import Remedy
+from preflight import check as preflight_check
+from preflight.config.schema.keys import key_of
 from tests.harness import profiles
-from tests.harness.remedies import has_form, run_in
+from tests.harness.configs import write
+from tests.harness.remedies import has_form, printed, run_in, run_in_shell
 from tests.harness.run_check import CheckRun, run_check
 from tests.kinds.test_postgres_fitness import migrated, run_as_mistle
 from tests.testbed import PgBouncer, Postgres, postgres_server
@@ -191,6 +195,27 @@ def test_database_that_takes_no_connections(postgres: Postgres) -> None:
     database = postgres.database(options="ALLOW_CONNECTIONS false")
     url = postgres.url(database=database)
     closes(postgres, lambda: direct(url, "before-deploy"), "postgres.may-not-connect")
+
+
+@profiles.long
+@pytest.mark.parametrize("place", ["mistle.toml", "prod.env"])
+def test_urls_that_are_swapped(postgres: Postgres, pgbouncer: PgBouncer, tmp_path: Path, place: str) -> None:
+    database = postgres.database()
+    urls = {DIRECT_KEY: pgbouncer.url(database=database), POOLED_KEY: postgres.url(database=database)}
+    file, variables = write(tmp_path, urls), tmp_path / "prod.env"
+    lines = (f"{key_of(key).variable}='{url}'\n" for key, url in urls.items())
+    variables.write_text("".join(lines) if place == "prod.env" else "")
+
+    def run() -> tuple[Finding, ...]:
+        options = {"only": [f"{DATA}.*"], "stage": "before-deploy", "env_file": variables}
+        return preflight_check(file, environ={}, **options).findings  # type: ignore[arg-type]
+
+    before = run()
+    (finding,) = (finding for finding in before if finding.id == "postgres.urls-swapped")
+    remedy = printed(finding, "shell")
+    assert PASSWORD not in remedy.command
+    run_in_shell(remedy, tmp_path)
+    assert not [finding for finding in run() if finding.status >= Status.WARN]
 
 
 # Names that are more than names

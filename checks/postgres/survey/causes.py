@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from checks.core import remedy
 from checks.core.check import Cause, Layer, Status, causes_in
 from checks.postgres.remedies import form as _psql
 
@@ -209,6 +210,11 @@ URLS_SWAPPED = Cause(
     Layer.FITNESS,
     "the direct URL leads to a pooler, and the pooled URL to a server: the two are swapped",
     "exchange the two URLs: {blamed}",
+    remedies=remedy.line(
+        "shell",
+        "in the directory of the file",
+        "sed -i.bak -e …s/direct_url/pooled_url/ -e …s/pooled_url/direct_url/ -- …",
+    ),
     former=("postgres.pooler-on-direct-url",),
     heals=False,
 )
