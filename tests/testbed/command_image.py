@@ -4,6 +4,7 @@ import os
 import shutil
 import subprocess
 import tempfile
+from functools import cache
 from pathlib import Path
 
 from filelock import FileLock
@@ -14,6 +15,7 @@ ROOT = Path(__file__).parents[2]
 WHEELS = runs.STATE / "wheels"
 
 
+@cache
 def build(name: str, *options: str) -> str:
     """Build the Dockerfile, with the options of ``docker build``; returns the name of the image."""
     image = f"mistle-preflight-test/{name}"
