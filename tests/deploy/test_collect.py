@@ -85,6 +85,26 @@ def test_last_pod_counts(valkey: Valkey, tmp_path: Path) -> None:
 
 
 @profiles.long
+def test_hundreds_of_nodes(valkey: Valkey, tmp_path: Path) -> None:
+    """Each fails at the same key: one failure, with every node that saw it."""
+    run = in_processes(configs.write(tmp_path, {"kv.data_plane.url": valkey.url("wrong")}), {})
+    reports: list[Ran] = []
+
+    def once(pod: Pod) -> Sequence[Ran]:
+        """They differ in nothing."""
+        reports.extend(() if reports else run(pod))
+        return reports
+
+    jobs = manifest(tmp_path, data_plane_gateway={"args": ["--only=valkey"], "nodes": 200})
+    ended = collect(once, jobs, "-f", "json")
+    assert ended.code == 1, ended.stderr
+    document = json.loads(ended.stdout)
+    assert {each["name"] for each in document["vantages"]} == {f"data_plane_gateway-{i}@node-{i}" for i in range(200)}
+    (failure,) = (each for each in document["findings"] if each["status"] == "fail")
+    assert len(failure["vantages"]) == 200
+
+
+@profiles.long
 def test_no_report(tmp_path: Path) -> None:
     jobs = manifest(tmp_path, dashboard={"nodes": 2})
     ended = collect(lambda pod: [Ran(137, None if "node-1" in str(pod) else "")], jobs)

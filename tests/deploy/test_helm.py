@@ -4,6 +4,7 @@ test_hook.py, test_collect.py and test_podman.py run their Jobs.
 """
 
 import json
+import re
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -222,6 +223,12 @@ def test_schemas_find_a_fault(version: str) -> None:
 )
 def test_wrong_values_are_refused(tmp_path: Path, values: dict[str, Any], part: str) -> None:
     assert part in refusal(tmp_path, values)
+
+
+@pytest.mark.parametrize("page", ["kubernetes.md", "scale.md"])
+def test_values_in_the_docs_are_accepted(tmp_path: Path, page: str) -> None:
+    (example,) = re.findall(r"^```yaml\n(.*?)^```$", (ROOT / "docs" / page).read_text(), re.MULTILINE | re.DOTALL)
+    assert jobs(tmp_path, yaml.safe_load(example))
 
 
 def test_plain_manifests_are_up_to_date(tmp_path: Path) -> None:

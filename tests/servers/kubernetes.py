@@ -3,6 +3,7 @@
 import uuid
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple
 
 import yaml
@@ -74,8 +75,9 @@ class Cluster:
         spec = template["spec"] | {"nodeName": f"node-{index}"}
         ended = self.run({"metadata": {"labels": labels}, "spec": spec})
         for _, log in ended:
-            name, moment = f"{job['metadata']['name']}-{len(self.pods)}", f"2026-11-23T10:{len(self.pods):02}:00Z"
-            metadata = {"name": name, "namespace": "default", "labels": labels, "creationTimestamp": moment}
+            name, created = f"{job['metadata']['name']}-{len(self.pods)}", _START + timedelta(seconds=len(self.pods))
+            metadata = {"name": name, "namespace": "default", "labels": labels}
+            metadata |= {"creationTimestamp": f"{created:%FT%TZ}"}
             self.pods[name] = {"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": spec}
             self.logs[name] = log
         return ended[-1].code if ended else None
@@ -112,6 +114,7 @@ class Cluster:
         return _list("v1", "Pod", items)
 
 
+_START = datetime(2026, 11, 23, 10, tzinfo=UTC)
 _JOB = {"group": "batch", "version": "v1", "kind": "Job"}
 _VALIDATED = [{"name": "fieldValidation", "in": "query"}]
 _PATCH = {"patch": {"parameters": _VALIDATED, "x-kubernetes-group-version-kind": _JOB}}
