@@ -237,10 +237,9 @@ def rest(connection: socket.socket) -> bytes:
 @profiles.long
 def test_run_that_hangs_is_ended(tmp_path: Path) -> None:
     """A run that was stopped cannot keep its own limits. The next one can."""
-    code = "import preflight.cli.commands.repeated as repeated; repeated._SLACK = 1.0"
     with faults.silent_port() as port:
         flags = (*on(tmp_path, f"redis://127.0.0.1:{port}"), "--deadline=3")
-        with served(*flags, code=code) as server:
+        with served(*flags) as server:
             os.kill(server.run, signal.SIGSTOP)
             assert "exit code 3" in server.line()
             assert "did not end; it was killed after" in server.line()
