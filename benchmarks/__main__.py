@@ -9,11 +9,13 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from datetime import UTC, datetime
 from pathlib import Path
+from tempfile import NamedTemporaryFile
 
-from benchmarks import links
-from benchmarks.measure import Cost, in_turns
+from benchmarks import links, monitors, plot
+from benchmarks.measure import Cost, in_turns, once
 from preflight.demo.client import Demo, running
 from preflight.run.signals import Signals
+from tests.harness.faults import black_hole
 
 ROOT = Path(__file__).parents[1]
 PAGE = ROOT / "docs/performance.md"
@@ -53,7 +55,8 @@ def growth(demo: Demo, kind: str, number: int) -> dict[str, Sequence[str]]:
     }
 
 
-def sections(demo: Demo, rounds: int) -> Iterator[str]:
+def sections(demo: Demo, rounds: int, whole: dict[str, Mapping[str, Cost]]) -> Iterator[str]:
+    """``whole`` gets the costs of the whole runs."""
     yield _section(
         "Starting",
         "Ratios are to a bare `python -c 'import tomllib, json'`.",
@@ -64,21 +67,54 @@ def sections(demo: Demo, rounds: int) -> Iterator[str]:
         "The demo's deployment. The straightforward script (`benchmarks/straightforward.py`) imports the same SDKs, "
         "and does one thing after the other; it proves far less. The floor (`benchmarks/floor.py`) makes the "
         "connections and one round trip of each, with sockets alone. Ratios are to the script.",
-        _costs(in_turns(whole_runs(demo), rounds), RIVAL),
+        _costs(whole.setdefault("on loopback", in_turns(whole_runs(demo), rounds)), RIVAL),
     )
     for milliseconds in (20, 80):
         with links.far(demo, milliseconds / 1e3) as run_there:
             costs = run_there(lambda: in_turns(whole_runs(demo), max(1, rounds // 2)))
+        whole[f"{milliseconds} ms away"] = costs
         about = (
             f"Every packet to a server of the demo is held: a round trip takes {milliseconds} ms. Docker's is local."
         )
         yield _section(f"A whole run, {milliseconds} ms away", about, _costs(costs, RIVAL))
+    yield from _monitors(demo, rounds)
+    yield _section(
+        "Nothing replies",
+        "The ports of so many of the demo's servers accept no connection and refuse none; `--timeout` is 3 s.",
+        _table(("servers", "wall, s", "CPU, s"), _silent(demo)),
+    )
     yield _section(
         "Many targets",
         "CPU time in seconds of so many checks of one kind, beside the same number of the driver's own calls in a bare "
         "loop: one login and one flight of commands; four operations on one S3 client.",
         _table(("kind", "targets", "checks", "bare loop", "for each further target: checks / loop"), _growth(demo)),
     )
+
+
+def _monitors(demo: Demo, rounds: int) -> Iterator[str]:
+    if not monitors.are_installed():
+        return
+    with monitors.exporter() as exporter:
+        for check, rivals in monitors.of_each_kind(demo, exporter).items():
+            ours = {OURS: (*COMMAND, "--config", str(demo.config), "--ca-file", str(demo.ca_file), "--only", check)}
+            costs = in_turns({**ours, **rivals}, rounds)
+            about = (
+                f"`{check}` alone. The others prove that a login works, that a greeting comes, or that a page is there."
+            )
+            yield _section(f"One resource: {check}", about, _costs(costs, OURS))
+
+
+def _silent(demo: Demo) -> Iterator[Row]:
+    text = demo.config.read_text(encoding="utf-8")
+    ports = list(dict.fromkeys(links.ports(text)))
+    for number in (1, 4, len(ports)):
+        with ExitStack() as stack, NamedTemporaryFile("w", encoding="utf-8", suffix=".toml") as file:
+            holes = {port: stack.enter_context(black_hole()) for port in ports[:number]}
+            file.write(links.moved(text, holes))
+            file.flush()
+            command = (*COMMAND, "--config", file.name, "--ca-file", str(demo.ca_file), "--timeout", "3")
+            cost = once(command, codes=(0, 1))  # telemetry alone is a warning
+        yield number if number < len(ports) else f"all {number}", f"{cost.wall:.2f}", f"{cost.cpu:.2f}"
 
 
 def _growth(demo: Demo) -> Iterator[Row]:
@@ -119,6 +155,7 @@ def _table(head: Row, rows: Iterator[Row]) -> str:
 
 def page(demo: Demo, rounds: int, on_section: Callable[[str], object] = print) -> str:
     machine = f"Python {platform.python_version()}, {platform.system()} {platform.machine()}, 2 cores"
+    whole: dict[str, Mapping[str, Cost]] = {}
     parts = [
         "# Performance",
         "<!-- Made by scripts/benchmarks. -->",
@@ -126,9 +163,11 @@ def page(demo: Demo, rounds: int, on_section: Callable[[str], object] = print) -
         "table: absolute times are those of a small shared machine. Memory is the proportional set size of all "
         "processes.",
     ]
-    for part in sections(demo, rounds):
+    for part in sections(demo, rounds, whole):
         on_section(part)
         parts.append(part)
+    plot.draw(whole, PAGE.parent / "images/performance.svg")
+    parts.insert(3, "![The wall time of a whole run, near and far](images/performance.svg)")
     return "\n\n".join((*parts, (ROOT / "benchmarks/notes.md").read_text(encoding="utf-8")))
 
 

@@ -6,7 +6,7 @@ import statistics
 import subprocess
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -34,8 +34,8 @@ def in_turns(commands: Mapping[str, Sequence[str]], rounds: int) -> dict[str, Co
     }
 
 
-def once(command: Sequence[str]) -> Cost:
-    """One run. Raises RuntimeError if it ends with another code than 0."""
+def once(command: Sequence[str], codes: Collection[int] = (0,)) -> Cost:
+    """One run. Raises RuntimeError if it ends with another exit code."""
     before, begun = resource.getrusage(resource.RUSAGE_CHILDREN), time.monotonic()
     process = subprocess.Popen(command, env=ENVIRONMENT, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
     memory: list[float] = [0.0]
@@ -45,7 +45,7 @@ def once(command: Sequence[str]) -> Cost:
     wall = time.monotonic() - begun
     watcher.join()
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
-    if process.returncode:
+    if process.returncode not in codes:
         raise RuntimeError(f"{command} ended with {process.returncode}: {errors.decode()[-500:]}")
     return Cost(wall, after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime, max(memory))
 

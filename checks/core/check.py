@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from checks.core.recorder import Recorder
+    from checks.core.remedy import Remedy
     from checks.core.roots import Trust
 
 
@@ -75,6 +76,7 @@ class Cause:
     In ``hint``, ``{field}`` stands for the position where the operator wrote that field of the check, and ``{blamed}``
     for the positions of all blamed fields. If ``blames`` is None, the fields that the failed layer would have proven
     are blamed. ``former`` are ids that reported it in earlier versions: ``--ignore`` with one of them covers it.
+    ``remedies`` are those of each of its findings; one with a ``…`` in place of a name only shows the form.
     """
 
     id: str
@@ -87,6 +89,7 @@ class Cause:
     former: tuple[str, ...] = ()
     slow: Cause | None = None  # what holds instead of this silence if the server has replied before, slowly
     hint_later: str = ""  # the hint of a silence if the server has replied before
+    remedies: tuple[Remedy, ...] = ()
 
     def diagnosis(
         self,
@@ -95,6 +98,7 @@ class Cause:
         hint: str | None = None,
         blames: tuple[str, ...] | None = None,
         status: Status | None = None,
+        remedies: tuple[Remedy, ...] = (),
     ) -> Diagnosis:
         """A diagnosis of this cause. ``message`` is what was observed; the other arguments override the cause's."""
         return Diagnosis(
@@ -103,6 +107,7 @@ class Cause:
             hint=self.hint if hint is None else hint,
             blames=self.blames if blames is None else blames,
             status=self.status if status is None else status,
+            remedies=remedies or tuple(each for each in self.remedies if not each.is_form),
         )
 
 
@@ -123,6 +128,7 @@ class Diagnosis:
     hint: str
     blames: tuple[str, ...] | None
     status: Status
+    remedies: tuple[Remedy, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -139,6 +145,7 @@ class Finding:
     hint: str = ""
     fields: tuple[str, ...] = ()
     seconds: float = 0.0
+    remedies: tuple[Remedy, ...] = ()
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "message", marked(self.message, _MAX_MESSAGE))

@@ -102,8 +102,9 @@ class Recorder:
         order = list(Layer)
         layer = max(self._layer, diagnosis.cause.layer, key=order.index)
         fields = self._proves if diagnosis.blames is None else diagnosis.blames
-        hint = diagnosis.hint if diagnosis.status >= Status.WARN else ""
+        hint, remedies = (diagnosis.hint, diagnosis.remedies) if diagnosis.status >= Status.WARN else ("", ())
         self._add(diagnosis.cause.id, layer, diagnosis.status, diagnosis.message, hint, fields)
+        self.findings[-1] = replace(self.findings[-1], remedies=remedies)
 
     def add(self, text: str) -> None:
         """Add to the goal of the open layer: how far it is proven."""

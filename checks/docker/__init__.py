@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
@@ -13,7 +13,7 @@ from checks.core.loop import waits
 from checks.core.loop.threads import in_thread
 from checks.core.recorder import Recorder
 from checks.core.text import foreign
-from checks.docker import causes
+from checks.docker import causes, remedies
 from checks.docker.fitness import free_space, unsuitable
 from checks.docker.socket_access import open_socket
 from checks.net.endpoint import HTTP
@@ -117,7 +117,13 @@ class DockerEngine(Check):
             raise
 
     async def _check_network(self, record: Recorder, engine: Engine) -> None:
-        network = await self._call(record, lambda client: client.network(self.network_name), engine)
+        try:
+            network = await self._call(record, lambda client: client.network(self.network_name), engine)
+        except Diagnosed as error:
+            if error.diagnosis.cause is not causes.NETWORK_MISSING:
+                raise
+            made = remedies.create_network(self.socket_path, self.network_name)
+            raise Diagnosed(replace(error.diagnosis, remedies=made)) from error
         if problem := _UNSUITABLE.get(str(network.get("Driver"))):
             raise Diagnosed(causes.NETWORK_UNSUITABLE.diagnosis(f"{self.network_name} {problem}"))
         if network.get("Scope") == "swarm" and not network.get("Attachable"):
@@ -156,7 +162,8 @@ class DockerEngine(Check):
         diagnosis = self.diagnose(error) if isinstance(error, Exception) else None
         if diagnosis is None:
             raise error
-        return (causes.HELPER_IMAGE_MISSING.diagnosis(diagnosis.message),)
+        made = remedies.pull(self.socket_path, "alpine:3.20")
+        return (causes.HELPER_IMAGE_MISSING.diagnosis(diagnosis.message, remedies=made),)
 
     async def _call(self, record: Recorder, function: Callable[[Client], T], engine: Engine | None = None) -> T:
         """One or two calls to the daemon, with the API version of ``engine``."""

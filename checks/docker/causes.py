@@ -6,6 +6,7 @@ from http import HTTPStatus
 
 from checks.core import unexpected
 from checks.core.check import Cause, Layer, Status, causes_in
+from checks.docker import remedies
 
 SOCKET_MISSING = Cause(
     "docker.socket-missing",
@@ -28,6 +29,7 @@ PERMISSION_DENIED = Cause(
     "run Mistle's data plane as a member of the group that owns the socket in {socket_path} "
     "(Compose: group_add; Kubernetes: supplementalGroups)",
     heals=False,
+    remedies=remedies.JOIN_GROUP,
 )
 DAEMON_DOWN = Cause(
     "docker.daemon-down",
@@ -83,6 +85,7 @@ NETWORK_MISSING = Cause(
     "the daemon has no such network, and Mistle creates none",
     "create it (docker network create), or name one that exists in {network_name}",
     heals=False,
+    remedies=remedies.CREATE_NETWORK,
 )
 NETWORK_NOT_ATTACHABLE = Cause(
     "docker.network-not-attachable",
@@ -111,7 +114,8 @@ LEFTOVER = Cause(
     "docker.leftover",
     Layer.ACCESS,
     "the volume that this check created may still exist",
-    "remove it: docker volume rm, with the name in the message",
+    "remove it, and what other runs have left: "
+    'docker volume ls -q -f "name=mistle-preflight-[0-9a-f]+$" | xargs -r docker volume rm',
     status=Status.WARN,
     heals=False,
 )
@@ -201,6 +205,7 @@ HELPER_IMAGE_MISSING = Cause(
     blames=("socket_path",),
     status=Status.WARN,
     heals=False,
+    remedies=remedies.PULL_HELPER,
 )
 LOW_DISK = Cause(
     "docker.low-disk",

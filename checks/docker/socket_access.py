@@ -13,7 +13,7 @@ from pathlib import Path
 from checks.core.check import Diagnosed
 from checks.core.loop import waits
 from checks.core.text import foreign
-from checks.docker import causes
+from checks.docker import causes, remedies
 from checks.net.addresses import MACHINE_LIMITS
 
 _LONGEST = 107  # bytes: sun_path without its final zero
@@ -62,7 +62,8 @@ def _diagnosed(path: str, error: OSError) -> Diagnosed:
     if cause is causes.PERMISSION_DENIED:
         return Diagnosed(
             cause.diagnosis(
-                f"{path}: {foreign(str(error.strerror))}: {_owner(path)}; this process is user {os.geteuid()}"
+                f"{path}: {foreign(str(error.strerror))}: {_owner(path)}; this process is user {os.geteuid()}",
+                remedies=remedies.join_group(path),
             )
         )
     if cause is causes.SILENT:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from checks.core import unexpected
+from checks.core import remedy, unexpected
 from checks.core.check import Cause, Layer, Status, causes_in
+from checks.object_store import remedies
 
 UNKNOWN_ACCESS_KEY = Cause(
     "object-store.unknown-access-key",
@@ -67,6 +68,7 @@ WRONG_REGION = Cause(
     "write the bucket's own region into {region}",
     blames=("region",),
     heals=False,
+    remedies=remedy.edit("region", "…"),
 )
 CLOCK_SKEW = Cause(
     "object-store.clock-skew",
@@ -84,6 +86,7 @@ REGION_INVALID = Cause(
     "correct {region}: letters, digits and hyphens, such as eu-central-1, or us-east-1 where a store has none",
     blames=("region",),
     heals=False,
+    remedies=remedy.edit("region", "…"),
 )
 MOVED = Cause(
     "object-store.moved",
@@ -91,6 +94,7 @@ MOVED = Cause(
     "the store does not serve the bucket at this endpoint, and names another one",
     "write the endpoint that the store names into {endpoint}",
     blames=("endpoint",),
+    remedies=remedy.edit("endpoint", "…"),
     former=("object-store.refused",),
     heals=False,
 )
@@ -101,6 +105,7 @@ BUCKET_IN_ENDPOINT = Cause(
     "object's name",
     "let {endpoint} be the store's address alone, without a path and without the bucket's name",
     blames=("endpoint",),
+    remedies=remedy.edit("endpoint", "…"),
     former=("object-store.bucket-missing", "object-store.path-style-needed", "object-store.signature-mismatch"),
     heals=False,
 )
@@ -129,6 +134,7 @@ BUCKET_MISSING = Cause(
     "create the bucket, or correct {bucket_name}",
     blames=("bucket_name",),
     heals=False,
+    remedies=remedies.CREATE_BUCKET,
 )
 ACCESS_DENIED = Cause(
     "object-store.access-denied",
@@ -138,6 +144,7 @@ ACCESS_DENIED = Cause(
     "{access_key_id}, in the user's or the bucket's policy",
     blames=("access_key_id",),
     heals=False,
+    remedies=remedies.ALLOW_USER,
 )
 PATH_STYLE_NEEDED = Cause(
     "object-store.path-style-needed",
@@ -146,6 +153,7 @@ PATH_STYLE_NEEDED = Cause(
     "set {force_path_style} to true; or give the store a wildcard name and certificate for its buckets",
     blames=("force_path_style",),
     heals=False,
+    remedies=remedy.edit("force_path_style", True),
 )
 VIRTUAL_HOST_NEEDED = Cause(
     "object-store.virtual-host-needed",
@@ -154,6 +162,7 @@ VIRTUAL_HOST_NEEDED = Cause(
     "set {force_path_style} to false",
     blames=("force_path_style",),
     heals=False,
+    remedies=remedy.edit("force_path_style", False),
 )
 CHECKSUM_REFUSED = Cause(
     "object-store.checksum-refused",
@@ -200,7 +209,8 @@ LEFTOVER = Cause(
     "object-store.leftover",
     Layer.ACCESS,
     "an object that the check wrote could not be removed, or may still appear",
-    "remove it from {bucket_name}; it has a few bytes and is never read",
+    "remove it, and what other runs have left, from {bucket_name}; all have a few bytes and are never read: "
+    "aws s3 rm --recursive s3://BUCKET/mistle-preflight/ --endpoint-url ENDPOINT",
     blames=("bucket_name",),
     status=Status.WARN,
     heals=False,

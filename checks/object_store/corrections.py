@@ -12,7 +12,7 @@ from urllib.parse import unquote
 from checks.core.check import Status
 from checks.core.loop.threads import in_thread
 from checks.core.text import foreign
-from checks.object_store import causes
+from checks.object_store import causes, remedies
 from checks.object_store.client import path_before, uses_path_style
 from checks.object_store.verdicts import bucket_exists
 
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     from checks.core.check import Cause, Diagnosis
     from checks.core.recorder import Recorder
+    from checks.core.remedy import Remedy
     from checks.object_store.client import Bucket
     from checks.object_store.responses import StoreError
     from checks.object_store.store import Store
@@ -40,6 +41,10 @@ class Correction:
     hint: Callable[[Bucket], str | None] = lambda _: None
     accepted: str = ""
     accepted_cause: Cause | None = None
+
+    def remedies(self, bucket: Bucket) -> tuple[Remedy, ...]:
+        """The edits that correct it."""
+        return remedies.correct(bucket, self.corrected(bucket) or bucket)
 
 
 def _lower_region(bucket: Bucket) -> Bucket | None:
@@ -101,7 +106,7 @@ async def mistake_in(record: Recorder, store: Store, key: str, observed: str) ->
     """The mistake without which the store has the bucket, which it lacks as it is configured."""
     if found := await _found(record, store, key):
         message = f"{observed}; {found.without}, the store has the bucket"
-        return found.cause.diagnosis(message, hint=found.hint(store.bucket))
+        return found.cause.diagnosis(message, hint=found.hint(store.bucket), remedies=found.remedies(store.bucket))
     return None
 
 
@@ -110,7 +115,8 @@ async def accepted_mistake_in(record: Recorder, store: Store, key: str) -> Diagn
     if (found := await _found(record, store, key)) and found.accepted:
         cause = found.accepted_cause or found.cause
         message = f"{found.accepted}; {found.without}, the store has the bucket as well"
-        return cause.diagnosis(message, hint=found.hint(store.bucket), status=Status.WARN)
+        edits = found.remedies(store.bucket)
+        return cause.diagnosis(message, hint=found.hint(store.bucket), status=Status.WARN, remedies=edits)
     return None
 
 
@@ -143,7 +149,8 @@ async def missing_bucket(record: Recorder, store: Store) -> Diagnosis | None:
         message = f"the store takes the path of the endpoint for the bucket '{foreign(taken)}', which it does not have"
         return causes.BUCKET_IN_ENDPOINT.diagnosis(message)
     name = foreign(store.bucket.name)
-    return causes.BUCKET_MISSING.diagnosis(f"HeadBucket was answered with 404: there is no bucket '{name}'")
+    message = f"HeadBucket was answered with 404: there is no bucket '{name}'"
+    return causes.BUCKET_MISSING.diagnosis(message, remedies=remedies.create_bucket(store.bucket))
 
 
 def _first_part(bucket: Bucket) -> str:

@@ -6,8 +6,9 @@ from datetime import UTC, datetime
 from email.utils import format_datetime
 from typing import TYPE_CHECKING
 
+from checks.core import remedy
 from checks.core.text import foreign
-from checks.object_store import causes
+from checks.object_store import causes, remedies
 
 if TYPE_CHECKING:
     from checks.core.check import Cause, Diagnosis
@@ -104,33 +105,42 @@ def diagnosis_of(refusal: StoreError, bucket: Bucket) -> Diagnosis:
     if cause is causes.WRONG_REGION and refusal.region:
         return _in_other_region(refusal, bucket)
     if cause is causes.MOVED:
-        place = _endpoint(refusal, bucket)
-        return cause.diagnosis(f"{refusal.summary}: the bucket is at {place}", hint=f"write {place} into {{endpoint}}")
+        place = foreign(_endpoint(refusal, bucket))
+        message = f"{refusal.summary}: the bucket is at {place}"
+        edit = remedy.edit("endpoint", _endpoint(refusal, bucket))
+        return cause.diagnosis(message, hint=f"write {place} into {{endpoint}}", remedies=edit)
     if cause is causes.REFUSED:
         known = (hint for part, hint in _HINTS.items() if part in refusal.code.lower())
         hint, field = next(known, (None, "bucket_name"))
         return cause.diagnosis(refusal.summary, hint=hint, blames=(field,))
     if cause is causes.NOT_S3 and _KEY in refusal.headers.get("location", "").partition("?")[0]:
         return cause.diagnosis(refusal.summary, hint="write the address that it sends on to into {endpoint}")
+    if cause is causes.ACCESS_DENIED:
+        return cause.diagnosis(refusal.summary, remedies=remedies.allow_user(refusal, bucket))
+    if cause is causes.BUCKET_MISSING:
+        return cause.diagnosis(refusal.summary, remedies=remedies.create_bucket(bucket))
     return cause.diagnosis(refusal.summary)
 
 
 def _in_other_region(refusal: StoreError, bucket: Bucket) -> Diagnosis:
     """If the configuration has an endpoint, and the store names another, both must change."""
-    region = foreign(refusal.region)
+    region, edit = foreign(refusal.region), remedy.edit("region", refusal.region)
     message, hint = f'{refusal.summary}: the bucket is in "{region}"', f'write "{region}" into {{region}}'
     if not (refusal.elsewhere and bucket.endpoint):
-        return causes.WRONG_REGION.diagnosis(message, hint=hint)
-    place = _endpoint(refusal, bucket)
+        return causes.WRONG_REGION.diagnosis(message, hint=hint, remedies=edit)
+    place, other = foreign(_endpoint(refusal, bucket)), remedy.edit("endpoint", _endpoint(refusal, bucket))
     return causes.WRONG_REGION.diagnosis(
-        f"{message}, at {place}", hint=f"{hint}, and {place} into {{endpoint}}", blames=("region", "endpoint")
+        f"{message}, at {place}",
+        hint=f"{hint}, and {place} into {{endpoint}}",
+        blames=("region", "endpoint"),
+        remedies=(*edit, *other),
     )
 
 
 def _endpoint(refusal: StoreError, bucket: Bucket) -> str:
     """The URL of the endpoint that the store names, without the bucket's name."""
     scheme = bucket.endpoint.scheme if bucket.endpoint else "https"
-    return foreign(f"{scheme}://{refusal.elsewhere.removeprefix(f'{bucket.name}.')}")
+    return f"{scheme}://{refusal.elsewhere.removeprefix(f'{bucket.name}.')}"
 
 
 def _clock_text(refusal: StoreError) -> str:

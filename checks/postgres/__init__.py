@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
 from typing import ClassVar
 
@@ -16,7 +16,7 @@ from checks.net import tcp
 from checks.net.network_errors import RESET, SILENT
 from checks.net.tcp import NetworkCheck
 from checks.net.tls_errors import TLS_ON_PLAINTEXT, TlsOnPlaintext
-from checks.postgres import causes, connections, session, turns, way
+from checks.postgres import causes, connections, remedies, session, turns, way
 from checks.postgres.connections import Place
 from checks.postgres.dialects import Tls
 from checks.postgres.refusals import diagnosis_of, hints
@@ -217,7 +217,8 @@ class Postgres(NetworkCheck):
             case session.LoginRefused() if _cause_of(error) is causes.PASSWORD_REJECTED and not self.password:
                 return causes.PASSWORD_REJECTED.diagnosis("the URL has no password", hint=hints.NO_PASSWORD)
             case session.LoginRefused():
-                return diagnosis_of(error.refusal, causes.LOGIN_REFUSED)
+                refused = diagnosis_of(error.refusal, causes.LOGIN_REFUSED)
+                return replace(refused, remedies=remedies.of_refusal(self, error.refusal, refused.cause))
             case session.QueryFailed():
                 return diagnosis_of(error.refusal, causes.QUERY_FAILED)
             case TlsRefused():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from checks.core import unexpected
 from checks.core.check import Cause, Layer, causes_in
+from checks.postgres.remedies import form as _psql
 
 PASSWORD_REJECTED = Cause(
     "postgres.password-rejected",
@@ -54,6 +55,7 @@ DATABASE_MISSING = Cause(
     "the database does not exist",
     "create it (CREATE DATABASE …), or correct the name after the last / in {url}",
     heals=False,
+    remedies=_psql("a superuser", "CREATE DATABASE … OWNER … ENCODING 'UTF8' TEMPLATE template0"),
 )
 MAY_NOT_CONNECT = Cause(
     "postgres.may-not-connect",
@@ -62,6 +64,10 @@ MAY_NOT_CONNECT = Cause(
     "grant it (GRANT CONNECT ON DATABASE …; for a closed database ALTER DATABASE … ALLOW_CONNECTIONS true), "
     "or correct the name after the last / in {url}",
     heals=False,
+    remedies=(
+        *_psql("the owner of the database, or as a superuser", "GRANT CONNECT ON DATABASE … TO …"),
+        *_psql("the owner of the database, or as a superuser", "ALTER DATABASE … ALLOW_CONNECTIONS true"),
+    ),
 )
 TOO_MANY_CONNECTIONS = Cause(
     "postgres.too-many-connections",

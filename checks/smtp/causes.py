@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from checks.core import unexpected
+from checks.core import remedy, unexpected
 from checks.core.check import Cause, Layer, Status, causes_in
 
 WAIT_LONGER = (
@@ -40,6 +40,7 @@ TLS_FROM_FIRST_BYTE = Cause(
     "set {secure} to true; or, to keep it false, name the server's port for STARTTLS in {port} (mostly 587)",
     blames=("secure",),
     heals=False,
+    remedies=remedy.edit("secure", True),
 )
 PLAINTEXT = Cause(
     "smtp.plaintext",
@@ -48,6 +49,7 @@ PLAINTEXT = Cause(
     "set {secure} to false; or, to keep it true, name the server's port for TLS in {port} (mostly 465)",
     blames=("secure",),
     heals=False,
+    remedies=remedy.edit("secure", False),
 )
 STARTTLS_NOT_OFFERED = Cause(
     "smtp.starttls-not-offered",

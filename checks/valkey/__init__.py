@@ -13,7 +13,7 @@ from checks.net import tcp
 from checks.net.network_errors import RESET, SILENT
 from checks.net.tcp import NetworkCheck, reach
 from checks.net.tls import PlaintextProbe, check_tls, first_bytes, uses_tls
-from checks.valkey import causes
+from checks.valkey import causes, remedies
 from checks.valkey.addresses import compare_addresses
 from checks.valkey.commands import SENTINEL_SAYS, CommandRefused, ask_permissions, is_sentinel, run_commands
 
@@ -197,12 +197,14 @@ class Valkey(NetworkCheck):
         }
         if info.get("role") == "slave":
             primary = foreign(f"{info.get('master_host')}:{info.get('master_port')}")
-            record.note(causes.REPLICA.diagnosis(f"the server is a replica of {primary}"))
+            made = remedies.name_primary(self, info)
+            record.note(causes.REPLICA.diagnosis(f"the server is a replica of {primary}", remedies=made))
         if info.get("cluster_enabled"):
             record.note(causes.CLUSTER_MODE.diagnosis("cluster_enabled is 1"))
         if info.get("maxmemory") and info.get("maxmemory_policy") != "noeviction":
             policy, limit = (foreign(str(info.get(name))) for name in ("maxmemory_policy", "maxmemory_human"))
-            record.note(causes.EVICTS_KEYS.diagnosis(f"maxmemory is {limit} and maxmemory-policy is {policy}"))
+            message = f"maxmemory is {limit} and maxmemory-policy is {policy}"
+            record.note(causes.EVICTS_KEYS.diagnosis(message, remedies=remedies.keep_keys(self)))
 
     def diagnose(self, error: Exception) -> Diagnosis | None:
         """Map the server's errors first; everything else is a network error."""
@@ -212,12 +214,15 @@ class Valkey(NetworkCheck):
 
         match error:
             case CommandRefused():
-                return error.cause.diagnosis(f"the server says: {error}", blames=error.blames)
+                made = remedies.of_refusal(self, error)
+                return error.cause.diagnosis(f"the server says: {error}", blames=error.blames, remedies=made)
             case InvalidResponse():
                 return causes.NOT_VALKEY.diagnosis(f"the answer is not Valkey's: {foreign(str(error), 120)}")
             case RedisError() if causes.is_from_server(error):
                 cause = causes.cause_of(error)
-                return cause.diagnosis(f"the server says: {foreign(str(error))}", hint=self._login_hint(cause))
+                made = remedies.permit_command(self, error) if cause is causes.NOT_PERMITTED else ()
+                message, hint = f"the server says: {foreign(str(error))}", self._login_hint(cause)
+                return cause.diagnosis(message, hint=hint, remedies=made)
         if diagnosis := super().diagnose(error):
             return diagnosis
         match error:

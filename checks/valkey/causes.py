@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from checks.core import unexpected
 from checks.core.check import Cause, Layer, Status, causes_in
+from checks.valkey import remedies
 
 PASSWORD_REJECTED = Cause(
     "valkey.password-rejected",
@@ -32,6 +33,7 @@ USER_DISABLED = Cause(
     "the user exists, and is switched off",
     "switch the user on (ACL SETUSER <name> on), or name another one in {url}",
     heals=False,
+    remedies=remedies.SWITCH_ON,
 )
 PROTECTED_MODE = Cause(
     "valkey.protected-mode",
@@ -85,6 +87,7 @@ NOT_PERMITTED = Cause(
     "(the user in {url}, the prefix in {key_prefix}), and +select where the URL ends in the number of a database",
     blames=("url",),
     heals=False,
+    remedies=remedies.PERMIT,
 )
 OUT_OF_MEMORY = Cause(
     "valkey.out-of-memory",
@@ -135,6 +138,7 @@ REPLICA = Cause(
     "name the primary in {url}",
     blames=("url",),
     heals=False,
+    remedies=remedies.NAME_PRIMARY,
 )
 SEVERAL_SERVERS = Cause(
     "valkey.several-servers",
@@ -161,6 +165,7 @@ EVICTS_KEYS = Cause(
     blames=("url",),
     status=Status.WARN,
     heals=False,
+    remedies=remedies.KEEP_KEYS,
 )
 UNEXPECTED_REPLY = unexpected.cause("valkey", "Valkey", ("url",))
 CAUSES = causes_in(globals())

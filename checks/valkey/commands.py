@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import secrets
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 
     from checks.core.check import Cause
 
+_NAMED = re.compile(r"'([a-z]+)' command")
 _EXPIRY = 5000  # milliseconds until the server removes the keys that a broken connection leaves
 _EXPIRE = "PEXPIRE"  # Mistle does not use it: where the server refuses it, DEL alone removes the key
 SENTINEL_SAYS = "INFO reports the mode sentinel"
@@ -29,11 +31,17 @@ return kept
 
 
 class CommandRefused(Exception):
-    """The server refused a command, because of ``cause``."""
+    """The server refused a command, because of ``cause``; ``refused``: the names of all commands that it refuses alike.
 
-    def __init__(self, command: str, error: Exception, cause: Cause) -> None:
+    ``keys``: whether it refuses the keys too, or accepts no command that has one.
+    """
+
+    def __init__(
+        self, command: str, error: Exception, cause: Cause, refused: tuple[str, ...] = (), *, keys: bool = False
+    ) -> None:
         super().__init__(f"{command} {foreign(str(error))}".strip())
-        self.cause = cause
+        self.cause, self.refused, self.keys = cause, refused, keys
+        self.info: Mapping[str, Any] = {}
         self.blames = ("url", "key_prefix") if causes.is_about_keys(error) else cause.blames
 
 
@@ -60,11 +68,32 @@ class Replies:
 
     def raise_refusal(self) -> None:
         """Raise the first refusal, with the name of its command."""
-        for command, reply in zip(self.commands, self.replies, strict=True):
+        for command, reply in self._pairs:
             if isinstance(reply, Exception) and command != _EXPIRE:
                 if not causes.is_from_server(reply):
                     raise reply
-                raise CommandRefused(f"{command} on {self.key_prefix}:", reply, causes.cause_of(reply))
+                raise self._refusal(command, reply)
+
+    def _refusal(self, command: str, reply: Exception) -> CommandRefused:
+        """The first refusal, and what the others show of it."""
+        tried = [(name, each) for name, each in self._pairs if name != _EXPIRE]
+        failed = [(name, each) for name, each in tried if isinstance(each, Exception)]
+        about_keys = [each for _, each in failed if causes.is_about_keys(each)]
+        names = tuple(_refused(name, each) for name, each in failed if each not in about_keys)
+        cause, keys = causes.cause_of(reply), bool(about_keys) or len(failed) == len(tried)
+        refusal = CommandRefused(f"{command} on {self.key_prefix}:", reply, cause, names, keys=keys)
+        refusal.info = self.info or {}
+        return refusal
+
+    @property
+    def _pairs(self) -> tuple[tuple[str, object], ...]:
+        return tuple(zip(self.commands, self.replies, strict=True))
+
+
+def _refused(command: str, error: Exception) -> str:
+    """The command that the server refuses: of EVAL, one of its script's may be."""
+    named = _NAMED.search(str(error)[:300])
+    return named[1] if named else command
 
 
 def is_sentinel(info: Mapping[str, Any] | None) -> bool:

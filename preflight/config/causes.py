@@ -6,11 +6,24 @@ name of the variable that overrides the file.
 
 from __future__ import annotations
 
+from dataclasses import replace
+
+from checks.core import remedy
 from checks.core.check import Cause, Layer, Status, causes_in
 
 
-def _cause(name: str, means: str, hint: str, status: Status = Status.FAIL, former: tuple[str, ...] = ()) -> Cause:
-    return Cause(f"config.{name}", Layer.CONFIG, means, hint, status=status, former=former, heals=False)
+def _cause(  # noqa: PLR0913 - a cause's fields
+    name: str,
+    means: str,
+    hint: str,
+    status: Status = Status.FAIL,
+    *,
+    former: tuple[str, ...] = (),
+    edit: str = "",
+) -> Cause:
+    """``edit``: the line as it should stand, as far as it is known, where the right value is."""
+    cause = Cause(f"config.{name}", Layer.CONFIG, means, hint, status=status, former=former, heals=False)
+    return replace(cause, remedies=remedy.line("edit", "mistle.toml:…", edit))
 
 
 _OF_TYPES = ("config.wrong-type", "config.not-allowed", "config.bad-override", "config.malformed-url")
@@ -22,19 +35,25 @@ WRONG_TYPE = _cause(
     "wrong-type",
     "the value has another type than Mistle expects; Mistle converts nothing",
     "change the type of {blamed}",
+    edit="… = …",
 )
 OUT_OF_RANGE = _cause(
     "out-of-range", "the number, or the length of the list, is outside its limits", "correct {blamed}"
 )
 BLANK = _cause("blank", "the text is empty, or holds nothing but spaces", "give {blamed} a value, or remove it")
-NOT_ALLOWED = _cause("not-allowed", "the value is not one of those that Mistle accepts", "correct {blamed}")
+NOT_ALLOWED = _cause(
+    "not-allowed", "the value is not one of those that Mistle accepts", "correct {blamed}", edit="… = …"
+)
 MALFORMED_URL = _cause(
     "malformed-url",
     "the value is not a valid URL; Mistle itself would only notice when it uses it",
     "correct {blamed}",
 )
 WRONG_SCHEME = _cause(
-    "wrong-scheme", "the URL begins with a scheme that its client does not support", "correct {blamed}"
+    "wrong-scheme",
+    "the URL begins with a scheme that its client does not support",
+    "correct {blamed}",
+    edit="… = …",
 )
 PLACEHOLDER = _cause(
     "placeholder",
@@ -82,6 +101,7 @@ BAD_OVERRIDE = _cause(
     "bad-override",
     "the variable's text cannot be read as the boolean, number, list or JSON object that the key needs",
     "correct {blamed}, or unset it",
+    edit="… = …",
 )
 BLANK_OVERRIDE = _cause(
     "blank-override",
@@ -97,10 +117,9 @@ SINGLE_CONTAINER = _cause(
 BREAKING = causes_in(globals())
 
 # Checks are made in spite of the others.
-UNKNOWN_KEY = _cause(
-    "unknown-key",
-    "Mistle has no such key, and refuses a file that holds one",
-    "correct or remove {blamed}",
+UNKNOWN_KEY = replace(
+    _cause("unknown-key", "Mistle has no such key, and refuses a file that holds one", "correct or remove {blamed}"),
+    remedies=(remedy.Remedy("shell", "in the directory of mistle.toml", "sed -i.bak …s/…/…/ -- mistle.toml"),),
 )
 OTHER_SHAPE = _cause(
     "other-shape",
@@ -125,6 +144,7 @@ ACTIVE_KEY_MISSING = _cause(
     "active-key-missing",
     "the active master key version is not among the master encryption keys",
     "set {blamed} to one of the configured versions, or add that key",
+    edit="active_master_encryption_key_version = …",
 )
 PROVIDER_STORAGE_MISMATCH = _cause(
     "provider-storage-mismatch",
@@ -165,17 +185,20 @@ ORIGIN_NEVER_MATCHES = _cause(
     "origin-never-matches",
     "a browser never sends this text as its Origin, and Mistle compares the two as exact strings",
     "write scheme, host and port only in {blamed}: no path, no trailing slash, no default port",
+    edit="trusted_origins = […]",
 )
 ORIGIN_NOT_TRUSTED = _cause(
     "origin-not-trusted",
     "the dashboard's own origin is not among the trusted origins: nobody could sign in",
     "add the dashboard's origin to {blamed}",
+    edit="trusted_origins = […]",
 )
 ORIGIN_MISMATCH = _cause(
     "origin-mismatch",
     "the dashboard is configured to call another origin than the one that serves the control-plane API",
     "set {blamed} to the origin of services.control_plane_api.public_url, or of the dashboard behind one proxy",
     Status.WARN,
+    edit="control_plane_api_origin = …",
 )
 WEAK_SECRET = _cause(
     "weak-secret",
@@ -199,6 +222,7 @@ TEST_FAULTS = _cause(
     "test-faults",
     "in production, the injection of faults into sandboxes is enabled",
     "set {blamed} to false, or remove it",
+    edit="sandboxd_test_faults_enabled = false",
 )
 PREFIX_COLLISION = _cause(
     "prefix-collision",

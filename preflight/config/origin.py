@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import PurePath
 from typing import TypeAlias
 
@@ -11,10 +11,14 @@ from checks.core.text import clean
 
 @dataclass(frozen=True)
 class InFile:
-    """A line of the file: ``mistle.toml:42``. ``path`` is without directories; ``line`` is None if it is not known."""
+    """A line of the file: ``mistle.toml:42``. ``path`` is without directories; ``line`` is None if it is not known.
+
+    ``name`` is the key as the line has it, ``secure`` or ``smtp.secure``; "" if the line holds more than this key.
+    """
 
     path: str
     line: int | None = None
+    name: str = field(default="", compare=False)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "path", clean(self.path))

@@ -35,9 +35,14 @@ def unknown(path: Path, siblings: tuple[str, ...]) -> str:
     """The message for a key that the schema does not have; ``siblings`` are the names that its table may hold."""
     if VERSION in siblings:
         return 'is unknown to Mistle: a version is a whole number from 1, like "1"'
-    sibling = _closest(path[-1], siblings, 0.6)
-    similar = dotted((*path[:-1], sibling)) if sibling else _closest(dotted(path), _paths_beside(path), 0.75)
+    near = sibling(path, siblings)
+    similar = dotted((*path[:-1], near)) if near else _closest(dotted(path), _paths_beside(path), 0.75)
     return f"is unknown to Mistle, did you mean {similar}?" if similar else "is unknown to Mistle"
+
+
+def sibling(path: Path, siblings: tuple[str, ...]) -> str | None:
+    """The similar name of the same table; None if there is none."""
+    return None if VERSION in siblings else _closest(path[-1], siblings, 0.6)
 
 
 def override(variable: str) -> str | None:

@@ -9,6 +9,7 @@ import re
 
 _PARTS = re.compile(r"\x1b\[[0-9;]*m|[^\S\n]+|(?:(?!\x1b\[)\S)+")
 _INDENT = re.compile(r"(?:\x1b\[[0-9;]*m|\s)*(?:(?:→|->|✓|✗|!|–)(?:\x1b\[[0-9;]*m)* )?")  # noqa: RUF001 - a dash
+_COMMAND = re.compile(r" +\$ ")  # it stays a line that can be copied
 _SGR = re.compile(r"\x1b\[[0-9;]*m")
 
 
@@ -18,7 +19,7 @@ def wrapped(text: str, columns: int) -> str:
 
 
 def _wrapped(line: str, columns: int) -> str:
-    if _width(line) <= columns:
+    if _width(line) <= columns or _COMMAND.match(line):
         return line
     start, parts = _INDENT.match(line), _PARTS.findall(line)
     longest = max((_width(part) for part in parts if not part.isspace() and _width(part) <= columns), default=0)

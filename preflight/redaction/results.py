@@ -11,6 +11,7 @@ from preflight.report.model import Result, each_finding
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    from checks.core.check import Finding
     from preflight.redaction.redactor import Redactor
 
 
@@ -20,7 +21,14 @@ def masked(results: tuple[Result, ...], mask: Redactor, targets: frozenset[str] 
         replace(result, target=mask(clean(result.target), targets), facts=_masked_facts(result.facts, mask))
         for result in results
     )
-    return each_finding(shown, lambda finding: replace(finding, message=mask(finding.message), hint=mask(finding.hint)))
+    return each_finding(shown, lambda finding: _masked(finding, mask))
+
+
+def _masked(finding: Finding, mask: Callable[[str], str]) -> Finding:
+    """A remedy that holds a secret would be wrong with a mask in its place: it is left out."""
+    shown = tuple(each for each in finding.remedies if mask(each.command) == each.command)
+    remedies = tuple(replace(each, where=mask(each.where)) for each in shown)
+    return replace(finding, message=mask(finding.message), hint=mask(finding.hint), remedies=remedies)
 
 
 def _masked_facts(facts: Mapping[str, object], mask: Callable[[str], str]) -> dict[str, object]:

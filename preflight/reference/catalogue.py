@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import checks
 from checks.core import unexpected
 from checks.core.check import Cause, Check, Layer, Status
+from checks.core.remedy import Remedy
 from checks.net import network_errors, proxies, tcp, tls_errors
 from preflight.config import causes
 from preflight.report import run_causes
@@ -57,6 +58,11 @@ class Entry:
         return re.sub(r"\{(\w+)\}", lambda brace: _GENERAL.get(brace[1], f"the key of {brace[1]}"), self.cause.hint)
 
     @property
+    def remedies(self) -> tuple[Remedy, ...]:
+        """The remedies of its findings, or their form, with ``…`` in place of each name."""
+        return tuple(_shown(remedy) for remedy in self.cause.remedies)
+
+    @property
     def link(self) -> str:
         """The file and the heading of its documentation."""
         return f"docs/findings.md#{anchor(self.cause.id)}"
@@ -86,6 +92,14 @@ def _examples() -> Mapping[str, str]:
 def anchor(id_: str) -> str:
     """The anchor of an id's heading, as GitHub makes it."""
     return id_.replace(".", "")
+
+
+def _shown(remedy: Remedy) -> Remedy:
+    """An edit, as a report shows one."""
+    if remedy.tool != "edit" or not remedy.where.startswith("{"):
+        return remedy
+    name = remedy.where.strip("{}")
+    return Remedy("edit", "mistle.toml:…", f"{name} = {remedy.command}")
 
 
 _GENERAL = {"blamed": "the blamed key"}  # what replaces a field of a hint

@@ -66,6 +66,7 @@ def _finding(entry: Entry) -> str:
         f"- layer {entry.layer}, verdict `{cause.status}`, found by {reporters}\n- blames {entry.blames}{wait}{former}",
         _block(entry.example) if entry.example else "",
         f"**Remedy:** {sentence(entry.hint)}" if entry.hint else "",
+        *(_block("\n".join(remedy.lines)) for remedy in entry.remedies),
     )
     return "\n\n".join(filter(None, about))
 

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 
 from checks.core.check import Check, Finding, Status
+from preflight.config import edits
 from preflight.config.hints import filled, with_origin
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
+    from checks.core.remedy import Remedy
     from preflight.config.origin import Origin
 
 
@@ -50,4 +53,14 @@ def _attributed(check: Check, finding: Finding, origins: Mapping[str, Origin]) -
     if finding.fields and finding.status >= Status.WARN and not keys:
         keys = keys_of(check)
     by_field = {**check.sources, "blamed": keys or keys_of(check)}
-    return replace(finding, fields=keys, hint=filled(finding.hint, by_field, partial(with_origin, origins=origins)))
+    hint = filled(finding.hint, by_field, partial(with_origin, origins=origins))
+    remedies = tuple(remedy for each in finding.remedies for remedy in _remedy(each, by_field, origins))
+    return replace(finding, fields=keys, hint=hint, remedies=remedies)
+
+
+def _remedy(remedy: Remedy, keys: Mapping[str, Iterable[str]], origins: Mapping[str, Origin]) -> Iterable[Remedy]:
+    """The same, or the lines of an edit: one for each key of its field."""
+    if remedy.tool != "edit":
+        return (remedy,)
+    value = json.loads(remedy.command)
+    return (line for key in keys.get(remedy.where.strip("{}"), ()) for line in edits.edit(key, value, origins.get(key)))

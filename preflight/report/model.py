@@ -123,7 +123,9 @@ class Report:
     @cached_property
     def incidents(self) -> tuple[Incident, ...]:
         """The cause of every failure and warning, with the findings that follow from it."""
-        from preflight.report.incidents import find
+        if all(finding.status < Status.WARN for finding in self.findings):
+            return ()
+        from preflight.report.incidents.finder import find
 
         return find(self.results)
 

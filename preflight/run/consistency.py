@@ -17,6 +17,7 @@ from checks.postgres.survey.causes import DIFFERENT_DATABASES, SEVERAL_SERVERS, 
 from checks.tunnel.causes import QUERY_DROPPED, TOKEN_REJECTED
 from checks.valkey.addresses import shown as describe_valkey
 from checks.valkey.causes import SEVERAL_SERVERS as SEVERAL_VALKEYS
+from preflight.config import edits
 from preflight.config.hints import filled, with_origin
 from preflight.report.incidents.evidence import host, place
 from preflight.report.model import Result
@@ -104,7 +105,8 @@ def urls_swapped(results: Results, origins: Mapping[str, Origin]) -> Iterator[Ad
         pair = _pair(results, f"postgres.{plane}.direct", f"postgres.{plane}.pooled", "pooled")
         if pair and [result.facts["pooled"] for result in pair] == [True, False]:
             message = f"a pooler answers at {pair[0].target}, the direct URL, and none at {pair[1].target}"
-            yield pair[0].name, _finding(URLS_SWAPPED, message, pair, origins)
+            made = edits.exchange(*(origins.get(result.keys[0]) for result in pair))
+            yield pair[0].name, replace(_finding(URLS_SWAPPED, message, pair, origins), remedies=made)
 
 
 def shared_by_planes(results: Results, origins: Mapping[str, Origin]) -> Iterator[Addition]:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from checks.core.check import ADDRESSES, HOST, PORT, Finding, Status
 from checks.core.loop.waits import ROUND_TRIP
-from preflight.report.incidents import find
+from preflight.report.incidents.finder import find
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

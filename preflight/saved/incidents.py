@@ -6,9 +6,9 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from checks.core.check import Layer, Status
-from preflight.report.incidents import find
 from preflight.report.incidents.causes import VANTAGE
 from preflight.report.incidents.evidence import Evidence, host, passed
+from preflight.report.incidents.finder import find
 from preflight.report.incidents.model import Fact, Incident
 
 if TYPE_CHECKING:

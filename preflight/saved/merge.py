@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from checks.core.check import Finding, Status
@@ -159,7 +159,7 @@ def _problems(vantages: tuple[SavedReport, ...], merged: tuple[MergedKey, ...]) 
 
 
 def _timeless(finding: Finding, keys: tuple[str, ...]) -> Finding:
-    return Finding(finding.id, finding.layer, finding.status, finding.message, finding.hint, keys)
+    return replace(finding, fields=keys, seconds=0.0)
 
 
 def _is_incomplete(report: SavedReport) -> bool:

@@ -11,6 +11,7 @@ from typing import Any
 
 from checks.core import files
 from checks.core.check import Finding, Layer, Status
+from checks.core.remedy import Remedy
 from checks.core.text import clean
 from preflight.config.origin import InReport
 from preflight.report.model import KeyVerdict, Result, fact
@@ -123,7 +124,13 @@ def _finding(tree: dict[str, Any]) -> Finding:
         hint=_text(tree["hint"]),
         fields=_texts(tree["keys"]),
         seconds=tree["seconds"],
+        remedies=tuple(map(_remedy, tree.get("remedies", ()))),
     )
+
+
+def _remedy(tree: dict[str, Any]) -> Remedy:
+    """Raises ValueError if the command is not a line that every format shows as it is."""
+    return Remedy(tree["tool"], tree["where"], tree["command"])
 
 
 def _verdict(tree: dict[str, Any]) -> KeyVerdict:

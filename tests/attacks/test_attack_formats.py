@@ -17,6 +17,7 @@ from pathlib import Path
 import pytest
 
 from checks.core.check import Status
+from checks.core.remedy import Remedy
 from checks.core.text import clean
 from preflight.config.loader import load
 from preflight.config.origin import InFile, InReport
@@ -38,7 +39,8 @@ MIXTURES = {True: 100, False: 5}
 def holding(text: str) -> Report:
     """A report with this text in every place that a foreign text can reach."""
     at = replace(REPORT.keys[0], origin=InFile("x.toml", 42))
-    rejected = replace(REJECTED, message=text, hint=text, fields=(text, at.key))
+    remedy = Remedy("shell", text, f"echo {clean(text, 3000)}".strip())
+    rejected = replace(REJECTED, message=text, hint=text, fields=(text, at.key), remedies=(remedy,))
     broken = replace(DIRECT, name=text, target=text, facts={"seen": text}, findings=(rejected,))
     warned = replace(DIRECT, findings=(replace(EVICTS, message=text, fields=()),))
     keys = (KeyVerdict(text, Status.FAIL, "probed", InReport(text), (REJECTED.id,), (text,)), at)

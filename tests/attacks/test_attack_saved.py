@@ -31,7 +31,7 @@ from tests.harness.format_attacks import WORDS
 from tests.harness.format_readers import READERS
 from tests.harness.reports import REPORT
 
-FREE = {"message", "hint", "target", "origin", "key", "version"}
+FREE = {"message", "hint", "target", "origin", "key", "version", "where"}
 
 
 def with_text(node: Any, text: str) -> Any:

@@ -108,6 +108,7 @@ BAD = {
     f"network.refused {LAST}": "the reason is missing; a line is: ID",
     "network.refused tomorrow it moves": "'tomorrow' is no date; a line is: ID",
     "network.refused 2026-02-30 it moves": "'2026-02-30' is no date of the calendar; a line is: ID",
+    f"incident.host-down {LAST} it moves": "incident.host-down is no finding: name the findings that it explains",
     f"network.refusd {LAST} it moves": "there is no finding 'network.refusd'; did you mean network.refused?",
     f"network.refused@kv.data_plan {LAST} it moves": "there is no check 'kv.data_plan'; did you mean kv.data_plane?",
     f"network.refused@ {LAST} it moves": "there is no check ''",

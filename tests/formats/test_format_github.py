@@ -51,7 +51,8 @@ def test_warning_of_a_key_from_a_variable_has_no_line():
     assert commands(REPORT)[1] == Command(
         "warning",
         {"title": "valkey.evicts-keys (kv.data_plane)"},
-        "policy is allkeys-lru\nkv.data_plane.key_prefix (default)",
+        "policy is allkeys-lru\nkv.data_plane.key_prefix (default)\n# on kv:6379\n"
+        "$ valkey-cli CONFIG SET maxmemory-policy noeviction",
     )
 
 

@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from checks.core.check import Status
+from checks.core.remedy import Remedy
 from checks.core.text import clean
 from preflight.config.origin import InReport
 from preflight.formats import renderer
@@ -35,6 +36,10 @@ mistle-preflight `1.2.3` · `live` · `/etc/mistle/mistle.toml`
 - ⚠️ `valkey.evicts-keys` in `kv.data_plane`, fitness\\
   `kv.data_plane.key_prefix` `default`\\
   `policy is allkeys-lru`
+  ```sh
+  # on kv:6379
+  valkey-cli CONFIG SET maxmemory-policy noeviction
+  ```
 
 ### Checks
 
@@ -81,8 +86,9 @@ def test_verdict_failures_warnings_tables_and_folded_keys():
 
 def test_document_has_only_our_headings_lists_and_tables():
     heading, title, listed = ["h2", "/h2"], ["h3", "/h3"], ["ul", "li", "/li", "/ul"]
+    with_command = ["ul", "li", "pre", "/pre", "/li", "/ul"]
     folded = ["details", "summary", "/summary", *table(("",) * 5, 4), "/details"]
-    assert tags(rendered()) == [*heading, *title, *listed, *title, *listed, *title, *table(("",) * 5, 4), *folded]
+    assert tags(rendered()) == [*heading, *title, *listed, *title, *with_command, *title, *table(("",) * 5, 4), *folded]
     kinds = [kind for kind, *_ in markdown_tokens(rendered())]
     assert (kinds.count("table_open"), kinds.count("heading_open"), kinds.count("html_block")) == (2, 4, 2)
 
@@ -117,7 +123,8 @@ def hostile(words: str) -> Report:
     broken = replace(
         DIRECT, name=words, target=words, findings=(replace(REJECTED, message=words, hint=words, fields=(words,)),)
     )
-    evicting = replace(DIRECT, findings=(replace(EVICTS, message=words, fields=()),))
+    remedy = Remedy("shell", words, f"echo {clean(words, 3000)}".strip())
+    evicting = replace(DIRECT, findings=(replace(EVICTS, message=words, fields=(), remedies=(remedy,)),))
     keys = (KeyVerdict(words, Status.FAIL, "probed", InReport(words), (words,)), REPORT.keys[0])
     return of(CONFIG, broken, evicting, keys=keys, config=words, detail=1)
 

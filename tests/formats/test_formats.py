@@ -52,6 +52,8 @@ warnings
   ! valkey.evicts-keys  (kv.data_plane, fitness)
       kv.data_plane.key_prefix  default
       policy is allkeys-lru
+      # on kv:6379
+      $ valkey-cli CONFIG SET maxmemory-policy noeviction
 
 failures
   ✗ postgres.password-rejected  (postgres.control_plane.direct, auth)
@@ -171,6 +173,7 @@ def test_json_is_version_1():
         "status": "fail",
         "why": "the server refused the password",
         "hint": f"correct the password in {URL} (mistle.toml:42)",
+        "remedies": [],
         "consequences": [],
     }
     assert document["checks"][1] | {"findings": []} == {

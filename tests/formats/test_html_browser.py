@@ -13,6 +13,7 @@ from checks.core.text import clean
 from preflight.formats import renderer
 from preflight.report.model import Report
 from tests.harness import deployments, profiles
+from tests.harness.reports import REPORT, SET_POLICY
 from tests.harness.screens import NARROW, WIDE, Screen, lines
 
 Show = Callable[..., AbstractContextManager[Page]]
@@ -225,6 +226,19 @@ def test_theme_is_the_systems_until_the_button_is_pressed(show: Show, scheme: st
         assert background(page) == second, "what was chosen stays"
         button.click()
         assert background(page) == first
+
+
+def test_command_is_copied(show: Show) -> None:
+    with show(REPORT) as page:
+        button = page.locator(".remedy .copy")
+        assert button.inner_text() == "Copy"
+        button.click()
+        expect(button).to_have_text(re.compile("Copied|Selected"))  # by whether the page was loaded securely
+        assert page.evaluate("getSelection().toString()") == SET_POLICY.command
+        assert [each["id"] for each in Axe().run(page).response["violations"]] == []
+        page.emulate_media(media="print")
+        assert page.locator(".remedy code").is_visible()
+        assert not button.is_visible()
 
 
 @pytest.mark.parametrize("script", profiles.first(1, [True, False]))

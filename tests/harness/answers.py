@@ -32,6 +32,8 @@ SURVEY: Mapping[str, Any] = {
     "name": "mistle",
     "recovery": False,
     "read_only": False,
+    "read_only_by": None,
+    "max_connections": 100,
     "may_create": True,
     "max": 97,
     "used": 7,

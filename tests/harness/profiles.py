@@ -19,6 +19,7 @@ quick = pytest.mark.quick
 """A healthy server of a kind, for `scripts/test --quick`, which also runs the files of UNIT."""
 
 UNIT = {
+    "test_ci_examples",
     "test_docs",
     "test_files",
     "test_wrapping",

@@ -5,6 +5,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 
 from checks.core.check import Finding, Layer, Status
+from checks.core.remedy import Remedy
 from preflight.config.origin import DEFAULT, InFile, InVariable
 from preflight.report.model import KeyVerdict, Report, Result
 
@@ -26,7 +27,10 @@ REJECTED = Finding(
 )
 NOT_REACHED = Finding("postgres.access", Layer.ACCESS, Status.SKIP, "not reached")
 BLOCKED = Finding("postgres.config", Layer.CONFIG, Status.SKIP, "not checked: the URL cannot be used", fields=(POOLED,))
-EVICTS = Finding("valkey.evicts-keys", Layer.FITNESS, Status.WARN, "policy is allkeys-lru", "", (PREFIX,), 0.002)
+SET_POLICY = Remedy("valkey-cli", "on kv:6379", "valkey-cli CONFIG SET maxmemory-policy noeviction")
+EVICTS = Finding(
+    "valkey.evicts-keys", Layer.FITNESS, Status.WARN, "policy is allkeys-lru", "", (PREFIX,), 0.002, (SET_POLICY,)
+)
 SOUND = Finding("config.config", Layer.CONFIG, Status.OK, "98 keys are valid")
 
 REPORT = Report(

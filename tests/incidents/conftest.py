@@ -5,7 +5,7 @@ from contextlib import ExitStack
 
 import pytest
 
-from tests.incidents.scenes import Bench
+from tests.incidents.bench import Bench
 from tests.testbed import Authority, Postgres, Valkey
 
 

@@ -10,16 +10,17 @@ from hypothesis import strategies as st
 
 from checks.core.check import ADDRESSES, HOST, ISSUER, PORT, Finding, Layer, Status
 from checks.core.dates import AHEAD
-from preflight.demo.servers.mistle import Service, control_plane_api, data_plane_api
+from preflight.demo.servers.mistle import Gateway, Service, control_plane_api, data_plane_api
 from preflight.plan.resources import RESOURCES
 from preflight.reference.catalogue import names
-from preflight.report.incidents import find, rules
+from preflight.report.incidents import rules
+from preflight.report.incidents.finder import find
 from preflight.report.incidents.model import Problem
 from preflight.report.model import Result
 from tests.harness import deployments, faults
 from tests.harness.profiles import long
-from tests.incidents import scenes
-from tests.incidents.scenes import API, DATA_API, DIRECT, KV, OTHER_HOST, POOLED, Bench, Scene, Values
+from tests.incidents import bench as at
+from tests.incidents.bench import API, DATA_API, DIRECT, KV, OTHER_HOST, POOLED, Bench, Scene, Values
 from tests.incidents.test_incidents import assert_each_problem_has_one, checked
 from tests.testbed import postgres_server
 from tests.testbed.web import web_server
@@ -66,7 +67,7 @@ def test_finding_that_explains_one_that_explains_it_is_a_cause() -> None:
     """Each API says that it cannot use the other: no cycle."""
     found = find(
         [
-            result(f"{scenes.API}", failed("control-plane-api.data-plane-unreachable", Layer.ACCESS, API)),
+            result(f"{at.API}", failed("control-plane-api.data-plane-unreachable", Layer.ACCESS, API)),
             result(DATA_API, failed("data-plane-api.postgres-unreachable", Layer.ACCESS, DATA_API)),
         ]
     )
@@ -119,13 +120,13 @@ OTHER = control_plane_api(Service(token="a-token-of-another-installation-0"))
 def _one_port_of_a_host(bench: Bench) -> Mapping[str, Values]:
     """Another port of the host works."""
     closed = bench.start(faults.refused_port())
-    return scenes.postgres_at(f"127.0.0.1:{closed}") | scenes.valkey_at(f"127.0.0.1:{bench.valkey.port}")
+    return at.postgres_at(f"127.0.0.1:{closed}") | at.valkey_at(f"127.0.0.1:{bench.valkey.port}")
 
 
 def _silent_and_refused(bench: Bench) -> Mapping[str, Values]:
     """The host is up: it refuses on one port, and a firewall drops what goes to the other."""
     silent, closed = bench.start(faults.black_hole(OTHER_HOST)), bench.start(faults.refused_port())
-    return scenes.postgres_at(f"{OTHER_HOST}:{silent}") | scenes.valkey_at(f"{OTHER_HOST}:{closed}")
+    return at.postgres_at(f"{OTHER_HOST}:{silent}") | at.valkey_at(f"{OTHER_HOST}:{closed}")
 
 
 def _password_of_one_server(bench: Bench) -> Mapping[str, Values]:
@@ -136,8 +137,8 @@ def _password_of_one_server(bench: Bench) -> Mapping[str, Values]:
     elsewhere = f"127.0.0.1:{other.port}"
     return (
         {DIRECT: {f"{DIRECT}_url": bench.postgres.url()}}
-        | scenes.postgres_at(elsewhere, POOLED, login)
-        | scenes.postgres_at(elsewhere, scenes.DATA_POOLED, login)
+        | at.postgres_at(elsewhere, POOLED, login)
+        | at.postgres_at(elsewhere, at.DATA_POOLED, login)
     )
 
 
@@ -145,20 +146,27 @@ def _token_of_one_service(bench: Bench) -> Mapping[str, Values]:
     """The other service accepts the token."""
     right, wrong = bench.start(web_server(data_plane_api())).port, bench.start(web_server(OTHER)).port
     other = {f"{API}_url": f"http://127.0.0.1:{wrong}"}
-    return scenes.service_at(DATA_API, right) | {API: other}
+    return at.service_at(DATA_API, right) | {API: other}
+
+
+def _token_of_two_services(bench: Bench) -> Mapping[str, Values]:
+    """Two services run with another token than the third, which accepts this one."""
+    gateway = bench.start(web_server(Gateway(Service(token="a-third-token")).application())).port
+    return dict(_token_of_one_service(bench)) | {at.GATEWAY: {f"{at.GATEWAY}_url": f"http://127.0.0.1:{gateway}"}}
 
 
 UNCLAIMED = [
     (_one_port_of_a_host, "incident.host-down"),
     (_silent_and_refused, "incident.host-down"),
     (_token_of_one_service, "incident.token-wrong-here"),
+    pytest.param(_token_of_two_services, "incident.token-wrong-here", marks=long),
     pytest.param(_password_of_one_server, "incident.password-changed", marks=long),
 ]
 
 
 @pytest.mark.parametrize(("make", "unclaimed"), UNCLAIMED)
 def test_fact_that_something_refutes_is_not_claimed(
-    make: scenes.Make, unclaimed: str, bench: Bench, tmp_path: Path
+    make: at.Make, unclaimed: str, bench: Bench, tmp_path: Path
 ) -> None:
     found = checked(Scene("", make, "", frozenset(), limit=2), bench, tmp_path)
     assert_each_problem_has_one(found)

@@ -1,4 +1,4 @@
-"""Incidents.
+"""Several failures with one cause.
 
 Faults that make several checks fail are made on real servers, one after the other and in pairs. Each report must name
 the one cause, what follows from it, and how sure it is; every failure and warning belongs to exactly one incident.
@@ -18,10 +18,11 @@ from tests.harness import configs, profiles
 from tests.harness.figures import Section
 from tests.harness.networks import can_have_own_network
 from tests.harness.profiles import long
-from tests.incidents.scenes import SCENES, Bench, Scene, Values, by_name
+from tests.incidents.bench import Bench, Scene, Values
+from tests.incidents.scenes import QUICK, SCENES, by_name
 from tests.testbed.names import can_change_names
 
-AS_PARAMETERS = [pytest.param(scene, id=scene.name, marks=() if scene.is_quick else long) for scene in SCENES]
+AS_PARAMETERS = [pytest.param(scene, id=scene.name, marks=() if scene.name in QUICK else long) for scene in SCENES]
 
 
 def checked(scene: Scene, bench: Bench, folder: Path, *others: Scene) -> Report:

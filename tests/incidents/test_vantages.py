@@ -14,18 +14,19 @@ from preflight.saved.reader import SavedReport, read
 from tests.harness import configs
 from tests.harness.command import run
 from tests.harness.networks import can_have_own_network, in_own_network
+from tests.incidents import bench as at
 from tests.incidents import scenes
-from tests.incidents.scenes import DIRECT, KV, Bench, Values
+from tests.incidents.bench import DIRECT, KV, Bench, Values
 
 pytestmark = pytest.mark.skipif(not can_have_own_network(), reason="only root on Linux may have a network of its own")
 
 
 def healthy(bench: Bench) -> dict[str, Values]:
-    return scenes.valkey_at(f"127.0.0.1:{bench.valkey.port}") | {DIRECT: {f"{DIRECT}_url": bench.postgres.url()}}
+    return at.valkey_at(f"127.0.0.1:{bench.valkey.port}") | {DIRECT: {f"{DIRECT}_url": bench.postgres.url()}}
 
 
 def saved(
-    values: Mapping[str, Values], file: Path, inside: Callable[[Callable[[], Any]], Any] = scenes.directly
+    values: Mapping[str, Values], file: Path, inside: Callable[[Callable[[], Any]], Any] = at.directly
 ) -> SavedReport:
     settings = {key: value for keys in values.values() for key, value in keys.items()}
     config = configs.write(file.parent, settings)
@@ -53,7 +54,7 @@ def test_place_from_which_everything_fails(bench: Bench, tmp_path: Path) -> None
 
 
 def test_resource_that_fails_from_everywhere(bench: Bench, tmp_path: Path) -> None:
-    values = scenes.by_name("one closed port").make(bench) | scenes.valkey_at(f"127.0.0.1:{bench.valkey.port}")
+    values = scenes.by_name("one closed port").make(bench) | at.valkey_at(f"127.0.0.1:{bench.valkey.port}")
     reports = tuple(saved(values, tmp_path / f"node-{name}.json") for name in "ab")
     (incident,) = [each for each in merge(reports).incidents if each.root.id == "network.refused"]
     assert incident.vantages == ("node-a", "node-b")

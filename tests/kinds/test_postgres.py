@@ -438,7 +438,7 @@ DESCRIPTOR = Descriptor(
             },
             redirects={"parameters and words": _redirect},
             driver_error=DriverError(
-                "checks.postgres.survey.reading._left",
+                "checks.postgres.survey.reading._limits",
                 "checks.postgres.survey.reading",
                 answers.postgres({"row": answers.survey()}),
                 "postgres.unexpected-reply",

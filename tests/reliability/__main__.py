@@ -13,8 +13,12 @@ PYTEST = (sys.executable, "-m", "pytest", "--profile", "long", "-q")
 ALONE = 2  # parts at once, of those that do not use the whole machine
 
 
-def attacks() -> list[str]:
-    return sorted(path.stem.removeprefix("test_") for path in (ROOT / "tests/attacks").glob("test_*.py"))
+def measured() -> list[str]:
+    """The attacks, and the faults with one cause: each keeps its figures in the page."""
+    return [
+        *sorted(path.stem.removeprefix("test_") for path in (ROOT / "tests/attacks").glob("test_*.py")),
+        "incidents",
+    ]
 
 
 def _file(part: str) -> Path:
@@ -43,7 +47,7 @@ WHOLE = ("rest", "lowest", "soak", "fuzz", "mutants", "durations", "repeat")
 
 
 def main() -> int:
-    parts = [*attacks(), *WHOLE]
+    parts = [*measured(), *WHOLE]
     parser = argparse.ArgumentParser(prog="scripts/reliability", description=__doc__)
     parser.add_argument("--again", action="store_true", help="also those that have passed")
     parser.add_argument("parts", nargs="*", metavar="PART", help=f"of {', '.join(parts)}; by default all")

@@ -93,6 +93,14 @@ def podman_engine() -> Iterator[Engine]:
             yield Engine(*fields, socket=path)
 
 
+def podman(engine: Engine, *arguments: str) -> tuple[int, str]:
+    """Podman's own command: its exit code and output. `/engine` there is the folder of its service's socket."""
+    container = engine.container.get_wrapped_container()
+    program = container.attrs["Config"]["Entrypoint"]
+    code, (output, errors) = container.exec_run([*program[: program.index("system")], *arguments], demux=True)
+    return code, (output or (errors if code else b"") or b"").decode()
+
+
 @contextmanager
 def _folder(kept: str) -> Iterator[str]:
     """The path of the socket."""

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from checks.core import remedy
 from checks.core.check import Cause, Layer, Status, causes_in
+from checks.postgres.remedies import form as _psql
 
 MAY_NOT_CREATE = Cause(
     "postgres.may-not-create",
@@ -11,6 +13,10 @@ MAY_NOT_CREATE = Cause(
     "GRANT CREATE ON DATABASE … TO …, if {url} names the right database and role",
     blames=("url",),
     heals=False,
+    remedies=(
+        *_psql("the owner of the database, or as a superuser", "GRANT CREATE ON DATABASE … TO …"),
+        *_psql("the owner of the schema, or as a superuser", "GRANT CREATE ON SCHEMA … TO …"),
+    ),
 )
 MAY_NOT_USE_SCHEMA = Cause(
     "postgres.may-not-use-schema",
@@ -19,6 +25,11 @@ MAY_NOT_USE_SCHEMA = Cause(
     "GRANT USAGE ON SCHEMA …, GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA … and GRANT USAGE ON ALL "
     "SEQUENCES IN SCHEMA … to this role, or name in {url} the role that ran the migrations",
     heals=False,
+    remedies=_psql(
+        "the owner of the schema, or as a superuser",
+        "GRANT USAGE ON SCHEMA … TO …; GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA … TO …; "
+        "GRANT USAGE ON ALL SEQUENCES IN SCHEMA … TO …; ALTER DEFAULT PRIVILEGES FOR ROLE … IN SCHEMA … GRANT …",
+    ),
 )
 POOLER_ON_DIRECT_URL = Cause(
     "postgres.pooler-on-direct-url",
@@ -43,6 +54,10 @@ ROLES_NOT_BRIDGED = Cause(
     "make the role of {url} a member of the role that migrates, or set that role's default privileges",
     status=Status.WARN,
     heals=False,
+    remedies=_psql(
+        "the role that migrates, or as a superuser",
+        "ALTER DEFAULT PRIVILEGES FOR ROLE … GRANT SELECT, INSERT, UPDATE, DELETE ON TABLES TO …; …",
+    ),
 )
 STATEMENT_POOLING = Cause(
     "postgres.statement-pooling",
@@ -86,6 +101,10 @@ READ_ONLY = Cause(
     "name the primary in {url}, or unset default_transaction_read_only",
     blames=("url",),
     heals=False,
+    remedies=(
+        *_psql("a superuser", "ALTER ROLE … RESET default_transaction_read_only"),
+        *_psql("a superuser", "ALTER DATABASE … RESET default_transaction_read_only"),
+    ),
 )
 NOT_UTF8 = Cause(
     "postgres.not-utf8",
@@ -129,6 +148,11 @@ HEADROOM = Cause(
     blames=("url",),
     status=Status.WARN,
     heals=False,
+    remedies=(
+        *_psql("a superuser", "ALTER ROLE … CONNECTION LIMIT …"),
+        *_psql("a superuser", "ALTER DATABASE … CONNECTION LIMIT …"),
+        *_psql("a superuser; restart the server afterwards", "ALTER SYSTEM SET max_connections = …"),
+    ),
 )
 MIGRATIONS_HALF_DONE = Cause(
     "postgres.migrations-half-done",
@@ -186,6 +210,11 @@ URLS_SWAPPED = Cause(
     Layer.FITNESS,
     "the direct URL leads to a pooler, and the pooled URL to a server: the two are swapped",
     "exchange the two URLs: {blamed}",
+    remedies=remedy.line(
+        "shell",
+        "in the directory of the file",
+        "sed -i.bak -e …s/direct_url/pooled_url/ -e …s/pooled_url/direct_url/ -- …",
+    ),
     former=("postgres.pooler-on-direct-url",),
     heals=False,
 )

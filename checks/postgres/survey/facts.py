@@ -32,6 +32,12 @@ _IDENTITY = {
 _STATE = {
     "recovery": "pg_is_in_recovery()",
     "read_only": "current_setting('default_transaction_read_only') = 'on'",
+    # For whom the catalogue has that setting: [one role, one database].
+    "read_only_by": """select json_agg(json_build_array(s.setrole <> 0, s.setdatabase <> 0)) from pg_db_role_setting s
+        where s.setrole in (0, (select r.oid from pg_roles r where r.rolname = current_user))
+          and s.setdatabase in (0, (select d.oid from pg_database d where d.datname = current_database()))
+          and exists (select from unnest(s.setconfig) c
+                      where c ~* '^default_transaction_read_only=(on|t|true|y|yes|1)$')""",
     "encoding": "current_setting('server_encoding')",
     # What RESET would set: the value of the role, the database, the URL or the server. SET LOCAL does not hide it.
     "timeouts": """select json_object_agg(s.name, s.reset_val::bigint) from pg_settings s where s.name in (
@@ -45,6 +51,7 @@ _STATE = {
         """,
 }
 _LIMITS = {
+    "max_connections": "current_setting('max_connections')::int",
     "max": """current_setting('max_connections')::int - case when current_setting('is_superuser') = 'on' then 0 else
         current_setting('superuser_reserved_connections')::int
         + coalesce(current_setting('reserved_connections', true), '0')::int end""",

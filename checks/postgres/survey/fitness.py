@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from checks.core.check import Diagnosis, Status
 from checks.core.text import foreign
+from checks.postgres import remedies
 from checks.postgres.survey import causes, master_keys
 
 if TYPE_CHECKING:
@@ -45,13 +46,14 @@ def is_recent(_check: Postgres, state: ServerState) -> Iterator[Diagnosis]:
         yield causes.TOO_OLD.diagnosis(f"the server is Postgres {state.version // 10_000}")
 
 
-def is_writable(_check: Postgres, state: ServerState) -> Iterator[Diagnosis]:
+def is_writable(check: Postgres, state: ServerState) -> Iterator[Diagnosis]:
     """Mistle writes."""
     if state.in_recovery:
         yield causes.READ_ONLY.diagnosis("the server is a replica or in recovery (pg_is_in_recovery)")
     elif state.read_only:
         yield causes.READ_ONLY.diagnosis(
-            f"default_transaction_read_only is on for role {foreign(state.role)} or database {foreign(state.name)}"
+            f"default_transaction_read_only is on for role {foreign(state.role)} or database {foreign(state.name)}",
+            remedies=remedies.make_writable(check, state),
         )
 
 
@@ -87,10 +89,10 @@ def has_headroom(check: Postgres, state: ServerState) -> Iterator[Diagnosis]:
     own = state.own if check.deployed else 0  # sessions of a running Mistle do not count against it
     if state.pooled or state.left is None or state.left >= check.connections - own:
         return
-    status = Status.FAIL if state.left <= 0 else Status.WARN
     yield causes.HEADROOM.diagnosis(
         f"{max(state.left, 0)} connections are left, and Mistle's processes open up to {check.connections}",
-        status=status,
+        status=Status.FAIL if state.left <= 0 else Status.WARN,
+        remedies=remedies.raise_limits(check, state, check.connections - own),
     )
 
 

@@ -36,11 +36,13 @@ def read(
             role=_text(row["role"]),
             in_recovery=row["recovery"],
             read_only=row["read_only"],
+            read_only_by=tuple((bool(role), bool(database)) for role, database in row["read_only_by"] or ()),
             encoding=row["encoding"],
             timeouts={name: int(value) for name, value in (row["timeouts"] or {}).items()},
             event_triggers=tuple(map(str, row["event_triggers"] or ())),
             may_create=row["may_create"],
-            left=_left(row),
+            max_connections=None if row["max_connections"] is None else int(row["max_connections"]),
+            limits=_limits(row),
             own=int(row["role_used"] or 1) - 1,
             bridges={role: _text(usable) for role, usable in dict(row["bridges"] or {}).items()},
             planes=() if _ALL in unknown else tuple(_plane(plane, row) for plane in planes),
@@ -105,14 +107,14 @@ def _unusable(schema: str, row: Mapping[str, Any]) -> tuple[str, ...]:
     return tuple(str(name) for in_schema, name in row["unusable"] or [] if in_schema == schema)
 
 
-def _left(row: Mapping[str, Any]) -> int | None:
-    limits = [
-        (row["max"], row["used"]),
-        (row["database_limit"], row["database_used"]),
-        (row["role_limit"], row["role_used"]),
-    ]
-    known = [int(limit) - int(used or 0) for limit, used in limits if limit is not None and int(limit) >= 0]
-    return min(known, default=None)
+def _limits(row: Mapping[str, Any]) -> dict[str, tuple[int, int]]:
+    limits = {
+        "server": (row["max"], row["used"]),
+        "database": (row["database_limit"], row["database_used"]),
+        "role": (row["role_limit"], row["role_used"]),
+    }
+    known = {scope: pair for scope, pair in limits.items() if pair[0] is not None and int(pair[0]) >= 0}
+    return {scope: (int(limit), int(limit) - int(used or 0)) for scope, (limit, used) in known.items()}
 
 
 def _digits(number: str | None) -> str | None:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from checks.core.check import Diagnosis, Status
 from checks.core.text import foreign
+from checks.postgres import remedies
 from checks.postgres.survey import causes
 
 if TYPE_CHECKING:
@@ -14,13 +15,14 @@ if TYPE_CHECKING:
     from checks.postgres.survey.state import Plane, ServerState
 
 
-def may_create(_check: Postgres, state: ServerState) -> Iterator[Diagnosis]:
+def may_create(check: Postgres, state: ServerState) -> Iterator[Diagnosis]:
     """Migrations create schemas, and tables in those that exist."""
     if state.may_create is False:
         yield causes.MAY_NOT_CREATE.diagnosis(
             f"role {foreign(state.role)} lacks CREATE on database {foreign(state.name)}",
             hint=f"GRANT CREATE ON DATABASE {foreign(state.name)} TO {foreign(state.role)}, "
             "if {url} names the right database and role",
+            remedies=remedies.grant_create(check, state),
         )
 
     for plane in state.planes:
@@ -30,6 +32,7 @@ def may_create(_check: Postgres, state: ServerState) -> Iterator[Diagnosis]:
                 f"role {foreign(state.role)} lacks CREATE on schema {schemas}",
                 hint=f"GRANT CREATE ON SCHEMA {schemas} TO {foreign(state.role)}, if {{url}} names the right role",
                 blames=(plane.name,),
+                remedies=remedies.grant_create_in(check, state, plane.closed),
             )
 
 
@@ -76,6 +79,7 @@ def is_bridged(check: Postgres, state: ServerState) -> Iterator[Diagnosis]:
                 f"{foreign(migrator)} GRANT … ON TABLES, SEQUENCES and SCHEMAS TO {foreign(state.role)}, or name one "
                 "role in both URLs ({url})",
                 blames=(plane.name,),
+                remedies=remedies.bridge(check, state, migrator),
             )
 
 
@@ -89,17 +93,18 @@ def may_use(check: Postgres, state: ServerState) -> Iterator[Diagnosis]:
     """The services read and write the tables of the migrations; workflows those of their own schemas."""
     for plane in state.planes:
         for ending in check.use.schemas:
-            yield from _missing_rights(state.role, plane, f"{plane.name}{ending}")
+            schema = f"{plane.name}{ending}"
+            if lacking := _missing_rights(state.role, schema, plane.unusable.get(schema, ())):
+                yield causes.MAY_NOT_USE_SCHEMA.diagnosis(
+                    lacking, blames=(plane.name,), remedies=remedies.grant_use(check, state, plane, schema)
+                )
 
 
-def _missing_rights(role: str, plane: Plane, schema: str) -> Iterator[Diagnosis]:
-    unusable = plane.unusable.get(schema, ())
+def _missing_rights(role: str, schema: str, unusable: tuple[str, ...]) -> str:
+    if not unusable:
+        return ""
     if unusable == (schema,):
-        yield causes.MAY_NOT_USE_SCHEMA.diagnosis(
-            f"role {foreign(role)} lacks USAGE on schema {schema}", blames=(plane.name,)
-        )
-    elif unusable:
-        shown, more = ", ".join(unusable[:3]), len(unusable) - 3
-        rest = f" and {more} more" if more > 0 else ""
-        message = f"role {foreign(role)} may not read and write in schema {schema}: {foreign(shown)}{rest}"
-        yield causes.MAY_NOT_USE_SCHEMA.diagnosis(message, blames=(plane.name,))
+        return f"role {foreign(role)} lacks USAGE on schema {schema}"
+    shown, more = ", ".join(unusable[:3]), len(unusable) - 3
+    rest = f" and {more} more" if more > 0 else ""
+    return f"role {foreign(role)} may not read and write in schema {schema}: {foreign(shown)}{rest}"

@@ -49,8 +49,9 @@ class Plane:
 class ServerState:
     """The result of the statements, and what the login reported.
 
-    A fact that the server refused is None or empty, and named in ``unknown``. ``left``: connections left under the
-    tightest limit: the server's, the database's or the role's. ``timeouts``: in milliseconds, 0 for none.
+    A fact that the server refused is None or empty, and named in ``unknown``. ``limits``: how many connections the
+    server, the database and the role allow, and how many are left. ``read_only_by``: for whom the catalogue has the
+    setting, whether for one role, and for one database. ``timeouts``: in milliseconds, 0 for none.
     ``bridges``: by role that runs migrations, what of what it will create this one may use: all, tables or nothing.
     """
 
@@ -66,16 +67,23 @@ class ServerState:
     role: str
     in_recovery: bool | None
     read_only: bool | None
+    read_only_by: tuple[tuple[bool, bool], ...]
     encoding: str | None
     timeouts: Mapping[str, int]
     event_triggers: tuple[str, ...]
     may_create: bool | None
-    left: int | None
+    max_connections: int | None
+    limits: Mapping[str, tuple[int, int]]
     own: int  # other sessions of the same role
     bridges: Mapping[str, str]
     planes: tuple[Plane, ...]
     unknown: tuple[str, ...]
     ciphertexts: tuple[tuple[str, str], ...] | str | None
+
+    @property
+    def left(self) -> int | None:
+        """Connections left under the tightest limit; None if there is none."""
+        return min((left for _, left in self.limits.values()), default=None)
 
     @property
     def pooled(self) -> bool:

@@ -26,6 +26,8 @@ def require_named(named: Iterable[str]) -> None:
     """Raises UsageError for an ``id`` or ``id@check`` whose finding or check does not exist."""
     for id_, at, check in (each.partition("@") for each in named):
         require([id_])
+        if id_.startswith("incident."):
+            raise UsageError(f"{id_} is no finding: name the findings that it explains")
         if at:
             _require_check(check)
 

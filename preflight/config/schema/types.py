@@ -16,12 +16,13 @@ _NAMES = {bool: "a boolean", int: "an integer", float: "a float", str: "a string
 
 
 class InvalidValue(Exception):
-    """Mistle refuses the value. ``message`` holds no secret."""
+    """Mistle refuses the value. ``message`` holds no secret; ``corrected`` is the value that is meant, if known."""
 
-    def __init__(self, cause: Cause, message: str) -> None:
+    def __init__(self, cause: Cause, message: str, corrected: object = None) -> None:
         super().__init__(message)
         self.cause = cause
         self.message = message
+        self.corrected = corrected
 
 
 class UnreadableOverride:
@@ -201,3 +202,15 @@ class Versioned(Text):
 _OBJECT = 'a JSON object of strings, like {"1": "…"}'
 
 Type = Text | Choice | Integer | Boolean | ListOf
+
+
+def meant(type_: Type, value: object) -> object:
+    """The value that a text in quotes stands for: a boolean, a number, an item or a list; None if it is another."""
+    if not isinstance(value, str) or isinstance(type_, Text):
+        return None
+    text = javascript.trim(value)
+    try:
+        accepted = type_.accept(type_.parse(text.lower() if isinstance(type_, Boolean | Choice) else text))
+    except InvalidValue:
+        return None
+    return list(accepted) if isinstance(accepted, tuple) else accepted

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from checks.core.check import Status
 from preflight.config import causes, javascript, suggestions
 from preflight.config.schema.keys import BOOLEAN, KEYS, VERSION, Key
-from preflight.config.schema.types import InvalidValue, UnreadableOverride
+from preflight.config.schema.types import InvalidValue, UnreadableOverride, meant
 from preflight.config.schema.unfilled import refusal
 from preflight.config.tree import Path, Tree, dotted, put
 
@@ -36,7 +36,7 @@ class Overrides:
         """Blame the variables that could not be read, and those that only look like overrides."""
         return (
             *(
-                origins.finding(value.cause, dotted(path), message=value.message)
+                origins.finding(value.cause, dotted(path), message=value.message, corrected=value.corrected)
                 for path, value in self.values.items()
                 if isinstance(value, InvalidValue)
             ),
@@ -98,6 +98,7 @@ def _value(key: Key, text: str) -> object:
     try:
         return key.type.parse(text)
     except InvalidValue as invalid:
+        invalid.corrected = meant(key.type, text)
         return refusal(key, text) or invalid
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from checks.core.check import Finding, Status
 from checks.core.text import clean
-from preflight.config import hints
+from preflight.config import edits, hints
 from preflight.config.origin import DEFAULT, InFile, InVariable, Origin
 from preflight.config.schema.keys import BY_PATH
 
@@ -36,15 +36,23 @@ class Origins:
             return self.lines.get(name) or InVariable(name)
         return self.position(path) or DEFAULT
 
+    def has(self, path: str) -> bool:
+        """Whether the file has this key."""
+        return self.file is not None and path in self.file.lines
+
     def position(self, path: str) -> InFile | None:
         """The line of the file that holds the key or, if it is missing, its section. None if there is no file."""
         return self.file.position(path) if self.file else None
 
-    def finding(self, cause: Cause, *paths: str, message: str, status: Status | None = None) -> Finding:
-        """A finding that blames these keys."""
+    def finding(
+        self, cause: Cause, *paths: str, message: str, status: Status | None = None, corrected: object = None
+    ) -> Finding:
+        """A finding that blames these keys. ``corrected`` is the value that the first of them should have, if known."""
         hint = hints.filled(cause.hint, {"blamed": paths}, self._to_edit)
         fields = tuple(clean(path, _NAME) for path in paths)
-        return Finding(cause.id, cause.layer, cause.status if status is None else status, message, hint, fields)
+        remedies = () if corrected is None else edits.edit(paths[0], corrected, self.of(paths[0]))
+        verdict = cause.status if status is None else status
+        return Finding(cause.id, cause.layer, verdict, message, hint, fields, remedies=remedies)
 
     def _to_edit(self, path: str) -> str:
         """``sandbox.provider in mistle.toml:12``, or the variable, ``MISTLE_ENV in prod.env:3``."""

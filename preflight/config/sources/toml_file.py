@@ -13,7 +13,7 @@ from checks.core.text import clean
 from preflight.config.origin import InFile
 from preflight.config.schema.forms import TYPOGRAPHIC
 from preflight.config.schema.keys import KEYS, VERSION
-from preflight.config.sources.toml_lines import lines, twice
+from preflight.config.sources.toml_lines import Line, lines, twice
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -66,13 +66,14 @@ class TomlFile:
 
     name: str
     tree: Tree = field(repr=False)
-    lines: Mapping[str, int] = field(repr=False)
+    lines: Mapping[str, Line] = field(repr=False)
 
     def position(self, path: str) -> InFile:
         """The line of the key, else of the innermost table that it belongs in, else the file without a line."""
         while path and path not in self.lines:
             path = path.rpartition(".")[0]
-        return InFile(self.name, self.lines.get(path))
+        line = self.lines.get(path)
+        return InFile(self.name, line.number, line.name) if line else InFile(self.name)
 
 
 def read(source: Path | int, seconds: float) -> TomlFile:

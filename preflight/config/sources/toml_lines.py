@@ -2,20 +2,29 @@
 
 from __future__ import annotations
 
+import re
 import tomllib
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from preflight.config.tree import Path, Tree, dotted
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+_KEY = re.compile(r"\s*([\w.-]+)\s*=")
 _MAX_PARSED = 1 << 21  # characters in all: a value of many lines is parsed again at each of them
 
 
-def lines(document: str) -> dict[str, int]:
+class Line(NamedTuple):
+    """The number of a line; ``name`` is the key as it is written there, "" if the line holds no key or several."""
+
+    number: int
+    name: str = ""
+
+
+def lines(document: str) -> dict[str, Line]:
     """The first line of each key and table of a valid document, by dotted path; if it is huge, only of the first."""
-    by_path: dict[str, int] = {}
+    by_path: dict[str, Line] = {}
     header: Path = ()
     for number, statement, tree in _statements(document.replace("\r\n", "\n").split("\n")):
         names = list(_paths(tree))
@@ -23,10 +32,19 @@ def lines(document: str) -> dict[str, int]:
             header = names[-1]
             names = [header[: depth + 1] for depth in range(len(header))]
         else:
+            if name := _only_key(statement, names):
+                by_path.setdefault(dotted(header + names[-1]), Line(number, name))
             names = [header + path for path in names]
         for path in names:
-            by_path.setdefault(dotted(path), number)
+            by_path.setdefault(dotted(path), Line(number))
     return by_path
+
+
+def _only_key(statement: str, names: list[Path]) -> str:
+    """The key as written, if the statement is one line with one key; "" of an inline table."""
+    written = _KEY.match(statement)
+    is_only = written and statement.count("\n") == 1 and tuple(written[1].split(".")) == names[-1]
+    return written[1] if written and is_only else ""
 
 
 def twice(document: str) -> tuple[str, int, int] | None:

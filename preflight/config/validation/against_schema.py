@@ -8,10 +8,10 @@ from dataclasses import dataclass, replace
 from itertools import islice
 from typing import TYPE_CHECKING, TypeAlias
 
-from preflight.config import causes, suggestions
+from preflight.config import causes, edits, suggestions
 from preflight.config.schema.conditions import ALWAYS, OPTIONAL
 from preflight.config.schema.keys import KEYS, VERSION, Key
-from preflight.config.schema.types import InvalidValue, UnreadableOverride, name_of
+from preflight.config.schema.types import InvalidValue, UnreadableOverride, meant, name_of
 from preflight.config.schema.unfilled import refusal
 from preflight.config.tree import Path, Tree, dotted
 
@@ -95,15 +95,21 @@ def _accepted(key: Key, value: object) -> object:
     try:
         return key.type.accept(value)
     except InvalidValue as invalid:
+        invalid.corrected = meant(key.type, value)
         return refusal(key, value) or invalid
 
 
 def _finding(entry: _Entry, invalid: InvalidValue, origins: Origins) -> Finding:
-    return replace(origins.finding(invalid.cause, entry.path, message=invalid.message), fields=entry.keys)
+    finding = origins.finding(invalid.cause, entry.path, message=invalid.message, corrected=invalid.corrected)
+    return replace(finding, fields=entry.keys)
 
 
 def _unknown(path: Path, siblings: tuple[str, ...], origins: Origins) -> Finding:
-    return origins.finding(causes.UNKNOWN_KEY, dotted(path), message=suggestions.unknown(path, siblings))
+    finding = origins.finding(causes.UNKNOWN_KEY, dotted(path), message=suggestions.unknown(path, siblings))
+    similar = suggestions.sibling(path, siblings)
+    if not similar or origins.has(dotted((*path[:-1], similar))):
+        return finding
+    return replace(finding, remedies=edits.rename(similar, origins.of(dotted(path))))
 
 
 def _is_set(key: Key, present: frozenset[str]) -> bool:

@@ -21,9 +21,11 @@ class Context:
     tree: Tree
     origins: Origins
 
-    def finding(self, cause: Cause, *paths: str, message: str, status: Status | None = None) -> Finding:
-        """A finding that blames these keys."""
-        return self.origins.finding(cause, *paths, message=message, status=status)
+    def finding(
+        self, cause: Cause, *paths: str, message: str, status: Status | None = None, corrected: object = None
+    ) -> Finding:
+        """A finding that blames these keys. ``corrected`` is the value that the first of them should have, if known."""
+        return self.origins.finding(cause, *paths, message=message, status=status, corrected=corrected)
 
 
 Rule = Callable[[Context], Iterator["Finding"]]

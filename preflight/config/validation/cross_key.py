@@ -71,7 +71,8 @@ def active_key(context: Context) -> Iterator[Finding]:
     versions = [name for name in keys if name.isdecimal()] if isinstance(keys, dict) and VERSION not in keys else []
     if active and versions and str(active) not in versions:
         message = f"is {active}, and the configured versions are {', '.join(versions)}"
-        yield context.finding(causes.ACTIVE_KEY_MISSING, ACTIVE_KEY, message=message)
+        only = int(versions[0]) if len(versions) == 1 else None
+        yield context.finding(causes.ACTIVE_KEY_MISSING, ACTIVE_KEY, message=message, corrected=only)
 
 
 def provider_and_storage(context: Context) -> Iterator[Finding]:
@@ -116,10 +117,11 @@ def trusted_origins(context: Context) -> Iterator[Finding]:
         if origin != entry:
             correction = f"; write {shown(origin)}" if origin else ""
             message = f"item {number} is not an origin as browsers send it{correction}"
-            yield context.finding(causes.ORIGIN_NEVER_MATCHES, TRUSTED, message=message)
+            yield context.finding(causes.ORIGIN_NEVER_MATCHES, TRUSTED, message=message, corrected=_origins(trusted))
     if trusted and dashboard and dashboard.origin not in trusted:
         message = f"does not hold {shown(dashboard.origin)}, the origin of {DASHBOARD_URL}"
-        yield context.finding(causes.ORIGIN_NOT_TRUSTED, TRUSTED, message=message)
+        corrected = [*(_origins(trusted) or trusted), dashboard.origin]
+        yield context.finding(causes.ORIGIN_NOT_TRUSTED, TRUSTED, message=message, corrected=corrected)
 
 
 def api_origin(context: Context) -> Iterator[Finding]:
@@ -129,9 +131,10 @@ def api_origin(context: Context) -> Iterator[Finding]:
         return
     if called.origin not in (api.origin, dashboard.origin):
         message = f"is {shown(called.origin)}, and the API is served at {shown(api.origin)}"
-        yield context.finding(causes.ORIGIN_MISMATCH, API_ORIGIN, message=message)
+        yield context.finding(causes.ORIGIN_MISMATCH, API_ORIGIN, message=message, corrected=api.origin)
     elif called.path != "/" or called.query:
-        yield context.finding(causes.ORIGIN_MISMATCH, API_ORIGIN, message=f"has a path, must be {shown(called.origin)}")
+        message, origin = f"has a path, must be {shown(called.origin)}", called.origin
+        yield context.finding(causes.ORIGIN_MISMATCH, API_ORIGIN, message=message, corrected=origin)
 
 
 def weak_secrets(context: Context) -> Iterator[Finding]:
@@ -167,7 +170,7 @@ def insecure_urls(context: Context) -> Iterator[Finding]:
 def test_faults(context: Context) -> Iterator[Finding]:
     """In production, no faults are injected."""
     if context.values.production and context.values.boolean(TEST_FAULTS):
-        yield context.finding(causes.TEST_FAULTS, TEST_FAULTS, message="is true, in production")
+        yield context.finding(causes.TEST_FAULTS, TEST_FAULTS, message="is true, in production", corrected=False)
 
 
 def key_prefixes(context: Context) -> Iterator[Finding]:
@@ -221,6 +224,12 @@ def _origin(text: str) -> str:
         return parse(text).origin
     except BadUrl:
         return ""
+
+
+def _origins(entries: tuple[str, ...]) -> list[str] | None:
+    """The origins as browsers send them; None if one of the texts has none."""
+    origins = list(dict.fromkeys(map(_origin, entries)))
+    return origins if all(origins) else None
 
 
 def _secret(context: Context, path: str) -> str:

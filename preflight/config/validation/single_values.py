@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 _PLACEHOLDER = re.compile(
     r"replace[-_ ]?(with|me)|change[-_ ]?me|\$\{\w+\}|\{\{((?!\{\{).)*\}\}|(^|:)<[^<>]*>(@|$)", re.IGNORECASE
 )
+_SAME = {"http": "ws", "https": "wss", "ws": "http", "wss": "https", "valkey": "redis", "valkeys": "rediss"}
 _DATABASE_NUMBER = re.compile(r"/?|/[0-9]{1,9}")
 
 
@@ -46,7 +47,7 @@ def urls(context: Context) -> Iterator[Finding]:
             continue
         invalid = _invalid(key, text, key.type) if _is_read(key, text, context) else None
         if invalid:
-            yield context.finding(invalid.cause, key.path, message=invalid.message)
+            yield context.finding(invalid.cause, key.path, message=invalid.message, corrected=invalid.corrected)
 
 
 SYNTAX: tuple[Rule, ...] = (never_filled, placeholders, urls)
@@ -78,9 +79,10 @@ def _invalid(key: Key, text: str, expected: Text) -> InvalidValue | None:
         )
     if url.scheme not in expected.schemes:
         prefixes = " or ".join(f"{scheme}://" for scheme in expected.schemes)
-        return InvalidValue(
-            causes.WRONG_SCHEME, f"begins with {foreign(url.scheme, 20)}://, must begin with {prefixes}"
-        )
+        message = f"begins with {foreign(url.scheme, 20)}://, must begin with {prefixes}"
+        meant = _SAME.get(url.scheme, "")
+        corrected = meant + text[len(url.scheme) :] if meant in expected.schemes else None
+        return InvalidValue(causes.WRONG_SCHEME, message, corrected)
     message = _misses(key, url) or (_exceeds(key, url) if key.path.startswith("services.") else "")
     return InvalidValue(causes.MALFORMED_URL, message) if message else None
 

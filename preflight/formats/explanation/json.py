@@ -24,6 +24,7 @@ def _document(entry: Entry) -> dict[str, object]:
         "status": str(cause.status),
         "means": cause.means,
         "remedy": entry.hint,
+        "remedies": [vars(remedy) for remedy in entry.remedies],
         "blames": entry.blames,
         "kinds": entry.kinds,
         "with_wait": entry.with_wait,

@@ -44,4 +44,7 @@ def _lines(entry: Entry) -> Iterator[str]:
         yield f"\n  for example\n      {entry.example}"
     if entry.hint:
         yield f"\n  remedy\n      {entry.hint}"
+    for remedy in entry.remedies:
+        yield f"\n  {'line' if remedy.tool == 'edit' else 'command'}"
+        yield from (f"      {line}" for line in remedy.lines)
     yield f"\n  more      {entry.link}"

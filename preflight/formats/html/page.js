@@ -31,6 +31,20 @@
     if (link) reveal(link.getAttribute("href").slice(1));
   });
 
+  // A page that was not loaded securely may not write to the clipboard: then the command is selected.
+  for (const button of all(".copy")) {
+    const command = button.parentElement.querySelector("code");
+    button.addEventListener("click", async () => {
+      getSelection().selectAllChildren(command);
+      try {
+        await navigator.clipboard.writeText(command.textContent);
+        button.textContent = "Copied";
+      } catch {
+        button.textContent = "Selected";
+      }
+    });
+  }
+
   const checks = all(".check");
   const fold = byId("fold");
   if (fold) {

@@ -35,6 +35,7 @@ def problem_lines(finding: Finding, about: Iterable[str], details: Iterable[str]
     yield from (f"      {line}" for line in (*details, finding.message))
     if finding.hint:
         yield f"      → {finding.hint}"
+    yield from (f"      {line}" for remedy in finding.remedies for line in remedy.lines)
 
 
 def incident_lines(incidents: Iterable[Incident], title: str = "incidents") -> list[str]:
@@ -48,6 +49,7 @@ def _incident(incident: Incident) -> Iterator[str]:
     if incident.consequences:
         yield f"      {incident.why}"
         yield from [f"      → {incident.root.hint}"] if incident.root.hint else []
+        yield from (f"      {line}" for remedy in incident.root.remedies for line in remedy.lines)
         yield color("2", f"      explains {consequences(incident)}")
 
 

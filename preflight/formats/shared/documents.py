@@ -21,6 +21,7 @@ def finding_members(finding: Finding) -> dict[str, object]:
         "message": finding.message,
         "hint": finding.hint,
         "keys": finding.fields,
+        **({"remedies": [vars(remedy) for remedy in finding.remedies]} if finding.remedies else {}),
     }
 
 
@@ -32,6 +33,7 @@ def incident_members(incident: Incident) -> dict[str, object]:
         "status": str(incident.status),
         "why": incident.why,
         "hint": incident.root.hint,
+        "remedies": [vars(remedy) for remedy in incident.root.remedies],
         "consequences": [{"check": each.check, "id": each.id} for each in incident.consequences],
     }
 

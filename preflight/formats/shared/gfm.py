@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from checks.core.check import Finding
+    from checks.core.remedy import Remedy
     from preflight.report.incidents.model import Incident
 
 _MAX_TEXT = 4000  # characters: a hint may name the origins of many keys
@@ -39,9 +40,16 @@ def section(title: str, items: Iterable[str]) -> str:
 
 
 def problem(finding: Finding, title: str, details: Iterable[str]) -> str:
-    """An item of a list: ``title``, then ``details``, the message and the hint."""
+    """An item of a list: ``title``, then ``details``, the message, the hint, and each remedy in a block to copy."""
     hint = f"→ {code(finding.hint)}" if finding.hint else ""
-    return "\\\n  ".join(filter(None, (title, *details, code(finding.message), hint)))
+    lines = "\\\n  ".join(filter(None, (title, *details, code(finding.message), hint)))
+    return "".join((lines, *map(_block, finding.remedies)))
+
+
+def _block(remedy: Remedy) -> str:
+    """A fenced block in an item of a list. No line of it is a fence: each begins with a word of this program."""
+    lines = (line.removeprefix("$ ") for line in remedy.lines)
+    return "".join(f"\n  {line}" for line in ("```sh", *lines, "```"))
 
 
 def problem_title(finding: Finding, check: str) -> str:
@@ -60,7 +68,8 @@ def _incident(incident: Incident) -> str:
         return title
     hint = f"→ {code(incident.root.hint)}" if incident.root.hint else ""
     explains = f"explains {code(consequences(incident))}"
-    return "\\\n  ".join(filter(None, (title, code(incident.why), hint, explains)))
+    lines = "\\\n  ".join(filter(None, (title, code(incident.why), hint, explains)))
+    return "".join((lines, *map(_block, incident.root.remedies)))
 
 
 def table(head: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> str:

@@ -76,13 +76,15 @@ def reason(result: Result) -> str:
 
 
 def explained(report: Report, result: Result, finding: Finding) -> Iterator[str]:
-    """The message, what it follows from, the keys at fault with their origins, and the hint: a line each."""
+    """The message, its incident, the keys at fault with their origins, the hint and the remedies: a line each."""
     yield finding.message
     if incident := report.incident_of.get((result.name, finding.id)):
         yield f"follows from {incident.root.id} ({incident.certainty}): {incident.why}"
     yield from (f"{key} ({origin})" for key, origin in at_fault(report, finding))
     if finding.hint:
         yield f"→ {finding.hint}"
+    for remedy in finding.remedies:
+        yield from remedy.lines
 
 
 def at_fault(report: Report, finding: Finding) -> Iterator[tuple[str, str]]:

@@ -54,6 +54,6 @@ def suspect_clock(evidence: Evidence) -> Iterator[Link]:
 
 
 def _span(ahead: float) -> str:
-    size = abs(ahead)
-    unit, seconds = next((pair for pair in (("days", 86_400), ("hours", 3600)) if size >= 2 * pair[1]), ("minutes", 60))
+    size, units = abs(ahead), (("days", 86_400), ("hours", 3600))
+    unit, seconds = next((pair for pair in units if size >= 1.9 * pair[1]), ("minutes", 60))
     return f"{size / seconds:.0f} {unit} {'ahead of' if ahead > 0 else 'behind'}"

@@ -10,6 +10,7 @@ from preflight.report.incidents.causes import PASSWORD_CHANGED, TOKEN_WRONG_HERE
 from preflight.report.incidents.evidence import Evidence, passed
 from preflight.report.incidents.model import Fact, Link
 
+_TOKEN_REJECTED = "http.token-rejected"  # noqa: S105 - the id of a finding
 _SHARED_TOKEN = "internal_auth.shared_token.token"  # noqa: S105 - the name of a key
 
 
@@ -28,7 +29,7 @@ def one_password(evidence: Evidence) -> Iterator[Link]:
 
 def shared_token(evidence: Evidence) -> Iterator[Link]:
     """Every service that was asked refuses the shared token."""
-    refused = evidence.with_id({"http.token-rejected"})
+    refused = evidence.with_id({_TOKEN_REJECTED})
     names = {problem.check for problem in refused}
     others = [result for result in evidence.results if _SHARED_TOKEN in result.keys and result.name not in names]
     if len(refused) > 1 and not any(passed(result, Layer.AUTH) for result in others):
@@ -37,10 +38,10 @@ def shared_token(evidence: Evidence) -> Iterator[Link]:
 
 
 def one_key(evidence: Evidence) -> Iterator[Link]:
-    """Several checks find the same, and blame the same keys."""
+    """Several checks find the same, and blame the same keys; each service has a shared token of its own."""
     by_keys = defaultdict(list)
     for problem in evidence.problems:
-        if problem.finding.layer is not Layer.CONFIG:
+        if problem.finding.layer is not Layer.CONFIG and problem.id != _TOKEN_REJECTED:
             by_keys[problem.id, problem.keys].append(problem)
     for (_, keys), (first, *others) in by_keys.items():
-        yield from (Link(other, first, "both blame the same keys", is_certain=True) for other in others if keys)
+        yield from (Link(other, first, "both blame the same keys") for other in others if keys)

@@ -10,6 +10,7 @@ from checks.core.check import Finding, Status
 
 if TYPE_CHECKING:
     from checks.core.check import Cause
+    from checks.core.remedy import Remedy
     from preflight.report.model import Result
 
 
@@ -53,6 +54,11 @@ class Problem:
         """What to change."""
         return self.finding.hint
 
+    @property
+    def remedies(self) -> tuple[Remedy, ...]:
+        """Commands to copy."""
+        return self.finding.remedies
+
 
 @dataclass(frozen=True)
 class Fact:
@@ -82,6 +88,12 @@ class Fact:
     def hint(self) -> str:
         """What to change."""
         return self.cause.hint
+
+    @property
+    def remedies(self) -> tuple[Remedy, ...]:
+        """Commands to copy: those that all its problems have."""
+        first, *others = self.problems
+        return tuple(each for each in first.remedies if all(each in other.remedies for other in others))
 
     def links(self) -> Iterator[Link]:
         """From each of the problems to this fact."""

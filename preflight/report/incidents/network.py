@@ -29,17 +29,17 @@ _NO_REPLY = {"network.dns-timeout", "network.dns-failed"}  # of a name server
 _NAMES = {"network.name-not-found", *_NO_REPLY}
 _LOST = {"network.timeout", "network.unreachable"}
 _REFUSED = {"network.refused"}
-_LOCAL = {"network.unreachable", "network.not-permitted"}  # said by this machine itself
+_FORBIDDEN = {"network.not-permitted"}  # said by this machine itself; a router far away may say "unreachable"
 
 
 def no_network(evidence: Evidence) -> Iterator[Link]:
     """Everything that is not on this machine fails to connect."""
     remote = [result for result in evidence.results if is_remote(result) and _was_tried(evidence, result)]
-    lost = _failed_with(evidence, remote, {*_LOST, *_LOCAL, *_NO_REPLY})
+    lost = _failed_with(evidence, remote, {*_LOST, *_FORBIDDEN, *_NO_REPLY})
     ids = {problem.id for problem in lost}
     if len(_hosts(remote)) > 1 and len(lost) == len(remote) and not ids <= _NO_REPLY:
         text = f"none of the {len(_hosts(remote))} hosts beyond this machine can be reached"
-        yield from Fact(NO_NETWORK, (*lost, *_registry(evidence)), text, is_certain=ids <= _LOCAL).links()
+        yield from Fact(NO_NETWORK, (*lost, *_registry(evidence)), text, is_certain=ids == _FORBIDDEN).links()
 
 
 def name_server(evidence: Evidence) -> Iterator[Link]:

@@ -28,7 +28,6 @@ class Need:
     why: str
     ids: frozenset[str] = frozenset()
     below: Layer = Layer.FITNESS
-    is_certain: bool = False
 
 
 NEEDS = (
@@ -38,7 +37,6 @@ NEEDS = (
         "the pooler says that its server is down, and the direct URL does not reach it either",
         frozenset({"postgres.pooler-backend-down"}),
         Layer.CONNECT,
-        is_certain=True,
     ),
     Need(
         "postgres.data_plane.pooled",
@@ -46,7 +44,6 @@ NEEDS = (
         "the pooler says that its server is down, and the direct URL does not reach it either",
         frozenset({"postgres.pooler-backend-down"}),
         Layer.CONNECT,
-        is_certain=True,
     ),
     Need(f"{_GATEWAY}.internal", "kv.*", "the gateway connects to Valkey before it listens", _NOT_UP),
     Need(
@@ -115,7 +112,7 @@ def needs(evidence: Evidence) -> Iterator[Link]:
     for problem in evidence.problems:
         for need in NEEDS:
             if _is_of(need, problem) and (cause := _cause(evidence, need)):
-                yield Link(problem, cause, need.why, need.is_certain)
+                yield Link(problem, cause, need.why)
 
 
 def _is_of(need: Need, problem: Problem) -> bool:

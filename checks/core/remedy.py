@@ -1,0 +1,67 @@
+"""Remedies: a command to copy, or a line of the configuration as it should stand. None holds a secret."""
+
+from __future__ import annotations
+
+import json
+import shlex
+from dataclasses import dataclass
+from typing import Literal, TypeAlias
+
+from checks.core.text import clean
+
+Tool: TypeAlias = Literal["psql", "valkey-cli", "aws", "docker", "shell", "edit"]
+
+MAX_COMMAND, MAX_WHERE = 4000, 400  # characters
+
+
+@dataclass(frozen=True)
+class Remedy:
+    """A command for a shell, and where to run it; of the tool ``edit``, a line and its place.
+
+    In a diagnosis, an edit is a ``{field}`` and its new value as JSON; ``preflight`` makes the line of them.
+    Raises ValueError if the command is not one line of printable text.
+    """
+
+    tool: Tool
+    where: str
+    command: str
+
+    def __post_init__(self) -> None:
+        if not is_line(self.command):
+            raise ValueError("no line of printable text")
+        object.__setattr__(self, "where", clean(self.where, MAX_WHERE))
+
+    @property
+    def is_form(self) -> bool:
+        """Whether it is an example in the catalogue: a name is left out."""
+        return "…" in self.command
+
+    @property
+    def lines(self) -> tuple[str, ...]:
+        """A command after its prompt, below where to run it, which a shell takes as a comment; an edit after its place.
+
+        None of them begins with a text from a server.
+        """
+        if self.tool == "edit":
+            return (f"{self.where}: {self.command}",)
+        return f"# {self.where}", f"$ {self.command}"
+
+
+def command(tool: Tool, where: str, *words: str) -> tuple[Remedy, ...]:
+    """The remedy of these words, quoted for a shell; nothing if one of them does not fit on a line."""
+    return line(tool, where, shlex.join(words))
+
+
+def line(tool: Tool, where: str, text: str) -> tuple[Remedy, ...]:
+    """The remedy of this line; nothing if it is not one that every format shows as it is."""
+    return (Remedy(tool, where, text),) if is_line(text) else ()
+
+
+def edit(field: str, value: object) -> tuple[Remedy, ...]:
+    """The edit of a field of the check; nothing if its new value is not one that fits on a line."""
+    return line("edit", f"{{{field}}}", json.dumps(value, ensure_ascii=False))
+
+
+def is_line(text: str) -> bool:
+    """Whether every format, and a terminal, shows the text as it is: a copy of it is the same command."""
+    return bool(text) and clean(text, MAX_COMMAND) == text

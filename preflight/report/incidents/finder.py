@@ -1,0 +1,57 @@
+"""Finds the incidents of a report."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING
+
+from checks.core.check import Status
+from preflight.report.incidents.evidence import Evidence
+from preflight.report.incidents.model import Fact, Incident, Link, Problem
+from preflight.report.incidents.rules import RULES
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from preflight.report.model import Result
+
+Links = Mapping[Problem, Link]
+
+
+def find(results: Iterable[Result]) -> tuple[Incident, ...]:
+    """The incidents, failures before warnings, else in the order of the report."""
+    evidence = Evidence(tuple(results))
+    links = _links(evidence)
+    members: dict[Problem | Fact, list[Problem]] = {}
+    for problem in evidence.problems:
+        members.setdefault(_root(problem, links), []).append(problem)
+    incidents = (_incident(root, problems, links) for root, problems in members.items())
+    return tuple(sorted((each for each in incidents if each.status >= Status.WARN), key=lambda each: -each.status))
+
+
+def _links(evidence: Evidence) -> Links:
+    links: dict[Problem, Link] = {}
+    for link in (link for rule in RULES for link in rule(evidence)):
+        if link.effect not in links and _root(link.cause, links) != link.effect:
+            links[link.effect] = link
+    return links
+
+
+def _path(start: Problem | Fact, links: Links) -> Iterator[Link]:
+    while isinstance(start, Problem) and (link := links.get(start)):
+        yield link
+        start = link.cause
+
+
+def _root(start: Problem | Fact, links: Links) -> Problem | Fact:
+    return next((link.cause for link in reversed([*_path(start, links)])), start)
+
+
+def _incident(root: Problem | Fact, problems: list[Problem], links: Links) -> Incident:
+    used = [link for problem in problems for link in _path(problem, links)]
+    return Incident(
+        root=root,
+        consequences=tuple(problem for problem in problems if problem != root),
+        is_certain=all(link.is_certain for link in used),
+        why="; ".join(dict.fromkeys(link.why for link in used)) or root.text,
+    )
