@@ -121,6 +121,7 @@ def server(app: ASGIApp) -> Server:
     """A server that ends a fifth of a second after ``should_exit`` was set."""
     config = uvicorn.Config(
         app,
+        workers=1,  # else $WEB_CONCURRENCY is read
         loop="asyncio",
         http=Bounded,
         ws="none",

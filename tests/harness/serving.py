@@ -1,6 +1,7 @@
 """`mistle-preflight serve` and `watch` as processes, and a Valkey that can be stopped."""
 
 import http.client
+import os
 import signal
 import socket
 import subprocess
@@ -136,17 +137,18 @@ def until(read: Callable[[], T]) -> T:
 
 @dataclass
 class OwnValkey:
-    """A Valkey of its own port, which can be started again there."""
+    """A Valkey at an address of its own, where it can be started again: no other process takes it in between."""
 
+    host: str
     port: int
     process: subprocess.Popen[bytes] | None = None
 
     @property
     def url(self) -> str:
-        return f"redis://127.0.0.1:{self.port}/0"
+        return f"redis://{self.host}:{self.port}/0"
 
     def start(self) -> None:
-        command = [get_binary_path(), "--port", str(self.port), "--bind", "127.0.0.1", "--save", ""]
+        command = [get_binary_path(), "--port", str(self.port), "--bind", self.host, "--save", ""]
         self.process = subprocess.Popen(command, stdout=subprocess.DEVNULL, cwd="/")
         until(self._answers)
 
@@ -156,7 +158,7 @@ class OwnValkey:
             self.process.wait()
 
     def _answers(self) -> bool:
-        with redis.Redis(port=self.port) as client, suppress(redis.ConnectionError):
+        with redis.Redis(self.host, self.port) as client, suppress(redis.ConnectionError):
             return bool(client.ping())
         return False
 
@@ -164,8 +166,9 @@ class OwnValkey:
 @contextmanager
 def own_valkey() -> Iterator[OwnValkey]:
     """It runs when the context begins."""
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        server = OwnValkey(free.getsockname()[1])
+    host = f"127.77.{os.getpid() >> 8 & 255}.{os.getpid() & 255}"
+    with socket.create_server((host, 0)) as free:
+        server = OwnValkey(host, free.getsockname()[1])
     server.start()
     try:
         yield server

@@ -1,10 +1,11 @@
 """The runs that serve and watch make: one at a time, each with an end."""
 
 import os
+import subprocess
 import sys
 import threading
 import time
-from dataclasses import fields
+from dataclasses import fields, replace
 from pathlib import Path
 
 import pytest
@@ -16,6 +17,9 @@ from preflight.serve.changes import History
 from preflight.serve.outcome import Deployment, Outcome, Raw, outcome
 from preflight.serve.runs import Runner
 from preflight.serve.schedule import Schedule, due
+from preflight.serve.state import State
+from tests.harness import profiles
+from tests.harness.command import ROOT
 from tests.harness.serving import until
 
 DEPLOYMENT = Deployment("mistle.toml", "live", None)
@@ -89,6 +93,33 @@ def test_runs_never_overlap(tmp_path: Path) -> None:
     thread.join(60)
     assert not thread.is_alive()
     assert log.read_text().split() == ["begin", "end"] * 2
+
+
+def test_ready_means_a_run_that_is_ready_and_young() -> None:
+    state = State(Schedule(runner(""), DEPLOYMENT, 30.0))
+    assert not state.ready
+    last = outcome(Raw({}, 1, 0.0), ("json",), DEPLOYMENT)
+    for code, age, ready in ((0, 0.0, True), (0, 80.0, True), (0, 91.0, False), (1, 0.0, False)):
+        state.add(replace(last, code=code, ended=time.monotonic() - age))
+        assert state.ready is ready
+
+
+@profiles.long
+def test_process_1_keeps_nothing_of_what_a_run_left() -> None:
+    """A process of a run may outlive it, and then becomes a child of process 1."""
+    left = "import os\nif not (child := os.fork()): os._exit(0)\nos.waitid(os.P_PID, child, os.WEXITED | os.WNOWAIT)"
+    code = f"""
+import ctypes, sys
+from preflight.serve.runs import Runner
+from tests.harness.serving import children
+assert not ctypes.CDLL(None).prctl(36, 1)  # PR_SET_CHILD_SUBREAPER: as process 1
+Runner((), {{}}, 60.0, command=(sys.executable, "-c", {left!r})).run()
+print(children(os.getpid()))
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", f"import os{code}"], capture_output=True, text=True, cwd=ROOT, check=True
+    )
+    assert done.stdout == "[]\n"
 
 
 def test_when_the_next_run_is_due() -> None:

@@ -105,12 +105,15 @@ def test_run_that_is_killed_and_end_during_a_run(tmp_path: Path) -> None:
 
         server.run_now()
         going_on = server.run
+        waiting = socket.create_connection((server.host, server.port))
+        waiting.sendall(b"GET / HTTP/1.1\r\nHost: loc")
         started = time.monotonic()
         server.command.signal(signal.SIGTERM)
         ended = server.command.end()
         assert (ended.code, ended.stderr) == (0, b"")
         assert (ended.ended - started) / ended.slowness < 1.0
         assert is_gone(going_on)
+        waiting.close()
 
 
 def test_token(tmp_path: Path) -> None:
@@ -118,7 +121,7 @@ def test_token(tmp_path: Path) -> None:
     file = tmp_path / "token"
     file.write_text(f"{SECRET}\n")
     flags = (*on(tmp_path, "redis://127.0.0.1:1"), "--token-file", str(file), "-f", f"text={tmp_path / 'text'}")
-    with served(*flags, env={VARIABLE: "another-one-that-does-not-count"}) as server:
+    with served(*flags, env={VARIABLE: "another-one-that-does-not-count", "WEB_CONCURRENCY": "x"}) as server:
         server.lines_until("new")
         basic = base64.b64encode(f"me:{SECRET}".encode()).decode()
         wrong = base64.b64encode(f"{SECRET}:me".encode()).decode()
@@ -237,10 +240,9 @@ def rest(connection: socket.socket) -> bytes:
 @profiles.long
 def test_run_that_hangs_is_ended(tmp_path: Path) -> None:
     """A run that was stopped cannot keep its own limits. The next one can."""
-    code = "import preflight.cli.commands.repeated as repeated; repeated._SLACK = 1.0"
     with faults.silent_port() as port:
         flags = (*on(tmp_path, f"redis://127.0.0.1:{port}"), "--deadline=3")
-        with served(*flags, code=code) as server:
+        with served(*flags) as server:
             os.kill(server.run, signal.SIGSTOP)
             assert "exit code 3" in server.line()
             assert "did not end; it was killed after" in server.line()

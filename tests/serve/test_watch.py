@@ -40,7 +40,8 @@ def test_only_what_changed_is_printed(tmp_path: Path) -> None:
     assert re.fullmatch(TIME + r". unproven   kv\.data_plane\.key_prefix", third)
 
 
-@pytest.mark.parametrize("number", profiles.first(1, [signal.SIGTERM, signal.SIGINT]), ids=str)
+@profiles.long
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_signal_ends_it(tmp_path: Path, number: signal.Signals) -> None:
     config = str(write(tmp_path, {"kv.data_plane.url": "redis://127.0.0.1:1"}))
     command = Command("watch", "--config", config, "--only=kv*")
