@@ -140,10 +140,9 @@ def _psql(
     """One command. Each form has a ``{}`` for each name that follows it; ``at_once``: all are one transaction."""
     from psycopg import sql
 
-    try:
-        made = [sql.SQL(form).format(*map(sql.Identifier, names)).as_string(None) for form, *names in forms]
-    except (ValueError, UnicodeError):  # a name that holds NUL, or what is no text
-        return ()
+    if not all(map(remedy.is_line, (database, *(name for _, *names in forms for name in names)))):
+        return ()  # libpq would refuse some of these names
+    made = [sql.SQL(form).format(*map(sql.Identifier, names)).as_string(None) for form, *names in forms]
     statements = ["; ".join(made)] if at_once else made
     words = (word for statement in statements for word in ("-c", statement))
     where = f"on {check.socket or f'{check.host}:{check.port}'}, {who}"
