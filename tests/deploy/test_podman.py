@@ -14,10 +14,9 @@ import yaml
 from tests.harness import configs, profiles
 from tests.harness.jobs import manifest
 from tests.harness.processes import preflight
-from tests.testbed import Valkey, kubernetes, podman_engine
+from tests.testbed import Valkey, command_image, kubernetes, podman_engine
 from tests.testbed.engine import podman
 
-command_image = pytest.importorskip("tests.testbed.command_image", reason="there is no image of the command")
 pytestmark = profiles.long
 SERVICES = {
     "control_plane_worker": {"args": ["--only=smtp"], "secrets": ["worker"], "configMaps": ["settings"]},
