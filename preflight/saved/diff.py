@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from preflight.report.incidents.model import Incident
-    from preflight.report.model import KeyVerdict
+    from preflight.report.model import KeyVerdict, Result
     from preflight.saved.reader import SavedReport
 
 Subject = tuple[str, str]  # a check, and a key that it blames, or the id of a finding that blames no key
@@ -137,9 +137,14 @@ def _is_proven(verdict: KeyVerdict) -> bool:
 
 
 def _changes(before: SavedReport, after: SavedReport) -> Iterator[Change]:
-    earlier = {result.name: result.facts for result in before.results}
+    earlier = {result.name: _compared(result) for result in before.results}
     for result in after.results:
-        old = earlier.get(result.name, {}) if result.facts.keys() - _UNCOMPARED else {}
-        for fact in dict.fromkeys((*old, *result.facts)) if old else ():
-            if fact not in _UNCOMPARED and old.get(fact) != result.facts.get(fact):
-                yield Change(result.name, fact, old.get(fact), result.facts.get(fact))
+        old, new = earlier.get(result.name, {}), _compared(result)
+        for fact in dict.fromkeys((*old, *new)) if old and new else ():
+            if old.get(fact) != new.get(fact):
+                yield Change(result.name, fact, old.get(fact), new.get(fact))
+
+
+def _compared(result: Result) -> dict[str, object]:
+    """The facts that a check read from its target; none if it did not get so far."""
+    return {name: value for name, value in result.facts.items() if name not in _UNCOMPARED}

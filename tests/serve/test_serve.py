@@ -68,7 +68,8 @@ def test_deployment_that_breaks_and_recovers(tmp_path: Path) -> None:
         assert "exit code 0, was 1" in server.lines_until("fixed")[0]
         assert server.get("/readyz").status == 200
         history = server.get("/").body.partition('id="history"')[2]
-        assert [history.count(word) for word in ("exit code 0", "exit code 1", "fixed")] == [2, 1, 1]
+        words = ("exit code 0", "exit code 1", "fixed", "changed</span>")
+        assert [history.count(word) for word in words] == [2, 1, 1, 0]
         expect_manners(server)
 
 
