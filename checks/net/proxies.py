@@ -27,8 +27,8 @@ REFUSED = Cause(
     "proxy.refused",
     Layer.AUTH,
     "a proxy or a firewall in front refuses the request (403), and not the server itself",
-    "at the proxy or web application firewall in front of {blamed}, allow Mistle's requests from here (address, path, "
-    "method), or name the server itself there",
+    "allow Mistle's requests from here (address, path, method) at the proxy or web application firewall in front of "
+    "{blamed}, or name the server itself there",
     former=(
         *("http.not-mistle", "http.token-rejected", "tunnel.not-gateway", "tunnel.token-rejected"),
         *("object-store.not-s3", "e2b.unexpected-reply", "archil.unexpected-reply", "google.unexpected-reply"),

@@ -49,7 +49,7 @@ ISSUER_EXPIRED = Cause(
     "tls.issuer-expired",
     Layer.TLS,
     "a certificate above the server's own, an intermediate or the root, is no longer valid; its own one still is",
-    "at the server of {blamed}, replace the intermediate certificates with the issuer's current ones; if the root in "
+    "replace the intermediate certificates at the server of {blamed} with the issuer's current ones; if the root in "
     "NODE_EXTRA_CA_CERTS has expired (here: --ca-file), put the authority's new one there",
     former=("tls.expired",),
     heals=False,

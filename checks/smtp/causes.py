@@ -91,8 +91,8 @@ AUTH_NOT_OFFERED = Cause(
     "smtp.auth-not-offered",
     Layer.AUTH,
     "the server offers no login: Mistle sends without one, and does not report it",
-    "if the server is to take mail from here without a login, change nothing: {username} and {password} have no "
-    "effect; else name the port where it offers a login in {port} (587 or 465)",
+    "name the port where the server offers a login in {port} (587 or 465); if it is to take mail from here without "
+    "one, change nothing: {username} and {password} have no effect",
     blames=("username",),
     status=Status.WARN,
     heals=False,
@@ -170,8 +170,8 @@ GREETING_LATE = Cause(
     "smtp.greeting-late",
     Layer.CONNECT,
     "the server greets late: every mail waits as long, and Mistle gives up after 30 s",
-    "at the server of {host}, find what it waits for before it greets: the name of this machine's address (a PTR "
-    "record), or a delay for clients that it does not know (greet_pause, postscreen, tarpit)",
+    "find what the server of {host} waits for before it greets: the name of this machine's address (a PTR record), or "
+    "a delay for clients that it does not know (greet_pause, postscreen, tarpit)",
     blames=("host",),
     status=Status.WARN,
     heals=False,

@@ -21,6 +21,7 @@ quick = pytest.mark.quick
 UNIT = {
     "test_ci_examples",
     "test_docs",
+    "test_edits",
     "test_files",
     "test_wrapping",
     "test_gathered",
@@ -38,6 +39,8 @@ UNIT = {
     "test_postgres_dialects",
     "test_random_configurations",
     "test_redact",
+    "test_remedies",
+    "test_remedies_are_tried",
     "test_report",
     "test_rules",
     "test_runner",

@@ -49,10 +49,13 @@ def is_recent(_check: Postgres, state: ServerState) -> Iterator[Diagnosis]:
 def is_writable(check: Postgres, state: ServerState) -> Iterator[Diagnosis]:
     """Mistle writes."""
     if state.in_recovery:
-        yield causes.READ_ONLY.diagnosis("the server is a replica or in recovery (pg_is_in_recovery)")
+        yield causes.READ_ONLY.diagnosis(
+            "the server is a replica or in recovery (pg_is_in_recovery)", hint="name the primary in {url}"
+        )
     elif state.read_only:
         yield causes.READ_ONLY.diagnosis(
             f"default_transaction_read_only is on for role {foreign(state.role)} or database {foreign(state.name)}",
+            hint="unset default_transaction_read_only there, or name in {url} a role that may write",
             remedies=remedies.make_writable(check, state),
         )
 
