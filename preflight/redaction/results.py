@@ -5,11 +5,12 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from checks.core.check import ADDRESSES, HOST
 from checks.core.text import clean
 from preflight.report.model import Result, each_finding
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable
 
     from checks.core.check import Finding
     from preflight.redaction.redactor import Redactor
@@ -17,10 +18,7 @@ if TYPE_CHECKING:
 
 def masked(results: tuple[Result, ...], mask: Redactor, targets: frozenset[str] = frozenset()) -> tuple[Result, ...]:
     """The results, with all their texts masked. ``targets`` (as from the allowlist) are not masked in a target."""
-    shown = tuple(
-        replace(result, target=mask(clean(result.target), targets), facts=_masked_facts(result.facts, mask))
-        for result in results
-    )
+    shown = tuple(_result(result, mask(clean(result.target), targets), mask) for result in results)
     return each_finding(shown, lambda finding: _masked(finding, mask))
 
 
@@ -31,5 +29,10 @@ def _masked(finding: Finding, mask: Callable[[str], str]) -> Finding:
     return replace(finding, message=mask(finding.message), hint=mask(finding.hint), remedies=remedies)
 
 
-def _masked_facts(facts: Mapping[str, object], mask: Callable[[str], str]) -> dict[str, object]:
-    return {name: mask(value) if isinstance(value, str) else value for name, value in facts.items()}
+def _result(result: Result, target: str, mask: Callable[[str], str]) -> Result:
+    """The host is not masked where the target shows it: two hosts must not look as one."""
+    facts = {name: mask(value) if isinstance(value, str) else value for name, value in result.facts.items()}
+    host = result.facts.get(HOST)
+    if isinstance(host, str) and host in target:
+        facts |= {name: host for name in (HOST, ADDRESSES) if result.facts.get(name) == host}
+    return replace(result, target=target, facts=facts)

@@ -234,6 +234,8 @@ def skeleton(report: Report) -> object:
     for finding in (finding for check in document["checks"] for finding in check["findings"]):
         del finding["message"], finding["hint"]
         finding.pop("remedies", None)
+    for incident in document["incidents"]:
+        del incident["why"], incident["hint"], incident["remedies"]
     for check in document["checks"]:
         check["facts"] = sorted(check["facts"])
     return document | {"seconds": 0}
