@@ -89,6 +89,7 @@ def written(
     return {name: (folder / name).read_text() for name in FORMATS} | {"standard error": done.stderr}
 
 
+@profiles.long
 def test_mail_server_with_hostile_text_changes_no_document(tmp_path: Path, figures: Section):
     hostile = " ".join(text[:30] for text in WORDS.values())[:380]
     runs = []

@@ -297,6 +297,7 @@ MADE_IN = {"tunnel": "the member refused", "store": "SignatureDoesNotMatch", "sm
 }
 
 
+@profiles.long
 @pytest.mark.parametrize("tunnel", profiles.first(1, ["the member refused", "an exchange refused"]))
 def test_nothing_made_with_a_secret_is_printed(tunnel: str, stage: Stage, vocabulary: str, figures: Section) -> None:
     made: dict[str, str] = {}

@@ -352,7 +352,7 @@ def test_signal_during_an_import_that_never_ends(number: signal.Signals, refused
     assert len(checks(ended.document)) == 6
 
 
-@both
+@pytest.mark.parametrize("number", profiles.first(1, NUMBERS))
 def test_signal_while_the_report_is_not_read(number: signal.Signals, refused: list[str], tmp_path: Path) -> None:
     """The reports in files are written before."""
     file = tmp_path / "report"
@@ -368,7 +368,7 @@ def test_signal_while_the_report_is_not_read(number: signal.Signals, refused: li
     assert "NOT READY" in file.read_text()
 
 
-@both
+@pytest.mark.parametrize("number", profiles.first(1, NUMBERS))
 def test_interrupted_run_with_slow_reader_writes_the_whole_report(
     number: signal.Signals, hanging: list[str], waiting: threading.Event
 ) -> None:

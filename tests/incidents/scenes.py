@@ -248,7 +248,7 @@ QUICK = {
         "another token",
         "another connect token",
     ),
-    *("gateway without Valkey", "pooler without server", "API without Postgres", "broken key", "misspelled key"),
+    *("gateway without Valkey", "API without Postgres", "broken key", "misspelled key"),
 }
 """One of each rule: the others are left to the long profile."""
 

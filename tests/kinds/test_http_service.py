@@ -469,7 +469,7 @@ def test_public_url_without_openapi_document() -> None:
     with web_server(before(control_plane_api(), {"/openapi.json": HTMLResponse("<h1>no</h1>", 403)})) as web:
         result = check(PUBLIC, web.url)
     assert result.status is Status.OK, result
-    assert result.facts.keys() <= {"rtt_ms"}
+    assert result.facts.keys() <= {"rtt_ms", "addresses"}
 
 
 def test_service_without_openapi_document() -> None:

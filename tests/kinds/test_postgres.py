@@ -233,7 +233,7 @@ def test_ipv6_address_in_the_direct_url() -> None:
     run.fails("postgres.ipv6-literal", Layer.DNS, DIRECT_KEY, hint="host name")
 
 
-@pytest.mark.parametrize("users", [{"mistle": PASSWORD}, {}])
+@pytest.mark.parametrize("users", profiles.first(1, [{"mistle": PASSWORD}, {}]))
 def test_server_behind_the_pooler_is_down(users: dict[str, str]) -> None:
     with pgbouncer_server(NOWHERE, users=users) as server:
         run = pooled(server.url(), timeout=4.0)

@@ -220,6 +220,7 @@ def test_pooler_in_statement_mode(postgres: Postgres) -> None:
 # Balancers and links
 
 
+@profiles.long
 def test_balancer_without_a_server() -> None:
     with haproxy_server(NOWHERE) as balancer:
         run = direct(balancer.url())

@@ -73,6 +73,7 @@ def test_another_protocol_beside_http(names: Names, order: Sequence[str]) -> Non
     result.fails("network.address-differs", Layer.CONNECT, f"{API}.internal_url", hint="remove the addresses")
 
 
+@profiles.long
 def test_silence_at_one_address(valkey: Valkey, names: Names) -> None:
     names([FIRST, SECOND])
     with other(valkey.port, faults.read_on):

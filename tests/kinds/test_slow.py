@@ -86,6 +86,7 @@ def slow(result: CheckRun, layer: Layer, *keys: str, id_: str = "network.slow", 
     assert "--timeout" in finding.hint
 
 
+@profiles.long
 def test_valkey(valkey: Valkey) -> None:
     """Its login is answered late, its commands are not in time."""
     with delayed(valkey.port, 1.5, replies=1) as port:

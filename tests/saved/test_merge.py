@@ -229,6 +229,7 @@ def many(tmp_path: Path) -> list[str]:
     return [str(file) for file in files]
 
 
+@profiles.long
 @pytest.mark.parametrize("name", profiles.first(1, BY_COMMAND["merge"]))
 def test_many_reports_are_merged_in_little_memory(many: list[str], name: str) -> None:
     ended = run("merge", *many, "-f", name, code=LEAN)
