@@ -10,7 +10,7 @@ RUN python3 -c 'import ensurepip' 2>/dev/null || { apt-get update -qq \
  && rm -rf /var/lib/apt/lists/*; }
 
 # Of pyproject.toml, separated by commas.
-ARG EXTRAS=
+ARG EXTRAS=serve
 WORKDIR /source
 COPY . .
 RUN sh deploy/image/install "$EXTRAS" && python3 deploy/image/root.py /image

@@ -4,6 +4,7 @@ import json
 import subprocess
 import tarfile
 import threading
+import urllib.request
 import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -147,6 +148,21 @@ def test_runs_as_nobody_and_says_its_version(image: str, about: dict[str, Any]) 
     done = docker("run", *HARDENED, image, "--version")
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout.startswith("mistle-preflight ")
+
+
+def test_serves(image: str, tmp_path: Path) -> None:
+    name, token = f"preflight-{uuid.uuid4().hex}", "0123456789abcdef0123456789abcdef"
+    file = configs.write(tmp_path)
+    command = ("serve", "--config", file.name, "--listen", "127.0.0.1:0", "--only", "valkey")
+    environment = ("-e", f"MISTLE_PREFLIGHT_TOKEN={token}")
+    options = (*HARDENED, *environment, f"--name={name}", f"--volume={file}:/work/{file.name}:ro")
+    with subprocess.Popen(["docker", "run", *options, image, *command], stdout=subprocess.PIPE, text=True) as running:
+        assert running.stdout
+        address = running.stdout.readline().split()[0]
+        with urllib.request.urlopen(f"{address}healthz") as reply:
+            assert reply.status == 200
+        docker("stop", name)
+    assert running.returncode == 0
 
 
 @pytest.fixture
