@@ -60,7 +60,7 @@ PASSWORD_CHANGED = Cause(
     "incident.password-changed",
     Layer.AUTH,
     "every Postgres URL with one user and password is refused: it was changed on the server, or is wrong here",
-    "write the user's present password into all these keys",
+    "write the user's present password into the key of each of these URLs",
     blames=(),
     heals=False,
 )
