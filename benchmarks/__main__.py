@@ -166,8 +166,8 @@ def page(demo: Demo, rounds: int, on_section: Callable[[str], object] = print) -
     for part in sections(demo, rounds, whole):
         on_section(part)
         parts.append(part)
-    plot.draw(whole, PAGE.parent / "images/performance.svg")
-    parts.insert(3, "![The wall time of a whole run, near and far](images/performance.svg)")
+    plot.draw(whole, PAGE.with_suffix(".svg"))
+    parts.insert(3, "![The wall time of a whole run, near and far](performance.svg)")
     return "\n\n".join((*parts, (ROOT / "benchmarks/notes.md").read_text(encoding="utf-8")))
 
 
