@@ -130,4 +130,4 @@ def test_memory_with_endless_postgres_row_through_tls(
         result = measure(target.name, {target.key: url}, timeout=LIMIT)
     growth.setdefault("postgres, TLS", []).append((result.peak - calm["postgres"], result.busy))
     assert growth["postgres, TLS"][-1][0] < BOUND
-    result.fails(ENDLESS, Layer.ACCESS, target.key, hint="the port of the right service")
+    result.fails("postgres.not-postgres", Layer.ACCESS, target.key, hint="correct the host and port")

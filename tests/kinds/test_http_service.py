@@ -718,7 +718,7 @@ DESCRIPTOR = Descriptor(
             values=_internal(API),
             replies=_API_REPLIES,
             floods=floods.OVER_HTTP,
-            flood_findings=frozenset({"http.not-mistle", "http.unhealthy", "proxy.refused"}),
+            flood_findings=frozenset({"http.not-mistle", "http.unhealthy", "proxy.refused", "network.reset"}),
             tls_values={f"{API}.internal_url": "https://localhost:{}"},
             texts={
                 **_TEXTS,

@@ -361,7 +361,9 @@ def _row(url_of: str, sslmode: str) -> Row:
         {key: f"postgres://mistle:password@{{host}}:{{place}}/mistle?sslmode={sslmode}"},
         (key,),
         foreign=Verdict("postgres.not-postgres", Layer.AUTH),
-        refused=Verdict("postgres.password-rejected"),
+        refused=Verdict(
+            "postgres.pooler-login-refused", Layer.ACCESS
+        ),  # a refusal of a password that was not asked for
         tls=tls,
         verdicts={
             "plaintext where TLS is expected": Verdict("postgres.tls-refused", Layer.AUTH),
