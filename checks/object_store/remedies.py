@@ -44,7 +44,7 @@ def create_bucket(bucket: Bucket) -> Remedies:
 
 
 def allow_user(refusal: StoreError, bucket: Bucket) -> Remedies:
-    """What Mistle does with objects, to the user whom AWS's refusal names: a policy of its own, beside the others."""
+    """One more policy for the user that AWS's refusal names: it allows what Mistle does with objects."""
     user = _USER.search(refusal.text[:1000])
     if not user or _NOTHING_ALLOWS not in refusal.text or not _NAME.fullmatch(bucket.name):
         return ()

@@ -361,9 +361,8 @@ def _row(url_of: str, sslmode: str) -> Row:
         {key: f"postgres://mistle:password@{{host}}:{{place}}/mistle?sslmode={sslmode}"},
         (key,),
         foreign=Verdict("postgres.not-postgres", Layer.AUTH),
-        refused=Verdict(
-            "postgres.pooler-login-refused", Layer.ACCESS
-        ),  # a refusal of a password that was not asked for
+        # The server refuses a password without asking for one.
+        refused=Verdict("postgres.pooler-login-refused", Layer.ACCESS),
         tls=tls,
         verdicts={
             "plaintext where TLS is expected": Verdict("postgres.tls-refused", Layer.AUTH),

@@ -32,7 +32,7 @@ _IDENTITY = {
 _STATE = {
     "recovery": "pg_is_in_recovery()",
     "read_only": "current_setting('default_transaction_read_only') = 'on'",
-    # For whom the catalogue has that setting: [one role, one database].
+    # Where the catalogue has that setting: [for one role, for one database].
     "read_only_by": """select json_agg(json_build_array(s.setrole <> 0, s.setdatabase <> 0)) from pg_db_role_setting s
         where s.setrole in (0, (select r.oid from pg_roles r where r.rolname = current_user))
           and s.setdatabase in (0, (select d.oid from pg_database d where d.datname = current_database()))

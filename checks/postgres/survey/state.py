@@ -50,8 +50,9 @@ class ServerState:
     """The result of the statements, and what the login reported.
 
     A fact that the server refused is None or empty, and named in ``unknown``. ``limits``: how many connections the
-    server, the database and the role allow, and how many are left. ``read_only_by``: for whom the catalogue has the
-    setting, whether for one role, and for one database. ``timeouts``: in milliseconds, 0 for none.
+    server, the database and the role allow, and how many are left. ``read_only_by``: each place where the
+    catalogue has the setting: whether for one role, and whether for one database. ``timeouts``: in milliseconds,
+    0 for none.
     ``bridges``: by role that runs migrations, what of what it will create this one may use: all, tables or nothing.
     """
 

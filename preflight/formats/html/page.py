@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING
 
 from checks.core.check import Finding, Status
 from preflight.formats.html.check_view import CheckView, LayerView, by_kind
+from preflight.formats.html.incident_view import IncidentView
 from preflight.formats.html.map import NARROW, WIDE, Map
 from preflight.formats.html.map_layout import draw
-from preflight.formats.html.sections import by_section, incident_links, numbered
+from preflight.formats.html.sections import by_section, numbered
 from preflight.formats.html.text import meaning
 from preflight.formats.shared.incidents import related
 from preflight.formats.shared.phrases import verdict
@@ -49,7 +50,7 @@ class PageProblem:
 
 
 @dataclass(frozen=True)
-class Page:
+class Page(IncidentView):
     """Everything that page.html.j2 shows. With detail -1 it shows only the problems."""
 
     report: Report
@@ -106,16 +107,6 @@ class Page:
     def incidents(self) -> tuple[Incident, ...]:
         """The incidents, if a finding follows from another."""
         return related(self.report.incidents, Status.WARN if self.full else self.report.fail_level)
-
-    @property
-    def incident_links(self) -> tuple[str, ...]:
-        """For each incident, the part of the page that shows it."""
-        return incident_links(self.incidents, self.finding_numbers)
-
-    @cached_property
-    def finding_numbers(self) -> Mapping[tuple[str, str], int]:
-        """The number of the first problem of this check that has this id."""
-        return {(each.name, each.finding.id): each.number for each in reversed(self.problems)}
 
     @cached_property
     def consequences(self) -> frozenset[int]:

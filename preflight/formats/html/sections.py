@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from itertools import count
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from preflight.formats.shared.phrases import grouped
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
-
-    from preflight.report.incidents.model import Incident
 
 
 class Keyed(Protocol):
@@ -31,18 +28,3 @@ def by_section(keys: Iterable[KeyedItem]) -> Mapping[str, list[tuple[int, KeyedI
 def numbered(keys: Iterable[Keyed]) -> Mapping[str, int]:
     """The number of each key, for links to it."""
     return {item.key: number for number, item in enumerate(keys, 1)}
-
-
-def incident_links(incidents: Iterable[Incident], finding_numbers: Mapping[tuple[str, str], int]) -> tuple[str, ...]:
-    """For each incident the part of the page that shows it: its own card, or that of its one finding."""
-    cards = count(1)
-    return tuple(
-        f"#incident-{next(cards)}"
-        if each.consequences
-        else _link(finding_numbers.get((each.root.checks[0], each.root.id)))
-        for each in incidents
-    )
-
-
-def _link(number: int | None) -> str:
-    return f"#finding-{number}" if number else "#problems"

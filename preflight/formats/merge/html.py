@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 
 from preflight.formats.html.check_view import CheckView, LayerView
 from preflight.formats.html.document import document
-from preflight.formats.html.sections import by_section, incident_links, numbered
+from preflight.formats.html.incident_view import IncidentView
+from preflight.formats.html.sections import by_section, numbered
 from preflight.formats.html.text import meaning
 from preflight.formats.shared.incidents import related
 from preflight.formats.shared.phrases import verdict
@@ -81,7 +82,7 @@ class MergedPageProblem:
 
 
 @dataclass(frozen=True)
-class MergedPage:
+class MergedPage(IncidentView):
     """Everything that merged.html.j2 shows."""
 
     report: MergedReport
@@ -128,16 +129,6 @@ class MergedPage:
     def incidents(self) -> tuple[Incident, ...]:
         """The incidents, if a finding follows from another."""
         return related(self.report.incidents)
-
-    @property
-    def incident_links(self) -> tuple[str, ...]:
-        """For each incident, the part of the page that shows it."""
-        return incident_links(self.incidents, self.finding_numbers)
-
-    @cached_property
-    def finding_numbers(self) -> Mapping[tuple[str, str], int]:
-        """The number of the first problem of this check that has this id."""
-        return {(each.name, each.finding.id): each.number for each in reversed(self.problems)}
 
     @property
     def sections(self) -> Mapping[str, list[tuple[int, MergedKey]]]:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Iterator
 
 from checks.core.check import ISSUER
 from checks.core.dates import AHEAD
 from checks.core.text import foreign
 from preflight.report.incidents.causes import CLOCK, PRIVATE_AUTHORITY
-from preflight.report.incidents.evidence import Evidence, host
+from preflight.report.incidents.evidence import Evidence, grouped, host
 from preflight.report.incidents.model import Fact, Link
 
 _DATED = {"tls.expired", "tls.issuer-expired", "tls.not-yet-valid", "tls.clock-suspect", "object-store.clock-skew"}
@@ -20,12 +19,9 @@ _SAME = 60.0  # seconds: how exactly servers agree
 
 def private_authority(evidence: Evidence) -> Iterator[Link]:
     """Several servers show certificates of one issuer, which is not trusted."""
-    by_issuer = defaultdict(list)
-    for problem in evidence.with_id({"tls.untrusted"}):
-        if issuer := problem.result.facts.get(ISSUER):
-            by_issuer[issuer].append(problem)
-    for issuer, problems in by_issuer.items():
-        if (count := len({host(problem.result) for problem in problems})) > 1:
+    untrusted = grouped(evidence.with_id({"tls.untrusted"}), lambda problem: problem.result.facts.get(ISSUER))
+    for issuer, problems in untrusted.items():
+        if issuer and (count := len({host(problem.result) for problem in problems})) > 1:
             text = f"{count} hosts show certificates of {foreign(str(issuer), 120)}, which nothing here trusts"
             yield from Fact(PRIVATE_AUTHORITY, tuple(problems), text).links()
 

@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from dataclasses import dataclass
-from fnmatch import fnmatchcase
 from functools import cached_property
 from ipaddress import IPv4Address, IPv6Address, ip_address
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from checks.core.check import ADDRESSES, HOST, PORT, Layer, Status
 from preflight.report.incidents.model import Problem
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping
+    from collections.abc import Callable, Collection, Iterable, Mapping
 
     from preflight.report.model import Result
 
+T = TypeVar("T")
+K = TypeVar("K")
 _ORDER = [*Layer]
 
 
@@ -44,14 +46,6 @@ class Evidence:
     def with_id(self, ids: Collection[str]) -> tuple[Problem, ...]:
         """The problems with one of these ids."""
         return tuple(problem for problem in self.problems if problem.id in ids)
-
-    def failed(self, pattern: str) -> Problem | None:
-        """The first failure of a check whose name matches."""
-        return next((each for name, each in self.failures.items() if fnmatchcase(name, pattern)), None)
-
-    def result(self, name: str) -> Result | None:
-        """The result of a check."""
-        return next((result for result in self.results if result.name == name), None)
 
 
 def host(result: Result) -> str:
@@ -89,7 +83,7 @@ def passed(result: Result, layer: Layer) -> bool:
 
 def domain(name: str) -> str:
     """What follows the first dot of a host name; "" if there is none."""
-    return name.removeprefix("*.").partition(".")[2].rstrip(".") if not name.startswith("*.") else name[2:]
+    return name.partition(".")[2].rstrip(".")
 
 
 def _is_loopback(text: str) -> bool:
@@ -102,3 +96,11 @@ def _address(text: str) -> IPv4Address | IPv6Address | None:
         return ip_address(text)
     except ValueError:
         return None
+
+
+def grouped(items: Iterable[T], key: Callable[[T], K]) -> dict[K, list[T]]:
+    """The items of each group, in their order."""
+    groups: dict[K, list[T]] = defaultdict(list)
+    for item in items:
+        groups[key(item)].append(item)
+    return groups

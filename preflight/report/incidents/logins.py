@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Iterator
 
 from checks.core.check import Layer
 from preflight.report.incidents.causes import PASSWORD_CHANGED, TOKEN_WRONG_HERE
-from preflight.report.incidents.evidence import Evidence, passed
+from preflight.report.incidents.evidence import Evidence, grouped, passed
 from preflight.report.incidents.model import Fact, Link
 
 _TOKEN_REJECTED = "http.token-rejected"  # noqa: S105 - the id of a finding
@@ -16,9 +15,7 @@ _SHARED_TOKEN = "internal_auth.shared_token.token"  # noqa: S105 - the name of a
 
 def one_password(evidence: Evidence) -> Iterator[Link]:
     """Every Postgres URL with the same user and password is refused."""
-    by_login = defaultdict(list)
-    for result in evidence.results:
-        by_login[result.credential].append(result)
+    by_login = grouped(evidence.results, lambda result: result.credential)
     refused = {problem.check: problem for problem in evidence.with_id({"postgres.password-rejected"})}
     for login, results in by_login.items():
         problems = tuple(refused[result.name] for result in results if result.name in refused)
@@ -39,9 +36,11 @@ def shared_token(evidence: Evidence) -> Iterator[Link]:
 
 def one_key(evidence: Evidence) -> Iterator[Link]:
     """Several checks find the same, and blame the same keys; each service has a shared token of its own."""
-    by_keys = defaultdict(list)
-    for problem in evidence.problems:
-        if problem.finding.layer is not Layer.CONFIG and problem.id != _TOKEN_REJECTED:
-            by_keys[problem.id, problem.keys].append(problem)
+    problems = (
+        problem
+        for problem in evidence.problems
+        if problem.finding.layer is not Layer.CONFIG and problem.id != _TOKEN_REJECTED
+    )
+    by_keys = grouped(problems, lambda problem: (problem.id, problem.keys))
     for (_, keys), (first, *others) in by_keys.items():
         yield from (Link(other, first, "both blame the same keys") for other in others if keys)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -133,8 +133,3 @@ class Incident:
         """The worst of its findings."""
         own = [self.root] if isinstance(self.root, Problem) else []
         return max(problem.finding.status for problem in (*own, *self.consequences))
-
-
-def firsts(problems: Iterable[Problem]) -> tuple[Problem, ...]:
-    """The problems, each check's first alone."""
-    return tuple({problem.check: problem for problem in reversed([*problems])}.values())[::-1]

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator
-from typing import TYPE_CHECKING, TypeVar
+from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING
 
 from checks.core.check import Layer
 from preflight.report.incidents.causes import HOST_DOWN, NAME_SERVER, NO_NETWORK, ZONE
@@ -12,6 +11,7 @@ from preflight.report.incidents.evidence import (
     Evidence,
     addresses,
     domain,
+    grouped,
     host,
     is_named,
     is_remote,
@@ -23,8 +23,6 @@ from preflight.report.incidents.model import Fact, Link, Problem
 if TYPE_CHECKING:
     from preflight.report.model import Result
 
-T = TypeVar("T")
-K = TypeVar("K")
 _NO_REPLY = {"network.dns-timeout", "network.dns-failed"}  # of a name server
 _NAMES = {"network.name-not-found", *_NO_REPLY}
 _LOST = {"network.timeout", "network.unreachable"}
@@ -55,7 +53,7 @@ def name_server(evidence: Evidence) -> Iterator[Link]:
 def zone(evidence: Evidence) -> Iterator[Link]:
     """No name of a domain can be looked up."""
     named = [result for result in evidence.results if is_named(result) and _was_looked_up(evidence, result)]
-    for name, members in _grouped(named, lambda result: domain(host(result))).items():
+    for name, members in grouped(named, lambda result: domain(host(result))).items():
         unknown = _failed_with(evidence, members, _NAMES)
         if len(_hosts(members)) > 1 and len(unknown) == len(members):
             of = f"of the domain {name}" if name else "without a domain"
@@ -65,7 +63,7 @@ def zone(evidence: Evidence) -> Iterator[Link]:
 def host_down(evidence: Evidence) -> Iterator[Link]:
     """Every port of a host is silent; or every port refuses, and then the host may be up."""
     tried = [result for result in evidence.results if host(result) and _was_tried(evidence, result)]
-    for members in _grouped(tried, addresses).values():
+    for members in grouped(tried, addresses).values():
         for ids, does in ((_LOST, "can be reached"), (_REFUSED, "accepts a connection")):
             failed = _failed_with(evidence, members, ids)
             ports = {place(result)[1] for result in members}
@@ -77,14 +75,14 @@ def host_down(evidence: Evidence) -> Iterator[Link]:
 def same_name(evidence: Evidence) -> Iterator[Link]:
     """Several checks fail to look up one name."""
     unknown = [problem for problem in evidence.with_id(_NAMES) if host(problem.result)]
-    for name, members in _grouped(unknown, lambda problem: host(problem.result)).items():
+    for name, members in grouped(unknown, lambda problem: host(problem.result)).items():
         yield from _to_first(members, f"it is the same name, {name}")
 
 
 def same_server(evidence: Evidence) -> Iterator[Link]:
     """Several checks of one server find the same."""
     placed = [problem for problem in evidence.problems if host(problem.result)]
-    for (where, _, _), members in _grouped(placed, _same_at_server).items():
+    for (where, _, _), members in grouped(placed, _same_at_server).items():
         yield from _to_first(members, f"it is the same server, {where[0]}:{where[1]}")
 
 
@@ -124,10 +122,3 @@ def _registry(evidence: Evidence) -> tuple[Problem, ...]:
 
 def _hosts(results: Iterable[Result]) -> set[str]:
     return {host(result) for result in results}
-
-
-def _grouped(items: Iterable[T], key: Callable[[T], K]) -> dict[K, list[T]]:
-    groups: dict[K, list[T]] = defaultdict(list)
-    for item in items:
-        groups[key(item)].append(item)
-    return groups

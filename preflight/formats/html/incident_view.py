@@ -1,0 +1,52 @@
+"""Where a page shows its incidents and its problems, for links."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from itertools import count
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from checks.core.check import Finding
+    from preflight.report.incidents.model import Incident
+
+    class Numbered(Protocol):
+        """A problem of a page; ``name`` is that of its check."""
+
+        @property
+        def number(self) -> int: ...
+        @property
+        def name(self) -> str: ...
+        @property
+        def finding(self) -> Finding: ...
+
+
+class IncidentView:
+    """A page with incidents: that of a report, or of merged reports."""
+
+    @property
+    def incidents(self) -> Sequence[Incident]:
+        """The incidents, if a finding follows from another."""
+        raise NotImplementedError
+
+    @property
+    def problems(self) -> Sequence[Numbered]:
+        """The failures and warnings that the page shows."""
+        raise NotImplementedError
+
+    @cached_property
+    def finding_numbers(self) -> Mapping[tuple[str, str], int]:
+        """The number of the first problem of this check that has this id."""
+        return {(each.name, each.finding.id): each.number for each in reversed(self.problems)}
+
+    @cached_property
+    def incident_links(self) -> tuple[str, ...]:
+        """For each incident the part of the page that shows it: its own card, or that of its one finding."""
+        cards = count(1)
+        return tuple(f"#incident-{next(cards)}" if each.consequences else self._link(each) for each in self.incidents)
+
+    def _link(self, incident: Incident) -> str:
+        number = self.finding_numbers.get((incident.root.checks[0], incident.root.id))
+        return f"#finding-{number}" if number else "#problems"
