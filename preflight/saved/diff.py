@@ -51,7 +51,7 @@ class Change:
 class Difference:
     """``still``: problems of ``after`` whose subject had a problem before. ``unchecked``: problems of ``before`` whose
     check did not run again. ``unproven``: keys that are no longer proven. ``began`` and ``ended``: incidents of several
-    findings.
+    findings. ``detail`` is as in a report.
     """
 
     before: SavedReport
@@ -64,6 +64,7 @@ class Difference:
     facts: tuple[Change, ...]
     began: tuple[Incident, ...] = ()
     ended: tuple[Incident, ...] = ()
+    detail: int = 0
 
     @property
     def worse(self) -> bool:

@@ -58,7 +58,7 @@ class MergedProblem:
 class MergedReport:
     """``unseen``: services that need a key and have no report. ``incomplete``: vantages whose run ended early.
 
-    Findings of ``level`` and above make the deployment not ready.
+    Findings of ``level`` and above make the deployment not ready. ``detail`` is as in a report.
     """
 
     vantages: tuple[SavedReport, ...]
@@ -68,6 +68,7 @@ class MergedReport:
     incomplete: tuple[str, ...]
     incidents: tuple[Incident, ...] = ()
     level: Status = Status.FAIL
+    detail: int = 0
 
     @property
     def ready(self) -> bool:

@@ -147,3 +147,11 @@ def test_markdown_has_every_part(right: Path, refused: Path) -> None:
     assert "→ `start the service, or correct the host and port in" in done.stdout
     better = preflight("diff", refused, right, "-f", "markdown")
     assert titles(better.stdout) == ["✅ NOT WORSE", "Fixed"]
+
+
+@pytest.mark.parametrize(("name", "lines"), [("text", 7), ("markdown", 8)])
+def test_quiet_is_failures_and_the_verdict(right: Path, refused: Path, name: str, lines: int) -> None:
+    text = preflight("diff", "-q", right, refused, "-f", name).stdout
+    assert "network.refused" in text
+    assert len(text.splitlines()) == lines, text
+    assert preflight("diff", "-q", refused, right, "-f", name).stdout.count("\n") == 1

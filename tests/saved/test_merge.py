@@ -143,6 +143,9 @@ def test_interrupted_vantage_is_not_ready(right: Path) -> None:
     ]
     report = merged(right, changed(right, "cut", ready=False, checks=document["checks"]))
     assert (report.incomplete, report.exit_code) == (("cut",), 1)
+    for name in ("text", "markdown"):
+        text = renderer(name, BY_COMMAND["merge"])(replace(report, detail=-1))
+        assert "interrupted: cut" in text.replace("`", "").lower()
 
 
 def test_warnings_count_with_level_warn(tmp_path: Path) -> None:
@@ -202,6 +205,19 @@ def test_markdown_has_every_part(right: Path, refused: Path) -> None:
     (line,) = (line for line in text.splitlines() if line.startswith(f"| ❌ | `{URL}` "))
     assert line == f"| ❌ | `{URL}` | ✅ | ❌ |"
     assert "seen from `laptop`" in text
+
+
+@pytest.mark.parametrize(
+    ("name", "first", "last"),
+    [("text", "failures", "NOT READY · vantages: 2 · "), ("markdown", "## ❌ NOT READY", "  → `start the service, ")],
+)
+def test_quiet_is_failures_and_the_verdict(right: Path, refused: Path, name: str, first: str, last: str) -> None:
+    text = preflight("merge", "-q", right, refused, "-f", name).stdout
+    lines = text.splitlines()
+    assert (lines[0], lines[-1][: len(last)]) == (first, last)
+    assert "network.refused" in text
+    assert URL in text
+    assert "global.env" not in text
 
 
 def test_names_are_unique(right: Path) -> None:

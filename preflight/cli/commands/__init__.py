@@ -139,7 +139,7 @@ def diff(invocation: Invocation, _: SoFar) -> Difference:
     from preflight.saved.diff import diff
 
     before, after = (saved_reports.read(invocation, Path(argument)) for argument in invocation.options.arguments)
-    return diff(before, after, invocation.fail_level)
+    return replace(diff(before, after, invocation.fail_level), detail=invocation.options.detail)
 
 
 def merge(invocation: Invocation, _: SoFar) -> MergedReport:
@@ -150,7 +150,7 @@ def merge(invocation: Invocation, _: SoFar) -> MergedReport:
     names = [saved.name for saved in reports]
     if twice := next((name for name in names if names.count(name) > 1), ""):
         raise UsageError(f"two reports are called {twice!r}: name them, as in node-a={twice}.json")
-    return merge(reports, invocation.fail_level)
+    return replace(merge(reports, invocation.fail_level), detail=invocation.options.detail)
 
 
 COMMANDS: Mapping[str, Callable[[Invocation, SoFar], Document]] = {

@@ -8,27 +8,32 @@ from checks.core.check import Status
 from preflight.formats.shared.gfm import MARKS, code, incident_section, problem, problem_title, section, table
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
 
     from preflight.saved.diff import ChangedProblem, Difference
     from preflight.saved.reader import SavedReport
 
 
 def render(difference: Difference) -> str:
-    """One document."""
-    worse = difference.worse
+    """One document; with detail -1 only failures and the verdict."""
+    worse, full = difference.worse, difference.detail >= 0
     parts = (
         f"## {MARKS[Status.FAIL if worse else Status.OK]} {'WORSE' if worse else 'NOT WORSE'}",
-        table(("", "report", "started", "stage", "service", "verdict"), _reports(difference)),
+        table(("", "report", "started", "stage", "service", "verdict"), _reports(difference)) if full else "",
         incident_section(difference.began, "New incidents"),
-        incident_section(difference.ended, "Incidents that ended"),
+        incident_section(difference.ended, "Incidents that ended") if full else "",
         section("New failures", map(_problem, difference.new)),
         section("Still failing", map(_problem, difference.still)),
-        section("Fixed", map(_title, difference.fixed)),
-        section("No longer proven", (*map(code, difference.unproven), *map(_title, difference.unchecked))),
-        _facts(difference),
+        *(_other(difference) if full else ()),
     )
     return "\n\n".join(filter(None, parts)) + "\n"
+
+
+def _other(difference: Difference) -> Iterator[str]:
+    """What is no failure."""
+    yield section("Fixed", map(_title, difference.fixed))
+    yield section("No longer proven", (*map(code, difference.unproven), *map(_title, difference.unchecked)))
+    yield _facts(difference)
 
 
 def _reports(difference: Difference) -> Iterable[tuple[str, ...]]:

@@ -15,19 +15,24 @@ if TYPE_CHECKING:
 
 
 def render(difference: Difference) -> str:
-    """Both reports, the differences, and the verdict."""
-    parts = [
-        [_report("before", difference.before), _report("after ", difference.after)],
-        _section("changed", _facts(difference)),
-        _section("no longer proven", _unproven(difference)),
-        _section("fixed", (with_mark(Status.OK, _title(each)) for each in difference.fixed)),
+    """Both reports, the differences, and the verdict; with detail -1 only failures and the verdict."""
+    parts = list(_other(difference)) if difference.detail >= 0 else []
+    parts += [
         _section("still failing", (line for each in difference.still for line in _problem(each))),
         _section("new failures", (line for each in difference.new for line in _problem(each))),
-        incident_lines(difference.ended, "incidents that ended"),
+        incident_lines(difference.ended, "incidents that ended") if difference.detail >= 0 else [],
         incident_lines(difference.began, "new incidents"),
         [_verdict(difference)],
     ]
     return "\n\n".join("\n".join(part) for part in parts if part) + "\n"
+
+
+def _other(difference: Difference) -> Iterator[list[str]]:
+    """The reports, and what is no failure."""
+    yield [_report("before", difference.before), _report("after ", difference.after)]
+    yield _section("changed", _facts(difference))
+    yield _section("no longer proven", _unproven(difference))
+    yield _section("fixed", (with_mark(Status.OK, _title(each)) for each in difference.fixed))
 
 
 def _report(role: str, report: SavedReport) -> str:

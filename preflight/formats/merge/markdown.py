@@ -14,19 +14,26 @@ if TYPE_CHECKING:
     from preflight.saved.merge import Cell, MergedProblem, MergedReport
 
 
+_TITLES = {Status.FAIL: "Failures", Status.WARN: "Warnings"}
+
+
 def render(merged: MergedReport) -> str:
-    """One document."""
-    ready = merged.ready
+    """One document; with detail -1 only failures and the verdict."""
+    ready, level = merged.ready, merged.level if merged.detail < 0 else Status.WARN
     parts = (
         f"## {MARKS[Status.OK if ready else Status.FAIL]} {'READY' if ready else 'NOT READY'}",
-        table(("", "vantage", "service", "stage", "started"), _vantages(merged)),
-        _unseen(merged),
-        incident_section(related(merged.incidents)),
-        section("Failures", _problems(merged, Status.FAIL)),
-        section("Warnings", _problems(merged, Status.WARN)),
-        folded("Keys", table(("", "key", *(str(n) for n, _ in enumerate(merged.vantages, 1))), _keys(merged))),
+        f"Interrupted: {', '.join(map(code, merged.incomplete))}." if merged.incomplete else "",
+        *(_about(merged) if merged.detail >= 0 else ()),
+        incident_section(related(merged.incidents, level)),
+        *(section(title, _problems(merged, status)) for status, title in _TITLES.items() if status >= level),
+        _keys(merged) if merged.detail >= 0 else "",
     )
     return "\n\n".join(filter(None, parts)) + "\n"
+
+
+def _about(merged: MergedReport) -> Iterator[str]:
+    yield table(("", "vantage", "service", "stage", "started"), _vantages(merged))
+    yield _unseen(merged)
 
 
 def _vantages(merged: MergedReport) -> Iterator[tuple[str, ...]]:
@@ -51,9 +58,10 @@ def _problem(merged: MergedProblem) -> str:
     return problem(finding, problem_title(finding, merged.check), (vantages, *map(code, finding.fields)))
 
 
-def _keys(merged: MergedReport) -> Iterator[tuple[str, ...]]:
-    for key in merged.keys:
-        yield (MARKS[key.status], code(key.key), *map(_cell, key.cells))
+def _keys(merged: MergedReport) -> str:
+    columns = ("", "key", *(str(number) for number, _ in enumerate(merged.vantages, 1)))
+    rows = ((MARKS[key.status], code(key.key), *map(_cell, key.cells)) for key in merged.keys)
+    return folded("Keys", table(columns, rows))
 
 
 def _cell(cell: Cell | None) -> str:

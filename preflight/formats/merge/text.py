@@ -14,19 +14,22 @@ if TYPE_CHECKING:
 
     from preflight.saved.merge import Cell, MergedKey, MergedProblem, MergedReport
 
+_TITLES = {Status.WARN: "warnings", Status.FAIL: "failures"}
+
 
 def render(merged: MergedReport) -> str:
-    """Vantages, keys, warnings, failures, and the verdict."""
-    parts = [
-        list(_vantages(merged)),
-        list(_keys(merged)),
-        list(_round_trips(merged)),
-        _problems(merged, Status.WARN, "warnings"),
-        _problems(merged, Status.FAIL, "failures"),
-        incident_lines(related(merged.incidents)),
-        [_verdict(merged)],
-    ]
-    return "\n\n".join("\n".join(part) for part in parts if part) + "\n"
+    """Vantages, keys, warnings, failures, and the verdict; with detail -1 only failures and the verdict."""
+    level = merged.level if merged.detail < 0 else Status.WARN
+    parts = list(_tables(merged)) if merged.detail >= 0 else []
+    parts += [_problems(merged, status) for status in _TITLES if status >= level]
+    parts.append(incident_lines(related(merged.incidents, level)))
+    return "\n\n".join("\n".join(part) for part in (*parts, [_verdict(merged)]) if part) + "\n"
+
+
+def _tables(merged: MergedReport) -> Iterator[list[str]]:
+    yield list(_vantages(merged))
+    yield list(_keys(merged))
+    yield list(_round_trips(merged))
 
 
 def _vantages(merged: MergedReport) -> Iterator[str]:
@@ -72,9 +75,9 @@ def _cell(cell: Cell | None) -> str:
     return f"   {mark}" if cell.counts else f" ({mark})"
 
 
-def _problems(merged: MergedReport, status: Status, title: str) -> list[str]:
+def _problems(merged: MergedReport, status: Status) -> list[str]:
     lines = [line for each in merged.problems if each.finding.status is status for line in _problem(each)]
-    return [color("1", title), *lines] if lines else []
+    return [color("1", _TITLES[status]), *lines] if lines else []
 
 
 def _problem(problem: MergedProblem) -> Iterator[str]:
@@ -90,4 +93,5 @@ def _verdict(merged: MergedReport) -> str:
         for status in reversed(Status)
         if (count := sum(key.status is status for key in merged.keys))
     ]
-    return " · ".join((verdict, f"vantages: {len(merged.vantages)}", f"keys: {', '.join(counts) or 'none'}"))
+    ended = (f"interrupted: {', '.join(merged.incomplete)}",) if merged.incomplete else ()
+    return " · ".join((verdict, f"vantages: {len(merged.vantages)}", f"keys: {', '.join(counts) or 'none'}", *ended))
