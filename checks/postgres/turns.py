@@ -23,7 +23,7 @@ async def check_in_turn(check: Postgres, record: Recorder) -> None:
         trial = await _try(one, record, 1 / (len(servers) - number + 1))
         if number == len(servers) or _is_taken(check, trial):
             break
-        if not trial.facts:
+        if not _accepts(trial):
             passed_over.append(f"{host}:{port}")
     _adopt(record, trial)
     if passed_over:
@@ -46,13 +46,15 @@ async def _try(check: Postgres, record: Recorder, share: float) -> Recorder:
     return trial
 
 
+def _accepts(trial: Recorder) -> bool:
+    below = {Layer.DNS, Layer.CONNECT}
+    return not any(finding.status is Status.FAIL and finding.layer in below for finding in trial.findings)
+
+
 def _is_taken(check: Postgres, trial: Recorder) -> bool:
     """Whether the client stays: the host accepts, and it is no replica where the URL asks for a primary."""
-    below = {Layer.DNS, Layer.CONNECT}
-    if any(finding.status is Status.FAIL and finding.layer in below for finding in trial.findings):
-        return False
     wants_primary = dict(check.query).get("target_session_attrs") in {"primary", "read-write"}
-    return not (wants_primary and trial.facts.get("in_recovery"))
+    return _accepts(trial) and not (wants_primary and trial.facts.get("in_recovery"))
 
 
 def _adopt(record: Recorder, trial: Recorder) -> None:

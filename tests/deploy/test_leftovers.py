@@ -5,6 +5,7 @@ import re
 import signal
 import socket
 import subprocess
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import closing
@@ -103,7 +104,9 @@ def test_object_store(store: ObjectStore, tmp_path: Path) -> None:
     store.client().put_object(Bucket=BUCKET, Key="mistle-preflight.txt", Body=b"kept")
     keys = {"AWS_ACCESS_KEY_ID": store.owner.access_key_id, "AWS_SECRET_ACCESS_KEY": store.owner.secret_access_key}
     command = STORE.replace("BUCKET", BUCKET).replace("ENDPOINT", store.url)
-    path = f"{folder}/bin:{os.environ['PATH']}"
+    (aws := tmp_path / "aws").write_text(f'#!/bin/sh\nexec {sys.executable} -m awscli "$@"')
+    aws.chmod(0o755)
+    path = f"{tmp_path}:{os.environ['PATH']}"
     printed = shell(command, PATH=path, PYTHONPATH=str(folder), AWS_DEFAULT_REGION=store.region, **keys)
     assert f"delete: s3://{BUCKET}/{name}" in printed
     assert store.objects() == ["mistle-preflight.txt"]

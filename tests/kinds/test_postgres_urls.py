@@ -150,7 +150,6 @@ def test_file_that_node_postgres_cannot_read(with_tls: Postgres, parameter: str)
 # Several hosts
 
 
-@profiles.long
 def test_first_host_of_several_is_down(postgres: Postgres) -> None:
     with faults.refused_port() as closed:
         run = direct(postgres.url().replace("@", f"@{faults.LOOPBACK}:{closed},"))

@@ -17,7 +17,10 @@ def downloaded(*requirements: str) -> Path | None:
 
 
 def installed(*requirements: str) -> Path | None:
-    """The folder with their modules, and `bin`; None if pip cannot install them."""
+    """The folder with their modules; None if pip cannot install them.
+
+    Run a module with `python -m`: what is in `bin` runs the Python that installed it, which may be gone.
+    """
     return _kept(requirements, "install", "--target")
 
 
