@@ -6,7 +6,7 @@ import asyncio
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from checks.core.check import Layer, Status, StopCheck
+from checks.core.check import HOST, PORT, Layer, Status, StopCheck
 from checks.core.recorder import Recorder
 from checks.net.network_errors import ADDRESS_UNREACHABLE
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 async def check_in_turn(check: Postgres, record: Recorder) -> None:
     """Check the hosts in turn, up to the one that the client takes, and report that one, or the last."""
     servers = ((check.host, check.port), *check.others)
-    trial, passed_over = record, []
+    one, trial, passed_over = check, record, []
     for number, (host, port) in enumerate(servers, 1):
         one = replace(check, host=host, port=port, others=())
         trial = await _try(one, record, 1 / (len(servers) - number + 1))
@@ -25,7 +25,8 @@ async def check_in_turn(check: Postgres, record: Recorder) -> None:
             break
         if not _accepts(trial):
             passed_over.append(f"{host}:{port}")
-    _adopt(record, trial)
+    record.findings.extend(trial.findings)
+    record.facts |= dict(zip((HOST, PORT), one.place or (), strict=False)) | trial.facts
     if passed_over:
         message = f"{', '.join(passed_over)} does not accept connections; the next host of the URL is taken"
         record.note(ADDRESS_UNREACHABLE.diagnosis(message, blames=("url",)))
@@ -55,8 +56,3 @@ def _is_taken(check: Postgres, trial: Recorder) -> bool:
     """Whether the client stays: the host accepts, and it is no replica where the URL asks for a primary."""
     wants_primary = dict(check.query).get("target_session_attrs") in {"primary", "read-write"}
     return _accepts(trial) and not (wants_primary and trial.facts.get("in_recovery"))
-
-
-def _adopt(record: Recorder, trial: Recorder) -> None:
-    record.findings.extend(trial.findings)
-    record.facts.update(trial.facts)

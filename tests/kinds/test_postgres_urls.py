@@ -155,6 +155,7 @@ def test_first_host_of_several_is_down(postgres: Postgres) -> None:
         run = direct(postgres.url().replace("@", f"@{faults.LOOPBACK}:{closed},"))
     run.warns("network.address-unreachable", Layer.CONNECT, DIRECT_KEY, hint="dead address")
     assert run["postgres.fitness"].status is Status.OK
+    assert (run.facts["host"], run.facts["port"]) == (postgres.host, postgres.port)
 
 
 @profiles.long
