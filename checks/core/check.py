@@ -10,10 +10,15 @@ The exceptions of ``checks/``::
     ├── UnreadableFile        core.files: a file that cannot be read, or holds no certificates
     ├── ConnectFailed         net.addresses: an address does not accept; the cause is the system's error
     ├── NoSuchName            net.network_errors: the host name does not exist
+    ├── HandshakeFailed       net.handshake: TLS failed in the handshake; the cause is OpenSSL's error
+    ├── Stalled               net.tls_errors: the server replies, and a handshake does not end
     ├── NotTls                net.tls_errors: TLS is configured, the server replies in plaintext
     ├── NameRefused           net.tls_errors: TLS works, but not with the name that Mistle's client sends
     ├── TlsOnPlaintext        net.tls_errors: plaintext is configured, the server uses TLS
     ├── NotHttp, NotJson      net.http, net.proxies: the reply, or its body, cannot be parsed
+    ├── FromProxy             net.proxies: a proxy replies in the service's name; carries the diagnosis
+    │   └── Http2Only         net.proxies: the port speaks HTTP/2 alone
+    ├── UnusableSecret        net.tokens: no token can be signed with this secret
     ├── OSError
     │   ├── ResponseTooLarge  core.limits: the server sent more than a check reads
     │   └── LookUpFailed      net.network_errors: nothing is known of a host name

@@ -97,7 +97,7 @@ async def reach_endpoint(
     return address
 
 
-async def resolve_only(record: Recorder, endpoint: Endpoint, reason: str, fields: tuple[str, ...] = ("url",)) -> None:
+async def resolve_only(record: Recorder, endpoint: Endpoint, reason: str) -> None:
     """The dns layer alone, which proves no field; the other layers are skipped for ``reason``.
 
     A missing name is a warning: on many platforms it is created with the service.
@@ -109,4 +109,4 @@ async def resolve_only(record: Recorder, endpoint: Endpoint, reason: str, fields
             if diagnosis := record.check.diagnose(error):
                 record.note(replace(diagnosis, status=min(diagnosis.status, Status.WARN)))
     for layer in record.check.layers[1:]:
-        record.skip(layer, reason, fields)
+        record.skip(layer, reason, ("url",))

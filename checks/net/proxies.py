@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
-from typing import Protocol
+from typing import TYPE_CHECKING
 from urllib.parse import SplitResult, urlsplit
 
 from checks.core.check import Cause, Diagnosis, Layer, Status, causes_in
 from checks.core.text import clean, foreign
 from checks.net import tls_errors
+
+if TYPE_CHECKING:
+    from checks.net.http import Reply
 
 LOGIN_REQUIRED = Cause(
     "proxy.login-required",
@@ -71,25 +73,6 @@ _PROXIES = re.compile(
 )
 
 
-class Answer(Protocol):
-    """What is judged of a reply."""
-
-    @property
-    def status(self) -> int: ...
-
-    @property
-    def headers(self) -> Mapping[str, str]: ...
-
-    @property
-    def body(self) -> bytes: ...
-
-
-class JsonAnswer(Answer, Protocol):
-    """A reply whose body can be read as JSON."""
-
-    def json(self) -> object: ...
-
-
 class NotJson(Exception):
     """The response body is not JSON, or is too large."""
 
@@ -109,14 +92,14 @@ class Http2Only(FromProxy):
         super().__init__(HTTP2_ONLY.diagnosis("the port speaks HTTP/2 and not HTTP/1.1"))
 
 
-def raise_if_certificate_is_required(reply: Answer) -> None:
+def raise_if_certificate_is_required(reply: Reply) -> None:
     """Raise FromProxy if it is a refusal because the client has no certificate, told over HTTP."""
     if 400 <= reply.status < 500 and _NO_CERTIFICATE.search(reply.body[:4096]):
         message = f"the answer is {reply.status}: {foreign(_text_of(reply.body), 120)}"
         raise FromProxy(tls_errors.CLIENT_CERTIFICATE.diagnosis(message))
 
 
-def raise_if_proxys(reply: Answer, request: str, status: Status | None = None) -> None:
+def raise_if_proxys(reply: Reply, request: str, status: Status | None = None) -> None:
     """Raise FromProxy if it is a login, a refusal or a rate limit of a proxy; the caller has ruled out the service.
 
     ``request`` is its description; ``status`` replaces that of a login.
@@ -126,7 +109,7 @@ def raise_if_proxys(reply: Answer, request: str, status: Status | None = None) -
         raise FromProxy(cause.diagnosis(message, status=status if cause is LOGIN_REQUIRED else None))
 
 
-def json_or_proxys(reply: JsonAnswer, request: str) -> object:
+def json_or_proxys(reply: Reply, request: str) -> object:
     """The JSON of a reply. Raises FromProxy if a proxy sent it, else NotJson."""
     try:
         return reply.json()
@@ -135,7 +118,7 @@ def json_or_proxys(reply: JsonAnswer, request: str) -> object:
         raise
 
 
-def proxy_of(reply: Answer) -> str:
+def proxy_of(reply: Reply) -> str:
     """The proxy that the reply came through, as its headers name it; "" if they name none."""
     named = reply.headers.get("server", "")
     if _PROXIES.search(named):
@@ -154,7 +137,7 @@ def is_moved(location: str, path: str) -> bool:
     return _split(location).path.rstrip("/") == path.partition("?")[0].rstrip("/")
 
 
-def _cause(reply: Answer) -> Cause | None:
+def _cause(reply: Reply) -> Cause | None:
     match reply.status:
         case 401 | 407:
             return LOGIN_REQUIRED
@@ -169,7 +152,7 @@ def _cause(reply: Answer) -> Cause | None:
     return None
 
 
-def _shown(reply: Answer) -> str:
+def _shown(reply: Reply) -> str:
     parts = [str(reply.status), reply.headers.get("content-type", "").partition(";")[0]]
     if scheme := reply.headers.get("www-authenticate", "").partition(" ")[0]:
         parts.append(f"that asks for {scheme}")

@@ -115,11 +115,11 @@ def note_round_trip(record: Recorder) -> None:
         record.facts[ROUND_TRIP] = round(record.waits.round_trip * 1e3, 3)
 
 
-def note_if_far(record: Recorder, fields: tuple[str, ...] = ("url",)) -> None:
+def note_if_far(record: Recorder) -> None:
     """Warn if the server is too far away for what Mistle does with it."""
     milliseconds = record.facts.get(ROUND_TRIP)
     if isinstance(milliseconds, float) and milliseconds > _NEAR:
-        record.note(FAR.diagnosis(f"a round trip to the server takes {milliseconds:.0f} ms", blames=fields))
+        record.note(FAR.diagnosis(f"a round trip to the server takes {milliseconds:.0f} ms", blames=("url",)))
 
 
 async def resolve(host: str, port: int) -> tuple[str, ...]:

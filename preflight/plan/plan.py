@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, TypeVar
 import checks
 from checks.core.check import Finding, Layer, Status
 from preflight.config.suggestions import did_you_mean
-from preflight.plan.resource import Deployment, Resource
+from preflight.plan.resource import Deployment, Resource, unusable
 from preflight.plan.resources import RESOURCES
 from preflight.report import bugs
 from preflight.report.attribution import keys_of
@@ -146,12 +146,11 @@ def _expanded(pattern: str, config: Config) -> Iterable[str]:
 
 
 def _blocked(resource: Resource, config: Config) -> Result:
-    broken = [key for key in resource.keys + resource.optional if key in config.broken]
     finding = Finding(
         id=f"{checks.load(resource.kind).prefix}.{Layer.CONFIG}",
         layer=Layer.CONFIG,
         status=Status.SKIP,
-        message=f"not checked: {' and '.join(broken)} cannot be used",
+        message=unusable(resource.keys + resource.optional, config.broken),
         fields=_keys(resource, config),
     )
     return Result(resource.name, resource.kind, "", finding.fields, (finding,))

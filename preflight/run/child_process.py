@@ -39,7 +39,6 @@ if TYPE_CHECKING:
 
 _LATE = GRACE + 0.05  # seconds after a deadline or a signal: a child that has sent nothing since then hangs
 _LATEST = GRACE + 0.15  # seconds after its last result: it may be slow
-_ALONE = 3.0  # seconds for the clean-up of a child whose parent has exited: nobody waits for it
 _GONE = 0.1  # seconds until a killed process has exited; one that waits for a dead disk never does
 
 

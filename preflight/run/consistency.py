@@ -13,6 +13,7 @@ from checks.core.check import Cause, Finding, Status
 from checks.core.text import foreign
 from checks.http_service.causes import MIXED_RELEASES, PUBLIC_DIFFERS
 from checks.net.tls_errors import CLOCK_SUSPECT, EXPIRED, ISSUER_EXPIRED, NOT_YET_VALID
+from checks.postgres.survey.addresses import shown as describe_postgres
 from checks.postgres.survey.causes import DIFFERENT_DATABASES, SEVERAL_SERVERS, SHARED_BY_PLANES, URLS_SWAPPED
 from checks.tunnel.causes import QUERY_DROPPED, TOKEN_REJECTED
 from checks.valkey.addresses import shown as describe_valkey
@@ -30,6 +31,7 @@ Results = Mapping[str, Result]
 _POSTGRES = tuple(
     f"postgres.{plane}.{way}" for plane in ("control_plane", "data_plane") for way in ("direct", "pooled")
 )
+_SERVER = ("system", "started", "in_recovery")  # facts that tell a Postgres from another
 _API = "services.control_plane_api"
 _OF_DATES = {EXPIRED.id, ISSUER_EXPIRED.id, NOT_YET_VALID.id}
 
@@ -81,7 +83,7 @@ def several_servers(results: Results, origins: Mapping[str, Origin]) -> Iterator
     for first, second in combinations([name for name in _POSTGRES if name in results], 2):
         pair = _pair(results, first, second, "database")
         if pair and _is_one_address(*pair) and not _is_one_server(*pair):
-            one, other = map(_server, pair)
+            one, other = (describe_postgres(*map(result.facts.get, _SERVER)) for result in pair)
             message = f"two connections to {pair[0].target} reached different servers: {one}, and {other}"
             yield pair[1].name, _finding(SEVERAL_SERVERS, message, pair, origins)
             return
@@ -121,22 +123,16 @@ def mixed_releases(results: Results, origins: Mapping[str, Origin]) -> Iterator[
     pair = _pair(results, f"{_API}.internal", "services.data_plane_api.internal", "release") or _pair(
         results, f"{_API}.public", "services.data_plane_api.internal", "release"
     )
-    if pair and _release(pair[0]) != _release(pair[1]):
-        control, data = map(_release, pair)
-        message = (
-            f"the control-plane API is of release {foreign(str(control))}, the data-plane API of {foreign(str(data))}"
-        )
+    if pair and (releases := _different_releases(pair)):
+        message = f"the control-plane API is of release {releases[0]}, the data-plane API of {releases[1]}"
         yield pair[1].name, _finding(MIXED_RELEASES, message, pair, origins)
 
 
 def public_differs(results: Results, origins: Mapping[str, Origin]) -> Iterator[Addition]:
     """The public and the internal URL of the API must lead to one release."""
     pair = _pair(results, f"{_API}.internal", f"{_API}.public", "release")
-    if pair and _release(pair[0]) != _release(pair[1]):
-        internal, public = map(_release, pair)
-        message = (
-            f"the internal URL leads to release {foreign(str(internal))}, the public URL to {foreign(str(public))}"
-        )
+    if pair and (releases := _different_releases(pair)):
+        message = f"the internal URL leads to release {releases[0]}, the public URL to {releases[1]}"
         yield pair[1].name, _finding(PUBLIC_DIFFERS, message, pair, origins)
 
 
@@ -201,22 +197,17 @@ def _is_one_address(first: Result, second: Result) -> bool:
 
 
 def _is_one_server(first: Result, second: Result) -> bool:
-    return all(first.facts[name] == second.facts[name] for name in ("system", "started", "in_recovery"))
-
-
-def _server(result: Result) -> str:
-    """What tells a server from another: a replica has the identifier of its primary."""
-    kind = "a replica or one in recovery" if result.facts["in_recovery"] else "a primary"
-    system, started = (foreign(str(result.facts[name])) for name in ("system", "started"))
-    return f"{kind} (system identifier {system}, started {started} s after 1970)"
+    return all(first.facts[name] == second.facts[name] for name in _SERVER)
 
 
 def _now() -> str:
     return datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC")
 
 
-def _release(result: Result) -> object:
-    return result.facts["release"]
+def _different_releases(pair: tuple[Result, Result]) -> tuple[str, ...]:
+    """The releases of both, if they differ."""
+    one, other = (result.facts["release"] for result in pair)
+    return () if one == other else (foreign(str(one)), foreign(str(other)))
 
 
 def _database(result: Result) -> str:

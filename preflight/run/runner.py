@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from checks.core.check import Check, Diagnosis, Settings, Status
 from checks.core.isolation import isolated
+from preflight.report.model import grouped
 from preflight.report.run_causes import DEADLINE, STARVED, interrupted, too_late
 from preflight.run.execution import Execution
 from preflight.run.processor import Use
@@ -108,10 +109,7 @@ def late(reason: Diagnosis, deadline: float, use: Use) -> Diagnosis:
 
 
 def _distinct(checks: Iterable[Check]) -> tuple[tuple[Check, ...], ...]:
-    groups: dict[Check | int, list[Check]] = {}
-    for check in checks:
-        groups.setdefault(_identity(check), []).append(check)
-    return tuple(map(tuple, groups.values()))
+    return tuple(map(tuple, grouped(checks, _identity).values()))
 
 
 def _identity(check: Check) -> Check | int:

@@ -43,9 +43,10 @@ async def compare_addresses(check: Postgres, record: Recorder, address: Place, s
             record.note(_refused(check, address[0], other, error))
             return
         if any(None not in (here[name], there.get(name)) and here[name] != there[name] for name in _NAMES):
+            one, another = (shown(*map(each.get, _NAMES)) for each in (here, there))
             message = (
                 f"{address[0]} and {other}, both addresses of {check.host}, lead to different servers: "
-                f"{_shown(here)}, and {_shown(there)}"
+                f"{one}, and {another}"
             )
             record.note(SEVERAL_SERVERS.diagnosis(message, hint=_HINT, blames=("url",)))
             return
@@ -84,7 +85,7 @@ def _refused(check: Postgres, accepted: str, refused: str, error: LoginRefused) 
     return SEVERAL_SERVERS.diagnosis(message, hint=_HINT, blames=("url",), status=Status.WARN)
 
 
-def _shown(identity: Mapping[str, Any]) -> str:
-    kind = "a replica or one in recovery" if identity["recovery"] else "a primary"
-    system, started = (foreign(str(identity.get(name))) for name in ("system", "started"))
-    return f"{kind} (system identifier {system}, started {started} s after 1970)"
+def shown(system: object, started: object, in_recovery: object) -> str:
+    """What tells a server from another: a replica has the identifier of its primary."""
+    kind = "a replica or one in recovery" if in_recovery else "a primary"
+    return f"{kind} (system identifier {foreign(str(system))}, started {foreign(str(started))} s after 1970)"

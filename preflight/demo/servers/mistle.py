@@ -106,7 +106,6 @@ def control_plane_api(
         Route("/v1/auth/ok", lambda _: JSONResponse({"ok": True})),
         Route("/internal/integration-credentials/resolve", api.resolve, methods=["POST"]),
         Route("/internal/sandbox-runtime/get-sandbox-instance", api.sandbox, methods=["POST"]),
-        Route("/v1/auth/ok", lambda _: JSONResponse({"ok": True})),
     )
     return service.application(*routes, title="Mistle Control Plane API", middleware=[cors])
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from checks.core.check import Layer, Status
-from preflight.formats.shared.phrases import grouped
+from preflight.report.model import grouped
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
-from preflight.formats.shared.phrases import grouped
+from preflight.report.model import grouped
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping

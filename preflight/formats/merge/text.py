@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 from checks.core.check import Status
 from preflight.formats.shared.ansi import color, incident_lines, problem_lines, with_mark
 from preflight.formats.shared.incidents import related
-from preflight.formats.shared.phrases import STYLES, grouped
+from preflight.formats.shared.phrases import STYLES
+from preflight.report.model import grouped
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

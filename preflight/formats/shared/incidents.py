@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from checks.core.check import Status
-from preflight.formats.shared.phrases import grouped
 from preflight.report.incidents.model import Problem
+from preflight.report.model import grouped
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -13,7 +13,8 @@ if TYPE_CHECKING:
     from preflight.config.origin import Origin
     from preflight.report.model import Report
 
-_LINE = re.compile(r"\(line (\d+)\b")  # where a file stopped being TOML
+# Where a file stopped being TOML: no key was read, so no origin has this line, and only the message does.
+_LINE = re.compile(r"\(line (\d+)\b")
 
 
 class Place(NamedTuple):

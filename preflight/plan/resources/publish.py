@@ -6,7 +6,7 @@ from checks.publish import Publish
 from checks.publish.routes import Signing
 from preflight.config.urls import is_loopback
 from preflight.config.values import Values
-from preflight.plan.resource import Deployment, Resource, endpoint
+from preflight.plan.resource import Deployment, Resource, endpoint, unusable
 
 _KEY, _GATEWAY = "sandbox.publish_base_domain", "services.data_plane_gateway.internal_url"
 _SIGNED = {
@@ -42,9 +42,7 @@ def _is_asked(values: Values, broken: frozenset[str] = frozenset()) -> bool:
 
 def _unasked(deployment: Deployment) -> str:
     """Why the gateway cannot be asked."""
-    if broken := [key for key in _ASKED if key in deployment.broken]:
-        return f"not checked: {' and '.join(broken)} cannot be used"
-    return "" if deployment.deployed else "not up yet"
+    return unusable(_ASKED, deployment.broken) or ("" if deployment.deployed else "not up yet")
 
 
 def _applies(values: Values) -> bool:

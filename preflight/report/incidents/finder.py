@@ -9,6 +9,7 @@ from checks.core.check import Status
 from preflight.report.incidents.evidence import Evidence
 from preflight.report.incidents.model import Fact, Incident, Link, Problem
 from preflight.report.incidents.rules import RULES
+from preflight.report.model import grouped
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -22,9 +23,7 @@ def find(results: Iterable[Result]) -> tuple[Incident, ...]:
     """The incidents, failures before warnings, else in the order of the report."""
     evidence = Evidence(tuple(results))
     links = _links(evidence)
-    members: dict[Problem | Fact, list[Problem]] = {}
-    for problem in evidence.problems:
-        members.setdefault(_root(problem, links), []).append(problem)
+    members = grouped(evidence.problems, lambda problem: _root(problem, links))
     incidents = (_incident(root, problems, links) for root, problems in members.items())
     return tuple(sorted((each for each in incidents if each.status >= Status.WARN), key=lambda each: -each.status))
 

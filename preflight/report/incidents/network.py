@@ -7,18 +7,9 @@ from typing import TYPE_CHECKING
 
 from checks.core.check import Layer
 from preflight.report.incidents.causes import HOST_DOWN, NAME_SERVER, NO_NETWORK, ZONE
-from preflight.report.incidents.evidence import (
-    Evidence,
-    addresses,
-    domain,
-    grouped,
-    host,
-    is_named,
-    is_remote,
-    passed,
-    place,
-)
+from preflight.report.incidents.evidence import Evidence, addresses, domain, host, is_named, is_remote, passed, place
 from preflight.report.incidents.model import Fact, Link, Problem
+from preflight.report.model import grouped
 
 if TYPE_CHECKING:
     from preflight.report.model import Result

@@ -31,19 +31,15 @@ class Need:
 
 
 NEEDS = (
-    Need(
-        "postgres.control_plane.pooled",
-        "postgres.control_plane.direct",
-        "the pooler says that its server is down, and the direct URL does not reach it either",
-        frozenset({"postgres.pooler-backend-down"}),
-        Layer.CONNECT,
-    ),
-    Need(
-        "postgres.data_plane.pooled",
-        "postgres.data_plane.direct",
-        "the pooler says that its server is down, and the direct URL does not reach it either",
-        frozenset({"postgres.pooler-backend-down"}),
-        Layer.CONNECT,
+    *(
+        Need(
+            f"postgres.{plane}.pooled",
+            f"postgres.{plane}.direct",
+            "the pooler says that its server is down, and the direct URL does not reach it either",
+            frozenset({"postgres.pooler-backend-down"}),
+            Layer.CONNECT,
+        )
+        for plane in ("control_plane", "data_plane")
     ),
     Need(f"{_GATEWAY}.internal", "kv.*", "the gateway connects to Valkey before it listens", _NOT_UP),
     Need(
