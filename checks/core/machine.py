@@ -5,13 +5,10 @@ from __future__ import annotations
 import errno
 import os
 import resource
+from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from checks.core.check import Cause, Diagnosis, Layer, causes_in
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 NO_DESCRIPTORS = Cause(
     "run.no-descriptors",

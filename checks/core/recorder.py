@@ -3,21 +3,15 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 from checks.core import machine
-from checks.core.check import CheckTimeout, Diagnosed, Finding, Layer, Status, StopCheck
+from checks.core.check import Check, CheckTimeout, Diagnosed, Diagnosis, Finding, Layer, Settings, Status, StopCheck
 from checks.core.loop import clock
 from checks.core.loop.waits import Waits
 from checks.core.text import marked
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from checks.core.check import Check, Diagnosis, Settings
-
 
 SLOW = 1.0  # seconds: a server whose reply took longer is slow, and not silent
 

@@ -4,10 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
+from collections.abc import Callable
 
 _LIMIT = 400  # characters: enough for any server's sentence, too little to flood a report
 SEQUENCE = "|".join(

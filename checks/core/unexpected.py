@@ -3,12 +3,8 @@
 from __future__ import annotations
 
 from traceback import walk_tb
-from typing import TYPE_CHECKING
 
-from checks.core.check import Cause, Layer, Status
-
-if TYPE_CHECKING:
-    from checks.core.check import Check, Diagnosis
+from checks.core.check import Cause, Check, Diagnosis, Layer, Status
 
 NAME = "unexpected-reply"
 

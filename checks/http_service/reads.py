@@ -4,21 +4,16 @@ from __future__ import annotations
 
 import json
 import secrets
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
 
-from checks.core.check import Layer
+from checks.core.check import Cause, Layer
+from checks.core.recorder import Recorder
 from checks.http_service import causes
 from checks.http_service.requests import TOKEN_HEADER
+from checks.net.endpoint import Endpoint
 from checks.net.http import Reply, UnexpectedReply, request, together
 from checks.net.proxies import NotJson
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from checks.core.check import Cause
-    from checks.core.recorder import Recorder
-    from checks.net.endpoint import Endpoint
 
 _BLOCKED = {401, 403}
 _PROXY = {502, 503, 504}

@@ -8,13 +8,13 @@ from dataclasses import dataclass, replace
 from functools import partial
 from http.client import HTTPException
 from ipaddress import ip_address
-from typing import TYPE_CHECKING, ClassVar
+from typing import ClassVar
 
 from checks.core.check import Diagnosed, Diagnosis, Layer, Status, StopCheck
 from checks.core.loop.threads import dead_addresses, in_thread
 from checks.core.recorder import Recorder
 from checks.core.text import foreign
-from checks.net.endpoint import reach_endpoint
+from checks.net.endpoint import Endpoint, reach_endpoint
 from checks.net.http import NotHttp, request
 from checks.net.network_errors import RESET, SLOW
 from checks.net.tcp import NetworkCheck, resolve
@@ -27,9 +27,6 @@ from checks.object_store.round_trip import REPLIES, RoundTrip
 from checks.object_store.store import Store
 from checks.object_store.transport import Connections
 from checks.object_store.verdicts import ABSENT, DENIED, cause_of, diagnosis_of
-
-if TYPE_CHECKING:
-    from checks.net.endpoint import Endpoint
 
 _OF_S3 = (b"<Error><Code>", b"//s3.amazonaws.com/doc/")  # in a body of any store
 _KEY_FIELDS = ("access_key_id", "secret_access_key", "region")

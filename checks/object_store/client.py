@@ -7,16 +7,14 @@ import re
 from dataclasses import dataclass, field, replace
 from functools import cache
 from threading import Lock
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from urllib.parse import quote, unquote
 
 from checks.core.check import Diagnosed
 from checks.core.text import foreign
 from checks.net.addresses import is_address
+from checks.net.endpoint import Endpoint
 from checks.object_store.causes import BUCKET_NAME_INVALID, PATH_STYLE_NEEDED
-
-if TYPE_CHECKING:
-    from checks.net.endpoint import Endpoint
 
 _ONE_AT_A_TIME = Lock()  # a session is not safe for threads; and two would both load the same models
 _LABEL = re.compile(r"(?!-)[a-z0-9-]{3,63}(?<!-)")

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping
+from typing import Any
 
 from checks.core import dates
 from checks.core.text import foreign
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
 
 _EXPECTED_REGION = re.compile(r"expecting '([A-Za-z0-9-]{1,63})'")
 _REGION = re.compile(r"[A-Za-z0-9-]{1,63}")

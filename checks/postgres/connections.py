@@ -5,12 +5,9 @@ from __future__ import annotations
 import asyncio
 import socket
 from collections.abc import Awaitable, Callable
-from typing import TYPE_CHECKING
+from ssl import SSLContext
 
 from checks.core.limits import ResponseTooLarge
-
-if TYPE_CHECKING:
-    from ssl import SSLContext
 
 Address = tuple[str, int]
 Place = Address | str  # a string is the path of a Unix socket

@@ -4,14 +4,10 @@ proven, or "" if the value is right. A right value counts only if a wrong one wa
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
+from checks.core.check import Diagnosis
+from checks.net.http import Reply
 from checks.publish import causes
 from checks.publish.routes import Replies, refuses
-
-if TYPE_CHECKING:
-    from checks.core.check import Diagnosis
-    from checks.net.http import Reply
 
 _NO_ROUTE = {404, 405, 501}
 

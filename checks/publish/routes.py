@@ -8,15 +8,12 @@ from __future__ import annotations
 import base64
 import secrets
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING
 from urllib.parse import urlencode
 
+from checks.core.recorder import Recorder
 from checks.net import tokens
 from checks.net.endpoint import Endpoint
 from checks.net.http import Reply, request, together
-
-if TYPE_CHECKING:
-    from checks.core.recorder import Recorder
 
 _LINK, _COOKIE, _PORT = "/_mistle/access/bootstrap", "mistle_port_access_session", 3000
 

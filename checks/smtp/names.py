@@ -11,16 +11,13 @@ import pathlib
 import re
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
+from checks.core.check import Diagnosis
 from checks.core.loop.threads import in_thread
+from checks.core.recorder import Recorder
 from checks.net.addresses import is_address
 from checks.net.tcp import resolve as resolve_by_system
 from checks.smtp import causes
-
-if TYPE_CHECKING:
-    from checks.core.check import Diagnosis
-    from checks.core.recorder import Recorder
 
 _MAX_READ = 1 << 20  # characters of a file
 _MAX_SHOWN = 3  # addresses

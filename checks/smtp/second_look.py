@@ -9,10 +9,11 @@ import asyncio
 import ssl
 from collections.abc import AsyncIterator, Coroutine
 from contextlib import asynccontextmanager, suppress
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, TypeVar
 
 from checks.core.chain import chain
-from checks.core.check import Diagnosed
+from checks.core.check import Diagnosed, Diagnosis
+from checks.core.recorder import Recorder
 from checks.core.roots import Trust
 from checks.core.text import clean, foreign
 from checks.net import certificates
@@ -21,10 +22,6 @@ from checks.net.tls import first_bytes, uses_tls
 from checks.net.tls_errors import PLAINTEXT_ON_TLS, Stalled
 from checks.smtp import causes, offers, session
 from checks.smtp.session import GREETING, NoReply, time_limit
-
-if TYPE_CHECKING:
-    from checks.core.check import Diagnosis
-    from checks.core.recorder import Recorder
 
 T = TypeVar("T")
 

@@ -4,16 +4,13 @@ from __future__ import annotations
 
 import secrets
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING
 
 from checks.core.check import Layer, StopCheck
+from checks.core.recorder import Recorder
 from checks.net import tokens
 from checks.net.endpoint import Endpoint
 from checks.net.http import Reply, request
 from checks.tunnel import exchange_responses as responses
-
-if TYPE_CHECKING:
-    from checks.core.recorder import Recorder
 
 FIELDS = ("bootstrap_secret", "bootstrap_issuer", "bootstrap_audience")
 _LIFETIMES = {"bootstrapTokenTtlSeconds": tokens.LIFETIME, "exchangeTokenTtlSeconds": tokens.LIFETIME}

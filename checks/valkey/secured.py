@@ -7,15 +7,12 @@ imports redis-py.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Mapping
+from ssl import SSLContext
+from typing import Any
 
 from redis.asyncio import Connection, ConnectionPool, SSLConnection
 from redis.exceptions import ResponseError
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-    from ssl import SSLContext
 
 OnReply = Callable[[float], object]
 

@@ -10,15 +10,12 @@ import resource
 import signal
 import sys
 import warnings
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from checks.core import isolation
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
 
 _LEAST = 64  # MiB of addresses: the command without any check takes 40
 _LIMITS = (resource.RLIMIT_CORE, resource.RLIMIT_NOFILE)  # that _limit changes

@@ -5,16 +5,13 @@ from __future__ import annotations
 import json
 import re
 from pathlib import PurePath
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 from checks.core import remedy
-from preflight.config.origin import InFile, InVariable
+from checks.core.remedy import Remedy
+from preflight.config.origin import InFile, InVariable, Origin
 from preflight.config.schema.keys import BY_PATH, Secrecy
 from preflight.config.urls import BadUrl, parse
-
-if TYPE_CHECKING:
-    from checks.core.remedy import Remedy
-    from preflight.config.origin import Origin
 
 ENVIRONMENT = "environment"  # the place of a variable that is in no file
 _FILE = re.compile(r"[\w@%+=:,.-]+")

@@ -6,21 +6,15 @@ are in the log of the step. Its summary is the markdown report, which preflight.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Iterable, Iterator, Mapping
 
-from checks.core.check import Status
+from checks.core.check import Finding, Status
 from checks.core.text import clean
 from preflight.formats.shared.incidents import consequences
 from preflight.formats.shared.phrases import explained, outcome
 from preflight.formats.shared.places import place
-from preflight.report.incidents.model import Fact
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
-
-    from checks.core.check import Finding
-    from preflight.report.incidents.model import Incident
-    from preflight.report.model import Report, Result
+from preflight.report.incidents.model import Fact, Incident
+from preflight.report.model import Report, Result
 
 _MAX_SHOWN = 10
 _MAX_LINE = 4000  # characters: a hint may name the origins of many keys

@@ -9,17 +9,14 @@ import re
 import shutil
 import sys
 import time
-from typing import TYPE_CHECKING, TextIO
+from collections.abc import Iterable
+from typing import TextIO
 
+from preflight.formats import Target
 from preflight.formats.shared.ansi import ASCII
 from preflight.output import ci
 from preflight.output.destinations import PRIVATE, put, write_until
 from preflight.output.wrapping import wrapped
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
-
-    from preflight.formats import Target
 
 _MODES = {"prometheus": 0o644}  # for node_exporter, which runs as another user; it holds no target and no server's text
 _SGR = re.compile(r"\x1b\[[0-9;]*m")

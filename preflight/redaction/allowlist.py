@@ -2,17 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Iterator, Mapping
 
 from preflight.config.hints import with_origin
-from preflight.config.origin import DEFAULT
+from preflight.config.origin import DEFAULT, Origin
 from preflight.config.schema.keys import KEYS, Key, Secrecy, key_of
 from preflight.config.urls import BadUrl, parse
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
-
-    from preflight.config.origin import Origin
 
 _WEB = ("http", "ws")  # a path of these schemes may contain an @, and before it a part of a password
 

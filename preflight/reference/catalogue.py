@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
-from typing import TYPE_CHECKING
 
 import checks
 from checks.core import unexpected
@@ -17,9 +17,6 @@ from checks.net import network_errors, proxies, tcp, tls_errors
 from preflight.config import causes
 from preflight.report import run_causes
 from preflight.report.incidents import causes as incidents
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
 
 _SHARED = (*network_errors.CAUSES, *tls_errors.CAUSES)
 

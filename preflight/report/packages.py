@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from contextlib import suppress
 from functools import cache
-from typing import TYPE_CHECKING
 
+from checks.core.check import Diagnosis
 from preflight.report.run_causes import OTHER_PACKAGE
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from checks.core.check import Diagnosis
 
 
 @cache

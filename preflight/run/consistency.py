@@ -7,7 +7,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
 from itertools import combinations
-from typing import TYPE_CHECKING, NoReturn
+from typing import NoReturn
 
 from checks.core.check import Cause, Finding, Status
 from checks.core.text import foreign
@@ -20,11 +20,9 @@ from checks.valkey.addresses import shown as describe_valkey
 from checks.valkey.causes import SEVERAL_SERVERS as SEVERAL_VALKEYS
 from preflight.config import edits
 from preflight.config.hints import filled, with_origin
+from preflight.config.origin import Origin
 from preflight.report.incidents.evidence import host, place
 from preflight.report.model import Result
-
-if TYPE_CHECKING:
-    from preflight.config.origin import Origin
 
 Addition = tuple[str, Finding]  # the name of the check that gets the finding
 Results = Mapping[str, Result]

@@ -5,25 +5,21 @@ from __future__ import annotations
 import secrets
 import threading
 import time
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from copy import copy
 from dataclasses import replace
 from hashlib import blake2b
-from typing import TYPE_CHECKING
 
 from checks.core import unexpected
 from checks.core.check import HOST, PORT, Check, Diagnosis, Finding, Layer, Settings, Status, StopCheck
 from checks.core.recorder import Recorder
 from checks.net import network_errors
+from preflight.config.origin import Origin
 from preflight.report import bugs, run_causes
 from preflight.report.attribution import attribute, keys_of
 from preflight.report.model import Result, fact
 from preflight.report.run_causes import CAME_UP, TIMEOUT
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
-
-    from preflight.config.origin import Origin
 
 _SALT = secrets.token_bytes(16)
 

@@ -4,12 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
+from checks.core.check import Diagnosis, Status
 from preflight.report.run_causes import STARVED
-
-if TYPE_CHECKING:
-    from checks.core.check import Diagnosis, Status
 
 # A run of 20 checks uses one second of a core.
 _TOO_LITTLE = 0.15  # of a core, for a run that the deadline ends

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
 
 from checks.core.check import Diagnosis, Finding, Layer
 from preflight import formats
@@ -13,12 +13,8 @@ from preflight.report import bugs
 from preflight.report.model import Report, Result
 from preflight.report.run_causes import BUG, died
 from preflight.saved import reader
+from preflight.saved.reader import SavedReport
 from preflight.version import __version__
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from preflight.saved.reader import SavedReport
 
 
 @dataclass(frozen=True)

@@ -8,15 +8,12 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from functools import partial
-from typing import TYPE_CHECKING
 
 from preflight.serve.outcome import Raw
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
 
 COMMAND = (sys.executable, "-P", "-m", "preflight")  # -P: no module of the working directory
 _TICK = 0.05  # seconds in which an order to end is noticed

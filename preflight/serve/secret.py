@@ -7,14 +7,11 @@ import binascii
 import hashlib
 import hmac
 import re
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 from checks.core import files
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
-    from pathlib import Path
 
 VARIABLE = "MISTLE_PREFLIGHT_TOKEN"
 _MAX_BYTES = 4096

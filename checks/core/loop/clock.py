@@ -9,11 +9,8 @@ from __future__ import annotations
 import asyncio
 import selectors
 import time
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-    from selectors import SelectorKey
+from collections.abc import Callable
+from selectors import SelectorKey
 
 LONGEST = 0.05  # seconds of one wait: what the process overslept is known after each
 _LEAST = 0.1  # of the real time always counts

@@ -7,16 +7,13 @@ import socket
 import struct
 import sys
 import time
+from collections.abc import Iterable
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from checks.core.limits import MAX_BYTES, ResponseTooLarge
 from checks.core.loop import waits
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
-
-    from checks.core.loop.waits import Waits
+from checks.core.loop.waits import Waits
 
 _TIMESTAMP = 35  # SO_TIMESTAMPNS of Linux, which the module socket does not name: the kernel's time of each arrival
 _ONE_TIMESTAMP = socket.CMSG_SPACE(struct.calcsize("@ll"))

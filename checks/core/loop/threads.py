@@ -7,16 +7,14 @@ import contextvars
 import socket
 import threading
 import time
+from collections.abc import Callable, Collection
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, TypeVar
 
 from checks.core.loop import waits
 from checks.core.loop.clock import Selector
 from checks.core.loop.sockets import connected_to, noted
 from checks.core.machine import require_descriptor
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Collection
 
 T = TypeVar("T")
 

@@ -7,12 +7,9 @@ where it happens: a socket knows when its request was sent, and the kernel when 
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 ROUND_TRIP = "rtt_ms"
 """The fact of a check: the shortest round trip that the kernel measured, in milliseconds."""

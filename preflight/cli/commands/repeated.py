@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from checks.core import isolation
 from preflight.cli import process
 from preflight.cli.options import Options, UsageError
 from preflight.config.loader import is_standard_input
@@ -28,7 +29,6 @@ _INTERRUPTED = 128
 
 def serve(invocation: Invocation, _: SoFar) -> int:
     """Serve the page and the metrics of the last run."""
-    from checks.core import isolation
     from preflight.serve.serving import missing
 
     if names := missing():

@@ -3,19 +3,15 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
 
+from preflight.cli.invocation import Invocation
 from preflight.cli.so_far import SoFar, report
 from preflight.config.loader import ConfigError
 from preflight.report.model import Report, Reports
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from preflight.cli.invocation import Invocation
 
 
 def reports(invocation: Invocation, load: Callable[[Invocation, SoFar], object]) -> Reports:

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Iterable
 
 from preflight.cli.options import UsageError
 from preflight.config.suggestions import did_you_mean
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
 
 
 def covered(named: Iterable[str]) -> frozenset[str]:

@@ -6,20 +6,17 @@ A line is ``ID UNTIL REASON`` or ``ID@CHECK UNTIL REASON``; the date is the last
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date
-from typing import TYPE_CHECKING
+from pathlib import Path
 
+from checks.core import files
+from checks.core.check import Diagnosis
 from checks.core.text import clean, foreign
 from preflight.cli.inputs import ids
 from preflight.cli.options import UsageError
 from preflight.report.run_causes import IGNORE_EXPIRED
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from pathlib import Path
-
-    from checks.core.check import Diagnosis
 
 _LIMIT = 1 << 17  # bytes
 _FORM = "a line is: ID or ID@CHECK, the last day as YYYY-MM-DD, the reason"
@@ -43,8 +40,6 @@ class Entry:
 
 def read(path: Path, seconds: float) -> tuple[Entry, ...]:
     """The entries of a file. Raises UsageError, which names the line."""
-    from checks.core import files
-
     try:
         content = files.read(path, _LIMIT, seconds)
         return tuple(_entries(content.decode("utf-8-sig"), path))

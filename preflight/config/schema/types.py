@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar
+from typing import ClassVar
 
+from checks.core.check import Cause
 from checks.core.text import foreign
 from preflight.config import causes, javascript
-
-if TYPE_CHECKING:
-    from checks.core.check import Cause
 
 _NAMES = {bool: "a boolean", int: "an integer", float: "a float", str: "a string", list: "an array", dict: "a table"}
 

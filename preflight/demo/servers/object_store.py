@@ -4,15 +4,12 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from nanio.app import build_app  # type: ignore[import-untyped]
 from nanio.auth import sigv4  # type: ignore[import-untyped]
 from nanio.auth.credentials import StaticCredentialResolver  # type: ignore[import-untyped]
 from nanio.config import Settings  # type: ignore[import-untyped]
-
-if TYPE_CHECKING:
-    from starlette.types import ASGIApp
+from starlette.types import ASGIApp
 
 BUCKET, ACCESS_KEY, SECRET = "mistle-assets", "mistle-local", "mistle-local-object-store"
 

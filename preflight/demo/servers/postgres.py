@@ -8,14 +8,10 @@ import shutil
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import psycopg
 
-from preflight.demo.processes import DemoError, wait_until_ready
-
-if TYPE_CHECKING:
-    from preflight.demo.processes import Processes
+from preflight.demo.processes import DemoError, Processes, wait_until_ready
 
 USER, DATABASE, _ADMIN = "mistle", "mistle", "postgres"
 # Of this demo alone: another one's server on the port is not taken for its own.

@@ -5,16 +5,11 @@ from __future__ import annotations
 import secrets
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 from redis import Redis, RedisError
 
-from preflight.demo.processes import wait_until_ready
-
-if TYPE_CHECKING:
-    from pathlib import Path
-
-    from preflight.demo.processes import Processes
+from preflight.demo.processes import Processes, wait_until_ready
 
 PASSWORD = secrets.token_hex(12)  # of this demo alone: another one's server on the port is not taken for its own
 _START = 10.0  # seconds

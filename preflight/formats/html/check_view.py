@@ -2,17 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
-from checks.core.check import Layer, Status
-from preflight.report.model import grouped
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
-
-    from checks.core.check import Finding
-    from preflight.report.model import Result
+from checks.core.check import Finding, Layer, Status
+from preflight.report.model import Result, grouped
 
 
 @dataclass(frozen=True)

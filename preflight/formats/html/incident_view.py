@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import count
-from typing import TYPE_CHECKING
 
+from checks.core.check import Finding
 from preflight.formats.html.text import meaning
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-
-    from checks.core.check import Finding
-    from preflight.report.incidents.model import Incident
+from preflight.report.incidents.model import Incident
 
 
 @dataclass(frozen=True)

@@ -6,11 +6,9 @@ Lengths are in units of the SVG's view box.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from checks.core.check import Status
-    from preflight.report.model import Result
+from checks.core.check import Status
+from preflight.report.model import Result
 
 
 @dataclass(frozen=True)

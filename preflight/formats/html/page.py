@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC
 from functools import cached_property
-from typing import TYPE_CHECKING
 
 from checks.core.check import Status
 from preflight.formats.html.check_view import CheckView, LayerView, by_kind
@@ -15,12 +15,8 @@ from preflight.formats.html.map_layout import draw
 from preflight.formats.html.sections import by_section, numbered
 from preflight.formats.shared.incidents import related
 from preflight.formats.shared.phrases import verdict
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from preflight.report.incidents.model import Incident
-    from preflight.report.model import KeyVerdict, Report
+from preflight.report.incidents.model import Incident
+from preflight.report.model import KeyVerdict, Report
 
 
 @dataclass(frozen=True)

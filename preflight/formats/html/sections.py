@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol, TypeVar
+from collections.abc import Iterable, Mapping
+from typing import Protocol, TypeVar
 
 from preflight.report.model import grouped
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
 
 
 class Keyed(Protocol):

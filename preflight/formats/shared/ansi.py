@@ -6,17 +6,12 @@ the encoding of the output does not have.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Iterable, Iterator
 
-from checks.core.check import Status
+from checks.core.check import Finding, Status
 from preflight.formats.shared.incidents import certainty, consequences
 from preflight.formats.shared.phrases import STYLES
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
-
-    from checks.core.check import Finding
-    from preflight.report.incidents.model import Incident
+from preflight.report.incidents.model import Incident
 
 ASCII = str.maketrans({"✓": "+", "✗": "x", "–": "-", "→": "->", "·": "|", "…": "..."})  # noqa: RUF001
 

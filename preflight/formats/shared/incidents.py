@@ -2,16 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Iterable
 
 from checks.core.check import Status
-from preflight.report.incidents.model import Problem
+from preflight.report.incidents.model import Incident, Problem
 from preflight.report.model import grouped
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
-
-    from preflight.report.incidents.model import Incident
 
 
 def related(incidents: Iterable[Incident], level: Status = Status.WARN) -> tuple[Incident, ...]:

@@ -2,19 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING
+from collections.abc import Iterable, Iterator, Mapping
 
 from checks.core.check import Status
 from preflight.report.incidents.evidence import Evidence
 from preflight.report.incidents.model import Fact, Incident, Link, Problem
 from preflight.report.incidents.rules import RULES
-from preflight.report.model import grouped
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
-
-    from preflight.report.model import Result
+from preflight.report.model import Result, grouped
 
 Links = Mapping[Problem, Link]
 
