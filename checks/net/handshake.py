@@ -47,12 +47,13 @@ async def handshake(  # noqa: PLR0913 - what a handshake depends on
 
     Raises HandshakeFailed, OSError, and what ``upgrade`` raises.
     """
+    progress = progress or Progress()
     reader, writer = await asyncio.open_connection(*address)
     try:
         if upgrade:
             await upgrade(reader, writer)
             reader = _fresh(writer.transport)
-            _note(progress)
+            progress.is_begun = True
         incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
         context = trust.verified if verify else trust.unverified
         # Node.js ignores the dot at the end of a name; OpenSSL does not.
@@ -62,7 +63,7 @@ async def handshake(  # noqa: PLR0913 - what a handshake depends on
                 writer.write(outgoing.read())
                 received = await reader.read(_MAX_READ)
                 if received:
-                    _note(progress)
+                    progress.is_begun = True
                     incoming.write(received)
                 else:
                     incoming.write_eof()
@@ -82,11 +83,6 @@ def _fresh(transport: asyncio.WriteTransport) -> asyncio.StreamReader:
     reader = asyncio.StreamReader()
     transport.set_protocol(asyncio.StreamReaderProtocol(reader))
     return reader
-
-
-def _note(progress: Progress | None) -> None:
-    if progress:
-        progress.is_begun = True
 
 
 def _is_done(tls: ssl.SSLObject) -> bool:

@@ -94,7 +94,7 @@ async def check_tls(  # noqa: PLR0913 - what a handshake depends on
 async def _try_others(record: Recorder, address: tuple[str, int], shake: Callable[..., Awaitable[object]]) -> None:
     """The same handshake at other addresses of the host. Raises Diagnosed for the first that fails."""
     others, limit = [(each, *address[1:]) for each in record.others], record.share_of_time(0.3)
-    outcomes = await asyncio.gather(*(_in_time(shake(each), limit) for each in others), return_exceptions=True)
+    outcomes = await asyncio.gather(*(asyncio.wait_for(shake(each), limit) for each in others), return_exceptions=True)
     for (other, _), outcome in zip(others, outcomes, strict=True):
         if isinstance(outcome, TimeoutError):
             text = f"{other} accepts connections, and ends no TLS handshake within {limit:.3g} s; {address[0]} does"
@@ -105,11 +105,6 @@ async def _try_others(record: Recorder, address: tuple[str, int], shake: Callabl
                 raise outcome
             message = f"at {other}, another address of the same name, and not at {address[0]}: {diagnosis.message}"
             raise Diagnosed(replace(diagnosis, message=message)) from outcome
-
-
-async def _in_time(work: Awaitable[object], limit: float) -> None:
-    async with asyncio.timeout(limit):
-        await work
 
 
 async def _raise_if_alive(

@@ -11,7 +11,7 @@ from checks.core import remedy
 from checks.core.remedy import Remedy
 from preflight.config.origin import InFile, InVariable, Origin
 from preflight.config.schema.keys import BY_PATH, Secrecy
-from preflight.config.urls import BadUrl, parse
+from preflight.config.urls import parse_or_none
 
 ENVIRONMENT = "environment"  # the place of a variable that is in no file
 _FILE = re.compile(r"[\w@%+=:,.-]+")
@@ -101,8 +101,5 @@ def _is_secret(path: str, value: object) -> bool:
 def _holds_user(value: object) -> bool:
     if not isinstance(value, str) or "://" not in value:
         return False
-    try:
-        url = parse(value)
-    except BadUrl:
-        return True
-    return bool(url.username or url.password or url.query)
+    url = parse_or_none(value)
+    return url is None or bool(url.username or url.password or url.query)

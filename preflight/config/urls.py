@@ -113,6 +113,14 @@ def parse(text: str) -> Url:
     )
 
 
+def parse_or_none(text: str) -> Url | None:
+    """The parts of a URL; None if it is malformed."""
+    try:
+        return parse(text)
+    except BadUrl:
+        return None
+
+
 def is_public(host: str) -> bool:
     """Whether a host may be reachable from the internet: not loopback, private, a single label or a local-only name."""
     try:

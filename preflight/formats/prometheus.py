@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING, NamedTuple
 
-from prometheus_client import CollectorRegistry, generate_latest
+from prometheus_client import generate_latest
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 
@@ -105,6 +105,4 @@ def _distinct(samples: Samples) -> Mapping[Labels, float]:
 
 def render(report: Report) -> str:
     """Metrics in Prometheus's text format."""
-    registry = CollectorRegistry()
-    registry.register(_Metrics(report))
-    return generate_latest(registry).decode()
+    return generate_latest(_Metrics(report)).decode()

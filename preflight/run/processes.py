@@ -7,7 +7,6 @@ and receives its job through the pipe.
 
 from __future__ import annotations
 
-import gc
 import os
 import signal
 import sys
@@ -112,9 +111,7 @@ def _spawn(pipe: Connection) -> int:
 
 
 def _spawned(descriptor: int) -> NoReturn:
-    interpreter.share_memory()
-    interpreter.print_no_errors()
-    gc.set_threshold(50_000)
+    interpreter.prepare()
     with Signals().caught() as signals:
         pipe = Connection(descriptor)
         _serve(pipe, partial(_received(pipe).run, signals))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
-from prometheus_client import CollectorRegistry, generate_latest
+from prometheus_client import generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.registry import Collector
 
@@ -40,6 +40,4 @@ class _Own(Collector):
 
 def metrics(state: State) -> bytes:
     """The metrics of the last run, and of the server, in Prometheus's text format."""
-    registry = CollectorRegistry()
-    registry.register(_Own(state))
-    return (state.last.documents["prometheus"] if state.last else b"") + generate_latest(registry)
+    return (state.last.documents["prometheus"] if state.last else b"") + generate_latest(_Own(state))

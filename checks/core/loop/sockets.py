@@ -43,17 +43,14 @@ class CheckSocket(socket.socket):
         self._since = since
 
     def send(self, data: Any, flags: int = 0) -> int:
-        """As the base class."""
         self._ask()
         return super().send(data, flags)
 
     def sendall(self, data: Any, flags: int = 0) -> None:
-        """As the base class."""
         self._ask()
         super().sendall(data, flags)
 
     def sendmsg(self, *arguments: Any) -> int:
-        """As the base class."""
         self._ask()
         return super().sendmsg(*arguments)
 

@@ -43,7 +43,6 @@ class Loop(asyncio.SelectorEventLoop):
     async def create_unix_connection(
         self, protocol_factory: Any, path: Any = None, *, sock: Any = None, **options: Any
     ) -> Any:
-        """As the base class."""
         if path is not None:
             sock = await connected_to(socket.AF_UNIX, path)
         return await super().create_unix_connection(protocol_factory, sock=sock, **options)

@@ -24,7 +24,7 @@ from preflight.config.schema.keys import (
 )
 from preflight.config.schema.types import shown
 from preflight.config.tree import lookup
-from preflight.config.urls import BadUrl, Url, is_loopback, is_public, parse
+from preflight.config.urls import Url, is_loopback, is_public, parse_or_none
 from preflight.config.validation import web_urls
 from preflight.config.validation.context import Context, Rule
 from preflight.config.validation.environments import mixed_environments
@@ -220,10 +220,8 @@ RULES: tuple[Rule, ...] = (
 
 
 def _origin(text: str) -> str:
-    try:
-        return parse(text).origin
-    except BadUrl:
-        return ""
+    url = parse_or_none(text)
+    return url.origin if url else ""
 
 
 def _origins(entries: tuple[str, ...]) -> list[str] | None:
