@@ -98,15 +98,14 @@ class ServerState:
 
     def facts(self) -> dict[str, object]:
         """The values that are compared with those of other checks; none where the server refused one of them."""
+        own: dict[str, object] = {"version": self.version, "pooled": self.pooled, "relayed": self.relayed}
         if {"database", "name", "started", "recovery"} & {*self.unknown}:
-            return {"version": self.version, "pooled": self.pooled, "relayed": self.relayed}
+            return own
         return {
             "system": self.system,
             "database": self.database,
             "database_name": self.name,
             "started": self.started,
             "in_recovery": self.in_recovery,
-            "version": self.version,
-            "pooled": self.pooled,
-            "relayed": self.relayed,
+            **own,
         }

@@ -8,8 +8,6 @@ from checks.core.check import Status
 from preflight.formats.shared.gfm import MARKS, code, incident_section, problem, problem_title, section, table
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
     from preflight.saved.diff import ChangedProblem, Difference
     from preflight.saved.reader import SavedReport
 
@@ -19,7 +17,10 @@ def render(difference: Difference) -> str:
     worse = difference.worse
     parts = (
         f"## {MARKS[Status.FAIL if worse else Status.OK]} {'WORSE' if worse else 'NOT WORSE'}",
-        table(("", "report", "started", "stage", "service", "verdict"), _reports(difference)),
+        table(
+            ("", "report", "started", "stage", "service", "verdict"),
+            (_report("before", difference.before), _report("after", difference.after)),
+        ),
         incident_section(difference.began, "New incidents"),
         incident_section(difference.ended, "Incidents that ended"),
         section("New failures", map(_problem, difference.new)),
@@ -29,10 +30,6 @@ def render(difference: Difference) -> str:
         _facts(difference),
     )
     return "\n\n".join(filter(None, parts)) + "\n"
-
-
-def _reports(difference: Difference) -> Iterable[tuple[str, ...]]:
-    return (_report("before", difference.before), _report("after", difference.after))
 
 
 def _report(role: str, report: SavedReport) -> tuple[str, ...]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from checks.core.check import Status
-from preflight.formats.shared.ansi import color, incident_lines, problem_lines, with_mark
+from preflight.formats.shared.ansi import color, incident_lines, problem_lines, titled, with_mark
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -18,11 +18,11 @@ def render(difference: Difference) -> str:
     """Both reports, the differences, and the verdict."""
     parts = [
         [_report("before", difference.before), _report("after ", difference.after)],
-        _section("changed", _facts(difference)),
-        _section("no longer proven", _unproven(difference)),
-        _section("fixed", (with_mark(Status.OK, _title(each)) for each in difference.fixed)),
-        _section("still failing", (line for each in difference.still for line in _problem(each))),
-        _section("new failures", (line for each in difference.new for line in _problem(each))),
+        titled("changed", _facts(difference)),
+        titled("no longer proven", _unproven(difference)),
+        titled("fixed", (with_mark(Status.OK, _title(each)) for each in difference.fixed)),
+        titled("still failing", (line for each in difference.still for line in _problem(each))),
+        titled("new failures", (line for each in difference.new for line in _problem(each))),
         incident_lines(difference.ended, "incidents that ended"),
         incident_lines(difference.began, "new incidents"),
         [_verdict(difference)],
@@ -34,11 +34,6 @@ def _report(role: str, report: SavedReport) -> str:
     ready = "ready" if report.ready else "not ready"
     parts = (f"{role}  {report.name}", report.started_at, report.stage, report.service, ready)
     return " · ".join(filter(None, parts))
-
-
-def _section(title: str, lines: Iterator[str]) -> list[str]:
-    listed = list(lines)
-    return [color("1", title), *listed] if listed else []
 
 
 def _facts(difference: Difference) -> Iterator[str]:

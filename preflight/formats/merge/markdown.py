@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from checks.core.check import Status
 from preflight.formats.shared.gfm import MARKS, code, folded, incident_section, problem, problem_title, section, table
 from preflight.formats.shared.incidents import related
+from preflight.formats.shared.phrases import verdict
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -18,7 +19,7 @@ def render(merged: MergedReport) -> str:
     """One document."""
     ready = merged.ready
     parts = (
-        f"## {MARKS[Status.OK if ready else Status.FAIL]} {'READY' if ready else 'NOT READY'}",
+        f"## {MARKS[Status.OK if ready else Status.FAIL]} {verdict(ready=ready)}",
         table(("", "vantage", "service", "stage", "started"), _vantages(merged)),
         _unseen(merged),
         incident_section(related(merged.incidents)),

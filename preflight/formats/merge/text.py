@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import TYPE_CHECKING
 
 from checks.core.check import Status
-from preflight.formats.shared.ansi import color, incident_lines, problem_lines, with_mark
+from preflight.formats.shared.ansi import color, incident_lines, problem_lines, titled, with_mark
 from preflight.formats.shared.incidents import related
-from preflight.formats.shared.phrases import STYLES
+from preflight.formats.shared.phrases import STYLES, counts_text, verdict
 from preflight.report.model import grouped
 
 if TYPE_CHECKING:
@@ -74,8 +75,7 @@ def _cell(cell: Cell | None) -> str:
 
 
 def _problems(merged: MergedReport, status: Status, title: str) -> list[str]:
-    lines = [line for each in merged.problems if each.finding.status is status for line in _problem(each)]
-    return [color("1", title), *lines] if lines else []
+    return titled(title, (line for each in merged.problems if each.finding.status is status for line in _problem(each)))
 
 
 def _problem(problem: MergedProblem) -> Iterator[str]:
@@ -85,10 +85,6 @@ def _problem(problem: MergedProblem) -> Iterator[str]:
 
 
 def _verdict(merged: MergedReport) -> str:
-    verdict = color("1;32", "READY") if merged.ready else color("1;31", "NOT READY")
-    counts = [
-        f"{count} {STYLES[status].counted}"
-        for status in reversed(Status)
-        if (count := sum(key.status is status for key in merged.keys))
-    ]
-    return " · ".join((verdict, f"vantages: {len(merged.vantages)}", f"keys: {', '.join(counts) or 'none'}"))
+    decided = color("1;32" if merged.ready else "1;31", verdict(ready=merged.ready))
+    counts = counts_text(Counter(str(key.status) for key in merged.keys))
+    return " · ".join((decided, f"vantages: {len(merged.vantages)}", f"keys: {counts}"))

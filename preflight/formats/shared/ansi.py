@@ -33,10 +33,15 @@ def problem_lines(finding: Finding, about: Iterable[str], details: Iterable[str]
     yield from (f"      {line}" for remedy in finding.remedies for line in remedy.lines)
 
 
+def titled(title: str, lines: Iterable[str]) -> list[str]:
+    """The lines below their title; nothing without lines."""
+    listed = list(lines)
+    return [color("1", title), *listed] if listed else []
+
+
 def incident_lines(incidents: Iterable[Incident], title: str = "incidents") -> list[str]:
     """The incidents under their title: each cause, and in one line what follows from it."""
-    lines = [line for incident in incidents for line in _incident(incident)]
-    return [color("1", title), *lines] if lines else []
+    return titled(title, (line for incident in incidents for line in _incident(incident)))
 
 
 def _incident(incident: Incident) -> Iterator[str]:
