@@ -29,6 +29,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from enum import IntEnum, StrEnum
+from functools import partial
 from typing import TYPE_CHECKING, ClassVar
 
 from checks.core.text import marked
@@ -90,7 +91,7 @@ class Cause:
     hint: str = ""
     blames: tuple[str, ...] | None = None
     status: Status = Status.FAIL
-    heals: bool | None = None  # whether it may disappear by waiting: a server that starts. None: it is no problem
+    heals: bool | None = None  # whether --wait waits for its end; None: it is no problem
     former: tuple[str, ...] = ()
     slow: Cause | None = None  # what holds instead of this silence if the server has replied before, slowly
     hint_later: str = ""  # the hint of a silence if the server has replied before
@@ -114,6 +115,10 @@ class Cause:
             status=self.status if status is None else status,
             remedies=remedies or tuple(each for each in self.remedies if not each.is_form),
         )
+
+
+# Of a problem, one of the two: whether it may disappear by waiting, as a server that starts does.
+temporary, permanent = partial(Cause, heals=True), partial(Cause, heals=False)
 
 
 def causes_in(module: Mapping[str, object]) -> tuple[Cause, ...]:

@@ -8,25 +8,23 @@ import resource
 from collections.abc import Iterator
 from pathlib import Path
 
-from checks.core.check import Cause, Diagnosis, Layer, causes_in
+from checks.core.check import Diagnosis, Layer, causes_in, permanent
 
-NO_DESCRIPTORS = Cause(
+NO_DESCRIPTORS = permanent(
     "run.no-descriptors",
     Layer.CONFIG,
     "this process, or the whole machine, may open no more files and connections; the check could not run here",
     "raise the limit: ulimit -n 1024 (systemd: LimitNOFILE=1024; Docker: --ulimit nofile=1024), "
     "or for the whole machine: sysctl fs.file-max",
     blames=(),
-    heals=False,
 )
-NO_MEMORY = Cause(
+NO_MEMORY = permanent(
     "run.no-memory",
     Layer.CONFIG,
     "the system gave this process no more memory, or no more threads; the check could not run here",
     "give it 512 MiB: raise ulimit -v (address space) and ulimit -u (threads), or the memory limit and the limit of "
     "processes of its container or systemd unit",
     blames=(),
-    heals=False,
 )
 # Errors of the system's loader for a library that exists.
 _LOADER_ERRORS = ("failed to map segment", "annot allocate memory", "cannot create shared object descriptor")

@@ -6,14 +6,14 @@ import re
 from typing import TYPE_CHECKING
 from urllib.parse import SplitResult, urlsplit
 
-from checks.core.check import Cause, Diagnosis, Layer, Status, causes_in
+from checks.core.check import Cause, Diagnosis, Layer, Status, causes_in, permanent, temporary
 from checks.core.text import clean, foreign
 from checks.net import tls_errors
 
 if TYPE_CHECKING:
     from checks.net.http import Reply
 
-LOGIN_REQUIRED = Cause(
+LOGIN_REQUIRED = permanent(
     "proxy.login-required",
     Layer.AUTH,
     "a proxy in front asks for a login of its own (basic authentication, single sign-on), which Mistle does not send",
@@ -23,9 +23,8 @@ LOGIN_REQUIRED = Cause(
         *("tunnel.not-gateway", "tunnel.redirects", "otlp.not-otlp", "object-store.not-s3"),
         *("e2b.unexpected-reply", "archil.unexpected-reply", "google.unexpected-reply"),
     ),
-    heals=False,
 )
-REFUSED = Cause(
+REFUSED = permanent(
     "proxy.refused",
     Layer.AUTH,
     "a proxy or a firewall in front refuses the request (403), and not the server itself",
@@ -35,9 +34,8 @@ REFUSED = Cause(
         *("http.not-mistle", "http.token-rejected", "tunnel.not-gateway", "tunnel.token-rejected"),
         *("object-store.not-s3", "e2b.unexpected-reply", "archil.unexpected-reply", "google.unexpected-reply"),
     ),
-    heals=False,
 )
-RATE_LIMITED = Cause(
+RATE_LIMITED = temporary(
     "proxy.rate-limited",
     Layer.AUTH,
     "a proxy in front replies that there are too many requests (429), so nothing is proven",
@@ -45,15 +43,13 @@ RATE_LIMITED = Cause(
     "Mistle's services send more requests than this check does",
     status=Status.WARN,
     former=("http.not-mistle", "http.internal-blocked", "tunnel.not-gateway", "object-store.not-s3"),
-    heals=True,
 )
-HTTP2_ONLY = Cause(
+HTTP2_ONLY = permanent(
     "network.http2-only",
     Layer.CONNECT,
     "the port speaks HTTP/2 without TLS only (h2c, gRPC), and Mistle's clients speak HTTP/1.1",
     "name in {blamed} the port on which the server speaks HTTP/1.1, or let the proxy in front accept it",
     former=("http.not-mistle", "tunnel.not-gateway", "object-store.not-s3", "network.reset"),
-    heals=False,
 )
 CAUSES = causes_in(globals())
 

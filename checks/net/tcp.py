@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, ClassVar
 
-from checks.core.check import ADDRESSES, Cause, Check, Diagnosis, Layer, Status
+from checks.core.check import ADDRESSES, Check, Diagnosis, Layer, Status, permanent
 from checks.core.loop.threads import dead_addresses, in_thread
 from checks.core.loop.waits import ROUND_TRIP
 from checks.core.recorder import Recorder
@@ -36,7 +36,7 @@ _MARGIN = 0.9  # of the resolver's limit
 _NO_ADDRESS = getattr(socket, "EAI_NODATA", None)  # of the name, which exists
 _UNKNOWN_LATE = "a name server gave no answer in time, and that another one does not know the name proves nothing"
 
-FAR = Cause(
+FAR = permanent(
     "network.far",
     Layer.FITNESS,
     "the server is more than 25 ms away (round trip, measured by the kernel), and Mistle makes several round trips "
@@ -44,7 +44,6 @@ FAR = Cause(
     "run Mistle's services in the region of the server that {blamed} names, or name a server in theirs; "
     "if this machine is not where they run, run this where they do",
     status=Status.WARN,
-    heals=False,
 )
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from checks.core import remedy
-from checks.core.check import Cause, Layer, Status, causes_in
+from checks.core.check import Cause, Layer, Status, causes_in, permanent
 
 
 def _cause(  # noqa: PLR0913 - a cause's fields
@@ -22,7 +22,7 @@ def _cause(  # noqa: PLR0913 - a cause's fields
     edit: str = "",
 ) -> Cause:
     """``edit``: the line as it should stand, as far as it is known, where the right value is."""
-    cause = Cause(f"config.{name}", Layer.CONFIG, means, hint, status=status, former=former, heals=False)
+    cause = permanent(f"config.{name}", Layer.CONFIG, means, hint, status=status, former=former)
     return replace(cause, remedies=remedy.line("edit", "mistle.toml:…", edit))
 
 
