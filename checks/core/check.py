@@ -27,6 +27,7 @@ The exceptions of ``checks/``::
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import IntEnum, StrEnum
 from functools import partial
@@ -35,8 +36,6 @@ from typing import TYPE_CHECKING, ClassVar
 from checks.core.text import marked
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from checks.core.recorder import Recorder
     from checks.core.remedy import Remedy
     from checks.core.roots import Trust

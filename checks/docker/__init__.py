@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
@@ -20,8 +21,6 @@ from checks.net.endpoint import HTTP
 from checks.net.tls import first_bytes
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from checks.docker.client import Client, Engine
     from checks.docker.images import Image
 

@@ -6,7 +6,7 @@ Each names a container, or holds a description, with which the daemon must refus
 from __future__ import annotations
 
 import secrets
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -18,8 +18,6 @@ from checks.docker import causes
 from checks.docker.replies import is_filters, is_from_proxy, message_of, not_docker
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from checks.docker.client import Client
 
 _NO_NAME = "-"  # a container's name begins with a letter or digit

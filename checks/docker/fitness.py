@@ -7,11 +7,11 @@ import socket
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
+from checks.core.check import Diagnosis
 from checks.core.text import foreign
 from checks.docker import causes
 
 if TYPE_CHECKING:
-    from checks.core.check import Diagnosis
     from checks.docker.client import Engine
     from checks.docker.images import Image
 

@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import TYPE_CHECKING, ClassVar
 
 from checks.core.check import Layer, Status
+from checks.core.recorder import Recorder
 from checks.net.network_errors import NoSuchName
 from checks.net.tcp import NetworkCheck, reach, resolve
 from checks.net.tls import PlaintextProbe, check_tls
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from checks.core.recorder import Recorder
-
     Proof = Callable[[Recorder, "Endpoint"], Awaitable[bool]]
 
 HTTP = PlaintextProbe(b"GET / HTTP/1.0\r\n\r\n", (b"HTTP/",))

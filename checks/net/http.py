@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, TypeVar
 from checks.core import dates
 from checks.core.check import Cause, Diagnosed, Status
 from checks.core.limits import MAX_CHUNKS
+from checks.core.recorder import Recorder
 from checks.core.text import clean, foreign
 from checks.net.endpoint import HTTP, Endpoint
 from checks.net.proxies import Http2Only, NotJson, raise_if_certificate_is_required
@@ -23,7 +24,6 @@ from checks.net.tls_errors import TlsOnPlaintext
 if TYPE_CHECKING:
     from httpx import Response
 
-    from checks.core.recorder import Recorder
 
 T = TypeVar("T")
 IMPORTS = ("httpx", "httpcore", "anyio.abc", "anyio.streams.tls")  # httpx loads the others with its first request

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import ssl
 import time
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -23,8 +24,6 @@ from checks.net.server_name import try_name
 from checks.net.tls_errors import BY_REASON, EXPIRES_SOON, PLAINTEXT_ON_TLS, NotTls, Stalled
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
-
     Proof = Callable[[], Awaitable[bool]]
 
 _DAY = 86_400.0

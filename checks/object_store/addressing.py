@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING
 from checks.core import dates
 from checks.core.check import Diagnosed, Layer
 from checks.core.loop.threads import in_thread
+from checks.core.recorder import Recorder
 from checks.net.http import raise_if_http2, raise_if_not_http, raise_if_tls
 from checks.object_store.causes import WRONG_REGION
 from checks.object_store.corrections import host_taken_for_bucket, mistake_in
 from checks.object_store.verdicts import ABSENT, DENIED, bucket_exists, cause_of
 
 if TYPE_CHECKING:
-    from checks.core.recorder import Recorder
     from checks.object_store.responses import StoreError
     from checks.object_store.store import Store
 

@@ -3,25 +3,23 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING
 from urllib.parse import unquote
 
-from checks.core.check import Status
+from checks.core.check import Cause, Diagnosis, Status
 from checks.core.loop.threads import in_thread
+from checks.core.recorder import Recorder
+from checks.core.remedy import Remedy
 from checks.core.text import foreign
 from checks.object_store import causes, remedies
 from checks.object_store.client import path_before, uses_path_style
 from checks.object_store.verdicts import bucket_exists
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from checks.core.check import Cause, Diagnosis
-    from checks.core.recorder import Recorder
-    from checks.core.remedy import Remedy
     from checks.object_store.client import Bucket
     from checks.object_store.responses import StoreError
     from checks.object_store.store import Store

@@ -8,9 +8,9 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from checks.core import remedy
+from checks.core.remedy import Remedy
 
 if TYPE_CHECKING:
-    from checks.core.remedy import Remedy
     from checks.object_store.client import Bucket
     from checks.object_store.responses import StoreError
 

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import secrets
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING
 
 from checks.core.check import Status
 from checks.core.loop.threads import in_thread
+from checks.core.recorder import Recorder
 from checks.net.proxies import FromProxy
 from checks.object_store import causes
 from checks.object_store.on_the_way import accepted_without_checksum, forbidden_by_proxy, meaning_after_proof
@@ -17,9 +19,6 @@ from checks.object_store.responses import Altered, StoreError
 from checks.object_store.verdicts import cause_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from checks.core.recorder import Recorder
     from checks.object_store.store import Store
 
 REPLIES = 6  # as many as it waits for, at most: four operations, one more look, and one more try to delete

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import threading
 import zlib
+from collections.abc import Mapping
 from contextlib import suppress
 from contextvars import ContextVar
 from dataclasses import replace
@@ -17,8 +18,6 @@ from checks.object_store.responses import Altered, StoreError, Unreadable
 from checks.object_store.transport import MAX_BODY, as_javascript, raise_refusal
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from checks.object_store.client import Bucket
     from checks.object_store.transport import Connections
 

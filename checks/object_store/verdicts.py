@@ -7,11 +7,11 @@ from email.utils import format_datetime
 from typing import TYPE_CHECKING
 
 from checks.core import remedy
+from checks.core.check import Cause, Diagnosis
 from checks.core.text import foreign
 from checks.object_store import causes, remedies
 
 if TYPE_CHECKING:
-    from checks.core.check import Cause, Diagnosis
     from checks.object_store.client import Bucket
     from checks.object_store.responses import StoreError
 

@@ -8,15 +8,14 @@ from __future__ import annotations
 
 import re
 import shlex
+from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING
 
 from checks.core import remedy
+from checks.core.check import Cause
+from checks.core.remedy import Remedy
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
-
-    from checks.core.check import Cause
-    from checks.core.remedy import Remedy
     from checks.postgres import Postgres
     from checks.postgres.refusals import Refusal
     from checks.postgres.survey.state import Plane, ServerState

@@ -11,6 +11,7 @@ import time
 from typing import TYPE_CHECKING
 
 from checks.core.check import Diagnosed
+from checks.core.recorder import Recorder
 from checks.net.network_errors import diagnose
 from checks.net.server_name import try_name
 from checks.net.tls_errors import PLAINTEXT_ON_TLS
@@ -20,7 +21,6 @@ from checks.smtp.session import GREETING, NoReply, time_limit
 if TYPE_CHECKING:
     from aiosmtplib import SMTP
 
-    from checks.core.recorder import Recorder
 
 _GREETING_WAIT = (
     1.0  # seconds without a greeting before other connections are made; a server may look up our name first

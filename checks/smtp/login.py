@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import hmac
 import re
+from collections.abc import Awaitable, Callable, Mapping
 from typing import TYPE_CHECKING
 
 from checks.core.check import Diagnosed
@@ -12,8 +13,6 @@ from checks.core.text import foreign
 from checks.smtp import causes, offers, replies
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Mapping
-
     from aiosmtplib import SMTP, SMTPResponse
 
 _MAX_CHALLENGES = 3  # empty replies to a server that asks for more; nodemailer sends them without end

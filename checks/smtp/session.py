@@ -15,11 +15,11 @@ from contextlib import asynccontextmanager, suppress
 from typing import TYPE_CHECKING
 
 from checks.core.loop.sockets import connected_to
+from checks.core.recorder import Recorder
 
 if TYPE_CHECKING:
     from aiosmtplib import SMTP
 
-    from checks.core.recorder import Recorder
 
 GREETING_LIMIT = 30.0  # seconds: nodemailer gives up then; it waits ten minutes for any other reply
 GREETING = "greeting"

@@ -6,13 +6,13 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from checks.core.check import Status
+from checks.core.recorder import Recorder
 from checks.core.text import foreign
 from checks.net.network_errors import NoSuchName
 from checks.net.tcp import resolve
 from checks.valkey.causes import SEVERAL_SERVERS
 
 if TYPE_CHECKING:
-    from checks.core.recorder import Recorder
     from checks.valkey import Valkey
 
 _MAX_ADDRESSES = 3  # each of which costs a login

@@ -4,19 +4,17 @@ from __future__ import annotations
 
 import re
 import secrets
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from checks.core.check import Diagnosed
+from checks.core.check import Cause, Diagnosed
 from checks.core.text import foreign
 from checks.valkey import causes
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-
     from redis.asyncio import Redis
 
-    from checks.core.check import Cause
 
 _NAMED = re.compile(r"'([a-z]+)' command")
 _EXPIRY = 5000  # milliseconds until the server removes the keys that a broken connection leaves

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import ipaddress
 import re
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING
 
 from checks.core import remedy
+from checks.core.remedy import Remedy
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
-
-    from checks.core.remedy import Remedy
     from checks.valkey import Valkey
     from checks.valkey.commands import CommandRefused
 

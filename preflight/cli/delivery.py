@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from preflight.cli.options import UsageError, formats_of
+from preflight.cli.so_far import SoFar
 from preflight.cli.so_far import report as make_report
-from preflight.formats import renderer
+from preflight.formats import Target, renderer
 from preflight.output import ci
 from preflight.output.destinations import is_writable
 from preflight.output.writer import OutputError, write_stderr
@@ -16,12 +18,8 @@ from preflight.report.model import Report, Reports
 from preflight.report.run_causes import BUG, NOT_STARTED
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Iterator, Mapping
-
     from preflight.cli.commands import Document
     from preflight.cli.invocation import Invocation
-    from preflight.cli.so_far import SoFar
-    from preflight.formats import Target
 
 
 def prepare(targets: Iterable[Target]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
@@ -21,8 +22,6 @@ from preflight.run.signals import Interrupted
 from preflight.version import __version__
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from preflight.cli.invocation import Invocation
 
 _SHARE = 0.15  # seconds of CPU: many times what an honest report takes, and little beside a deadline

@@ -7,6 +7,7 @@ labels ``stage`` and ``service``: the files of several runs of one deployment ca
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, NamedTuple
 
 from prometheus_client import generate_latest
@@ -17,8 +18,6 @@ from checks.core.check import Status
 from checks.core.text import clean
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping
-
     from preflight.report.model import Report
 
     Labels = tuple[str, ...]

@@ -7,23 +7,19 @@ same while lines move. https://docs.github.com/en/code-security/reference/code-s
 from __future__ import annotations
 
 import hashlib
-from datetime import UTC, timedelta
+from collections.abc import Iterable, Iterator
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
-from checks.core.check import Status
+from checks.core.check import Finding, Status
 from checks.core.text import clean
 from preflight.formats.shared.documents import to_json
 from preflight.formats.shared.phrases import explained, outcome
 from preflight.formats.shared.places import Place, place
-from preflight.reference.catalogue import entries, sentence
+from preflight.reference.catalogue import Entry, entries, sentence
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
-    from datetime import datetime
-
-    from checks.core.check import Finding
-    from preflight.reference.catalogue import Entry
     from preflight.report.model import Report, Result
 
     Member = dict[str, object]

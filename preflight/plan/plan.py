@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
 from functools import partial
 from typing import TYPE_CHECKING, TypeVar
 
 import checks
-from checks.core.check import Finding, Layer, Status
+from checks.core.check import Check, Finding, Layer, Status
 from preflight.config.suggestions import did_you_mean
 from preflight.plan.resource import Deployment, Resource, unusable
 from preflight.plan.resources import RESOURCES
@@ -19,9 +19,6 @@ from preflight.report.model import Result
 from preflight.services import SERVICES
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from checks.core.check import Check
     from preflight.config.loader import Config
 
 T = TypeVar("T")

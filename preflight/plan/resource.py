@@ -6,10 +6,10 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from checks.core.check import Check
 from checks.net.endpoint import Endpoint
 
 if TYPE_CHECKING:
-    from checks.core.check import Check
     from preflight.config.urls import Url
     from preflight.config.values import Values
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
 from typing import TYPE_CHECKING, Literal, TypeVar
@@ -13,7 +14,6 @@ from checks.core.text import clean
 from preflight.report.run_causes import CUT_SHORT, EXIT_CODES
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
     from datetime import datetime
 
     from preflight.config.origin import InFile, Origin

@@ -11,11 +11,13 @@ import queue
 import signal
 import threading
 import time
+from collections.abc import Mapping
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from checks.core import machine
-from checks.core.check import Diagnosis
+from checks.core.check import Check, Diagnosis, Settings
+from preflight.config.origin import Origin
 from preflight.report.model import Result
 from preflight.report.run_causes import died, interrupted, too_late
 from preflight.run import processes
@@ -23,17 +25,12 @@ from preflight.run.execution import Execution
 from preflight.run.processes import Failure, Job, failure
 from preflight.run.processor import Use, of_process, of_thread
 from preflight.run.runner import NO_WAIT, TICK, Run, late
-from preflight.run.waiting import Waiting
+from preflight.run.signals import Signals
+from preflight.run.waiting import Wait, Waiting
 from preflight.run.work import GRACE
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from checks.core.check import Check, Settings
-    from preflight.config.origin import Origin
     from preflight.run.runner import OnEvent
-    from preflight.run.signals import Signals
-    from preflight.run.waiting import Wait
 
     Events = queue.SimpleQueue["Run | tuple[Result, ...] | Waiting | int | Failure | None"]
 

@@ -12,25 +12,23 @@ import signal
 import sys
 import threading
 import time
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from multiprocessing.connection import Connection, Pipe
 from typing import TYPE_CHECKING, NoReturn
 
+from checks.core.check import Check, Diagnosis, Settings
+from preflight.config.origin import Origin
 from preflight.report import bugs
 from preflight.run import interpreter, runner
-from preflight.run.processor import of_thread
+from preflight.run.processor import Use, of_thread
 from preflight.run.signals import SIGNALS, Signals
+from preflight.run.waiting import Wait
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
-
-    from checks.core.check import Check, Diagnosis, Settings
-    from preflight.config.origin import Origin
-    from preflight.run.processor import Use
     from preflight.run.runner import OnEvent, Run
-    from preflight.run.waiting import Wait
 
     Work = Callable[[OnEvent], Run]
 

@@ -8,13 +8,15 @@ from __future__ import annotations
 
 import queue
 import time
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from checks.core.check import Check, Diagnosis, Settings, Status
 from checks.core.isolation import isolated
-from preflight.report.model import grouped
+from preflight.config.origin import Origin
+from preflight.report.model import Result, grouped
 from preflight.report.run_causes import DEADLINE, STARVED, interrupted, too_late
 from preflight.run.execution import Execution
 from preflight.run.processor import Use
@@ -23,10 +25,6 @@ from preflight.run.waiting import Wait, Waiting
 from preflight.run.work import Work
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
-
-    from preflight.config.origin import Origin
-    from preflight.report.model import Result
     from preflight.run.work import Events, Send
 
     OnEvent = Callable[[tuple[Result, ...] | Waiting], object]

@@ -8,10 +8,12 @@ import itertools
 import queue
 import threading
 import time
+from collections.abc import Callable
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from checks.core import machine
+from checks.core.check import Diagnosis
 from checks.core.loop import waits
 from checks.core.loop.threads import Loop
 from preflight.report.run_causes import DEADLINE
@@ -20,9 +22,6 @@ from preflight.run.processor import Use, of_thread
 from preflight.run.waiting import Wait, Waiting
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from checks.core.check import Diagnosis
     from preflight.run.execution import Execution
 
     Send = Callable[[Execution | Waiting], None]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -10,11 +11,9 @@ from preflight.report.incidents.causes import VANTAGE
 from preflight.report.incidents.evidence import Evidence, host, passed
 from preflight.report.incidents.finder import find
 from preflight.report.incidents.model import Fact, Incident
+from preflight.report.model import Result
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
-
-    from preflight.report.model import Result
     from preflight.saved.reader import SavedReport
 
 _OF_NETWORK = {Layer.DNS, Layer.CONNECT}

@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from checks.core.check import Finding, Status
 from checks.core.loop.waits import ROUND_TRIP
+from preflight.report.incidents.model import Incident
+from preflight.report.model import KeyVerdict
 from preflight.report.run_causes import CUT_SHORT, NOT_STARTED
 from preflight.saved.incidents import incidents
 from preflight.services import SERVICES
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
-
-    from preflight.report.incidents.model import Incident
-    from preflight.report.model import KeyVerdict
     from preflight.saved.reader import SavedReport
 
 # The highest decides: one failure is a failure; where nothing is wrong, one proof is enough.

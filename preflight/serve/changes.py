@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 from typing import TYPE_CHECKING, NamedTuple
 
 from checks.core.check import Status
 from preflight.formats.shared.phrases import STYLES, verdict
-from preflight.saved.diff import diff
+from preflight.saved.diff import ChangedProblem, Difference, diff
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from datetime import datetime
-
-    from preflight.saved.diff import ChangedProblem, Difference
     from preflight.saved.reader import SavedReport
     from preflight.serve.outcome import Outcome
 

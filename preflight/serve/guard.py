@@ -8,10 +8,9 @@ from typing import TYPE_CHECKING
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.responses import PlainTextResponse
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 if TYPE_CHECKING:
-    from starlette.types import ASGIApp, Message, Receive, Scope, Send
-
     from preflight.serve.secret import Token
 
 OPEN = frozenset({"/healthz", "/readyz"})  # they say nothing else than yes or no

@@ -5,15 +5,13 @@ from __future__ import annotations
 import queue
 import random
 import time
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from preflight.serve.outcome import Outcome, failed, outcome
+from preflight.serve.outcome import Deployment, Outcome, failed, outcome
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-
-    from preflight.serve.outcome import Deployment
     from preflight.serve.runs import Runner
 
     Orders = queue.SimpleQueue[None]

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Callable
 from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
 from preflight.serve.changes import History
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from preflight.run.signals import Signals
     from preflight.serve.listening import Door
     from preflight.serve.outcome import Outcome

@@ -8,10 +8,9 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from preflight.serve.changes import History
+from preflight.serve.changes import History, Moment
 
 if TYPE_CHECKING:
-    from preflight.serve.changes import Moment
     from preflight.serve.outcome import Outcome
     from preflight.serve.schedule import Schedule
 

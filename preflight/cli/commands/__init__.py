@@ -6,6 +6,7 @@ do not wait for that.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,17 +15,13 @@ from checks.core.check import Settings, Status
 from preflight.cli.commands import repeated
 from preflight.cli.inputs import ca_file, ids, saved_reports
 from preflight.cli.invocation import Invocation
-from preflight.cli.options import SCHEMAS, UsageError
+from preflight.cli.options import SCHEMAS, Options, UsageError
 from preflight.cli.so_far import SoFar, report
-from preflight.config.loader import load
+from preflight.config.loader import Config, load
 from preflight.report.model import Report, Reports, Result
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
-
     from checks.core.roots import Trust
-    from preflight.cli.options import Options
-    from preflight.config.loader import Config
     from preflight.demo.client import Demo
     from preflight.plan.plan import Plan
     from preflight.reference.catalogue import Explanation

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
@@ -10,15 +11,13 @@ from typing import TYPE_CHECKING
 
 from checks.core import isolation
 from preflight.cli import process
+from preflight.cli.invocation import Invocation
 from preflight.cli.options import Options, UsageError
+from preflight.cli.so_far import SoFar
 from preflight.config.loader import is_standard_input
 from preflight.output.writer import OutputError, write_stdout
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from preflight.cli.invocation import Invocation
-    from preflight.cli.so_far import SoFar
     from preflight.serve.listening import Door
     from preflight.serve.schedule import Schedule
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from checks.core.check import Status
+from checks.core.check import Finding, Status
 from preflight.config import causes, javascript, suggestions
 from preflight.config.schema.keys import BOOLEAN, KEYS, VERSION, Key
 from preflight.config.schema.types import InvalidValue, UnreadableOverride, meant
@@ -14,7 +14,6 @@ from preflight.config.schema.unfilled import refusal
 from preflight.config.tree import Path, Tree, dotted, put
 
 if TYPE_CHECKING:
-    from checks.core.check import Finding
     from preflight.config.sources.origins import Origins
 
 _VARIABLES = frozenset(key.variable for key in KEYS)

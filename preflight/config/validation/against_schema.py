@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from itertools import islice
 from typing import TYPE_CHECKING, TypeAlias
 
+from checks.core.check import Finding
 from preflight.config import causes, edits, suggestions
 from preflight.config.schema.conditions import ALWAYS, OPTIONAL
 from preflight.config.schema.keys import KEYS, VERSION, Key
@@ -16,7 +17,6 @@ from preflight.config.schema.unfilled import refusal
 from preflight.config.tree import Path, Tree, dotted
 
 if TYPE_CHECKING:
-    from checks.core.check import Finding
     from preflight.config.sources.origins import Origins
 
 Shape: TypeAlias = "dict[str, Key | Shape]"

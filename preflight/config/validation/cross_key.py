@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -23,7 +24,7 @@ from preflight.config.schema.keys import (
     key_of,
 )
 from preflight.config.schema.types import shown
-from preflight.config.tree import lookup
+from preflight.config.tree import Tree, lookup
 from preflight.config.urls import Url, is_loopback, is_public, parse_or_none
 from preflight.config.validation import web_urls
 from preflight.config.validation.context import Context, Rule
@@ -32,10 +33,7 @@ from preflight.config.validation.single_values import SYNTAX
 from preflight.config.values import Values
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from preflight.config.sources.origins import Origins
-    from preflight.config.tree import Tree
 
 DASHBOARD_URL, API_URL = "services.dashboard.public_url", f"{API}.public_url"
 API_ORIGIN, TRUSTED = "services.dashboard.control_plane_api_origin", f"{AUTH}.trusted_origins"

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+from checks.core.check import Finding
 from preflight.config import causes
 from preflight.config.schema.forms import HOSTS, LISTENS
 from preflight.config.schema.keys import AUTH, in_use, key_of
@@ -12,9 +14,6 @@ from preflight.config.schema.types import shown
 from preflight.config.urls import parse_or_none
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from checks.core.check import Finding
     from preflight.config.validation.context import Context
 
 _OTHER = re.compile(

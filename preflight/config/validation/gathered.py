@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from checks.core.check import Status
+from checks.core.check import Cause, Finding, Status
 from checks.core.text import marked
 from preflight.config import causes
 from preflight.config.schema.types import shown
@@ -15,9 +16,6 @@ from preflight.config.validation.without_file import without_file
 from preflight.version import KNOWN_MISTLE
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
-
-    from checks.core.check import Cause, Finding
     from preflight.config.sources.origins import Origins
 
 _OLDER_NAMES = "MISTLE_APPS_"

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+from checks.core.check import Finding
 from preflight.config.schema import unfilled
 from preflight.config.schema.keys import in_use, key_of
 from preflight.config.schema.types import ListOf, Text
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from checks.core.check import Finding
     from preflight.config.validation.context import Context
 
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+from checks.core.check import Finding
 from checks.core.text import foreign
 from preflight.config import causes
 from preflight.config.schema.keys import HTTP, KEYS, WEBSOCKET, Key, Secrecy, in_use, key_of
@@ -14,9 +16,6 @@ from preflight.config.validation.never_filled import never_filled
 from preflight.config.validation.web_urls import ROOTED
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from checks.core.check import Finding
     from preflight.config.validation.context import Context, Rule
 
 _PLACEHOLDER = re.compile(

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from checks.core.check import Status
+from checks.core.check import Finding, Status
 from preflight.config import causes
 from preflight.config.schema.keys import UNREAD_ALONE
 from preflight.config.schema.types import shown
 from preflight.config.validation.one_reason import keys, of, replaced
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from checks.core.check import Finding
     from preflight.config.sources.origins import Origins
 
 GENERATED = "/run/mistle/config.toml"  # the file that the single container makes

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from checks.core.check import Status
 from preflight.formats.shared.ansi import color, incident_lines, problem_lines, titled, with_mark
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from preflight.saved.diff import ChangedProblem, Difference
     from preflight.saved.reader import SavedReport
 

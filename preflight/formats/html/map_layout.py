@@ -6,6 +6,7 @@ The same report gives the same map.
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import groupby
 from typing import TYPE_CHECKING
 
@@ -16,8 +17,6 @@ from preflight.formats.html.text import fit_end, fit_middle
 from preflight.services import SERVICES
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
-
     from preflight.formats.html.check_view import CheckView
 
 _PLANES = (

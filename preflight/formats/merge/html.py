@@ -14,10 +14,10 @@ from preflight.formats.html.incident_view import IncidentView, ProblemView
 from preflight.formats.html.sections import by_section, numbered
 from preflight.formats.shared.incidents import related
 from preflight.formats.shared.phrases import verdict
+from preflight.report.incidents.model import Incident
 from preflight.version import __version__
 
 if TYPE_CHECKING:
-    from preflight.report.incidents.model import Incident
     from preflight.saved.merge import MergedKey, MergedReport
     from preflight.saved.reader import SavedReport
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from checks.core.check import Status
@@ -10,8 +11,6 @@ from preflight.formats.shared.incidents import related
 from preflight.formats.shared.phrases import verdict
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from preflight.saved.merge import Cell, MergedProblem, MergedReport
 
 

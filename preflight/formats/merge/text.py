@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from checks.core.check import Status
@@ -12,8 +13,6 @@ from preflight.formats.shared.phrases import STYLES, counts_text, verdict
 from preflight.report.model import grouped
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from preflight.saved.merge import Cell, MergedKey, MergedProblem, MergedReport
 
 

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, NamedTuple
 
-from checks.core.check import Status
+from checks.core.check import Finding, Status
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
-
-    from checks.core.check import Finding
     from preflight.report.model import Report, Result
 
 

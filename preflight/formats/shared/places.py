@@ -5,12 +5,11 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, NamedTuple
 
-from preflight.config.origin import InFile, InVariable
+from checks.core.check import Finding
+from preflight.config.origin import InFile, InVariable, Origin
 from preflight.report.run_causes import UNREADABLE
 
 if TYPE_CHECKING:
-    from checks.core.check import Finding
-    from preflight.config.origin import Origin
     from preflight.report.model import Report
 
 # Where a file stopped being TOML: no key was read, so no origin has this line, and only the message does.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from ipaddress import IPv4Address, IPv6Address, ip_address
@@ -11,8 +12,6 @@ from checks.core.check import ADDRESSES, HOST, PORT, Layer, Status
 from preflight.report.incidents.model import Problem
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping
-
     from preflight.report.model import Result
 
 _ORDER = [*Layer]

@@ -6,10 +6,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from checks.core.check import Finding, Status
+from checks.core.check import Cause, Finding, Status
 
 if TYPE_CHECKING:
-    from checks.core.check import Cause
     from checks.core.remedy import Remedy
     from preflight.report.model import Result
 

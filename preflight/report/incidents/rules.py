@@ -6,11 +6,10 @@ from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
 from preflight.report.incidents import certificates, configuration, logins, network, services
+from preflight.report.incidents.evidence import Evidence
+from preflight.report.incidents.model import Link
 
 if TYPE_CHECKING:
-    from preflight.report.incidents.evidence import Evidence
-    from preflight.report.incidents.model import Link
-
     Rule = Callable[[Evidence], Iterator[Link]]
 
 RULES: tuple[Rule, ...] = (
