@@ -9,7 +9,8 @@ from checks.core.loop.waits import ROUND_TRIP
 from preflight.formats.shared.ansi import color, incident_lines, problem_lines, with_mark
 from preflight.formats.shared.incidents import related
 from preflight.formats.shared.phrases import at_fault, duration, outcome, reason, stage
-from preflight.report.model import KeyVerdict, Report, Result, grouped
+from preflight.grouping import grouped
+from preflight.report.model import KeyVerdict, Report, Result
 
 
 def render(report: Report) -> str:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
-from typing import TYPE_CHECKING, Literal, TypeVar
+from typing import TYPE_CHECKING, Literal
 
 from checks.core.check import Finding, Status
 from checks.core.text import clean
@@ -20,8 +20,6 @@ if TYPE_CHECKING:
     from preflight.report.incidents.model import Incident
 
 Evidence = Literal["probed", "validated", "none"]
-Item = TypeVar("Item")
-Group = TypeVar("Group")
 
 
 @dataclass(frozen=True)
@@ -207,14 +205,6 @@ def _softened(result: Result, ignored: frozenset[str], finding: Finding) -> Find
     if not is_ignored(finding.id, result.name, ignored):
         return finding
     return replace(finding, status=min(finding.status, Status.WARN))
-
-
-def grouped(items: Iterable[Item], group: Callable[[Item], Group]) -> dict[Group, list[Item]]:
-    """The items of each group, in their order; the groups in the order of their first items."""
-    groups: dict[Group, list[Item]] = {}
-    for item in items:
-        groups.setdefault(group(item), []).append(item)
-    return groups
 
 
 def each_finding(results: tuple[Result, ...], change: Callable[[Finding], Finding]) -> tuple[Result, ...]:

@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING
 from checks.core.check import Check, Diagnosis, Settings, Status
 from checks.core.isolation import isolated
 from preflight.config.origin import Origin
-from preflight.report.model import Result, grouped
+from preflight.grouping import grouped
+from preflight.report.model import Result
 from preflight.report.run_causes import DEADLINE, STARVED, interrupted, too_late
 from preflight.run.execution import Execution
 from preflight.run.processor import Use

@@ -31,6 +31,7 @@ from preflight.config.validation.context import Context, Rule
 from preflight.config.validation.environments import mixed_environments
 from preflight.config.validation.single_values import SYNTAX
 from preflight.config.values import Values
+from preflight.grouping import grouped
 
 if TYPE_CHECKING:
     from preflight.config.sources.origins import Origins
@@ -146,12 +147,8 @@ def weak_secrets(context: Context) -> Iterator[Finding]:
 
 def shared_secrets(context: Context) -> Iterator[Finding]:
     """No secret that the operator made for Mistle has a second purpose."""
-    holders: dict[str, list[str]] = {}
-    for path in context.values:
-        if secret := _secret(context, path):
-            holders.setdefault(secret, []).append(path)
-    for paths in holders.values():
-        if len(paths) > 1 and any(key_of(path).secrecy is Secrecy.CHOSEN for path in paths):
+    for secret, paths in grouped(context.values, lambda path: _secret(context, path)).items():
+        if secret and len(paths) > 1 and any(key_of(path).secrecy is Secrecy.CHOSEN for path in paths):
             message = f"the same secret is in {', '.join(paths[:-1])} and {paths[-1]}"
             yield context.finding(causes.SHARED_SECRET, *paths, message=message)
 

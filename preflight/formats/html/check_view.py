@@ -6,7 +6,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from checks.core.check import Finding, Layer, Status
-from preflight.report.model import Result, grouped
+from preflight.grouping import grouped
+from preflight.report.model import Result
 
 
 @dataclass(frozen=True)

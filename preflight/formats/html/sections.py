@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, TypeVar
 
-from preflight.report.model import KeyVerdict, grouped
+from preflight.grouping import grouped
+from preflight.report.model import KeyVerdict
 
 if TYPE_CHECKING:
     from preflight.saved.merge import MergedKey

@@ -10,7 +10,7 @@ from checks.core.check import Status
 from preflight.formats.shared.ansi import color, incident_lines, problem_lines, titled, with_mark
 from preflight.formats.shared.incidents import related
 from preflight.formats.shared.phrases import STYLES, counts_text, verdict
-from preflight.report.model import grouped
+from preflight.grouping import grouped
 
 if TYPE_CHECKING:
     from preflight.saved.merge import Cell, MergedKey, MergedProblem, MergedReport

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from checks.core.check import Status
+from preflight.grouping import grouped
 from preflight.report.incidents.model import Incident, Problem
-from preflight.report.model import grouped
 
 
 def related(incidents: Iterable[Incident], level: Status = Status.WARN) -> tuple[Incident, ...]:

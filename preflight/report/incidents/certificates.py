@@ -7,10 +7,10 @@ from collections.abc import Iterator
 from checks.core.check import ISSUER
 from checks.core.dates import AHEAD
 from checks.core.text import foreign
+from preflight.grouping import grouped
 from preflight.report.incidents.causes import CLOCK, PRIVATE_AUTHORITY
 from preflight.report.incidents.evidence import Evidence, host
 from preflight.report.incidents.model import Fact, Link
-from preflight.report.model import grouped
 
 _DATED = {"tls.expired", "tls.issuer-expired", "tls.not-yet-valid", "tls.clock-suspect", "object-store.clock-skew"}
 _SIGNED = {"tunnel.token-rejected", "tunnel.bootstrap-rejected", "publish.access-token-rejected"}  # with a time in it

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 
 from checks.core.check import Status
+from preflight.grouping import grouped
 from preflight.report.incidents.evidence import Evidence
 from preflight.report.incidents.model import Fact, Incident, Link, Problem
 from preflight.report.incidents.rules import RULES
-from preflight.report.model import Result, grouped
+from preflight.report.model import Result
 
 Links = Mapping[Problem, Link]
 

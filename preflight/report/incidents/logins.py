@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from checks.core.check import Layer
+from preflight.grouping import grouped
 from preflight.report.incidents.causes import PASSWORD_CHANGED, TOKEN_WRONG_HERE
 from preflight.report.incidents.evidence import Evidence, passed
 from preflight.report.incidents.model import Fact, Link
-from preflight.report.model import grouped
 
 _TOKEN_REJECTED = "http.token-rejected"  # noqa: S105 - the id of a finding
 _SHARED_TOKEN = "internal_auth.shared_token.token"  # noqa: S105 - the name of a key

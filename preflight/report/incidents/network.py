@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from checks.core.check import Layer
+from preflight.grouping import grouped
 from preflight.report.incidents.causes import HOST_DOWN, NAME_SERVER, NO_NETWORK, ZONE
 from preflight.report.incidents.evidence import Evidence, addresses, domain, host, is_named, is_remote, passed, place
 from preflight.report.incidents.model import Fact, Link, Problem
-from preflight.report.model import Result, grouped
+from preflight.report.model import Result
 
 _NO_REPLY = {"network.dns-timeout", "network.dns-failed"}  # of a name server
 _NAMES = {"network.name-not-found", *_NO_REPLY}
