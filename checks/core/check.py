@@ -37,7 +37,7 @@ from checks.core.text import marked
 
 if TYPE_CHECKING:
     from checks.core.recorder import Recorder
-    from checks.core.remedy import Remedy
+    from checks.core.remedy import Remedies
     from checks.core.roots import Trust
 
 
@@ -94,7 +94,7 @@ class Cause:
     former: tuple[str, ...] = ()
     slow: Cause | None = None  # what holds instead of this silence if the server has replied before, slowly
     hint_later: str = ""  # the hint of a silence if the server has replied before
-    remedies: tuple[Remedy, ...] = ()
+    remedies: Remedies = ()
 
     def diagnosis(
         self,
@@ -103,7 +103,7 @@ class Cause:
         hint: str | None = None,
         blames: tuple[str, ...] | None = None,
         status: Status | None = None,
-        remedies: tuple[Remedy, ...] = (),
+        remedies: Remedies = (),
     ) -> Diagnosis:
         """A diagnosis of this cause. ``message`` is what was observed; the other arguments override the cause's."""
         return Diagnosis(
@@ -137,7 +137,7 @@ class Diagnosis:
     hint: str
     blames: tuple[str, ...] | None
     status: Status
-    remedies: tuple[Remedy, ...] = ()
+    remedies: Remedies = ()
 
 
 @dataclass(frozen=True)
@@ -154,7 +154,7 @@ class Finding:
     hint: str = ""
     fields: tuple[str, ...] = ()
     seconds: float = 0.0
-    remedies: tuple[Remedy, ...] = ()
+    remedies: Remedies = ()
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "message", marked(self.message, _MAX_MESSAGE))

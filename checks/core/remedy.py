@@ -47,17 +47,20 @@ class Remedy:
         return f"# {self.where}", f"$ {self.command}"
 
 
-def command(tool: Tool, where: str, *words: str) -> tuple[Remedy, ...]:
+Remedies: TypeAlias = tuple[Remedy, ...]
+
+
+def command(tool: Tool, where: str, *words: str) -> Remedies:
     """The remedy of these words, quoted for a shell; nothing if one of them does not fit on a line."""
     return line(tool, where, shlex.join(words))
 
 
-def line(tool: Tool, where: str, text: str) -> tuple[Remedy, ...]:
+def line(tool: Tool, where: str, text: str) -> Remedies:
     """The remedy of this line; nothing if it is not one that every format shows as it is."""
     return (Remedy(tool, where, text),) if is_line(text) else ()
 
 
-def edit(field: str, value: object) -> tuple[Remedy, ...]:
+def edit(field: str, value: object) -> Remedies:
     """The edit of a field of the check; nothing if its new value is not one that fits on a line."""
     return line("edit", f"{{{field}}}", json.dumps(value, ensure_ascii=False))
 

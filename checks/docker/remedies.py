@@ -10,9 +10,7 @@ import stat
 from pathlib import Path
 
 from checks.core import remedy
-from checks.core.remedy import Remedy
-
-Remedies = tuple["Remedy", ...]
+from checks.core.remedy import Remedies
 
 DEFAULT_SOCKET = "/var/run/docker.sock"
 _MACHINE = "on the daemon's machine"

@@ -13,7 +13,7 @@ from urllib.parse import unquote
 from checks.core.check import Cause, Diagnosis, Status
 from checks.core.loop.threads import in_thread
 from checks.core.recorder import Recorder
-from checks.core.remedy import Remedy
+from checks.core.remedy import Remedies
 from checks.core.text import foreign
 from checks.object_store import causes, remedies
 from checks.object_store.client import path_before, uses_path_style
@@ -40,7 +40,7 @@ class Correction:
     accepted: str = ""
     accepted_cause: Cause | None = None
 
-    def remedies(self, bucket: Bucket) -> tuple[Remedy, ...]:
+    def remedies(self, bucket: Bucket) -> Remedies:
         """The edits that correct it."""
         return remedies.correct(bucket, self.corrected(bucket) or bucket)
 

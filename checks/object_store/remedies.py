@@ -8,13 +8,11 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from checks.core import remedy
-from checks.core.remedy import Remedy
+from checks.core.remedy import Remedies
 
 if TYPE_CHECKING:
     from checks.object_store.client import Bucket
     from checks.object_store.responses import StoreError
-
-Remedies = tuple["Remedy", ...]
 
 ACTIONS = ("s3:GetObject", "s3:PutObject", "s3:DeleteObject")
 _NAME = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")

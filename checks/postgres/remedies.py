@@ -13,14 +13,12 @@ from typing import TYPE_CHECKING
 
 from checks.core import remedy
 from checks.core.check import Cause
-from checks.core.remedy import Remedy
+from checks.core.remedy import Remedies, Remedy
 
 if TYPE_CHECKING:
     from checks.postgres import Postgres
     from checks.postgres.refusals import Refusal
     from checks.postgres.survey.state import Plane, ServerState
-
-Remedies = tuple["Remedy", ...]
 
 _PLAIN = re.compile(r"\w[\w.-]*", re.ASCII)  # psql reads another text as the name of a database
 _OWNER = "as the owner of {}, or as a superuser"
@@ -133,9 +131,7 @@ def _raised(
             yield from _psql(check, who, "postgres", (f"{form}{limit + needed - left}", *names))
 
 
-def _psql(
-    check: Postgres, who: str, database: str, *forms: tuple[str, ...], at_once: bool = True
-) -> tuple[Remedy, ...]:
+def _psql(check: Postgres, who: str, database: str, *forms: tuple[str, ...], at_once: bool = True) -> Remedies:
     """One command. Each form has a ``{}`` for each name that follows it; ``at_once``: all are one transaction."""
     from psycopg import sql
 

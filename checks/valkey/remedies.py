@@ -8,13 +8,11 @@ from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING
 
 from checks.core import remedy
-from checks.core.remedy import Remedy
+from checks.core.remedy import Remedies
 
 if TYPE_CHECKING:
     from checks.valkey import Valkey
     from checks.valkey.commands import CommandRefused
-
-Remedies = tuple["Remedy", ...]
 
 NEEDED = ("select", "get", "set", "del", "zadd", "zrem", "zremrangebyscore", "zcard", "eval")
 _ADMINISTRATOR = "as an administrator"

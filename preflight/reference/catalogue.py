@@ -12,7 +12,7 @@ from importlib.resources import files
 import checks
 from checks.core import unexpected
 from checks.core.check import Cause, Check, Layer, Status
-from checks.core.remedy import Remedy
+from checks.core.remedy import Remedies, Remedy
 from checks.net import network_errors, proxies, tcp, tls_errors
 from preflight.config import causes
 from preflight.report import run_causes
@@ -55,7 +55,7 @@ class Entry:
         return re.sub(r"\{(\w+)\}", lambda brace: _GENERAL.get(brace[1], f"the key of {brace[1]}"), self.cause.hint)
 
     @property
-    def remedies(self) -> tuple[Remedy, ...]:
+    def remedies(self) -> Remedies:
         """The remedies of its findings, or their form, with ``…`` in place of each name."""
         return tuple(_shown(remedy) for remedy in self.cause.remedies)
 
