@@ -11,9 +11,10 @@ from checks.core.text import foreign
 from preflight.config import causes
 from preflight.config.schema.keys import HTTP, KEYS, WEBSOCKET, Key, Secrecy, in_use, key_of
 from preflight.config.schema.types import InvalidValue, Text, shown
-from preflight.config.urls import BadUrl, Url, parse
+from preflight.config.urls import Url, parse
 from preflight.config.validation.never_filled import never_filled
 from preflight.config.validation.web_urls import ROOTED
+from preflight.config.web_hosts import BadUrl
 
 if TYPE_CHECKING:
     from preflight.config.validation.context import Context, Rule
