@@ -11,6 +11,7 @@ from preflight.config.schema.keys import key_of
 from preflight.report.incidents.evidence import Evidence
 from preflight.report.incidents.model import Link
 
+# Of the message: a saved report has the suggestion nowhere else.
 _MEANT = re.compile(r"did you mean ([\w.]+)\?")
 
 
