@@ -11,7 +11,7 @@ from contextlib import aclosing
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, TypeVar
 
-from checks.core import dates
+from checks.core import clock_skew
 from checks.core.check import Cause, Diagnosed, Status
 from checks.core.limits import MAX_CHUNKS
 from checks.core.text import clean, foreign
@@ -127,7 +127,7 @@ async def request(  # noqa: PLR0913 - a request and its limit
             raise NotHttp("the answer is not HTTP") from error
         raise ConnectionResetError("closed without an answer") from error
     reply = replace(reply, seconds=record.replied(started))
-    record.facts |= dates.difference(reply.headers.get("date", ""))
+    record.facts |= clock_skew.difference(reply.headers.get("date", ""))
     if endpoint.tls:
         raise_if_certificate_is_required(reply)
     if reply.status == 400 and not reply.body.lstrip().startswith(b"{"):

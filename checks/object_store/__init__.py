@@ -22,11 +22,11 @@ from checks.object_store import causes
 from checks.object_store.addressing import StyleRefused, find_bucket, in_other_style, reply_to_made_up_secret
 from checks.object_store.client import Bucket
 from checks.object_store.corrections import accepted_mistake_in, missing_bucket, mistake_in
+from checks.object_store.refusals import ABSENT, DENIED, cause_of, diagnosis_of
 from checks.object_store.responses import Altered, StoreError, Unreadable
 from checks.object_store.round_trip import REPLIES, RoundTrip
 from checks.object_store.store import Store
 from checks.object_store.transport import Connections
-from checks.object_store.verdicts import ABSENT, DENIED, cause_of, diagnosis_of
 
 if TYPE_CHECKING:
     from checks.net.endpoint import Endpoint

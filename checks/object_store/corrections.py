@@ -14,7 +14,7 @@ from checks.core.loop.threads import in_thread
 from checks.core.text import foreign
 from checks.object_store import causes, remedies
 from checks.object_store.client import path_before, uses_path_style
-from checks.object_store.verdicts import bucket_exists
+from checks.object_store.refusals import bucket_exists
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any
 
-from checks.core import dates
+from checks.core import clock_skew
 from checks.core.text import foreign
 
 if TYPE_CHECKING:
@@ -61,7 +61,7 @@ class StoreError(Exception):
     @property
     def clock_behind(self) -> float | None:
         """Seconds by which this machine's clock is behind the store's; negative when it is ahead, None if unknown."""
-        return dates.seconds_behind(self.headers.get("date", ""))
+        return clock_skew.seconds_behind(self.headers.get("date", ""))
 
     @property
     def _content_text(self) -> str:

@@ -12,9 +12,9 @@ from checks.core.check import Status
 from checks.core.loop.threads import in_thread
 from checks.net.proxies import FromProxy
 from checks.object_store import causes
-from checks.object_store.on_the_way import accepted_without_checksum, forbidden_by_proxy, meaning_after_proof
+from checks.object_store.proxy_effects import accepted_without_checksum, forbidden_by_proxy, meaning_after_proof
+from checks.object_store.refusals import cause_of
 from checks.object_store.responses import Altered, StoreError
-from checks.object_store.verdicts import cause_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from checks.core.check import Cause
     from checks.core.remedy import Remedy
     from checks.postgres import Postgres
+    from checks.postgres.inspection.state import Plane, ServerState
     from checks.postgres.refusals import Refusal
-    from checks.postgres.survey.state import Plane, ServerState
 
 Remedies = tuple["Remedy", ...]
 

@@ -15,7 +15,7 @@ from checks.core.text import foreign
 from checks.net.network_errors import RESET, SILENT
 from checks.net.tcp import NetworkCheck, connect_any
 from checks.net.tls import note_expiry
-from checks.smtp import causes, connect, envelope, login, names, offers, replies, session
+from checks.smtp import causes, connect, envelope, login, name_lookup, offers, replies, session
 from checks.smtp.session import NoReply, time_limit
 
 if TYPE_CHECKING:
@@ -68,7 +68,7 @@ class Smtp(NetworkCheck):
     async def run(self, record: Recorder) -> None:
         """Connect, start TLS, log in, send sender and recipients, cancel."""
         with record.layer(Layer.DNS, f"{self.host} resolves", proves=self.address):
-            addresses = await names.resolve(record, self.host, self.port)
+            addresses = await name_lookup.resolve(record, self.host, self.port)
         address = (await connect_any(record, self.host, addresses, self.port, self.address), self.port)
         client = session.make_client(self.host, record, tls=self.secure)
         async with session.closing(client, record):

@@ -40,7 +40,7 @@ class Valkey(NetworkCheck):
 
     kind = "valkey"
     causes = (*causes.CAUSES, tcp.FAR)
-    imports: ClassVar[tuple[str, ...]] = ("redis.asyncio", "checks.valkey.secured")
+    imports: ClassVar[tuple[str, ...]] = ("redis.asyncio", "checks.valkey.connections")
     reply_readers: ClassVar[tuple[str, ...]] = ("redis", "checks.valkey.commands")
 
     host: str
@@ -129,7 +129,7 @@ class Valkey(NetworkCheck):
         from redis.asyncio.retry import Retry
         from redis.backoff import NoBackoff
 
-        from checks.valkey.secured import pool
+        from checks.valkey.connections import pool
 
         options: dict[str, Any] = {
             "host": self.host.rstrip("."),

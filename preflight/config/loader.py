@@ -16,8 +16,8 @@ from preflight.config.sources.origins import Origins
 from preflight.config.sources.toml_file import ConfigError
 from preflight.config.validation import cross_key
 from preflight.config.validation.against_schema import validate
+from preflight.config.validation.combined import gathered
 from preflight.config.validation.context import Context
-from preflight.config.validation.gathered import gathered
 from preflight.config.validation.without_file import GENERATED
 from preflight.config.values import Values
 

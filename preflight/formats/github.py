@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 
 from checks.core.check import Status
 from checks.core.text import clean
+from preflight.formats.shared.file_lines import place
 from preflight.formats.shared.incidents import consequences
 from preflight.formats.shared.phrases import explained, outcome
-from preflight.formats.shared.places import place
 from preflight.report.incidents.model import Fact
 
 if TYPE_CHECKING:

@@ -14,8 +14,8 @@ from urllib.parse import quote
 from checks.core.check import Status
 from checks.core.text import clean
 from preflight.formats.shared.documents import to_json
+from preflight.formats.shared.file_lines import Place, place
 from preflight.formats.shared.phrases import explained, outcome
-from preflight.formats.shared.places import Place, place
 from preflight.reference.catalogue import entries, sentence
 
 if TYPE_CHECKING:

@@ -18,13 +18,13 @@ from checks.core import machine
 from checks.core.check import Diagnosis
 from preflight.report.model import Result
 from preflight.report.run_causes import died, interrupted, too_late
-from preflight.run import processes
+from preflight.run import child_main
+from preflight.run.check_thread import GRACE
+from preflight.run.child_main import Failure, Job, failure
 from preflight.run.execution import Execution
-from preflight.run.processes import Failure, Job, failure
-from preflight.run.processor import Use, of_process, of_thread
+from preflight.run.processor_time import Use, of_process, of_thread
 from preflight.run.runner import NO_WAIT, TICK, Run, late
 from preflight.run.waiting import Waiting
-from preflight.run.work import GRACE
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -88,7 +88,7 @@ class _Child:
         self._events: Events = queue.SimpleQueue()
         self._is_dead = False
         self._failure: Diagnosis | None = None
-        self._process, self._pipe = processes.start(job, signals)
+        self._process, self._pipe = child_main.start(job, signals)
         threading.Thread(target=self._receive, args=(job,), daemon=True).start()
 
     @property
@@ -149,7 +149,7 @@ class _Child:
 
     def _receive(self, job: Job) -> None:
         try:
-            processes.send_job(self._pipe, job)
+            child_main.send_job(self._pipe, job)
             while True:
                 self._events.put(self._pipe.recv())
         except (EOFError, OSError):

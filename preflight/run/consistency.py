@@ -13,7 +13,7 @@ from checks.core.check import Cause, Finding, Status
 from checks.core.text import foreign
 from checks.http_service.causes import MIXED_RELEASES, PUBLIC_DIFFERS
 from checks.net.tls_errors import CLOCK_SUSPECT, EXPIRED, ISSUER_EXPIRED, NOT_YET_VALID
-from checks.postgres.survey.causes import DIFFERENT_DATABASES, SEVERAL_SERVERS, SHARED_BY_PLANES, URLS_SWAPPED
+from checks.postgres.inspection.causes import DIFFERENT_DATABASES, SEVERAL_SERVERS, SHARED_BY_PLANES, URLS_SWAPPED
 from checks.tunnel.causes import QUERY_DROPPED, TOKEN_REJECTED
 from checks.valkey.addresses import shown as describe_valkey
 from checks.valkey.causes import SEVERAL_SERVERS as SEVERAL_VALKEYS

@@ -15,18 +15,18 @@ from typing import TYPE_CHECKING
 from checks.core.check import Check, Diagnosis, Settings, Status
 from checks.core.isolation import isolated
 from preflight.report.run_causes import DEADLINE, STARVED, interrupted, too_late
+from preflight.run.check_thread import Work
 from preflight.run.execution import Execution
-from preflight.run.processor import Use
+from preflight.run.processor_time import Use
 from preflight.run.signals import Signals
 from preflight.run.waiting import Wait, Waiting
-from preflight.run.work import Work
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
     from preflight.config.origin import Origin
     from preflight.report.model import Result
-    from preflight.run.work import Events, Send
+    from preflight.run.check_thread import Events, Send
 
     OnEvent = Callable[[tuple[Result, ...] | Waiting], object]
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from starlette.types import ASGIApp
 
-    from preflight.serve.secret import Token
+    from preflight.serve.client_token import Token
 
 _REQUEST = 5.0  # seconds until a request has come
 _WHOLE = 30.0  # seconds until its answer has been taken

@@ -28,8 +28,8 @@ def missing() -> tuple[str, ...]:
 
 def serve(schedule: Schedule, door: Door, signals: Signals, log: Callable[[str], object]) -> None:
     """Answer until a signal comes. ``log`` gets a line for each change."""
+    from preflight.serve.access import Guard
     from preflight.serve.application import application
-    from preflight.serve.guard import Guard
     from preflight.serve.listening import server
     from preflight.serve.state import State
 

@@ -18,7 +18,7 @@ from checks.core.roots import Trust
 from preflight.cli.options import STAGES
 from preflight.config.loader import load
 from preflight.plan.plan import plan
-from preflight.run.processes import Job
+from preflight.run.child_main import Job
 from preflight.run.runner import NO_USE, NO_WAIT
 from tests.harness import configs, faults, processes
 from tests.harness.command import CLEAN, ENTRY, HOLD, Command, run
@@ -152,7 +152,7 @@ def test_child_process_that_never_exits(refused: list[str]) -> None:
 
 # The child process where the system allows no fork
 
-SPAWNS = "import preflight.run.processes as processes\nprocesses.FORKS = False\n"
+SPAWNS = "from preflight.run import child_main\nchild_main.FORKS = False\n"
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ from starlette.responses import HTMLResponse, JSONResponse, PlainTextResponse, R
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from checks.core.check import Layer, Status
-from checks.http_service.reads import CONTROL_PLANE_API, DATA_PLANE_API, Read
+from checks.http_service.dependencies import CONTROL_PLANE_API, DATA_PLANE_API, Read
 from preflight.demo.servers.mistle import TOKEN, Service, control_plane_api, data_plane_api
 from tests.harness import faults, profiles
 from tests.harness.full_deployment import MIGRATIONS

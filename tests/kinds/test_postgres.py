@@ -439,8 +439,8 @@ DESCRIPTOR = Descriptor(
             },
             redirects={"parameters and words": _redirect},
             driver_error=DriverError(
-                "checks.postgres.survey.reading._limits",
-                "checks.postgres.survey.reading",
+                "checks.postgres.inspection.parser._limits",
+                "checks.postgres.inspection.parser",
                 answers.postgres({"row": answers.survey()}),
                 "postgres.unexpected-reply",
                 Layer.ACCESS,

@@ -13,8 +13,8 @@ from checks.core.check import Cause, Diagnosis
 from checks.core.text import foreign
 from checks.net.network_errors import RESET
 from checks.postgres import causes
+from checks.postgres.inspection.causes import SHORT_TIMEOUT, STATEMENT_POOLING
 from checks.postgres.refusals import hints
-from checks.postgres.survey.causes import SHORT_TIMEOUT, STATEMENT_POOLING
 
 SERVER, LIBPQ = "the server", "libpq"
 CLEARTEXT, SASL, SASL_FINAL = 3, 10, 12  # protocol.html#PROTOCOL-MESSAGE-FORMATS: authentication requests

@@ -57,26 +57,27 @@ def watch(invocation: Invocation, _: SoFar) -> int:
 
 def _door(invocation: Invocation) -> Door:
     """Where the options say that the server listens. Raises UsageError."""
-    from preflight.serve import listening, secret
+    from preflight.serve import client_token, listening
 
     options, environ = invocation.options, process.given_environ()
     try:
         where = listening.address(options.listen)
-        token = secret.read(options.token_file, environ, invocation.seconds_for_file)
+        token = client_token.read(options.token_file, environ, invocation.seconds_for_file)
         if not where.is_loopback and not token:
-            raise UsageError(f"--listen: {where.shown} is not loopback: give --token-file FILE or {secret.VARIABLE}")
+            sources = f"--token-file FILE or {client_token.VARIABLE}"
+            raise UsageError(f"--listen: {where.shown} is not loopback: give {sources}")
         return listening.Door(where, token, listening.listener(where))
-    except (listening.ListenError, secret.TokenError) as error:
+    except (listening.ListenError, client_token.TokenError) as error:
         raise UsageError(str(error)) from error
 
 
 def _schedule(invocation: Invocation, formats: tuple[str, ...]) -> Schedule:
     """The runs that these options ask for. Raises UsageError."""
     from preflight.cli.commands import arguments
+    from preflight.serve.client_token import VARIABLE
     from preflight.serve.outcome import Deployment
     from preflight.serve.runs import Runner
     from preflight.serve.schedule import Schedule
-    from preflight.serve.secret import VARIABLE
 
     options = invocation.options
     _expect_repeatable(invocation)

@@ -9,7 +9,7 @@ from checks.core.check import Status
 from preflight.config import causes
 from preflight.config.schema.keys import UNREAD_ALONE
 from preflight.config.schema.types import shown
-from preflight.config.validation.one_reason import keys, of, replaced
+from preflight.config.validation.findings import keys, of, replaced
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from checks.core.check import ISSUER
-from checks.core.dates import AHEAD
+from checks.core.clock_skew import AHEAD
 from checks.core.text import foreign
 from preflight.report.incidents.causes import CLOCK, PRIVATE_AUTHORITY
 from preflight.report.incidents.evidence import Evidence, grouped, host

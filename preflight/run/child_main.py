@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, NoReturn
 
 from preflight.report import bugs
 from preflight.run import interpreter, runner
-from preflight.run.processor import of_thread
+from preflight.run.processor_time import of_thread
 from preflight.run.signals import SIGNALS, Signals
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
     from checks.core.check import Check, Diagnosis, Settings
     from preflight.config.origin import Origin
-    from preflight.run.processor import Use
+    from preflight.run.processor_time import Use
     from preflight.run.runner import OnEvent, Run
     from preflight.run.waiting import Wait
 

@@ -6,11 +6,11 @@ from collections.abc import Callable
 from typing import Any
 
 from checks.core.text import foreign
+from checks.postgres.inspection.facts import FACTS
+from checks.postgres.inspection.parser import parse, read
+from checks.postgres.inspection.state import ServerState
+from checks.postgres.inspection.statements import Statements
 from checks.postgres.session import NotPostgres, PostgresSession, QueryFailed, QueryTimeout
-from checks.postgres.survey.facts import FACTS
-from checks.postgres.survey.reading import parse, read
-from checks.postgres.survey.state import ServerState
-from checks.postgres.survey.statements import Statements
 
 _ESSENTIAL = "pid"
 _MAX_SHOWN = 4  # facts

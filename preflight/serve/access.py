@@ -12,7 +12,7 @@ from starlette.responses import PlainTextResponse
 if TYPE_CHECKING:
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-    from preflight.serve.secret import Token
+    from preflight.serve.client_token import Token
 
 OPEN = frozenset({"/healthz", "/readyz"})  # they say nothing else than yes or no
 HEADERS = {

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING
 from checks.core.check import Diagnosis, Status
 from checks.core.text import foreign
 from checks.postgres import remedies
-from checks.postgres.survey import causes, master_keys
+from checks.postgres.inspection import causes, master_keys
 
 if TYPE_CHECKING:
     from checks.postgres import Postgres
-    from checks.postgres.survey.state import ServerState
+    from checks.postgres.inspection.state import ServerState
 
 
 _SHORTEST = {  # in milliseconds

@@ -16,7 +16,7 @@ from checks.core.loop import waits
 from checks.core.loop.threads import Loop
 from preflight.report.run_causes import DEADLINE
 from preflight.run import waiting
-from preflight.run.processor import Use, of_thread
+from preflight.run.processor_time import Use, of_thread
 from preflight.run.waiting import Wait, Waiting
 
 if TYPE_CHECKING:

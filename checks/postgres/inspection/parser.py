@@ -8,9 +8,9 @@ from collections.abc import Iterable, Mapping
 from itertools import groupby, islice
 from typing import Any
 
-from checks.postgres.survey.facts import FACTS, MAX_VERSIONS
-from checks.postgres.survey.state import Plane, Record, ServerState
-from checks.postgres.survey.statements import SCHEMA_ENDINGS
+from checks.postgres.inspection.facts import FACTS, MAX_VERSIONS
+from checks.postgres.inspection.state import Plane, Record, ServerState
+from checks.postgres.inspection.statements import SCHEMA_ENDINGS
 
 _WORD = re.compile(r"(\d{1,19}):(\d{1,9}):(.*)", re.DOTALL)
 _ALL = "schemas"  # without this fact nothing is known of a plane

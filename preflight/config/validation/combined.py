@@ -10,7 +10,7 @@ from checks.core.check import Status
 from checks.core.text import marked
 from preflight.config import causes
 from preflight.config.schema.types import shown
-from preflight.config.validation.one_reason import keys, of, replaced
+from preflight.config.validation.findings import keys, of, replaced
 from preflight.config.validation.without_file import without_file
 from preflight.version import KNOWN_MISTLE
 

@@ -6,11 +6,11 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from checks.core.check import Diagnosis, Status
-from checks.postgres.survey import causes
+from checks.postgres.inspection import causes
 
 if TYPE_CHECKING:
     from checks.postgres import Postgres
-    from checks.postgres.survey.state import Plane, ServerState
+    from checks.postgres.inspection.state import Plane, ServerState
 
 
 _LAST_WORKFLOW_MIGRATION = 4  # of OpenWorkflow 0.8.1

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from checks.postgres.survey.facts import DEFAULTS, FACTS, MAX_VERSIONS, PART_SIZE, TABLES
+from checks.postgres.inspection.facts import DEFAULTS, FACTS, MAX_VERSIONS, PART_SIZE, TABLES
 
 SCHEMA_ENDINGS = ("", "_meta", "_openworkflow")  # of the names of a plane's schemas
 _MAX_TIMEOUT = 2**31 - 1  # milliseconds: the largest statement_timeout

@@ -12,12 +12,12 @@ from checks.net.network_errors import NoSuchName
 from checks.net.tcp import resolve
 from checks.postgres.causes import LOGIN_REFUSED
 from checks.postgres.connections import Place
+from checks.postgres.inspection.causes import SEVERAL_SERVERS
+from checks.postgres.inspection.parser import parse
+from checks.postgres.inspection.state import ServerState
+from checks.postgres.inspection.statements import Statements
 from checks.postgres.refusals import SERVER, diagnosis_of
 from checks.postgres.session import LoginRefused, LoginTimeout, QueryTimeout, Refused
-from checks.postgres.survey.causes import SEVERAL_SERVERS
-from checks.postgres.survey.reading import parse
-from checks.postgres.survey.state import ServerState
-from checks.postgres.survey.statements import Statements
 
 if TYPE_CHECKING:
     from checks.postgres import Postgres

@@ -8,7 +8,7 @@ from checks.core.check import Diagnosed
 from checks.net.http import Reply
 from checks.net.proxies import REFUSED, FromProxy, proxy_of
 from checks.object_store import causes
-from checks.object_store.verdicts import cause_of
+from checks.object_store.refusals import cause_of
 
 if TYPE_CHECKING:
     from checks.object_store.responses import StoreError

@@ -7,7 +7,7 @@ from base64 import urlsafe_b64decode
 from collections.abc import Iterable, Iterator, Mapping
 
 from checks.core.check import Diagnosis
-from checks.postgres.survey import causes
+from checks.postgres.inspection import causes
 
 
 def verify(keys: Mapping[str, str], ciphertexts: Iterable[tuple[str, str]]) -> Iterator[Diagnosis]:
