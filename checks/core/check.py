@@ -210,7 +210,7 @@ class Check:
         raise NotImplementedError
 
     @property
-    def place(self) -> tuple[str, int] | None:
+    def server_address(self) -> tuple[str, int] | None:
         """The host and port of its server; None if it has none."""
         return None
 

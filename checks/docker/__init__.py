@@ -73,7 +73,7 @@ class DockerEngine(Check):
             limit = record.share_of_time(0.4)
             await in_thread(lambda: open_socket(self.socket_path, limit))
             engine = await self._identify(record)
-        parts = Attempts(record)
+        parts = LayerParts(record)
         if self.network_name:
             with (
                 parts,
@@ -196,7 +196,7 @@ class DockerEngine(Check):
         return diagnosis_of(error)
 
 
-class Attempts:
+class LayerParts:
     """Parts of one layer: each is tried, even if another failed, unless the daemon itself no longer replies."""
 
     def __init__(self, record: Recorder) -> None:

@@ -110,7 +110,7 @@ class HttpService(EndpointCheck):
             return f"{self.app.name} answers, and lets in the shared token alone", ("url", "token")
         return f"{self.app.name} answers", ("url",)
 
-    def _access_goal(self, read: tuple[dependencies.Read, ...]) -> tuple[str, tuple[str, ...]]:
+    def _access_goal(self, read: tuple[dependencies.DependencyProbe, ...]) -> tuple[str, tuple[str, ...]]:
         if self.origin:
             fields = ("url", "trusted_origins", "dashboard", "api_origin")
             return f"well, and lets in the pages of {self.origin}", fields

@@ -19,7 +19,7 @@ class App:
     title: str = ""
     route: str = ""
     accepted: int = 0
-    reads: tuple[dependencies.Read, ...] = ()
+    reads: tuple[dependencies.DependencyProbe, ...] = ()
 
 
 CONTROL_PLANE_API = App(

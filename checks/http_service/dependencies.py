@@ -25,7 +25,7 @@ _PROXY = {502, 503, 504}
 
 
 @dataclass(frozen=True)
-class Read:
+class DependencyProbe:
     """``unknown`` is the code of the 404 that proves it; "" if null does. ``{id}`` is invented for each request."""
 
     about: str
@@ -37,7 +37,7 @@ class Read:
 
 
 CONTROL_PLANE_API = (
-    Read(
+    DependencyProbe(
         "its Postgres",
         causes.CONTROL_PLANE_POSTGRES,
         "POST",
@@ -45,7 +45,7 @@ CONTROL_PLANE_API = (
         {"connectionId": "{id}", "bindingId": "{id}", "secretType": "mistle-preflight"},
         "CONNECTION_NOT_FOUND",
     ),
-    Read(
+    DependencyProbe(
         "the data plane",
         causes.DATA_PLANE_UNREACHABLE,
         "POST",
@@ -55,7 +55,7 @@ CONTROL_PLANE_API = (
     ),
 )
 DATA_PLANE_API = (
-    Read(
+    DependencyProbe(
         "its Postgres",
         causes.DATA_PLANE_POSTGRES,
         "GET",
@@ -64,55 +64,57 @@ DATA_PLANE_API = (
 )
 
 
-async def check(record: Recorder, endpoint: Endpoint, token: str, reads: tuple[Read, ...]) -> Mapping[str, Reply]:
+async def check(
+    record: Recorder, endpoint: Endpoint, token: str, probes: tuple[DependencyProbe, ...]
+) -> Mapping[str, Reply]:
     """Note what the service cannot read. Returns the replies, by what was sent.
 
     Raises UnexpectedReply and what ``request`` raises, except TimeoutError.
     """
-    outcomes = await together(*(_send(record, endpoint, token, read) for read in reads))
-    for read, outcome in zip(reads, outcomes, strict=True):
-        if reason := _not_read(read, outcome):
-            record.skip(Layer.ACCESS, f"that it reads {read.about} is not proven: {reason}")
+    outcomes = await together(*(_send(record, endpoint, token, probe) for probe in probes))
+    for probe, outcome in zip(probes, outcomes, strict=True):
+        if reason := _unproven(probe, outcome):
+            record.skip(Layer.ACCESS, f"that it reads {probe.about} is not proven: {reason}")
         elif outcome is None or outcome.status >= 500:
             answer = f"is answered {outcome.summary}" if outcome else "gets no answer in time"
-            record.note(read.cause.diagnosis(f"{_shown(read)} {answer}"))
-    return {_shown(read): reply for read, reply in zip(reads, outcomes, strict=True) if reply}
+            record.note(probe.cause.diagnosis(f"{_shown(probe)} {answer}"))
+    return {_shown(probe): reply for probe, reply in zip(probes, outcomes, strict=True) if reply}
 
 
-async def _send(record: Recorder, endpoint: Endpoint, token: str, read: Read) -> Reply | None:
+async def _send(record: Recorder, endpoint: Endpoint, token: str, probe: DependencyProbe) -> Reply | None:
     """The reply; None if there is none in time: the service, which has replied before, waits for another."""
     identity = f"mistle-preflight-{secrets.token_hex(8)}"
     headers, content = {TOKEN_HEADER: token}, None
-    if read.body:
+    if probe.body:
         headers["content-type"] = "application/json"
-        content = json.dumps({name: value.replace("{id}", identity) for name, value in read.body.items()}).encode()
-    at = endpoint.at(read.path.replace("{id}", identity))
+        content = json.dumps({name: value.replace("{id}", identity) for name, value in probe.body.items()}).encode()
+    at = endpoint.at(probe.path.replace("{id}", identity))
     try:
-        return await request(record, read.method, at, headers=headers, content=content)
+        return await request(record, probe.method, at, headers=headers, content=content)
     except TimeoutError:
         return None
 
 
-def _not_read(read: Read, reply: Reply | None) -> str:
+def _unproven(probe: DependencyProbe, reply: Reply | None) -> str:
     """Why the reply proves neither that the service has read nor that it cannot, where that is no fault."""
-    if reply is None or reply.status == 500 or _has_read(read, reply):
+    if reply is None or reply.status == 500 or _is_proof(probe, reply):
         return ""
     if reply.status in _BLOCKED:
-        raise UnexpectedReply(causes.INTERNAL_BLOCKED, f"{_shown(read)} is answered {reply.summary}")
+        raise UnexpectedReply(causes.INTERNAL_BLOCKED, f"{_shown(probe)} is answered {reply.summary}")
     if reply.status in _PROXY:
-        raise UnexpectedReply(causes.BAD_GATEWAY, f"{_shown(read)} is answered {reply.summary}")
-    return f"{_shown(read)} is answered {reply.summary}"
+        raise UnexpectedReply(causes.BAD_GATEWAY, f"{_shown(probe)} is answered {reply.summary}")
+    return f"{_shown(probe)} is answered {reply.summary}"
 
 
-def _has_read(read: Read, reply: Reply) -> bool:
+def _is_proof(probe: DependencyProbe, reply: Reply) -> bool:
     try:
         body = reply.json()
     except NotJson:
         return False
-    if not read.unknown:
+    if not probe.unknown:
         return reply.status == 200 and body is None
-    return reply.status == 404 and isinstance(body, dict) and body.get("code") == read.unknown
+    return reply.status == 404 and isinstance(body, dict) and body.get("code") == probe.unknown
 
 
-def _shown(read: Read) -> str:
-    return f"{read.method} {read.path.partition('?')[0].replace('{id}', '…')}"
+def _shown(probe: DependencyProbe) -> str:
+    return f"{probe.method} {probe.path.partition('?')[0].replace('{id}', '…')}"

@@ -28,7 +28,7 @@ class HandshakeFailed(Exception):
 
 
 @dataclass
-class Progress:
+class HandshakeProgress:
     """How far a handshake came: whether the server sent anything in it, or agreed to it before."""
 
     is_begun: bool = False
@@ -41,7 +41,7 @@ async def handshake(  # noqa: PLR0913 - what a handshake depends on
     *,
     verify: bool = True,
     upgrade: Upgrade | None = None,
-    progress: Progress | None = None,
+    progress: HandshakeProgress | None = None,
 ) -> dict[str, Any]:
     """One handshake; the certificate must be valid for ``host``. Returns the certificate, empty if not verified.
 
@@ -84,7 +84,7 @@ def _fresh(transport: asyncio.WriteTransport) -> asyncio.StreamReader:
     return reader
 
 
-def _note(progress: Progress | None) -> None:
+def _note(progress: HandshakeProgress | None) -> None:
     if progress:
         progress.is_begun = True
 

@@ -71,7 +71,7 @@ _PROXIES = re.compile(
 )
 
 
-class Answer(Protocol):
+class HttpReply(Protocol):
     """What is judged of a reply."""
 
     @property
@@ -84,7 +84,7 @@ class Answer(Protocol):
     def body(self) -> bytes: ...
 
 
-class JsonAnswer(Answer, Protocol):
+class JsonReply(HttpReply, Protocol):
     """A reply whose body can be read as JSON."""
 
     def json(self) -> object: ...
@@ -109,14 +109,14 @@ class Http2Only(FromProxy):
         super().__init__(HTTP2_ONLY.diagnosis("the port speaks HTTP/2 and not HTTP/1.1"))
 
 
-def raise_if_certificate_is_required(reply: Answer) -> None:
+def raise_if_certificate_is_required(reply: HttpReply) -> None:
     """Raise FromProxy if it is a refusal because the client has no certificate, told over HTTP."""
     if 400 <= reply.status < 500 and _NO_CERTIFICATE.search(reply.body[:4096]):
         message = f"the answer is {reply.status}: {foreign(_text_of(reply.body), 120)}"
         raise FromProxy(tls_errors.CLIENT_CERTIFICATE.diagnosis(message))
 
 
-def raise_if_proxys(reply: Answer, request: str, status: Status | None = None) -> None:
+def raise_if_proxys(reply: HttpReply, request: str, status: Status | None = None) -> None:
     """Raise FromProxy if it is a login, a refusal or a rate limit of a proxy; the caller has ruled out the service.
 
     ``request`` is its description; ``status`` replaces that of a login.
@@ -126,7 +126,7 @@ def raise_if_proxys(reply: Answer, request: str, status: Status | None = None) -
         raise FromProxy(cause.diagnosis(message, status=status if cause is LOGIN_REQUIRED else None))
 
 
-def json_or_proxys(reply: JsonAnswer, request: str) -> object:
+def json_or_proxys(reply: JsonReply, request: str) -> object:
     """The JSON of a reply. Raises FromProxy if a proxy sent it, else NotJson."""
     try:
         return reply.json()
@@ -135,7 +135,7 @@ def json_or_proxys(reply: JsonAnswer, request: str) -> object:
         raise
 
 
-def proxy_of(reply: Answer) -> str:
+def proxy_of(reply: HttpReply) -> str:
     """The proxy that the reply came through, as its headers name it; "" if they name none."""
     named = reply.headers.get("server", "")
     if _PROXIES.search(named):
@@ -154,7 +154,7 @@ def is_moved(location: str, path: str) -> bool:
     return _split(location).path.rstrip("/") == path.partition("?")[0].rstrip("/")
 
 
-def _cause(reply: Answer) -> Cause | None:
+def _cause(reply: HttpReply) -> Cause | None:
     match reply.status:
         case 401 | 407:
             return LOGIN_REQUIRED
@@ -169,7 +169,7 @@ def _cause(reply: Answer) -> Cause | None:
     return None
 
 
-def _shown(reply: Answer) -> str:
+def _shown(reply: HttpReply) -> str:
     parts = [str(reply.status), reply.headers.get("content-type", "").partition(";")[0]]
     if scheme := reply.headers.get("www-authenticate", "").partition(" ")[0]:
         parts.append(f"that asks for {scheme}")

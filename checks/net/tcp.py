@@ -208,7 +208,7 @@ class NetworkCheck(Check):
     over_http: ClassVar[bool] = False  # a proxy may reply in the server's name
 
     @property
-    def place(self) -> tuple[str, int] | None:
+    def server_address(self) -> tuple[str, int] | None:
         """The host and port of its endpoint, or its own; None for a Unix socket."""
         server: Any = getattr(self, "endpoint", self)
         host = getattr(server, "host", "")

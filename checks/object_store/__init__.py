@@ -72,7 +72,7 @@ class ObjectStore(NetworkCheck):
         return f"{address}/{self.bucket.name}"
 
     @property
-    def place(self) -> tuple[str, int] | None:
+    def server_address(self) -> tuple[str, int] | None:
         """The endpoint's; None for AWS, whose host depends on the bucket."""
         return (self.bucket.endpoint.host, self.bucket.endpoint.port) if self.bucket.endpoint else None
 

@@ -17,7 +17,7 @@ from checks.net.network_errors import RESET, SILENT
 from checks.net.tcp import NetworkCheck
 from checks.net.tls_errors import TLS_ON_PLAINTEXT, TlsOnPlaintext
 from checks.postgres import causes, connections, network_layers, remedies, session, several_hosts
-from checks.postgres.connections import Place
+from checks.postgres.connections import ServerAddress
 from checks.postgres.dialects import Tls
 from checks.postgres.inspection import causes as survey_causes
 from checks.postgres.inspection.addresses import compare_addresses
@@ -136,7 +136,9 @@ class Postgres(NetworkCheck):
         made: dict[str, Trust] = self.__dict__
         return made.setdefault("_trust", trust.variant(**changes) if tls.needs_own_context else trust)
 
-    def open_session(self, record: Recorder, address: Place, tls: bool) -> AbstractAsyncContextManager[PostgresSession]:
+    def open_session(
+        self, record: Recorder, address: ServerAddress, tls: bool
+    ) -> AbstractAsyncContextManager[PostgresSession]:
         trust, name = self.trust(record), self.use.dialect.certificate_name(self.host)
 
         async def connect() -> connections.Streams:
@@ -153,7 +155,7 @@ class Postgres(NetworkCheck):
             dbname=self.use.dialect.database(self.database),
         )
 
-    async def _login(self, record: Recorder, connection: PostgresSession, address: Place) -> None:
+    async def _login(self, record: Recorder, connection: PostgresSession, address: ServerAddress) -> None:
         """Log in; after a failure, find out by further connections what the server and the port expect."""
         try:
             await connection.login(record.share_of_time(0.7))
@@ -165,14 +167,14 @@ class Postgres(NetworkCheck):
             error.is_postgres = error.password_sent or bool(await reply_to_request(address, record.share_of_time(0.6)))
             raise
 
-    async def _try_with_tls(self, record: Recorder, error: session.LoginRefused, address: Place) -> None:
+    async def _try_with_tls(self, record: Recorder, error: session.LoginRefused, address: ServerAddress) -> None:
         cause = _cause_of(error)
         if cause is causes.NO_HBA_ENTRY:
             error.needs_tls = await self._is_admitted_with_tls(record, address)
         if cause in {causes.NOT_POSTGRES, RESET}:
             await raise_if_tls_port(address, record.share_of_time(0.8))
 
-    async def _is_admitted_with_tls(self, record: Recorder, address: Place) -> bool:
+    async def _is_admitted_with_tls(self, record: Recorder, address: ServerAddress) -> bool:
         """Whether pg_hba.conf has a line for this user that requires TLS, and not none at all."""
         if await reply_to_request(address, record.share_of_time(0.6)) != b"S":
             return False

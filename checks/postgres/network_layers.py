@@ -20,7 +20,7 @@ from checks.net.network_errors import NAME_NOT_FOUND, NOT_PERMITTED, REFUSED
 from checks.net.tcp import reach
 from checks.net.tls import check_tls, uses_tls
 from checks.postgres import causes
-from checks.postgres.connections import Place
+from checks.postgres.connections import ServerAddress
 from checks.postgres.session import NotPostgres
 from checks.postgres.tls_request import PROTOCOL, TlsRefused, raise_if_tls_port, reply_to_request, request_tls
 
@@ -32,7 +32,7 @@ _DIRECT_HINT = "remove sslnegotiation from {url}: the server needs to be Postgre
 _TLS_LAYER = ("tls.", "network.plaintext-on-tls", "postgres.tls-refused")
 
 
-async def reach_server(check: Postgres, record: Recorder) -> Place:
+async def reach_server(check: Postgres, record: Recorder) -> ServerAddress:
     """The dns and connect layers. Returns an address, or the path of a Unix socket, that accepts."""
     dialect = check.use.dialect
     if message := dialect.refusal(dict(check.query)):
@@ -55,7 +55,7 @@ async def reach_server(check: Postgres, record: Recorder) -> Place:
     return check.socket
 
 
-async def check_tls_layer(check: Postgres, record: Recorder, address: Place) -> bool:
+async def check_tls_layer(check: Postgres, record: Recorder, address: ServerAddress) -> bool:
     """The tls layer, on a connection of its own. Returns whether the session is to use TLS."""
     limit = record.share_of_time(0.3)
     if not check.tls.enabled:

@@ -50,7 +50,7 @@ class Publish(NetworkCheck):
     port: int = 443
     looked_up: bool = True  # whether names below the domain are in DNS
     gateway: Endpoint | None = None
-    signing: routes.Signing | None = None  # without it the gateway is not asked
+    signing: routes.PublishSigning | None = None  # without it the gateway is not asked
     unasked: str = ""  # why the gateway is not asked, if it should be
 
     @property
@@ -58,7 +58,7 @@ class Publish(NetworkCheck):
         return f"*.{self.domain}"
 
     @property
-    def place(self) -> tuple[str, int] | None:
+    def server_address(self) -> tuple[str, int] | None:
         """The ingress, by the names that lead to it; None if no name is looked up."""
         return (f"*.{self.domain}", self.port) if self.looked_up else None
 

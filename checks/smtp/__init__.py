@@ -156,7 +156,7 @@ class Smtp(NetworkCheck):
                 refusal = await envelope.try_envelope(
                     client, sender, logged_in=logged_in, limit=record.share_of_time(0.3)
                 )
-        except envelope.Closed as closed:
+        except envelope.SessionClosed as closed:
             refusal = await self._try_again(record, address, sender, closed)
         if isinstance(refusal, Diagnosis):
             record.note(refusal)
@@ -165,7 +165,7 @@ class Smtp(NetworkCheck):
             record.skip(Layer.ACCESS, reason, ("from_address",))
 
     async def _try_again(
-        self, record: Recorder, address: tuple[str, int], sender: str, closed: envelope.Closed
+        self, record: Recorder, address: tuple[str, int], sender: str, closed: envelope.SessionClosed
     ) -> Diagnosis | None:
         """A server that ends the session at one recipient may take others: try one of another domain, once more."""
         from aiosmtplib import SMTPException

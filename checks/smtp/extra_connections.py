@@ -16,7 +16,7 @@ from checks.core.check import Diagnosed
 from checks.core.roots import Trust
 from checks.core.text import clean, foreign
 from checks.net import certificates
-from checks.net.handshake import HandshakeFailed, Progress, Upgrade, handshake
+from checks.net.handshake import HandshakeFailed, HandshakeProgress, Upgrade, handshake
 from checks.net.tls import first_bytes, uses_tls
 from checks.net.tls_errors import PLAINTEXT_ON_TLS, Stalled
 from checks.smtp import causes, offers, session
@@ -66,7 +66,7 @@ async def repeat_handshake(
     """
     if not isinstance(error, NoReply) and not any(isinstance(link, ssl.SSLError) for link in chain(error)):
         return False
-    progress = Progress()
+    progress = HandshakeProgress()
     try:
         async with asyncio.timeout(record.share_of_time(0.5)):
             await handshake(record.settings.trust, host, address, upgrade=upgrade, progress=progress)

@@ -28,7 +28,7 @@ _FIRST_AND_NEXT = ("A", "AAAA")
 
 
 @dataclass(frozen=True)
-class Answer:
+class NameRecords:
     """What DNS has for a name, and the hosts file. ``is_silent``: DNS sent no reply in time."""
 
     addresses: tuple[str, ...]
@@ -55,7 +55,7 @@ async def resolve(record: Recorder, host: str, port: int) -> tuple[str, ...]:
     return found
 
 
-def _difference(host: str, answer: Answer) -> Diagnosis | None:
+def _difference(host: str, answer: NameRecords) -> Diagnosis | None:
     if not set(answer.in_hosts) - set(answer.addresses):
         return None
     listed = f"/etc/hosts has {_shown(answer.in_hosts)} for {host}"
@@ -75,14 +75,14 @@ def _shown(addresses: tuple[str, ...]) -> str:
     return ", ".join(addresses[:_MAX_SHOWN]) + (", …" if len(addresses) > _MAX_SHOWN else "")
 
 
-def _ask(host: str, limit: float) -> Answer | None:
+def _ask(host: str, limit: float) -> NameRecords | None:
     """Ask DNS, if the system might find something else there. Blocks, up to ``limit`` seconds."""
     in_hosts = _in_hosts(_read("/etc/hosts"), host)
     if not in_hosts and not _is_searched(_read("/etc/resolv.conf"), host):
         return None
     asked = [_query(host, kind, limit / len(_FIRST_AND_NEXT)) for kind in _FIRST_AND_NEXT]
     addresses = tuple(address for answer in asked for address in answer or ())
-    return Answer(addresses, in_hosts, is_silent=None in asked)
+    return NameRecords(addresses, in_hosts, is_silent=None in asked)
 
 
 def _query(host: str, kind: str, limit: float) -> tuple[str, ...] | None:

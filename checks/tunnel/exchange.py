@@ -20,7 +20,7 @@ _LIFETIMES = {"bootstrapTokenTtlSeconds": tokens.LIFETIME, "exchangeTokenTtlSeco
 
 
 @dataclass(frozen=True)
-class Signing:
+class BootstrapSigning:
     """What the data-plane worker signs bootstrap tokens with."""
 
     secret: str = field(repr=False)
@@ -28,7 +28,7 @@ class Signing:
     audience: str
 
 
-async def check(record: Recorder, endpoint: Endpoint, signing: Signing) -> None:
+async def check(record: Recorder, endpoint: Endpoint, signing: BootstrapSigning) -> None:
     """The layers auth and access. Only if the gateway refuses a wrong token, the right one is sent."""
     sandbox = tokens.invented_sandbox()
     at, claims = _route(endpoint, sandbox), tokens.claims(signing.issuer, signing.audience, sandbox) | _LIFETIMES

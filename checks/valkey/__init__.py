@@ -20,7 +20,7 @@ from checks.valkey.commands import SENTINEL_SAYS, CommandRefused, ask_permission
 if TYPE_CHECKING:
     from redis.asyncio import Redis
 
-    from checks.valkey.commands import Replies
+    from checks.valkey.commands import CommandReplies
 
 _PING = PlaintextProbe(b"PING\r\n", (b"+", b"-"))
 _VALKEYS = (b"+PONG", b"-NOAUTH", b"-NOPERM", b"-DENIED", b"-LOADING", b"-BUSY", b"-MASTERDOWN")  # replies to PING
@@ -85,7 +85,7 @@ class Valkey(NetworkCheck):
             await compare_addresses(self, record, replies.info or {})
             tcp.note_if_far(record)
 
-    async def _send_commands(self, record: Recorder, address: tuple[str, int]) -> Replies:
+    async def _send_commands(self, record: Recorder, address: tuple[str, int]) -> CommandReplies:
         from redis.exceptions import AuthenticationError, ResponseError
         from redis.exceptions import ConnectionError as RedisConnectionError
         from redis.exceptions import TimeoutError as RedisTimeoutError

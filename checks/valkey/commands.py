@@ -46,7 +46,7 @@ class CommandRefused(Exception):
 
 
 @dataclass(frozen=True)
-class Replies:
+class CommandReplies:
     """One reply or exception for each command; ``info`` is the reply to INFO, None where the user may not run it."""
 
     key_prefix: str
@@ -118,14 +118,16 @@ def plan_commands(key_prefix: str) -> tuple[tuple[str | int, ...], ...]:
     )
 
 
-async def run_commands(client: Redis, key_prefix: str, _user: str) -> Replies:
+async def run_commands(client: Redis, key_prefix: str, _user: str) -> CommandReplies:
     """Run every command."""
     commands = plan_commands(key_prefix)
     *replies, info = await _run_pipeline(client, commands)
-    return Replies(key_prefix, tuple(str(command[0]) for command in commands), tuple(replies), _info_or_none(info))
+    return CommandReplies(
+        key_prefix, tuple(str(command[0]) for command in commands), tuple(replies), _info_or_none(info)
+    )
 
 
-async def ask_permissions(client: Redis, key_prefix: str, user: str) -> Replies:
+async def ask_permissions(client: Redis, key_prefix: str, user: str) -> CommandReplies:
     """Ask by ACL DRYRUN whether the user may run the commands; run only GET."""
     commands = plan_commands(key_prefix)
     probe, *rest = await _run_pipeline(
@@ -135,8 +137,8 @@ async def ask_permissions(client: Redis, key_prefix: str, user: str) -> Replies:
     names = ("GET", *(str(command[0]) for command in commands))
     if any(isinstance(permission, Exception) for permission in permissions):
         reason = "writing is not proven: --read-only, and this user may not run ACL DRYRUN"
-        return Replies(key_prefix, names[:1], (probe,), _info_or_none(info), reason)
-    return Replies(key_prefix, names, (probe, *map(_permission, permissions)), _info_or_none(info))
+        return CommandReplies(key_prefix, names[:1], (probe,), _info_or_none(info), reason)
+    return CommandReplies(key_prefix, names, (probe, *map(_permission, permissions)), _info_or_none(info))
 
 
 async def _run_pipeline(client: Redis, commands: Sequence[tuple[str | int, ...]]) -> list[Any]:

@@ -26,7 +26,7 @@ _FILES = 8192  # descriptors: more than any run needs
 
 
 @dataclass(frozen=True)
-class State:
+class ProcessState:
     """What the process was started with, and this command changes."""
 
     environ: dict[str, str]
@@ -34,7 +34,7 @@ class State:
     limits: Mapping[int, tuple[int, int]]
 
 
-_started: State | None = None
+_started: ProcessState | None = None
 
 
 def prepare(blocked: Iterable[int]) -> None:
@@ -45,7 +45,7 @@ def prepare(blocked: Iterable[int]) -> None:
     """
     global _started  # noqa: PLW0603 - there is one process
     _require_memory()
-    _started = State(dict(os.environ), blocked, {each: resource.getrlimit(each) for each in _LIMITS})
+    _started = ProcessState(dict(os.environ), blocked, {each: resource.getrlimit(each) for each in _LIMITS})
     isolation.take(os.environ)
     warnings.resetwarnings()  # PYTHONWARNINGS=error would make each an exception
     warnings.simplefilter("ignore")

@@ -24,7 +24,7 @@ Progress = Callable[[str], None]
 
 
 @dataclass
-class Deployment:
+class DemoDeployment:
     """What runs so far, with the faults of these ``names``. ``progress`` gets the name of each part that starts."""
 
     processes: Processes
@@ -70,14 +70,14 @@ class Deployment:
         file.write_text(configuration(self.values), encoding="utf-8")
         return file
 
-    def _break(self, fault: Fault, database: postgres.Postgres, cache: valkey.Valkey) -> None:
+    def _break(self, fault: Fault, database: postgres.PostgresServer, cache: valkey.ValkeyServer) -> None:
         if fault.sql:
             database.execute(fault.sql)
         for command in fault.valkey:
             cache.execute(*command)
         self.values |= fault.values
 
-    async def _database(self, database: postgres.Postgres) -> None:
+    async def _database(self, database: postgres.PostgresServer) -> None:
         direct = pooled = database.url
         if self.options.get("pooler"):
             at = listeners()

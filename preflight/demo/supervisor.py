@@ -75,10 +75,10 @@ def _start(processes: Processes, names: list[str]) -> None:
     logging.disable()  # what the servers log is their answer to the probes
     try:
         _require_account()
-        from preflight.demo.deployment import Deployment
+        from preflight.demo.deployment import DemoDeployment
 
         processes.folder.chmod(0o711)  # for the user that Postgres runs as
-        made = Deployment(processes, tuple(names), lambda part: _report(starting=part))
+        made = DemoDeployment(processes, tuple(names), lambda part: _report(starting=part))
         loop = asyncio.new_event_loop()
         file = loop.run_until_complete(made.start())
         _report(config=str(file), ca_file=str(made.ca_file))

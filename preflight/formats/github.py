@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from checks.core.check import Status
 from checks.core.text import clean
-from preflight.formats.shared.file_lines import place
+from preflight.formats.shared.file_lines import line_to_edit
 from preflight.formats.shared.incidents import consequences
 from preflight.formats.shared.phrases import explained, outcome
 from preflight.report.incidents.model import Fact
@@ -63,7 +63,7 @@ def _annotation(level: str, report: Report, result: Result, finding: Finding) ->
 
 
 def _position(report: Report, finding: Finding) -> Mapping[str, str]:
-    at = place(report, finding)
+    at = line_to_edit(report, finding)
     members = {"file": at.file, "line": str(at.line or "")} if at else {}
     return {name: text for name, text in members.items() if text}
 

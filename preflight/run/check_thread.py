@@ -16,7 +16,7 @@ from checks.core.loop import waits
 from checks.core.loop.threads import Loop
 from preflight.report.run_causes import DEADLINE
 from preflight.run import waiting
-from preflight.run.processor_time import Use, of_thread
+from preflight.run.processor_time import ProcessorTime, of_thread
 from preflight.run.waiting import Wait, Waiting
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 GRACE = 0.3  # seconds for a cancelled check to clean up; after that it is abandoned
 
 
-class Work:
+class CheckThread:
     """The executions in their thread. ``events`` gets each that ends, and None at the end of all."""
 
     def __init__(self, executions: tuple[Execution, ...], wait: Wait) -> None:
@@ -44,12 +44,12 @@ class Work:
         self._loop: Loop | None = None
         self._slots = asyncio.Semaphore(machine.concurrent_checks())
         self._tasks: list[asyncio.Task[None]] = []
-        self._whole_use: Use | None = None
+        self._total_time: ProcessorTime | None = None
 
     @property
-    def use(self) -> Use:
+    def processor_time(self) -> ProcessorTime:
         """How much of the processor the thread has got so far."""
-        return self._whole_use or of_thread(self.thread.native_id or 0)
+        return self._total_time or of_thread(self.thread.native_id or 0)
 
     def abort(self, reason: Diagnosis, send: Send) -> None:
         """Abort and send every execution that is not over."""
@@ -96,7 +96,7 @@ class Work:
         except BaseException as error:  # a bug outside the checks: Python would print it, and run() not see it
             self._error = error
         finally:
-            self._whole_use = self.use
+            self._total_time = self.processor_time
             self.events.put(None)
 
     def _complete(self, loop: Loop) -> None:

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
     from checks.core.check import Check, Diagnosis, Settings
     from preflight.config.origin import Origin
-    from preflight.run.processor_time import Use
+    from preflight.run.processor_time import ProcessorTime
     from preflight.run.runner import OnEvent, Run
     from preflight.run.waiting import Wait
 
@@ -51,7 +51,7 @@ class Job:
     begun: float
     origins: Mapping[str, Origin]
     wait: Wait
-    before: Use
+    before: ProcessorTime
 
     def run(self, signals: Signals, on_event: OnEvent) -> Run:
         """As ``runner.run``."""

@@ -22,7 +22,7 @@ from preflight.run import child_main
 from preflight.run.check_thread import GRACE
 from preflight.run.child_main import Failure, Job, failure
 from preflight.run.execution import Execution
-from preflight.run.processor_time import Use, of_process, of_thread
+from preflight.run.processor_time import ProcessorTime, of_process, of_thread
 from preflight.run.runner import NO_WAIT, TICK, Run, late
 from preflight.run.waiting import Waiting
 
@@ -63,14 +63,14 @@ def run(  # noqa: PLR0913 - as runner.run
     child = _Child(Job(checks, settings, deadline, begun, origins, wait, before), signals)
     with signals.passed_to(child.interrupt):
         done = child.wait(ends, on_event)
-    use = before + child.use
+    processor_time = before + child.processor_time
     death = child.end()
     if done:
         signals.received = signals.received or done.signal
         return done
-    reason = death or (interrupted() if signals.received else late(too_late(deadline), deadline, use))
+    reason = death or (interrupted() if signals.received else late(too_late(deadline), deadline, processor_time))
     results = (child.results.get(check.name) or _without_result(check, settings, origins, reason) for check in checks)
-    return Run(tuple(results), child.bugs, signals.received, use)
+    return Run(tuple(results), child.bugs, signals.received, processor_time)
 
 
 def _without_result(check: Check, settings: Settings, origins: Mapping[str, Origin], reason: Diagnosis) -> Result:
@@ -92,7 +92,7 @@ class _Child:
         threading.Thread(target=self._receive, args=(job,), daemon=True).start()
 
     @property
-    def use(self) -> Use:
+    def processor_time(self) -> ProcessorTime:
         """How much of the processor it got so far."""
         return of_process(self._process)
 

@@ -19,7 +19,7 @@ from checks.valkey.addresses import shown as describe_valkey
 from checks.valkey.causes import SEVERAL_SERVERS as SEVERAL_VALKEYS
 from preflight.config import edits
 from preflight.config.hints import filled, with_origin
-from preflight.report.incidents.evidence import host, place
+from preflight.report.incidents.observations import host, server_address
 from preflight.report.model import Result
 
 if TYPE_CHECKING:
@@ -144,7 +144,7 @@ def clock_suspect(results: Results, _origins: Mapping[str, Origin]) -> Iterator[
     """If all certificates, of two servers or more, are refused for their dates, it is probably this machine's clock."""
     refused = [result for result in results.values() if any(f.id in _OF_DATES for f in result.findings)]
     is_right = any("certificate_expires" in result.facts for result in results.values())
-    if not is_right and len({place(result) if host(result) else result.target for result in refused}) > 1:
+    if not is_right and len({server_address(result) if host(result) else result.target for result in refused}) > 1:
         message = f"all {len(refused)} certificates are refused for their dates; this machine's clock says {_now()}"
         cause = CLOCK_SUSPECT
         yield refused[0].name, Finding(cause.id, cause.layer, cause.status, message, cause.hint)

@@ -18,14 +18,14 @@ _LONG = 10.0  # seconds of waiting for it, at least: on a busy machine, many pro
 
 
 @dataclass(frozen=True)
-class Use:
+class ProcessorTime:
     """Seconds in which a thread ran, and in which it could have run and had no processor."""
 
     ran: float = 0.0
     waited: float = 0.0
 
-    def __add__(self, other: Use) -> Use:
-        return Use(self.ran + other.ran, self.waited + other.waited)
+    def __add__(self, other: ProcessorTime) -> ProcessorTime:
+        return ProcessorTime(self.ran + other.ran, self.waited + other.waited)
 
     @property
     def share(self) -> float:
@@ -47,7 +47,7 @@ class Use:
         return self.waited >= _LONG and self.share < _SCARCE
 
 
-def of_thread(thread: int | str, process: int | str = "self") -> Use:
+def of_thread(thread: int | str, process: int | str = "self") -> ProcessorTime:
     """Of a thread, by its id of the system. Only Linux tells; elsewhere, and after its end, it has waited for nothing.
 
     https://docs.kernel.org/scheduler/sched-stats.html, /proc/<pid>/schedstat
@@ -55,14 +55,18 @@ def of_thread(thread: int | str, process: int | str = "self") -> Use:
     try:
         ran, waited, _ = Path(f"/proc/{process}/task/{thread}/schedstat").read_text(encoding="ascii").split()
     except (OSError, ValueError):
-        return Use()
-    return Use(int(ran) / 1e9, int(waited) / 1e9)
+        return ProcessorTime()
+    return ProcessorTime(int(ran) / 1e9, int(waited) / 1e9)
 
 
-def of_process(process: int) -> Use:
+def of_process(process: int) -> ProcessorTime:
     """Of the thread of a process that has waited longest."""
     try:
         threads = [entry.name for entry in Path(f"/proc/{process}/task").iterdir()]
     except OSError:
-        return Use()
-    return max((of_thread(thread, process) for thread in threads), key=lambda use: use.waited, default=Use())
+        return ProcessorTime()
+    return max(
+        (of_thread(thread, process) for thread in threads),
+        key=lambda each: each.waited,
+        default=ProcessorTime(),
+    )

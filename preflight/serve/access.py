@@ -30,7 +30,7 @@ _LOCAL = frozenset({"localhost", "127.0.0.1", "[::1]"})
 
 
 @dataclass(frozen=True)
-class Guard:
+class AccessControl:
     """Without a ``token``, only who calls this machine by a name of loopback is answered: a page of another site, whose
     name leads here, is not. ``host`` is where the server listens.
     """

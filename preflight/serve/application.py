@@ -16,10 +16,10 @@ if TYPE_CHECKING:
 
     from starlette.requests import Request
 
-    from preflight.serve.state import State
+    from preflight.serve.state import ServedState
 
 
-def application(state: State, lives: Callable[[], bool]) -> Starlette:
+def application(state: ServedState, lives: Callable[[], bool]) -> Starlette:
     """The pages of this state. ``lives``: whether the runs go on."""
 
     async def page(_: Request) -> Response:

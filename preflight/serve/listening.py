@@ -48,7 +48,7 @@ class Address:
 
 
 @dataclass(frozen=True)
-class Door:
+class ServerSocket:
     """A socket that listens, and the token that who comes must show."""
 
     where: Address

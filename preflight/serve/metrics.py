@@ -14,14 +14,14 @@ if TYPE_CHECKING:
 
     from prometheus_client.core import Metric
 
-    from preflight.serve.state import State
+    from preflight.serve.state import ServedState
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 _PREFIX = "mistle_preflight_serve"
 
 
 class _Own(Collector):
-    def __init__(self, state: State) -> None:
+    def __init__(self, state: ServedState) -> None:
         self._state = state
 
     def collect(self) -> Iterator[Metric]:
@@ -38,7 +38,7 @@ class _Own(Collector):
             yield GaugeMetricFamily(f"{_PREFIX}_last_run_exit_code", "The exit code of the last run.", last.code)
 
 
-def metrics(state: State) -> bytes:
+def metrics(state: ServedState) -> bytes:
     """The metrics of the last run, and of the server, in Prometheus's text format."""
     registry = CollectorRegistry()
     registry.register(_Own(state))

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING
 
-from preflight.serve.outcome import Raw
+from preflight.serve.outcome import ProcessOutput
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -26,7 +26,7 @@ _LARGEST = 32 << 20  # bytes of a document: ten times the page of the largest de
 
 
 @dataclass
-class Runner:
+class ProcessRunner:
     """``arguments`` are the flags of each run. A run that has not ended after ``seconds`` is killed.
 
     ``end`` may be called by a signal's handler and by another thread.
@@ -43,7 +43,7 @@ class Runner:
         """End the run, if there is one, and start no other."""
         self.is_over = True
 
-    def run(self) -> Raw:
+    def run(self) -> ProcessOutput:
         """Make a run. The first format comes through its standard output, the others through pipes of their own."""
         started = time.monotonic()
         with ExitStack() as stack:
@@ -52,7 +52,7 @@ class Runner:
             documents = self._collect(process, outputs, started)
             code = process.poll()
         _reap()
-        return Raw(documents, code, time.monotonic() - started)
+        return ProcessOutput(documents, code, time.monotonic() - started)
 
     def _start(self, stack: ExitStack) -> tuple[subprocess.Popen[bytes], Mapping[str, int]]:
         pipes = {name: os.pipe() for name in self.formats[1:]}

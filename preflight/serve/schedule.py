@@ -13,8 +13,8 @@ from preflight.serve.outcome import Outcome, failed, outcome
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from preflight.serve.outcome import Deployment
-    from preflight.serve.runs import Runner
+    from preflight.serve.outcome import RunScope
+    from preflight.serve.runs import ProcessRunner
 
     Orders = queue.SimpleQueue[None]
 
@@ -29,8 +29,8 @@ class Schedule:
     ``run_now`` and ``end`` may be called by a signal's handler and by another thread.
     """
 
-    runner: Runner
-    deployment: Deployment
+    runner: ProcessRunner
+    scope: RunScope
     every: float
     chance: Callable[[], float] = lambda: random.uniform(-JITTER, JITTER)  # noqa: S311 - it protects nothing
     due: float = field(default_factory=time.monotonic, init=False)
@@ -59,9 +59,9 @@ class Schedule:
     def _run(self) -> Outcome:
         names = self.runner.formats
         try:
-            return outcome(self.runner.run(), names, self.deployment)
+            return outcome(self.runner.run(), names, self.scope)
         except Exception as error:  # the next run may succeed
-            return failed(error, names, self.deployment)
+            return failed(error, names, self.scope)
 
     def _wait(self) -> None:
         try:

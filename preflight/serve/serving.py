@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from preflight.run.signals import Signals
-    from preflight.serve.listening import Door
+    from preflight.serve.listening import ServerSocket
     from preflight.serve.outcome import Outcome
     from preflight.serve.schedule import Schedule
 
@@ -26,14 +26,14 @@ def missing() -> tuple[str, ...]:
     return tuple(name for name in PACKAGES if not find_spec(name))
 
 
-def serve(schedule: Schedule, door: Door, signals: Signals, log: Callable[[str], object]) -> None:
+def serve(schedule: Schedule, server_socket: ServerSocket, signals: Signals, log: Callable[[str], object]) -> None:
     """Answer until a signal comes. ``log`` gets a line for each change."""
-    from preflight.serve.access import Guard
+    from preflight.serve.access import AccessControl
     from preflight.serve.application import application
     from preflight.serve.listening import server
-    from preflight.serve.state import State
+    from preflight.serve.state import ServedState
 
-    state = State(schedule)
+    state = ServedState(schedule)
 
     def run() -> None:
         for outcome in schedule.outcomes():
@@ -41,7 +41,7 @@ def serve(schedule: Schedule, door: Door, signals: Signals, log: Callable[[str],
                 log(line)
 
     runs = threading.Thread(target=run, daemon=True)
-    answering = server(Guard(application(state, runs.is_alive), door.token, door.host))
+    answering = server(AccessControl(application(state, runs.is_alive), server_socket.token, server_socket.host))
     ends: list[float] = []
 
     def end(_: int) -> None:
@@ -51,7 +51,7 @@ def serve(schedule: Schedule, door: Door, signals: Signals, log: Callable[[str],
 
     with signals.passed_to(end):
         runs.start()
-        answering.run([door.listener])
+        answering.run([server_socket.listener])
         runs.join(max(0.0, min(ends, default=0.0) - time.monotonic()))
 
 

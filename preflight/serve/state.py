@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from preflight.serve.changes import History
 
 if TYPE_CHECKING:
-    from preflight.serve.changes import Moment
+    from preflight.serve.changes import RunChanges
     from preflight.serve.outcome import Outcome
     from preflight.serve.schedule import Schedule
 
@@ -21,12 +21,12 @@ _SOON, _MARGIN = 5, 2  # seconds
 
 
 @dataclass
-class State:
+class ServedState:
     """One thread adds the runs; the other reads what each attribute holds at that moment."""
 
     schedule: Schedule
     last: Outcome | None = None
-    moments: tuple[Moment, ...] = ()
+    runs: tuple[RunChanges, ...] = ()
     codes: Counter[int] = field(default_factory=Counter)
     _history: History = field(default_factory=History)
 
@@ -48,9 +48,9 @@ class State:
             return _SOON
         return max(_SOON, math.ceil(self.schedule.due - time.monotonic() + self.last.seconds) + _MARGIN)
 
-    def add(self, outcome: Outcome) -> Moment:
+    def add(self, outcome: Outcome) -> RunChanges:
         """Returns what changed."""
-        moment = self._history.add(outcome)
+        changed = self._history.add(outcome)
         self.codes = self.codes + Counter([outcome.code])
-        self.moments, self.last = tuple(self._history.moments), outcome
-        return moment
+        self.runs, self.last = tuple(self._history.runs), outcome
+        return changed

@@ -11,7 +11,7 @@ from checks.core.text import foreign
 from checks.net.network_errors import NoSuchName
 from checks.net.tcp import resolve
 from checks.postgres.causes import LOGIN_REFUSED
-from checks.postgres.connections import Place
+from checks.postgres.connections import ServerAddress
 from checks.postgres.inspection.causes import SEVERAL_SERVERS
 from checks.postgres.inspection.parser import parse
 from checks.postgres.inspection.state import ServerState
@@ -27,7 +27,9 @@ _NAMES = ("system", "started", "recovery")
 _UNUSABLE = (OSError, Diagnosed, Refused, LoginTimeout, QueryTimeout, ValueError)
 
 
-async def compare_addresses(check: Postgres, record: Recorder, address: Place, state: ServerState, tls: bool) -> None:
+async def compare_addresses(
+    check: Postgres, record: Recorder, address: ServerAddress, state: ServerState, tls: bool
+) -> None:
     """Log in at further addresses of the host; note the first that leads to another server than ``address``."""
     if isinstance(address, str):
         return
@@ -54,7 +56,7 @@ async def compare_addresses(check: Postgres, record: Recorder, address: Place, s
 _HINT = "let the name in {url} lead to the one primary alone: each connection may go to any of its addresses"
 
 
-async def _identity(check: Postgres, record: Recorder, address: Place, tls: bool) -> Mapping[str, Any]:
+async def _identity(check: Postgres, record: Recorder, address: ServerAddress, tls: bool) -> Mapping[str, Any]:
     """What tells the server at this address from others; nothing if it cannot be asked, which is not its fault here.
 
     Raises LoginRefused where the server refuses the login for good.

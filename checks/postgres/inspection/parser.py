@@ -9,7 +9,7 @@ from itertools import groupby, islice
 from typing import Any
 
 from checks.postgres.inspection.facts import FACTS, MAX_VERSIONS
-from checks.postgres.inspection.state import Plane, Record, ServerState
+from checks.postgres.inspection.state import MigrationsTable, Plane, ServerState
 from checks.postgres.inspection.statements import SCHEMA_ENDINGS
 
 _WORD = re.compile(r"(\d{1,19}):(\d{1,9}):(.*)", re.DOTALL)
@@ -72,7 +72,7 @@ def _plane(plane: str, row: Mapping[str, Any]) -> Plane:
     schemas = row["schemas"] or {}
     records = {(schema, name): _record(schema, name, *rest) for schema, name, *rest in row["recorded"] or ()}
     meta, workflow = (f"{plane}_meta", "schema_migrations"), (f"{plane}_openworkflow", "openworkflow_migrations")
-    record = records.get(meta, Record(".".join(meta)))
+    record = records.get(meta, MigrationsTable(".".join(meta)))
     # Only the locks of a first migration are visible yet, not its tables: such locks have no schema name.
     uncommitted = set() if record.kind else {""}
     own = {f"{plane}{ending}" for ending in SCHEMA_ENDINGS}
@@ -85,16 +85,16 @@ def _plane(plane: str, row: Mapping[str, Any]) -> Plane:
         not_owned=tuple((f"{schema}.{name}", str(owner)) for schema, name, owner in _of(own, row["not_owned"])),
         hidden=tuple((f"{schema}.{name}", bool(visible)) for schema, name, visible in _of(own, row["hidden"])),
         record=record,
-        workflow_record=records.get(workflow, Record(".".join(workflow))),
+        workflow_record=records.get(workflow, MigrationsTable(".".join(workflow))),
         workflow_tables=len(list(_of({workflow[0]}, row["workflow_tables"]))),
         migrating=tuple(sorted({pid for schema, pid in row["locked"] or [] if schema in own | uncommitted})),
     )
 
 
-def _record(schema: str, name: str, kind: str, content: int | None) -> Record:
+def _record(schema: str, name: str, kind: str, content: int | None) -> MigrationsTable:
     if not isinstance(content, int | None):
         raise TypeError(content)
-    return Record(f"{schema}.{name}", _text(kind), content)
+    return MigrationsTable(f"{schema}.{name}", _text(kind), content)
 
 
 def _of(schemas: set[str], rows: Iterable[list[Any]] | None) -> Iterable[list[Any]]:

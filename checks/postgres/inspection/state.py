@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
-class Record:
+class MigrationsTable:
     """A table in which migrations are recorded. ``kind``: as in pg_class.relkind, "" if it does not exist.
 
     ``content``: how many migrations it has, or the last version of OpenWorkflow's; None where the role may not read it.
@@ -39,8 +39,8 @@ class Plane:
     closed: tuple[str, ...]
     not_owned: tuple[tuple[str, str], ...]
     hidden: tuple[tuple[str, bool], ...]
-    record: Record
-    workflow_record: Record
+    record: MigrationsTable
+    workflow_record: MigrationsTable
     workflow_tables: int
     migrating: tuple[int, ...]
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from preflight.cli.invocation import Invocation
     from preflight.cli.so_far import SoFar
-    from preflight.serve.listening import Door
+    from preflight.serve.listening import ServerSocket
     from preflight.serve.schedule import Schedule
 
 _SLACK = 10.0  # seconds that a run may take beyond its own limits: it starts, and it ends, on a busy machine
@@ -37,10 +37,10 @@ def serve(invocation: Invocation, _: SoFar) -> int:
     from preflight.serve.state import FORMATS
 
     schedule = _schedule(invocation, FORMATS)
-    door = _door(invocation)
+    server_socket = _server_socket(invocation)
     with isolation.isolated(), _run_at_signal(schedule):
-        _print(f"{door.url}  {_about(invocation.options)}")
-        serve(schedule, door, invocation.signals, _log)
+        _print(f"{server_socket.url}  {_about(invocation.options)}")
+        serve(schedule, server_socket, invocation.signals, _log)
     return 0
 
 
@@ -55,7 +55,7 @@ def watch(invocation: Invocation, _: SoFar) -> int:
     return _INTERRUPTED + (signals.received or 0) if code is None else code
 
 
-def _door(invocation: Invocation) -> Door:
+def _server_socket(invocation: Invocation) -> ServerSocket:
     """Where the options say that the server listens. Raises UsageError."""
     from preflight.serve import client_token, listening
 
@@ -66,7 +66,7 @@ def _door(invocation: Invocation) -> Door:
         if not where.is_loopback and not token:
             sources = f"--token-file FILE or {client_token.VARIABLE}"
             raise UsageError(f"--listen: {where.shown} is not loopback: give {sources}")
-        return listening.Door(where, token, listening.listener(where))
+        return listening.ServerSocket(where, token, listening.listener(where))
     except (listening.ListenError, client_token.TokenError) as error:
         raise UsageError(str(error)) from error
 
@@ -75,8 +75,8 @@ def _schedule(invocation: Invocation, formats: tuple[str, ...]) -> Schedule:
     """The runs that these options ask for. Raises UsageError."""
     from preflight.cli.commands import arguments
     from preflight.serve.client_token import VARIABLE
-    from preflight.serve.outcome import Deployment
-    from preflight.serve.runs import Runner
+    from preflight.serve.outcome import RunScope
+    from preflight.serve.runs import ProcessRunner
     from preflight.serve.schedule import Schedule
 
     options = invocation.options
@@ -84,8 +84,8 @@ def _schedule(invocation: Invocation, formats: tuple[str, ...]) -> Schedule:
     environ = {name: value for name, value in process.given_environ().items() if name != VARIABLE}
     flags = arguments.of_a_run(replace(options, read_only=not options.write))
     seconds = options.deadline + options.wait + _SLACK
-    runner = Runner(flags, environ, seconds, formats)
-    return Schedule(runner, Deployment(invocation.source, options.stage, options.service), options.every)
+    runner = ProcessRunner(flags, environ, seconds, formats)
+    return Schedule(runner, RunScope(invocation.source, options.stage, options.service), options.every)
 
 
 def _expect_repeatable(invocation: Invocation) -> None:

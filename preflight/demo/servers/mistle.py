@@ -21,7 +21,7 @@ from starlette.websockets import WebSocket
 
 from preflight.demo.servers import database
 from preflight.demo.servers.publishing import BOOTSTRAP_PATH, Publishing
-from preflight.demo.servers.tunnel import BOOTSTRAP, Signature, Tunnel
+from preflight.demo.servers.tunnel import BOOTSTRAP, GatewayTunnel, Signature
 from preflight.demo.servers.web import Guard
 
 TOKEN = "local-internal-token-5a81d0c39e7f2b64"
@@ -142,7 +142,9 @@ class Gateway:
     writes: list[str] = field(default_factory=list)
 
     def application(self) -> ASGIApp:
-        tunnel = Tunnel(self.connect, self.writes, self.checks_tunnel, self.bootstrap, self.sandboxes, self.postgres)
+        tunnel = GatewayTunnel(
+            self.connect, self.writes, self.checks_tunnel, self.bootstrap, self.sandboxes, self.postgres
+        )
         routes = [
             Route("/internal/sandbox-instances/{id}/runtime-state", self._runtime_state),
             WebSocketRoute("/tunnel/sandbox/{id}", tunnel.upgrade),

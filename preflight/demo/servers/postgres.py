@@ -37,7 +37,7 @@ _START = 20.0  # seconds
 
 
 @dataclass(frozen=True)
-class Postgres:
+class PostgresServer:
     """A server that is up. ``port`` is on loopback."""
 
     port: int
@@ -71,7 +71,7 @@ def initialise(processes: Processes) -> tuple[Path, Path]:
     return programs / "postgres", data
 
 
-def start(processes: Processes, program: Path, data: Path) -> Postgres:
+def start(processes: Processes, program: Path, data: Path) -> PostgresServer:
     """Start it and migrate both planes. Raises DemoError."""
     server = processes.on_free_port(lambda port: _try(processes, program, data, port))
     server.execute(f"CREATE ROLE {USER} LOGIN PASSWORD '{PASSWORD}'", _ADMIN)
@@ -80,9 +80,9 @@ def start(processes: Processes, program: Path, data: Path) -> Postgres:
     return server
 
 
-def _try(processes: Processes, program: Path, data: Path, port: int) -> Postgres:
+def _try(processes: Processes, program: Path, data: Path, port: int) -> PostgresServer:
     process = processes.start(program, "-D", data, "-p", port, log="postgres.log")
-    server = Postgres(port)
+    server = PostgresServer(port)
     use = partial(server.execute, "SELECT", _ADMIN)
     wait_until_ready("Postgres", process, use, psycopg.OperationalError, _START)
     return server

@@ -46,7 +46,7 @@ BOOTSTRAP = Signature("local-bootstrap-secret-1e7a5c92d4f8b306", "data-plane-wor
 
 
 @dataclass(frozen=True)
-class Tunnel:
+class GatewayTunnel:
     """No sandbox exists, except those in ``sandboxes``. ``writes`` are what only a bootstrap token, a sandbox that
     exists, or a fault makes happen. ``postgres``: the URL of the gateway's own, if it has one.
     """

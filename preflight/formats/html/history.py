@@ -13,31 +13,31 @@ if TYPE_CHECKING:
 
     from checks.core.check import Status
 
-    class Line(Protocol):
+    class ChangeLine(Protocol):
         """One change."""
 
         @property
         def status(self) -> Status: ...
         @property
-        def word(self) -> str: ...
+        def kind(self) -> str: ...
         @property
         def text(self) -> str: ...
 
-    class Moment(Protocol):
+    class RunChanges(Protocol):
         """What changed at a time, in UTC."""
 
         @property
         def at(self) -> datetime: ...
         @property
-        def lines(self) -> Sequence[Line]: ...
+        def lines(self) -> Sequence[ChangeLine]: ...
 
     class Served(Protocol):
-        """What the section shows. ``every``: seconds between two runs. The latest moment is the first."""
+        """What the section shows. ``every``: seconds between two runs. The latest run is the first."""
 
         @property
         def every(self) -> float: ...
         @property
-        def moments(self) -> Sequence[Moment]: ...
+        def runs(self) -> Sequence[RunChanges]: ...
 
 
 _END, _LINKS = "</main>", "\n    </ul>\n  </nav>"  # of base.html.j2; no text of a report can hold them

@@ -16,27 +16,27 @@ if TYPE_CHECKING:
 _LINE = re.compile(r"\(line (\d+)\b")  # where a file stopped being TOML
 
 
-class Place(NamedTuple):
+class FileLine(NamedTuple):
     """The path of a file in its repository, and a line of it, if that is known."""
 
     file: str
     line: int | None = None
 
 
-def place(report: Report, finding: Finding) -> Place | None:
+def line_to_edit(report: Report, finding: Finding) -> FileLine | None:
     """The line of the first key that the file holds or, if it is missing, should hold; None if no file is at fault."""
     if report.file and finding.id == UNREADABLE.id:
         line = _LINE.search(finding.message)
-        return Place(report.file, int(line[1]) if line else None)
+        return FileLine(report.file, int(line[1]) if line else None)
     verdicts = {verdict.key: verdict for verdict in report.keys if verdict.key in finding.fields}
     origins = (verdicts[key].origin or verdicts[key].belongs for key in finding.fields if key in verdicts)
-    return next((at for origin in origins if (at := _place(report.file, origin))), None)
+    return next((at for origin in origins if (at := _file_line(report.file, origin))), None)
 
 
-def _place(file: str | None, origin: Origin | None) -> Place | None:
+def _file_line(file: str | None, origin: Origin | None) -> FileLine | None:
     match origin:
         case InVariable(_, path, line) if path:
-            return Place(path, line)
+            return FileLine(path, line)
         case InFile(_, line) if file:
-            return Place(file, line)
+            return FileLine(file, line)
     return None

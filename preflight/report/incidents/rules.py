@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 from preflight.report.incidents import certificates, configuration, logins, network, services
 
 if TYPE_CHECKING:
-    from preflight.report.incidents.evidence import Evidence
     from preflight.report.incidents.model import Link
+    from preflight.report.incidents.observations import Observations
 
-    Rule = Callable[[Evidence], Iterator[Link]]
+    Rule = Callable[[Observations], Iterator[Link]]
 
 RULES: tuple[Rule, ...] = (
     configuration.broken_key,

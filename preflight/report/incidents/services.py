@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
 from checks.core.check import Layer
-from preflight.report.incidents.evidence import Evidence
 from preflight.report.incidents.model import Link, Problem
+from preflight.report.incidents.observations import Observations
 
 _NOT_UP = frozenset({"network.refused", "network.reset", "network.silent", "http.bad-gateway", "tunnel.bad-gateway"})
 _API, _DATA_API, _GATEWAY = (
@@ -107,11 +107,11 @@ NEEDS = (
 )
 
 
-def needs(evidence: Evidence) -> Iterator[Link]:
+def needs(observed: Observations) -> Iterator[Link]:
     """What follows from a failure of what a service needs."""
-    for problem in evidence.problems:
+    for problem in observed.problems:
         for need in NEEDS:
-            if _is_of(need, problem) and (cause := _cause(evidence, need)):
+            if _is_of(need, problem) and (cause := _cause(observed, need)):
                 yield Link(problem, cause, need.why)
 
 
@@ -119,7 +119,7 @@ def _is_of(need: Need, problem: Problem) -> bool:
     return fnmatchcase(problem.check, need.check) and (not need.ids or problem.id in need.ids)
 
 
-def _cause(evidence: Evidence, need: Need) -> Problem | None:
-    failed = (each for name, each in evidence.failures.items() if fnmatchcase(name, need.needs))
+def _cause(observed: Observations, need: Need) -> Problem | None:
+    failed = (each for name, each in observed.failures.items() if fnmatchcase(name, need.needs))
     layers = [*Layer]
     return next((each for each in failed if layers.index(each.finding.layer) <= layers.index(need.below)), None)

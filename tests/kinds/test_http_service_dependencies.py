@@ -7,7 +7,7 @@ from starlette.responses import HTMLResponse, JSONResponse, PlainTextResponse, R
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from checks.core.check import Layer, Status
-from checks.http_service.dependencies import CONTROL_PLANE_API, DATA_PLANE_API, Read
+from checks.http_service.dependencies import CONTROL_PLANE_API, DATA_PLANE_API, DependencyProbe
 from preflight.demo.servers.mistle import TOKEN, Service, control_plane_api, data_plane_api
 from tests.harness import faults, profiles
 from tests.harness.full_deployment import MIGRATIONS
@@ -132,7 +132,7 @@ def test_both_reads_fail_at_once(postgres: Postgres) -> None:
     assert failed == [read.cause.id for read in CONTROL_PLANE_API]
 
 
-def replying(name: str, read: Read, reply: Response) -> ASGIApp:
+def replying(name: str, read: DependencyProbe, reply: Response) -> ASGIApp:
     """The service, which sends this reply to the read."""
     app, path = APPS[name](), read.path.partition("{")[0].partition("?")[0]
 
@@ -158,7 +158,7 @@ def replying(name: str, read: Read, reply: Response) -> ASGIApp:
         ],
     ),
 )
-def test_api_of_another_release(name: str, read: Read, reply: Response) -> None:
+def test_api_of_another_release(name: str, read: DependencyProbe, reply: Response) -> None:
     """It does not know the route, or other parameters: that is no fault."""
     with web_server(replying(name, read, reply)) as web:
         result = check(name, web.url)
@@ -174,7 +174,7 @@ def test_api_of_another_release(name: str, read: Read, reply: Response) -> None:
 @pytest.mark.parametrize(
     ("reply", "id_"), [(PlainTextResponse("no", 403), "internal-blocked"), (HTMLResponse("no", 502), "bad-gateway")]
 )
-def test_proxy_that_refuses_a_read(name: str, read: Read, reply: Response, id_: str) -> None:
+def test_proxy_that_refuses_a_read(name: str, read: DependencyProbe, reply: Response, id_: str) -> None:
     with web_server(replying(name, read, reply)) as web:
         result = check(name, web.url)
     finding = result.fails(f"http.{id_}", result[f"http.{id_}"].layer, URLS[name], hint=URLS[name])

@@ -22,7 +22,7 @@ _ORDER = [*Layer]
 
 
 @dataclass(frozen=True)
-class Evidence:
+class Observations:
     """The results of a run, and what follows from them without a guess."""
 
     results: tuple[Result, ...]
@@ -53,7 +53,7 @@ def host(result: Result) -> str:
     return str(result.facts.get(HOST, ""))
 
 
-def place(result: Result) -> tuple[str, object]:
+def server_address(result: Result) -> tuple[str, object]:
     """The host and port of its server."""
     return host(result), result.facts.get(PORT)
 
