@@ -20,7 +20,7 @@ def seconds_behind(date: str) -> float | None:
         return None
 
 
-def difference(date: str) -> dict[str, object]:
+def skew_fact(date: str) -> dict[str, object]:
     """The fact, if the clocks differ by more than a minute."""
     behind = seconds_behind(date)
     return {} if behind is None or abs(behind) < _NEAR else {AHEAD: -round(behind)}

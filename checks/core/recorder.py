@@ -106,7 +106,7 @@ class Recorder:
         self._add(diagnosis.cause.id, layer, diagnosis.status, diagnosis.message, hint, fields)
         self.findings[-1] = replace(self.findings[-1], remedies=remedies)
 
-    def add(self, text: str) -> None:
+    def add_to_goal(self, text: str) -> None:
         """Add to the goal of the open layer: how far it is proven."""
         self._goal += f"; {text}"
 

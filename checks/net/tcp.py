@@ -84,7 +84,8 @@ async def connect_any(  # noqa: PLR0913, PLR0917 - as reach
         if record.others and protocol:
             await _compare(record, host, (first, *record.others), port, protocol)
         if len(accepting) > 1:
-            record.add(f"{len(accepting)} addresses do, and the login and what follows is tried at {first} alone")
+            scope = f"{len(accepting)} addresses do, and the login and what follows is tried at {first} alone"
+            record.add_to_goal(scope)
         return first
     raise AssertionError("a failed layer ends the check")
 

@@ -86,7 +86,7 @@ async def _get_absent(record: Recorder, store: Store, key: str, secret: str = ""
     except TimeoutError as error:
         await raise_if_not_http(record, store.endpoint, error)
         raise
-    record.facts |= clock_skew.difference(reply.headers.get("date", ""))
+    record.facts |= clock_skew.skew_fact(reply.headers.get("date", ""))
     if reply.status == 400 and not reply.is_s3:
         await raise_if_tls(record, store.endpoint)
     return reply

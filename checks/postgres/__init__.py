@@ -21,8 +21,8 @@ from checks.postgres.connections import ServerAddress
 from checks.postgres.dialects import Tls
 from checks.postgres.inspection import causes as survey_causes
 from checks.postgres.inspection.addresses import compare_addresses
-from checks.postgres.inspection.large_messages import answered
-from checks.postgres.inspection.query import ask
+from checks.postgres.inspection.large_messages import reply_or_lost
+from checks.postgres.inspection.query import query_state
 from checks.postgres.inspection.state import ServerState
 from checks.postgres.refusals import diagnosis_of, hints
 from checks.postgres.session import PostgresSession
@@ -112,8 +112,8 @@ class Postgres(NetworkCheck):
             ):
                 limit = partial(record.share_of_time, 0.8)
                 migrators = tuple(dict.fromkeys(role for _, role in self.migrators))
-                answer = ask(connection, self.planes, migrators, limit)
-                state, refused = await answered(answer, partial(self.open_session, record, address, tls), record)
+                reply = query_state(connection, self.planes, migrators, limit)
+                state, refused = await reply_or_lost(reply, partial(self.open_session, record, address, tls), record)
                 if self.use.in_transactions and state.pooled:
                     await self._begin(record, connection)
                 self._apply(self.use.access, state, record)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from checks.core import unexpected
 from checks.core.check import Cause, Layer, causes_in
-from checks.postgres.remedies import form as _psql
+from checks.postgres.remedies import general_form as _psql
 
 PASSWORD_REJECTED = Cause(
     "postgres.password-rejected",

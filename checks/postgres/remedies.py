@@ -28,7 +28,7 @@ _OWNER = "as the owner of {}, or as a superuser"
 _SUPERUSER = "as a superuser"
 
 
-def form(who: str, statement: str) -> Remedies:
+def general_form(who: str, statement: str) -> Remedies:
     """What the catalogue shows of such a command."""
     return remedy.line("psql", f"on the server, as {who}", f"psql -d … -c {shlex.quote(statement)}")
 

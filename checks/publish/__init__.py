@@ -83,7 +83,7 @@ class Publish(NetworkCheck):
             return True
         try:
             async with asyncio.timeout(record.share_of_time(0.5)):
-                replies = await routes.ask(record, self.gateway, self.domain, self.signing)
+                replies = await routes.request_all(record, self.gateway, self.domain, self.signing)
         except Exception as error:
             if not (reason := self._unreachable(error)):
                 raise

@@ -75,7 +75,7 @@ class _Browser:
         return await request(record, "GET", at, headers={"host": str(self.claims["host"]), **headers})
 
 
-async def ask(record: Recorder, gateway: Endpoint, domain: str, signing: PublishSigning) -> RouteReplies:
+async def request_all(record: Recorder, gateway: Endpoint, domain: str, signing: PublishSigning) -> RouteReplies:
     """Raises tokens.UnusableSecret, and what ``request`` raises."""
     browser = _Browser(gateway, signing, tokens.invented_sandbox(), domain)
     elsewhere = replace(browser, domain=f"{browser.sandbox}.invalid")

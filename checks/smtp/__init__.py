@@ -21,7 +21,7 @@ from checks.smtp.session import NoReply, time_limit
 if TYPE_CHECKING:
     from aiosmtplib import SMTP
 
-_LEAST_SIZE = 512  # bytes: less than the headers and boundaries that nodemailer writes around a text and an HTML part
+_MIN_SIZE = 512  # bytes: less than the headers and boundaries that nodemailer writes around a text and an HTML part
 _USUAL_SIZE = 1 << 16
 _ADDRESS = re.compile(r'("[^"<>\x00-\x1f\x7f]+"|[^\s<>@,;"\x00-\x1f\x7f]+)@[^\s<>@,;"\x00-\x1f\x7f]+')
 
@@ -137,7 +137,7 @@ class Smtp(NetworkCheck):
             record.note(
                 causes.SIZE_LIMIT.diagnosis(
                     f"the server takes messages of at most {limit:,} bytes",
-                    status=Status.FAIL if limit < _LEAST_SIZE else Status.WARN,
+                    status=Status.FAIL if limit < _MIN_SIZE else Status.WARN,
                 )
             )
 

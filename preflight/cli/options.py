@@ -181,7 +181,7 @@ def _require_program(options: Options) -> None:
 def formats_of(options: Options) -> Mapping[str, str]:
     """The formats of what these options print: lists and scripts are text."""
     lists_faults = options.command == "demo" and options.list
-    return formats.of("completion" if lists_faults else _printing(options))
+    return formats.for_command("completion" if lists_faults else _printing(options))
 
 
 def _printing(options: Options) -> str:

@@ -20,7 +20,7 @@ from checks.core import isolation
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-_LEAST = 64  # MiB of addresses: the command without any check takes 40
+_MIN_MEMORY = 64  # MiB of addresses: the command without any check takes 40
 _LIMITS = (resource.RLIMIT_CORE, resource.RLIMIT_NOFILE)  # that _limit changes
 _FILES = 8192  # descriptors: more than any run needs
 
@@ -54,8 +54,9 @@ def prepare(blocked: Iterable[int]) -> None:
 
 def _require_memory() -> None:
     limit = resource.getrlimit(resource.RLIMIT_AS)[0]
-    if limit != resource.RLIM_INFINITY and limit < _LEAST * 2**20:
-        message = f"this process may use {limit // 2**20} MiB of addresses (ulimit -v); the command needs {_LEAST} MiB"
+    if limit != resource.RLIM_INFINITY and limit < _MIN_MEMORY * 2**20:
+        needed = f"the command needs {_MIN_MEMORY} MiB"
+        message = f"this process may use {limit // 2**20} MiB of addresses (ulimit -v); {needed}"
         sys.stderr.write(f"mistle-preflight: {message}\n")
         sys.exit(2)
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, TextIO
 
 from preflight.formats.shared.ansi import ASCII
 from preflight.output import ci
-from preflight.output.destinations import PRIVATE, put, write_until
+from preflight.output.destinations import PRIVATE, write_file, write_until
 from preflight.output.wrapping import wrapped
 
 if TYPE_CHECKING:
@@ -42,7 +42,8 @@ def write_texts(texts: Iterable[tuple[Target, str]], *, color: bool = True, seco
     for (name, file), text in sorted(texts, key=lambda entry: entry[0][1] is None):  # a reader may be slow
         try:
             if file:
-                put(file, ci.inert(plain(text), name).encode(errors="replace"), mode=_MODES.get(name, PRIVATE), end=end)
+                content = ci.inert(plain(text), name).encode(errors="replace")
+                write_file(file, content, mode=_MODES.get(name, PRIVATE), end=end)
             else:
                 encoding = None if name == "text" else "utf-8"
                 write_stdout(text, name, color=color, encoding=encoding, seconds=end - time.monotonic())

@@ -15,7 +15,7 @@ from checks.http_service.causes import MIXED_RELEASES, PUBLIC_DIFFERS
 from checks.net.tls_errors import CLOCK_SUSPECT, EXPIRED, ISSUER_EXPIRED, NOT_YET_VALID
 from checks.postgres.inspection.causes import DIFFERENT_DATABASES, SEVERAL_SERVERS, SHARED_BY_PLANES, URLS_SWAPPED
 from checks.tunnel.causes import QUERY_DROPPED, TOKEN_REJECTED
-from checks.valkey.addresses import shown as describe_valkey
+from checks.valkey.addresses import server_text
 from checks.valkey.causes import SEVERAL_SERVERS as SEVERAL_VALKEYS
 from preflight.config import edits
 from preflight.config.hints import filled, with_origin
@@ -94,7 +94,7 @@ def several_valkeys(results: Results, origins: Mapping[str, Origin]) -> Iterator
         ids = {result.facts["run_id"] for result in pair}
         if len(ids) > 1 and None not in ids:
             address = pair[0].target.partition("/")[0]
-            one, other = (describe_valkey(result.facts) for result in pair)
+            one, other = (server_text(result.facts) for result in pair)
             message = f"two connections to {address} reached different servers: {one}, and {other}"
             yield pair[1].name, _finding(SEVERAL_VALKEYS, message, pair, origins)
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     Orders = queue.SimpleQueue[None]
 
 JITTER = 0.1  # of the interval, more or less
-_LEAST = 1.0  # seconds between the end of a run and the start of the next
+_MIN_PAUSE = 1.0  # seconds between the end of a run and the start of the next
 
 
 @dataclass
@@ -74,4 +74,4 @@ class Schedule:
 
 def due(started: float, ended: float, every: float, share: float) -> float:
     """When the next run starts (monotonic). ``share``: by how much of the interval it is later than that."""
-    return max(started + every * (1 + share), ended + _LEAST)
+    return max(started + every * (1 + share), ended + _MIN_PAUSE)

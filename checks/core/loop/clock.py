@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from selectors import SelectorKey
 
-LONGEST = 0.05  # seconds of one wait: what the process overslept is known after each
-_LEAST = 0.1  # of the real time always counts
+MAX_WAIT = 0.05  # seconds of one wait: what the process overslept is known after each
+_MIN_SHARE = 0.1  # of the real time always counts
 
 
 class Selector(selectors.DefaultSelector):
@@ -27,13 +27,13 @@ class Selector(selectors.DefaultSelector):
         self.now = self._last = time.monotonic()
 
     def select(self, timeout: float | None = None) -> list[tuple[SelectorKey, int]]:
-        """As the base class; waits for at most LONGEST."""
+        """As the base class; waits for at most MAX_WAIT."""
         begun, all_threads, own = time.monotonic(), time.process_time(), time.thread_time()
-        allowed = LONGEST if timeout is None else max(0.0, min(timeout, LONGEST))
+        allowed = MAX_WAIT if timeout is None else max(0.0, min(timeout, MAX_WAIT))
         events = super().select(allowed)
         ended = time.monotonic()
         others = (time.process_time() - all_threads) - (time.thread_time() - own)  # busy, while this one listened
-        self.now += max(min(ended - begun, allowed) - others, _LEAST * (ended - self._last))
+        self.now += max(min(ended - begun, allowed) - others, _MIN_SHARE * (ended - self._last))
         self._last = ended
         return events
 

@@ -13,7 +13,7 @@ from checks.net.tcp import resolve
 from checks.postgres.causes import LOGIN_REFUSED
 from checks.postgres.connections import ServerAddress
 from checks.postgres.inspection.causes import SEVERAL_SERVERS
-from checks.postgres.inspection.parser import parse
+from checks.postgres.inspection.parser import parse_json
 from checks.postgres.inspection.state import ServerState
 from checks.postgres.inspection.statements import Statements
 from checks.postgres.refusals import SERVER, diagnosis_of
@@ -66,7 +66,7 @@ async def _identity(check: Postgres, record: Recorder, address: ServerAddress, t
     try:
         async with check.open_session(record, address, tls) as connection:
             await connection.login(limit)
-            answer = parse(await connection.query(statement, limit))
+            answer = parse_json(await connection.query(statement, limit))
     except _UNUSABLE as error:
         if isinstance(error, LoginRefused) and error.refusal.source == SERVER and not _cause(error).heals:
             raise

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from checks.core import remedy
 from checks.core.check import Cause, Layer, Status, causes_in
-from checks.postgres.remedies import form as _psql
+from checks.postgres.remedies import general_form as _psql
 
 MAY_NOT_CREATE = Cause(
     "postgres.may-not-create",

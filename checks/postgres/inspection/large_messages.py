@@ -17,19 +17,19 @@ _BYTES = 4000  # more than two packets of an Ethernet
 _SMALL, _LARGE = "select 1", f"select repeat('x', {_BYTES}) /* {'x' * _BYTES} */"
 
 
-async def answered(answer: Awaitable[T], connect: Connect, record: Recorder) -> T:
+async def reply_or_lost(reply: Awaitable[T], connect: Connect, record: Recorder) -> T:
     """The answer of a long query. Raises Diagnosed if small queries are answered, and long ones are not."""
     try:
-        return await answer
+        return await reply
     except QueryTimeout as error:
-        is_small_answered = not error.slow and await _is_answered(connect, _SMALL, record.share_of_time(0.3))
-        if not is_small_answered or await _is_answered(connect, _LARGE, record.share_of_time(0.3)) is not False:
+        is_small_answered = not error.slow and await _gets_reply(connect, _SMALL, record.share_of_time(0.3))
+        if not is_small_answered or await _gets_reply(connect, _LARGE, record.share_of_time(0.3)) is not False:
             raise
         text = f"a small query is answered, and one with {_BYTES} bytes each way is not; the check's own got {error}"
         raise Diagnosed(LARGE_PACKETS_LOST.diagnosis(text, blames=("url",))) from error
 
 
-async def _is_answered(connect: Connect, statement: str, limit: float) -> bool | None:
+async def _gets_reply(connect: Connect, statement: str, limit: float) -> bool | None:
     """Whether a query on a connection of its own gets a reply; None if there is no such connection."""
     try:
         async with connect() as connection:

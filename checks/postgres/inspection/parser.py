@@ -16,7 +16,7 @@ _WORD = re.compile(r"(\d{1,19}):(\d{1,9}):(.*)", re.DOTALL)
 _ALL = "schemas"  # without this fact nothing is known of a plane
 
 
-def read(
+def parse_state(
     answer: Mapping[str, Any], planes: tuple[str, ...], *, key_pid: int, local_port: int, version: int
 ) -> ServerState:
     """The state from the facts. Raises ValueError when they are something else."""
@@ -53,7 +53,7 @@ def read(
         raise ValueError("not the result of the statements") from error
 
 
-def parse(answer: str) -> Any:
+def parse_json(answer: str) -> Any:
     """The JSON of a result. Raises ValueError."""
     try:
         return json.loads(answer)

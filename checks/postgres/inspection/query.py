@@ -7,7 +7,7 @@ from typing import Any
 
 from checks.core.text import foreign
 from checks.postgres.inspection.facts import FACTS
-from checks.postgres.inspection.parser import parse, read
+from checks.postgres.inspection.parser import parse_json, parse_state
 from checks.postgres.inspection.state import ServerState
 from checks.postgres.inspection.statements import Statements
 from checks.postgres.session import NotPostgres, PostgresSession, QueryFailed, QueryTimeout
@@ -16,7 +16,7 @@ _ESSENTIAL = "pid"
 _MAX_SHOWN = 4  # facts
 
 
-async def ask(
+async def query_state(
     connection: PostgresSession, planes: tuple[str, ...], migrators: tuple[str, ...], limit: Callable[[], float]
 ) -> tuple[ServerState, str]:
     """The state, and which facts the server refused, as a text. ``limit`` gives the seconds for the next message.
@@ -26,25 +26,25 @@ async def ask(
     statements, refused = Statements(planes, migrators, 0.7 * limit()), ""
     try:
         try:
-            answer = _complete(parse(await connection.query(statements.together(), limit())))
+            answer = _complete(parse_json(await connection.query(statements.together(), limit())))
         except QueryFailed as error:
             if not error.refusal.text.startswith("ERROR"):  # FATAL: the connection has ended
                 raise
-            answer = await _ask_each(connection, statements, limit, error)
+            answer = await _query_each(connection, statements, limit, error)
             refused = _summary(answer, error)
-        return read(answer, planes, **connection.backend_info), refused
+        return parse_state(answer, planes, **connection.backend_info), refused
     except ValueError as error:
         raise NotPostgres("a query came back with another answer than Postgres gives") from error
 
 
-async def _ask_each(
+async def _query_each(
     connection: PostgresSession, statements: Statements, limit: Callable[[], float], failure: QueryFailed
 ) -> dict[str, Any]:
     """The facts that the server does not refuse. Raises ``failure`` where it refuses everything."""
     answer, reset = {}, "rollback;\n"
     for name, statement in statements.each():
         try:
-            answer[name] = parse(await connection.query(reset + statement, limit()) or "null")
+            answer[name] = parse_json(await connection.query(reset + statement, limit()) or "null")
             reset = ""
         except (QueryFailed, QueryTimeout):
             if name == _ESSENTIAL:

@@ -87,11 +87,11 @@ def explain(invocation: Invocation, _: SoFar) -> Explanation:
 def demo(invocation: Invocation, so_far: SoFar) -> Report | str:
     """Check everything in a deployment that is made for this, perhaps with faults, and removed afterwards."""
     from preflight.demo.client import running
-    from preflight.demo.faults import listed
+    from preflight.demo.faults import faults_text
     from preflight.demo.processes import DemoError
 
     if invocation.options.list:
-        return listed()
+        return faults_text()
     try:
         with running(invocation.options.faults, invocation.signals, invocation.progress) as deployment:
             report = run(_at(deployment, invocation), so_far)

@@ -8,7 +8,7 @@ from pathlib import Path
 from preflight.cli.options import did_you_mean, seconds
 from preflight.demo.faults import FAULTS
 
-LEAST = 30.0  # seconds: each run logs in everywhere
+MIN_INTERVAL = 30.0  # seconds: each run logs in everywhere
 
 
 def add(parser: argparse.ArgumentParser) -> None:
@@ -37,8 +37,8 @@ def _add_repeated(flags: argparse._ArgumentGroup) -> None:
 
 def _interval(text: str) -> float:
     number = seconds(text)
-    if number < LEAST:
-        raise argparse.ArgumentTypeError(f"{text} s is too short; it is at least {LEAST:g} s")
+    if number < MIN_INTERVAL:
+        raise argparse.ArgumentTypeError(f"{text} s is too short; it is at least {MIN_INTERVAL:g} s")
     return number
 
 

@@ -10,7 +10,7 @@ from checks.core.check import Status
 from checks.core.text import marked
 from preflight.config import causes
 from preflight.config.schema.types import shown
-from preflight.config.validation.findings import keys, of, replaced
+from preflight.config.validation.findings import blamed_keys, replaced, with_causes
 from preflight.config.validation.without_file import without_file
 from preflight.version import KNOWN_MISTLE
 
@@ -64,7 +64,7 @@ _SHAPES = (
 )
 
 
-def gathered(
+def combined(
     findings: Iterable[Finding], origins: Origins, variables: Mapping[str, str], service: str | None = None
 ) -> tuple[Finding, ...]:
     """The findings, with those that have one reason replaced by one. ``variables``: all that are set; ``service``: the
@@ -85,31 +85,33 @@ def _never_filled(
     cause: Cause, status: Status, words: str, findings: tuple[Finding, ...], origins: Origins
 ) -> tuple[Finding, ...]:
     """Many values of one form, as a template or an env file leaves them; one that may be shown is the example."""
-    many = [finding for finding in of(findings, cause) if finding.status is status]
+    many = [finding for finding in with_causes(findings, cause) if finding.status is status]
     if len(many) <= _APART:
         return findings
     example = next((finding for finding in many if ": " in finding.message), many[0])
     text = marked(example.message).map_own(str)
-    message = f"{len(keys(many))} values {words}: for example, {example.fields[0]} {text}"
-    return replaced(findings, many, origins.finding(cause, *keys(many), message=message, status=status))
+    message = f"{len(blamed_keys(many))} values {words}: for example, {example.fields[0]} {text}"
+    return replaced(findings, many, origins.finding(cause, *blamed_keys(many), message=message, status=status))
 
 
 def _other_shape(shape: _Shape, findings: tuple[Finding, ...], origins: Origins) -> tuple[Finding, ...]:
-    unknown = of(findings, causes.UNKNOWN_KEY)
+    unknown = with_causes(findings, causes.UNKNOWN_KEY)
     marks = [finding for finding in unknown if shape.marks.fullmatch(finding.fields[0])]
     if not marks:
         return findings
     also = [finding for finding in unknown if finding not in marks and shape.also.fullmatch(finding.fields[0])]
-    sections = tuple(section for mark, section in shape.without if mark in keys(marks))
-    missing = [each for each in of(findings, causes.MISSING) if sections and each.fields[0].startswith(sections)]
-    named = keys([*marks, *also])
+    sections = tuple(section for mark, section in shape.without if mark in blamed_keys(marks))
+    missing = [
+        each for each in with_causes(findings, causes.MISSING) if sections and each.fields[0].startswith(sections)
+    ]
+    named = blamed_keys([*marks, *also])
     more = f" and {len(named) - _NAMED} more" if len(named) > _NAMED else ""
-    lacks = f"; {len(keys(missing))} keys are missing for the same reason" if missing else ""
+    lacks = f"; {len(blamed_keys(missing))} keys are missing for the same reason" if missing else ""
     message = (
         f"the file has the shape of {shape.age} Mistle, with {', '.join(named[:_NAMED])}{more}{lacks}; "
         f"this tool knows Mistle's {KNOWN_MISTLE}, which {shape.difference}"
     )
-    finding = origins.finding(causes.OTHER_SHAPE, *named, *keys(missing), message=message)
+    finding = origins.finding(causes.OTHER_SHAPE, *named, *blamed_keys(missing), message=message)
     return replaced(findings, [*marks, *also, *missing], finding)
 
 
@@ -117,12 +119,12 @@ def _older_variables(
     findings: tuple[Finding, ...], origins: Origins, variables: Mapping[str, str]
 ) -> tuple[Finding, ...]:
     names = sorted(name for name in variables if name.startswith(_OLDER_NAMES))
-    missing = of(findings, causes.MISSING)
+    missing = with_causes(findings, causes.MISSING)
     if not names or not missing:
         return findings
     message = (
         f"the variables are those of an older Mistle, such as {shown(names[0])}: their names begin with "
-        f"MISTLE_SERVICES_ now; {len(keys(missing))} keys are missing for the same reason; "
+        f"MISTLE_SERVICES_ now; {len(blamed_keys(missing))} keys are missing for the same reason; "
         f"this tool knows Mistle's {KNOWN_MISTLE}"
     )
-    return replaced(findings, missing, origins.finding(causes.OTHER_SHAPE, *keys(missing), message=message))
+    return replaced(findings, missing, origins.finding(causes.OTHER_SHAPE, *blamed_keys(missing), message=message))

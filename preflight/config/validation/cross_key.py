@@ -54,7 +54,7 @@ _STORAGE_OF = {"docker": "docker_volume", "e2b": "archil"}
 _STRONG = 32  # characters
 
 
-def check(values: Values, tree: Tree, origins: Origins) -> tuple[Finding, ...]:
+def apply_rules(values: Values, tree: Tree, origins: Origins) -> tuple[Finding, ...]:
     """Apply all rules. Those after a rule of SYNTAX do not see the values that it refuses."""
     context, findings = Context(values, tree, origins), list[Finding]()
     for rule in SYNTAX:

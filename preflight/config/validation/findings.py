@@ -10,13 +10,13 @@ if TYPE_CHECKING:
     from checks.core.check import Cause, Finding
 
 
-def of(findings: Iterable[Finding], *wanted: Cause) -> list[Finding]:
+def with_causes(findings: Iterable[Finding], *wanted: Cause) -> list[Finding]:
     """The findings of these causes."""
     ids = {cause.id for cause in wanted}
     return [finding for finding in findings if finding.id in ids]
 
 
-def keys(findings: Iterable[Finding]) -> tuple[str, ...]:
+def blamed_keys(findings: Iterable[Finding]) -> tuple[str, ...]:
     """The keys that they blame, each once."""
     return tuple(dict.fromkeys(key for finding in findings for key in finding.fields))
 

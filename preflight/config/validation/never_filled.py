@@ -22,7 +22,7 @@ def never_filled(context: Context) -> Iterator[Finding]:
         if not isinstance(key.type, Text | ListOf) or not in_use(path, context.tree):
             continue
         for number, item in enumerate(value if isinstance(value, tuple) else (value,), 1):
-            if form := unfilled.of(key, str(item)):
+            if form := unfilled.form_of(key, str(item)):
                 position = f"item {number} " if isinstance(value, tuple) else ""
                 message = position + form.message(key, str(item))
                 yield context.finding(form.cause, path, message=message, status=unfilled.status(key, form, str(item)))

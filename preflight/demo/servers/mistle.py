@@ -72,7 +72,7 @@ class _ControlPlane:
         body = _object(await request.body())
         if not {"connectionId", "secretType"} <= body.keys():
             return _error(400, "VALIDATION_ERROR")
-        await database.read(self.postgres, "SELECT FROM control_plane.organizations")
+        await database.run_query(self.postgres, "SELECT FROM control_plane.organizations")
         return _error(404, "CONNECTION_NOT_FOUND")
 
     async def sandbox(self, request: Request) -> Response:
@@ -118,7 +118,7 @@ def data_plane_api(service: Service = Service(), *, postgres: str = "") -> ASGIA
         if "organizationId" not in request.query_params:
             return _error(400, "VALIDATION_ERROR")
         identity = request.path_params["id"]
-        await database.read(postgres, "SELECT FROM data_plane.sandbox_instances WHERE id = %s", identity)
+        await database.run_query(postgres, "SELECT FROM data_plane.sandbox_instances WHERE id = %s", identity)
         return JSONResponse(None)
 
     listing = Route("/internal/sandbox/instances", lambda _: _error(400, "VALIDATION_ERROR"))

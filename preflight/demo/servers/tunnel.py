@@ -73,7 +73,7 @@ class GatewayTunnel:
         sandbox, token = request.path_params["id"], request.headers.get("authorization", "")
         if self.checks and (refusal := self._exchange_refusal(token.removeprefix("Bearer "), sandbox)):
             return JSONResponse({"error": f"Tunnel exchange token {refusal}."}, 401)
-        await database.read(self.postgres, "SELECT FROM data_plane.sandbox_instances WHERE id = %s", sandbox)
+        await database.run_query(self.postgres, "SELECT FROM data_plane.sandbox_instances WHERE id = %s", sandbox)
         if sandbox not in self.sandboxes:
             return JSONResponse({"error": "Sandbox instance was not found."}, 404)
         self.writes.append(f"exchanged for {sandbox}")

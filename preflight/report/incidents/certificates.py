@@ -13,8 +13,8 @@ from preflight.report.incidents.observations import Observations, grouped, host
 
 _DATED = {"tls.expired", "tls.issuer-expired", "tls.not-yet-valid", "tls.clock-suspect", "object-store.clock-skew"}
 _SIGNED = {"tunnel.token-rejected", "tunnel.bootstrap-rejected", "publish.access-token-rejected"}  # with a time in it
-_MOST = 120.0  # seconds: less than what every server tolerates
-_SAME = 60.0  # seconds: how exactly servers agree
+_MAX_SKEW = 120.0  # seconds: less than what every server tolerates
+_TOLERANCE = 60.0  # seconds: how exactly servers agree
 
 
 def private_authority(observed: Observations) -> Iterator[Link]:
@@ -28,15 +28,15 @@ def private_authority(observed: Observations) -> Iterator[Link]:
 
 def clock(observed: Observations) -> Iterator[Link]:
     """Servers tell another time than this machine, and certificates or signatures are refused for their times."""
-    told = {
+    skews = {
         host(result): ahead
         for result in observed.results
-        if isinstance(ahead := result.facts.get(AHEAD), int | float) and abs(ahead) > _MOST
+        if isinstance(ahead := result.facts.get(AHEAD), int | float) and abs(ahead) > _MAX_SKEW
     }
     problems = observed.with_id(_DATED)
-    if told and len(problems) + len(told) > 2:
-        median = sorted(told.values())[len(told) // 2]
-        agree = [ahead for ahead in told.values() if abs(ahead - median) < _SAME]
+    if skews and len(problems) + len(skews) > 2:
+        median = sorted(skews.values())[len(skews) // 2]
+        agree = [ahead for ahead in skews.values() if abs(ahead - median) < _TOLERANCE]
         servers = "that of 1 server" if len(agree) == 1 else f"those of {len(agree)} servers"
         text = f"this machine's clock is {_span(median)} {servers}"
         yield from Fact(CLOCK, (*problems, *observed.with_id(_SIGNED)), text, is_certain=len(agree) > 1).links()
