@@ -13,7 +13,7 @@ from preflight.cli.delivery import deliver, prepare
 from preflight.cli.inputs import env_files
 from preflight.cli.invocation import Invocation
 from preflight.cli.options import Options
-from preflight.cli.parser import format_targets, parse
+from preflight.cli.parser import format_destinations, parse
 from preflight.cli.so_far import SoFar, report
 from preflight.output.writer import write_stderr
 from preflight.report import bugs
@@ -41,7 +41,7 @@ def execute(arguments: list[str], signals: Signals) -> int:
 
 
 def _execute(arguments: list[str], signals: Signals) -> int:
-    options = Options(format=format_targets(arguments) or Options.format)  # if the rest of the arguments is wrong
+    options = Options(format=format_destinations(arguments) or Options.format)  # if the rest of the arguments is wrong
     environ = process.given_environ()
     invocation, so_far = Invocation(options, signals, environ, terminal=sys.stderr, in_child=True), SoFar()
     try:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from preflight import formats
-from preflight.formats import Target
+from preflight.formats import Destination
 from preflight.services import SERVICES
 
 _DAY = 86_400.0  # seconds: with far more, the system's clocks would overflow
@@ -85,7 +85,7 @@ class Options:
     wait: float = 0.0
     read_only: bool = False
     ca_file: Path | None = None
-    format: tuple[Target, ...] = (("text", None),)
+    format: tuple[Destination, ...] = (("text", None),)
     color: bool = True
     detail: int = 0
     list: bool = False

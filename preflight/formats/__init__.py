@@ -7,7 +7,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-Target = tuple[str, Path | None]  # a format, and its file or standard output
+Destination = tuple[str, Path | None]  # a format, and its file or standard output
 
 FORMATS = {
     "text": "preflight.formats.text",

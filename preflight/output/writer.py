@@ -19,7 +19,7 @@ from preflight.output.wrapping import wrapped
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from preflight.formats import Target
+    from preflight.formats import Destination
 
 _MODES = {"prometheus": 0o644}  # for node_exporter, which runs as another user; it holds no target and no server's text
 _SGR = re.compile(r"\x1b\[[0-9;]*m")
@@ -33,7 +33,7 @@ class OutputError(Exception):
     """A report could not be written; the message is one line."""
 
 
-def write_texts(texts: Iterable[tuple[Target, str]], *, color: bool = True, seconds: float = 10.0) -> None:
+def write_texts(texts: Iterable[tuple[Destination, str]], *, color: bool = True, seconds: float = 10.0) -> None:
     """Write each text to its destination, files first; ``seconds`` is how long readers of pipes may take.
 
     Raises OutputError after it has tried all.
