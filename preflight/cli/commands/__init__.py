@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from checks.core.check import Settings, Status
-from preflight.cli.commands import repeated
+from preflight.cli.commands import serve_watch
 from preflight.cli.inputs import ca_file, ids, saved_reports
 from preflight.cli.invocation import Invocation
 from preflight.cli.options import SCHEMAS, UsageError
@@ -161,8 +161,8 @@ COMMANDS: Mapping[str, Callable[[Invocation, SoFar], Document]] = {
     "diff": diff,
     "merge": merge,
     "demo": demo,
-    "serve": repeated.serve,
-    "watch": repeated.watch,
+    "serve": serve_watch.serve,
+    "watch": serve_watch.watch,
     "schema": schema,
     "completion": completion,
 }

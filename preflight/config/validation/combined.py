@@ -1,4 +1,4 @@
-"""One finding in place of dozens that have one reason: above all, the configuration of another Mistle."""
+"""Replaces dozens of findings that have one reason by one finding, as for the configuration of another Mistle."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 _OLDER_NAMES = "MISTLE_APPS_"
 _NAMED = 4  # keys in a message
-_APART = 3  # findings of one reason that are shown one by one
+_APART = 3  # findings of one reason: with more, one finding replaces them
 _MANY = (
     (causes.UNRESOLVED_REFERENCE, "hold references that nothing replaced"),
     (causes.NO_VALUE, "hold a word for a value that does not exist"),
@@ -33,7 +33,7 @@ _MANY = (
 @dataclass(frozen=True)
 class _Shape:
     """The file of another Mistle. ``marks``: unknown keys that only it has; ``also``: keys that others have too;
-    ``without``: the sections whose missing keys it does not have, by the mark that tells.
+    ``without``: by mark, the section whose keys such a file does not have.
     """
 
     age: str
@@ -75,22 +75,22 @@ def combined(
         kept = _older_variables(without_file(kept, origins, variables, service), origins, variables)
     for shape in _SHAPES:
         kept = _other_shape(shape, kept, origins)
-    for cause, words in _MANY:
+    for cause, description in _MANY:
         for status in (Status.FAIL, Status.WARN):
-            kept = _never_filled(cause, status, words, kept, origins)
+            kept = _never_filled(cause, status, description, kept, origins)
     return kept
 
 
 def _never_filled(
-    cause: Cause, status: Status, words: str, findings: tuple[Finding, ...], origins: Origins
+    cause: Cause, status: Status, description: str, findings: tuple[Finding, ...], origins: Origins
 ) -> tuple[Finding, ...]:
-    """Many values of one form, as a template or an env file leaves them; one that may be shown is the example."""
+    """Many values of one form, as a template or an env file leaves them. The example is one that may be shown."""
     many = [finding for finding in with_causes(findings, cause) if finding.status is status]
     if len(many) <= _APART:
         return findings
     example = next((finding for finding in many if ": " in finding.message), many[0])
     text = marked(example.message).map_own(str)
-    message = f"{len(blamed_keys(many))} values {words}: for example, {example.fields[0]} {text}"
+    message = f"{len(blamed_keys(many))} values {description}: for example, {example.fields[0]} {text}"
     return replaced(findings, many, origins.finding(cause, *blamed_keys(many), message=message, status=status))
 
 

@@ -1,4 +1,4 @@
-"""Findings that have one reason, and the one that takes their place."""
+"""Selects findings by their cause, and replaces several findings by one."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 def with_causes(findings: Iterable[Finding], *wanted: Cause) -> list[Finding]:
-    """The findings of these causes."""
+    """The findings with one of these causes."""
     ids = {cause.id for cause in wanted}
     return [finding for finding in findings if finding.id in ids]
 

@@ -1,4 +1,4 @@
-"""What holds where no file is named: the variables alone configure Mistle, or are those of the single container."""
+"""Rules for a configuration without a file: variables alone configure Mistle, or are those of the single container."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _READ_BY = {
 def without_file(
     findings: tuple[Finding, ...], origins: Origins, variables: Mapping[str, str], service: str | None
 ) -> tuple[Finding, ...]:
-    """The findings where there is no file. ``variables``: all that are set."""
+    """The findings of a configuration without a file. ``variables``: all that are set."""
     kept = tuple(map(_unread, findings))
     return _migrations(_single_container(kept, origins, variables), origins, service)
 

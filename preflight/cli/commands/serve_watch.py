@@ -1,4 +1,4 @@
-"""The commands that run the checks again and again: each run is this command itself, as a process of its own."""
+"""The commands serve and watch, which run the checks repeatedly. Each run is a process of this same command."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from preflight.serve.listening import ServerSocket
     from preflight.serve.schedule import Schedule
 
-_SLACK = 10.0  # seconds that a run may take beyond its own limits: it starts, and it ends, on a busy machine
+_SLACK = 10.0  # seconds that a run may take beyond its own limits, to start and to end on a busy machine
 _LONGEST = 2  # intervals that a run may take: with more, a last run that was ready would be too old
 _INTERRUPTED = 128
 
@@ -56,7 +56,7 @@ def watch(invocation: Invocation, _: SoFar) -> int:
 
 
 def _server_socket(invocation: Invocation) -> ServerSocket:
-    """Where the options say that the server listens. Raises UsageError."""
+    """The socket and the token of the server that the options describe. Raises UsageError."""
     from preflight.serve import client_token, listening
 
     options, environ = invocation.options, process.given_environ()
@@ -124,6 +124,6 @@ def _print(line: str) -> None:
 
 
 def _log(line: str) -> None:
-    """A server goes on if nobody reads what it prints."""
+    """A server continues if nobody reads its output."""
     with suppress(OutputError):
         write_stdout(f"{line}\n")

@@ -1,4 +1,4 @@
-"""Rules for single values that Mistle's own schema accepts: placeholders, and malformed URLs."""
+"""The rule for URLs: each is well formed, and has a scheme that its client supports."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 
 from checks.core.text import foreign
 from preflight.config import causes
-from preflight.config.schema.keys import HTTP, KEYS, WEBSOCKET, Key, Secrecy, in_use, key_of
-from preflight.config.schema.types import InvalidValue, Text, shown
+from preflight.config.schema.keys import HTTP, KEYS, WEBSOCKET, Key, in_use
+from preflight.config.schema.types import InvalidValue, Text
 from preflight.config.urls import BadUrl, Url, parse
-from preflight.config.validation.never_filled import never_filled
+from preflight.config.validation.never_filled import is_placeholder, never_filled, placeholders
 from preflight.config.validation.web_urls import ROOTED
 
 if TYPE_CHECKING:
@@ -19,24 +19,8 @@ if TYPE_CHECKING:
     from checks.core.check import Finding
     from preflight.config.validation.context import Context, Rule
 
-_PLACEHOLDER = re.compile(
-    r"replace[-_ ]?(with|me)|change[-_ ]?me|\$\{\w+\}|\{\{((?!\{\{).)*\}\}|(^|:)<[^<>]*>(@|$)", re.IGNORECASE
-)
 _SAME = {"http": "ws", "https": "wss", "ws": "http", "wss": "https", "valkey": "redis", "valkeys": "rediss"}
 _DATABASE_NUMBER = re.compile(r"/?|/[0-9]{1,9}")
-
-
-def placeholders(context: Context) -> Iterator[Finding]:
-    """No value is a placeholder from a sample or a template: one finding for all that are."""
-    paths = [path for path, value in context.values.items() if _holds_placeholder(value)]
-    paths = [path for path in paths if in_use(path, context.tree)]
-    if not paths:
-        return
-    public = next((path for path in paths if key_of(path).secrecy is Secrecy.NONE), "")
-    example = f": {shown(context.values[public])}" if public else ""
-    message = f"{len(paths)} values still hold placeholders{example and f', such as {public}{example}'}"
-    one = f"still holds a placeholder{example}"
-    yield context.finding(causes.PLACEHOLDER, *paths, message=message if len(paths) > 1 else one)
 
 
 def urls(context: Context) -> Iterator[Finding]:
@@ -53,19 +37,11 @@ def urls(context: Context) -> Iterator[Finding]:
 SYNTAX: tuple[Rule, ...] = (never_filled, placeholders, urls)
 
 
-def _holds_placeholder(value: object) -> bool:
-    return any(map(_is_placeholder, value if isinstance(value, tuple) else (value,)))
-
-
-def _is_placeholder(value: object) -> bool:
-    return isinstance(value, str) and bool(_PLACEHOLDER.search(value))
-
-
 def _is_read(key: Key, text: str, context: Context) -> bool:
-    """Whether Mistle parses the URL, telemetry's also while that is off; and it is no placeholder, found as such."""
+    """Whether Mistle parses the URL (telemetry's also while telemetry is off), and it is no placeholder."""
     if in_use(key.path, context.tree):
-        return not _is_placeholder(text)
-    is_template = _is_placeholder(text) and text.lower().startswith(tuple(f"{scheme}://" for scheme in HTTP.schemes))
+        return not is_placeholder(text)
+    is_template = is_placeholder(text) and text.lower().startswith(tuple(f"{scheme}://" for scheme in HTTP.schemes))
     return key.path.startswith("telemetry.") and not is_template
 
 
