@@ -1,4 +1,4 @@
-"""The time that a server tells, beside this machine's clock."""
+"""The clock skew: how far this machine's clock is from a server's, by the header ``Date`` of a reply."""
 
 from __future__ import annotations
 

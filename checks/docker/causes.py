@@ -34,7 +34,7 @@ PERMISSION_DENIED = Cause(
 DAEMON_DOWN = Cause(
     "docker.daemon-down",
     Layer.CONNECT,
-    "the socket exists, and no daemon listens on it, or none behind the proxy that does",
+    "nothing listens on the socket, or only a proxy without a daemon behind it",
     "start the Docker daemon (systemctl start docker); a container that mounts {socket_path} keeps the old socket "
     "after the daemon's restart: restart it, or mount the socket's directory",
     blames=("socket_path",),
@@ -44,9 +44,9 @@ DAEMON_DOWN = Cause(
 SLOW = Cause(
     "docker.slow",
     Layer.CONNECT,
-    "the daemon replies, and later than the check waits",
+    "the daemon replies, but later than the check waits",
     "look at the load of the machine of {socket_path}, above all of its disk, and at the daemon's log (journalctl -u "
-    "docker); to see whether all is well but for that, give the check more time with --timeout",
+    "docker); to see whether everything else works, give the check more time with --timeout",
     blames=("socket_path",),
     former=("docker.silent",),
     heals=True,
@@ -97,7 +97,7 @@ NETWORK_NOT_ATTACHABLE = Cause(
 NETWORK_UNSUITABLE = Cause(
     "docker.network-unsuitable",
     Layer.ACCESS,
-    "the network is no network of containers: on none a sandbox reaches nothing, and on host all sandboxes share the "
+    "the network is not one for containers: with none, a sandbox reaches nothing; with host, all sandboxes share the "
     "ports and the loopback addresses of the machine",
     "make a network for the sandboxes (docker network create mistle-sandboxes), and name it in {network_name}",
     blames=("network_name",),
@@ -106,7 +106,7 @@ NETWORK_UNSUITABLE = Cause(
 VOLUME_REFUSED = Cause(
     "docker.volume-refused",
     Layer.ACCESS,
-    "the daemon does not create or does not remove a volume of that name",
+    "the daemon refuses to create or to remove a volume of that name",
     "act on the daemon's message, in {blamed}; a name has letters, digits and _.- and begins with a letter or digit",
     heals=False,
 )
@@ -175,7 +175,7 @@ API_TOO_OLD = Cause(
 CGROUP_V1 = Cause(
     "docker.cgroup-v1",
     Layer.FITNESS,
-    "the daemon's machine runs cgroup v1, and sandboxes create their own groups in v2",
+    "the daemon's machine runs cgroup v1, but sandboxes create their own groups in v2",
     "boot the machine of {socket_path} with cgroup v2 (systemd.unified_cgroup_hierarchy=1), or upgrade it",
     blames=("socket_path",),
     heals=False,

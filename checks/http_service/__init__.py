@@ -95,7 +95,7 @@ class HttpService(EndpointCheck):
         with record.layer(Layer.ACCESS, *self._access_goal(read)):
             if not is_healthy:
                 raise UnexpectedReply(
-                    causes.UNHEALTHY, f"GET /__healthz answers {health.summary}, and not that it is well"
+                    causes.UNHEALTHY, f"GET /__healthz answers {health.summary}, and not that it is healthy"
                 )
             if self.app is GATEWAY:
                 responses.require_runtime_state(state)
@@ -107,15 +107,15 @@ class HttpService(EndpointCheck):
     @property
     def _auth_goal(self) -> tuple[str, tuple[str, ...]]:
         if self.token:
-            return f"{self.app.name} answers, and lets in the shared token alone", ("url", "token")
+            return f"{self.app.name} answers, and accepts only the shared token", ("url", "token")
         return f"{self.app.name} answers", ("url",)
 
     def _access_goal(self, read: tuple[dependencies.DependencyProbe, ...]) -> tuple[str, tuple[str, ...]]:
         if self.origin:
             fields = ("url", "trusted_origins", "dashboard", "api_origin")
-            return f"well, and lets in the pages of {self.origin}", fields
+            return f"healthy, and allows the pages of {self.origin}", fields
         about = ["its Valkey"] if self.app is GATEWAY else [each.about for each in read]
-        return f"well, and reads {' and '.join(about)}" if about else "well", ("url",)
+        return f"healthy, and reads {' and '.join(about)}" if about else "healthy", ("url",)
 
     def _check_identity(self, record: Recorder, document: Reply, *, is_known: bool) -> None:
         if release := responses.release(self.app, document):

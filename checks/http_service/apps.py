@@ -12,7 +12,7 @@ SIGN_IN = "/v1/auth/ok"  # 200 {"ok":true} of the control-plane API, also withou
 @dataclass(frozen=True)
 class App:
     """``title`` is that of its openapi.json. ``route`` is an internal path on which a GET has no effect;
-    ``accepted`` is the status of its reply to a request with the shared token. ``reads`` make it read what it needs.
+    ``accepted`` is the status of its reply to a request with the shared token. ``reads`` make it use its dependencies.
     """
 
     name: str

@@ -1,4 +1,4 @@
-"""Requests that make an API read what it needs: its Postgres, and the other API. They ask for what does not exist."""
+"""Requests that make an API use its dependencies, its Postgres and the other API. They ask for what does not exist."""
 
 from __future__ import annotations
 
@@ -26,7 +26,10 @@ _PROXY = {502, 503, 504}
 
 @dataclass(frozen=True)
 class DependencyProbe:
-    """``unknown`` is the code of the 404 that proves it; "" if null does. ``{id}`` is invented for each request."""
+    """A request that makes the API read what it is ``about``.
+
+    A 404 with the code ``unknown`` proves that it does; if that is "", the reply null. ``{id}`` is invented each time.
+    """
 
     about: str
     cause: Cause

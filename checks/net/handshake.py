@@ -1,4 +1,4 @@
-"""One TLS handshake by hand: after a failure too, it is known how far it came and what the server sent."""
+"""One TLS handshake, step by step: even a failure shows how far it came and what the server sent."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class HandshakeFailed(Exception):
 
 @dataclass
 class HandshakeProgress:
-    """How far a handshake came: whether the server sent anything in it, or agreed to it before."""
+    """Whether the server has sent anything in a handshake, or has agreed to it before."""
 
     is_begun: bool = False
 
@@ -98,7 +98,7 @@ def _is_done(tls: ssl.SSLObject) -> bool:
 
 
 def _send_rest(writer: asyncio.StreamWriter, outgoing: ssl.MemoryBIO) -> None:
-    """The last message, or the alert, for the server's log."""
+    """Send the last message, or the alert, which the server logs."""
     if outgoing.pending and not writer.transport.is_closing():
         writer.write(outgoing.read())
 

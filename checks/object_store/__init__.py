@@ -73,7 +73,7 @@ class ObjectStore(NetworkCheck):
 
     @property
     def server_address(self) -> tuple[str, int] | None:
-        """The endpoint's; None for AWS, whose host depends on the bucket."""
+        """The host and port of the endpoint; None for AWS, whose host depends on the bucket."""
         return (self.bucket.endpoint.host, self.bucket.endpoint.port) if self.bucket.endpoint else None
 
     @property
@@ -110,7 +110,7 @@ class ObjectStore(NetworkCheck):
             return ()
         other = await reply_to_made_up_secret(record, store, key)
         if reply.code == DENIED and cause_of(other).layer is not Layer.AUTH:
-            record.skip(Layer.AUTH, "no key is proven: the store denies a made-up secret in no other way", _KEY_FIELDS)
+            record.skip(Layer.AUTH, "no key is proven: the store denies a made-up secret in the same way", _KEY_FIELDS)
             return _KEY_FIELDS
         if reply.code == other.code != DENIED:
             message = f"with a made-up secret, {other.summary}, as with the configured one"

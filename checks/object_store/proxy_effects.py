@@ -1,4 +1,4 @@
-"""What a proxy between here and the store does to requests, as replies after the first accepted one show it."""
+"""Recognizes a proxy in front of the store that changes or refuses requests, after the store has replied to one."""
 
 from __future__ import annotations
 
@@ -21,8 +21,9 @@ _HINTS = {
 
 
 def meaning_after_proof(refusal: StoreError, *, proven: bool) -> Exception | None:
-    """What a refusal means once a store has replied, and has accepted the keys if they are ``proven``; None if it means
-    what it says.
+    """The error that explains a refusal after the store has replied, and has accepted the keys if they are ``proven``.
+
+    None if the refusal explains itself.
     """
     cause = cause_of(refusal)
     if cause is causes.NOT_S3:
@@ -34,14 +35,14 @@ def meaning_after_proof(refusal: StoreError, *, proven: bool) -> Exception | Non
 
 
 def accepted_without_checksum(refusal: StoreError) -> Diagnosed:
-    """What it means that the same upload, without its checksum, was not refused."""
+    """The error that explains a refused upload, if the store accepts it without its checksum."""
     is_altered = cause_of(refusal) in {causes.SIGNATURE_MISMATCH, causes.REQUEST_ALTERED}
     cause = causes.REQUEST_ALTERED if is_altered else causes.CHECKSUM_REFUSED
     return Diagnosed(cause.diagnosis(f"{refusal.summary}; without its checksum it is accepted"))
 
 
 def forbidden_by_proxy(refusal: StoreError) -> FromProxy:
-    """The refusal of one operation by what is not the store."""
+    """The refusal of one operation by a proxy, not by the store."""
     method = refusal.operation.removesuffix("Object").upper()
     by = f", by {proxy}" if (proxy := proxy_of(Reply(refusal.status, refusal.headers, b""))) else ""
     hint = f"let the proxy or firewall in front of {{endpoint}} pass {method}, or name the store itself there"

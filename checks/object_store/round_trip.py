@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from checks.core.recorder import Recorder
     from checks.object_store.store import Store
 
-REPLIES = 6  # as many as it waits for, at most: four operations, one more look, and one more try to delete
+REPLIES = 6  # that it waits for, at most: four operations, one more look, and one more try to delete
 _GRACE = 0.2  # seconds: less than a cancelled check has for its clean-up
 _NO_REPLY = "its upload was not answered"
 _MAY_BE_CHECKSUM = {causes.REFUSED, causes.NOT_S3, causes.SIGNATURE_MISMATCH, causes.REQUEST_ALTERED}
@@ -76,7 +76,7 @@ class RoundTrip:
             raise
 
     async def _head(self) -> None:
-        """HeadObject, which needs the same permission as GetObject: who refuses it alone is not the store."""
+        """HeadObject, which needs the same permission as GetObject: a server that refuses it alone is not the store."""
         try:
             await self._do(self.store.head)
         except StoreError as refusal:

@@ -174,4 +174,4 @@ def _limit_rounds(challenge: bytes) -> None:
         rounds = re.sub(rb"\D", b"", part) if part.startswith(b"i=") else b""
         if len(rounds) > 9 or int(rounds or b"0") > _MAX_ROUNDS:
             times = rounds.decode() if len(rounds) <= 12 else "more than a billion"
-            raise Diagnosed(causes.LOGIN_TOO_COSTLY.diagnosis(f"the server wants the password hashed {times} times"))
+            raise Diagnosed(causes.LOGIN_TOO_COSTLY.diagnosis(f"the server asks for {times} rounds of hashing"))

@@ -113,7 +113,7 @@ async def _try_socket(path: str) -> None:
 
 
 async def _try_direct(record: Recorder, address: tuple[str, int], limit: float) -> None:
-    """Raises StopCheck where the server is Postgres, and takes no handshake without a request before it."""
+    """Raises StopCheck if the server is Postgres and accepts no handshake without a request before it."""
     reply = await reply_to_request(address, limit)
     if reply == b"S" and not await uses_tls(address, limit):
         with record.layer(Layer.TLS, "TLS from the first byte", proves=("url",)):

@@ -29,7 +29,7 @@ _SUPERUSER = "as a superuser"
 
 
 def general_form(who: str, statement: str) -> Remedies:
-    """What the catalogue shows of such a command."""
+    """The general form of such a command, which the catalogue shows."""
     return remedy.line("psql", f"on the server, as {who}", f"psql -d … -c {shlex.quote(statement)}")
 
 

@@ -1,4 +1,4 @@
-"""Several hosts in one URL: postgres.js takes the first that accepts, and is a primary where the URL asks for one."""
+"""Checks the hosts of one URL in turn: postgres.js uses the first that accepts; a primary, if the URL asks for one."""
 
 from __future__ import annotations
 

@@ -89,10 +89,10 @@ class Publish(NetworkCheck):
                 raise
             self._skip(record, f"not proven: {reason}")
             return True
-        served = f"the gateway serves the names below {self.domain}"
+        served, token = f"the gateway serves the names below {self.domain}", responses.access_token(replies)
         outcomes = (
-            _passes(record, Layer.AUTH, "the gateway takes an access token", _SIGNED, responses.access_token(replies)),
-            _passes(record, Layer.AUTH, "the gateway takes a session's cookie", _COOKIE, responses.cookie(replies)),
+            _passes(record, Layer.AUTH, "the gateway accepts an access token", _SIGNED, token),
+            _passes(record, Layer.AUTH, "the gateway accepts a session's cookie", _COOKIE, responses.cookie(replies)),
             _passes(record, Layer.ACCESS, served, ("domain",), responses.domain(replies)),
         )
         return all(outcomes)

@@ -23,7 +23,7 @@ _LINK, _COOKIE, _PORT = "/_mistle/access/bootstrap", "mistle_port_access_session
 
 @dataclass(frozen=True)
 class PublishSigning:
-    """What the control plane's API and the gateway sign with."""
+    """The secrets and claims with which the control plane's API and the gateway sign."""
 
     secret: str = field(repr=False)
     issuer: str
@@ -76,7 +76,10 @@ class _Browser:
 
 
 async def request_all(record: Recorder, gateway: Endpoint, domain: str, signing: PublishSigning) -> RouteReplies:
-    """Raises tokens.UnusableSecret, and what ``request`` raises."""
+    """Send wrong tokens, and the right ones if the gateway refuses a wrong one.
+
+    Raises tokens.UnusableSecret, and what ``request`` raises.
+    """
     browser = _Browser(gateway, signing, tokens.invented_sandbox(), domain)
     elsewhere = replace(browser, domain=f"{browser.sandbox}.invalid")
     wrong = secrets.token_hex(32)

@@ -29,7 +29,7 @@ _FIRST_AND_NEXT = ("A", "AAAA")
 
 @dataclass(frozen=True)
 class NameRecords:
-    """What DNS has for a name, and the hosts file. ``is_silent``: DNS sent no reply in time."""
+    """The addresses of a name in DNS and in the hosts file. ``is_silent``: DNS sent no reply in time."""
 
     addresses: tuple[str, ...]
     in_hosts: tuple[str, ...]

@@ -63,7 +63,7 @@ class Tunnel(EndpointCheck):
             for layer in self.layers:
                 record.skip(layer, reason, ("url",))
             return
-        await reach_endpoint(record, self.endpoint, proof=_refuses_strangers)
+        await reach_endpoint(record, self.endpoint, proof=_refuses_without_token)
         try:
             await self._check_upgrade(record)
         except StopCheck:
@@ -81,7 +81,7 @@ class Tunnel(EndpointCheck):
             await exchange.check(record, self.endpoint, self.bootstrap)
 
     async def _check_upgrade(self, record: Recorder) -> None:
-        goal = "the gateway keeps out who shows no token, and takes a connect token"
+        goal = "the gateway refuses a request without a token, and accepts a connect token"
         with record.layer(Layer.AUTH, goal, proves=("url", *_TOKENS)):
             sandbox = tokens.invented_sandbox()
             await self._without_token(record, sandbox)
@@ -127,7 +127,7 @@ class Tunnel(EndpointCheck):
         return None
 
 
-async def _refuses_strangers(record: Recorder, endpoint: Endpoint) -> bool:
+async def _refuses_without_token(record: Recorder, endpoint: Endpoint) -> bool:
     """Whether the gateway refuses a tunnel at the endpoint, which is the configured one without TLS."""
     return responses.is_refusal(await _request(record, endpoint.at(f"/{tokens.invented_sandbox()}")))
 

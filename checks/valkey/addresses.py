@@ -43,7 +43,7 @@ async def compare_addresses(check: Valkey, record: Recorder, info: Mapping[str, 
 
 
 def server_text(info: Mapping[str, Any]) -> str:
-    """What tells a server from another."""
+    """The server's kind and run_id, which identify it."""
     kind = "a replica" if info.get("role") == "slave" else "a primary"
     return f"{kind} (run_id {foreign(str(info.get('run_id'))[:12])})"
 

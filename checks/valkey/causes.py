@@ -16,14 +16,14 @@ PASSWORD_REJECTED = Cause(
 PASSWORD_REQUIRED = Cause(
     "valkey.password-required",
     Layer.AUTH,
-    "the server wants a password, and the URL holds none",
+    "the server requires a password, but the URL holds none",
     "write the password into {url}: redis://:PASSWORD@host:port",
     heals=False,
 )
 PASSWORD_UNEXPECTED = Cause(
     "valkey.password-unexpected",
     Layer.AUTH,
-    "the URL holds a password, and the server has none set: Mistle's client treats that as an error",
+    "the URL holds a password, but the server has none set: Mistle's client treats that as an error",
     "remove the password from {url}, or set requirepass at the server",
     heals=False,
 )
@@ -61,7 +61,7 @@ TLS_REQUIRED = Cause(
 NOT_VALKEY = Cause(
     "valkey.not-valkey",
     Layer.AUTH,
-    "something answers on that port, and it is not Valkey or Redis",
+    "a server replies on that port, but it is not Valkey or Redis",
     "correct the host and port in {url}",
     heals=False,
 )
@@ -92,7 +92,7 @@ NOT_PERMITTED = Cause(
 OUT_OF_MEMORY = Cause(
     "valkey.out-of-memory",
     Layer.ACCESS,
-    "the server is at its maxmemory and takes no more writes",
+    "the server is at its maxmemory and accepts no more writes",
     "raise maxmemory at the server of {url}, or give Mistle a server of its own",
     blames=("url",),
     heals=False,
@@ -100,7 +100,7 @@ OUT_OF_MEMORY = Cause(
 BUSY = Cause(
     "valkey.busy",
     Layer.ACCESS,
-    "a script of another client holds the server: nobody else is served until it ends",
+    "a script of another client blocks the server: it serves no other client until the script ends",
     "wait for its end, or end it (SCRIPT KILL); give Mistle a server of its own in {url}",
     blames=("url",),
     heals=True,
@@ -152,7 +152,7 @@ SEVERAL_SERVERS = Cause(
 CLUSTER_MODE = Cause(
     "valkey.cluster-mode",
     Layer.FITNESS,
-    "the server runs in cluster mode, and Mistle's client does not follow its redirections",
+    "the server runs in cluster mode, but Mistle's client does not follow its redirections",
     "name a standalone server in {url}, or turn cluster-enabled off",
     blames=("url",),
     heals=False,

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 _NAMED = re.compile(r"'([a-z]+)' command")
 _EXPIRY = 5000  # milliseconds until the server removes the keys that a broken connection leaves
 _EXPIRE = "PEXPIRE"  # Mistle does not use it: where the server refuses it, DEL alone removes the key
-SENTINEL_SAYS = "INFO reports the mode sentinel"
+SENTINEL_MODE = "INFO reports the mode sentinel"
 _SCRIPT = """
 redis.call('SET', KEYS[1], cjson.encode({probe = ARGV[1]}), 'PX', ARGV[2])
 local kept = cjson.decode(redis.call('GET', KEYS[1]))['probe']
@@ -47,7 +47,7 @@ class CommandRefused(Exception):
 
 @dataclass(frozen=True)
 class CommandReplies:
-    """One reply or exception for each command; ``info`` is the reply to INFO, None where the user may not run it."""
+    """A reply or an exception for each command; ``info`` is the reply to INFO, None if the user may not run it."""
 
     key_prefix: str
     commands: tuple[str, ...]
@@ -61,7 +61,7 @@ class CommandReplies:
         from redis.exceptions import ConnectionError as RedisConnectionError
 
         if is_sentinel(self.info):
-            raise Diagnosed(causes.SENTINEL.diagnosis(SENTINEL_SAYS))
+            raise Diagnosed(causes.SENTINEL.diagnosis(SENTINEL_MODE))
         for reply in self.replies:
             if isinstance(reply, AuthenticationError | RedisConnectionError):
                 raise reply

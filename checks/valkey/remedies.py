@@ -26,7 +26,7 @@ _HOST = re.compile(r"[A-Za-z0-9_]([A-Za-z0-9_.-]{0,252}[A-Za-z0-9_])?")
 
 
 def general_form(who: str, *words: str) -> Remedies:
-    """What the catalogue shows of such a command."""
+    """The general form of such a command, which the catalogue shows."""
     return remedy.line("valkey-cli", f"on the server, {who}", " ".join(("valkey-cli", *words)))
 
 

@@ -52,7 +52,7 @@ def _execute(arguments: list[str], signals: Signals) -> int:
 
 
 def _document(invocation: Invocation, so_far: SoFar) -> Document:
-    """A signal ends every command at once but those that make runs, which first clean up."""
+    """A signal ends every command at once, except those that run checks: these clean up first."""
     options = invocation.options
     prepare(options.format)
     with nullcontext() if options.command in _RUNNING else invocation.signals.interrupting():
@@ -77,12 +77,12 @@ def _print(invocation: Invocation, so_far: SoFar, document: Document) -> int:
             for line in so_far.closing_text.splitlines():
                 write_stderr(line)
             return code
-    except Interrupted:  # its reader did not take it in time
+    except Interrupted:  # the reader of the output was too slow
         return 128 + (invocation.signals.received or 0)
 
 
 def _go_on(invocation: Invocation, code: int) -> int:
-    """After a run that is ready, become the program of the command line, if there is one."""
+    """After a run that is ready, replace this process by the program of the command line, if there is one."""
     if code or not invocation.options.program:
         return code
     return process.replace_by(invocation.options.program, invocation.signals.received)

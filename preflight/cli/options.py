@@ -96,7 +96,7 @@ class Options:
     listen: str = "127.0.0.1:9470"
     token_file: Path | None = None
     exit_on_change: bool = False
-    unreported: tuple[str, ...] = ()  # no flag: findings of the configuration that are true of every demo
+    unreported: tuple[str, ...] = ()  # not a flag: findings of the configuration that every demo has
 
     def with_one_file(self) -> Options:
         """``config FILE`` is ``config --config FILE``."""
@@ -134,14 +134,14 @@ def pattern(text: str) -> str:
 
 
 def did_you_mean(name: str, names: Iterable[str], all_of: str = "") -> str:
-    """As that of ``suggestions``, which only an error needs: it imports the table of all keys."""
+    """``suggestions.did_you_mean``, imported late: only an error needs it, and it imports the table of all keys."""
     from preflight.config import suggestions
 
     return suggestions.did_you_mean(name, names, all_of)
 
 
 def raise_on_misuse(options: Options) -> None:
-    """Raises UsageError for options that are right by themselves and wrong together."""
+    """Raises UsageError for options that are valid one by one, but not together."""
     expected = COMMANDS.get(options.command)
     if expected is None:
         raise UsageError(f"there is no command {options.command!r}{did_you_mean(options.command, COMMANDS, _ALL)}")

@@ -1,4 +1,4 @@
-"""What the command requires of its process, and changes in it; and the program that may take its place.
+"""Prepares the process of the command, and replaces it by another program after a run that is ready.
 
 The library leaves the process of its caller alone.
 """
@@ -27,7 +27,7 @@ _FILES = 8192  # descriptors: more than any run needs
 
 @dataclass(frozen=True)
 class ProcessState:
-    """What the process was started with, and this command changes."""
+    """The state in which the process was started, as far as this command changes it."""
 
     environ: dict[str, str]
     blocked: Iterable[int]  # signals
@@ -76,7 +76,7 @@ def given_environ() -> Mapping[str, str]:
 
 
 def replace_by(program: tuple[str, ...], received: int | None) -> int:
-    """Become this program, in the state in which this process was started.
+    """Replace this process by the program, in the state in which this process was started.
 
     Returns an exit code if that fails, or if a signal was ``received``, which then ends this process.
     """
@@ -85,7 +85,7 @@ def replace_by(program: tuple[str, ...], received: int | None) -> int:
             signal.signal(number, signal.SIG_DFL)
     if received:
         os.kill(os.getpid(), received)
-        return 128 + received  # process 1 of a container is not ended by it
+        return 128 + received  # it does not end process 1 of a container
     try:
         _restore()
         os.execvpe(program[0], program, _environ())  # noqa: S606 - the operator named it; there is no shell

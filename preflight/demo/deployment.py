@@ -25,7 +25,7 @@ Progress = Callable[[str], None]
 
 @dataclass
 class DemoDeployment:
-    """What runs so far, with the faults of these ``names``. ``progress`` gets the name of each part that starts."""
+    """The servers that run so far, with the faults of these ``names``. ``progress`` gets the name of each part."""
 
     processes: Processes
     names: tuple[str, ...]
@@ -45,7 +45,7 @@ class DemoDeployment:
 
     @property
     def faults(self) -> tuple[Fault, ...]:
-        """What is broken."""
+        """The faults to make."""
         return tuple(FAULTS[name] for name in self.names)
 
     @property

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 @cache
 def unsupported() -> Diagnosis | None:
-    """The packages whose version pyproject.toml does not allow; None if there are none, or metadata is missing."""
+    """The packages whose version pyproject.toml does not allow; None if all are allowed, or metadata is missing."""
     with suppress(Exception):  # it explains a bug, and may not hide it
         if packages := "; ".join(_unsupported()):
             return OTHER_PACKAGE.diagnosis(packages)

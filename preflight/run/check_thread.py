@@ -1,4 +1,4 @@
-"""The thread in which all checks of a run are made, each within its limit."""
+"""The thread in which all checks of a run are made, each within its time limit."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ class CheckThread:
         return machine.never_started(reason.message) if waited else reason
 
     def finish(self) -> None:
-        """If an error ended the thread, it ends every execution."""
+        """End every execution, if an error ended the thread."""
         for execution in self.executions if self._error else ():
             execution.finish(self._error)
 

@@ -1,7 +1,7 @@
-"""The process that makes the checks: how it is started, and what it does until its end.
+"""The child process that makes the checks: how it is started, and what it does until its end.
 
 Linux forks: the child begins in a hundredth of a second, with all that the parent has read. Other systems may end a
-child that goes on after a fork without exec, because their libraries do not expect it: there Python starts once more,
+child that continues after a fork without exec, because their libraries do not expect it: there Python starts again,
 and receives its job through the pipe.
 """
 
@@ -151,7 +151,7 @@ def _serve(pipe: Connection, work: Work) -> NoReturn:
 
 
 def _join(threads: Iterable[threading.Thread], seconds: float) -> None:
-    """A removal may still be in its thread, though its check has ended without it."""
+    """Wait for threads: one may still remove what a check wrote, after the check has ended."""
     ends = time.monotonic() + seconds
     for thread in threads:
         thread.join(max(0.0, ends - time.monotonic()))

@@ -1,4 +1,4 @@
-"""One check that runs: how it ends, and what it has found by then."""
+"""One run of a check: how it ends, and what it has found until then."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def _server_facts(check: Check) -> dict[str, object]:
 
 
 def _label(login: tuple[str, str] | None) -> str:
-    """The same for equal logins of this process; it tells nothing of them."""
+    """A label that is the same for equal logins of this process, and reveals nothing about them."""
     return blake2b(repr(login).encode(errors="surrogateescape"), key=_SALT, digest_size=8).hexdigest() if login else ""
 
 

@@ -1,4 +1,4 @@
-"""How much of a processor core a run got. With too little, it cannot tell a slow server from its own delay."""
+"""How much of a processor core a run got. With too little, it cannot distinguish a slow server from its own delay."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 # A run of 20 checks uses one second of a core.
 _TOO_LITTLE = 0.15  # of a core, for a run that the deadline ends
 _SCARCE = 0.06  # of a core, for a run that ends by itself
-_LONG = 10.0  # seconds of waiting for it, at least: on a busy machine, many processes wait for some
+_LONG = 10.0  # seconds that a run waited for a core: shorter waits are usual on a busy machine
 
 
 @dataclass(frozen=True)
@@ -48,7 +48,7 @@ class ProcessorTime:
 
 
 def of_thread(thread: int | str, process: int | str = "self") -> ProcessorTime:
-    """Of a thread, by its id of the system. Only Linux tells; elsewhere, and after its end, it has waited for nothing.
+    """The time of a thread, by its native id. Only Linux reports it: else, and after the thread's end, it is zero.
 
     https://docs.kernel.org/scheduler/sched-stats.html, /proc/<pid>/schedstat
     """
@@ -60,7 +60,7 @@ def of_thread(thread: int | str, process: int | str = "self") -> ProcessorTime:
 
 
 def of_process(process: int) -> ProcessorTime:
-    """Of the thread of a process that has waited longest."""
+    """The time of that thread of a process that has waited longest."""
     try:
         threads = [entry.name for entry in Path(f"/proc/{process}/task").iterdir()]
     except OSError:

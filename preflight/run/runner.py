@@ -47,7 +47,7 @@ class Run:
 
     @property
     def starved(self) -> Diagnosis | None:
-        """What to report if it got too little of it: a failure where checks were not done, else a warning."""
+        """The diagnosis of too little processor time: a failure if checks were not done, else a warning."""
         ids = {finding.id for result in self.results for finding in result.findings}
         if STARVED.id in ids:
             return self.processor_time.diagnosis(Status.FAIL)
@@ -102,7 +102,7 @@ def run(  # noqa: PLR0913 - what to run, its limits, and what takes its results
 
 
 def late(reason: Diagnosis, deadline: float, processor_time: ProcessorTime) -> Diagnosis:
-    """The reason of checks that were ended: the deadline is none if the processor was missing."""
+    """Why checks were ended: not the deadline, if the run had too little processor time to meet it."""
     is_starved = reason.cause is DEADLINE and processor_time.too_little_for(deadline)
     return processor_time.diagnosis(Status.SKIP) if is_starved else reason
 

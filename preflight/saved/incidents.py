@@ -1,4 +1,4 @@
-"""The incidents of merged reports: one place from which everything fails, one resource that fails from every place."""
+"""The incidents of merged reports: a place from which everything fails, a resource that fails from every place."""
 
 from __future__ import annotations
 

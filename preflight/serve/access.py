@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from preflight.serve.client_token import Token
 
-OPEN = frozenset({"/healthz", "/readyz"})  # they say nothing else than yes or no
+OPEN = frozenset({"/healthz", "/readyz"})  # their replies are only yes or no
 HEADERS = {
     "cache-control": "no-store",
     "connection": "close",  # a connection serves one request: so each has an end
@@ -31,8 +31,8 @@ _LOCAL = frozenset({"localhost", "127.0.0.1", "[::1]"})
 
 @dataclass(frozen=True)
 class AccessControl:
-    """Without a ``token``, only who calls this machine by a name of loopback is answered: a page of another site, whose
-    name leads here, is not. ``host`` is where the server listens.
+    """Without a ``token``, the header Host must name loopback, or ``host``, where the server listens: a page of another
+    site could otherwise read the report through a name of its own that leads here.
     """
 
     app: ASGIApp

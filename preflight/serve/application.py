@@ -1,4 +1,4 @@
-"""The paths of the server, and what each answers."""
+"""The paths of the server, and the reply to each."""
 
 from __future__ import annotations
 

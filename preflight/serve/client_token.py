@@ -1,4 +1,4 @@
-"""The token that a client must show."""
+"""The token that a client must send."""
 
 from __future__ import annotations
 
@@ -27,12 +27,12 @@ class TokenError(Exception):
 
 @dataclass(frozen=True)
 class Token:
-    """Only a digest of it is kept: comparing digests takes the same time, whatever the length of what was shown."""
+    """Keeps only a digest: to compare digests takes the same time, whatever the length of the text that was sent."""
 
     _digest: bytes = field(repr=False)
 
     def is_shown_in(self, authorization: str) -> bool:
-        """Whether this header has it: as Bearer, or as the password of Basic, which browsers ask for."""
+        """Whether this header holds the token: as Bearer, or as the password of Basic, which browsers ask for."""
         scheme, _, value = authorization.partition(" ")
         shown = _READERS.get(scheme.lower(), _none)(value)
         return hmac.compare_digest(_digest(shown), self._digest)

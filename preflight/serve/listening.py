@@ -1,4 +1,4 @@
-"""Listens, and answers each connection within a limit of time."""
+"""The socket of the server, and the time limits of its connections."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from preflight.serve.client_token import Token
 
 _REQUEST = 5.0  # seconds until a request has come
-_WHOLE = 30.0  # seconds until its answer has been taken
+_WHOLE = 30.0  # seconds until the client has read the reply
 _CONNECTIONS = 128  # at once
 _HEADERS = 16 << 10  # bytes
 
@@ -49,7 +49,7 @@ class Address:
 
 @dataclass(frozen=True)
 class ServerSocket:
-    """A socket that listens, and the token that who comes must show."""
+    """A socket that listens, and the token that clients must send."""
 
     where: Address
     token: Token | None
@@ -62,7 +62,7 @@ class ServerSocket:
 
     @property
     def url(self) -> str:
-        """With the port that the system chose, if it was to choose one."""
+        """The URL, with the port that the system chose if it was asked to."""
         return f"http://{self.host}:{self.listener.getsockname()[1]}/"
 
 
@@ -89,7 +89,7 @@ def listener(where: Address) -> socket.socket:
 
 
 class Bounded(H11Protocol):
-    """A connection whose client may be slow, or never say or take anything."""
+    """A connection with time limits: its client may be slow, or never send or read anything."""
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
@@ -111,7 +111,7 @@ class Bounded(H11Protocol):
 
 
 class Server(uvicorn.Server):
-    """Signals are the command's."""
+    """A server that leaves signals to the command."""
 
     def capture_signals(self) -> AbstractContextManager[None]:  # type: ignore[override]
         return nullcontext()

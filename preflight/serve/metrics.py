@@ -25,7 +25,7 @@ class _Own(Collector):
         self._state = state
 
     def collect(self) -> Iterator[Metric]:
-        """Until the first run has ended, there is nothing to say of a last one."""
+        """The metrics of the last run exist only when the first run has ended."""
         state = self._state
         yield GaugeMetricFamily(f"{_PREFIX}_interval_seconds", "How often the checks run.", state.every)
         runs = CounterMetricFamily(f"{_PREFIX}_runs", "Runs since the start, by exit code.", labels=("exit_code",))

@@ -1,4 +1,4 @@
-"""What one run gave. A run that ended without its report has one that says so."""
+"""The outcome of one run. For a run that ended without a report, a report of that failure is made."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class ProcessOutput:
-    """What a process left: its documents, and its exit code (None: it was ended, because it took too long)."""
+    """What a process wrote, and its exit code (None: it was killed, because it took too long)."""
 
     documents: Mapping[str, bytes]
     code: int | None
@@ -32,7 +32,7 @@ class ProcessOutput:
 
 @dataclass(frozen=True)
 class RunScope:
-    """What the report of a run says of the run itself."""
+    """What a run checks: the configuration, the stage and the service."""
 
     config: str
     stage: str
@@ -57,7 +57,7 @@ class Outcome:
 
 
 def failed(error: Exception, names: tuple[str, ...], scope: RunScope) -> Outcome:
-    """The outcome if no process could be started, or its output not be read."""
+    """The outcome if no process could be started, or its output could not be read."""
     return _reporting(bugs.diagnose(error), 0.0, names, scope)
 
 

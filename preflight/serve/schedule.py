@@ -48,11 +48,11 @@ class Schedule:
                 self._wait()
 
     def run_now(self) -> None:
-        """Make the next run now; if one is going on, after its end."""
+        """Make the next run now, or when the present one has ended."""
         self._orders.put(None)
 
     def end(self) -> None:
-        """End the run that is going on, and make no other."""
+        """End the present run, and make no other."""
         self.runner.end()
         self._orders.put(None)
 

@@ -1,4 +1,4 @@
-"""The two ways to run the checks again and again: behind a server, and on standard output."""
+"""The two ways to run the checks repeatedly: behind a server, and on standard output."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def missing() -> tuple[str, ...]:
 
 
 def serve(schedule: Schedule, server_socket: ServerSocket, signals: Signals, log: Callable[[str], object]) -> None:
-    """Answer until a signal comes. ``log`` gets a line for each change."""
+    """Serve until a signal comes. ``log`` gets a line for each change."""
     from preflight.serve.access import AccessControl
     from preflight.serve.application import application
     from preflight.serve.listening import server
@@ -56,7 +56,10 @@ def serve(schedule: Schedule, server_socket: ServerSocket, signals: Signals, log
 
 
 def watch(schedule: Schedule, signals: Signals, log: Callable[[str], object], *, exit_on_change: bool) -> int | None:
-    """Print what changes until a signal comes: None. With ``exit_on_change``, until something does: the exit code."""
+    """Print what changes until a signal comes; then return None.
+
+    With ``exit_on_change``, end at the first change, and return the exit code of that run.
+    """
     history = History()
     with signals.passed_to(lambda _: schedule.end()):
         for outcome in schedule.outcomes():
@@ -67,7 +70,7 @@ def watch(schedule: Schedule, signals: Signals, log: Callable[[str], object], *,
 
 
 def _logged(history: History, outcome: Outcome, log: Callable[[str], object]) -> bool:
-    """Whether anything changed."""
+    """Log the changes of a run. Returns whether there were any."""
     texts = history.add(outcome).texts
     for text in texts:
         log(text)

@@ -1,4 +1,4 @@
-"""What the server knows: the last run, and how the deployment changed since the start."""
+"""What the server shows: the last run, and how the deployment changed since the start."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _SOON, _MARGIN = 5, 2  # seconds
 
 @dataclass
 class ServedState:
-    """One thread adds the runs; the other reads what each attribute holds at that moment."""
+    """One thread adds runs and replaces the attributes; another reads them. ``runs``: those that changed something."""
 
     schedule: Schedule
     last: Outcome | None = None
@@ -49,7 +49,7 @@ class ServedState:
         return max(_SOON, math.ceil(self.schedule.due - time.monotonic() + self.last.seconds) + _MARGIN)
 
     def add(self, outcome: Outcome) -> RunChanges:
-        """Returns what changed."""
+        """Add a run. Returns what it changed."""
         changed = self._history.add(outcome)
         self.codes = self.codes + Counter([outcome.code])
         self.runs, self.last = tuple(self._history.runs), outcome

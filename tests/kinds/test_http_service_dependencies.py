@@ -71,7 +71,7 @@ def test_apis_read_without_effect(postgres: Postgres, migrated: str) -> None:
         }
     for name, about in zip(results, ("its Postgres and the data plane", "its Postgres"), strict=True):
         finding = results[name].passes("http.access", Layer.ACCESS, URLS[name])
-        assert finding.message == f"well, and reads {about}"
+        assert finding.message == f"healthy, and reads {about}"
     assert contents(postgres, migrated) == before
     read = [request.target for request in data.requests if "/instances/" in request.target]
     assert len(read) == 2

@@ -1,1 +1,1 @@
-"""What a server reports of itself after the login, and what that means for Mistle."""
+"""What a server reports about itself after the login, and what that means for Mistle."""

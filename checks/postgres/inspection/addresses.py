@@ -57,7 +57,7 @@ _HINT = "let the name in {url} lead to the one primary alone: each connection ma
 
 
 async def _identity(check: Postgres, record: Recorder, address: ServerAddress, tls: bool) -> Mapping[str, Any]:
-    """What tells the server at this address from others; nothing if it cannot be asked, which is not its fault here.
+    """What identifies the server at this address; empty if it cannot be queried, which is no finding here.
 
     Raises LoginRefused where the server refuses the login for good.
     """

@@ -85,7 +85,7 @@ _RIGHTS = {
             and exists (select from unnest(p.polroles) g where case g when 0 then true else pg_has_role(g, 'usage') end)
           ) as visible {tables}
           and c.relkind in ('r', 'p') and c.relrowsecurity and row_security_active(c.oid) order by 1, 2 limit 100) u""",
-    # What of what these roles will create this one may use, by membership or by default privileges.
+    # Which of the objects that these roles will create this role may use, by membership or by default privileges.
     "bridges": """select json_object_agg(m.rolname, case
           when pg_has_role(m.oid, 'usage') or 2 = (select count(*) from pg_roles w
               where w.rolname in ('pg_read_all_data', 'pg_write_all_data') and pg_has_role(w.oid, 'usage')) then 'all'

@@ -1,4 +1,4 @@
-"""Tells a query that waits in a pooler from one that is lost on the way, because it is long or its reply is."""
+"""Distinguishes a query that waits in a pooler from one that is lost because it, or its reply, is long."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _SMALL, _LARGE = "select 1", f"select repeat('x', {_BYTES}) /* {'x' * _BYTES} */
 
 
 async def reply_or_lost(reply: Awaitable[T], connect: Connect, record: Recorder) -> T:
-    """The answer of a long query. Raises Diagnosed if small queries are answered, and long ones are not."""
+    """The reply to a long query. Raises Diagnosed if small queries get replies, but long ones do not."""
     try:
         return await reply
     except QueryTimeout as error:

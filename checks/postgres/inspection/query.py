@@ -1,4 +1,4 @@
-"""Asks a server for its state: in one message, and where it refuses that, fact by fact."""
+"""Queries the state of a server in one message; if the server refuses that message, fact by fact."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The state of a Postgres: what it reports, in the words of the rules."""
+"""The state of a Postgres server, in the form that the rules read."""
 
 from __future__ import annotations
 
@@ -53,7 +53,8 @@ class ServerState:
     server, the database and the role allow, and how many are left. ``read_only_by``: each place where the
     catalogue has the setting: whether for one role, and whether for one database. ``timeouts``: in milliseconds,
     0 for none.
-    ``bridges``: by role that runs migrations, what of what it will create this one may use: all, tables or nothing.
+    ``bridges``: by role that runs migrations, which of the objects that it will create this role may use: all,
+    tables or nothing.
     """
 
     pid: int

@@ -40,7 +40,7 @@ class Refusal:
 
     @property
     def is_of_server_behind(self) -> bool:
-        """Whether a pooler forwards it, after the client's own login.
+        """Whether a pooler forwards an error of the server behind it, after the client's own login.
 
         SCRAM ends with a message of its own. Other ways to log in do not, but PgBouncer's own errors have other codes.
         """

@@ -28,7 +28,7 @@ _DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 
 @dataclass(frozen=True)
 class IgnoredFinding:
-    """A finding, perhaps at one check only, the last day on which it does not count, and where the file says so."""
+    """A finding, perhaps of one check only, the last day on which it is ignored, and the line that names it."""
 
     named: str
     until: date

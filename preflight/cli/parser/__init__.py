@@ -158,7 +158,7 @@ def _add_selection(flags: argparse._ArgumentGroup) -> None:
         action="append",
         metavar="FILE",
         type=Path,
-        help="variables as Docker Compose reads its env_file; the process's own win; repeatable, the last one wins",
+        help="variables as Docker Compose reads its env_file; those of the process win; repeatable, the last one wins",
     )
     flags.add_argument(
         "--stage",

@@ -1,4 +1,4 @@
-"""Mistle's own services: the decisions that they take before they do any work, in their order."""
+"""Stand-ins for Mistle's services: they decide on a request as the real ones do, before these do any work."""
 
 import asyncio
 import hmac
@@ -33,7 +33,7 @@ API_ORIGIN = "http://localhost:5100"
 
 @dataclass(frozen=True)
 class Service:
-    """What all three have in common; each `False` is a fault."""
+    """What the three services have in common; each `False` is a fault."""
 
     token: str = TOKEN
     release: str = RELEASE
@@ -61,7 +61,7 @@ class Service:
 
 @dataclass(frozen=True)
 class _ControlPlane:
-    """``postgres`` and ``data_plane`` are URLs of its own: what it reaches them at; "" if it has none."""
+    """``postgres`` and ``data_plane`` are the URLs that it uses; "" for none."""
 
     service: Service
     postgres: str

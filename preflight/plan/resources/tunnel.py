@@ -1,4 +1,4 @@
-"""services.data_plane_gateway.sandbox_ws_internal_url and .sandbox_ws_public_url, with sandbox.tokens."""
+"""The resources at the WebSocket URLs of services.data_plane_gateway, with [sandbox.tokens]."""
 
 from __future__ import annotations
 

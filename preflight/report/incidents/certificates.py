@@ -27,7 +27,7 @@ def private_authority(observed: Observations) -> Iterator[Link]:
 
 
 def clock(observed: Observations) -> Iterator[Link]:
-    """Servers tell another time than this machine, and certificates or signatures are refused for their times."""
+    """This machine's clock differs from the servers', and certificates or signatures are refused for their times."""
     skews = {
         host(result): ahead
         for result in observed.results
@@ -43,7 +43,7 @@ def clock(observed: Observations) -> Iterator[Link]:
 
 
 def suspect_clock(observed: Observations) -> Iterator[Link]:
-    """No server tells its time, and all certificates are refused for their dates."""
+    """No server sends its time, but all certificates are refused for their dates."""
     for suspect in observed.with_id({"tls.clock-suspect"}):
         for problem in observed.with_id(_DATED - {suspect.id}):
             yield Link(problem, suspect, "all certificates are refused for their dates, those of several servers")

@@ -27,7 +27,7 @@ _NO_REPLY = {"network.dns-timeout", "network.dns-failed"}  # of a name server
 _NAMES = {"network.name-not-found", *_NO_REPLY}
 _LOST = {"network.timeout", "network.unreachable"}
 _REFUSED = {"network.refused"}
-_FORBIDDEN = {"network.not-permitted"}  # said by this machine itself; a router far away may say "unreachable"
+_FORBIDDEN = {"network.not-permitted"}  # reported by this machine itself; a router far away may report "unreachable"
 
 
 def no_network(observed: Observations) -> Iterator[Link]:
@@ -41,7 +41,7 @@ def no_network(observed: Observations) -> Iterator[Link]:
 
 
 def name_server(observed: Observations) -> Iterator[Link]:
-    """No name at all gets an answer."""
+    """No look-up of any name gets a reply."""
     named = [result for result in observed.results if is_named(result) and _was_looked_up(observed, result)]
     unanswered = _failed_with(observed, named, _NO_REPLY)
     if len(_hosts(named)) > 1 and len(unanswered) == len(named):
@@ -61,7 +61,7 @@ def zone(observed: Observations) -> Iterator[Link]:
 
 
 def host_down(observed: Observations) -> Iterator[Link]:
-    """Every port of a host is silent; or every port refuses, and then the host may be up."""
+    """Every port of a host is silent; or every port refuses connections: then the host may be up."""
     tried = [result for result in observed.results if host(result) and _was_tried(observed, result)]
     for members in grouped(tried, addresses).values():
         for ids, does in ((_LOST, "can be reached"), (_REFUSED, "accepts a connection")):

@@ -1,4 +1,4 @@
-"""What the rules see of a report: its problems, and how far each check came."""
+"""The input of the rules: the problems of a report, and how far each check came."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def addresses(result: Result) -> str:
 
 
 def is_remote(result: Result) -> bool:
-    """Whether its server is on another machine, as far as its name and address tell."""
+    """Whether its server is on another machine, as far as its name and address show."""
     known = addresses(result).split()
     return bool(known) and host(result) != "localhost" and not any(_is_loopback(each) for each in known)
 

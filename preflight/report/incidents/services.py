@@ -34,14 +34,14 @@ NEEDS = (
     Need(
         "postgres.control_plane.pooled",
         "postgres.control_plane.direct",
-        "the pooler says that its server is down, and the direct URL does not reach it either",
+        "the pooler reports that its server is down, and the direct URL does not reach it either",
         frozenset({"postgres.pooler-backend-down"}),
         Layer.CONNECT,
     ),
     Need(
         "postgres.data_plane.pooled",
         "postgres.data_plane.direct",
-        "the pooler says that its server is down, and the direct URL does not reach it either",
+        "the pooler reports that its server is down, and the direct URL does not reach it either",
         frozenset({"postgres.pooler-backend-down"}),
         Layer.CONNECT,
     ),
@@ -49,25 +49,25 @@ NEEDS = (
     Need(
         f"{_GATEWAY}.internal",
         "kv.*",
-        "the gateway says that it cannot use Valkey",
+        "the gateway reports that it cannot use Valkey",
         frozenset({"gateway.valkey-unreachable"}),
     ),
     Need(
         f"{_GATEWAY}.sandbox_ws_*",
         "postgres.data_plane.*",
-        "the gateway says that it cannot use Postgres",
+        "the gateway reports that it cannot use Postgres",
         frozenset({"gateway.postgres-unreachable"}),
     ),
     Need(
         f"{_API}.*",
         "postgres.control_plane.*",
-        "the control-plane API says that it cannot use Postgres",
+        "the control-plane API reports that it cannot use Postgres",
         frozenset({"control-plane-api.postgres-unreachable"}),
     ),
     Need(
         f"{_DATA_API}.*",
         "postgres.data_plane.*",
-        "the data-plane API says that it cannot use Postgres",
+        "the data-plane API reports that it cannot use Postgres",
         frozenset({"data-plane-api.postgres-unreachable"}),
     ),
     Need(
