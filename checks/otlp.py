@@ -17,7 +17,7 @@ from checks.net.proxies import Http2Only, NotJson, raise_if_proxys
 NOT_FOUND = permanent(
     "otlp.not-found",
     Layer.ACCESS,
-    "the collector replies, and has nothing at that path",
+    "the collector replies, but has nothing at that path",
     "write the whole path into {url}: it ends in /v1/traces, /v1/logs or /v1/metrics",
     status=Status.WARN,
 )
@@ -92,7 +92,7 @@ class Otlp(EndpointCheck):
         if reply.status in _REDIRECTS or reply.is_html:
             raise UnexpectedReply(NOT_OTLP, f"the answer is {reply.status}, {_not_otlp_text(reply)}")
         if reply.status in _EMPTY_REFUSED:
-            return f"not proven, for the collector takes no empty export: {message}"
+            return f"not proven, because the collector accepts no empty export: {message}"
         if not 200 <= reply.status < 300:
             raise UnexpectedReply(REFUSED, message)
         if reply.body and not _is_response(reply):

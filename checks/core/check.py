@@ -21,7 +21,7 @@ The exceptions of ``checks/``::
     ├── UnusableSecret        net.tokens: no token can be signed with this secret
     ├── OSError
     │   ├── ResponseTooLarge  core.limits: the server sent more than a check reads
-    │   └── LookUpFailed      net.network_errors: nothing is known of a host name
+    │   └── LookUpFailed      net.network_errors: whether a host name exists is unknown
     └── a kind's own errors   next to the code that raises them; the kind's ``diagnose`` maps them to causes
 """
 
@@ -81,7 +81,7 @@ class Cause:
     In ``hint``, ``{field}`` stands for the position where the operator wrote that field of the check, and ``{blamed}``
     for the positions of all blamed fields. If ``blames`` is None, the fields that the failed layer would have proven
     are blamed. ``former`` are ids that reported it in earlier versions: ``--ignore`` with one of them covers it.
-    ``remedies`` are those of each of its findings; one with a ``…`` in place of a name only shows the form.
+    ``remedies`` are those of each of its findings. A ``…`` in one stands for a name: it shows the form of a command.
     """
 
     id: str
@@ -90,10 +90,10 @@ class Cause:
     hint: str = ""
     blames: tuple[str, ...] | None = None
     status: Status = Status.FAIL
-    heals: bool | None = None  # whether --wait waits for its end; None: it is no problem
+    heals: bool | None = None  # whether waiting may cure it, as while a server starts. None: it is no problem
     former: tuple[str, ...] = ()
-    slow: Cause | None = None  # what holds instead of this silence if the server has replied before, slowly
-    hint_later: str = ""  # the hint of a silence if the server has replied before
+    slow: Cause | None = None  # the cause that replaces this one if the server has replied before, slowly
+    hint_later: str = ""  # the hint if the server has replied before
     remedies: Remedies = ()
 
     def diagnosis(
@@ -219,7 +219,7 @@ class Check:
         raise NotImplementedError
 
     @property
-    def place(self) -> tuple[str, int] | None:
+    def server_address(self) -> tuple[str, int] | None:
         """The host and port of its server; None if it has none."""
         return None
 

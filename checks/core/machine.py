@@ -49,7 +49,7 @@ def require_descriptor() -> None:
 
 
 def never_started(when: str) -> Diagnosis:
-    """For a check that waited for descriptors until ``when``, the text of what ended the run."""
+    """The diagnosis of a check that still waited for descriptors when the run ended; ``when``: how it ended."""
     limit = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
     few = f"this process may open {limit} files and connections at once (ulimit -n), too few for all checks at once"
     return NO_DESCRIPTORS.diagnosis(f"{few}; this one was {when}")
@@ -92,7 +92,7 @@ def _memory_limit() -> str:
 
 
 def _chain(error: BaseException | None) -> Iterator[BaseException]:
-    """Unlike ``chain.chain`` also through bugs: without memory, code that handles an error may raise any other."""
+    """As ``chain.chain``, but past bugs too: without memory, code that handles an error may raise any other error."""
     seen: set[int] = set()
     while error is not None and id(error) not in seen:
         yield error

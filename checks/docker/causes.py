@@ -31,7 +31,7 @@ PERMISSION_DENIED = permanent(
 DAEMON_DOWN = temporary(
     "docker.daemon-down",
     Layer.CONNECT,
-    "the socket exists, and no daemon listens on it, or none behind the proxy that does",
+    "nothing listens on the socket, or only a proxy without a daemon behind it",
     "start the Docker daemon (systemctl start docker); a container that mounts {socket_path} keeps the old socket "
     "after the daemon's restart: restart it, or mount the socket's directory",
     blames=("socket_path",),
@@ -40,9 +40,9 @@ DAEMON_DOWN = temporary(
 SLOW = temporary(
     "docker.slow",
     Layer.CONNECT,
-    "the daemon replies, and later than the check waits",
+    "the daemon replies, but later than the check waits",
     "look at the load of the machine of {socket_path}, above all of its disk, and at the daemon's log (journalctl -u "
-    "docker); to see whether all is well but for that, give the check more time with --timeout",
+    "docker); to see whether everything else works, give the check more time with --timeout",
     blames=("socket_path",),
     former=("docker.silent",),
 )
@@ -87,7 +87,7 @@ NETWORK_NOT_ATTACHABLE = permanent(
 NETWORK_UNSUITABLE = permanent(
     "docker.network-unsuitable",
     Layer.ACCESS,
-    "the network is no network of containers: on none a sandbox reaches nothing, and on host all sandboxes share the "
+    "the network is not one for containers: with none, a sandbox reaches nothing; with host, all sandboxes share the "
     "ports and the loopback addresses of the machine",
     "make a network for the sandboxes (docker network create mistle-sandboxes), and name it in {network_name}",
     blames=("network_name",),
@@ -95,7 +95,7 @@ NETWORK_UNSUITABLE = permanent(
 VOLUME_REFUSED = permanent(
     "docker.volume-refused",
     Layer.ACCESS,
-    "the daemon does not create or does not remove a volume of that name",
+    "the daemon refuses to create or to remove a volume of that name",
     "act on the daemon's message, in {blamed}; a name has letters, digits and _.- and begins with a letter or digit",
 )
 LEFTOVER = permanent(
@@ -155,7 +155,7 @@ API_TOO_OLD = permanent(
 CGROUP_V1 = permanent(
     "docker.cgroup-v1",
     Layer.FITNESS,
-    "the daemon's machine runs cgroup v1, and sandboxes create their own groups in v2",
+    "the daemon's machine runs cgroup v1, but sandboxes create their own groups in v2",
     "boot the machine of {socket_path} with cgroup v2 (systemd.unified_cgroup_hierarchy=1), or upgrade it",
     blames=("socket_path",),
 )

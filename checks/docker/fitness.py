@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 _NEEDED_API = (1, 45)
 _LOW_SPACE = 10 * 2**30  # bytes: a new image is unpacked beside the old one, and sandboxes write
 
-# By architecture of the machine: others that it runs too.
+# For each architecture of a machine, the others that it also runs.
 _ALSO_RUNS = {"amd64": {"386"}, "arm64": {"arm"}}
 
 

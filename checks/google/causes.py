@@ -15,7 +15,7 @@ CLIENT_REJECTED = permanent(
 UNEXPECTED_REPLY = permanent(
     "google.unexpected-reply",
     Layer.AUTH,
-    "what answers is not Google's token endpoint, or it says neither yes nor no to the client",
+    "what answers is not Google's token endpoint, or it neither accepts nor refuses the client",
     "make sure that no proxy answers in Google's place, and run this again; until then {blamed} are unproven",
     blames=("client_id", "client_secret"),
 )

@@ -16,7 +16,7 @@ MOVED = "write the address that it redirects to into {url}"
 BAD_GATEWAY = temporary(
     "http.bad-gateway",
     Layer.AUTH,
-    "a proxy replies, and the service behind it does not",
+    "a proxy replies, but the service behind it does not",
     "start the service, or correct the upstream of the proxy that {url} leads to",
     blames=("url",),
 )
@@ -99,7 +99,7 @@ TOKEN_UNSENDABLE = permanent(
 SLOW = temporary(
     "http.slow",
     Layer.AUTH,
-    "the service replies, and later than Mistle's other services wait for it: they give up after 3 seconds",
+    "the service replies, but later than Mistle's other services wait for it: they give up after 3 seconds",
     "look at the load and the log of the service that {url} leads to, at its database, and at the proxy in front, "
     "which may queue requests; each call between the services fails until it replies within 3 seconds",
     blames=("url",),
@@ -114,21 +114,21 @@ UNHEALTHY = temporary(
 VALKEY_UNREACHABLE = temporary(
     "gateway.valkey-unreachable",
     Layer.ACCESS,
-    "the gateway is up, and cannot read its Valkey",
+    "the gateway is up, but cannot read its Valkey",
     "look at the gateway's log, and at the check of {valkey}: the gateway must reach that server from where it runs",
     blames=("valkey",),
 )
 CONTROL_PLANE_POSTGRES = temporary(
     "control-plane-api.postgres-unreachable",
     Layer.ACCESS,
-    "the control plane's API is up, and cannot read its Postgres",
+    "the control plane's API is up, but cannot read its Postgres",
     "look at the API's log, and at the check of {database}: the API must reach that server from where it runs",
     blames=("database",),
 )
 DATA_PLANE_POSTGRES = temporary(
     "data-plane-api.postgres-unreachable",
     Layer.ACCESS,
-    "the data plane's API is up, and cannot read its Postgres",
+    "the data plane's API is up, but cannot read its Postgres",
     "look at the API's log, and at the check of {database}: the API must reach that server from where it runs",
     blames=("database",),
 )

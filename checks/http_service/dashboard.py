@@ -83,7 +83,7 @@ async def _parts(record: Recorder, scripts: Iterator[Endpoint]) -> AsyncIterator
         if not script:
             return
         part = {"range": f"bytes={start}-{start + _PART - 1}"}
-        reply = await request(record, "GET", script, headers=part, most=_PART)
+        reply = await request(record, "GET", script, headers=part, max_bytes=_PART)
         yield script, reply
         start += _PART - _OVERLAP
         if reply.status != _PARTIAL or len(reply.body) < _PART:

@@ -36,7 +36,7 @@ DNS_FAILED = temporary(
 REFUSED = temporary(
     "network.refused",
     Layer.CONNECT,
-    "the host answers, but nothing listens on that port",
+    "the host replies, but nothing listens on that port",
     "start the service, or correct the host and port in {blamed}",
 )
 TIMEOUT = temporary(
@@ -75,15 +75,15 @@ RESET = temporary(
 SLOW = temporary(
     "network.slow",
     Layer.CONNECT,
-    "the server replies, and later than the check waits: it was not silent",
-    "look at the load and the log of the server of {blamed}, and at the way to it; "
-    "to see whether all is well but for that, give the check more time with --timeout",
+    "the server replies, but later than the check waits",
+    "look at the load and the log of the server of {blamed}, and at the network between; "
+    "to see whether everything else works, give the check more time with --timeout",
     former=("network.silent",),
 )
 SILENT = temporary(
     "network.silent",
     Layer.CONNECT,
-    "the port accepts connections, and then the server sends no reply",
+    "the port accepts connections, but then the server sends no reply",
     "check that {blamed} names the port of the right service, and that the service is not hung; "
     "a server that is only slow needs a longer --timeout",
     slow=SLOW,
@@ -93,7 +93,7 @@ SILENT = temporary(
 LARGE_PACKETS_LOST = permanent(
     "network.large-packets-lost",
     Layer.CONNECT,
-    "small messages are answered and long ones are not: the path drops large packets",
+    "small messages get replies, but long ones do not: the path drops large packets",
     "lower the MTU of this machine's network (ip link set dev eth0 mtu 1400), or let the firewalls on the way to the "
     "server of {blamed} pass ICMP 'fragmentation needed'; VPNs and overlays need a smaller MTU than their links",
     former=("postgres.pool-exhausted",),
@@ -149,7 +149,7 @@ class NoSuchName(Exception):
 
 
 class LookUpFailed(socket.gaierror):
-    """Nothing is known of the name. ``is_late``: a name server may have been silent."""
+    """The look-up failed: whether the name exists is unknown. ``is_late``: a name server may have been silent."""
 
     def __init__(self, message: str, *, is_late: bool = False, hint: str | None = None) -> None:
         super().__init__(socket.EAI_AGAIN, message)

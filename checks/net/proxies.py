@@ -1,4 +1,4 @@
-"""What a proxy in front replies in a service's name: the causes ``proxy.*``, and HTTP/2 where HTTP/1.1 is spoken."""
+"""What a proxy in front replies in a service's name: the causes ``proxy.*``, and a port that speaks only HTTP/2."""
 
 from __future__ import annotations
 
@@ -89,7 +89,7 @@ class Http2Only(FromProxy):
 
 
 def raise_if_certificate_is_required(reply: Reply) -> None:
-    """Raise FromProxy if it is a refusal because the client has no certificate, told over HTTP."""
+    """Raise FromProxy if the reply refuses the client because it sent no certificate in the handshake."""
     if 400 <= reply.status < 500 and _NO_CERTIFICATE.search(reply.body[:4096]):
         message = f"the answer is {reply.status}: {foreign(_text_of(reply.body), 120)}"
         raise FromProxy(tls_errors.CLIENT_CERTIFICATE.diagnosis(message))

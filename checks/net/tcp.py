@@ -83,7 +83,8 @@ async def connect_any(  # noqa: PLR0913, PLR0917 - as reach
         if record.others and protocol:
             await _compare(record, host, (first, *record.others), port, protocol)
         if len(accepting) > 1:
-            record.add(f"{len(accepting)} addresses do, and the login and what follows is tried at {first} alone")
+            scope = f"{len(accepting)} addresses do; the layers above are tried at {first} alone"
+            record.add_to_goal(scope)
         return first
     raise AssertionError("a failed layer ends the check")
 
@@ -97,7 +98,7 @@ async def _compare(
     replies = dict(zip(addresses, received, strict=True))
     right = [address for address, reply in replies.items() if reply and protocol.matches(reply)]
     if not right:
-        return  # the layers above tell what it is
+        return  # the layers above find out what it is
     wrong = [address for address, reply in replies.items() if reply and address not in right]
     mute = [address for address, reply in replies.items() if not reply]
     if wrong:
@@ -142,7 +143,7 @@ async def _look_up(host: str, port: int, family: int = socket.AF_UNSPEC) -> tupl
 
 
 async def _error_for_ipv4(host: str, port: int) -> OSError | None:
-    """glibc says that a name has no address, too, if only the query for its IPv4 address is answered with an error."""
+    """The error of the query for an IPv4 address alone. glibc would report it as a name that has no address."""
     try:
         await _look_up(host, port, socket.AF_INET)
     except OSError as error:
@@ -207,7 +208,7 @@ class NetworkCheck(Check):
     over_http: ClassVar[bool] = False  # a proxy may reply in the server's name
 
     @property
-    def place(self) -> tuple[str, int] | None:
+    def server_address(self) -> tuple[str, int] | None:
         """The host and port of its endpoint, or its own; None for a Unix socket."""
         server: Any = getattr(self, "endpoint", self)
         host = getattr(server, "host", "")

@@ -18,7 +18,7 @@ from checks.core.roots import Trust
 from checks.core.text import foreign
 from checks.net import certificates
 from checks.net.addresses import is_address
-from checks.net.handshake import HandshakeFailed, Progress, Upgrade, handshake
+from checks.net.handshake import HandshakeFailed, HandshakeProgress, Upgrade, handshake
 from checks.net.network_errors import ADDRESS_UNREACHABLE
 from checks.net.server_name import try_name
 from checks.net.tls_errors import BY_REASON, EXPIRES_SOON, PLAINTEXT_ON_TLS, NotTls, Stalled
@@ -63,7 +63,7 @@ async def check_tls(  # noqa: PLR0913 - what a handshake depends on
     """
     goal = f"TLS, with a certificate for {host} that Mistle trusts" if verify else "TLS, certificate not verified"
     with record.layer(Layer.TLS, goal, proves=fields):
-        limit, progress, started = record.share_of_time(0.5), Progress(), time.monotonic()
+        limit, progress, started = record.share_of_time(0.5), HandshakeProgress(), time.monotonic()
         shake = partial(handshake, trust or record.settings.trust, host, verify=verify, upgrade=upgrade)
         try:
             async with asyncio.timeout(limit):

@@ -11,14 +11,14 @@ from checks.net.handshake import HandshakeFailed
 PLAINTEXT_ON_TLS = permanent(
     "network.plaintext-on-tls",
     Layer.TLS,
-    "TLS is configured, and the server on that port does not use it",
+    "TLS is configured, but the server on that port does not use it",
     "name the server's TLS port in {blamed}, or turn TLS on at the server",
 )
 WITHOUT_TLS = "use the scheme without TLS in {blamed}, name the server's TLS port, or turn TLS on at the server"
 TLS_ON_PLAINTEXT = permanent(
     "network.tls-on-plaintext",
     Layer.TLS,
-    "the server on that port uses TLS, and plaintext is configured",
+    "the server on that port uses TLS, but plaintext is configured",
     "use the scheme with TLS in {blamed}",
 )
 UNTRUSTED = permanent(
@@ -86,7 +86,7 @@ WRONG_PURPOSE = permanent(
 ISSUER_NOT_CA = permanent(
     "tls.issuer-not-ca",
     Layer.TLS,
-    "the certificate was issued by one that may not issue any: a server's certificate, or an authority too far down",
+    "the certificate's issuer may not issue any: it is a server's certificate, or an authority too far down the chain",
     "have the certificate of {blamed} issued by an authority (CA:TRUE, key usage keyCertSign), "
     "not with a server's certificate",
     former=("tls.untrusted",),
@@ -94,7 +94,7 @@ ISSUER_NOT_CA = permanent(
 STALLED = temporary(
     "tls.stalled",
     Layer.TLS,
-    "the server replies, and a TLS handshake with it does not end",
+    "the server replies, but a TLS handshake with it does not end",
     "look at the log of the server, or of the TLS proxy, that {blamed} leads to; if it shows nothing, look for a "
     "device on the way that drops large packets (MTU) or stops handshakes (inspection)",
     former=("network.silent", "network.plaintext-on-tls"),
@@ -123,19 +123,19 @@ OLD_PROTOCOL = permanent(
 CLIENT_CERTIFICATE = permanent(
     "tls.client-certificate-required",
     Layer.TLS,
-    "the server asks for a client certificate, and Mistle sends none",
+    "the server asks for a client certificate, but Mistle sends none",
     "turn client certificates off at the server of {blamed} (for Valkey: tls-auth-clients no)",
 )
 TRAILING_DOT = permanent(
     "tls.trailing-dot",
     Layer.TLS,
-    "the host ends in a dot, which Mistle's client sends in the TLS handshake too, and the server accepts no such name",
+    "the host ends in a dot, which Mistle's client also sends in the TLS handshake: the server refuses that name",
     "remove the dot at the end of the host in {blamed}",
 )
 NEEDS_SERVER_NAME = permanent(
     "tls.needs-server-name",
     Layer.TLS,
-    "the server chooses its certificate by the server name (SNI), and Mistle's client of Valkey sends none",
+    "the server chooses its certificate by the server name (SNI), but Mistle's client of Valkey sends none",
     "give the server of {blamed} a default certificate for this host, or an address of its own",
 )
 HANDSHAKE_FAILED = permanent(

@@ -48,7 +48,7 @@ SECRET_NOT_CHECKED = permanent(
 REQUEST_ALTERED = permanent(
     "object-store.request-altered",
     Layer.ACCESS,
-    "the store has accepted a request with the same keys, and the next one reaches it otherwise than it was signed: "
+    "the store has accepted a request with the same keys, but the next one reaches it changed after it was signed: "
     "a proxy in front changes headers, path or body",
     "let the proxy in front of {endpoint} forward requests unchanged, with all x-amz-*, amz-sdk-* and content-* "
     "headers, or name the store itself there; the keys are right",
@@ -134,7 +134,7 @@ ACCESS_DENIED = permanent(
 PATH_STYLE_NEEDED = permanent(
     "object-store.path-style-needed",
     Layer.DNS,
-    "the bucket cannot be reached as a part of the host name, and can as a part of the path",
+    "the bucket can be reached as a part of the path, but not as a part of the host name",
     "set {force_path_style} to true; or give the store a wildcard name and certificate for its buckets",
     blames=("force_path_style",),
     remedies=remedy.edit("force_path_style", True),
@@ -142,7 +142,7 @@ PATH_STYLE_NEEDED = permanent(
 VIRTUAL_HOST_NEEDED = permanent(
     "object-store.virtual-host-needed",
     Layer.ACCESS,
-    "the bucket cannot be reached as a part of the path, and can as a part of the host name",
+    "the bucket can be reached as a part of the host name, but not as a part of the path",
     "set {force_path_style} to false",
     blames=("force_path_style",),
     remedies=remedy.edit("force_path_style", False),
@@ -195,7 +195,7 @@ LEFTOVER = permanent(
 NOT_PUBLIC = permanent(
     "object-store.not-public",
     Layer.FITNESS,
-    "Archil's cloud must reach the store from outside, and its name leads to addresses of a private network",
+    "Archil's cloud must reach the store from outside, but its name leads to addresses of a private network",
     "put an endpoint that is reachable from the internet into {endpoint}; where public name servers give another "
     "answer than the ones here, --ignore object-store.not-public",
     blames=("endpoint",),

@@ -1,4 +1,4 @@
-"""Mistakes in the address of a bucket: each is corrected alone, and the store asked whether it has the bucket then."""
+"""Mistakes in the address of a bucket. Each is corrected alone; a request then shows if the store has the bucket."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from checks.core.remedy import Remedies
 from checks.core.text import foreign
 from checks.object_store import causes, remedies
 from checks.object_store.client import path_before, uses_path_style
-from checks.object_store.verdicts import bucket_exists
+from checks.object_store.refusals import bucket_exists
 
 if TYPE_CHECKING:
     from checks.object_store.client import Bucket
@@ -29,8 +29,8 @@ if TYPE_CHECKING:
 class Correction:
     """``corrected`` returns the bucket with its corrected address; None where there is nothing to correct.
 
-    ``without`` ends "the store has the bucket"; ``accepted`` says what comes of the mistake if the store accepts it,
-    "" if nothing does.
+    In a message, "the store has the bucket" follows ``without``. ``accepted``: the effect of the mistake if the store
+    accepts it, "" if it has none.
     """
 
     cause: Cause

@@ -69,7 +69,7 @@ class Store:
             _OTHER_SECRET.set("")
 
     def lacks_bucket(self) -> bool:
-        """Whether HeadBucket finds no bucket; who may not ask is refused otherwise."""
+        """Whether HeadBucket finds no bucket. A user without the permission gets another status."""
         try:
             self._operations["HeadBucket"](Bucket=self.bucket.name)
         except StoreError as refusal:
@@ -89,7 +89,7 @@ class Store:
         """HeadObject, which must return the size."""
         size = self._call("HeadObject", key).get("ContentLength")
         if size != len(body):
-            raise Altered(f"HeadObject says {size} bytes, and {len(body)} were put")
+            raise Altered(f"HeadObject reports {size} bytes, and {len(body)} were put")
 
     def get(self, key: str, body: bytes) -> None:
         """GetObject, which must return the same bytes."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from checks.core import unexpected
 from checks.core.check import Layer, causes_in, permanent, temporary
-from checks.postgres.remedies import form as _psql
+from checks.postgres.remedies import general_form as _psql
 
 PASSWORD_REJECTED = permanent(
     "postgres.password-rejected",
@@ -34,7 +34,7 @@ TLS_REQUIRED = permanent(
 TLS_REFUSED = permanent(
     "postgres.tls-refused",
     Layer.AUTH,
-    "the URL asks for TLS, and the server has none",
+    "the URL asks for TLS, but the server has none",
     "remove sslmode from {url}, or turn TLS on at the server",
 )
 UNKNOWN_PARAMETER = permanent(
@@ -77,13 +77,13 @@ STARTING_UP = temporary(
 LOGIN_TOO_COSTLY = permanent(
     "postgres.login-too-costly",
     Layer.AUTH,
-    "the server wants the password hashed over a million times at each login (SCRAM), which stops Mistle for long",
+    "the server asks for over a million rounds of hashing at each login (SCRAM), which blocks Mistle for a long time",
     "lower scram_iterations at the server of {url}, and set the role's password again; the default of Postgres is 4096",
 )
 NOT_POSTGRES = permanent(
     "postgres.not-postgres",
     Layer.AUTH,
-    "something answers on that port, and it is not Postgres",
+    "a server replies on that port, but it is not Postgres",
     "correct the host and port in {url}",
 )
 LOGIN_REFUSED = permanent(
@@ -104,7 +104,7 @@ LOGIN_METHOD = permanent(
 POOLER_LOGIN_REFUSED = permanent(
     "postgres.pooler-login-refused",
     Layer.ACCESS,
-    "the pooler accepts the login, and the server behind it refuses the pooler's own login",
+    "the pooler accepts the login, but the server behind it refuses the pooler's own login",
     "correct the password with which the pooler itself logs in (auth_file, or password= in [databases]), or at the "
     "server its role (expired, without a password, NOLOGIN) or its line in pg_hba.conf ({url} is right)",
     blames=("url",),
@@ -133,7 +133,7 @@ ROOTS_UNREADABLE = permanent(
 POOLER_BACKEND_DOWN = temporary(
     "postgres.pooler-backend-down",
     Layer.ACCESS,
-    "the pooler answers, and the server behind it does not",
+    "the pooler replies, but the server behind it does not",
     "start the server behind the pooler, or correct its address, or the database's name, in the pooler's own "
     "configuration; if the pooler is paused (SHOW DATABASES), RESUME it ({url} is right if its database exists)",
     blames=("url",),
@@ -141,7 +141,7 @@ POOLER_BACKEND_DOWN = temporary(
 POOL_EXHAUSTED = temporary(
     "postgres.pool-exhausted",
     Layer.ACCESS,
-    "the login is accepted at once, and a query waits for a server connection that does not come",
+    "the login is accepted at once, but a query waits for a server connection, and gets none",
     "raise the pooler's pool size, or find the clients that hold its connections (SHOW POOLS); "
     "with pool_mode = session Mistle's pools hold them all; if the pooler is paused (SHOW DATABASES), RESUME it "
     "({url})",
@@ -150,7 +150,7 @@ POOL_EXHAUSTED = temporary(
 QUERY_FAILED = permanent(
     "postgres.query-failed",
     Layer.ACCESS,
-    "the login is accepted, and a harmless query fails",
+    "the login is accepted, but a harmless query fails",
     "read the log of the server and of the pooler at the time of this run, and correct there what the message names "
     "({url})",
     blames=("url",),

@@ -69,7 +69,7 @@ class Dialect:
 
     @staticmethod
     def misspelt_mode(query: Query) -> str:
-        """A word of sslmode that no client knows; "" if there is none."""
+        """The value of sslmode, if no client knows it; else ""."""
         mode = query.get("sslmode", "")
         return "" if mode in _SSL_MODES else mode
 

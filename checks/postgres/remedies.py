@@ -17,16 +17,16 @@ from checks.core.remedy import Remedies, Remedy
 
 if TYPE_CHECKING:
     from checks.postgres import Postgres
+    from checks.postgres.inspection.state import Plane, ServerState
     from checks.postgres.refusals import Refusal
-    from checks.postgres.survey.state import Plane, ServerState
 
 _PLAIN = re.compile(r"\w[\w.-]*", re.ASCII)  # psql reads another text as the name of a database
 _OWNER = "as the owner of {}, or as a superuser"
 _SUPERUSER = "as a superuser"
 
 
-def form(who: str, statement: str) -> Remedies:
-    """What the catalogue shows of such a command."""
+def general_form(who: str, statement: str) -> Remedies:
+    """The general form of such a command, which the catalogue shows."""
     return remedy.line("psql", f"on the server, as {who}", f"psql -d … -c {shlex.quote(statement)}")
 
 

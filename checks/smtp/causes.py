@@ -27,14 +27,14 @@ HOSTS_FILE_DIFFERS = permanent(
 NOT_SMTP = permanent(
     "smtp.not-smtp",
     Layer.CONNECT,
-    "something answers on that port, and it is not a mail server",
+    "a server replies on that port, but it is not a mail server",
     "correct {port} (587 or 465 at most mail servers), or the host name in {host}",
     blames=("port",),
 )
 TLS_FROM_FIRST_BYTE = permanent(
     "smtp.tls-from-first-byte",
     Layer.TLS,
-    "the server on that port speaks TLS from the first byte, and Mistle waits for a greeting without",
+    "the server on that port speaks TLS from the first byte, but Mistle waits for a greeting without TLS",
     "set {secure} to true; or, to keep it false, name the server's port for STARTTLS in {port} (mostly 587)",
     blames=("secure",),
     remedies=remedy.edit("secure", True),
@@ -42,7 +42,7 @@ TLS_FROM_FIRST_BYTE = permanent(
 PLAINTEXT = permanent(
     "smtp.plaintext",
     Layer.TLS,
-    "the server on that port greets without TLS, and Mistle asks for TLS from the first byte",
+    "the server on that port greets without TLS, but Mistle asks for TLS from the first byte",
     "set {secure} to false; or, to keep it true, name the server's port for TLS in {port} (mostly 465)",
     blames=("secure",),
     remedies=remedy.edit("secure", False),
@@ -50,7 +50,7 @@ PLAINTEXT = permanent(
 STARTTLS_NOT_OFFERED = permanent(
     "smtp.starttls-not-offered",
     Layer.TLS,
-    "Mistle goes on without TLS: the password and every one-time password can be read on the way",
+    "Mistle continues without TLS: others on the network can read the password and every one-time password",
     "name a port with TLS in {port} (587 with STARTTLS; 465 with {secure} = true), or turn STARTTLS on at the server",
     blames=("port",),
     status=Status.WARN,
@@ -58,7 +58,7 @@ STARTTLS_NOT_OFFERED = permanent(
 STARTTLS_REFUSED = permanent(
     "smtp.starttls-refused",
     Layer.TLS,
-    "the server offers STARTTLS and then refuses it; Mistle does not go on without",
+    "the server offers STARTTLS and then refuses it; Mistle does not continue without TLS",
     "repair TLS at the server of {host}: its log names what is wrong with its certificate or key",
     blames=("host",),
 )
@@ -107,7 +107,7 @@ AUTH_UNAVAILABLE = temporary(
 TLS_REQUIRED = permanent(
     "smtp.tls-required",
     Layer.AUTH,
-    "the server wants TLS first, and offers none on that port",
+    "the server requires TLS, but offers none on that port",
     "name the server's port with TLS in {port} (587 with STARTTLS; 465 with {secure} = true)",
     blames=("port",),
 )

@@ -23,7 +23,7 @@ async def log_in(client: SMTP, username: str, password: str) -> None:
 
     Raises Diagnosed when the server refuses it, or offers only XOAUTH2: then nodemailer fails before it sends anything.
     """
-    offered, listed = offers.mechanisms(client), offers.listed(client)
+    offered, listed = offers.mechanisms(client), offers.mechanisms_text(client)
     names = f"the server offers {foreign(listed, 120)}" if listed else "the server names no mechanism"
     if offered == [offers.XOAUTH2]:
         raise Diagnosed(causes.AUTH_MECHANISM.diagnosis(f"{names}, and no login with a password"))

@@ -112,7 +112,7 @@ async def send_ehlo(client: SMTP) -> None:
 
 
 async def reopen(client: SMTP, address: tuple[str, int]) -> None:
-    """What led to the login on an earlier connection: the greeting, EHLO, STARTTLS and EHLO again where offered."""
+    """Repeat the steps that come before the login: greeting, EHLO, STARTTLS where offered, and EHLO again."""
     await connect(client, address)
     await send_ehlo(client)
     if client.supports_extension("starttls") and not client.use_tls:

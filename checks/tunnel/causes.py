@@ -68,14 +68,14 @@ BOOTSTRAP_REJECTED = permanent(
 BOOTSTRAP_NOT_CHECKED = permanent(
     "tunnel.bootstrap-not-checked",
     Layer.AUTH,
-    "the gateway takes a bootstrap token with a wrong signature",
+    "the gateway accepts a bootstrap token with a wrong signature",
     "close what {url} leads to: it must be Mistle's gateway and verify the token",
     blames=("url",),
 )
 POSTGRES_UNREACHABLE = temporary(
     "gateway.postgres-unreachable",
     Layer.ACCESS,
-    "the gateway is up, and cannot read its Postgres",
+    "the gateway is up, but cannot read its Postgres",
     "look at the gateway's log, and at the check of {database}: the gateway must reach that server from where it runs",
     blames=("database",),
 )

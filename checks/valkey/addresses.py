@@ -35,15 +35,15 @@ async def compare_addresses(check: Valkey, record: Recorder, info: Mapping[str, 
             return
         if None not in (info.get("run_id"), there.get("run_id")) and info["run_id"] != there["run_id"]:
             message = (
-                f"a connection to {check.host} reached {shown(info)}, and {address}, one of its addresses, "
-                f"leads to {shown(there)}"
+                f"a connection to {check.host} reached {server_text(info)}, and {address}, one of its addresses, "
+                f"leads to {server_text(there)}"
             )
             record.note(SEVERAL_SERVERS.diagnosis(message))
             return
 
 
-def shown(info: Mapping[str, Any]) -> str:
-    """What tells a server from another."""
+def server_text(info: Mapping[str, Any]) -> str:
+    """The server's kind and run_id, which identify it."""
     kind = "a replica" if info.get("role") == "slave" else "a primary"
     return f"{kind} (run_id {foreign(str(info.get('run_id'))[:12])})"
 

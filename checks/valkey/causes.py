@@ -15,13 +15,13 @@ PASSWORD_REJECTED = permanent(
 PASSWORD_REQUIRED = permanent(
     "valkey.password-required",
     Layer.AUTH,
-    "the server wants a password, and the URL holds none",
+    "the server requires a password, but the URL holds none",
     "write the password into {url}: redis://:PASSWORD@host:port",
 )
 PASSWORD_UNEXPECTED = permanent(
     "valkey.password-unexpected",
     Layer.AUTH,
-    "the URL holds a password, and the server has none set: Mistle's client treats that as an error",
+    "the URL holds a password, but the server has none set: Mistle's client treats that as an error",
     "remove the password from {url}, or set requirepass at the server",
 )
 USER_DISABLED = permanent(
@@ -54,7 +54,7 @@ TLS_REQUIRED = permanent(
 NOT_VALKEY = permanent(
     "valkey.not-valkey",
     Layer.AUTH,
-    "something answers on that port, and it is not Valkey or Redis",
+    "a server replies on that port, but it is not Valkey or Redis",
     "correct the host and port in {url}",
 )
 DATABASE_MISSING = permanent(
@@ -81,14 +81,14 @@ NOT_PERMITTED = permanent(
 OUT_OF_MEMORY = permanent(
     "valkey.out-of-memory",
     Layer.ACCESS,
-    "the server is at its maxmemory and takes no more writes",
+    "the server is at its maxmemory and accepts no more writes",
     "raise maxmemory at the server of {url}, or give Mistle a server of its own",
     blames=("url",),
 )
 BUSY = temporary(
     "valkey.busy",
     Layer.ACCESS,
-    "a script of another client holds the server: nobody else is served until it ends",
+    "a script of another client blocks the server: it serves no other client until the script ends",
     "wait for its end, or end it (SCRIPT KILL); give Mistle a server of its own in {url}",
     blames=("url",),
     former=("valkey.command-failed",),
@@ -134,7 +134,7 @@ SEVERAL_SERVERS = permanent(
 CLUSTER_MODE = permanent(
     "valkey.cluster-mode",
     Layer.FITNESS,
-    "the server runs in cluster mode, and Mistle's client does not follow its redirections",
+    "the server runs in cluster mode, but Mistle's client does not follow its redirections",
     "name a standalone server in {url}, or turn cluster-enabled off",
     blames=("url",),
 )

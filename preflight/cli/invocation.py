@@ -1,4 +1,4 @@
-"""What one command was asked for, and how much time it has left."""
+"""The options and the surroundings of one command, and how much time it has left."""
 
 from __future__ import annotations
 

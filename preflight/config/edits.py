@@ -1,4 +1,4 @@
-"""Edits: the line of the configuration as it should stand, for values that are no secret."""
+"""Edits: a line of the configuration with its right value, or a command that corrects it. None shows a secret."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from preflight.config.origin import InFile, InVariable, Origin
 from preflight.config.schema.keys import BY_PATH, Secrecy
 from preflight.config.urls import parse_or_none
 
-ENVIRONMENT = "environment"  # the place of a variable that is in no file
+ENVIRONMENT = "environment"  # where a variable is that is in no file
 _FILE = re.compile(r"[\w@%+=:,.-]+")
 _PLAIN = re.compile(r"[\w@%+=:,./?-]*", re.ASCII)  # the same in a shell, in a file of variables and in YAML
 
@@ -21,7 +21,7 @@ _PLAIN = re.compile(r"[\w@%+=:,./?-]*", re.ASCII)  # the same in a shell, in a f
 def edit(path: str, value: object, origin: Origin | None) -> Remedies:
     """The line of a key with another value; nothing if the key is secret, or its line holds more than the key.
 
-    A value ``{"from": [host, port], "to": "host:port"}`` changes a URL in these.
+    The value ``{"from": [host, port], "to": "host:port"}`` changes the host and port of a URL.
     """
     if isinstance(value, dict):
         return _moved(origin, value["from"], value["to"])
@@ -29,7 +29,7 @@ def edit(path: str, value: object, origin: Origin | None) -> Remedies:
 
 
 def rename(name: str, origin: Origin | None) -> Remedies:
-    """The command that gives a key on a line of its own another name: what its value is, nobody knows yet."""
+    """The command that renames a key that has its own line. It does not depend on the value."""
     at = _written(origin)
     return _sed(at.file, f"{at.number}s/{at.name}/{name}/") if at else ()
 
@@ -74,7 +74,7 @@ def _moved(origin: Origin | None, old: tuple[str, int], new: str) -> Remedies:
 
 
 def line(path: str, value: object, origin: Origin | None) -> Remedies:
-    """The line of this value, which is no secret."""
+    """The line with this value, which is no secret."""
     match origin:
         case InFile(line=int(), name=str(name)) if name:
             return remedy.line("edit", str(origin), f"{name} = {json.dumps(value, ensure_ascii=False)}")

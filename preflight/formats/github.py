@@ -7,14 +7,17 @@ are in the log of the step. Its summary is the markdown report, which preflight.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
+from typing import TYPE_CHECKING
 
 from checks.core.check import Finding, Status
 from checks.core.text import clean
+from preflight.formats.shared.file_lines import line_to_edit
 from preflight.formats.shared.incidents import consequences
 from preflight.formats.shared.phrases import explained, outcome
-from preflight.formats.shared.places import place
 from preflight.report.incidents.model import Fact, Incident
-from preflight.report.model import Report, Result
+
+if TYPE_CHECKING:
+    from preflight.report.model import Report, Result
 
 _MAX_SHOWN = 10
 _MAX_LINE = 4000  # characters: a hint may name the origins of many keys
@@ -57,7 +60,7 @@ def _annotation(level: str, report: Report, result: Result, finding: Finding) ->
 
 
 def _position(report: Report, finding: Finding) -> Mapping[str, str]:
-    at = place(report, finding)
+    at = line_to_edit(report, finding)
     members = {"file": at.file, "line": str(at.line or "")} if at else {}
     return {name: text for name, text in members.items() if text}
 

@@ -15,8 +15,8 @@ from urllib.parse import quote
 from checks.core.check import Finding, Status
 from checks.core.text import clean
 from preflight.formats.shared.documents import to_json
+from preflight.formats.shared.file_lines import FileLine, line_to_edit
 from preflight.formats.shared.phrases import explained, outcome
-from preflight.formats.shared.places import Place, place
 from preflight.reference.catalogue import Entry, entries, sentence
 
 if TYPE_CHECKING:
@@ -105,7 +105,7 @@ def _result(report: Report, result: Result, finding: Finding, rule: int, invocat
 
 def _location(report: Report, result: Result, finding: Finding) -> Member:
     """The line to edit; where a variable holds the value, the first line of what was read, since one is required."""
-    at = place(report, finding) or Place(report.file or report.config or "environment")
+    at = line_to_edit(report, finding) or FileLine(report.file or report.config or "environment")
     names = [("key", clean(key)) for key in finding.fields] or [("check", clean(result.name))]
     return {
         "physicalLocation": {"artifactLocation": {"uri": _uri(at.file)}, "region": {"startLine": at.line or 1}},

@@ -41,7 +41,7 @@ class Plan:
 
 
 @dataclass
-class _Attempts:
+class _BugCollector:
     """Calls functions of resources, so that a bug in one hides no other. ``errors``: resource name → its exception."""
 
     errors: dict[str, BaseException] = field(default_factory=dict)
@@ -65,7 +65,7 @@ def plan(
     skip: Iterable[str] = (),
 ) -> Plan:
     """``only`` and ``skip`` are globs over the names, kinds and keys of checks. Raises SelectionError."""
-    attempt = _Attempts()
+    attempt = _BugCollector()
     named = [each for each in RESOURCES if attempt(each, partial(_is_named, each, config)) is not False]
     selected = _select(named, service, tuple(only), tuple(skip))
     blocked = [each for each in selected if config.broken.intersection(each.keys + each.optional)]

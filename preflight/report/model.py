@@ -56,7 +56,7 @@ class Result:
 
     @property
     def is_cut_short(self) -> bool:
-        """Whether it ended for a reason that has nothing to do with its target."""
+        """Whether it ended early for a reason that is not its target's."""
         return any(finding.id in CUT_SHORT and finding.status is not Status.WARN for finding in self.findings)
 
 

@@ -11,15 +11,15 @@ from preflight.report.run_causes import OTHER_PACKAGE
 
 
 @cache
-def other() -> Diagnosis | None:
-    """The packages whose version pyproject.toml does not allow; None if there are none, or metadata is missing."""
+def unsupported() -> Diagnosis | None:
+    """The packages whose version pyproject.toml does not allow; None if all are allowed, or metadata is missing."""
     with suppress(Exception):  # it explains a bug, and may not hide it
-        if packages := "; ".join(_others()):
+        if packages := "; ".join(_unsupported()):
             return OTHER_PACKAGE.diagnosis(packages)
     return None
 
 
-def _others() -> Iterator[str]:
+def _unsupported() -> Iterator[str]:
     from importlib.metadata import distribution, requires
 
     from packaging.requirements import Requirement

@@ -20,14 +20,14 @@ from checks.core.check import Check, Diagnosis, Settings
 from preflight.config.origin import Origin
 from preflight.report.model import Result
 from preflight.report.run_causes import died, interrupted, too_late
-from preflight.run import processes
+from preflight.run import child_main
+from preflight.run.check_thread import GRACE
+from preflight.run.child_main import Failure, Job, failure
 from preflight.run.execution import Execution
-from preflight.run.processes import Failure, Job, failure
-from preflight.run.processor import Use, of_process, of_thread
+from preflight.run.processor_time import ProcessorTime, of_process, of_thread
 from preflight.run.runner import NO_WAIT, TICK, Run, late
 from preflight.run.signals import Signals
 from preflight.run.waiting import Wait, Waiting
-from preflight.run.work import GRACE
 
 if TYPE_CHECKING:
     from preflight.run.runner import OnEvent
@@ -59,14 +59,14 @@ def run(  # noqa: PLR0913 - as runner.run
     child = _Child(Job(checks, settings, deadline, begun, origins, wait, before), signals)
     with signals.passed_to(child.interrupt):
         done = child.wait(ends, on_event)
-    use = before + child.use
+    processor_time = before + child.processor_time
     death = child.end()
     if done:
         signals.received = signals.received or done.signal
         return done
-    reason = death or (interrupted() if signals.received else late(too_late(deadline), deadline, use))
+    reason = death or (interrupted() if signals.received else late(too_late(deadline), deadline, processor_time))
     results = (child.results.get(check.name) or _without_result(check, settings, origins, reason) for check in checks)
-    return Run(tuple(results), child.bugs, signals.received, use)
+    return Run(tuple(results), child.bugs, signals.received, processor_time)
 
 
 def _without_result(check: Check, settings: Settings, origins: Mapping[str, Origin], reason: Diagnosis) -> Result:
@@ -84,11 +84,11 @@ class _Child:
         self._events: Events = queue.SimpleQueue()
         self._is_dead = False
         self._failure: Diagnosis | None = None
-        self._process, self._pipe = processes.start(job, signals)
+        self._process, self._pipe = child_main.start(job, signals)
         threading.Thread(target=self._receive, args=(job,), daemon=True).start()
 
     @property
-    def use(self) -> Use:
+    def processor_time(self) -> ProcessorTime:
         """How much of the processor it got so far."""
         return of_process(self._process)
 
@@ -145,7 +145,7 @@ class _Child:
 
     def _receive(self, job: Job) -> None:
         try:
-            processes.send_job(self._pipe, job)
+            child_main.send_job(self._pipe, job)
             while True:
                 self._events.put(self._pipe.recv())
         except (EOFError, OSError):

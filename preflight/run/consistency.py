@@ -13,15 +13,15 @@ from checks.core.check import Cause, Finding, Status
 from checks.core.text import foreign
 from checks.http_service.causes import MIXED_RELEASES, PUBLIC_DIFFERS
 from checks.net.tls_errors import CLOCK_SUSPECT, EXPIRED, ISSUER_EXPIRED, NOT_YET_VALID
-from checks.postgres.survey.addresses import shown as describe_postgres
-from checks.postgres.survey.causes import DIFFERENT_DATABASES, SEVERAL_SERVERS, SHARED_BY_PLANES, URLS_SWAPPED
+from checks.postgres.inspection.addresses import server_text as postgres_text
+from checks.postgres.inspection.causes import DIFFERENT_DATABASES, SEVERAL_SERVERS, SHARED_BY_PLANES, URLS_SWAPPED
 from checks.tunnel.causes import QUERY_DROPPED, TOKEN_REJECTED
-from checks.valkey.addresses import shown as describe_valkey
+from checks.valkey.addresses import server_text
 from checks.valkey.causes import SEVERAL_SERVERS as SEVERAL_VALKEYS
 from preflight.config import edits
 from preflight.config.hints import filled, with_origin
 from preflight.config.origin import Origin
-from preflight.report.incidents.evidence import host, place
+from preflight.report.incidents.observations import host, server_address
 from preflight.report.model import Result
 
 Addition = tuple[str, Finding]  # the name of the check that gets the finding
@@ -81,7 +81,7 @@ def several_servers(results: Results, origins: Mapping[str, Origin]) -> Iterator
     for first, second in combinations([name for name in _POSTGRES if name in results], 2):
         pair = _pair(results, first, second, "database")
         if pair and _is_one_address(*pair) and not _is_one_server(*pair):
-            one, other = (describe_postgres(*map(result.facts.get, _SERVER)) for result in pair)
+            one, other = (postgres_text(*map(result.facts.get, _SERVER)) for result in pair)
             message = f"two connections to {pair[0].target} reached different servers: {one}, and {other}"
             yield pair[1].name, _finding(SEVERAL_SERVERS, message, pair, origins)
             return
@@ -94,7 +94,7 @@ def several_valkeys(results: Results, origins: Mapping[str, Origin]) -> Iterator
         ids = {result.facts["run_id"] for result in pair}
         if len(ids) > 1 and None not in ids:
             address = pair[0].target.partition("/")[0]
-            one, other = (describe_valkey(result.facts) for result in pair)
+            one, other = (server_text(result.facts) for result in pair)
             message = f"two connections to {address} reached different servers: {one}, and {other}"
             yield pair[1].name, _finding(SEVERAL_VALKEYS, message, pair, origins)
 
@@ -138,7 +138,7 @@ def clock_suspect(results: Results, _origins: Mapping[str, Origin]) -> Iterator[
     """If all certificates, of two servers or more, are refused for their dates, it is probably this machine's clock."""
     refused = [result for result in results.values() if any(f.id in _OF_DATES for f in result.findings)]
     is_right = any("certificate_expires" in result.facts for result in results.values())
-    if not is_right and len({place(result) if host(result) else result.target for result in refused}) > 1:
+    if not is_right and len({server_address(result) if host(result) else result.target for result in refused}) > 1:
         message = f"all {len(refused)} certificates are refused for their dates; this machine's clock says {_now()}"
         cause = CLOCK_SUSPECT
         yield refused[0].name, Finding(cause.id, cause.layer, cause.status, message, cause.hint)

@@ -1,4 +1,4 @@
-"""What each process of the command changes in its own Python."""
+"""Settings of the Python interpreter that each process of the command makes."""
 
 import gc
 import resource

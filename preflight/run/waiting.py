@@ -38,5 +38,5 @@ class Waiting:
 
 
 def pause(attempt: int) -> float:
-    """Seconds before the next attempt, after ``attempt`` of them: growing, and never the same for two checks."""
+    """Seconds between attempt number ``attempt`` and the next one: growing, and random, so that checks differ."""
     return min(_LONGEST, _FIRST * _FACTOR ** (attempt - 1)) * random.uniform(0.5, 1.0)  # noqa: S311 - no secret

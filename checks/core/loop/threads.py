@@ -24,7 +24,7 @@ class Loop(asyncio.SelectorEventLoop):
 
     asyncio's own look-ups run in a small pool, which a few stuck look-ups exhaust and which is joined at the end.
     Addresses in ``dead`` come last, so that every driver tries a working one first, as Node.js does. Its clock is that
-    of ``Selector``, and so every limit of asyncio is one of the other side's time. Its sockets note their waits.
+    of ``Selector``, so that the limits of asyncio count the time of servers. Its sockets note their waits.
     """
 
     def __init__(self) -> None:

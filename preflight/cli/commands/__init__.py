@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from checks.core.check import Settings, Status
-from preflight.cli.commands import repeated
+from preflight.cli.commands import serve_watch
 from preflight.cli.inputs import ca_file, ids, saved_reports
 from preflight.cli.invocation import Invocation
 from preflight.cli.options import SCHEMAS, Options, UsageError
@@ -84,11 +84,11 @@ def explain(invocation: Invocation, _: SoFar) -> Explanation:
 def demo(invocation: Invocation, so_far: SoFar) -> Report | str:
     """Check everything in a deployment that is made for this, perhaps with faults, and removed afterwards."""
     from preflight.demo.client import running
-    from preflight.demo.faults import listed
+    from preflight.demo.faults import faults_text
     from preflight.demo.processes import DemoError
 
     if invocation.options.list:
-        return listed()
+        return faults_text()
     try:
         with running(invocation.options.faults, invocation.signals, invocation.progress) as deployment:
             report = run(_at(deployment, invocation), so_far)
@@ -158,8 +158,8 @@ COMMANDS: Mapping[str, Callable[[Invocation, SoFar], Document]] = {
     "diff": diff,
     "merge": merge,
     "demo": demo,
-    "serve": repeated.serve,
-    "watch": repeated.watch,
+    "serve": serve_watch.serve,
+    "watch": serve_watch.watch,
     "schema": schema,
     "completion": completion,
 }

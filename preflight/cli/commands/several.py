@@ -1,4 +1,4 @@
-"""The configuration of several files, one after the other, as a program that runs before each commit gives them."""
+"""Checks the configuration of several files, one after the other, as a pre-commit hook names them."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def reports(invocation: Invocation, load: Callable[[Invocation, SoFar], object])
 
 
 def _of(file: str, invocation: Invocation) -> Invocation:
-    """The invocation for one file, whose time begins now, and ends with that of the whole."""
+    """The invocation for one file. Its time begins now, and ends with that of all files."""
     options = replace(invocation.options, config=Path(file), arguments=(), deadline=invocation.seconds_left)
     return replace(invocation, options=options, started_at=datetime.now(UTC), _started=time.perf_counter())
 

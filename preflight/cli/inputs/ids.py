@@ -9,7 +9,7 @@ from preflight.config.suggestions import did_you_mean
 
 
 def covered(named: Iterable[str]) -> frozenset[str]:
-    """All ids, and ids at a check (``id@check``), that these cover. Raises UsageError."""
+    """All ids, also those of one check (``id@check``), that these cover. Raises UsageError."""
     if not named:
         return frozenset()
     from preflight.reference.catalogue import covered  # 40 ms, and most runs ignore nothing

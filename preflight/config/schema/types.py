@@ -203,7 +203,7 @@ Type = Text | Choice | Integer | Boolean | ListOf
 
 
 def meant(type_: Type, value: object) -> object:
-    """The value that a text in quotes stands for: a boolean, a number, an item or a list; None if it is another."""
+    """The value that is meant by a text in quotes: a boolean, a number, an item or a list; None if unknown."""
     if not isinstance(value, str) or isinstance(type_, Text):
         return None
     text = javascript.trim(value)

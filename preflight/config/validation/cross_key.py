@@ -29,7 +29,7 @@ from preflight.config.urls import Url, is_loopback, is_public, parse_or_none
 from preflight.config.validation import web_urls
 from preflight.config.validation.context import Context, Rule
 from preflight.config.validation.environments import mixed_environments
-from preflight.config.validation.single_values import SYNTAX
+from preflight.config.validation.url_syntax import SYNTAX
 from preflight.config.values import Values
 from preflight.grouping import grouped
 
@@ -53,8 +53,8 @@ _STORAGE_OF = {"docker": "docker_volume", "e2b": "archil"}
 _STRONG = 32  # characters
 
 
-def check(values: Values, tree: Tree, origins: Origins) -> tuple[Finding, ...]:
-    """Apply all rules. Those after a rule of SYNTAX do not see the values that it refuses."""
+def apply_rules(values: Values, tree: Tree, origins: Origins) -> tuple[Finding, ...]:
+    """Apply all rules. Later rules do not see the values that a rule of SYNTAX refuses."""
     context, findings = Context(values, tree, origins), list[Finding]()
     for rule in SYNTAX:
         findings += rule(context)
@@ -100,7 +100,7 @@ def public_addresses(context: Context) -> Iterator[Finding]:
 
 
 def sandboxes_reach_the_gateway(context: Context) -> Iterator[Finding]:
-    """Docker's sandboxes do not dial themselves."""
+    """The address that Docker's sandboxes connect to is not loopback, which is the sandbox itself."""
     url = context.values.url_or_none(SANDBOX_WS)
     if url and is_loopback(url.host) and ON_DOCKER.holds(context.tree):
         message = f"its host {shown(url.host)} is each sandbox itself, not the gateway"

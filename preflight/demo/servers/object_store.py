@@ -24,7 +24,7 @@ def object_store(folder: Path, ahead: timedelta = timedelta()) -> ASGIApp:
 
 
 def _set_clock(ahead: timedelta) -> None:
-    """The package asks the time in one function, which takes it as an argument that nobody gives."""
+    """The package compares a request's date with the clock in one function: give it another time of the clock."""
     check = sigv4.check_clock_skew
 
     def late(amz_date: datetime, **options: object) -> None:

@@ -1,4 +1,4 @@
-"""An OpenTelemetry collector's HTTP receiver, for JSON. Its log of what it took in is the requests that it got."""
+"""The HTTP receiver of an OpenTelemetry collector, for JSON."""
 
 import json
 

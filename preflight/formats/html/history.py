@@ -1,4 +1,4 @@
-"""The page of a report that is served: how the deployment changed, at its end."""
+"""The page that serve shows: a report, and at its end how the deployment changed."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ _END, _LINKS = "</main>", "\n    </ul>\n  </nav>"  # of base.html.j2; no text of
 def with_history(page: str, state: object) -> str:
     """The page with one more section, and a link to it. It needs no other style and no other script.
 
-    ``state`` is that of ``serve``, of which the template reads ``every`` and ``moments``, the latest first.
+    ``state`` is that of ``serve``, of which the template reads ``every`` and ``runs``, the latest first.
     """
     before, end, after = page.rpartition(_END)
     page = f"{before}{part('history.html.j2', state)}{end}{after}"

@@ -1,4 +1,4 @@
-"""sandbox.e2b, and the image of its template."""
+"""The resource in [sandbox.e2b], and the image of its template."""
 
 from __future__ import annotations
 

@@ -1,9 +1,9 @@
-"""sandbox.publish_base_domain and sandbox.publish."""
+"""The resource in [sandbox.publish], with sandbox.publish_base_domain."""
 
 from __future__ import annotations
 
 from checks.publish import Publish
-from checks.publish.routes import Signing
+from checks.publish.routes import PublishSigning
 from preflight.config.urls import is_loopback
 from preflight.config.values import Values
 from preflight.plan.resource import Deployment, Resource, endpoint, unusable
@@ -30,7 +30,7 @@ def _make(deployment: Deployment) -> Publish:
         tls=values.production and deployment.deployed,
         looked_up=not is_loopback(values.text(_KEY)),
         gateway=endpoint(values.url(_GATEWAY)) if is_asked and not unasked else None,
-        signing=Signing(**texts) if is_asked and not unasked else None,
+        signing=PublishSigning(**texts) if is_asked and not unasked else None,
         unasked=unasked,
     )
 

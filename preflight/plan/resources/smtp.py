@@ -1,4 +1,4 @@
-"""email.smtp."""
+"""The resource in [email.smtp]."""
 
 from __future__ import annotations
 

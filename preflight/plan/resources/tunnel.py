@@ -1,4 +1,4 @@
-"""services.data_plane_gateway.sandbox_ws_internal_url and .sandbox_ws_public_url, with sandbox.tokens."""
+"""The resources at the WebSocket URLs of services.data_plane_gateway, with [sandbox.tokens]."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def _make(name: str, deployment: Deployment) -> Tunnel:
         secret=values.text(f"{_CONNECT}.secret"),
         issuer=values.text(f"{_CONNECT}.issuer"),
         audience=values.text(f"{_CONNECT}.audience"),
-        bootstrap=exchange.Signing(*map(values.text, _EXCHANGED)) if is_asked and not unasked else None,
+        bootstrap=exchange.BootstrapSigning(*map(values.text, _EXCHANGED)) if is_asked and not unasked else None,
         unasked=unasked if is_asked else "",
         deployed=deployment.deployed,
         in_sandboxes=target.host == _OF_SANDBOXES and values.text("sandbox.provider") == "docker",
