@@ -7,44 +7,40 @@ from dataclasses import dataclass, replace
 from typing import ClassVar
 
 from checks.core import unexpected
-from checks.core.check import Cause, Diagnosis, Layer, Status, causes_in
+from checks.core.check import Diagnosis, Layer, Status, causes_in, permanent
 from checks.core.recorder import Recorder
 from checks.core.text import foreign
 from checks.net.endpoint import Endpoint, EndpointCheck, reach_endpoint
 from checks.net.http import IMPORTS, REPLY_READERS, NotHttp, Reply, UnexpectedReply, request
 from checks.net.proxies import Http2Only, NotJson, raise_if_proxys
 
-NOT_FOUND = Cause(
+NOT_FOUND = permanent(
     "otlp.not-found",
     Layer.ACCESS,
-    "the collector replies, and has nothing at that path",
+    "the collector replies, but has nothing at that path",
     "write the whole path into {url}: it ends in /v1/traces, /v1/logs or /v1/metrics",
     status=Status.WARN,
-    heals=False,
 )
-GRPC_PORT = Cause(
+GRPC_PORT = permanent(
     "otlp.grpc-port",
     Layer.ACCESS,
     "the port speaks HTTP/2 only, as a collector's gRPC port (4317) does; Mistle exports over HTTP/1.1",
     "name the collector's HTTP port (4318) in {url}",
     status=Status.WARN,
-    heals=False,
 )
-REFUSED = Cause(
+REFUSED = permanent(
     "otlp.refused",
     Layer.ACCESS,
     "the collector refuses an empty export",
     "act on the collector's message; Mistle sends no login, so the collector at {url} must not require one",
     status=Status.WARN,
-    heals=False,
 )
-NOT_OTLP = Cause(
+NOT_OTLP = permanent(
     "otlp.not-otlp",
     Layer.ACCESS,
     "the server that replies is not an OTLP receiver",
     "correct the host and port in {url}",
     status=Status.WARN,
-    heals=False,
 )
 UNEXPECTED_REPLY = unexpected.cause("otlp", "a collector", ("url",), Status.WARN)
 _EMPTY = {"traces": "resourceSpans", "logs": "resourceLogs", "metrics": "resourceMetrics"}
@@ -96,7 +92,7 @@ class Otlp(EndpointCheck):
         if reply.status in _REDIRECTS or reply.is_html:
             raise UnexpectedReply(NOT_OTLP, f"the answer is {reply.status}, {_not_otlp_text(reply)}")
         if reply.status in _EMPTY_REFUSED:
-            return f"not proven, for the collector takes no empty export: {message}"
+            return f"not proven, because the collector accepts no empty export: {message}"
         if not 200 <= reply.status < 300:
             raise UnexpectedReply(REFUSED, message)
         if reply.body and not _is_response(reply):

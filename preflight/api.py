@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING
+from collections.abc import Iterable, Mapping
+from pathlib import Path
 
 from preflight.cli import commands
 from preflight.cli.inputs import env_files
@@ -13,12 +14,7 @@ from preflight.cli.so_far import SoFar
 from preflight.formats import renderer
 from preflight.output import ci
 from preflight.output.writer import plain
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
-    from pathlib import Path
-
-    from preflight.report.model import Report
+from preflight.report.model import Report
 
 
 def check(  # noqa: PLR0913 - each is a flag of the command

@@ -10,29 +10,34 @@ The exceptions of ``checks/``::
     ├── UnreadableFile        core.files: a file that cannot be read, or holds no certificates
     ├── ConnectFailed         net.addresses: an address does not accept; the cause is the system's error
     ├── NoSuchName            net.network_errors: the host name does not exist
+    ├── HandshakeFailed       net.handshake: TLS failed in the handshake; the cause is OpenSSL's error
+    ├── Stalled               net.tls_errors: the server replies, and a handshake does not end
     ├── NotTls                net.tls_errors: TLS is configured, the server replies in plaintext
     ├── NameRefused           net.tls_errors: TLS works, but not with the name that Mistle's client sends
     ├── TlsOnPlaintext        net.tls_errors: plaintext is configured, the server uses TLS
     ├── NotHttp, NotJson      net.http, net.proxies: the reply, or its body, cannot be parsed
+    ├── FromProxy             net.proxies: a proxy replies in the service's name; carries the diagnosis
+    │   └── Http2Only         net.proxies: the port speaks HTTP/2 alone
+    ├── UnusableSecret        net.tokens: no token can be signed with this secret
     ├── OSError
     │   ├── ResponseTooLarge  core.limits: the server sent more than a check reads
-    │   └── LookUpFailed      net.network_errors: nothing is known of a host name
+    │   └── LookUpFailed      net.network_errors: whether a host name exists is unknown
     └── a kind's own errors   next to the code that raises them; the kind's ``diagnose`` maps them to causes
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import IntEnum, StrEnum
+from functools import partial
 from typing import TYPE_CHECKING, ClassVar
 
 from checks.core.text import marked
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from checks.core.recorder import Recorder
-    from checks.core.remedy import Remedy
+    from checks.core.remedy import Remedies
     from checks.core.roots import Trust
 
 
@@ -76,7 +81,7 @@ class Cause:
     In ``hint``, ``{field}`` stands for the position where the operator wrote that field of the check, and ``{blamed}``
     for the positions of all blamed fields. If ``blames`` is None, the fields that the failed layer would have proven
     are blamed. ``former`` are ids that reported it in earlier versions: ``--ignore`` with one of them covers it.
-    ``remedies`` are those of each of its findings; one with a ``…`` in place of a name only shows the form.
+    ``remedies`` are those of each of its findings. A ``…`` in one stands for a name: it shows the form of a command.
     """
 
     id: str
@@ -85,11 +90,11 @@ class Cause:
     hint: str = ""
     blames: tuple[str, ...] | None = None
     status: Status = Status.FAIL
-    heals: bool | None = None  # whether it may disappear by waiting: a server that starts. None: it is no problem
+    heals: bool | None = None  # whether waiting may cure it, as while a server starts. None: it is no problem
     former: tuple[str, ...] = ()
-    slow: Cause | None = None  # what holds instead of this silence if the server has replied before, slowly
-    hint_later: str = ""  # the hint of a silence if the server has replied before
-    remedies: tuple[Remedy, ...] = ()
+    slow: Cause | None = None  # the cause that replaces this one if the server has replied before, slowly
+    hint_later: str = ""  # the hint if the server has replied before
+    remedies: Remedies = ()
 
     def diagnosis(
         self,
@@ -98,7 +103,7 @@ class Cause:
         hint: str | None = None,
         blames: tuple[str, ...] | None = None,
         status: Status | None = None,
-        remedies: tuple[Remedy, ...] = (),
+        remedies: Remedies = (),
     ) -> Diagnosis:
         """A diagnosis of this cause. ``message`` is what was observed; the other arguments override the cause's."""
         return Diagnosis(
@@ -109,6 +114,10 @@ class Cause:
             status=self.status if status is None else status,
             remedies=remedies or tuple(each for each in self.remedies if not each.is_form),
         )
+
+
+# Of a problem, one of the two: whether it may disappear by waiting, as a server that starts does.
+temporary, permanent = partial(Cause, heals=True), partial(Cause, heals=False)
 
 
 def causes_in(module: Mapping[str, object]) -> tuple[Cause, ...]:
@@ -128,7 +137,7 @@ class Diagnosis:
     hint: str
     blames: tuple[str, ...] | None
     status: Status
-    remedies: tuple[Remedy, ...] = ()
+    remedies: Remedies = ()
 
 
 @dataclass(frozen=True)
@@ -145,7 +154,7 @@ class Finding:
     hint: str = ""
     fields: tuple[str, ...] = ()
     seconds: float = 0.0
-    remedies: tuple[Remedy, ...] = ()
+    remedies: Remedies = ()
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "message", marked(self.message, _MAX_MESSAGE))
@@ -210,7 +219,7 @@ class Check:
         raise NotImplementedError
 
     @property
-    def place(self) -> tuple[str, int] | None:
+    def server_address(self) -> tuple[str, int] | None:
         """The host and port of its server; None if it has none."""
         return None
 

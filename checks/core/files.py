@@ -8,11 +8,9 @@ import select
 import stat
 import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar, cast
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
+from typing import TypeVar, cast
 
 T = TypeVar("T")
 _CHUNK = 1 << 16  # bytes

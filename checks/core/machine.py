@@ -5,31 +5,26 @@ from __future__ import annotations
 import errno
 import os
 import resource
+from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-from checks.core.check import Cause, Diagnosis, Layer, causes_in
+from checks.core.check import Diagnosis, Layer, causes_in, permanent
 
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-NO_DESCRIPTORS = Cause(
+NO_DESCRIPTORS = permanent(
     "run.no-descriptors",
     Layer.CONFIG,
     "this process, or the whole machine, may open no more files and connections; the check could not run here",
     "raise the limit: ulimit -n 1024 (systemd: LimitNOFILE=1024; Docker: --ulimit nofile=1024), "
     "or for the whole machine: sysctl fs.file-max",
     blames=(),
-    heals=False,
 )
-NO_MEMORY = Cause(
+NO_MEMORY = permanent(
     "run.no-memory",
     Layer.CONFIG,
     "the system gave this process no more memory, or no more threads; the check could not run here",
     "give it 512 MiB: raise ulimit -v (address space) and ulimit -u (threads), or the memory limit and the limit of "
     "processes of its container or systemd unit",
     blames=(),
-    heals=False,
 )
 # Errors of the system's loader for a library that exists.
 _LOADER_ERRORS = ("failed to map segment", "annot allocate memory", "cannot create shared object descriptor")
@@ -54,7 +49,7 @@ def require_descriptor() -> None:
 
 
 def never_started(when: str) -> Diagnosis:
-    """For a check that waited for descriptors until ``when``, the text of what ended the run."""
+    """The diagnosis of a check that still waited for descriptors when the run ended; ``when``: how it ended."""
     limit = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
     few = f"this process may open {limit} files and connections at once (ulimit -n), too few for all checks at once"
     return NO_DESCRIPTORS.diagnosis(f"{few}; this one was {when}")
@@ -97,7 +92,7 @@ def _memory_limit() -> str:
 
 
 def _chain(error: BaseException | None) -> Iterator[BaseException]:
-    """Unlike ``chain.chain`` also through bugs: without memory, code that handles an error may raise any other."""
+    """As ``chain.chain``, but past bugs too: without memory, code that handles an error may raise any other error."""
     seen: set[int] = set()
     while error is not None and id(error) not in seen:
         yield error

@@ -3,21 +3,15 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 from checks.core import machine
-from checks.core.check import CheckTimeout, Diagnosed, Finding, Layer, Status, StopCheck
+from checks.core.check import Check, CheckTimeout, Diagnosed, Diagnosis, Finding, Layer, Settings, Status, StopCheck
 from checks.core.loop import clock
 from checks.core.loop.waits import Waits
 from checks.core.text import marked
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from checks.core.check import Check, Diagnosis, Settings
-
 
 SLOW = 1.0  # seconds: a server whose reply took longer is slow, and not silent
 
@@ -82,13 +76,13 @@ class Recorder:
         return replace(diagnosis, cause=slow, hint=diagnosis.hint if has_own_hint else slow.hint, message=message)
 
     def replied(self, since: float) -> float:
-        """Note that the server has replied to what was sent ``since`` then (time.monotonic). Returns its seconds."""
+        """Note a reply to what was sent at ``since`` (time.monotonic). Returns the seconds that it took."""
         seconds = self.waits.seconds(since)
         self._slowest = max(seconds, self._slowest or 0.0)
         return seconds
 
     def _conclude(self, goal: str, findings: list[Finding]) -> None:
-        """Ends a layer: it proves the fields that no warning blames, and none if a part of it was skipped."""
+        """End a layer: it proves the fields that no warning blames, and none if a part of it was skipped."""
         statuses = {finding.status for finding in findings}
         if Status.FAIL in statuses:
             raise StopCheck
@@ -106,7 +100,7 @@ class Recorder:
         self._add(diagnosis.cause.id, layer, diagnosis.status, diagnosis.message, hint, fields)
         self.findings[-1] = replace(self.findings[-1], remedies=remedies)
 
-    def add(self, text: str) -> None:
+    def add_to_goal(self, text: str) -> None:
         """Add to the goal of the open layer: how far it is proven."""
         self._goal += f"; {text}"
 
@@ -142,12 +136,12 @@ class Recorder:
 
     @property
     def seconds(self) -> float:
-        """Seconds: how long the other side took for the whole check."""
+        """Seconds that the servers took for the whole check."""
         worst = max((finding.status for finding in self.findings), default=Status.OK)
         return self._seconds(worst, self._begun, self._started)
 
     def _seconds(self, status: Status, begun: float, started: float) -> float:
-        """Of a success the waits, which are exact; of a failure all time, since a wait for nothing has no end."""
+        """The time of the waits, which is exact; for a failure all time, because a wait without a reply has no end."""
         return round(self._now() - started if status is Status.FAIL else self.waits.seconds(begun), 6)
 
     def has_time_for(self, replies: int) -> bool:

@@ -16,7 +16,7 @@ MAX_COMMAND, MAX_WHERE = 4000, 400  # characters
 
 @dataclass(frozen=True)
 class Remedy:
-    """A command for a shell, and where to run it; of the tool ``edit``, a line and its place.
+    """A command for a shell, and where to run it. With the tool ``edit``: a line of the configuration.
 
     In a diagnosis, an edit is a ``{field}`` and its new value as JSON; ``preflight`` makes the line of them.
     Raises ValueError if the command is not one line of printable text.
@@ -38,27 +38,30 @@ class Remedy:
 
     @property
     def lines(self) -> tuple[str, ...]:
-        """A command after its prompt, below where to run it, which a shell takes as a comment; an edit after its place.
+        """Where to run the command, as a comment of the shell, then the command after a prompt. An edit is one line.
 
-        None of them begins with a text from a server.
+        No line begins with text from a server.
         """
         if self.tool == "edit":
             return (f"{self.where}: {self.command}",)
         return f"# {self.where}", f"$ {self.command}"
 
 
-def command(tool: Tool, where: str, *words: str) -> tuple[Remedy, ...]:
+Remedies: TypeAlias = tuple[Remedy, ...]
+
+
+def command(tool: Tool, where: str, *words: str) -> Remedies:
     """The remedy of these words, quoted for a shell; nothing if one of them does not fit on a line."""
     return line(tool, where, shlex.join(words))
 
 
-def line(tool: Tool, where: str, text: str) -> tuple[Remedy, ...]:
-    """The remedy of this line; nothing if it is not one that every format shows as it is."""
+def line(tool: Tool, where: str, text: str) -> Remedies:
+    """The remedy of this line; nothing if a format would not show the line as it is."""
     return (Remedy(tool, where, text),) if is_line(text) else ()
 
 
-def edit(field: str, value: object) -> tuple[Remedy, ...]:
-    """The edit of a field of the check; nothing if its new value is not one that fits on a line."""
+def edit(field: str, value: object) -> Remedies:
+    """The edit of a field of the check; nothing if its new value does not fit on one line."""
     return line("edit", f"{{{field}}}", json.dumps(value, ensure_ascii=False))
 
 

@@ -4,10 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
+from collections.abc import Callable
 
 _LIMIT = 400  # characters: enough for any server's sentence, too little to flood a report
 SEQUENCE = "|".join(
@@ -25,8 +22,8 @@ _FOREIGN = re.compile(f"{_OPEN}[^{_CLOSE}]*{_CLOSE}")
 def clean(text: str, limit: int = _LIMIT) -> str:
     """One line of printable text, at most ``limit`` characters, without anything that a terminal executes.
 
-    Removes control, format and bidirectional characters, and control sequences. What a build server would execute is
-    broken where output is written.
+    Removes control, format and bidirectional characters, and control sequences. Commands to CI
+    services are made harmless where output is written.
     """
     line = " ".join(_SEQUENCE.sub("", text[: limit * 4]).translate(_REPLACEMENTS).split())
     is_whole = len(line) <= limit and len(text) <= limit * 4

@@ -3,12 +3,8 @@
 from __future__ import annotations
 
 from traceback import walk_tb
-from typing import TYPE_CHECKING
 
-from checks.core.check import Cause, Layer, Status
-
-if TYPE_CHECKING:
-    from checks.core.check import Check, Diagnosis
+from checks.core.check import Cause, Check, Diagnosis, Layer, Status, permanent
 
 NAME = "unexpected-reply"
 
@@ -18,7 +14,7 @@ _NEVER_A_REPLY = (MemoryError, ImportError, NameError, SyntaxError)
 
 def cause(prefix: str, server: str, blames: tuple[str, ...], status: Status = Status.FAIL) -> Cause:
     """The cause for a kind, by its prefix. ``server`` names the server; ``blames`` are the fields of its address."""
-    return Cause(
+    return permanent(
         f"{prefix}.{NAME}",
         Layer.CONNECT,
         f"a reply has a form that {server} never sends, and that this check's driver cannot parse",
@@ -26,7 +22,6 @@ def cause(prefix: str, server: str, blames: tuple[str, ...], status: Status = St
         "if both are so, report this with the output of -v",
         blames=blames,
         status=status,
-        heals=False,
     )
 
 

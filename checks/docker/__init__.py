@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
@@ -20,8 +21,6 @@ from checks.net.endpoint import HTTP
 from checks.net.tls import first_bytes
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from checks.docker.client import Client, Engine
     from checks.docker.images import Image
 
@@ -38,8 +37,8 @@ class DockerEngine(Check):
     """Proves that sandboxes can start: a daemon replies, network and image exist, volumes can be created and removed.
 
     Writes one empty volume, `<name_prefix>mistle-preflight-<random>`, and removes it at once; with --read-only none.
-    It creates no container and pulls no image: the daemon requests the manifest from its registry, without a login, and
-    must refuse each call about a container, because that does not exist or has no description.
+    It creates no container and pulls no image: the daemon requests the manifest from its registry, without a login. The
+    daemon must refuse each call about a container: the container does not exist, or the call does not describe one.
     Needs what Mistle needs: to open the socket, and a daemon that allows to inspect networks and images, to create
     volumes, and to run and commit containers.
 
@@ -73,11 +72,11 @@ class DockerEngine(Check):
             limit = record.share_of_time(0.4)
             await in_thread(lambda: open_socket(self.socket_path, limit))
             engine = await self._identify(record)
-        parts = Attempts(record)
+        parts = LayerParts(record)
         if self.network_name:
             with (
                 parts,
-                record.layer(Layer.ACCESS, f"network {self.network_name} is there", proves=("network_name",)),
+                record.layer(Layer.ACCESS, f"network {self.network_name} exists", proves=("network_name",)),
             ):
                 await self._check_network(record, engine)
         if self.sandboxes:
@@ -90,7 +89,7 @@ class DockerEngine(Check):
         if self.sandboxes:
             with parts, record.layer(Layer.ACCESS, goal, proves=(prefix,)):
                 await self._check_volumes(record, engine, prefix)
-        goal = f"{self.default_base_image} can be had"
+        goal = f"{self.default_base_image} is available"
         with parts, record.layer(Layer.ACCESS, goal, proves=("default_base_image",)):
             image, helper = await self._find_images(record, engine)
         parts.finish()
@@ -142,7 +141,7 @@ class DockerEngine(Check):
         await prove_volumes(record, lambda: Client(self.socket_path, limit, engine.api), self.name_prefix)
 
     async def _find_images(self, record: Recorder, engine: Engine) -> tuple[Image | None, tuple[Diagnosis, ...]]:
-        """Both at once: the daemon may wait for each registry."""
+        """Find both images at once: the daemon may wait for each registry."""
         from checks.docker.images import find_helper, find_image
 
         if engine.is_podman:
@@ -196,7 +195,7 @@ class DockerEngine(Check):
         return diagnosis_of(error)
 
 
-class Attempts:
+class LayerParts:
     """Parts of one layer: each is tried, even if another failed, unless the daemon itself no longer replies."""
 
     def __init__(self, record: Recorder) -> None:

@@ -1,12 +1,12 @@
-"""Whether the socket lets the calls pass with which Mistle runs a sandbox: a filter may refuse some of them.
+"""Tries the calls with which Mistle runs a sandbox: a filter in front of the socket may refuse some of them.
 
-Each names a container, or holds a description, with which the daemon must refuse it: none has an effect.
+Each call names a container that does not exist, or describes none: the daemon must refuse it, so it has no effect.
 """
 
 from __future__ import annotations
 
 import secrets
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -18,8 +18,6 @@ from checks.docker import causes
 from checks.docker.replies import is_filters, is_from_proxy, message_of, not_docker
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from checks.docker.client import Client
 
 _NO_NAME = "-"  # a container's name begins with a letter or digit
@@ -36,7 +34,7 @@ class Call:
 
     @property
     def name(self) -> str:
-        """As in SECURITY.md."""
+        """The call as SECURITY.md writes it."""
         return f"{self.method} {self.path}"
 
     def about(self, container: str) -> tuple[str, dict[str, str]]:
@@ -85,7 +83,7 @@ def _refused(client: Client, calls: list[Call]) -> Iterator[tuple[Call, APIError
 
 
 def _remove(client: Client, made: object) -> None:
-    """No daemon made a container; what replies in its place may have made one."""
+    """Remove the container: a daemon creates none here, but another server may have created one."""
     if isinstance(made, dict) and isinstance(made.get("Id"), str):
         with suppress(APIError):
             client.remove_container(made["Id"])

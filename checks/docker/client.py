@@ -173,6 +173,6 @@ def _no_home() -> Iterator[None]:
 
 
 def _is_podman(version: Mapping[str, Any]) -> bool:
-    """By its reply to GET /version."""
+    """Whether this reply to GET /version is Podman's."""
     parts = version.get("Components")
     return isinstance(parts, list) and any(isinstance(each, dict) and each.get("Name") == _PODMAN for each in parts)

@@ -7,18 +7,18 @@ import socket
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
+from checks.core.check import Diagnosis
 from checks.core.text import foreign
 from checks.docker import causes
 
 if TYPE_CHECKING:
-    from checks.core.check import Diagnosis
     from checks.docker.client import Engine
     from checks.docker.images import Image
 
 _NEEDED_API = (1, 45)
 _LOW_SPACE = 10 * 2**30  # bytes: a new image is unpacked beside the old one, and sandboxes write
 
-# By architecture of the machine: others that it runs too.
+# For each architecture of a machine, the others that it also runs.
 _ALSO_RUNS = {"amd64": {"386"}, "arm64": {"arm"}}
 
 

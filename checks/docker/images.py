@@ -64,7 +64,7 @@ def _pullable(client: Client, reference: str) -> Image:
         raise _diagnosed(client, reference, causes.REGISTRY_UNREACHABLE, message) from error
     except APIError as error:
         cause = causes.by_message(message_of(error), error.status_code)
-        raise _diagnosed(client, reference, cause, f"of {reference} the daemon says: {message_of(error)}") from error
+        raise _diagnosed(client, reference, cause, f"the daemon says about {reference}: {message_of(error)}") from error
     except InvalidRepository as error:
         raise Diagnosed(causes.BAD_REFERENCE.diagnosis(str(error))) from error
 
@@ -84,7 +84,7 @@ def _diagnosed(client: Client, reference: str, cause: Cause, message: str) -> Di
 
 
 def _part_of_id(reference: str, copy: Mapping[str, Any]) -> Diagnosed | None:
-    """If the reference is an image's id, or a part of one, in a form that Mistle reads as a name."""
+    """The error for an image's id, or a part of one, that Mistle reads as a name; None for any other reference."""
     image_id = str(copy.get("Id"))
     is_of_copy = image_id.removeprefix("sha256:").startswith(reference.lower().removeprefix("sha256:"))
     if not (is_of_copy or (not copy and _PART_OF_ID.fullmatch(reference))):
@@ -104,7 +104,7 @@ def _copy(client: Client, reference: str) -> dict[str, Any]:
 
 
 def _platforms(entries: Any) -> frozenset[tuple[str, str]]:
-    """From a registry, whose keys are in lower case, or from the daemon, whose keys are capitalized."""
+    """The platforms in a reply. A registry writes the keys in lower case, the daemon with capitals."""
     listed = entries if isinstance(entries, list) else ()
     named = ({name.lower(): value for name, value in each.items()} for each in listed if isinstance(each, dict))
     return frozenset((str(each.get("os")), str(each.get("architecture"))) for each in named)

@@ -8,14 +8,9 @@ import pwd
 import re
 import stat
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from checks.core import remedy
-
-if TYPE_CHECKING:
-    from checks.core.remedy import Remedy
-
-Remedies = tuple["Remedy", ...]
+from checks.core.remedy import Remedies
 
 DEFAULT_SOCKET = "/var/run/docker.sock"
 _MACHINE = "on the daemon's machine"

@@ -1,4 +1,4 @@
-"""What a reply on the socket means: a daemon's, a filter's, a proxy's without its daemon, or that of another server."""
+"""Who sent a reply on the socket: a daemon, a filter, a proxy without its daemon, or another server."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def is_from_proxy(error: APIError) -> bool:
 
 
 def is_filters(error: APIError) -> bool:
-    """Whether a refusal is not the daemon's own, which has a message, and another status than these."""
+    """Whether a filter sent the refusal: the daemon's own has a message, and another status than these."""
     is_unknown = error.status_code == 404 and "page not found" in message_of(error)
     return error.status_code in _FORBIDDEN or is_unknown or not has_message(error)
 

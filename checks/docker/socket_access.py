@@ -67,7 +67,7 @@ def _diagnosed(path: str, error: OSError) -> Diagnosed:
             )
         )
     if cause is causes.SILENT:
-        return Diagnosed(cause.diagnosis(f"{path} takes no more connections: its queue is full"))
+        return Diagnosed(cause.diagnosis(f"{path} accepts no more connections: its queue is full"))
     return Diagnosed(cause.diagnosis(f"{path}: {_link(path)}{foreign(str(error.strerror))}", hint=_hint(path)))
 
 

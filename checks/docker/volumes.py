@@ -21,7 +21,7 @@ from checks.docker.replies import is_filters, is_from_proxy, message_of
 _GRACE = 0.2  # seconds for the removal, after a time-out or a signal
 
 
-class Unclear(Diagnosed):
+class VolumeStateUnknown(Diagnosed):
     """The daemon no longer replies; the volume may exist."""
 
     def __init__(self, call: str, name: str) -> None:
@@ -38,7 +38,7 @@ async def prove_volumes(record: Recorder, connect: Callable[[], Client], name_pr
         await asyncio.shield(work)
     except asyncio.CancelledError:
         done, _ = await asyncio.wait({work}, timeout=_GRACE)
-        if not done or isinstance(work.exception(), Unclear):
+        if not done or isinstance(work.exception(), VolumeStateUnknown):
             record.note(causes.LEFTOVER.diagnosis(f"the volume {name} could not be removed in time"))
         raise
 
@@ -48,7 +48,7 @@ def _create_and_remove(connect: Callable[[], Client], name: str) -> None:
         client.open_for_removal(name)
         try:
             _call("creation", name, client.create_volume)
-        except Unclear:  # the volume may exist nevertheless
+        except VolumeStateUnknown:  # the volume may exist nevertheless
             with suppress(Diagnosed):
                 _call("removal", name, client.remove_volume)
             raise
@@ -61,10 +61,10 @@ def _call(call: str, name: str, function: Callable[[str], object]) -> None:
             function(name)
     except APIError as error:
         if is_from_proxy(error):
-            raise Unclear(call, name) from error
+            raise VolumeStateUnknown(call, name) from error
         cause = causes.CALL_REFUSED if is_filters(error) else causes.VOLUME_REFUSED
-        message = f"to the {call} of the volume {name} the daemon says: {message_of(error)}"
+        message = f"the daemon refuses the {call} of the volume {name}: {message_of(error)}"
         hint = f"{cause.hint}; then remove it: docker volume rm {name}" if call == "removal" else None
         raise Diagnosed(cause.diagnosis(message, hint=hint)) from error
     except RequestException as error:
-        raise Unclear(call, name) from error
+        raise VolumeStateUnknown(call, name) from error

@@ -101,4 +101,4 @@ def _refusal(reply: Response[T]) -> UnexpectedReply:
             if cause := _CAUSES.get(type(handle_api_exception(reply))):
                 return UnexpectedReply(cause, f"E2B says: {message}")
             return UnexpectedReply(causes.UNEXPECTED_REPLY, f"E2B answers {message}")
-    return UnexpectedReply(causes.UNEXPECTED_REPLY, f"the answer is {status}, without E2B's own words")
+    return UnexpectedReply(causes.UNEXPECTED_REPLY, f"the answer is {status}, and not an error of E2B's API")

@@ -2,24 +2,22 @@
 
 from __future__ import annotations
 
-from checks.core.check import Cause, Layer, causes_in
+from checks.core.check import Layer, causes_in, permanent
 
-CLIENT_REJECTED = Cause(
+CLIENT_REJECTED = permanent(
     "google.client-rejected",
     Layer.AUTH,
     "Google does not know the client, or not with this secret",
     "copy both from one client (type: web application) of console.cloud.google.com, APIs & Services, Credentials: "
     "{client_id}, {client_secret}",
     blames=("client_id", "client_secret"),
-    heals=False,
 )
-UNEXPECTED_REPLY = Cause(
+UNEXPECTED_REPLY = permanent(
     "google.unexpected-reply",
     Layer.AUTH,
-    "what answers is not Google's token endpoint, or it says neither yes nor no to the client",
+    "what answers is not Google's token endpoint, or it neither accepts nor refuses the client",
     "make sure that no proxy answers in Google's place, and run this again; until then {blamed} are unproven",
     blames=("client_id", "client_secret"),
-    heals=False,
 )
 CAUSES = causes_in(globals())
 

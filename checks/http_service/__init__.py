@@ -8,7 +8,7 @@ from typing import ClassVar
 
 from checks.core.check import Diagnosis, Layer
 from checks.core.recorder import Recorder
-from checks.http_service import causes, dashboard, reads, responses
+from checks.http_service import causes, dashboard, dependencies, responses
 from checks.http_service.apps import DASHBOARD, GATEWAY, SIGN_IN, App
 from checks.http_service.requests import get_all, with_token, without_valid_token
 from checks.net.endpoint import Endpoint, EndpointCheck, reach_endpoint, resolve_only
@@ -95,11 +95,11 @@ class HttpService(EndpointCheck):
         with record.layer(Layer.ACCESS, *self._access_goal(read)):
             if not is_healthy:
                 raise UnexpectedReply(
-                    causes.UNHEALTHY, f"GET /__healthz answers {health.summary}, and not that it is well"
+                    causes.UNHEALTHY, f"GET /__healthz answers {health.summary}, and not that it is healthy"
                 )
             if self.app is GATEWAY:
                 responses.require_runtime_state(state)
-            for sent, reply in (await reads.check(record, self.endpoint, self.token, read)).items():
+            for sent, reply in (await dependencies.check(record, self.endpoint, self.token, read)).items():
                 responses.in_time(sent, reply)
             if self.origin:
                 self._check_cors(record, health, *sign_in)
@@ -107,15 +107,15 @@ class HttpService(EndpointCheck):
     @property
     def _auth_goal(self) -> tuple[str, tuple[str, ...]]:
         if self.token:
-            return f"{self.app.name} answers, and lets in the shared token alone", ("url", "token")
+            return f"{self.app.name} answers, and accepts only the shared token", ("url", "token")
         return f"{self.app.name} answers", ("url",)
 
-    def _access_goal(self, read: tuple[reads.Read, ...]) -> tuple[str, tuple[str, ...]]:
+    def _access_goal(self, read: tuple[dependencies.DependencyProbe, ...]) -> tuple[str, tuple[str, ...]]:
         if self.origin:
             fields = ("url", "trusted_origins", "dashboard", "api_origin")
-            return f"well, and lets in the pages of {self.origin}", fields
+            return f"healthy, and allows the pages of {self.origin}", fields
         about = ["its Valkey"] if self.app is GATEWAY else [each.about for each in read]
-        return f"well, and reads {' and '.join(about)}" if about else "well", ("url",)
+        return f"healthy, and reads {' and '.join(about)}" if about else "healthy", ("url",)
 
     def _check_identity(self, record: Recorder, document: Reply, *, is_known: bool) -> None:
         if release := responses.release(self.app, document):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from checks.http_service import reads
+from checks.http_service import dependencies
 
 SIGN_IN = "/v1/auth/ok"  # 200 {"ok":true} of the control-plane API, also without its database; 404 of the others
 
@@ -12,14 +12,14 @@ SIGN_IN = "/v1/auth/ok"  # 200 {"ok":true} of the control-plane API, also withou
 @dataclass(frozen=True)
 class App:
     """``title`` is that of its openapi.json. ``route`` is an internal path on which a GET has no effect;
-    ``accepted`` is the status of its reply to a request with the shared token. ``reads`` make it read what it needs.
+    ``accepted`` is the status of its reply to a request with the shared token. ``reads`` make it use its dependencies.
     """
 
     name: str
     title: str = ""
     route: str = ""
     accepted: int = 0
-    reads: tuple[reads.Read, ...] = ()
+    reads: tuple[dependencies.DependencyProbe, ...] = ()
 
 
 CONTROL_PLANE_API = App(
@@ -27,14 +27,14 @@ CONTROL_PLANE_API = App(
     "Mistle Control Plane API",
     "/internal/sandbox-runtime/preflight",
     accepted=404,
-    reads=reads.CONTROL_PLANE_API,
+    reads=dependencies.CONTROL_PLANE_API,
 )
 DATA_PLANE_API = App(
     "the data-plane API",
     "Mistle Data Plane Internal API",
     "/internal/sandbox/instances",
     accepted=400,
-    reads=reads.DATA_PLANE_API,
+    reads=dependencies.DATA_PLANE_API,
 )
 GATEWAY = App("the gateway", route="/internal/sandbox-instances/mistle-preflight/runtime-state", accepted=200)
 DASHBOARD = App("the dashboard")

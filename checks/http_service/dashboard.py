@@ -3,21 +3,16 @@
 from __future__ import annotations
 
 import re
+from collections.abc import AsyncIterator, Iterator
 from dataclasses import replace
-from typing import TYPE_CHECKING
 from urllib.parse import urljoin, urlsplit
 
-from checks.core.check import Layer, Status
+from checks.core.check import Diagnosis, Layer, Status
+from checks.core.recorder import Recorder
 from checks.core.text import foreign
 from checks.http_service import causes
 from checks.net.endpoint import Endpoint
 from checks.net.http import Reply, UnexpectedReply, request
-
-if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterator
-
-    from checks.core.check import Diagnosis
-    from checks.core.recorder import Recorder
 
 SAME_ORIGIN = "same-origin"  # a build for this calls the API at the origin of its own page
 _NAME = "Mistle Dashboard"  # the title of every release's page
@@ -88,7 +83,7 @@ async def _parts(record: Recorder, scripts: Iterator[Endpoint]) -> AsyncIterator
         if not script:
             return
         part = {"range": f"bytes={start}-{start + _PART - 1}"}
-        reply = await request(record, "GET", script, headers=part, most=_PART)
+        reply = await request(record, "GET", script, headers=part, max_bytes=_PART)
         yield script, reply
         start += _PART - _OVERLAP
         if reply.status != _PARTIAL or len(reply.body) < _PART:

@@ -3,15 +3,11 @@
 from __future__ import annotations
 
 import secrets
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
 
+from checks.core.recorder import Recorder
 from checks.net.endpoint import Endpoint
 from checks.net.http import Reply, request, together
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from checks.core.recorder import Recorder
 
 TOKEN_HEADER = "x-mistle-service-token"  # noqa: S105 - the name of a header
 

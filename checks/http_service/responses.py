@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING
+from collections.abc import Iterable, Mapping
 from urllib.parse import urlsplit
 
 from checks.core.check import Diagnosed, Diagnosis, Status
@@ -13,9 +13,6 @@ from checks.http_service.apps import GATEWAY, SIGN_IN, App
 from checks.net.endpoint import Endpoint
 from checks.net.http import Reply, UnexpectedReply
 from checks.net.proxies import is_moved, proxy_of, raise_if_proxys
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
 
 PATIENCE = 3.0  # seconds: the time-out of the clients with which Mistle's services call one another
 _PROXY = {502, 503, 504}  # a proxy's replies when it cannot reach the service

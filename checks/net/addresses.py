@@ -5,10 +5,7 @@ from __future__ import annotations
 import asyncio
 import errno
 import ipaddress
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
+from collections.abc import Mapping
 
 # Errors of this machine, not of an address.
 MACHINE_LIMITS = {errno.EMFILE, errno.ENFILE, errno.ENOMEM}

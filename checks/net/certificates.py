@@ -72,12 +72,12 @@ def _cause(code: int, chain: tuple[Certificate, ...]) -> Cause:
     cause, now = _BY_VERIFY_CODE.get(code, tls_errors.UNTRUSTED), datetime.now(UTC)
     if cause is tls_errors.EXPIRED and chain and chain[0].ends >= now:
         return tls_errors.ISSUER_EXPIRED
-    if cause in {tls_errors.UNTRUSTED, tls_errors.WRONG_PURPOSE} and _issuer_that_is_none(chain):
+    if cause in {tls_errors.UNTRUSTED, tls_errors.WRONG_PURPOSE} and _false_issuer(chain):
         return tls_errors.ISSUER_NOT_CA
     return cause
 
 
-def _issuer_that_is_none(chain: tuple[Certificate, ...]) -> Certificate | None:
+def _false_issuer(chain: tuple[Certificate, ...]) -> Certificate | None:
     """The sent certificate that another one names as its issuer, and that may not issue any."""
     issuers = {each.issuer for each in chain if each.issuer != each.subject}
     return next((each for each in chain if each.subject in issuers and not each.may_issue), None)
@@ -106,13 +106,13 @@ def _dates(_host: str, chain: tuple[Certificate, ...]) -> str:
     wrong = next((each for each in chain if not each.starts <= now <= each.ends), None)
     if wrong is None:
         issuer = foreign(chain[-1].issuer, 120)
-        return f"none that the server sends: the trusted certificate of {issuer} has; {clock}"
+        return f"it is the trusted certificate of {issuer}, not one that the server sends; {clock}"
     when = f"ended {_day(wrong.ends)}" if wrong.ends < now else f"begins {_day(wrong.starts)}"
     return f"that of {foreign(wrong.subject or 'no subject', 120)} {when}; {clock}"
 
 
 def _not_an_issuer(host: str, chain: tuple[Certificate, ...]) -> str:
-    issuer = _issuer_that_is_none(chain)
+    issuer = _false_issuer(chain)
     text = f"{foreign(issuer.subject, 120)} issued one and is no authority; " if issuer else ""
     return text + _chain_text(host, chain)
 

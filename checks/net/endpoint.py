@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import TYPE_CHECKING, ClassVar
 
 from checks.core.check import Layer, Status
+from checks.core.recorder import Recorder
 from checks.net.network_errors import NoSuchName
 from checks.net.tcp import NetworkCheck, reach, resolve
 from checks.net.tls import PlaintextProbe, check_tls
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from checks.core.recorder import Recorder
-
     Proof = Callable[[Recorder, "Endpoint"], Awaitable[bool]]
 
 HTTP = PlaintextProbe(b"GET / HTTP/1.0\r\n\r\n", (b"HTTP/",))
@@ -97,7 +94,7 @@ async def reach_endpoint(
     return address
 
 
-async def resolve_only(record: Recorder, endpoint: Endpoint, reason: str, fields: tuple[str, ...] = ("url",)) -> None:
+async def resolve_only(record: Recorder, endpoint: Endpoint, reason: str) -> None:
     """The dns layer alone, which proves no field; the other layers are skipped for ``reason``.
 
     A missing name is a warning: on many platforms it is created with the service.
@@ -109,4 +106,4 @@ async def resolve_only(record: Recorder, endpoint: Endpoint, reason: str, fields
             if diagnosis := record.check.diagnose(error):
                 record.note(replace(diagnosis, status=min(diagnosis.status, Status.WARN)))
     for layer in record.check.layers[1:]:
-        record.skip(layer, reason, fields)
+        record.skip(layer, reason, ("url",))

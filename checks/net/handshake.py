@@ -1,4 +1,4 @@
-"""One TLS handshake by hand: after a failure too, it is known how far it came and what the server sent."""
+"""One TLS handshake, step by step: even a failure shows how far it came and what the server sent."""
 
 from __future__ import annotations
 
@@ -28,8 +28,8 @@ class HandshakeFailed(Exception):
 
 
 @dataclass
-class Progress:
-    """How far a handshake came: whether the server sent anything in it, or agreed to it before."""
+class HandshakeProgress:
+    """Whether the server has sent anything in a handshake, or has agreed to it before."""
 
     is_begun: bool = False
 
@@ -41,18 +41,19 @@ async def handshake(  # noqa: PLR0913 - what a handshake depends on
     *,
     verify: bool = True,
     upgrade: Upgrade | None = None,
-    progress: Progress | None = None,
+    progress: HandshakeProgress | None = None,
 ) -> dict[str, Any]:
     """One handshake; the certificate must be valid for ``host``. Returns the certificate, empty if not verified.
 
     Raises HandshakeFailed, OSError, and what ``upgrade`` raises.
     """
+    progress = progress or HandshakeProgress()
     reader, writer = await asyncio.open_connection(*address)
     try:
         if upgrade:
             await upgrade(reader, writer)
             reader = _fresh(writer.transport)
-            _note(progress)
+            progress.is_begun = True
         incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
         context = trust.verified if verify else trust.unverified
         # Node.js ignores the dot at the end of a name; OpenSSL does not.
@@ -62,7 +63,7 @@ async def handshake(  # noqa: PLR0913 - what a handshake depends on
                 writer.write(outgoing.read())
                 received = await reader.read(_MAX_READ)
                 if received:
-                    _note(progress)
+                    progress.is_begun = True
                     incoming.write(received)
                 else:
                     incoming.write_eof()
@@ -84,11 +85,6 @@ def _fresh(transport: asyncio.WriteTransport) -> asyncio.StreamReader:
     return reader
 
 
-def _note(progress: Progress | None) -> None:
-    if progress:
-        progress.is_begun = True
-
-
 def _is_done(tls: ssl.SSLObject) -> bool:
     try:
         tls.do_handshake()
@@ -98,7 +94,7 @@ def _is_done(tls: ssl.SSLObject) -> bool:
 
 
 def _send_rest(writer: asyncio.StreamWriter, outgoing: ssl.MemoryBIO) -> None:
-    """The last message, or the alert, for the server's log."""
+    """Send the last message, or the alert, which the server logs."""
     if outgoing.pending and not writer.transport.is_closing():
         writer.write(outgoing.read())
 

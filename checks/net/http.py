@@ -11,9 +11,10 @@ from contextlib import aclosing
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, TypeVar
 
-from checks.core import dates
+from checks.core import clock_skew
 from checks.core.check import Cause, Diagnosed, Status
 from checks.core.limits import MAX_CHUNKS
+from checks.core.recorder import Recorder
 from checks.core.text import clean, foreign
 from checks.net.endpoint import HTTP, Endpoint
 from checks.net.proxies import Http2Only, NotJson, raise_if_certificate_is_required
@@ -23,7 +24,6 @@ from checks.net.tls_errors import TlsOnPlaintext
 if TYPE_CHECKING:
     from httpx import Response
 
-    from checks.core.recorder import Recorder
 
 T = TypeVar("T")
 IMPORTS = ("httpx", "httpcore", "anyio.abc", "anyio.streams.tls")  # httpx loads the others with its first request
@@ -103,10 +103,10 @@ async def request(  # noqa: PLR0913 - a request and its limit
     *,
     headers: Mapping[str, str] | None = None,
     content: bytes | None = None,
-    most: int = _LIMIT,
+    max_bytes: int = _LIMIT,
 ) -> Reply:
     """Send one request, within most of the remaining time; after a failure, half of the rest identifies the server.
-    ``most`` bytes of the response body are read.
+    At most ``max_bytes`` of the response body are read.
 
     Raises NotHttp, TlsOnPlaintext, FromProxy, ConnectionResetError, TimeoutError, UnicodeEncodeError if a header
     cannot hold a value, and httpx' errors, which have the system's errors among their causes.
@@ -116,7 +116,7 @@ async def request(  # noqa: PLR0913 - a request and its limit
     limit, started = record.share_of_time(0.7), time.monotonic()
     try:
         async with asyncio.timeout(limit):
-            reply = await _exchange(record, method, endpoint, headers or {}, content, limit, most)
+            reply = await _exchange(record, method, endpoint, headers or {}, content, limit, max_bytes)
     except (TimeoutError, httpx.ConnectTimeout) as error:
         await raise_if_not_http(record, endpoint, error)
         raise
@@ -127,7 +127,7 @@ async def request(  # noqa: PLR0913 - a request and its limit
             raise NotHttp("the answer is not HTTP") from error
         raise ConnectionResetError("closed without an answer") from error
     reply = replace(reply, seconds=record.replied(started))
-    record.facts |= dates.difference(reply.headers.get("date", ""))
+    record.facts |= clock_skew.skew_fact(reply.headers.get("date", ""))
     if endpoint.tls:
         raise_if_certificate_is_required(reply)
     if reply.status == 400 and not reply.body.lstrip().startswith(b"{"):
@@ -153,7 +153,7 @@ async def _exchange(  # noqa: PLR0913, PLR0917 - a request and its limit
     headers: Mapping[str, str],
     content: bytes | None,
     limit: float,
-    most: int,
+    max_bytes: int,
 ) -> Reply:
     import httpx
 
@@ -168,17 +168,17 @@ async def _exchange(  # noqa: PLR0913, PLR0917 - a request and its limit
         httpx.AsyncHTTPTransport(verify=trust, trust_env=False) as transport,
         aclosing(await transport.handle_async_request(message)) as response,
     ):
-        return Reply(response.status_code, dict(response.headers), await _body(response, most))
+        return Reply(response.status_code, dict(response.headers), await _body(response, max_bytes))
 
 
-async def _body(response: Response, most: int) -> bytes:
+async def _body(response: Response, max_bytes: int) -> bytes:
     body, chunks = bytearray(), 0
     async for chunk in response.aiter_raw():
         body += chunk
         chunks += 1
-        if len(body) > most or chunks > MAX_CHUNKS:
+        if len(body) > max_bytes or chunks > MAX_CHUNKS:
             break
-    return bytes(body[:most])
+    return bytes(body[:max_bytes])
 
 
 async def raise_if_not_http(record: Recorder, endpoint: Endpoint, error: Exception) -> None:

@@ -9,7 +9,7 @@ import socket
 import ssl
 
 from checks.core.chain import chain
-from checks.core.check import Cause, CheckTimeout, Diagnosis, Layer, Status, causes_in
+from checks.core.check import CheckTimeout, Diagnosis, Layer, Status, causes_in, permanent, temporary
 from checks.core.limits import ResponseTooLarge
 from checks.core.text import foreign
 from checks.net import certificates, tls_errors
@@ -17,15 +17,14 @@ from checks.net.addresses import MACHINE_LIMITS, ConnectFailed
 
 _CHECK_HOST = "correct the host name in {blamed}, or add it to DNS"
 
-NAME_NOT_FOUND = Cause("network.name-not-found", Layer.DNS, "the host name does not exist", _CHECK_HOST, heals=True)
-DNS_TIMEOUT = Cause(
+NAME_NOT_FOUND = temporary("network.name-not-found", Layer.DNS, "the host name does not exist", _CHECK_HOST)
+DNS_TIMEOUT = temporary(
     "network.dns-timeout",
     Layer.DNS,
     "the name server did not answer in time",
     "make the name server in /etc/resolv.conf reachable from here, then check the host name in {blamed}",
-    heals=True,
 )
-DNS_FAILED = Cause(
+DNS_FAILED = temporary(
     "network.dns-failed",
     Layer.DNS,
     "the name server answers with an error (SERVFAIL, REFUSED), or nothing listens at its address: whether the name "
@@ -33,103 +32,90 @@ DNS_FAILED = Cause(
     "look at the log of the name server in /etc/resolv.conf: often it does not reach the zone's own server, DNSSEC "
     "fails there, or it does not serve this machine; then check the host name in {blamed}",
     former=("network.dns-timeout",),
-    heals=True,
 )
-REFUSED = Cause(
+REFUSED = temporary(
     "network.refused",
     Layer.CONNECT,
-    "the host answers, but nothing listens on that port",
+    "the host replies, but nothing listens on that port",
     "start the service, or correct the host and port in {blamed}",
-    heals=True,
 )
-TIMEOUT = Cause(
+TIMEOUT = temporary(
     "network.timeout",
     Layer.CONNECT,
     "packets to the address are dropped: a firewall, a wrong network, a host that is down",
     "open the port from here to there (firewall, security group, network policy), "
     "or correct the host and port in {blamed}",
-    heals=True,
 )
-UNREACHABLE = Cause(
+UNREACHABLE = temporary(
     "network.unreachable",
     Layer.CONNECT,
     "there is no route to the address from here",
     "connect this machine to that network, or correct the host in {blamed}",
-    heals=True,
 )
-NOT_PERMITTED = Cause(
+NOT_PERMITTED = permanent(
     "network.not-permitted",
     Layer.CONNECT,
     "this machine itself forbids the connection: a firewall rule, a prohibited route, a security policy",
     "allow outgoing connections to the address (ip route, nftables, network policy, SELinux or AppArmor profile), "
     "or correct the host and port in {blamed}",
-    heals=False,
 )
-NO_LOCAL_PORT = Cause(
+NO_LOCAL_PORT = permanent(
     "network.no-local-port",
     Layer.CONNECT,
     "this machine has no free port, or no network buffer, for one more connection",
     "find the process that holds so many connections (ss -tan), or allow more: sysctl net.ipv4.ip_local_port_range",
     blames=(),
-    heals=False,
 )
-RESET = Cause(
+RESET = temporary(
     "network.reset",
     Layer.CONNECT,
     "the connection was accepted and then closed or reset",
     "look at the server's own log for the reason; check that {blamed} names the port of the right service",
-    heals=True,
 )
-SLOW = Cause(
+SLOW = temporary(
     "network.slow",
     Layer.CONNECT,
-    "the server replies, and later than the check waits: it was not silent",
-    "look at the load and the log of the server of {blamed}, and at the way to it; "
-    "to see whether all is well but for that, give the check more time with --timeout",
+    "the server replies, but later than the check waits",
+    "look at the load and the log of the server of {blamed}, and at the network between; "
+    "to see whether everything else works, give the check more time with --timeout",
     former=("network.silent",),
-    heals=True,
 )
-SILENT = Cause(
+SILENT = temporary(
     "network.silent",
     Layer.CONNECT,
-    "the port accepts connections, and then the server sends no reply",
+    "the port accepts connections, but then the server sends no reply",
     "check that {blamed} names the port of the right service, and that the service is not hung; "
     "a server that is only slow needs a longer --timeout",
-    heals=True,
     slow=SLOW,
     hint_later="look at the log and the load of the server of {blamed}, and make sure that it is not hung; if it is "
     "well, look for a device on the way that drops large packets (MTU)",
 )
-LARGE_PACKETS_LOST = Cause(
+LARGE_PACKETS_LOST = permanent(
     "network.large-packets-lost",
     Layer.CONNECT,
-    "small messages are answered and long ones are not: the path drops large packets",
+    "small messages get replies, but long ones do not: the path drops large packets",
     "lower the MTU of this machine's network (ip link set dev eth0 mtu 1400), or let the firewalls on the way to the "
     "server of {blamed} pass ICMP 'fragmentation needed'; VPNs and overlays need a smaller MTU than their links",
     former=("postgres.pool-exhausted",),
-    heals=False,
 )
-ENDLESS = Cause(
+ENDLESS = permanent(
     "network.endless",
     Layer.CONNECT,
     "the server sends more than any server of this kind does; the connection was closed here",
     "check that {blamed} names the port of the right service: this server streams other data, or is hostile",
-    heals=False,
 )
-ADDRESS_UNREACHABLE = Cause(
+ADDRESS_UNREACHABLE = permanent(
     "network.address-unreachable",
     Layer.CONNECT,
     "the name has several addresses, and some of them do not work",
     "remove the dead address from DNS or make it work: clients that try it first are slow or fail ({blamed})",
     status=Status.WARN,
-    heals=False,
 )
-ADDRESS_DIFFERS = Cause(
+ADDRESS_DIFFERS = permanent(
     "network.address-differs",
     Layer.CONNECT,
     "the name has several addresses, and another service replies at some of them: each client that takes one fails",
     "remove the addresses that are not the service's from DNS, or start the service there ({blamed})",
-    heals=False,
 )
 CAUSES = causes_in(globals())
 
@@ -163,7 +149,7 @@ class NoSuchName(Exception):
 
 
 class LookUpFailed(socket.gaierror):
-    """Nothing is known of the name. ``is_late``: a name server may have been silent."""
+    """The look-up failed: whether the name exists is unknown. ``is_late``: a name server may have been silent."""
 
     def __init__(self, message: str, *, is_late: bool = False, hint: str | None = None) -> None:
         super().__init__(socket.EAI_AGAIN, message)

@@ -1,17 +1,19 @@
-"""What a proxy in front replies in a service's name: the causes ``proxy.*``, and HTTP/2 where HTTP/1.1 is spoken."""
+"""What a proxy in front replies in a service's name: the causes ``proxy.*``, and a port that speaks only HTTP/2."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
-from typing import Protocol
+from typing import TYPE_CHECKING
 from urllib.parse import SplitResult, urlsplit
 
-from checks.core.check import Cause, Diagnosis, Layer, Status, causes_in
+from checks.core.check import Cause, Diagnosis, Layer, Status, causes_in, permanent, temporary
 from checks.core.text import clean, foreign
 from checks.net import tls_errors
 
-LOGIN_REQUIRED = Cause(
+if TYPE_CHECKING:
+    from checks.net.http import Reply
+
+LOGIN_REQUIRED = permanent(
     "proxy.login-required",
     Layer.AUTH,
     "a proxy in front asks for a login of its own (basic authentication, single sign-on), which Mistle does not send",
@@ -21,9 +23,8 @@ LOGIN_REQUIRED = Cause(
         *("tunnel.not-gateway", "tunnel.redirects", "otlp.not-otlp", "object-store.not-s3"),
         *("e2b.unexpected-reply", "archil.unexpected-reply", "google.unexpected-reply"),
     ),
-    heals=False,
 )
-REFUSED = Cause(
+REFUSED = permanent(
     "proxy.refused",
     Layer.AUTH,
     "a proxy or a firewall in front refuses the request (403), and not the server itself",
@@ -33,9 +34,8 @@ REFUSED = Cause(
         *("http.not-mistle", "http.token-rejected", "tunnel.not-gateway", "tunnel.token-rejected"),
         *("object-store.not-s3", "e2b.unexpected-reply", "archil.unexpected-reply", "google.unexpected-reply"),
     ),
-    heals=False,
 )
-RATE_LIMITED = Cause(
+RATE_LIMITED = temporary(
     "proxy.rate-limited",
     Layer.AUTH,
     "a proxy in front replies that there are too many requests (429), so nothing is proven",
@@ -43,15 +43,13 @@ RATE_LIMITED = Cause(
     "Mistle's services send more requests than this check does",
     status=Status.WARN,
     former=("http.not-mistle", "http.internal-blocked", "tunnel.not-gateway", "object-store.not-s3"),
-    heals=True,
 )
-HTTP2_ONLY = Cause(
+HTTP2_ONLY = permanent(
     "network.http2-only",
     Layer.CONNECT,
     "the port speaks HTTP/2 without TLS only (h2c, gRPC), and Mistle's clients speak HTTP/1.1",
     "name in {blamed} the port on which the server speaks HTTP/1.1, or let the proxy in front accept it",
     former=("http.not-mistle", "tunnel.not-gateway", "object-store.not-s3", "network.reset"),
-    heals=False,
 )
 CAUSES = causes_in(globals())
 
@@ -69,25 +67,6 @@ _PROXIES = re.compile(
     r"litespeed|iis|zscaler|bluecoat",
     re.IGNORECASE,
 )
-
-
-class Answer(Protocol):
-    """What is judged of a reply."""
-
-    @property
-    def status(self) -> int: ...
-
-    @property
-    def headers(self) -> Mapping[str, str]: ...
-
-    @property
-    def body(self) -> bytes: ...
-
-
-class JsonAnswer(Answer, Protocol):
-    """A reply whose body can be read as JSON."""
-
-    def json(self) -> object: ...
 
 
 class NotJson(Exception):
@@ -109,14 +88,14 @@ class Http2Only(FromProxy):
         super().__init__(HTTP2_ONLY.diagnosis("the port speaks HTTP/2 and not HTTP/1.1"))
 
 
-def raise_if_certificate_is_required(reply: Answer) -> None:
-    """Raise FromProxy if it is a refusal because the client has no certificate, told over HTTP."""
+def raise_if_certificate_is_required(reply: Reply) -> None:
+    """Raise FromProxy if the reply refuses the client because it sent no certificate in the handshake."""
     if 400 <= reply.status < 500 and _NO_CERTIFICATE.search(reply.body[:4096]):
         message = f"the answer is {reply.status}: {foreign(_text_of(reply.body), 120)}"
         raise FromProxy(tls_errors.CLIENT_CERTIFICATE.diagnosis(message))
 
 
-def raise_if_proxys(reply: Answer, request: str, status: Status | None = None) -> None:
+def raise_if_proxys(reply: Reply, request: str, status: Status | None = None) -> None:
     """Raise FromProxy if it is a login, a refusal or a rate limit of a proxy; the caller has ruled out the service.
 
     ``request`` is its description; ``status`` replaces that of a login.
@@ -126,7 +105,7 @@ def raise_if_proxys(reply: Answer, request: str, status: Status | None = None) -
         raise FromProxy(cause.diagnosis(message, status=status if cause is LOGIN_REQUIRED else None))
 
 
-def json_or_proxys(reply: JsonAnswer, request: str) -> object:
+def json_or_proxys(reply: Reply, request: str) -> object:
     """The JSON of a reply. Raises FromProxy if a proxy sent it, else NotJson."""
     try:
         return reply.json()
@@ -135,7 +114,7 @@ def json_or_proxys(reply: JsonAnswer, request: str) -> object:
         raise
 
 
-def proxy_of(reply: Answer) -> str:
+def proxy_of(reply: Reply) -> str:
     """The proxy that the reply came through, as its headers name it; "" if they name none."""
     named = reply.headers.get("server", "")
     if _PROXIES.search(named):
@@ -154,7 +133,7 @@ def is_moved(location: str, path: str) -> bool:
     return _split(location).path.rstrip("/") == path.partition("?")[0].rstrip("/")
 
 
-def _cause(reply: Answer) -> Cause | None:
+def _cause(reply: Reply) -> Cause | None:
     match reply.status:
         case 401 | 407:
             return LOGIN_REQUIRED
@@ -169,7 +148,7 @@ def _cause(reply: Answer) -> Cause | None:
     return None
 
 
-def _shown(reply: Answer) -> str:
+def _shown(reply: Reply) -> str:
     parts = [str(reply.status), reply.headers.get("content-type", "").partition(";")[0]]
     if scheme := reply.headers.get("www-authenticate", "").partition(" ")[0]:
         parts.append(f"that asks for {scheme}")

@@ -7,14 +7,13 @@ from __future__ import annotations
 
 import asyncio
 import ssl
+from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any
 
 from checks.core.text import foreign
 from checks.net.tls_errors import NameRefused
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
-
     Upgrade = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 
 

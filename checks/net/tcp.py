@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, ClassVar
 
-from checks.core.check import ADDRESSES, Cause, Check, Diagnosis, Layer, Status
+from checks.core.check import ADDRESSES, Check, Diagnosis, Layer, Status, permanent
 from checks.core.loop.threads import dead_addresses, in_thread
 from checks.core.loop.waits import ROUND_TRIP
 from checks.core.recorder import Recorder
@@ -36,7 +36,7 @@ _MARGIN = 0.9  # of the resolver's limit
 _NO_ADDRESS = getattr(socket, "EAI_NODATA", None)  # of the name, which exists
 _UNKNOWN_LATE = "a name server gave no answer in time, and that another one does not know the name proves nothing"
 
-FAR = Cause(
+FAR = permanent(
     "network.far",
     Layer.FITNESS,
     "the server is more than 25 ms away (round trip, measured by the kernel), and Mistle makes several round trips "
@@ -44,7 +44,6 @@ FAR = Cause(
     "run Mistle's services in the region of the server that {blamed} names, or name a server in theirs; "
     "if this machine is not where they run, run this where they do",
     status=Status.WARN,
-    heals=False,
 )
 
 
@@ -84,7 +83,8 @@ async def connect_any(  # noqa: PLR0913, PLR0917 - as reach
         if record.others and protocol:
             await _compare(record, host, (first, *record.others), port, protocol)
         if len(accepting) > 1:
-            record.add(f"{len(accepting)} addresses do, and the login and what follows is tried at {first} alone")
+            scope = f"{len(accepting)} addresses do; the layers above are tried at {first} alone"
+            record.add_to_goal(scope)
         return first
     raise AssertionError("a failed layer ends the check")
 
@@ -98,7 +98,7 @@ async def _compare(
     replies = dict(zip(addresses, received, strict=True))
     right = [address for address, reply in replies.items() if reply and protocol.matches(reply)]
     if not right:
-        return  # the layers above tell what it is
+        return  # the layers above find out what it is
     wrong = [address for address, reply in replies.items() if reply and address not in right]
     mute = [address for address, reply in replies.items() if not reply]
     if wrong:
@@ -115,11 +115,11 @@ def note_round_trip(record: Recorder) -> None:
         record.facts[ROUND_TRIP] = round(record.waits.round_trip * 1e3, 3)
 
 
-def note_if_far(record: Recorder, fields: tuple[str, ...] = ("url",)) -> None:
+def note_if_far(record: Recorder) -> None:
     """Warn if the server is too far away for what Mistle does with it."""
     milliseconds = record.facts.get(ROUND_TRIP)
     if isinstance(milliseconds, float) and milliseconds > _NEAR:
-        record.note(FAR.diagnosis(f"a round trip to the server takes {milliseconds:.0f} ms", blames=fields))
+        record.note(FAR.diagnosis(f"a round trip to the server takes {milliseconds:.0f} ms", blames=("url",)))
 
 
 async def resolve(host: str, port: int) -> tuple[str, ...]:
@@ -143,7 +143,7 @@ async def _look_up(host: str, port: int, family: int = socket.AF_UNSPEC) -> tupl
 
 
 async def _error_for_ipv4(host: str, port: int) -> OSError | None:
-    """glibc says that a name has no address, too, if only the query for its IPv4 address is answered with an error."""
+    """The error of the query for an IPv4 address alone. glibc would report it as a name that has no address."""
     try:
         await _look_up(host, port, socket.AF_INET)
     except OSError as error:
@@ -208,7 +208,7 @@ class NetworkCheck(Check):
     over_http: ClassVar[bool] = False  # a proxy may reply in the server's name
 
     @property
-    def place(self) -> tuple[str, int] | None:
+    def server_address(self) -> tuple[str, int] | None:
         """The host and port of its endpoint, or its own; None for a Unix socket."""
         server: Any = getattr(self, "endpoint", self)
         host = getattr(server, "host", "")

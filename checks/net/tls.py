@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import ssl
 import time
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -17,14 +18,12 @@ from checks.core.roots import Trust
 from checks.core.text import foreign
 from checks.net import certificates
 from checks.net.addresses import is_address
-from checks.net.handshake import HandshakeFailed, Progress, Upgrade, handshake
+from checks.net.handshake import HandshakeFailed, HandshakeProgress, Upgrade, handshake
 from checks.net.network_errors import ADDRESS_UNREACHABLE
 from checks.net.server_name import try_name
 from checks.net.tls_errors import BY_REASON, EXPIRES_SOON, PLAINTEXT_ON_TLS, NotTls, Stalled
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
-
     Proof = Callable[[], Awaitable[bool]]
 
 _DAY = 86_400.0
@@ -64,7 +63,7 @@ async def check_tls(  # noqa: PLR0913 - what a handshake depends on
     """
     goal = f"TLS, with a certificate for {host} that Mistle trusts" if verify else "TLS, certificate not verified"
     with record.layer(Layer.TLS, goal, proves=fields):
-        limit, progress, started = record.share_of_time(0.5), Progress(), time.monotonic()
+        limit, progress, started = record.share_of_time(0.5), HandshakeProgress(), time.monotonic()
         shake = partial(handshake, trust or record.settings.trust, host, verify=verify, upgrade=upgrade)
         try:
             async with asyncio.timeout(limit):
@@ -94,7 +93,7 @@ async def check_tls(  # noqa: PLR0913 - what a handshake depends on
 async def _try_others(record: Recorder, address: tuple[str, int], shake: Callable[..., Awaitable[object]]) -> None:
     """The same handshake at other addresses of the host. Raises Diagnosed for the first that fails."""
     others, limit = [(each, *address[1:]) for each in record.others], record.share_of_time(0.3)
-    outcomes = await asyncio.gather(*(_in_time(shake(each), limit) for each in others), return_exceptions=True)
+    outcomes = await asyncio.gather(*(asyncio.wait_for(shake(each), limit) for each in others), return_exceptions=True)
     for (other, _), outcome in zip(others, outcomes, strict=True):
         if isinstance(outcome, TimeoutError):
             text = f"{other} accepts connections, and ends no TLS handshake within {limit:.3g} s; {address[0]} does"
@@ -105,11 +104,6 @@ async def _try_others(record: Recorder, address: tuple[str, int], shake: Callabl
                 raise outcome
             message = f"at {other}, another address of the same name, and not at {address[0]}: {diagnosis.message}"
             raise Diagnosed(replace(diagnosis, message=message)) from outcome
-
-
-async def _in_time(work: Awaitable[object], limit: float) -> None:
-    async with asyncio.timeout(limit):
-        await work
 
 
 async def _raise_if_alive(

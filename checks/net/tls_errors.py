@@ -4,165 +4,145 @@ from __future__ import annotations
 
 import ssl
 
-from checks.core.check import Cause, Diagnosis, Layer, Status, causes_in
+from checks.core.check import Diagnosis, Layer, Status, causes_in, permanent, temporary
 from checks.core.text import foreign
 from checks.net.handshake import HandshakeFailed
 
-PLAINTEXT_ON_TLS = Cause(
+PLAINTEXT_ON_TLS = permanent(
     "network.plaintext-on-tls",
     Layer.TLS,
-    "TLS is configured, and the server on that port does not use it",
+    "TLS is configured, but the server on that port does not use it",
     "name the server's TLS port in {blamed}, or turn TLS on at the server",
-    heals=False,
 )
 WITHOUT_TLS = "use the scheme without TLS in {blamed}, name the server's TLS port, or turn TLS on at the server"
-TLS_ON_PLAINTEXT = Cause(
+TLS_ON_PLAINTEXT = permanent(
     "network.tls-on-plaintext",
     Layer.TLS,
-    "the server on that port uses TLS, and plaintext is configured",
+    "the server on that port uses TLS, but plaintext is configured",
     "use the scheme with TLS in {blamed}",
-    heals=False,
 )
-UNTRUSTED = Cause(
+UNTRUSTED = permanent(
     "tls.untrusted",
     Layer.TLS,
     "the certificate's issuer is not one that Mistle's runtime trusts (Mozilla's roots and NODE_EXTRA_CA_CERTS)",
     "put the issuer's certificate into a file and name it in NODE_EXTRA_CA_CERTS for Mistle (here also --ca-file); "
     "the server must send its intermediate certificates",
-    heals=False,
 )
-SELF_SIGNED = Cause(
+SELF_SIGNED = permanent(
     "tls.self-signed",
     Layer.TLS,
     "the certificate is its own issuer",
     "use a certificate of a trusted authority, or name this one in NODE_EXTRA_CA_CERTS for Mistle (here: --ca-file)",
-    heals=False,
 )
-EXPIRED = Cause(
+EXPIRED = permanent(
     "tls.expired",
     Layer.TLS,
     "the server's own certificate is no longer valid",
     "renew the certificate of {blamed}, and let the server load the new one",
-    heals=False,
 )
-ISSUER_EXPIRED = Cause(
+ISSUER_EXPIRED = permanent(
     "tls.issuer-expired",
     Layer.TLS,
     "a certificate above the server's own, an intermediate or the root, is no longer valid; its own one still is",
     "replace the intermediate certificates at the server of {blamed} with the issuer's current ones; if the root in "
     "NODE_EXTRA_CA_CERTS has expired (here: --ca-file), put the authority's new one there",
     former=("tls.expired",),
-    heals=False,
 )
-NOT_YET_VALID = Cause(
+NOT_YET_VALID = permanent(
     "tls.not-yet-valid",
     Layer.TLS,
     "the certificate is not valid yet",
     "correct the clock of this machine, or the certificate of {blamed}",
-    heals=False,
 )
-WRONG_HOST = Cause(
+WRONG_HOST = permanent(
     "tls.wrong-host",
     Layer.TLS,
     "the certificate is for other names",
     "use in {blamed} a name that the certificate holds, or issue one for this name",
-    heals=False,
 )
-NAME_CONSTRAINT = Cause(
+NAME_CONSTRAINT = permanent(
     "tls.name-constraint",
     Layer.TLS,
     "the authority may not issue certificates for this name: its own certificate limits the names (name constraints)",
     "have the certificate of {blamed} issued by an authority that may issue for this name, "
     "or use a name that the constraints permit",
     former=("tls.untrusted",),
-    heals=False,
 )
-TOO_WEAK = Cause(
+TOO_WEAK = permanent(
     "tls.too-weak",
     Layer.TLS,
     "a key or a signature of the chain, or of the key exchange, is weaker than Mistle's runtime accepts: "
     "an RSA key under 2048 bits, an EC key under 224, a signature with SHA-1 or MD5",
     "issue the certificate of {blamed} again, with an RSA key of 2048 bits or more or an EC key, and SHA-256",
     former=("tls.untrusted", "tls.handshake-failed"),
-    heals=False,
 )
-WRONG_PURPOSE = Cause(
+WRONG_PURPOSE = permanent(
     "tls.wrong-purpose",
     Layer.TLS,
     "the certificate is not one for servers: its extended key usage does not hold serverAuth",
     "issue the certificate of {blamed} again, with the extended key usage serverAuth",
     former=("tls.untrusted",),
-    heals=False,
 )
-ISSUER_NOT_CA = Cause(
+ISSUER_NOT_CA = permanent(
     "tls.issuer-not-ca",
     Layer.TLS,
-    "the certificate was issued by one that may not issue any: a server's certificate, or an authority too far down",
+    "the certificate's issuer may not issue any: it is a server's certificate, or an authority too far down the chain",
     "have the certificate of {blamed} issued by an authority (CA:TRUE, key usage keyCertSign), "
     "not with a server's certificate",
     former=("tls.untrusted",),
-    heals=False,
 )
-STALLED = Cause(
+STALLED = temporary(
     "tls.stalled",
     Layer.TLS,
-    "the server replies, and a TLS handshake with it does not end",
+    "the server replies, but a TLS handshake with it does not end",
     "look at the log of the server, or of the TLS proxy, that {blamed} leads to; if it shows nothing, look for a "
     "device on the way that drops large packets (MTU) or stops handshakes (inspection)",
     former=("network.silent", "network.plaintext-on-tls"),
-    heals=True,
 )
-CLOCK_SUSPECT = Cause(
+CLOCK_SUSPECT = permanent(
     "tls.clock-suspect",
     Layer.TLS,
     "every certificate that the run has seen is refused for its dates: this machine's clock is probably wrong",
     "compare this machine's clock with another one, and set it by NTP; containers have the clock of their host",
     blames=(),
     status=Status.WARN,
-    heals=False,
 )
-EXPIRES_SOON = Cause(
+EXPIRES_SOON = permanent(
     "tls.expires-soon",
     Layer.TLS,
     "the certificate expires in less than 21 days and in less than a third of its lifetime: it was not renewed in time",
     "renew the certificate of {blamed}",
     status=Status.WARN,
-    heals=False,
 )
-OLD_PROTOCOL = Cause(
+OLD_PROTOCOL = permanent(
     "tls.old-protocol",
     Layer.TLS,
     "the server supports nothing newer than TLS 1.1, which Mistle's runtime refuses",
     "turn on TLS 1.2 or newer at the server of {blamed}",
-    heals=False,
 )
-CLIENT_CERTIFICATE = Cause(
+CLIENT_CERTIFICATE = permanent(
     "tls.client-certificate-required",
     Layer.TLS,
-    "the server asks for a client certificate, and Mistle sends none",
+    "the server asks for a client certificate, but Mistle sends none",
     "turn client certificates off at the server of {blamed} (for Valkey: tls-auth-clients no)",
-    heals=False,
 )
-TRAILING_DOT = Cause(
+TRAILING_DOT = permanent(
     "tls.trailing-dot",
     Layer.TLS,
-    "the host ends in a dot, which Mistle's client sends in the TLS handshake too, and the server accepts no such name",
+    "the host ends in a dot, which Mistle's client also sends in the TLS handshake: the server refuses that name",
     "remove the dot at the end of the host in {blamed}",
-    heals=False,
 )
-NEEDS_SERVER_NAME = Cause(
+NEEDS_SERVER_NAME = permanent(
     "tls.needs-server-name",
     Layer.TLS,
-    "the server chooses its certificate by the server name (SNI), and Mistle's client of Valkey sends none",
+    "the server chooses its certificate by the server name (SNI), but Mistle's client of Valkey sends none",
     "give the server of {blamed} a default certificate for this host, or an address of its own",
-    heals=False,
 )
-HANDSHAKE_FAILED = Cause(
+HANDSHAKE_FAILED = permanent(
     "tls.handshake-failed",
     Layer.TLS,
     "TLS failed in the handshake or after it: the two sides do not agree (ciphers, key, name), or a record is invalid",
     "compare the server's TLS settings with a current default; the error names the part that differs ({blamed})",
-    heals=False,
 )
 CAUSES = causes_in(globals())
 

@@ -5,10 +5,7 @@ from __future__ import annotations
 import secrets
 import time
 import warnings
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
+from collections.abc import Mapping
 
 LIFETIME = 60  # seconds until a token expires
 

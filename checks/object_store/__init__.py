@@ -8,13 +8,13 @@ from dataclasses import dataclass, replace
 from functools import partial
 from http.client import HTTPException
 from ipaddress import ip_address
-from typing import TYPE_CHECKING, ClassVar
+from typing import ClassVar
 
 from checks.core.check import Diagnosed, Diagnosis, Layer, Status, StopCheck
 from checks.core.loop.threads import dead_addresses, in_thread
 from checks.core.recorder import Recorder
 from checks.core.text import foreign
-from checks.net.endpoint import reach_endpoint
+from checks.net.endpoint import Endpoint, reach_endpoint
 from checks.net.http import NotHttp, request
 from checks.net.network_errors import RESET, SLOW
 from checks.net.tcp import NetworkCheck, resolve
@@ -22,14 +22,11 @@ from checks.object_store import causes
 from checks.object_store.addressing import StyleRefused, find_bucket, in_other_style, reply_to_made_up_secret
 from checks.object_store.client import Bucket
 from checks.object_store.corrections import accepted_mistake_in, missing_bucket, mistake_in
+from checks.object_store.refusals import ABSENT, DENIED, cause_of, diagnosis_of
 from checks.object_store.responses import Altered, StoreError, Unreadable
 from checks.object_store.round_trip import REPLIES, RoundTrip
 from checks.object_store.store import Store
 from checks.object_store.transport import Connections
-from checks.object_store.verdicts import ABSENT, DENIED, cause_of, diagnosis_of
-
-if TYPE_CHECKING:
-    from checks.net.endpoint import Endpoint
 
 _OF_S3 = (b"<Error><Code>", b"//s3.amazonaws.com/doc/")  # in a body of any store
 _KEY_FIELDS = ("access_key_id", "secret_access_key", "region")
@@ -72,8 +69,8 @@ class ObjectStore(NetworkCheck):
         return f"{address}/{self.bucket.name}"
 
     @property
-    def place(self) -> tuple[str, int] | None:
-        """The endpoint's; None for AWS, whose host depends on the bucket."""
+    def server_address(self) -> tuple[str, int] | None:
+        """The host and port of the endpoint; None for AWS, whose host depends on the bucket."""
         return (self.bucket.endpoint.host, self.bucket.endpoint.port) if self.bucket.endpoint else None
 
     @property
@@ -110,7 +107,7 @@ class ObjectStore(NetworkCheck):
             return ()
         other = await reply_to_made_up_secret(record, store, key)
         if reply.code == DENIED and cause_of(other).layer is not Layer.AUTH:
-            record.skip(Layer.AUTH, "no key is proven: the store denies a made-up secret in no other way", _KEY_FIELDS)
+            record.skip(Layer.AUTH, "no key is proven: the store denies a made-up secret in the same way", _KEY_FIELDS)
             return _KEY_FIELDS
         if reply.code == other.code != DENIED:
             message = f"with a made-up secret, {other.summary}, as with the configured one"

@@ -8,16 +8,16 @@ from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING
 
-from checks.core import dates
+from checks.core import clock_skew
 from checks.core.check import Diagnosed, Layer
 from checks.core.loop.threads import in_thread
+from checks.core.recorder import Recorder
 from checks.net.http import raise_if_http2, raise_if_not_http, raise_if_tls
 from checks.object_store.causes import WRONG_REGION
 from checks.object_store.corrections import host_taken_for_bucket, mistake_in
-from checks.object_store.verdicts import ABSENT, DENIED, bucket_exists, cause_of
+from checks.object_store.refusals import ABSENT, DENIED, bucket_exists, cause_of
 
 if TYPE_CHECKING:
-    from checks.core.recorder import Recorder
     from checks.object_store.responses import StoreError
     from checks.object_store.store import Store
 
@@ -86,7 +86,7 @@ async def _get_absent(record: Recorder, store: Store, key: str, secret: str = ""
     except TimeoutError as error:
         await raise_if_not_http(record, store.endpoint, error)
         raise
-    record.facts |= dates.difference(reply.headers.get("date", ""))
+    record.facts |= clock_skew.skew_fact(reply.headers.get("date", ""))
     if reply.status == 400 and not reply.is_s3:
         await raise_if_tls(record, store.endpoint)
     return reply

@@ -3,44 +3,40 @@
 from __future__ import annotations
 
 from checks.core import remedy, unexpected
-from checks.core.check import Cause, Layer, Status, causes_in
+from checks.core.check import Layer, Status, causes_in, permanent, temporary
 from checks.object_store import remedies
 
-UNKNOWN_ACCESS_KEY = Cause(
+UNKNOWN_ACCESS_KEY = permanent(
     "object-store.unknown-access-key",
     Layer.AUTH,
     "the store does not know the access key id",
     "correct {access_key_id}; a key that was rotated or deleted must be issued again",
     blames=("access_key_id",),
-    heals=False,
 )
-TEMPORARY_KEYS = Cause(
+TEMPORARY_KEYS = permanent(
     "object-store.temporary-keys",
     Layer.AUTH,
     "the access key id is one of temporary credentials, which need a session token; Mistle sends none, and they expire",
     "put the key of a permanent user into {access_key_id} and {secret_access_key}: one that has no session token",
     blames=("access_key_id",),
     former=("object-store.refused", "object-store.unknown-access-key"),
-    heals=False,
 )
-ACCOUNT_SUSPENDED = Cause(
+ACCOUNT_SUSPENDED = permanent(
     "object-store.account-suspended",
     Layer.AUTH,
     "the store knows the access key id, and has disabled its user",
     "switch the user of {access_key_id} on at the store, or use the key of another one",
     blames=("access_key_id",),
-    heals=False,
 )
-SIGNATURE_MISMATCH = Cause(
+SIGNATURE_MISMATCH = permanent(
     "object-store.signature-mismatch",
     Layer.AUTH,
     "the secret is not the one that belongs to the access key id (some stores reply the same to an unknown id)",
     "correct {secret_access_key}: it must be the one that was issued with {access_key_id}; "
     "a proxy that changes the Host header has the same effect",
     blames=("secret_access_key",),
-    heals=False,
 )
-SECRET_NOT_CHECKED = Cause(
+SECRET_NOT_CHECKED = permanent(
     "object-store.secret-not-checked",
     Layer.AUTH,
     "the store accepts requests that are signed with a made-up secret: all who reach it can read and write",
@@ -48,47 +44,42 @@ SECRET_NOT_CHECKED = Cause(
     "or let it accept connections from Mistle alone; then check {access_key_id} and {secret_access_key} again",
     blames=("access_key_id", "secret_access_key"),
     status=Status.WARN,
-    heals=False,
 )
-REQUEST_ALTERED = Cause(
+REQUEST_ALTERED = permanent(
     "object-store.request-altered",
     Layer.ACCESS,
-    "the store has accepted a request with the same keys, and the next one reaches it otherwise than it was signed: "
+    "the store has accepted a request with the same keys, but the next one reaches it changed after it was signed: "
     "a proxy in front changes headers, path or body",
     "let the proxy in front of {endpoint} forward requests unchanged, with all x-amz-*, amz-sdk-* and content-* "
     "headers, or name the store itself there; the keys are right",
     blames=("endpoint",),
     former=("object-store.signature-mismatch", "object-store.refused"),
-    heals=False,
 )
-WRONG_REGION = Cause(
+WRONG_REGION = permanent(
     "object-store.wrong-region",
     Layer.AUTH,
     "the bucket is in another region than the one that requests are signed for",
     "write the bucket's own region into {region}",
     blames=("region",),
-    heals=False,
     remedies=remedy.edit("region", "…"),
 )
-CLOCK_SKEW = Cause(
+CLOCK_SKEW = permanent(
     "object-store.clock-skew",
     Layer.AUTH,
     "this machine's clock and the store's differ by more than the store allows, usually 15 minutes",
     "set the clock that is wrong by NTP: this machine's (containers have the clock of their host), or that of the "
     "store at {endpoint}",
     blames=(),
-    heals=False,
 )
-REGION_INVALID = Cause(
+REGION_INVALID = permanent(
     "object-store.region-invalid",
     Layer.CONFIG,
     "the region is not a name that a request can be signed for, or has capitals, as no store's region has",
     "correct {region}: letters, digits and hyphens, such as eu-central-1, or us-east-1 where a store has none",
     blames=("region",),
-    heals=False,
     remedies=remedy.edit("region", "…"),
 )
-MOVED = Cause(
+MOVED = permanent(
     "object-store.moved",
     Layer.ACCESS,
     "the store does not serve the bucket at this endpoint, and names another one",
@@ -96,9 +87,8 @@ MOVED = Cause(
     blames=("endpoint",),
     remedies=remedy.edit("endpoint", "…"),
     former=("object-store.refused",),
-    heals=False,
 )
-BUCKET_IN_ENDPOINT = Cause(
+BUCKET_IN_ENDPOINT = permanent(
     "object-store.bucket-in-endpoint",
     Layer.ACCESS,
     "the endpoint holds the bucket's name as well, or a path that the store takes for a bucket or for a part of each "
@@ -107,9 +97,8 @@ BUCKET_IN_ENDPOINT = Cause(
     blames=("endpoint",),
     remedies=remedy.edit("endpoint", "…"),
     former=("object-store.bucket-missing", "object-store.path-style-needed", "object-store.signature-mismatch"),
-    heals=False,
 )
-HOST_UNKNOWN = Cause(
+HOST_UNKNOWN = permanent(
     "object-store.host-unknown",
     Layer.ACCESS,
     "the store does not know the endpoint's host as its own name, and takes it for the name of a bucket",
@@ -117,95 +106,84 @@ HOST_UNKNOWN = Cause(
     "or write a name that the store knows, or its IP address",
     blames=("endpoint",),
     former=("object-store.bucket-missing",),
-    heals=False,
 )
-BUCKET_NAME_INVALID = Cause(
+BUCKET_NAME_INVALID = permanent(
     "object-store.bucket-name-invalid",
     Layer.CONFIG,
     "no bucket can have this name",
     "correct {bucket_name}: 3 to 63 lower-case letters, digits and hyphens",
     blames=("bucket_name",),
-    heals=False,
 )
-BUCKET_MISSING = Cause(
+BUCKET_MISSING = permanent(
     "object-store.bucket-missing",
     Layer.ACCESS,
     "the store has no bucket of this name; Mistle never makes one",
     "create the bucket, or correct {bucket_name}",
     blames=("bucket_name",),
-    heals=False,
     remedies=remedies.CREATE_BUCKET,
 )
-ACCESS_DENIED = Cause(
+ACCESS_DENIED = permanent(
     "object-store.access-denied",
     Layer.ACCESS,
     "the user lacks a permission that Mistle needs for the objects of the bucket",
     "allow s3:GetObject, s3:PutObject and s3:DeleteObject on every object of {bucket_name} to the user of "
     "{access_key_id}, in the user's or the bucket's policy",
     blames=("access_key_id",),
-    heals=False,
     remedies=remedies.ALLOW_USER,
 )
-PATH_STYLE_NEEDED = Cause(
+PATH_STYLE_NEEDED = permanent(
     "object-store.path-style-needed",
     Layer.DNS,
-    "the bucket cannot be reached as a part of the host name, and can as a part of the path",
+    "the bucket can be reached as a part of the path, but not as a part of the host name",
     "set {force_path_style} to true; or give the store a wildcard name and certificate for its buckets",
     blames=("force_path_style",),
-    heals=False,
     remedies=remedy.edit("force_path_style", True),
 )
-VIRTUAL_HOST_NEEDED = Cause(
+VIRTUAL_HOST_NEEDED = permanent(
     "object-store.virtual-host-needed",
     Layer.ACCESS,
-    "the bucket cannot be reached as a part of the path, and can as a part of the host name",
+    "the bucket can be reached as a part of the host name, but not as a part of the path",
     "set {force_path_style} to false",
     blames=("force_path_style",),
-    heals=False,
     remedies=remedy.edit("force_path_style", False),
 )
-CHECKSUM_REFUSED = Cause(
+CHECKSUM_REFUSED = permanent(
     "object-store.checksum-refused",
     Layer.ACCESS,
     "the store refuses an upload for its CRC32 checksum, which Mistle's client always sends",
     "bring the store of {endpoint} up to date, or use one that supports x-amz-checksum-crc32",
     blames=("endpoint",),
-    heals=False,
 )
-NOT_READ_BACK = Cause(
+NOT_READ_BACK = permanent(
     "object-store.not-read-back",
     Layer.ACCESS,
     "what was uploaded is not returned unchanged: a cache or proxy is in front of the store, or the store is damaged",
     "let {endpoint} name the store itself; no proxy in front of it may cache or change objects",
     blames=("endpoint",),
-    heals=False,
 )
-NOT_S3 = Cause(
+NOT_S3 = permanent(
     "object-store.not-s3",
     Layer.ACCESS,
     "the server that replies is not S3: it is the store's console, a web page, another API",
     "let {endpoint} name the store's S3 API, whose port is often another than its console's",
     blames=("endpoint",),
-    heals=False,
 )
-SERVER_ERROR = Cause(
+SERVER_ERROR = temporary(
     "object-store.server-error",
     Layer.ACCESS,
     "the store, or a proxy in front of it, has an error of its own (a 5xx status)",
     "look at the log of the store at {endpoint}",
     blames=("endpoint",),
-    heals=True,
 )
-REFUSED = Cause(
+REFUSED = permanent(
     "object-store.refused",
     Layer.ACCESS,
     "the store refuses one of Mistle's operations for a reason of its own, such as a quota",
     "change at the store what its code names: a quota, a lock, the encryption or a rule of {bucket_name}; "
     "the store's log has the request",
     blames=("bucket_name",),
-    heals=False,
 )
-LEFTOVER = Cause(
+LEFTOVER = permanent(
     "object-store.leftover",
     Layer.ACCESS,
     "an object that the check wrote could not be removed, or may still appear",
@@ -213,16 +191,14 @@ LEFTOVER = Cause(
     "aws s3 rm --recursive s3://BUCKET/mistle-preflight/ --endpoint-url ENDPOINT",
     blames=("bucket_name",),
     status=Status.WARN,
-    heals=False,
 )
-NOT_PUBLIC = Cause(
+NOT_PUBLIC = permanent(
     "object-store.not-public",
     Layer.FITNESS,
-    "Archil's cloud must reach the store from outside, and its name leads to addresses of a private network",
+    "Archil's cloud must reach the store from outside, but its name leads to addresses of a private network",
     "put an endpoint that is reachable from the internet into {endpoint}; where public name servers give another "
     "answer than the ones here, --ignore object-store.not-public",
     blames=("endpoint",),
-    heals=False,
 )
 UNEXPECTED_REPLY = unexpected.cause("object-store", "an S3 store", ("endpoint",))
 CAUSES = causes_in(globals())

@@ -6,17 +6,15 @@ import os
 import re
 from dataclasses import dataclass, field, replace
 from functools import cache
-from ipaddress import ip_address
 from threading import Lock
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from urllib.parse import quote, unquote
 
 from checks.core.check import Diagnosed
 from checks.core.text import foreign
+from checks.net.addresses import is_address
+from checks.net.endpoint import Endpoint
 from checks.object_store.causes import BUCKET_NAME_INVALID, PATH_STYLE_NEEDED
-
-if TYPE_CHECKING:
-    from checks.net.endpoint import Endpoint
 
 _ONE_AT_A_TIME = Lock()  # a session is not safe for threads; and two would both load the same models
 _LABEL = re.compile(r"(?!-)[a-z0-9-]{3,63}(?<!-)")
@@ -80,7 +78,7 @@ def _raise_if_refused(bucket: Bucket) -> None:
         message = f"'{name}' is an ARN, which Mistle's client refuses with path style"
         hint = "write the bucket's own name into {bucket_name}, or set {force_path_style} to false"
         raise Diagnosed(BUCKET_NAME_INVALID.diagnosis(message, hint=hint))
-    if not uses_path_style(bucket) and bucket.endpoint and _is_address(bucket.endpoint.host):
+    if not uses_path_style(bucket) and bucket.endpoint and is_address(bucket.endpoint.host):
         message = f"'{name}' has dots, and Mistle's client puts it before the IP address, which makes no valid host"
         raise Diagnosed(PATH_STYLE_NEEDED.diagnosis(message, hint="set {force_path_style} to true"))
 
@@ -89,12 +87,12 @@ def uses_path_style(bucket: Bucket) -> bool:
     """Whether the SDK for JavaScript puts the bucket's name into the path; boto3 has other rules for short names."""
     if bucket.path_style or bucket.name.startswith("arn:"):
         return bucket.path_style
-    if _is_address(bucket.name) or not all(_LABEL.fullmatch(each) for each in bucket.name.split(".")):
+    if is_address(bucket.name) or not all(_LABEL.fullmatch(each) for each in bucket.name.split(".")):
         return True
     endpoint = bucket.endpoint
     if "." in bucket.name:
         return endpoint is None or endpoint.tls  # a certificate's wildcard stands for one label
-    return endpoint is not None and _is_address(endpoint.host)
+    return endpoint is not None and is_address(endpoint.host)
 
 
 def path_before(bucket: Bucket) -> str:
@@ -115,14 +113,6 @@ def path_before(bucket: Bucket) -> str:
         kept.append("")
     path = quote("".join(f"/{each}" for each in kept), safe="/%:@!$&'()*+,;=~")
     return path.removesuffix("/") if path == "/" or uses_path_style(bucket) else path
-
-
-def _is_address(text: str) -> bool:
-    try:
-        ip_address(text)
-    except ValueError:
-        return False
-    return True
 
 
 @cache

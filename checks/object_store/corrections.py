@@ -1,27 +1,25 @@
-"""Mistakes in the address of a bucket: each is corrected alone, and the store asked whether it has the bucket then."""
+"""Mistakes in the address of a bucket. Each is corrected alone; a request then shows if the store has the bucket."""
 
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING
 from urllib.parse import unquote
 
-from checks.core.check import Status
+from checks.core.check import Cause, Diagnosis, Status
 from checks.core.loop.threads import in_thread
+from checks.core.recorder import Recorder
+from checks.core.remedy import Remedies
 from checks.core.text import foreign
 from checks.object_store import causes, remedies
 from checks.object_store.client import path_before, uses_path_style
-from checks.object_store.verdicts import bucket_exists
+from checks.object_store.refusals import bucket_exists
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from checks.core.check import Cause, Diagnosis
-    from checks.core.recorder import Recorder
-    from checks.core.remedy import Remedy
     from checks.object_store.client import Bucket
     from checks.object_store.responses import StoreError
     from checks.object_store.store import Store
@@ -31,8 +29,8 @@ if TYPE_CHECKING:
 class Correction:
     """``corrected`` returns the bucket with its corrected address; None where there is nothing to correct.
 
-    ``without`` ends "the store has the bucket"; ``accepted`` says what comes of the mistake if the store accepts it,
-    "" if nothing does.
+    In a message, "the store has the bucket" follows ``without``. ``accepted``: the effect of the mistake if the store
+    accepts it, "" if it has none.
     """
 
     cause: Cause
@@ -42,7 +40,7 @@ class Correction:
     accepted: str = ""
     accepted_cause: Cause | None = None
 
-    def remedies(self, bucket: Bucket) -> tuple[Remedy, ...]:
+    def remedies(self, bucket: Bucket) -> Remedies:
         """The edits that correct it."""
         return remedies.correct(bucket, self.corrected(bucket) or bucket)
 

@@ -8,21 +8,19 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from checks.core import remedy
+from checks.core.remedy import Remedies
 
 if TYPE_CHECKING:
-    from checks.core.remedy import Remedy
     from checks.object_store.client import Bucket
     from checks.object_store.responses import StoreError
-
-Remedies = tuple["Remedy", ...]
 
 ACTIONS = ("s3:GetObject", "s3:PutObject", "s3:DeleteObject")
 _NAME = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
 _REGION = re.compile(r"[a-z0-9-]{1,63}")
-# In AWS's words: nothing forbids it to the user, and nothing allows it.
+# The text with which AWS reports that no policy forbids it to the user, and none allows it.
 _USER = re.compile(r"User: arn:(aws[a-z-]{0,9}):iam::[0-9]{12}:user/(?:[!-~]*/)?([\w+=,.@-]{1,64}) is not authorized")
 _NOTHING_ALLOWS = "no identity-based policy allows"
-_CREATOR = "with the keys of Mistle's own user, or of another who then lets it in"
+_CREATOR = "with the keys of Mistle's own user, or of another user, who then gives it access"
 _ADMINISTRATOR = "as an administrator of the account"
 CREATE_BUCKET = remedy.line("aws", _CREATOR, "aws s3api create-bucket --bucket … --region …")
 ALLOW_USER = remedy.line(
@@ -57,7 +55,7 @@ def allow_user(refusal: StoreError, bucket: Bucket) -> Remedies:
 
 
 def address(bucket: Bucket) -> str:
-    """The endpoint as one writes it: without a path, and without the default port."""
+    """The endpoint as it is usually written: without a path, and without the default port."""
     endpoint = bucket.endpoint
     if endpoint is None:
         return ""

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping
+from typing import Any
 
-from checks.core import dates
+from checks.core import clock_skew
 from checks.core.text import foreign
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
 
 _EXPECTED_REGION = re.compile(r"expecting '([A-Za-z0-9-]{1,63})'")
 _REGION = re.compile(r"[A-Za-z0-9-]{1,63}")
@@ -61,7 +59,7 @@ class StoreError(Exception):
     @property
     def clock_behind(self) -> float | None:
         """Seconds by which this machine's clock is behind the store's; negative when it is ahead, None if unknown."""
-        return dates.seconds_behind(self.headers.get("date", ""))
+        return clock_skew.seconds_behind(self.headers.get("date", ""))
 
     @property
     def _content_text(self) -> str:
@@ -69,7 +67,7 @@ class StoreError(Exception):
             return f"and sent on to {foreign(location.partition('?')[0])}"  # its query may hold a signature
         if kind := self.headers.get("content-type"):
             return f"and {foreign(kind)}"
-        return foreign(self._reason) if self._reason else "and nothing that says what it is"
+        return foreign(self._reason) if self._reason else "and no content"
 
 
 def _code(operation: str, status: int, code: str) -> str:

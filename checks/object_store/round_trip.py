@@ -4,25 +4,24 @@ from __future__ import annotations
 
 import asyncio
 import secrets
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING
 
 from checks.core.check import Status
 from checks.core.loop.threads import in_thread
+from checks.core.recorder import Recorder
 from checks.net.proxies import FromProxy
 from checks.object_store import causes
-from checks.object_store.on_the_way import accepted_without_checksum, forbidden_by_proxy, meaning_after_proof
+from checks.object_store.proxy_effects import accepted_without_checksum, forbidden_by_proxy, meaning_after_proof
+from checks.object_store.refusals import cause_of
 from checks.object_store.responses import Altered, StoreError
-from checks.object_store.verdicts import cause_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from checks.core.recorder import Recorder
     from checks.object_store.store import Store
 
-REPLIES = 6  # as many as it waits for, at most: four operations, one more look, and one more try to delete
+REPLIES = 6  # that it waits for, at most: four operations, one more look, and one more try to delete
 _GRACE = 0.2  # seconds: less than a cancelled check has for its clean-up
 _NO_REPLY = "its upload was not answered"
 _MAY_BE_CHECKSUM = {causes.REFUSED, causes.NOT_S3, causes.SIGNATURE_MISMATCH, causes.REQUEST_ALTERED}
@@ -76,7 +75,7 @@ class RoundTrip:
             raise
 
     async def _head(self) -> None:
-        """HeadObject, which needs the same permission as GetObject: who refuses it alone is not the store."""
+        """HeadObject, which needs the same permission as GetObject: a server that refuses it alone is not the store."""
         try:
             await self._do(self.store.head)
         except StoreError as refusal:

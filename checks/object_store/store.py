@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import threading
 import zlib
+from collections.abc import Mapping
 from contextlib import suppress
 from contextvars import ContextVar
 from dataclasses import replace
@@ -17,8 +18,6 @@ from checks.object_store.responses import Altered, StoreError, Unreadable
 from checks.object_store.transport import MAX_BODY, as_javascript, raise_refusal
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from checks.object_store.client import Bucket
     from checks.object_store.transport import Connections
 
@@ -70,7 +69,7 @@ class Store:
             _OTHER_SECRET.set("")
 
     def lacks_bucket(self) -> bool:
-        """Whether HeadBucket finds no bucket; who may not ask is refused otherwise."""
+        """Whether HeadBucket finds no bucket. A user without the permission gets another status."""
         try:
             self._operations["HeadBucket"](Bucket=self.bucket.name)
         except StoreError as refusal:
@@ -90,7 +89,7 @@ class Store:
         """HeadObject, which must return the size."""
         size = self._call("HeadObject", key).get("ContentLength")
         if size != len(body):
-            raise Altered(f"HeadObject says {size} bytes, and {len(body)} were put")
+            raise Altered(f"HeadObject reports {size} bytes, and {len(body)} were put")
 
     def get(self, key: str, body: bytes) -> None:
         """GetObject, which must return the same bytes."""

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import socket
 import time
+from collections.abc import Callable, Collection, Iterator
 from contextlib import nullcontext, suppress
 from functools import cache
 from io import BytesIO
+from ssl import SSLContext
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 from uuid import uuid4
@@ -20,9 +22,6 @@ from checks.net.proxies import raise_if_certificate_is_required, raise_if_proxys
 from checks.object_store.responses import StoreError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterator
-    from ssl import SSLContext
-
     from urllib3 import BaseHTTPResponse, PoolManager
 
 MAX_BODY = 16 * 1024  # bytes of a reply: none that is needed here is larger, and memory has room for the square of it

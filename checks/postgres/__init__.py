@@ -16,16 +16,16 @@ from checks.net import tcp
 from checks.net.network_errors import RESET, SILENT
 from checks.net.tcp import NetworkCheck
 from checks.net.tls_errors import TLS_ON_PLAINTEXT, TlsOnPlaintext
-from checks.postgres import causes, connections, remedies, session, turns, way
-from checks.postgres.connections import Place
+from checks.postgres import causes, connections, network_layers, remedies, session, several_hosts
+from checks.postgres.connections import ServerAddress
 from checks.postgres.dialects import Tls
+from checks.postgres.inspection import causes as survey_causes
+from checks.postgres.inspection.addresses import compare_addresses
+from checks.postgres.inspection.large_messages import reply_or_lost
+from checks.postgres.inspection.query import query_state
+from checks.postgres.inspection.state import ServerState
 from checks.postgres.refusals import diagnosis_of, hints
 from checks.postgres.session import PostgresSession
-from checks.postgres.survey import causes as survey_causes
-from checks.postgres.survey.addresses import compare_addresses
-from checks.postgres.survey.asking import ask
-from checks.postgres.survey.large import answered
-from checks.postgres.survey.state import ServerState
 from checks.postgres.tls_request import ALPN, TlsRefused, raise_if_tls_port, reply_to_request, request_tls
 from checks.postgres.uses import Rule, Use
 
@@ -53,7 +53,7 @@ class Postgres(NetworkCheck):
             "checks.postgres.connections",
             "checks.postgres.libpq_proxy",
             "checks.postgres.refusals.error_response",
-            "checks.postgres.survey.reading",
+            "checks.postgres.inspection.parser",
         ),
     )
 
@@ -94,16 +94,16 @@ class Postgres(NetworkCheck):
     @property
     def layers(self) -> tuple[Layer, ...]:
         dns = () if self.socket and self.use.dialect.sockets else (Layer.DNS,)
-        tls = (Layer.TLS,) if self.tls.enabled or way.files_of(self) else ()
+        tls = (Layer.TLS,) if self.tls.enabled or network_layers.files_of(self) else ()
         return (*dns, Layer.CONNECT, *tls, Layer.AUTH, Layer.ACCESS, Layer.FITNESS)
 
     async def run(self, record: Recorder) -> None:
         """Log in as the client does, query the server's state once, and apply the rules to it."""
         if self.others:
-            await turns.check_in_turn(self, record)
+            await several_hosts.check_in_turn(self, record)
             return
-        address = await way.reach_server(self, record)
-        tls = await way.check_tls_layer(self, record, address)
+        address = await network_layers.reach_server(self, record)
+        tls = await network_layers.check_tls_layer(self, record, address)
         async with self.open_session(record, address, tls) as connection:
             with record.layer(Layer.AUTH, f"login accepted, as {self.username}", proves=("url",)):
                 await self._login(record, connection, address)
@@ -112,8 +112,8 @@ class Postgres(NetworkCheck):
             ):
                 limit = partial(record.share_of_time, 0.8)
                 migrators = tuple(dict.fromkeys(role for _, role in self.migrators))
-                answer = ask(connection, self.planes, migrators, limit)
-                state, refused = await answered(answer, partial(self.open_session, record, address, tls), record)
+                reply = query_state(connection, self.planes, migrators, limit)
+                state, refused = await reply_or_lost(reply, partial(self.open_session, record, address, tls), record)
                 if self.use.in_transactions and state.pooled:
                     await self._begin(record, connection)
                 self._apply(self.use.access, state, record)
@@ -136,7 +136,9 @@ class Postgres(NetworkCheck):
         made: dict[str, Trust] = self.__dict__
         return made.setdefault("_trust", trust.variant(**changes) if tls.needs_own_context else trust)
 
-    def open_session(self, record: Recorder, address: Place, tls: bool) -> AbstractAsyncContextManager[PostgresSession]:
+    def open_session(
+        self, record: Recorder, address: ServerAddress, tls: bool
+    ) -> AbstractAsyncContextManager[PostgresSession]:
         trust, name = self.trust(record), self.use.dialect.certificate_name(self.host)
 
         async def connect() -> connections.Streams:
@@ -153,7 +155,7 @@ class Postgres(NetworkCheck):
             dbname=self.use.dialect.database(self.database),
         )
 
-    async def _login(self, record: Recorder, connection: PostgresSession, address: Place) -> None:
+    async def _login(self, record: Recorder, connection: PostgresSession, address: ServerAddress) -> None:
         """Log in; after a failure, find out by further connections what the server and the port expect."""
         try:
             await connection.login(record.share_of_time(0.7))
@@ -165,14 +167,14 @@ class Postgres(NetworkCheck):
             error.is_postgres = error.password_sent or bool(await reply_to_request(address, record.share_of_time(0.6)))
             raise
 
-    async def _try_with_tls(self, record: Recorder, error: session.LoginRefused, address: Place) -> None:
+    async def _try_with_tls(self, record: Recorder, error: session.LoginRefused, address: ServerAddress) -> None:
         cause = _cause_of(error)
         if cause is causes.NO_HBA_ENTRY:
             error.needs_tls = await self._is_admitted_with_tls(record, address)
         if cause in {causes.NOT_POSTGRES, RESET}:
             await raise_if_tls_port(address, record.share_of_time(0.8))
 
-    async def _is_admitted_with_tls(self, record: Recorder, address: Place) -> bool:
+    async def _is_admitted_with_tls(self, record: Recorder, address: ServerAddress) -> bool:
         """Whether pg_hba.conf has a line for this user that requires TLS, and not none at all."""
         if await reply_to_request(address, record.share_of_time(0.6)) != b"S":
             return False
@@ -223,13 +225,13 @@ class Postgres(NetworkCheck):
                 return diagnosis_of(error.refusal, causes.QUERY_FAILED)
             case TlsRefused():
                 refused = causes.TLS_REFUSED.diagnosis(f"{self.use.dialect.client} asks for TLS, and {error}")
-                return way.about_sslmode(self, refused)
+                return network_layers.about_sslmode(self, refused)
             case TlsOnPlaintext():
                 hint = "name in {url} the port on which Postgres itself listens, not that of a TLS proxy"
                 return TLS_ON_PLAINTEXT.diagnosis(str(error), hint=hint, blames=self.address)
             case UnreadableFile():
                 return causes.ROOTS_UNREADABLE.diagnosis(f"sslrootcert: the file {foreign(str(error))}")
-        return way.about_sslmode(self, super().diagnose(error))
+        return network_layers.about_sslmode(self, super().diagnose(error))
 
 
 def _cause_of(error: session.LoginRefused) -> Cause:

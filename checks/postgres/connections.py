@@ -5,15 +5,12 @@ from __future__ import annotations
 import asyncio
 import socket
 from collections.abc import Awaitable, Callable
-from typing import TYPE_CHECKING
+from ssl import SSLContext
 
 from checks.core.limits import ResponseTooLarge
 
-if TYPE_CHECKING:
-    from ssl import SSLContext
-
 Address = tuple[str, int]
-Place = Address | str  # a string is the path of a Unix socket
+ServerAddress = Address | str  # a string is the path of a Unix socket
 Streams = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 RequestTls = Callable[[asyncio.StreamReader, asyncio.WriteTransport], Awaitable[None]]
 
@@ -21,7 +18,7 @@ NO_ADDRESS = ("", 0)
 
 
 async def connect_to_server(
-    address: Place, request_tls: RequestTls | None, context: SSLContext | None, name: str
+    address: ServerAddress, request_tls: RequestTls | None, context: SSLContext | None, name: str
 ) -> Streams:
     """The connection from the proxy to the server: TCP, and TLS where there is a ``context``.
 
@@ -44,7 +41,7 @@ async def connect_to_server(
     return reader, asyncio.StreamWriter(transport, protocol, reader, loop)
 
 
-async def _connect(address: Place, reader: asyncio.StreamReader) -> tuple[asyncio.Transport, KeepData]:
+async def _connect(address: ServerAddress, reader: asyncio.StreamReader) -> tuple[asyncio.Transport, KeepData]:
     loop = asyncio.get_running_loop()
     if isinstance(address, str):
         return await loop.create_unix_connection(lambda: KeepData(reader), address)

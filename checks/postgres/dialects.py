@@ -5,11 +5,12 @@ Source: the code of postgres.js 3.4.8 and node-postgres 8.20.0 (pg-connection-st
 
 from __future__ import annotations
 
-import ipaddress
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from urllib.parse import unquote
+
+from checks.net.addresses import is_address
 
 Query = Mapping[str, str]
 _SSL_MODES = ("", "disable", "allow", "prefer", "require", "verify-ca", "verify-full", "no-verify")
@@ -68,7 +69,7 @@ class Dialect:
 
     @staticmethod
     def misspelt_mode(query: Query) -> str:
-        """A word of sslmode that no client knows; "" if there is none."""
+        """The value of sslmode, if no client knows it; else ""."""
         mode = query.get("sslmode", "")
         return "" if mode in _SSL_MODES else mode
 
@@ -103,7 +104,7 @@ def _js_parameters(query: Query) -> dict[str, str]:
 
 def _js_certificate_name(host: str) -> str:
     # For an address, postgres.js gives tls.connect() no host and no servername; Node.js then verifies "localhost".
-    return "localhost" if _is_address(host) else host
+    return "localhost" if is_address(host) else host
 
 
 # node-postgres: pg-connection-string. Every other sslmode verifies; `uselibpqcompat` changes some meanings.
@@ -152,14 +153,6 @@ def _pg_database(path: str) -> str:
 def _parse_int(text: str) -> str:
     number = re.match(r"\s*([+-]?\d+)", text)
     return str(int(number[1])) if number else "NaN"
-
-
-def _is_address(host: str) -> bool:
-    try:
-        ipaddress.ip_address(host)
-    except ValueError:
-        return False
-    return True
 
 
 def _as_written(text: str) -> str:

@@ -23,7 +23,7 @@ from checks.core.limits import MAX_BYTES, ResponseTooLarge
 from checks.postgres import causes
 from checks.postgres.connections import NO_ADDRESS, Address, KeepData, Streams, accept_from
 from checks.postgres.refusals import Refusal
-from checks.postgres.refusals.error_response import is_readable, refusal
+from checks.postgres.refusals.error_response import is_readable, parse_refusal
 
 Connect = Callable[[], Awaitable[Streams]]
 
@@ -134,7 +134,7 @@ class LibpqProxy:
             length -= len(part)
             if head[:1] == b"E":
                 body = (body + part)[:_SHORT]
-                self.server_error = refusal(head, body, tuple(self.requests)) if is_readable(length) else None
+                self.server_error = parse_refusal(head, body, tuple(self.requests)) if is_readable(length) else None
 
 
 @asynccontextmanager
@@ -174,4 +174,4 @@ def _limit_rounds(challenge: bytes) -> None:
         rounds = re.sub(rb"\D", b"", part) if part.startswith(b"i=") else b""
         if len(rounds) > 9 or int(rounds or b"0") > _MAX_ROUNDS:
             times = rounds.decode() if len(rounds) <= 12 else "more than a billion"
-            raise Diagnosed(causes.LOGIN_TOO_COSTLY.diagnosis(f"the server wants the password hashed {times} times"))
+            raise Diagnosed(causes.LOGIN_TOO_COSTLY.diagnosis(f"the server asks for {times} rounds of hashing"))

@@ -8,28 +8,25 @@ from __future__ import annotations
 
 import re
 import shlex
+from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING
 
 from checks.core import remedy
+from checks.core.check import Cause
+from checks.core.remedy import Remedies, Remedy
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
-
-    from checks.core.check import Cause
-    from checks.core.remedy import Remedy
     from checks.postgres import Postgres
+    from checks.postgres.inspection.state import Plane, ServerState
     from checks.postgres.refusals import Refusal
-    from checks.postgres.survey.state import Plane, ServerState
-
-Remedies = tuple["Remedy", ...]
 
 _PLAIN = re.compile(r"\w[\w.-]*", re.ASCII)  # psql reads another text as the name of a database
 _OWNER = "as the owner of {}, or as a superuser"
 _SUPERUSER = "as a superuser"
 
 
-def form(who: str, statement: str) -> Remedies:
-    """What the catalogue shows of such a command."""
+def general_form(who: str, statement: str) -> Remedies:
+    """The general form of such a command, which the catalogue shows."""
     return remedy.line("psql", f"on the server, as {who}", f"psql -d … -c {shlex.quote(statement)}")
 
 
@@ -134,9 +131,7 @@ def _raised(
             yield from _psql(check, who, "postgres", (f"{form}{limit + needed - left}", *names))
 
 
-def _psql(
-    check: Postgres, who: str, database: str, *forms: tuple[str, ...], at_once: bool = True
-) -> tuple[Remedy, ...]:
+def _psql(check: Postgres, who: str, database: str, *forms: tuple[str, ...], at_once: bool = True) -> Remedies:
     """One command. Each form has a ``{}`` for each name that follows it; ``at_once``: all are one transaction."""
     from psycopg import sql
 

@@ -7,7 +7,7 @@ report how far a login came. This module calls libpq's non-blocking functions, w
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
@@ -19,8 +19,6 @@ from checks.postgres.libpq_proxy import Connect, LibpqProxy, libpq_proxy
 from checks.postgres.refusals import Refusal, libpq_text
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from psycopg.pq.abc import PGconn, PGresult
 
 

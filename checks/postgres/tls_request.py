@@ -6,7 +6,7 @@ import asyncio
 
 from checks.net.tls import PlaintextProbe, first_bytes, uses_tls
 from checks.net.tls_errors import TlsOnPlaintext
-from checks.postgres.connections import Place
+from checks.postgres.connections import ServerAddress
 from checks.postgres.session import NotPostgres
 
 ALPN = ("postgresql",)  # what a client offers in a handshake without a request before it
@@ -40,13 +40,13 @@ async def request_tls(reader: asyncio.StreamReader, writer: asyncio.StreamWriter
         raise NotPostgres("the answer to a request for TLS is not Postgres'")
 
 
-async def reply_to_request(address: Place, limit: float) -> bytes:
+async def reply_to_request(address: ServerAddress, limit: float) -> bytes:
     """The reply to an SSLRequest on a connection of its own: b"S" (TLS), b"N" (no TLS), b"" if it is not Postgres."""
     reply = await first_bytes(address, _SSL_REQUEST, limit)
     return reply if reply in {b"S", b"N"} else b""
 
 
-async def raise_if_tls_port(address: Place, limit: float) -> None:
+async def raise_if_tls_port(address: ServerAddress, limit: float) -> None:
     """Raise TlsOnPlaintext when the port expects TLS from the first byte, without an SSLRequest.
 
     Postgres 17 and newer take both: a handshake proves nothing where the server replies to an SSLRequest.

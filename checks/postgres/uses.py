@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 from checks.core.check import Diagnosis
 from checks.postgres.dialects import NODE_POSTGRES, POSTGRES_JS, Dialect
-from checks.postgres.survey import fitness, migrations, rights
-from checks.postgres.survey.state import ServerState
+from checks.postgres.inspection import fitness, migrations, rights
+from checks.postgres.inspection.state import ServerState
 
 if TYPE_CHECKING:
     from checks.postgres import Postgres

@@ -50,7 +50,7 @@ class Publish(NetworkCheck):
     port: int = 443
     looked_up: bool = True  # whether names below the domain are in DNS
     gateway: Endpoint | None = None
-    signing: routes.Signing | None = None  # without it the gateway is not asked
+    signing: routes.PublishSigning | None = None  # without it the gateway is not asked
     unasked: str = ""  # why the gateway is not asked, if it should be
 
     @property
@@ -58,7 +58,7 @@ class Publish(NetworkCheck):
         return f"*.{self.domain}"
 
     @property
-    def place(self) -> tuple[str, int] | None:
+    def server_address(self) -> tuple[str, int] | None:
         """The ingress, by the names that lead to it; None if no name is looked up."""
         return (f"*.{self.domain}", self.port) if self.looked_up else None
 
@@ -83,16 +83,16 @@ class Publish(NetworkCheck):
             return True
         try:
             async with asyncio.timeout(record.share_of_time(0.5)):
-                replies = await routes.ask(record, self.gateway, self.domain, self.signing)
+                replies = await routes.request_all(record, self.gateway, self.domain, self.signing)
         except Exception as error:
             if not (reason := self._unreachable(error)):
                 raise
             self._skip(record, f"not proven: {reason}")
             return True
-        served = f"the gateway serves the names below {self.domain}"
+        served, token = f"the gateway serves the names below {self.domain}", responses.access_token(replies)
         outcomes = (
-            _passes(record, Layer.AUTH, "the gateway takes an access token", _SIGNED, responses.access_token(replies)),
-            _passes(record, Layer.AUTH, "the gateway takes a session's cookie", _COOKIE, responses.cookie(replies)),
+            _passes(record, Layer.AUTH, "the gateway accepts an access token", _SIGNED, token),
+            _passes(record, Layer.AUTH, "the gateway accepts a session's cookie", _COOKIE, responses.cookie(replies)),
             _passes(record, Layer.ACCESS, served, ("domain",), responses.domain(replies)),
         )
         return all(outcomes)

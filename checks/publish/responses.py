@@ -4,19 +4,15 @@ proven, or "" if the value is right. A right value counts only if a wrong one wa
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
+from checks.core.check import Diagnosis
+from checks.net.http import Reply
 from checks.publish import causes
-from checks.publish.routes import Replies, refuses
-
-if TYPE_CHECKING:
-    from checks.core.check import Diagnosis
-    from checks.net.http import Reply
+from checks.publish.routes import RouteReplies, refuses
 
 _NO_ROUTE = {404, 405, 501}
 
 
-def access_token(replies: Replies) -> Diagnosis | str:
+def access_token(replies: RouteReplies) -> Diagnosis | str:
     """The gateway verifies the token before it compares the domain."""
     if not refuses(replies.wrong_link):
         return _not_refused("a link with a wrong signature", replies.wrong_link)
@@ -25,7 +21,7 @@ def access_token(replies: Replies) -> Diagnosis | str:
     return "" if _opens(replies.link) or _is_at_another_host(replies.link) else _unclear("a link", replies.link)
 
 
-def cookie(replies: Replies) -> Diagnosis | str:
+def cookie(replies: RouteReplies) -> Diagnosis | str:
     """The gateway asks for a cookie at every host below its domain."""
     if not refuses(replies.wrong_cookie):
         return _not_refused("a cookie with a wrong signature", replies.wrong_cookie)
@@ -34,7 +30,7 @@ def cookie(replies: Replies) -> Diagnosis | str:
     return "" if _opens(replies.cookie) else _unclear("a session's cookie", replies.cookie)
 
 
-def domain(replies: Replies) -> Diagnosis | str:
+def domain(replies: RouteReplies) -> Diagnosis | str:
     """The gateway accepts a link below this domain, and none below another; or a cookie below it."""
     by_link = _opens(replies.link) and _is_at_another_host(replies.elsewhere)
     if by_link or (_opens(replies.cookie) and refuses(replies.wrong_cookie)):

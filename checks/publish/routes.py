@@ -8,22 +8,19 @@ from __future__ import annotations
 import base64
 import secrets
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING
 from urllib.parse import urlencode
 
+from checks.core.recorder import Recorder
 from checks.net import tokens
 from checks.net.endpoint import Endpoint
 from checks.net.http import Reply, request, together
-
-if TYPE_CHECKING:
-    from checks.core.recorder import Recorder
 
 _LINK, _COOKIE, _PORT = "/_mistle/access/bootstrap", "mistle_port_access_session", 3000
 
 
 @dataclass(frozen=True)
-class Signing:
-    """What the control plane's API and the gateway sign with."""
+class PublishSigning:
+    """The secrets and claims with which the control plane's API and the gateway sign."""
 
     secret: str = field(repr=False)
     issuer: str
@@ -32,7 +29,7 @@ class Signing:
 
 
 @dataclass(frozen=True)
-class Replies:
+class RouteReplies:
     """The replies to a link and to a cookie with a wrong signature; then, if it refuses one of them, to a link below
     another domain, to the right link and to the right cookie.
     """
@@ -49,7 +46,7 @@ class _Browser:
     """Requests at the host that an invented sandbox has below a domain."""
 
     gateway: Endpoint
-    signing: Signing
+    signing: PublishSigning
     sandbox: str
     domain: str
 
@@ -75,12 +72,15 @@ class _Browser:
         return await request(record, "GET", at, headers={"host": str(self.claims["host"]), **headers})
 
 
-async def ask(record: Recorder, gateway: Endpoint, domain: str, signing: Signing) -> Replies:
-    """Raises tokens.UnusableSecret, and what ``request`` raises."""
+async def request_all(record: Recorder, gateway: Endpoint, domain: str, signing: PublishSigning) -> RouteReplies:
+    """Send wrong tokens, and the right ones if the gateway refuses a wrong one.
+
+    Raises tokens.UnusableSecret, and what ``request`` raises.
+    """
     browser = _Browser(gateway, signing, tokens.invented_sandbox(), domain)
     elsewhere = replace(browser, domain=f"{browser.sandbox}.invalid")
     wrong = secrets.token_hex(32)
-    first = Replies(*await together(browser.opens_link(record, wrong), browser.shows_cookie(record, wrong)))
+    first = RouteReplies(*await together(browser.opens_link(record, wrong), browser.shows_cookie(record, wrong)))
     if not (refuses(first.wrong_link) or refuses(first.wrong_cookie)):
         return first
     right = await together(
@@ -88,7 +88,7 @@ async def ask(record: Recorder, gateway: Endpoint, domain: str, signing: Signing
         browser.opens_link(record, signing.secret),
         browser.shows_cookie(record, signing.cookie_secret),
     )
-    return Replies(first.wrong_link, first.wrong_cookie, *right)
+    return RouteReplies(first.wrong_link, first.wrong_cookie, *right)
 
 
 def refuses(reply: Reply | None) -> bool:

@@ -15,13 +15,13 @@ from checks.core.text import foreign
 from checks.net.network_errors import RESET, SILENT
 from checks.net.tcp import NetworkCheck, connect_any
 from checks.net.tls import note_expiry
-from checks.smtp import causes, connect, envelope, login, names, offers, replies, session
+from checks.smtp import causes, connect, envelope, login, name_lookup, offers, replies, session
 from checks.smtp.session import NoReply, time_limit
 
 if TYPE_CHECKING:
     from aiosmtplib import SMTP
 
-_LEAST_SIZE = 512  # bytes: less than the headers and boundaries that nodemailer writes around a text and an HTML part
+_MIN_SIZE = 512  # bytes: less than the headers and boundaries that nodemailer writes around a text and an HTML part
 _USUAL_SIZE = 1 << 16
 _ADDRESS = re.compile(r'("[^"<>\x00-\x1f\x7f]+"|[^\s<>@,;"\x00-\x1f\x7f]+)@[^\s<>@,;"\x00-\x1f\x7f]+')
 
@@ -68,7 +68,7 @@ class Smtp(NetworkCheck):
     async def run(self, record: Recorder) -> None:
         """Connect, start TLS, log in, send sender and recipients, cancel."""
         with record.layer(Layer.DNS, f"{self.host} resolves", proves=self.address):
-            addresses = await names.resolve(record, self.host, self.port)
+            addresses = await name_lookup.resolve(record, self.host, self.port)
         address = (await connect_any(record, self.host, addresses, self.port, self.address), self.port)
         client = session.make_client(self.host, record, tls=self.secure)
         async with session.closing(client, record):
@@ -137,7 +137,7 @@ class Smtp(NetworkCheck):
             record.note(
                 causes.SIZE_LIMIT.diagnosis(
                     f"the server takes messages of at most {limit:,} bytes",
-                    status=Status.FAIL if limit < _LEAST_SIZE else Status.WARN,
+                    status=Status.FAIL if limit < _MIN_SIZE else Status.WARN,
                 )
             )
 
@@ -156,7 +156,7 @@ class Smtp(NetworkCheck):
                 refusal = await envelope.try_envelope(
                     client, sender, logged_in=logged_in, limit=record.share_of_time(0.3)
                 )
-        except envelope.Closed as closed:
+        except envelope.SessionClosed as closed:
             refusal = await self._try_again(record, address, sender, closed)
         if isinstance(refusal, Diagnosis):
             record.note(refusal)
@@ -165,7 +165,7 @@ class Smtp(NetworkCheck):
             record.skip(Layer.ACCESS, reason, ("from_address",))
 
     async def _try_again(
-        self, record: Recorder, address: tuple[str, int], sender: str, closed: envelope.Closed
+        self, record: Recorder, address: tuple[str, int], sender: str, closed: envelope.SessionClosed
     ) -> Diagnosis | None:
         """A server that ends the session at one recipient may take others: try one of another domain, once more."""
         from aiosmtplib import SMTPException

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from checks.core import remedy, unexpected
-from checks.core.check import Cause, Layer, Status, causes_in
+from checks.core.check import Layer, Status, causes_in, permanent, temporary
 
 WAIT_LONGER = (
     "run this again with --timeout 60: a mail server may be slow, because it looks up this machine's name, or keeps "
@@ -15,7 +15,7 @@ SILENT_DNS = (
     "make the name server in /etc/resolv.conf reachable from here, or write the address in place of the name into "
     "{host}, if the server's certificate holds it"
 )
-HOSTS_FILE_DIFFERS = Cause(
+HOSTS_FILE_DIFFERS = permanent(
     "smtp.hosts-file-differs",
     Layer.DNS,
     "Mistle's mail client asks DNS before /etc/hosts, and DNS has another address for the name, or sends no reply",
@@ -23,61 +23,54 @@ HOSTS_FILE_DIFFERS = Cause(
     "it in place of the name into {host}, if the server's certificate holds it",
     blames=("host",),
     status=Status.WARN,
-    heals=False,
 )
-NOT_SMTP = Cause(
+NOT_SMTP = permanent(
     "smtp.not-smtp",
     Layer.CONNECT,
-    "something answers on that port, and it is not a mail server",
+    "a server replies on that port, but it is not a mail server",
     "correct {port} (587 or 465 at most mail servers), or the host name in {host}",
     blames=("port",),
-    heals=False,
 )
-TLS_FROM_FIRST_BYTE = Cause(
+TLS_FROM_FIRST_BYTE = permanent(
     "smtp.tls-from-first-byte",
     Layer.TLS,
-    "the server on that port speaks TLS from the first byte, and Mistle waits for a greeting without",
+    "the server on that port speaks TLS from the first byte, but Mistle waits for a greeting without TLS",
     "set {secure} to true; or, to keep it false, name the server's port for STARTTLS in {port} (mostly 587)",
     blames=("secure",),
-    heals=False,
     remedies=remedy.edit("secure", True),
 )
-PLAINTEXT = Cause(
+PLAINTEXT = permanent(
     "smtp.plaintext",
     Layer.TLS,
-    "the server on that port greets without TLS, and Mistle asks for TLS from the first byte",
+    "the server on that port greets without TLS, but Mistle asks for TLS from the first byte",
     "set {secure} to false; or, to keep it true, name the server's port for TLS in {port} (mostly 465)",
     blames=("secure",),
-    heals=False,
     remedies=remedy.edit("secure", False),
 )
-STARTTLS_NOT_OFFERED = Cause(
+STARTTLS_NOT_OFFERED = permanent(
     "smtp.starttls-not-offered",
     Layer.TLS,
-    "Mistle goes on without TLS: the password and every one-time password can be read on the way",
+    "Mistle continues without TLS: others on the network can read the password and every one-time password",
     "name a port with TLS in {port} (587 with STARTTLS; 465 with {secure} = true), or turn STARTTLS on at the server",
     blames=("port",),
     status=Status.WARN,
-    heals=False,
 )
-STARTTLS_REFUSED = Cause(
+STARTTLS_REFUSED = permanent(
     "smtp.starttls-refused",
     Layer.TLS,
-    "the server offers STARTTLS and then refuses it; Mistle does not go on without",
+    "the server offers STARTTLS and then refuses it; Mistle does not continue without TLS",
     "repair TLS at the server of {host}: its log names what is wrong with its certificate or key",
     blames=("host",),
-    heals=False,
 )
-CREDENTIALS_REJECTED = Cause(
+CREDENTIALS_REJECTED = permanent(
     "smtp.credentials-rejected",
     Layer.AUTH,
     "the server refuses the user name or the password, and does not report which",
     "correct the password in {password} and the user name in {username}; "
     "many providers want an app password or an API key there",
     blames=("password",),
-    heals=False,
 )
-LOGIN_DISABLED = Cause(
+LOGIN_DISABLED = permanent(
     "smtp.login-disabled",
     Layer.AUTH,
     "the provider allows no login with a password for this account, whatever the password is",
@@ -85,9 +78,8 @@ LOGIN_DISABLED = Cause(
     "-SmtpClientAuthenticationDisabled $false, and the same for the tenant), or name another server in {host}",
     blames=("username",),
     former=("smtp.credentials-rejected",),
-    heals=False,
 )
-AUTH_NOT_OFFERED = Cause(
+AUTH_NOT_OFFERED = permanent(
     "smtp.auth-not-offered",
     Layer.AUTH,
     "the server offers no login: Mistle sends without one, and does not report it",
@@ -95,60 +87,53 @@ AUTH_NOT_OFFERED = Cause(
     "one, change nothing: {username} and {password} have no effect",
     blames=("username",),
     status=Status.WARN,
-    heals=False,
 )
-AUTH_MECHANISM = Cause(
+AUTH_MECHANISM = permanent(
     "smtp.auth-mechanism",
     Layer.AUTH,
     "the server offers no login that Mistle's client has: PLAIN, LOGIN or CRAM-MD5",
     "turn on PLAIN or LOGIN at the server of {host}, or name a server there whose accounts have a password for SMTP: "
     "Mistle has no token for OAuth",
     blames=("host",),
-    heals=False,
 )
-AUTH_UNAVAILABLE = Cause(
+AUTH_UNAVAILABLE = temporary(
     "smtp.auth-unavailable",
     Layer.AUTH,
     "the server cannot check any password now",
     "repair the service that checks passwords for the server of {host} (saslauthd, Dovecot, LDAP); if it counts logins "
     "or mails, wait; then run this again",
     blames=("host",),
-    heals=True,
 )
-TLS_REQUIRED = Cause(
+TLS_REQUIRED = permanent(
     "smtp.tls-required",
     Layer.AUTH,
-    "the server wants TLS first, and offers none on that port",
+    "the server requires TLS, but offers none on that port",
     "name the server's port with TLS in {port} (587 with STARTTLS; 465 with {secure} = true)",
     blames=("port",),
-    heals=False,
 )
-AUTH_REQUIRED = Cause(
+AUTH_REQUIRED = permanent(
     "smtp.auth-required",
     Layer.ACCESS,
     "the server takes mail only after a login that it does not offer on that port",
     "name the server's port for submission in {port} (587 with {secure} = false, 465 with true)",
     blames=("port",),
-    heals=False,
 )
-SENDER_MALFORMED = Cause(
+SENDER_MALFORMED = permanent(
     "smtp.sender-malformed",
     Layer.ACCESS,
     "the sender is not one bare e-mail address",
     "write one address and nothing else into {from_address}: mistle@example.com",
     blames=("from_address",),
-    heals=False,
 )
-SENDER_NAME = Cause(
+SENDER_NAME = permanent(
     "smtp.sender-name",
     Layer.ACCESS,
     "the sender's name holds an address in brackets, or a bracket or quote without its end: Mistle's client then takes "
     "another sender from it, or none",
     "write a plain name, without < > ( ) and quotes, into {from_name}",
     blames=("from_name",),
-    heals=False,
 )
-SENDER_INTERNATIONAL = Cause(
+SENDER_INTERNATIONAL = permanent(
     "smtp.sender-needs-smtputf8",
     Layer.ACCESS,
     "the sender's name before the @ has other letters than ASCII, and the server has no SMTPUTF8 for it",
@@ -156,17 +141,15 @@ SENDER_INTERNATIONAL = Cause(
     "the servers of the recipients need it too",
     blames=("from_address",),
     former=("smtp.sender-refused",),
-    heals=False,
 )
-SENDER_REFUSED = Cause(
+SENDER_REFUSED = permanent(
     "smtp.sender-refused",
     Layer.ACCESS,
     "the server does not let this login send as that address",
     "name an address in {from_address} that {username} may send as, or allow it at the server",
     blames=("from_address",),
-    heals=False,
 )
-GREETING_LATE = Cause(
+GREETING_LATE = permanent(
     "smtp.greeting-late",
     Layer.CONNECT,
     "the server greets late: every mail waits as long, and Mistle gives up after 30 s",
@@ -174,35 +157,31 @@ GREETING_LATE = Cause(
     "a delay for clients that it does not know (greet_pause, postscreen, tarpit)",
     blames=("host",),
     status=Status.WARN,
-    heals=False,
 )
-GREETING_REFUSED = Cause(
+GREETING_REFUSED = permanent(
     "smtp.greeting-refused",
     Layer.ACCESS,
     "the server refuses this machine at the greeting or at EHLO, or has no room now",
     "let this machine in at the server of {host} (its log names the rule); with 421, wait and run this again",
     blames=("host",),
-    heals=False,
 )
-CLIENT_REFUSED = Cause(
+CLIENT_REFUSED = permanent(
     "smtp.client-refused",
     Layer.ACCESS,
     "the server takes no mail from this machine, with any login",
     "allow this machine's address and name at the server of {host}; if a blocklist has the address, have it removed "
     "there; if its name is at fault, give the address a PTR record",
     blames=("host",),
-    heals=False,
 )
-RELAY_REFUSED = Cause(
+RELAY_REFUSED = permanent(
     "smtp.relay-refused",
     Layer.ACCESS,
     "the server passes no mail on for this client; as a warning: only to the sender's own domain",
     "allow it to relay at the server of {host}, or name the port where the server lets it log in, in {port}; "
     "if all users have addresses in the domains of that server, ignore this",
     blames=("host", "port"),
-    heals=False,
 )
-MAIL_REFUSED = Cause(
+MAIL_REFUSED = permanent(
     "smtp.mail-refused",
     Layer.ACCESS,
     "the server refuses every envelope that was tried, and does not report because of which address",
@@ -210,9 +189,8 @@ MAIL_REFUSED = Cause(
     "and {username} there",
     blames=("from_address",),
     status=Status.WARN,
-    heals=False,
 )
-SIZE_LIMIT = Cause(
+SIZE_LIMIT = permanent(
     "smtp.size-limit",
     Layer.ACCESS,
     "the server takes only messages that are smaller than a mail with a one-time password may be",
@@ -220,16 +198,14 @@ SIZE_LIMIT = Cause(
     "or name another server there",
     blames=("host",),
     former=("smtp.sender-refused",),
-    heals=False,
 )
-UNAVAILABLE = Cause(
+UNAVAILABLE = temporary(
     "smtp.unavailable",
     Layer.ACCESS,
     "the server puts all mail off for now",
     "look at the log of the server of {host} for what it lacks (disk space, a limit of messages, a server behind it "
     "that does not answer), repair that, then run this again",
     blames=("host",),
-    heals=True,
 )
 UNEXPECTED_REPLY = unexpected.cause("smtp", "a mail server", ("host", "port"))
 CAUSES = causes_in(globals())

@@ -1,7 +1,7 @@
 """Opens the session with a mail server: TLS from the first byte, or plaintext and then STARTTLS.
 
-The session is one connection. Where it gets no greeting, or no TLS, the short connections of `second_look` find out
-why: whether the port expects TLS, greets without TLS, or belongs to another protocol.
+The session is one connection. If it gets no greeting, or no TLS, `extra_connections` finds out why: whether the port
+expects TLS, greets without TLS, or belongs to another protocol.
 """
 
 from __future__ import annotations
@@ -11,16 +11,16 @@ import time
 from typing import TYPE_CHECKING
 
 from checks.core.check import Diagnosed
+from checks.core.recorder import Recorder
 from checks.net.network_errors import diagnose
 from checks.net.server_name import try_name
 from checks.net.tls_errors import PLAINTEXT_ON_TLS
-from checks.smtp import causes, replies, second_look, session
+from checks.smtp import causes, extra_connections, replies, session
 from checks.smtp.session import GREETING, NoReply, time_limit
 
 if TYPE_CHECKING:
     from aiosmtplib import SMTP
 
-    from checks.core.recorder import Recorder
 
 _GREETING_WAIT = (
     1.0  # seconds without a greeting before other connections are made; a server may look up our name first
@@ -38,16 +38,16 @@ async def open_tls(record: Recorder, client: SMTP, address: tuple[str, int]) -> 
         async with time_limit(record, client, GREETING):
             await session.connect(client, address)
     except NoReply as error:
-        if not await second_look.repeat_handshake(record, host, address, error):
+        if not await extra_connections.repeat_handshake(record, host, address, error):
             raise NoReply("answer to the TLS handshake", time.monotonic() - started) from error
         # aiosmtplib waits for the end of a line, which another protocol may never send: read what there is.
-        await second_look.raise_if_not_smtp_within_tls(record, host, address, error)
+        await extra_connections.raise_if_not_smtp_within_tls(record, host, address, error)
         raise
     except OSError as error:
         if not _is_plaintext(error):
-            await second_look.repeat_handshake(record, host, address, error)
+            await extra_connections.repeat_handshake(record, host, address, error)
             raise
-        raise Diagnosed(await second_look.diagnose_without_tls(record, host, address)) from error
+        raise Diagnosed(await extra_connections.diagnose_without_tls(record, host, address)) from error
     _note_late_greeting(record, started)
 
 
@@ -59,12 +59,13 @@ async def open_plaintext(record: Recorder, client: SMTP, address: tuple[str, int
     """
     started = time.monotonic()
     async with (
-        second_look.background(session.connect(client, address)) as greeting,
+        extra_connections.background(session.connect(client, address)) as greeting,
         time_limit(record, client, GREETING, 0.8),
     ):
         done, _ = await asyncio.wait({greeting}, timeout=min(_GREETING_WAIT, record.share_of_time(0.3)))
         if not done:
-            async with second_look.background(second_look.raise_for_another_protocol(record, address)) as protocol:
+            search = extra_connections.raise_for_another_protocol(record, address)
+            async with extra_connections.background(search) as protocol:
                 await asyncio.wait({greeting, protocol}, return_when=asyncio.FIRST_COMPLETED)
                 if not greeting.done():
                     await protocol
@@ -89,7 +90,7 @@ async def start_tls(record: Recorder, client: SMTP, address: tuple[str, int]) ->
         async with time_limit(record, client, "end of the TLS handshake after STARTTLS"):
             await client.starttls()
     except NoReply as error:
-        await second_look.repeat_handshake(record, host, address, error, session.request_tls)
+        await extra_connections.repeat_handshake(record, host, address, error, session.request_tls)
         raise
     except SMTPResponseException as error:
         if error.code < 0:  # aiosmtplib's code for a reply that is not SMTP
@@ -98,7 +99,7 @@ async def start_tls(record: Recorder, client: SMTP, address: tuple[str, int]) ->
         raise Diagnosed(replies.diagnosis(causes.STARTTLS_REFUSED, reply)) from error
     except OSError as error:
         if not _is_plaintext(error):
-            await second_look.repeat_handshake(record, host, address, error, session.request_tls)
+            await extra_connections.repeat_handshake(record, host, address, error, session.request_tls)
             raise
         raise Diagnosed(
             causes.STARTTLS_REFUSED.diagnosis("the server agrees to STARTTLS, and speaks no TLS")

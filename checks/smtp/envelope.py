@@ -22,7 +22,7 @@ _ELSEWHERE = ("mistle-preflight@example.com", "mistle-preflight@example.org")
 _DOTS = re.compile("[.\u3002\uff0e\uff61]")  # the dots of nodemailer's punycode
 
 
-class Closed(Exception):
+class SessionClosed(Exception):
     """The server ended the session with a 421, its ``reply`` to the first recipient."""
 
     def __init__(self, reply: SMTPResponse) -> None:
@@ -76,7 +76,7 @@ def encode_domain(address: str) -> str:
 async def _try_recipients(client: SMTP, address: str, logged_in: bool, limit: float) -> Diagnosis | SMTPResponse | None:
     own = await _rcpt_to(client, address)
     if own.code == 421:
-        raise Closed(own)
+        raise SessionClosed(own)
     refusal = replies.of_recipient(own, logged_in=logged_in)
     if isinstance(refusal, Diagnosis) and refusal.cause is not causes.RELAY_REFUSED:
         return refusal

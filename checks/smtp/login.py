@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import hmac
 import re
+from collections.abc import Awaitable, Callable, Mapping
 from typing import TYPE_CHECKING
 
 from checks.core.check import Diagnosed
@@ -12,8 +13,6 @@ from checks.core.text import foreign
 from checks.smtp import causes, offers, replies
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Mapping
-
     from aiosmtplib import SMTP, SMTPResponse
 
 _MAX_CHALLENGES = 3  # empty replies to a server that asks for more; nodemailer sends them without end
@@ -24,7 +23,7 @@ async def log_in(client: SMTP, username: str, password: str) -> None:
 
     Raises Diagnosed when the server refuses it, or offers only XOAUTH2: then nodemailer fails before it sends anything.
     """
-    offered, listed = offers.mechanisms(client), offers.listed(client)
+    offered, listed = offers.mechanisms(client), offers.mechanisms_text(client)
     names = f"the server offers {foreign(listed, 120)}" if listed else "the server names no mechanism"
     if offered == [offers.XOAUTH2]:
         raise Diagnosed(causes.AUTH_MECHANISM.diagnosis(f"{names}, and no login with a password"))

@@ -28,7 +28,7 @@ def mechanisms(client: SMTP) -> list[str]:
     return [name for name in (*PASSWORD_MECHANISMS, XOAUTH2) if re.search(_AUTH + name, reply, re.IGNORECASE)]
 
 
-def listed(client: SMTP) -> str:
+def mechanisms_text(client: SMTP) -> str:
     """Every mechanism that the server names, as text; "" if it names none."""
     lines = re.findall(r"^250[ -]AUTH[ =](.*)$", _reply(client), re.IGNORECASE | re.MULTILINE)
     return ", ".join(dict.fromkeys(word.upper() for line in lines for word in line.split()))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -11,8 +12,6 @@ from checks.core.text import clean, foreign
 from checks.smtp import causes
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
     from aiosmtplib import SMTPResponse
 
 RECIPIENT = "recipient"  # the server accepts the recipient, or refuses or defers only it: no fault of the configuration

@@ -15,11 +15,11 @@ from contextlib import asynccontextmanager, suppress
 from typing import TYPE_CHECKING
 
 from checks.core.loop.sockets import connected_to
+from checks.core.recorder import Recorder
 
 if TYPE_CHECKING:
     from aiosmtplib import SMTP
 
-    from checks.core.recorder import Recorder
 
 GREETING_LIMIT = 30.0  # seconds: nodemailer gives up then; it waits ten minutes for any other reply
 GREETING = "greeting"
@@ -112,7 +112,7 @@ async def send_ehlo(client: SMTP) -> None:
 
 
 async def reopen(client: SMTP, address: tuple[str, int]) -> None:
-    """What led to the login on an earlier connection: the greeting, EHLO, STARTTLS and EHLO again where offered."""
+    """Repeat the steps that come before the login: greeting, EHLO, STARTTLS where offered, and EHLO again."""
     await connect(client, address)
     await send_ehlo(client)
     if client.supports_extension("starttls") and not client.use_tls:

@@ -43,7 +43,9 @@ class Tunnel(EndpointCheck):
     secret: str = field(repr=False)
     issuer: str
     audience: str
-    bootstrap: exchange.Signing | None = None  # what signs the tokens that sandboxes exchange, if any come here
+    bootstrap: exchange.BootstrapSigning | None = (
+        None  # what signs the tokens that sandboxes exchange, if any come here
+    )
     unasked: str = ""  # why no token is exchanged, if one should be
     deployed: bool = True
     in_sandboxes: bool = False  # whether the host is a name that Mistle gives to sandboxes, and perhaps nobody else has
@@ -61,7 +63,7 @@ class Tunnel(EndpointCheck):
             for layer in self.layers:
                 record.skip(layer, reason, ("url",))
             return
-        await reach_endpoint(record, self.endpoint, proof=_refuses_strangers)
+        await reach_endpoint(record, self.endpoint, proof=_refuses_without_token)
         try:
             await self._check_upgrade(record)
         except StopCheck:
@@ -79,7 +81,7 @@ class Tunnel(EndpointCheck):
             await exchange.check(record, self.endpoint, self.bootstrap)
 
     async def _check_upgrade(self, record: Recorder) -> None:
-        goal = "the gateway keeps out who shows no token, and takes a connect token"
+        goal = "the gateway refuses a request without a token, and accepts a connect token"
         with record.layer(Layer.AUTH, goal, proves=("url", *_TOKENS)):
             sandbox = tokens.invented_sandbox()
             await self._without_token(record, sandbox)
@@ -125,7 +127,7 @@ class Tunnel(EndpointCheck):
         return None
 
 
-async def _refuses_strangers(record: Recorder, endpoint: Endpoint) -> bool:
+async def _refuses_without_token(record: Recorder, endpoint: Endpoint) -> bool:
     """Whether the gateway refuses a tunnel at the endpoint, which is the configured one without TLS."""
     return responses.is_refusal(await _request(record, endpoint.at(f"/{tokens.invented_sandbox()}")))
 

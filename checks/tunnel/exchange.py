@@ -4,37 +4,34 @@ from __future__ import annotations
 
 import secrets
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING
 
 from checks.core.check import Layer, StopCheck
+from checks.core.recorder import Recorder
 from checks.net import tokens
 from checks.net.endpoint import Endpoint
 from checks.net.http import Reply, request
 from checks.tunnel import exchange_responses as responses
-
-if TYPE_CHECKING:
-    from checks.core.recorder import Recorder
 
 FIELDS = ("bootstrap_secret", "bootstrap_issuer", "bootstrap_audience")
 _LIFETIMES = {"bootstrapTokenTtlSeconds": tokens.LIFETIME, "exchangeTokenTtlSeconds": tokens.LIFETIME}
 
 
 @dataclass(frozen=True)
-class Signing:
-    """What the data-plane worker signs bootstrap tokens with."""
+class BootstrapSigning:
+    """The secret and claims with which the data-plane worker signs bootstrap tokens."""
 
     secret: str = field(repr=False)
     issuer: str
     audience: str
 
 
-async def check(record: Recorder, endpoint: Endpoint, signing: Signing) -> None:
+async def check(record: Recorder, endpoint: Endpoint, signing: BootstrapSigning) -> None:
     """The layers auth and access. Only if the gateway refuses a wrong token, the right one is sent."""
     sandbox = tokens.invented_sandbox()
     at, claims = _route(endpoint, sandbox), tokens.claims(signing.issuer, signing.audience, sandbox) | _LIFETIMES
     try:
         wrong, right = (tokens.signed(secret, claims) for secret in (secrets.token_hex(32), signing.secret))
-        with record.layer(Layer.AUTH, "the gateway takes a bootstrap token, and none with a wrong signature", FIELDS):
+        with record.layer(Layer.AUTH, "the gateway accepts a bootstrap token, and none with a wrong signature", FIELDS):
             responses.require_refusal(await _exchange(record, at, wrong))
             reply = await _exchange_or_none(record, at, right)
             if reply:
@@ -52,7 +49,7 @@ async def check(record: Recorder, endpoint: Endpoint, signing: Signing) -> None:
 
 
 def skip(record: Recorder, reason: str) -> None:
-    """Nothing is tried."""
+    """Record that nothing was tried."""
     for layer in (Layer.AUTH, Layer.ACCESS):
         record.skip(layer, reason, FIELDS)
 

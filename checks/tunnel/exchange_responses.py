@@ -14,11 +14,11 @@ _ASKED = "the exchange of a bootstrap token"
 _NO_ROUTE = {404, 405, 501}  # of a gateway that does not know the exchange
 _PROXY = {502, 503, 504}
 _UNKNOWN_SANDBOX = b"Sandbox instance was not found"
-_ABOUT_CLAIMS = "claim validation failed"  # the gateway's words when the signature is right
+_ABOUT_CLAIMS = "claim validation failed"  # the gateway's text when the signature is right
 
 
 class Unproven(Exception):
-    """A reply that proves nothing, and is no fault. The message says which."""
+    """A reply that proves nothing, and is no fault. The message names it."""
 
 
 def require_refusal(reply: Reply) -> None:

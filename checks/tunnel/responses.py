@@ -13,7 +13,8 @@ _NOT_UPGRADED = {400, 426}
 
 def is_refusal(reply: Reply) -> bool:
     """Whether it is the gateway's own 401."""
-    return reply.status == 401 and _is_bare(reply)
+    # A login page in front sends a body, or a challenge.
+    return reply.status == 401 and not reply.body and "www-authenticate" not in reply.headers
 
 
 def require_refusal(reply: Reply) -> None:
@@ -53,11 +54,6 @@ def _rejection(reply: Reply) -> Diagnosis:
         blames = ("url", *(causes.TOKEN_REJECTED.blames or ()))
         return causes.TOKEN_REJECTED.diagnosis(message, hint=causes.REJECTED_BEHIND_PROXY, blames=blames)
     return causes.TOKEN_REJECTED.diagnosis(message)
-
-
-def _is_bare(reply: Reply) -> bool:
-    """Whether it is like the gateway's refusal. A login page in front sends a body, or a WWW-Authenticate header."""
-    return not reply.body and "www-authenticate" not in reply.headers
 
 
 def _refuse_errors(reply: Reply) -> None:

@@ -4,17 +4,15 @@ from __future__ import annotations
 
 import logging
 import time
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from websockets.asyncio.client import connect
 from websockets.exceptions import InvalidHandshake, InvalidStatus
 
+from checks.core.recorder import Recorder
 from checks.net.endpoint import Endpoint
 from checks.net.http import Reply, raise_if_http2, raise_if_not_http, raise_if_tls
 from checks.net.proxies import raise_if_certificate_is_required
-
-if TYPE_CHECKING:
-    from checks.core.recorder import Recorder
 
 _NO_LOG = logging.Logger("tunnel", logging.CRITICAL)  # the URL, which it would log, holds a token
 

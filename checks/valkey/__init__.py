@@ -15,12 +15,12 @@ from checks.net.tcp import NetworkCheck, reach
 from checks.net.tls import PlaintextProbe, check_tls, first_bytes, uses_tls
 from checks.valkey import causes, remedies
 from checks.valkey.addresses import compare_addresses
-from checks.valkey.commands import SENTINEL_SAYS, CommandRefused, ask_permissions, is_sentinel, run_commands
+from checks.valkey.commands import SENTINEL_MODE, CommandRefused, ask_permissions, is_sentinel, run_commands
 
 if TYPE_CHECKING:
     from redis.asyncio import Redis
 
-    from checks.valkey.commands import Replies
+    from checks.valkey.commands import CommandReplies
 
 _PING = PlaintextProbe(b"PING\r\n", (b"+", b"-"))
 _VALKEYS = (b"+PONG", b"-NOAUTH", b"-NOPERM", b"-DENIED", b"-LOADING", b"-BUSY", b"-MASTERDOWN")  # replies to PING
@@ -40,7 +40,7 @@ class Valkey(NetworkCheck):
 
     kind = "valkey"
     causes = (*causes.CAUSES, tcp.FAR)
-    imports: ClassVar[tuple[str, ...]] = ("redis.asyncio", "checks.valkey.secured")
+    imports: ClassVar[tuple[str, ...]] = ("redis.asyncio", "checks.valkey.connections")
     reply_readers: ClassVar[tuple[str, ...]] = ("redis", "checks.valkey.commands")
 
     host: str
@@ -85,7 +85,7 @@ class Valkey(NetworkCheck):
             await compare_addresses(self, record, replies.info or {})
             tcp.note_if_far(record)
 
-    async def _send_commands(self, record: Recorder, address: tuple[str, int]) -> Replies:
+    async def _send_commands(self, record: Recorder, address: tuple[str, int]) -> CommandReplies:
         from redis.exceptions import AuthenticationError, ResponseError
         from redis.exceptions import ConnectionError as RedisConnectionError
         from redis.exceptions import TimeoutError as RedisTimeoutError
@@ -100,7 +100,7 @@ class Valkey(NetworkCheck):
             raise
         except ResponseError as error:
             if "unknown command" in str(error) and await self._is_sentinel(record, record.share_of_time(0.8)):
-                raise Diagnosed(causes.SENTINEL.diagnosis(SENTINEL_SAYS)) from error
+                raise Diagnosed(causes.SENTINEL.diagnosis(SENTINEL_MODE)) from error
             raise
         except (RedisConnectionError, RedisTimeoutError) as error:
             if _has_no_reply(error) and (diagnosis := await self._diagnose_no_reply(record, address)):
@@ -120,7 +120,7 @@ class Valkey(NetworkCheck):
         if received.startswith(_VALKEYS):
             record.replied(started)
         if received.startswith(b"-DENIED"):
-            return causes.PROTECTED_MODE.diagnosis("the server says that it is in protected mode")
+            return causes.PROTECTED_MODE.diagnosis("the server reports protected mode")
         return None if _PING.matches(received) else causes.NOT_VALKEY.diagnosis("the answer to PING is not Valkey's")
 
     def client(self, record: Recorder, limit: float, address: str = "", **changes: object) -> Redis:
@@ -129,7 +129,7 @@ class Valkey(NetworkCheck):
         from redis.asyncio.retry import Retry
         from redis.backoff import NoBackoff
 
-        from checks.valkey.secured import pool
+        from checks.valkey.connections import pool
 
         options: dict[str, Any] = {
             "host": self.host.rstrip("."),

@@ -6,13 +6,13 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from checks.core.check import Status
+from checks.core.recorder import Recorder
 from checks.core.text import foreign
 from checks.net.network_errors import NoSuchName
 from checks.net.tcp import resolve
 from checks.valkey.causes import SEVERAL_SERVERS
 
 if TYPE_CHECKING:
-    from checks.core.recorder import Recorder
     from checks.valkey import Valkey
 
 _MAX_ADDRESSES = 3  # each of which costs a login
@@ -35,15 +35,15 @@ async def compare_addresses(check: Valkey, record: Recorder, info: Mapping[str, 
             return
         if None not in (info.get("run_id"), there.get("run_id")) and info["run_id"] != there["run_id"]:
             message = (
-                f"a connection to {check.host} reached {shown(info)}, and {address}, one of its addresses, "
-                f"leads to {shown(there)}"
+                f"a connection to {check.host} reached {server_text(info)}, and {address}, one of its addresses, "
+                f"leads to {server_text(there)}"
             )
             record.note(SEVERAL_SERVERS.diagnosis(message))
             return
 
 
-def shown(info: Mapping[str, Any]) -> str:
-    """What tells a server from another."""
+def server_text(info: Mapping[str, Any]) -> str:
+    """The server's kind and run_id, which identify it."""
     kind = "a replica" if info.get("role") == "slave" else "a primary"
     return f"{kind} (run_id {foreign(str(info.get('run_id'))[:12])})"
 

@@ -3,168 +3,148 @@
 from __future__ import annotations
 
 from checks.core import unexpected
-from checks.core.check import Cause, Layer, Status, causes_in
+from checks.core.check import Cause, Layer, Status, causes_in, permanent, temporary
 from checks.valkey import remedies
 
-PASSWORD_REJECTED = Cause(
+PASSWORD_REJECTED = permanent(
     "valkey.password-rejected",
     Layer.AUTH,
     "the server refuses the user name or the password",
     "correct the user name and password in {url}; special characters must be percent-encoded",
-    heals=False,
 )
-PASSWORD_REQUIRED = Cause(
+PASSWORD_REQUIRED = permanent(
     "valkey.password-required",
     Layer.AUTH,
-    "the server wants a password, and the URL holds none",
+    "the server requires a password, but the URL holds none",
     "write the password into {url}: redis://:PASSWORD@host:port",
-    heals=False,
 )
-PASSWORD_UNEXPECTED = Cause(
+PASSWORD_UNEXPECTED = permanent(
     "valkey.password-unexpected",
     Layer.AUTH,
-    "the URL holds a password, and the server has none set: Mistle's client treats that as an error",
+    "the URL holds a password, but the server has none set: Mistle's client treats that as an error",
     "remove the password from {url}, or set requirepass at the server",
-    heals=False,
 )
-USER_DISABLED = Cause(
+USER_DISABLED = permanent(
     "valkey.user-disabled",
     Layer.AUTH,
     "the user exists, and is switched off",
     "switch the user on (ACL SETUSER <name> on), or name another one in {url}",
-    heals=False,
     remedies=remedies.SWITCH_ON,
 )
-PROTECTED_MODE = Cause(
+PROTECTED_MODE = permanent(
     "valkey.protected-mode",
     Layer.AUTH,
     "the server is in protected mode: without a password, it only serves clients of its own machine",
     "set a password at the server (requirepass) and write it into {url}: redis://:PASSWORD@host:port",
     former=("network.reset",),
-    heals=False,
 )
-SENTINEL = Cause(
+SENTINEL = permanent(
     "valkey.sentinel",
     Layer.AUTH,
     "this is a Sentinel, which only names the primary: Mistle's client does not ask it",
     "name the primary itself in {url} (SENTINEL MASTERS lists it), mostly with port 6379",
     former=("valkey.command-failed",),
-    heals=False,
 )
-TLS_REQUIRED = Cause(
+TLS_REQUIRED = permanent(
     "valkey.tls-required",
     Layer.AUTH,
     "the server speaks only TLS on that port",
     "use rediss:// instead of redis:// in {url}",
-    heals=False,
 )
-NOT_VALKEY = Cause(
+NOT_VALKEY = permanent(
     "valkey.not-valkey",
     Layer.AUTH,
-    "something answers on that port, and it is not Valkey or Redis",
+    "a server replies on that port, but it is not Valkey or Redis",
     "correct the host and port in {url}",
-    heals=False,
 )
-DATABASE_MISSING = Cause(
+DATABASE_MISSING = permanent(
     "valkey.database-missing",
     Layer.AUTH,
     "the server has fewer databases than the number in the URL",
     "use a smaller /number in {url}, or raise `databases` at the server",
-    heals=False,
 )
-TOO_MANY_CLIENTS = Cause(
+TOO_MANY_CLIENTS = temporary(
     "valkey.too-many-clients",
     Layer.AUTH,
     "the server has no connection left",
     "raise maxclients at the server of {url}, or find who holds the connections (CLIENT LIST)",
-    heals=True,
 )
-NOT_PERMITTED = Cause(
+NOT_PERMITTED = permanent(
     "valkey.not-permitted",
     Layer.ACCESS,
     "the user may not run one of Mistle's commands, or not on its keys",
     "grant it: ACL SETUSER <user> ~<key prefix>:* +get +set +del +zadd +zrem +zremrangebyscore +zcard +eval "
     "(the user in {url}, the prefix in {key_prefix}), and +select where the URL ends in the number of a database",
     blames=("url",),
-    heals=False,
     remedies=remedies.PERMIT,
 )
-OUT_OF_MEMORY = Cause(
+OUT_OF_MEMORY = permanent(
     "valkey.out-of-memory",
     Layer.ACCESS,
-    "the server is at its maxmemory and takes no more writes",
+    "the server is at its maxmemory and accepts no more writes",
     "raise maxmemory at the server of {url}, or give Mistle a server of its own",
     blames=("url",),
-    heals=False,
 )
-BUSY = Cause(
+BUSY = temporary(
     "valkey.busy",
     Layer.ACCESS,
-    "a script of another client holds the server: nobody else is served until it ends",
+    "a script of another client blocks the server: it serves no other client until the script ends",
     "wait for its end, or end it (SCRIPT KILL); give Mistle a server of its own in {url}",
     blames=("url",),
-    heals=True,
     former=("valkey.command-failed",),
 )
-LOADING = Cause(
+LOADING = temporary(
     "valkey.loading",
     Layer.ACCESS,
     "the server is reading its data from disk",
     "wait until it has loaded, then run this again",
     blames=("url",),
-    heals=True,
 )
-WRITE_REFUSED = Cause(
+WRITE_REFUSED = permanent(
     "valkey.write-refused",
     Layer.ACCESS,
     "the server refuses writes until its snapshots or its replicas work again",
     "repair what the server's message names: disk and rights of its data folder (MISCONF), its replicas (NOREPLICAS)",
     blames=("url",),
-    heals=False,
 )
-COMMAND_FAILED = Cause(
+COMMAND_FAILED = permanent(
     "valkey.command-failed",
     Layer.ACCESS,
     "the server refuses one of Mistle's commands for another reason",
     "let the server run the command that its message names (no rename-command, no proxy that lacks it), or name in "
     "{url} one that has GET SET DEL ZADD ZREM ZREMRANGEBYSCORE ZCARD EVAL",
     blames=("url",),
-    heals=False,
 )
-REPLICA = Cause(
+REPLICA = permanent(
     "valkey.replica",
     Layer.FITNESS,
     "this is a replica: leases written here are refused or lost",
     "name the primary in {url}",
     blames=("url",),
-    heals=False,
     remedies=remedies.NAME_PRIMARY,
 )
-SEVERAL_SERVERS = Cause(
+SEVERAL_SERVERS = permanent(
     "valkey.several-servers",
     Layer.FITNESS,
     "connections to one address reach different servers: a name or a load balancer in front of several",
     "let the name in {url}, or the load balancer, lead to the one primary alone: leases on one server are unknown to "
     "the other",
     blames=("url",),
-    heals=False,
 )
-CLUSTER_MODE = Cause(
+CLUSTER_MODE = permanent(
     "valkey.cluster-mode",
     Layer.FITNESS,
-    "the server runs in cluster mode, and Mistle's client does not follow its redirections",
+    "the server runs in cluster mode, but Mistle's client does not follow its redirections",
     "name a standalone server in {url}, or turn cluster-enabled off",
     blames=("url",),
-    heals=False,
 )
-EVICTS_KEYS = Cause(
+EVICTS_KEYS = permanent(
     "valkey.evicts-keys",
     Layer.FITNESS,
     "the server may drop keys when its memory is full, and a dropped lease loses a running sandbox",
     "set `maxmemory-policy noeviction` at the server of {url}, or give Mistle a server of its own",
     blames=("url",),
     status=Status.WARN,
-    heals=False,
     remedies=remedies.KEEP_KEYS,
 )
 UNEXPECTED_REPLY = unexpected.cause("valkey", "Valkey", ("url",))

@@ -4,24 +4,22 @@ from __future__ import annotations
 
 import re
 import secrets
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from checks.core.check import Diagnosed
+from checks.core.check import Cause, Diagnosed
 from checks.core.text import foreign
 from checks.valkey import causes
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-
     from redis.asyncio import Redis
 
-    from checks.core.check import Cause
 
 _NAMED = re.compile(r"'([a-z]+)' command")
 _EXPIRY = 5000  # milliseconds until the server removes the keys that a broken connection leaves
 _EXPIRE = "PEXPIRE"  # Mistle does not use it: where the server refuses it, DEL alone removes the key
-SENTINEL_SAYS = "INFO reports the mode sentinel"
+SENTINEL_MODE = "INFO reports the mode sentinel"
 _SCRIPT = """
 redis.call('SET', KEYS[1], cjson.encode({probe = ARGV[1]}), 'PX', ARGV[2])
 local kept = cjson.decode(redis.call('GET', KEYS[1]))['probe']
@@ -46,8 +44,8 @@ class CommandRefused(Exception):
 
 
 @dataclass(frozen=True)
-class Replies:
-    """One reply or exception for each command; ``info`` is the reply to INFO, None where the user may not run it."""
+class CommandReplies:
+    """A reply or an exception for each command; ``info`` is the reply to INFO, None if the user may not run it."""
 
     key_prefix: str
     commands: tuple[str, ...]
@@ -61,7 +59,7 @@ class Replies:
         from redis.exceptions import ConnectionError as RedisConnectionError
 
         if is_sentinel(self.info):
-            raise Diagnosed(causes.SENTINEL.diagnosis(SENTINEL_SAYS))
+            raise Diagnosed(causes.SENTINEL.diagnosis(SENTINEL_MODE))
         for reply in self.replies:
             if isinstance(reply, AuthenticationError | RedisConnectionError):
                 raise reply
@@ -118,14 +116,16 @@ def plan_commands(key_prefix: str) -> tuple[tuple[str | int, ...], ...]:
     )
 
 
-async def run_commands(client: Redis, key_prefix: str, _user: str) -> Replies:
+async def run_commands(client: Redis, key_prefix: str, _user: str) -> CommandReplies:
     """Run every command."""
     commands = plan_commands(key_prefix)
     *replies, info = await _run_pipeline(client, commands)
-    return Replies(key_prefix, tuple(str(command[0]) for command in commands), tuple(replies), _info_or_none(info))
+    return CommandReplies(
+        key_prefix, tuple(str(command[0]) for command in commands), tuple(replies), _info_or_none(info)
+    )
 
 
-async def ask_permissions(client: Redis, key_prefix: str, user: str) -> Replies:
+async def ask_permissions(client: Redis, key_prefix: str, user: str) -> CommandReplies:
     """Ask by ACL DRYRUN whether the user may run the commands; run only GET."""
     commands = plan_commands(key_prefix)
     probe, *rest = await _run_pipeline(
@@ -135,8 +135,8 @@ async def ask_permissions(client: Redis, key_prefix: str, user: str) -> Replies:
     names = ("GET", *(str(command[0]) for command in commands))
     if any(isinstance(permission, Exception) for permission in permissions):
         reason = "writing is not proven: --read-only, and this user may not run ACL DRYRUN"
-        return Replies(key_prefix, names[:1], (probe,), _info_or_none(info), reason)
-    return Replies(key_prefix, names, (probe, *map(_permission, permissions)), _info_or_none(info))
+        return CommandReplies(key_prefix, names[:1], (probe,), _info_or_none(info), reason)
+    return CommandReplies(key_prefix, names, (probe, *map(_permission, permissions)), _info_or_none(info))
 
 
 async def _run_pipeline(client: Redis, commands: Sequence[tuple[str | int, ...]]) -> list[Any]:

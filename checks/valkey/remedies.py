@@ -4,18 +4,15 @@ from __future__ import annotations
 
 import ipaddress
 import re
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING
 
 from checks.core import remedy
+from checks.core.remedy import Remedies
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
-
-    from checks.core.remedy import Remedy
     from checks.valkey import Valkey
     from checks.valkey.commands import CommandRefused
-
-Remedies = tuple["Remedy", ...]
 
 NEEDED = ("select", "get", "set", "del", "zadd", "zrem", "zremrangebyscore", "zcard", "eval")
 _ADMINISTRATOR = "as an administrator"
@@ -25,14 +22,14 @@ _SPECIAL = re.compile(r"([*?\[\]\\^])")  # in a pattern of keys
 _HOST = re.compile(r"[A-Za-z0-9_]([A-Za-z0-9_.-]{0,252}[A-Za-z0-9_])?")
 
 
-def form(who: str, *words: str) -> Remedies:
-    """What the catalogue shows of such a command."""
+def general_form(who: str, *words: str) -> Remedies:
+    """The general form of such a command, which the catalogue shows."""
     return remedy.line("valkey-cli", f"on the server, {who}", " ".join(("valkey-cli", *words)))
 
 
-PERMIT = (*form(_KEPT, "ACL SETUSER … +…"), *form(_KEPT, "ACL SETUSER … '~…:*'"))
-SWITCH_ON = form(_KEPT, "ACL SETUSER … on")
-KEEP_KEYS = form(f"{_ADMINISTRATOR}; CONFIG REWRITE keeps it", "CONFIG SET maxmemory-policy noeviction")
+PERMIT = (*general_form(_KEPT, "ACL SETUSER … +…"), *general_form(_KEPT, "ACL SETUSER … '~…:*'"))
+SWITCH_ON = general_form(_KEPT, "ACL SETUSER … on")
+KEEP_KEYS = general_form(f"{_ADMINISTRATOR}; CONFIG REWRITE keeps it", "CONFIG SET maxmemory-policy noeviction")
 NAME_PRIMARY = remedy.line("shell", "in the directory of the file", "sed -i.bak -E '…s#([/@])…#…#' -- …")
 
 

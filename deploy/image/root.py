@@ -56,7 +56,7 @@ def fill(root: Path) -> None:
 
 
 def make_folders(root: Path) -> None:
-    """What Debian has besides files: its links to /usr, and the folders for the user's files."""
+    """Make the links to /usr that Debian has, and the folders for the user's files."""
     for name in ("lib", "lib64"):
         if (link := Path("/", name)).is_symlink():
             (root / name).symlink_to(link.readlink())

@@ -55,7 +55,7 @@ def debian(names: Iterable[str]) -> Iterator[dict[str, Any]]:
 
 
 def of_python(package: Distribution) -> dict[str, Any]:
-    """A package of Python, and what its wheel contains of others: as its own bill says, and its shared libraries."""
+    """A Python package, and what its wheel contains of others: what its own bill lists, and its shared libraries."""
     kind = "application" if package.name == "mistle-preflight" else "library"
     name = re.sub(r"[-_.]+", "-", package.name).lower()
     license_ = package.metadata.get("License-Expression")

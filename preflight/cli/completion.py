@@ -6,6 +6,7 @@ The shell runs this program at each tab key, so that it always offers what the i
 from __future__ import annotations
 
 import os
+from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING
 
 import argcomplete
@@ -19,7 +20,6 @@ from preflight.formats import FORMATS
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Callable, Iterable, Mapping
 
     Completer = Callable[..., Iterable[str]]
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from preflight.cli.options import UsageError, formats_of
+from preflight.cli.so_far import SoFar
 from preflight.cli.so_far import report as make_report
-from preflight.formats import renderer
+from preflight.formats import Destination, renderer
 from preflight.output import ci
 from preflight.output.destinations import is_writable
 from preflight.output.writer import OutputError, write_stderr
@@ -16,17 +18,13 @@ from preflight.report.model import Report, Reports
 from preflight.report.run_causes import BUG, NOT_STARTED
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Iterator, Mapping
-
     from preflight.cli.commands import Document
     from preflight.cli.invocation import Invocation
-    from preflight.cli.so_far import SoFar
-    from preflight.formats import Target
 
 
-def prepare(targets: Iterable[Target]) -> None:
+def prepare(destinations: Iterable[Destination]) -> None:
     """Raises UsageError for a file that cannot be written, before anything is checked."""
-    for _, file in targets:
+    for _, file in destinations:
         if file and not is_writable(file):
             raise UsageError(f"--format: {file} cannot be written")
 
@@ -46,7 +44,7 @@ def deliver(invocation: Invocation, so_far: SoFar, document: Document) -> int:
             write_all(report, texts, color=color, seconds=seconds)
         else:
             available = formats_of(invocation.options)
-            texts = {target: renderer(target[0], available)(document) for target in invocation.options.format}
+            texts = {each: renderer(each[0], available)(document) for each in invocation.options.format}
             for report in document.reports if isinstance(document, Reports) else ():
                 for line in _stderr_lines(report, texts):
                     write_stderr(line)
@@ -57,7 +55,7 @@ def deliver(invocation: Invocation, so_far: SoFar, document: Document) -> int:
     return code
 
 
-def write_all(report: Report, texts: Mapping[Target, str], *, color: bool = True, seconds: float = 10.0) -> None:
+def write_all(report: Report, texts: Mapping[Destination, str], *, color: bool = True, seconds: float = 10.0) -> None:
     """Write the texts of a report, and add to the summary of a CI service's step. Raises OutputError."""
     try:
         write(texts.items(), color=color, seconds=seconds)
@@ -74,26 +72,26 @@ def _summarize(report: Report, name: str) -> None:
         write_stderr(f"mistle-preflight: the step's summary cannot be written to: {error.strerror or error}")
 
 
-def _rendered(invocation: Invocation, so_far: SoFar, report: Report) -> tuple[Report, dict[Target, str]]:
+def _rendered(invocation: Invocation, so_far: SoFar, report: Report) -> tuple[Report, dict[Destination, str]]:
     """The report with the bugs of all formats, and its texts. A format that has a bug renders that alone, if it can."""
-    targets = _targets(invocation, report)
-    texts = _texts(so_far, report, targets)
-    if len(texts) == len(targets):
+    destinations = _destinations(invocation, report)
+    texts = _texts(so_far, report, destinations)
+    if len(texts) == len(destinations):
         return report, texts
     report = make_report(invocation, so_far)
-    texts = _texts(so_far, report, targets)
-    missing = [target for target in targets if target not in texts]
+    texts = _texts(so_far, report, destinations)
+    missing = [destination for destination in destinations if destination not in texts]
     return report, texts | _texts(so_far, _only_bugs(report), missing)
 
 
-def _texts(so_far: SoFar, report: Report, targets: Iterable[Target]) -> dict[Target, str]:
+def _texts(so_far: SoFar, report: Report, destinations: Iterable[Destination]) -> dict[Destination, str]:
     """Bugs are caught here as well as in ``execute``: the formats without a bug must render the results."""
     texts = {}
-    for target in targets:
+    for destination in destinations:
         try:
-            texts[target] = renderer(target[0])(report)
+            texts[destination] = renderer(destination[0])(report)
         except BaseException as error:
-            so_far.note_bug(error, f"the {target[0]} report")
+            so_far.note_bug(error, f"the {destination[0]} report")
     return texts
 
 
@@ -103,16 +101,16 @@ def _only_bugs(report: Report) -> Report:
     return replace(report, results=(replace(config, keys=(), findings=bugs),), keys=())
 
 
-def _stderr_lines(report: Report, texts: Collection[Target]) -> Iterator[str]:
+def _stderr_lines(report: Report, texts: Collection[Destination]) -> Iterator[str]:
     """Why nothing was checked; a bug that is in no report; tracebacks, with -v."""
     shown = NOT_STARTED if texts else NOT_STARTED | {BUG.id}
     yield from (f"mistle-preflight: {finding.message}" for finding in report.findings if finding.id in shown)
     yield from report.tracebacks if report.detail > 0 else ()
 
 
-def _targets(invocation: Invocation, report: Report) -> tuple[Target, ...]:
+def _destinations(invocation: Invocation, report: Report) -> tuple[Destination, ...]:
     """If nothing was checked, a line on standard error replaces the text report; machines still get theirs."""
-    targets = invocation.options.format
+    destinations = invocation.options.format
     if report.exit_code != 2:
-        return targets
-    return tuple((name, file) for name, file in targets if name != "text" and (file is None or is_writable(file)))
+        return destinations
+    return tuple((name, file) for name, file in destinations if name != "text" and (file is None or is_writable(file)))

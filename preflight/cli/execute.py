@@ -13,7 +13,7 @@ from preflight.cli.delivery import deliver, prepare
 from preflight.cli.inputs import env_files
 from preflight.cli.invocation import Invocation
 from preflight.cli.options import Options
-from preflight.cli.parser import format_targets, parse
+from preflight.cli.parser import format_destinations, parse
 from preflight.cli.so_far import SoFar, report
 from preflight.output.writer import write_stderr
 from preflight.report import bugs
@@ -41,7 +41,7 @@ def execute(arguments: list[str], signals: Signals) -> int:
 
 
 def _execute(arguments: list[str], signals: Signals) -> int:
-    options = Options(format=format_targets(arguments) or Options.format)  # if the rest of the arguments is wrong
+    options = Options(format=format_destinations(arguments) or Options.format)  # if the rest of the arguments is wrong
     environ = process.given_environ()
     invocation, so_far = Invocation(options, signals, environ, terminal=sys.stderr, in_child=True), SoFar()
     try:
@@ -52,7 +52,7 @@ def _execute(arguments: list[str], signals: Signals) -> int:
 
 
 def _document(invocation: Invocation, so_far: SoFar) -> Document:
-    """A signal ends every command at once but those that make runs, which first clean up."""
+    """A signal ends every command at once, except those that run checks: these clean up first."""
     options = invocation.options
     prepare(options.format)
     with nullcontext() if options.command in _RUNNING else invocation.signals.interrupting():
@@ -77,12 +77,12 @@ def _print(invocation: Invocation, so_far: SoFar, document: Document) -> int:
             for line in so_far.closing_text.splitlines():
                 write_stderr(line)
             return code
-    except Interrupted:  # its reader did not take it in time
+    except Interrupted:  # the reader of the output was too slow
         return 128 + (invocation.signals.received or 0)
 
 
 def _go_on(invocation: Invocation, code: int) -> int:
-    """After a run that is ready, become the program of the command line, if there is one."""
+    """After a run that is ready, replace this process by the program of the command line, if there is one."""
     if code or not invocation.options.program:
         return code
     return process.replace_by(invocation.options.program, invocation.signals.received)

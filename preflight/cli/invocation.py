@@ -1,9 +1,10 @@
-"""What one command was asked for, and how much time it has left."""
+"""The options and the surroundings of one command, and how much time it has left."""
 
 from __future__ import annotations
 
 import os
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, TextIO
@@ -11,16 +12,14 @@ from typing import TYPE_CHECKING, TextIO
 from checks.core.check import Status
 from checks.core.text import clean
 from preflight.config.loader import is_standard_input
+from preflight.config.origin import InVariable
 from preflight.config.sources.toml_file import STANDARD_INPUT
 from preflight.output.workspace import in_repository
 from preflight.output.writer import write_stderr
 from preflight.run.signals import Signals
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from preflight.cli.options import Options
-    from preflight.config.origin import InVariable
 
 _MOMENT = 0.3  # seconds
 

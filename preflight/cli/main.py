@@ -19,8 +19,6 @@ _HELP = {"-h", "--help", "--version"}
 def entry() -> None:
     """The console script. It ends at once: no thread that was left behind can delay the end or print anything."""
     mask = _block_signals()
-    import gc
-
     from preflight.cli import process
     from preflight.run import interpreter
     from preflight.run.signals import Signals
@@ -30,9 +28,7 @@ def entry() -> None:
         from preflight.cli import completion
 
         completion.answer()
-    interpreter.print_no_errors()
-    interpreter.share_memory()
-    gc.set_threshold(50_000)  # the imports alone would start it a hundred times: a twentieth of a run
+    interpreter.prepare()
     with Signals().caught() as signals:
         os._exit(_execute(sys.argv[1:], signals))
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from preflight import formats
-from preflight.formats import Target
+from preflight.formats import Destination
 from preflight.services import SERVICES
 
 _DAY = 86_400.0  # seconds: with far more, the system's clocks would overflow
@@ -85,7 +85,7 @@ class Options:
     wait: float = 0.0
     read_only: bool = False
     ca_file: Path | None = None
-    format: tuple[Target, ...] = (("text", None),)
+    format: tuple[Destination, ...] = (("text", None),)
     color: bool = True
     detail: int = 0
     list: bool = False
@@ -96,7 +96,7 @@ class Options:
     listen: str = "127.0.0.1:9470"
     token_file: Path | None = None
     exit_on_change: bool = False
-    unreported: tuple[str, ...] = ()  # no flag: findings of the configuration that are true of every demo
+    unreported: tuple[str, ...] = ()  # not a flag: findings of the configuration that every demo has
 
     def with_one_file(self) -> Options:
         """``config FILE`` is ``config --config FILE``."""
@@ -134,14 +134,14 @@ def pattern(text: str) -> str:
 
 
 def did_you_mean(name: str, names: Iterable[str], all_of: str = "") -> str:
-    """As that of ``suggestions``, which only an error needs: it imports the table of all keys."""
+    """``suggestions.did_you_mean``, imported late: only an error needs it, and it imports the table of all keys."""
     from preflight.config import suggestions
 
     return suggestions.did_you_mean(name, names, all_of)
 
 
 def raise_on_misuse(options: Options) -> None:
-    """Raises UsageError for options that are right by themselves and wrong together."""
+    """Raises UsageError for options that are valid one by one, but not together."""
     expected = COMMANDS.get(options.command)
     if expected is None:
         raise UsageError(f"there is no command {options.command!r}{did_you_mean(options.command, COMMANDS, _ALL)}")
@@ -181,7 +181,7 @@ def _require_program(options: Options) -> None:
 def formats_of(options: Options) -> Mapping[str, str]:
     """The formats of what these options print: lists and scripts are text."""
     lists_faults = options.command == "demo" and options.list
-    return formats.of("completion" if lists_faults else _printing(options))
+    return formats.for_command("completion" if lists_faults else _printing(options))
 
 
 def _printing(options: Options) -> str:

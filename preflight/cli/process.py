@@ -1,4 +1,4 @@
-"""What the command requires of its process, and changes in it; and the program that may take its place.
+"""Prepares the process of the command, and replaces it by another program after a run that is ready.
 
 The library leaves the process of its caller alone.
 """
@@ -10,31 +10,28 @@ import resource
 import signal
 import sys
 import warnings
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from checks.core import isolation
 
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
-
-_LEAST = 64  # MiB of addresses: the command without any check takes 40
+_MIN_MEMORY = 64  # MiB of addresses: the command without any check takes 40
 _LIMITS = (resource.RLIMIT_CORE, resource.RLIMIT_NOFILE)  # that _limit changes
 _FILES = 8192  # descriptors: more than any run needs
 
 
 @dataclass(frozen=True)
-class State:
-    """What the process was started with, and this command changes."""
+class ProcessState:
+    """The state in which the process was started, as far as this command changes it."""
 
     environ: dict[str, str]
     blocked: Iterable[int]  # signals
     limits: Mapping[int, tuple[int, int]]
 
 
-_started: State | None = None
+_started: ProcessState | None = None
 
 
 def prepare(blocked: Iterable[int]) -> None:
@@ -45,7 +42,7 @@ def prepare(blocked: Iterable[int]) -> None:
     """
     global _started  # noqa: PLW0603 - there is one process
     _require_memory()
-    _started = State(dict(os.environ), blocked, {each: resource.getrlimit(each) for each in _LIMITS})
+    _started = ProcessState(dict(os.environ), blocked, {each: resource.getrlimit(each) for each in _LIMITS})
     isolation.take(os.environ)
     warnings.resetwarnings()  # PYTHONWARNINGS=error would make each an exception
     warnings.simplefilter("ignore")
@@ -54,8 +51,9 @@ def prepare(blocked: Iterable[int]) -> None:
 
 def _require_memory() -> None:
     limit = resource.getrlimit(resource.RLIMIT_AS)[0]
-    if limit != resource.RLIM_INFINITY and limit < _LEAST * 2**20:
-        message = f"this process may use {limit // 2**20} MiB of addresses (ulimit -v); the command needs {_LEAST} MiB"
+    if limit != resource.RLIM_INFINITY and limit < _MIN_MEMORY * 2**20:
+        needed = f"the command needs {_MIN_MEMORY} MiB"
+        message = f"this process may use {limit // 2**20} MiB of addresses (ulimit -v); {needed}"
         sys.stderr.write(f"mistle-preflight: {message}\n")
         sys.exit(2)
 
@@ -75,7 +73,7 @@ def given_environ() -> Mapping[str, str]:
 
 
 def replace_by(program: tuple[str, ...], received: int | None) -> int:
-    """Become this program, in the state in which this process was started.
+    """Replace this process by the program, in the state in which this process was started.
 
     Returns an exit code if that fails, or if a signal was ``received``, which then ends this process.
     """
@@ -84,7 +82,7 @@ def replace_by(program: tuple[str, ...], received: int | None) -> int:
             signal.signal(number, signal.SIG_DFL)
     if received:
         os.kill(os.getpid(), received)
-        return 128 + received  # process 1 of a container is not ended by it
+        return 128 + received  # it does not end process 1 of a container
     try:
         _restore()
         os.execvpe(program[0], program, _environ())  # noqa: S606 - the operator named it; there is no shell

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
@@ -21,11 +22,9 @@ from preflight.run.signals import Interrupted
 from preflight.version import __version__
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from preflight.cli.invocation import Invocation
 
-_SHARE = 0.15  # seconds of CPU: many times what an honest report takes, and little beside a deadline
+_SHARE = 0.15  # seconds of CPU: many times what a usual report takes, and little beside a deadline
 _NOTHING = Config(values=Values(), origins={}, findings=(), broken=frozenset(), keys={}, secrets=())
 
 
@@ -97,7 +96,7 @@ def report(invocation: Invocation, so_far: SoFar) -> Report:
 
 
 def _search_end(invocation: Invocation) -> Callable[[], bool]:
-    """Whether the search for secrets must end: at the deadline or a signal, but not before it had its share of time."""
+    """Whether the search for secrets must end: at the deadline or a signal, but never before its share of time."""
     started = time.thread_time()
 
     def is_late() -> bool:

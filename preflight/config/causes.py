@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from checks.core import remedy
-from checks.core.check import Cause, Layer, Status, causes_in
+from checks.core.check import Cause, Layer, Status, causes_in, permanent
 
 
 def _cause(  # noqa: PLR0913 - a cause's fields
@@ -21,8 +21,8 @@ def _cause(  # noqa: PLR0913 - a cause's fields
     former: tuple[str, ...] = (),
     edit: str = "",
 ) -> Cause:
-    """``edit``: the line as it should stand, as far as it is known, where the right value is."""
-    cause = Cause(f"config.{name}", Layer.CONFIG, means, hint, status=status, former=former, heals=False)
+    """``edit``: the right line, as far as it is known."""
+    cause = permanent(f"config.{name}", Layer.CONFIG, means, hint, status=status, former=former)
     return replace(cause, remedies=remedy.line("edit", "mistle.toml:…", edit))
 
 
@@ -87,7 +87,7 @@ LINE_BREAK = _cause(
 )
 NOT_A_HOST = _cause(
     "not-a-host",
-    "the value must be a host name alone, and holds a scheme, a port, a path or a wildcard",
+    "the value must be a host name alone, but holds a scheme, a port, a path or a wildcard",
     "write only the host name into {blamed}",
     former=("network.name-not-found", "publish.no-wildcard"),
 )
@@ -130,7 +130,7 @@ OTHER_SHAPE = _cause(
 )
 ONLY_IN_ENVIRONMENT = _cause(
     "only-in-environment",
-    "only a variable supplies a required key, and Mistle validates the file on its own before it reads variables",
+    "only a variable supplies a required key, but Mistle validates the file on its own before it reads variables",
     "give the key a value in the file too: {blamed} still wins over it",
     Status.WARN,
 )
@@ -172,12 +172,12 @@ REFUSED_PORT = _cause(
 )
 NOT_PUBLIC = _cause(
     "not-public",
-    "this address must be reachable from outside, and it is loopback, private or a name of the local network",
+    "this address must be reachable from outside, but it is loopback, private or a name of the local network",
     "put an address that is reachable from the internet into {blamed}",
 )
 SANDBOX_LOOPBACK = _cause(
     "sandbox-loopback",
-    "the sandboxes of Docker dial this address, and inside a container a loopback address is the container itself",
+    "the sandboxes of Docker connect to this address, but in a container a loopback address is the container itself",
     "put an address of the gateway that containers reach into {blamed}: its container's name, if both share a network, "
     "or host.docker.internal, if it runs on the machine itself",
 )

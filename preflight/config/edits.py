@@ -1,38 +1,35 @@
-"""Edits: the line of the configuration as it should stand, for values that are no secret."""
+"""Edits: a line of the configuration with its right value, or a command that corrects it. None shows a secret."""
 
 from __future__ import annotations
 
 import json
 import re
 from pathlib import PurePath
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 from checks.core import remedy
-from preflight.config.origin import InFile, InVariable
+from checks.core.remedy import Remedies
+from preflight.config.origin import InFile, InVariable, Origin
 from preflight.config.schema.keys import BY_PATH, Secrecy
-from preflight.config.urls import BadUrl, parse
+from preflight.config.urls import parse_or_none
 
-if TYPE_CHECKING:
-    from checks.core.remedy import Remedy
-    from preflight.config.origin import Origin
-
-ENVIRONMENT = "environment"  # the place of a variable that is in no file
+ENVIRONMENT = "environment"  # where a variable is that is in no file
 _FILE = re.compile(r"[\w@%+=:,.-]+")
 _PLAIN = re.compile(r"[\w@%+=:,./?-]*", re.ASCII)  # the same in a shell, in a file of variables and in YAML
 
 
-def edit(path: str, value: object, origin: Origin | None) -> tuple[Remedy, ...]:
+def edit(path: str, value: object, origin: Origin | None) -> Remedies:
     """The line of a key with another value; nothing if the key is secret, or its line holds more than the key.
 
-    A value ``{"from": [host, port], "to": "host:port"}`` changes a URL in these.
+    The value ``{"from": [host, port], "to": "host:port"}`` changes the host and port of a URL.
     """
     if isinstance(value, dict):
         return _moved(origin, value["from"], value["to"])
     return line(path, value, origin) if not _is_secret(path, value) else ()
 
 
-def rename(name: str, origin: Origin | None) -> tuple[Remedy, ...]:
-    """The command that gives a key on a line of its own another name: what its value is, nobody knows yet."""
+def rename(name: str, origin: Origin | None) -> Remedies:
+    """The command that renames a key that has its own line. It does not depend on the value."""
     at = _written(origin)
     return _sed(at.file, f"{at.number}s/{at.name}/{name}/") if at else ()
 
@@ -54,7 +51,7 @@ def _written(origin: Origin | None) -> _Written | None:
     return None
 
 
-def exchange(first: Origin | None, second: Origin | None) -> tuple[Remedy, ...]:
+def exchange(first: Origin | None, second: Origin | None) -> Remedies:
     """The command that exchanges the values of two keys, by exchanging their names: the values may be secret."""
     one, other = _written(first), _written(second)
     if not one or not other or one.file != other.file or one.number == other.number:
@@ -63,11 +60,11 @@ def exchange(first: Origin | None, second: Origin | None) -> tuple[Remedy, ...]:
     return _sed(one.file, "-e", scripts[0], "-e", scripts[1])
 
 
-def _sed(file: str, *words: str) -> tuple[Remedy, ...]:
+def _sed(file: str, *words: str) -> Remedies:
     return remedy.command("shell", f"in the directory of {file}", "sed", "-i.bak", *words, "--", file)
 
 
-def _moved(origin: Origin | None, old: tuple[str, int], new: str) -> tuple[Remedy, ...]:
+def _moved(origin: Origin | None, old: tuple[str, int], new: str) -> Remedies:
     """The command that gives a URL another host and port: the rest of it may be a secret."""
     at = _written(origin)
     if not at:
@@ -76,8 +73,8 @@ def _moved(origin: Origin | None, old: tuple[str, int], new: str) -> tuple[Remed
     return _sed(at.file, "-E", f"{at.number}s#([/@]){host}{port}([/?\"']|$)#\\1{new}\\3#")
 
 
-def line(path: str, value: object, origin: Origin | None) -> tuple[Remedy, ...]:
-    """The line of this value, which is no secret."""
+def line(path: str, value: object, origin: Origin | None) -> Remedies:
+    """The line with this value, which is no secret."""
     match origin:
         case InFile(line=int(), name=str(name)) if name:
             return remedy.line("edit", str(origin), f"{name} = {json.dumps(value, ensure_ascii=False)}")
@@ -86,7 +83,7 @@ def line(path: str, value: object, origin: Origin | None) -> tuple[Remedy, ...]:
     return ()
 
 
-def _of_variable(variable: InVariable, value: object) -> tuple[Remedy, ...]:
+def _of_variable(variable: InVariable, value: object) -> Remedies:
     items = value if isinstance(value, list) else [value]
     text = ",".join(item if isinstance(item, str) else json.dumps(item) for item in items)
     place = str(variable) if variable.file else ENVIRONMENT
@@ -104,8 +101,5 @@ def _is_secret(path: str, value: object) -> bool:
 def _holds_user(value: object) -> bool:
     if not isinstance(value, str) or "://" not in value:
         return False
-    try:
-        url = parse(value)
-    except BadUrl:
-        return True
-    return bool(url.username or url.password or url.query)
+    url = parse_or_none(value)
+    return url is None or bool(url.username or url.password or url.query)

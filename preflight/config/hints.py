@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING
 
 from checks.core.text import marked
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
-
     from preflight.config.origin import Origin
 
 _LISTED = 4  # keys in a hint: a finding that blames more lists them

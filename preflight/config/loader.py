@@ -5,26 +5,21 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Set
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-from checks.core.check import Status
+from checks.core.check import Cause, Finding, Status
 from preflight.config import causes, javascript, secrets
 from preflight.config.origin import DEFAULT, InFile, InVariable, Origin
 from preflight.config.schema.keys import KEYS, VERSION, key_of
 from preflight.config.sources import environment, toml_file
+from preflight.config.sources.environment import Overrides
 from preflight.config.sources.origins import Origins
-from preflight.config.sources.toml_file import ConfigError
+from preflight.config.sources.toml_file import ConfigError, TomlFile
 from preflight.config.validation import cross_key
 from preflight.config.validation.against_schema import validate
+from preflight.config.validation.combined import combined
 from preflight.config.validation.context import Context
-from preflight.config.validation.gathered import gathered
 from preflight.config.validation.without_file import GENERATED
 from preflight.config.values import Values
-
-if TYPE_CHECKING:
-    from checks.core.check import Cause, Finding
-    from preflight.config.sources.environment import Overrides
-    from preflight.config.sources.toml_file import TomlFile
 
 __all__ = ["Config", "ConfigError", "load"]
 
@@ -101,8 +96,8 @@ def _config(
     tree = over.applied(file.tree if file else {})
     merged = validate(tree, origins)
     of_file = tuple(_findings_of_file(file, over, origins)) if file else ()
-    invalid = (*over.findings(origins), *merged.findings, *cross_key.check(Values(merged.values), tree, origins))
-    findings = gathered((*of_file, *invalid), origins, environ, service)
+    invalid = (*over.findings(origins), *merged.findings, *cross_key.apply_rules(Values(merged.values), tree, origins))
+    findings = combined((*of_file, *invalid), origins, environ, service)
     broken = _blamed(tuple(finding for finding in invalid if finding.status is Status.FAIL), causes.BREAKING)
     defaults = {key.path: key.default for key in KEYS if key.default is not None and key.path not in merged.present}
     written = merged.present | _blamed(invalid, (causes.UNKNOWN_KEY,))

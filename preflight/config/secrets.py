@@ -4,18 +4,13 @@ from __future__ import annotations
 
 import json
 import re
-from typing import TYPE_CHECKING
+from collections.abc import Iterator, Mapping
 from urllib.parse import quote, unquote
 
 from preflight.config.javascript import SAFE_INTEGER, trim
 from preflight.config.schema.keys import KEYS, VERSION, Key, Secrecy
 from preflight.config.schema.unfilled import is_word_for_nothing
-from preflight.config.tree import lookup
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
-
-    from preflight.config.tree import Tree
+from preflight.config.tree import Tree, lookup
 
 _PASSWORDS = (
     re.compile(r"://[^:@/?#]*:([^/?#]*)@"),

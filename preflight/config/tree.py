@@ -27,8 +27,8 @@ def lookup(tree: Tree, path: str) -> object:
     return node
 
 
-def put(tree: object, path: Path, value: object) -> Tree:
+def with_value(tree: object, path: Path, value: object) -> Tree:
     """A copy with this value at this path. A value where a table is needed is replaced by a table, as in Mistle."""
     name, *below = path
     table = tree if isinstance(tree, dict) else {}
-    return {**table, name: put(table.get(name), tuple(below), value) if below else value}
+    return {**table, name: with_value(table.get(name), tuple(below), value) if below else value}

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from urllib.parse import parse_qsl, unquote
 
 from preflight.config import web_hosts
+from preflight.config.web_hosts import BadUrl
 
 DEFAULT_PORTS = {
     "http": 80,
@@ -32,14 +33,6 @@ _UNSAFE = re.compile(r"[\x00-\x20\x7f]")
 _ENCODE = (
     "in a user name or password, percent-encode special characters (@ is %40, : is %3A, / is %2F, ? is %3F, # is %23)"
 )
-
-
-class BadUrl(Exception):
-    """Mistle cannot use the text as a URL. ``reason`` holds no part of the text."""
-
-    def __init__(self, reason: str) -> None:
-        super().__init__(reason)
-        self.reason = reason
 
 
 @dataclass(frozen=True)
@@ -113,6 +106,14 @@ def parse(text: str) -> Url:
     )
 
 
+def parse_or_none(text: str) -> Url | None:
+    """The parts of a URL; None if it is malformed."""
+    try:
+        return parse(text)
+    except BadUrl:
+        return None
+
+
 def is_public(host: str) -> bool:
     """Whether a host may be reachable from the internet: not loopback, private, a single label or a local-only name."""
     try:
@@ -182,10 +183,7 @@ def _host(scheme: str, text: str) -> str:
         return _decoded(text)
     if scheme not in _WEB:
         return _plain(text)
-    try:
-        return _plain(web_hosts.read(_decoded(text)))
-    except web_hosts.BadHost as error:
-        raise BadUrl(error.reason) from None
+    return _plain(web_hosts.read(_decoded(text)))
 
 
 def _plain(host: str) -> str:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from preflight.config.schema.keys import SAME_ORIGIN
-from preflight.config.urls import BadUrl, Url, parse
+from preflight.config.urls import Url, parse
+from preflight.config.web_hosts import BadUrl
 
 
 class Values(Mapping[str, object]):

@@ -10,8 +10,8 @@ _LAST_IS_NUMBER = re.compile(r"[0-9]+|0x[0-9a-f]*")
 _IGNORED = re.compile("[\u00ad\u034f\u200b\u2060\u2064\ufe00-\ufe0f\ufeff]")  # invisible, and dropped from a name
 
 
-class BadHost(Exception):
-    """`new URL` refuses the host. ``reason`` holds no part of it."""
+class BadUrl(Exception):
+    """Mistle cannot use the text as a URL. ``reason`` holds no part of the text."""
 
     def __init__(self, reason: str) -> None:
         super().__init__(reason)
@@ -19,7 +19,7 @@ class BadHost(Exception):
 
 
 def read(host: str) -> str:
-    """The host as DNS has it, in lower case. Raises BadHost."""
+    """The host as DNS has it, in lower case. Raises BadUrl."""
     labels = normalize("NFKC", _IGNORED.sub("", host.lower())).replace("。", ".").split(".")
     name = ".".join(map(_label, labels))
     return _ipv4(name) if _LAST_IS_NUMBER.fullmatch(name.removesuffix(".").rpartition(".")[2]) else name
@@ -31,7 +31,7 @@ def _label(label: str) -> str:
     if label.isascii():
         return label
     if category(label[0]).startswith("M") or not label.isprintable():
-        raise BadHost("the host holds an invisible character, or an accent without its letter: type the name again")
+        raise BadUrl("the host holds an invisible character, or an accent without its letter: type the name again")
     return f"xn--{label.encode('punycode').decode()}"
 
 
@@ -42,7 +42,7 @@ def _encoded(label: str) -> str:
     except (UnicodeError, OverflowError):
         text = ""
     if not text or (not text.isascii() and _label(text) != label):
-        raise BadHost("a part of the host begins with xn--, and is no encoded name: write the name itself")
+        raise BadUrl("a part of the host begins with xn--, and is no encoded name: write the name itself")
     return label
 
 
@@ -54,7 +54,7 @@ def _ipv4(host: str) -> str:
             raise ValueError("out of range")
         return str(ipaddress.IPv4Address(bytes((*bytes_, *last.to_bytes(4 - len(bytes_))))))
     except ValueError:
-        raise BadHost("the host ends in a number, and is not an IPv4 address, whose numbers are at most 255") from None
+        raise BadUrl("the host ends in a number, and is not an IPv4 address, whose numbers are at most 255") from None
 
 
 def _number(digits: str) -> int:

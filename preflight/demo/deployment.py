@@ -24,8 +24,8 @@ Progress = Callable[[str], None]
 
 
 @dataclass
-class Deployment:
-    """What runs so far, with the faults of these ``names``. ``progress`` gets the name of each part that starts."""
+class DemoDeployment:
+    """The servers that run so far, with the faults of these ``names``. ``progress`` gets the name of each part."""
 
     processes: Processes
     names: tuple[str, ...]
@@ -45,7 +45,7 @@ class Deployment:
 
     @property
     def faults(self) -> tuple[Fault, ...]:
-        """What is broken."""
+        """The faults to make."""
         return tuple(FAULTS[name] for name in self.names)
 
     @property
@@ -70,14 +70,14 @@ class Deployment:
         file.write_text(configuration(self.values), encoding="utf-8")
         return file
 
-    def _break(self, fault: Fault, database: postgres.Postgres, cache: valkey.Valkey) -> None:
+    def _break(self, fault: Fault, database: postgres.PostgresServer, cache: valkey.ValkeyServer) -> None:
         if fault.sql:
             database.execute(fault.sql)
         for command in fault.valkey:
             cache.execute(*command)
         self.values |= fault.values
 
-    async def _database(self, database: postgres.Postgres) -> None:
+    async def _database(self, database: postgres.PostgresServer) -> None:
         direct = pooled = database.url
         if self.options.get("pooler"):
             at = listeners()

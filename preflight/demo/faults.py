@@ -22,7 +22,7 @@ class Fault:
     options: Mapping[str, object] = field(default_factory=dict)
 
 
-def listed() -> str:
+def faults_text() -> str:
     """One line for each fault: its name, what is broken, and the finding that names it."""
     width = max(map(len, FAULTS))
     return "".join(f"{name:{width}}  {fault.about}: {fault.finding}\n" for name, fault in FAULTS.items())

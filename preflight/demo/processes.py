@@ -23,7 +23,7 @@ _GRACE = 2.0  # seconds that a program has to end by itself
 
 
 class DemoError(Exception):
-    """The demo cannot be started, and why."""
+    """The demo cannot be started; the message is the reason."""
 
 
 @dataclass
@@ -97,7 +97,7 @@ class Processes:
             process.wait()
 
     def _start(self, *command: object, output: IO[bytes] | int) -> subprocess.Popen[bytes]:
-        """Nothing starts once ``stop`` has begun: it would stay."""
+        """Start nothing after ``stop`` has begun: it would not be stopped."""
         environ = {"PATH": os.environ.get("PATH", os.defpath), "LC_ALL": "C", "TZ": "UTC"}
         with self._lock:
             if self._is_over:

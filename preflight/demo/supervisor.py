@@ -51,7 +51,7 @@ def main(names: list[str]) -> NoReturn:
 
 
 def _remove(folder: Path) -> None:
-    """Again while there is something left: the servers of this process may still write."""
+    """Remove it again while files are left: the servers of this process may still write."""
     for _ in range(_TRIES):
         shutil.rmtree(folder, ignore_errors=True)
         if not folder.exists():
@@ -72,13 +72,13 @@ def _place() -> str:
 
 def _start(processes: Processes, names: list[str]) -> None:
     warnings.simplefilter("ignore")
-    logging.disable()  # what the servers log is their answer to the probes
+    logging.disable()  # the servers would only log the probes
     try:
         _require_account()
-        from preflight.demo.deployment import Deployment
+        from preflight.demo.deployment import DemoDeployment
 
         processes.folder.chmod(0o711)  # for the user that Postgres runs as
-        made = Deployment(processes, tuple(names), lambda part: _report(starting=part))
+        made = DemoDeployment(processes, tuple(names), lambda part: _report(starting=part))
         loop = asyncio.new_event_loop()
         file = loop.run_until_complete(made.start())
         _report(config=str(file), ca_file=str(made.ca_file))

@@ -7,7 +7,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-Target = tuple[str, Path | None]  # a format, and its file or standard output
+Destination = tuple[str, Path | None]  # a format, and its file or standard output
 
 FORMATS = {
     "text": "preflight.formats.text",
@@ -42,7 +42,7 @@ BY_COMMAND: Mapping[str, Mapping[str, str]] = {
 """The formats of the commands that do not print a report."""
 
 
-def of(command: str) -> Mapping[str, str]:
+def for_command(command: str) -> Mapping[str, str]:
     """The formats of a command."""
     return BY_COMMAND.get(command, FORMATS)
 

@@ -6,20 +6,17 @@ are in the log of the step. Its summary is the markdown report, which preflight.
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING
 
-from checks.core.check import Status
+from checks.core.check import Finding, Status
 from checks.core.text import clean
+from preflight.formats.shared.file_lines import line_to_edit
 from preflight.formats.shared.incidents import consequences
 from preflight.formats.shared.phrases import explained, outcome
-from preflight.formats.shared.places import place
-from preflight.report.incidents.model import Fact
+from preflight.report.incidents.model import Fact, Incident
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
-
-    from checks.core.check import Finding
-    from preflight.report.incidents.model import Incident
     from preflight.report.model import Report, Result
 
 _MAX_SHOWN = 10
@@ -63,7 +60,7 @@ def _annotation(level: str, report: Report, result: Result, finding: Finding) ->
 
 
 def _position(report: Report, finding: Finding) -> Mapping[str, str]:
-    at = place(report, finding)
+    at = line_to_edit(report, finding)
     members = {"file": at.file, "line": str(at.line or "")} if at else {}
     return {name: text for name, text in members.items() if text}
 

@@ -7,26 +7,23 @@ xUnit plugin.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import UTC
 from io import BytesIO
 from typing import TYPE_CHECKING
 
 from junitparser import Error, Failure, JUnitXml, Skipped, TestCase, TestSuite
+from junitparser.junitparser import FinalResult
 
 from checks.core.check import Finding, Status
 from checks.core.text import clean
 from preflight.formats.shared.incidents import certainty, consequences, related
 from preflight.formats.shared.phrases import duration, explained, outcome
+from preflight.report.incidents.model import Incident
+from preflight.report.model import KeyVerdict, Report, Result
 from preflight.report.run_causes import EXIT_CODES, INTERRUPTED
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
-    from junitparser.junitparser import FinalResult
-
-    from preflight.report.incidents.model import Incident
-    from preflight.report.model import KeyVerdict, Report, Result
-
     Pair = tuple[Result, Finding]
 
 _MAX_LINE = 4000  # characters: a hint may name the origins of many keys

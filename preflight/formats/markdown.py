@@ -5,9 +5,7 @@ Foreign text is in code spans, where GitHub makes no link, mention, image or oth
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
-from checks.core.check import Status
+from checks.core.check import Finding, Status
 from preflight.formats.shared.gfm import (
     MARKS,
     code,
@@ -21,10 +19,7 @@ from preflight.formats.shared.gfm import (
 )
 from preflight.formats.shared.incidents import related
 from preflight.formats.shared.phrases import at_fault, counts_text, duration, outcome, reason, stage
-
-if TYPE_CHECKING:
-    from checks.core.check import Finding
-    from preflight.report.model import Report, Result
+from preflight.report.model import Report, Result
 
 _TITLES = {Status.FAIL: "Failures", Status.WARN: "Warnings"}
 

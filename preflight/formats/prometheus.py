@@ -7,9 +7,10 @@ labels ``stage`` and ``service``: the files of several runs of one deployment ca
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, NamedTuple
 
-from prometheus_client import CollectorRegistry, generate_latest
+from prometheus_client import generate_latest
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 
@@ -17,8 +18,6 @@ from checks.core.check import Status
 from checks.core.text import clean
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping
-
     from preflight.report.model import Report
 
     Labels = tuple[str, ...]
@@ -105,6 +104,4 @@ def _distinct(samples: Samples) -> Mapping[Labels, float]:
 
 def render(report: Report) -> str:
     """Metrics in Prometheus's text format."""
-    registry = CollectorRegistry()
-    registry.register(_Metrics(report))
-    return generate_latest(registry).decode()
+    return generate_latest(_Metrics(report)).decode()

@@ -7,23 +7,19 @@ same while lines move. https://docs.github.com/en/code-security/reference/code-s
 from __future__ import annotations
 
 import hashlib
-from datetime import UTC, timedelta
+from collections.abc import Iterable, Iterator
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
-from checks.core.check import Status
+from checks.core.check import Finding, Status
 from checks.core.text import clean
 from preflight.formats.shared.documents import to_json
+from preflight.formats.shared.file_lines import FileLine, line_to_edit
 from preflight.formats.shared.phrases import explained, outcome
-from preflight.formats.shared.places import Place, place
-from preflight.reference.catalogue import entries, sentence
+from preflight.reference.catalogue import Entry, entries, sentence
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
-    from datetime import datetime
-
-    from checks.core.check import Finding
-    from preflight.reference.catalogue import Entry
     from preflight.report.model import Report, Result
 
     Member = dict[str, object]
@@ -109,7 +105,7 @@ def _result(report: Report, result: Result, finding: Finding, rule: int, invocat
 
 def _location(report: Report, result: Result, finding: Finding) -> Member:
     """The line to edit; where a variable holds the value, the first line of what was read, since one is required."""
-    at = place(report, finding) or Place(report.file or report.config or "environment")
+    at = line_to_edit(report, finding) or FileLine(report.file or report.config or "environment")
     names = [("key", clean(key)) for key in finding.fields] or [("check", clean(result.name))]
     return {
         "physicalLocation": {"artifactLocation": {"uri": _uri(at.file)}, "region": {"startLine": at.line or 1}},

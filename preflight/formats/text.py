@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Iterable, Iterator
 
 from checks.core.check import Finding, Status
 from checks.core.loop.waits import ROUND_TRIP
 from preflight.formats.shared.ansi import color, incident_lines, problem_lines, with_mark
 from preflight.formats.shared.incidents import related
-from preflight.formats.shared.phrases import at_fault, duration, grouped, outcome, reason, stage
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
-
-    from preflight.report.model import KeyVerdict, Report, Result
+from preflight.formats.shared.phrases import at_fault, duration, outcome, reason, stage
+from preflight.grouping import grouped
+from preflight.report.model import KeyVerdict, Report, Result
 
 
 def render(report: Report) -> str:

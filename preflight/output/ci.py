@@ -6,14 +6,13 @@ import errno
 import os
 import re
 import stat
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple
 
 from preflight.formats import renderer
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-
     from preflight.report.model import Report
 
 COMMANDS = frozenset({"github"})  # formats that are such commands; they escape a server's text

@@ -21,15 +21,15 @@ _LINKS = 40  # as many as Linux follows
 _IN_PLACE = frozenset({errno.EACCES, errno.EROFS, errno.EBUSY})  # a read-only folder, a file that is a mount
 
 
-def put(file: Path, content: bytes, *, mode: int, end: float) -> None:
+def write_file(file: Path, content: bytes, *, mode: int, end: float) -> None:
     """Write the content. ``mode`` is that of a new file. Raises OSError.
 
     It gives up at ``end`` (monotonic): the reader of a pipe, or the server of a mount, may not take the content.
     """
-    within(end - time.monotonic() + _MOMENT, lambda: _put(file, content, mode, end))
+    within(end - time.monotonic() + _MOMENT, lambda: _write_file(file, content, mode, end))
 
 
-def _put(file: Path, content: bytes, mode: int, end: float) -> None:
+def _write_file(file: Path, content: bytes, mode: int, end: float) -> None:
     if (descriptor := STANDARD.get(str(file))) is not None:
         write_until(descriptor, content, end)
         return

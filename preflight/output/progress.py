@@ -7,13 +7,12 @@ import threading
 from contextlib import suppress
 from typing import TYPE_CHECKING, TextIO
 
-from checks.core.check import Status
+from checks.core.check import Check, Status
 from preflight.output.progress_rows import ProgressRow, ProgressRows
 
 if TYPE_CHECKING:
     from rich.live import Live
 
-    from checks.core.check import Check
     from preflight.report.model import Result
     from preflight.run.waiting import Waiting
 

@@ -9,17 +9,14 @@ import re
 import shutil
 import sys
 import time
-from typing import TYPE_CHECKING, TextIO
+from collections.abc import Iterable
+from typing import TextIO
 
+from preflight.formats import Destination
 from preflight.formats.shared.ansi import ASCII
 from preflight.output import ci
-from preflight.output.destinations import PRIVATE, put, write_until
+from preflight.output.destinations import PRIVATE, write_file, write_until
 from preflight.output.wrapping import wrapped
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
-
-    from preflight.formats import Target
 
 _MODES = {"prometheus": 0o644}  # for node_exporter, which runs as another user; it holds no target and no server's text
 _SGR = re.compile(r"\x1b\[[0-9;]*m")
@@ -33,7 +30,7 @@ class OutputError(Exception):
     """A report could not be written; the message is one line."""
 
 
-def write_texts(texts: Iterable[tuple[Target, str]], *, color: bool = True, seconds: float = 10.0) -> None:
+def write_texts(texts: Iterable[tuple[Destination, str]], *, color: bool = True, seconds: float = 10.0) -> None:
     """Write each text to its destination, files first; ``seconds`` is how long readers of pipes may take.
 
     Raises OutputError after it has tried all.
@@ -42,7 +39,8 @@ def write_texts(texts: Iterable[tuple[Target, str]], *, color: bool = True, seco
     for (name, file), text in sorted(texts, key=lambda entry: entry[0][1] is None):  # a reader may be slow
         try:
             if file:
-                put(file, ci.inert(plain(text), name).encode(errors="replace"), mode=_MODES.get(name, PRIVATE), end=end)
+                content = ci.inert(plain(text), name).encode(errors="replace")
+                write_file(file, content, mode=_MODES.get(name, PRIVATE), end=end)
             else:
                 encoding = None if name == "text" else "utf-8"
                 write_stdout(text, name, color=color, encoding=encoding, seconds=end - time.monotonic())

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
 from functools import partial
 from typing import TYPE_CHECKING, TypeVar
 
 import checks
-from checks.core.check import Finding, Layer, Status
+from checks.core.check import Check, Finding, Layer, Status
 from preflight.config.suggestions import did_you_mean
-from preflight.plan.resource import Deployment, Resource
+from preflight.plan.resource import Deployment, Resource, unusable
 from preflight.plan.resources import RESOURCES
 from preflight.report import bugs
 from preflight.report.attribution import keys_of
@@ -19,9 +19,6 @@ from preflight.report.model import Result
 from preflight.services import SERVICES
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from checks.core.check import Check
     from preflight.config.loader import Config
 
 T = TypeVar("T")
@@ -44,7 +41,7 @@ class Plan:
 
 
 @dataclass
-class _Attempts:
+class _BugCollector:
     """Calls functions of resources, so that a bug in one hides no other. ``errors``: resource name → its exception."""
 
     errors: dict[str, BaseException] = field(default_factory=dict)
@@ -68,7 +65,7 @@ def plan(
     skip: Iterable[str] = (),
 ) -> Plan:
     """``only`` and ``skip`` are globs over the names, kinds and keys of checks. Raises SelectionError."""
-    attempt = _Attempts()
+    attempt = _BugCollector()
     named = [each for each in RESOURCES if attempt(each, partial(_is_named, each, config)) is not False]
     selected = _select(named, service, tuple(only), tuple(skip))
     blocked = [each for each in selected if config.broken.intersection(each.keys + each.optional)]
@@ -146,12 +143,11 @@ def _expanded(pattern: str, config: Config) -> Iterable[str]:
 
 
 def _blocked(resource: Resource, config: Config) -> Result:
-    broken = [key for key in resource.keys + resource.optional if key in config.broken]
     finding = Finding(
         id=f"{checks.load(resource.kind).prefix}.{Layer.CONFIG}",
         layer=Layer.CONFIG,
         status=Status.SKIP,
-        message=f"not checked: {' and '.join(broken)} cannot be used",
+        message=unusable(resource.keys + resource.optional, config.broken),
         fields=_keys(resource, config),
     )
     return Result(resource.name, resource.kind, "", finding.fields, (finding,))

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from checks.core.check import Check
 from checks.net.endpoint import Endpoint
 
 if TYPE_CHECKING:
-    from checks.core.check import Check
     from preflight.config.urls import Url
     from preflight.config.values import Values
 
@@ -57,6 +57,12 @@ class Resource:
     def all_keys(self) -> tuple[str, ...]:
         """Every key that a finding of its check may blame or prove."""
         return (*self.keys, *self.optional, *self.extra)
+
+
+def unusable(keys: Iterable[str], broken: frozenset[str]) -> str:
+    """Why nothing is checked that needs these keys; "" if none of them is ``broken``."""
+    names = " and ".join(key for key in keys if key in broken)
+    return names and f"not checked: {names} cannot be used"
 
 
 def endpoint(url: Url) -> Endpoint:

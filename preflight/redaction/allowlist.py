@@ -2,17 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Iterator, Mapping
 
 from preflight.config.hints import with_origin
-from preflight.config.origin import DEFAULT
+from preflight.config.origin import DEFAULT, Origin
 from preflight.config.schema.keys import KEYS, Key, Secrecy, key_of
-from preflight.config.urls import BadUrl, parse
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
-
-    from preflight.config.origin import Origin
+from preflight.config.urls import parse_or_none
 
 _WEB = ("http", "ws")  # a path of these schemes may contain an @, and before it a part of a password
 
@@ -36,9 +31,8 @@ def _shown(key: Key, value: object) -> Iterator[str]:
 
 
 def _parts(text: str) -> Iterator[str]:
-    try:
-        url = parse(text)
-    except BadUrl:
+    url = parse_or_none(text)
+    if not url:
         return
     yield from (url.host, url.address, f"{url.scheme}://{url.address}")
     if not url.scheme.startswith(_WEB):

@@ -7,6 +7,7 @@ import html
 import re
 import sys
 from collections import deque
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -14,8 +15,6 @@ from checks.core.text import SEQUENCE
 from preflight.redaction.normal_form import CUT
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
-
     DecodeMatch = Callable[[re.Match[str], str], str]
 
 Span = tuple[int, int]

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import unicodedata
-from typing import TYPE_CHECKING, NamedTuple
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
+from collections.abc import Sequence
+from typing import NamedTuple
 
 CUT = "…"  # text.clean ends a shortened text with it
 _SEPARATORS = f"*{CUT}"  # kept: the texts before and after a mask or a cut are not adjacent

@@ -8,20 +8,16 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator
 from functools import cached_property
 from itertools import product
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 from urllib.parse import unquote, unquote_plus
 
 from checks.core.text import clean
-from preflight.redaction.decodings import DEPTH, unescaped
+from preflight.redaction.decodings import DEPTH, DecodedText, Span, unescaped
 from preflight.redaction.normal_form import CUT, NormalForm, ascii_alphanumerics, with_spaces, without_spaces
 from preflight.redaction.own_text import is_own_word
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
-
-    from preflight.redaction.decodings import DecodedText, Span
 
 _MIN_SECRET = 5  # characters: a shorter secret is masked only as a separate word; it may be a part of other words
 _MIN_CUT = 4  # characters: this many of a secret before the end of a shortened text are the start of that secret

@@ -2,20 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable, Iterator
 from copy import copy
 from functools import lru_cache
-from typing import TYPE_CHECKING
 
 from checks.core.text import MarkedText
-from preflight.redaction.decodings import decoded_texts
+from preflight.redaction.decodings import Span, decoded_texts
 from preflight.redaction.own_text import is_own_text
-from preflight.redaction.patterns import SecretMatcher
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
-
-    from preflight.redaction.decodings import Span
-    from preflight.redaction.patterns import Match
+from preflight.redaction.patterns import Match, SecretMatcher
 
 MASK = "***"
 WITHHELD = "(withheld: there was no time to look for secrets in it)"

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from checks.core.check import ADDRESSES, HOST
+from checks.core.check import ADDRESSES, HOST, Finding
 from checks.core.text import clean
 from preflight.report.model import Result, each_finding
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from checks.core.check import Finding
     from preflight.redaction.redactor import Redactor
 
 

@@ -4,22 +4,19 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
-from typing import TYPE_CHECKING
 
 import checks
 from checks.core import unexpected
 from checks.core.check import Cause, Check, Layer, Status
-from checks.core.remedy import Remedy
+from checks.core.remedy import Remedies, Remedy
 from checks.net import network_errors, proxies, tcp, tls_errors
 from preflight.config import causes
 from preflight.report import run_causes
 from preflight.report.incidents import causes as incidents
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
 
 _SHARED = (*network_errors.CAUSES, *tls_errors.CAUSES)
 
@@ -58,7 +55,7 @@ class Entry:
         return re.sub(r"\{(\w+)\}", lambda brace: _GENERAL.get(brace[1], f"the key of {brace[1]}"), self.cause.hint)
 
     @property
-    def remedies(self) -> tuple[Remedy, ...]:
+    def remedies(self) -> Remedies:
         """The remedies of its findings, or their form, with ``…`` in place of each name."""
         return tuple(_shown(remedy) for remedy in self.cause.remedies)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -23,34 +23,22 @@ def with_tables(page: str) -> str:
 
 
 def _rows(name: str) -> str:
-    header, cell = TABLES[name]
-    rows = [f"| [`{kind.kind}`](docs/checks.md#{kind.kind}) | {_escaped(cell(kind))} |\n" for kind in checks.load_all()]
+    header, pattern = TABLES[name]
+    rows = [f"| [`{kind.kind}`](docs/checks.md#{kind.kind}) | {_cell(kind, pattern)} |\n" for kind in checks.load_all()]
     return "".join((f"| kind | {header} |\n|---|---|\n", *rows))
 
 
-def _proves(kind: type[Check]) -> str:
-    return _manual(kind, r".*?(?=\n\n|\Z)").removeprefix("Proves ")
-
-
-def _writes(kind: type[Check]) -> str:
-    return _manual(kind, r"\bWrites\b.*?(?=\bNeeds\b|\n\n|\Z)").removeprefix("Writes ")
-
-
-def _needs(kind: type[Check]) -> str:
-    return _manual(kind, r"\bNeeds\b.*?\.(?=\s|\Z)").removeprefix("Needs ")
-
-
-TABLES: Mapping[str, tuple[str, Callable[[type[Check]], str]]] = {
-    "proves": ("what it proves", _proves),
-    "writes": ("what it writes", _writes),
-    "needs": ("what it needs", _needs),
+TABLES: Mapping[str, tuple[str, str]] = {
+    "proves": ("what it proves", r"Proves\s(.*?)(?=\n\n|\Z)"),
+    "writes": ("what it writes", r"\bWrites\s(.*?)(?=\bNeeds\b|\n\n|\Z)"),
+    "needs": ("what it needs", r"\bNeeds\s(.*?\.)(?=\s|\Z)"),
 }
-"""For each table the header of its second column, and the function that finds the cell of a kind."""
+"""For each table the header of its second column, and what its cell is in the docstring of a kind."""
 
 
-def _manual(kind: type[Check], pattern: str) -> str:
+def _cell(kind: type[Check], pattern: str) -> str:
     match = re.search(pattern, inspect.getdoc(kind) or "", re.DOTALL)
-    return " ".join(match[0].split()) if match else ""
+    return _escaped(" ".join(match[1].split())) if match else ""
 
 
 def _escaped(text: str) -> str:

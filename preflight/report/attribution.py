@@ -3,19 +3,15 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from functools import partial
-from typing import TYPE_CHECKING
 
 from checks.core.check import Check, Finding, Status
+from checks.core.remedy import Remedy
 from preflight.config import edits
 from preflight.config.hints import filled, with_origin
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
-
-    from checks.core.remedy import Remedy
-    from preflight.config.origin import Origin
+from preflight.config.origin import Origin
 
 
 def keys_of(check: Check) -> tuple[str, ...]:

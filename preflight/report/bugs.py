@@ -18,7 +18,9 @@ _CHECKS = Path(checks.__file__).parent
 
 def diagnose(error: BaseException) -> Diagnosis:
     """The diagnosis of an unexpected exception. A lack of the machine or a wrong package version is no bug."""
-    return machine.diagnose(error) or packages.other() or BUG.diagnosis(f"{type(error).__name__} at {_where(error)}")
+    return (
+        machine.diagnose(error) or packages.unsupported() or BUG.diagnosis(f"{type(error).__name__} at {_where(error)}")
+    )
 
 
 def result(name: str, kind: str, keys: tuple[str, ...], error: BaseException, seconds: float = 0.0) -> Result:

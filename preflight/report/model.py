@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
 from typing import TYPE_CHECKING, Literal
@@ -13,7 +14,6 @@ from checks.core.text import clean
 from preflight.report.run_causes import CUT_SHORT, EXIT_CODES
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
     from datetime import datetime
 
     from preflight.config.origin import InFile, Origin
@@ -56,7 +56,7 @@ class Result:
 
     @property
     def is_cut_short(self) -> bool:
-        """Whether it ended for a reason that has nothing to do with its target."""
+        """Whether it ended early for a reason that is not its target's."""
         return any(finding.id in CUT_SHORT and finding.status is not Status.WARN for finding in self.findings)
 
 

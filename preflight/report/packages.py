@@ -2,28 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from contextlib import suppress
 from functools import cache
-from typing import TYPE_CHECKING
 
+from checks.core.check import Diagnosis
 from preflight.report.run_causes import OTHER_PACKAGE
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from checks.core.check import Diagnosis
 
 
 @cache
-def other() -> Diagnosis | None:
-    """The packages whose version pyproject.toml does not allow; None if there are none, or metadata is missing."""
+def unsupported() -> Diagnosis | None:
+    """The packages whose version pyproject.toml does not allow; None if all are allowed, or metadata is missing."""
     with suppress(Exception):  # it explains a bug, and may not hide it
-        if packages := "; ".join(_others()):
+        if packages := "; ".join(_unsupported()):
             return OTHER_PACKAGE.diagnosis(packages)
     return None
 
 
-def _others() -> Iterator[str]:
+def _unsupported() -> Iterator[str]:
     from importlib.metadata import distribution, requires
 
     from packaging.requirements import Requirement

@@ -5,57 +5,51 @@ from __future__ import annotations
 import signal
 
 from checks.core import machine
-from checks.core.check import Cause, Diagnosis, Layer, Status, causes_in
+from checks.core.check import Cause, Diagnosis, Layer, Status, causes_in, permanent, temporary
 
-UNREADABLE = Cause(
+UNREADABLE = permanent(
     "config.unreadable",
     Layer.CONFIG,
     "the configuration could not be read, or is not TOML; nothing was checked (exit code 2)",
     "name a readable TOML file with --config or MISTLE_CONFIG_PATH",
     blames=(),
-    heals=False,
 )
-EXTRA_CA_UNREADABLE = Cause(
+EXTRA_CA_UNREADABLE = permanent(
     "config.extra-ca-unreadable",
     Layer.CONFIG,
     "NODE_EXTRA_CA_CERTS names a file that holds no readable certificates; Node.js, and so Mistle, goes on without it",
     "set NODE_EXTRA_CA_CERTS to a readable PEM file, for Mistle too, or unset it",
     blames=(),
     status=Status.WARN,
-    heals=False,
 )
-USAGE = Cause(
+USAGE = permanent(
     "run.usage",
     Layer.CONFIG,
     "the command line cannot be understood; nothing was checked (exit code 2)",
     "see mistle-preflight --help",
     blames=(),
-    heals=False,
 )
-IGNORE_EXPIRED = Cause(
+IGNORE_EXPIRED = permanent(
     "run.ignore-expired",
     Layer.CONFIG,
     "the last day of a line of --ignore-file is over: what it names counts again",
     "correct what the line names, and remove the line; or give it another last day",
     blames=(),
     status=Status.WARN,
-    heals=False,
 )
-TIMEOUT = Cause(
+TIMEOUT = temporary(
     "run.timeout",
     Layer.CONFIG,
     "the check did not end within --timeout, at a layer that has no better explanation",
     "look at the server of {blamed}; give the check more time with --timeout",
-    heals=True,
 )
-DEADLINE = Cause(
+DEADLINE = permanent(
     "run.deadline",
     Layer.CONFIG,
     "the run's --deadline ended the check; the layers that it had not reached by then are not proven",
     "give the run more time with --deadline, or each check less with --timeout",
-    heals=False,
 )
-STARVED = Cause(
+STARVED = permanent(
     "run.starved",
     Layer.CONFIG,
     "this process got so little of the processor that its own delay was longer than that of the servers; "
@@ -63,7 +57,6 @@ STARVED = Cause(
     "give it half a processor core: raise the CPU limit of its container (Kubernetes: resources.limits.cpu 500m; "
     "Docker: --cpus 0.5; systemd: CPUQuota=50%), or run it where there is less load; or raise --deadline",
     blames=(),
-    heals=False,
 )
 INTERRUPTED = Cause(
     "run.interrupted",
@@ -80,22 +73,20 @@ CAME_UP = Cause(
     status=Status.OK,
 )
 NO_DESCRIPTORS, NO_MEMORY = machine.CAUSES
-OTHER_PACKAGE = Cause(
+OTHER_PACKAGE = permanent(
     "run.other-package",
     Layer.CONFIG,
     "a package that mistle-preflight needs is installed in a version that it does not support, and a check failed",
     "install mistle-preflight into an environment of its own (pipx, uv tool, its container image), "
     "or remove that place from PYTHONPATH",
     blames=(),
-    heals=False,
 )
-BUG = Cause(
+BUG = permanent(
     "internal.bug",
     Layer.CONFIG,
     "mistle-preflight itself failed; the result of the check is unknown (exit code 3)",
     "run it again with -v, which prints the traceback (without secrets), and report it",
     blames=(),
-    heals=False,
 )
 CAUSES = causes_in(globals())
 

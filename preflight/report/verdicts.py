@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, TypeAlias
 
 from checks.core.check import Finding, Layer, Status
 from preflight.report.model import Evidence, KeyVerdict, Result
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
-
     from preflight.config.origin import InFile, Origin
 
 Named: TypeAlias = tuple[Result, Finding]  # a finding that names a key, with the result that it belongs to

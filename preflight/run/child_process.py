@@ -11,35 +11,31 @@ import queue
 import signal
 import threading
 import time
+from collections.abc import Mapping
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from checks.core import machine
-from checks.core.check import Diagnosis
+from checks.core.check import Check, Diagnosis, Settings
+from preflight.config.origin import Origin
 from preflight.report.model import Result
 from preflight.report.run_causes import died, interrupted, too_late
-from preflight.run import processes
+from preflight.run import child_main
+from preflight.run.check_thread import GRACE
+from preflight.run.child_main import Failure, Job, failure
 from preflight.run.execution import Execution
-from preflight.run.processes import Failure, Job, failure
-from preflight.run.processor import Use, of_process, of_thread
+from preflight.run.processor_time import ProcessorTime, of_process, of_thread
 from preflight.run.runner import NO_WAIT, TICK, Run, late
-from preflight.run.waiting import Waiting
-from preflight.run.work import GRACE
+from preflight.run.signals import Signals
+from preflight.run.waiting import Wait, Waiting
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from checks.core.check import Check, Settings
-    from preflight.config.origin import Origin
     from preflight.run.runner import OnEvent
-    from preflight.run.signals import Signals
-    from preflight.run.waiting import Wait
 
     Events = queue.SimpleQueue["Run | tuple[Result, ...] | Waiting | int | Failure | None"]
 
 _LATE = GRACE + 0.05  # seconds after a deadline or a signal: a child that has sent nothing since then hangs
 _LATEST = GRACE + 0.15  # seconds after its last result: it may be slow
-_ALONE = 3.0  # seconds for the clean-up of a child whose parent has exited: nobody waits for it
 _GONE = 0.1  # seconds until a killed process has exited; one that waits for a dead disk never does
 
 
@@ -63,14 +59,14 @@ def run(  # noqa: PLR0913 - as runner.run
     child = _Child(Job(checks, settings, deadline, begun, origins, wait, before), signals)
     with signals.passed_to(child.interrupt):
         done = child.wait(ends, on_event)
-    use = before + child.use
+    processor_time = before + child.processor_time
     death = child.end()
     if done:
         signals.received = signals.received or done.signal
         return done
-    reason = death or (interrupted() if signals.received else late(too_late(deadline), deadline, use))
+    reason = death or (interrupted() if signals.received else late(too_late(deadline), deadline, processor_time))
     results = (child.results.get(check.name) or _without_result(check, settings, origins, reason) for check in checks)
-    return Run(tuple(results), child.bugs, signals.received, use)
+    return Run(tuple(results), child.bugs, signals.received, processor_time)
 
 
 def _without_result(check: Check, settings: Settings, origins: Mapping[str, Origin], reason: Diagnosis) -> Result:
@@ -88,11 +84,11 @@ class _Child:
         self._events: Events = queue.SimpleQueue()
         self._is_dead = False
         self._failure: Diagnosis | None = None
-        self._process, self._pipe = processes.start(job, signals)
+        self._process, self._pipe = child_main.start(job, signals)
         threading.Thread(target=self._receive, args=(job,), daemon=True).start()
 
     @property
-    def use(self) -> Use:
+    def processor_time(self) -> ProcessorTime:
         """How much of the processor it got so far."""
         return of_process(self._process)
 
@@ -149,7 +145,7 @@ class _Child:
 
     def _receive(self, job: Job) -> None:
         try:
-            processes.send_job(self._pipe, job)
+            child_main.send_job(self._pipe, job)
             while True:
                 self._events.put(self._pipe.recv())
         except (EOFError, OSError):

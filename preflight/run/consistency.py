@@ -7,29 +7,29 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
 from itertools import combinations
-from typing import TYPE_CHECKING, NoReturn
+from typing import NoReturn
 
 from checks.core.check import Cause, Finding, Status
 from checks.core.text import foreign
 from checks.http_service.causes import MIXED_RELEASES, PUBLIC_DIFFERS
 from checks.net.tls_errors import CLOCK_SUSPECT, EXPIRED, ISSUER_EXPIRED, NOT_YET_VALID
-from checks.postgres.survey.causes import DIFFERENT_DATABASES, SEVERAL_SERVERS, SHARED_BY_PLANES, URLS_SWAPPED
+from checks.postgres.inspection.addresses import server_text as postgres_text
+from checks.postgres.inspection.causes import DIFFERENT_DATABASES, SEVERAL_SERVERS, SHARED_BY_PLANES, URLS_SWAPPED
 from checks.tunnel.causes import QUERY_DROPPED, TOKEN_REJECTED
-from checks.valkey.addresses import shown as describe_valkey
+from checks.valkey.addresses import server_text
 from checks.valkey.causes import SEVERAL_SERVERS as SEVERAL_VALKEYS
 from preflight.config import edits
 from preflight.config.hints import filled, with_origin
-from preflight.report.incidents.evidence import host, place
+from preflight.config.origin import Origin
+from preflight.report.incidents.observations import host, server_address
 from preflight.report.model import Result
-
-if TYPE_CHECKING:
-    from preflight.config.origin import Origin
 
 Addition = tuple[str, Finding]  # the name of the check that gets the finding
 Results = Mapping[str, Result]
 _POSTGRES = tuple(
     f"postgres.{plane}.{way}" for plane in ("control_plane", "data_plane") for way in ("direct", "pooled")
 )
+_SERVER = ("system", "started", "in_recovery")  # facts that tell a Postgres from another
 _API = "services.control_plane_api"
 _OF_DATES = {EXPIRED.id, ISSUER_EXPIRED.id, NOT_YET_VALID.id}
 
@@ -81,7 +81,7 @@ def several_servers(results: Results, origins: Mapping[str, Origin]) -> Iterator
     for first, second in combinations([name for name in _POSTGRES if name in results], 2):
         pair = _pair(results, first, second, "database")
         if pair and _is_one_address(*pair) and not _is_one_server(*pair):
-            one, other = map(_server, pair)
+            one, other = (postgres_text(*map(result.facts.get, _SERVER)) for result in pair)
             message = f"two connections to {pair[0].target} reached different servers: {one}, and {other}"
             yield pair[1].name, _finding(SEVERAL_SERVERS, message, pair, origins)
             return
@@ -94,7 +94,7 @@ def several_valkeys(results: Results, origins: Mapping[str, Origin]) -> Iterator
         ids = {result.facts["run_id"] for result in pair}
         if len(ids) > 1 and None not in ids:
             address = pair[0].target.partition("/")[0]
-            one, other = (describe_valkey(result.facts) for result in pair)
+            one, other = (server_text(result.facts) for result in pair)
             message = f"two connections to {address} reached different servers: {one}, and {other}"
             yield pair[1].name, _finding(SEVERAL_VALKEYS, message, pair, origins)
 
@@ -121,22 +121,16 @@ def mixed_releases(results: Results, origins: Mapping[str, Origin]) -> Iterator[
     pair = _pair(results, f"{_API}.internal", "services.data_plane_api.internal", "release") or _pair(
         results, f"{_API}.public", "services.data_plane_api.internal", "release"
     )
-    if pair and _release(pair[0]) != _release(pair[1]):
-        control, data = map(_release, pair)
-        message = (
-            f"the control-plane API is of release {foreign(str(control))}, the data-plane API of {foreign(str(data))}"
-        )
+    if pair and (releases := _different_releases(pair)):
+        message = f"the control-plane API is of release {releases[0]}, the data-plane API of {releases[1]}"
         yield pair[1].name, _finding(MIXED_RELEASES, message, pair, origins)
 
 
 def public_differs(results: Results, origins: Mapping[str, Origin]) -> Iterator[Addition]:
     """The public and the internal URL of the API must lead to one release."""
     pair = _pair(results, f"{_API}.internal", f"{_API}.public", "release")
-    if pair and _release(pair[0]) != _release(pair[1]):
-        internal, public = map(_release, pair)
-        message = (
-            f"the internal URL leads to release {foreign(str(internal))}, the public URL to {foreign(str(public))}"
-        )
+    if pair and (releases := _different_releases(pair)):
+        message = f"the internal URL leads to release {releases[0]}, the public URL to {releases[1]}"
         yield pair[1].name, _finding(PUBLIC_DIFFERS, message, pair, origins)
 
 
@@ -144,7 +138,7 @@ def clock_suspect(results: Results, _origins: Mapping[str, Origin]) -> Iterator[
     """If all certificates, of two servers or more, are refused for their dates, it is probably this machine's clock."""
     refused = [result for result in results.values() if any(f.id in _OF_DATES for f in result.findings)]
     is_right = any("certificate_expires" in result.facts for result in results.values())
-    if not is_right and len({place(result) if host(result) else result.target for result in refused}) > 1:
+    if not is_right and len({server_address(result) if host(result) else result.target for result in refused}) > 1:
         message = f"all {len(refused)} certificates are refused for their dates; this machine's clock says {_now()}"
         cause = CLOCK_SUSPECT
         yield refused[0].name, Finding(cause.id, cause.layer, cause.status, message, cause.hint)
@@ -201,22 +195,17 @@ def _is_one_address(first: Result, second: Result) -> bool:
 
 
 def _is_one_server(first: Result, second: Result) -> bool:
-    return all(first.facts[name] == second.facts[name] for name in ("system", "started", "in_recovery"))
-
-
-def _server(result: Result) -> str:
-    """What tells a server from another: a replica has the identifier of its primary."""
-    kind = "a replica or one in recovery" if result.facts["in_recovery"] else "a primary"
-    system, started = (foreign(str(result.facts[name])) for name in ("system", "started"))
-    return f"{kind} (system identifier {system}, started {started} s after 1970)"
+    return all(first.facts[name] == second.facts[name] for name in _SERVER)
 
 
 def _now() -> str:
     return datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC")
 
 
-def _release(result: Result) -> object:
-    return result.facts["release"]
+def _different_releases(pair: tuple[Result, Result]) -> tuple[str, ...]:
+    """The releases of both, if they differ."""
+    one, other = (result.facts["release"] for result in pair)
+    return () if one == other else (foreign(str(one)), foreign(str(other)))
 
 
 def _database(result: Result) -> str:

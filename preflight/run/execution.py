@@ -1,39 +1,35 @@
-"""One check that runs: how it ends, and what it has found by then."""
+"""One run of a check: how it ends, and what it has found until then."""
 
 from __future__ import annotations
 
 import secrets
 import threading
 import time
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from copy import copy
 from dataclasses import replace
 from hashlib import blake2b
-from typing import TYPE_CHECKING
 
 from checks.core import unexpected
 from checks.core.check import HOST, PORT, Check, Diagnosis, Finding, Layer, Settings, Status, StopCheck
 from checks.core.recorder import Recorder
 from checks.net import network_errors
+from preflight.config.origin import Origin
 from preflight.report import bugs, run_causes
 from preflight.report.attribution import attribute, keys_of
 from preflight.report.model import Result, fact
 from preflight.report.run_causes import CAME_UP, TIMEOUT
 
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
-
-    from preflight.config.origin import Origin
-
 _SALT = secrets.token_bytes(16)
 
 
-def _place(check: Check) -> dict[str, object]:
-    return {HOST: check.place[0], PORT: check.place[1]} if check.place else {}
+def _server_facts(check: Check) -> dict[str, object]:
+    return {HOST: check.server_address[0], PORT: check.server_address[1]} if check.server_address else {}
 
 
 def _label(login: tuple[str, str] | None) -> str:
-    """The same for equal logins of this process; it tells nothing of them."""
+    """A label that is the same for equal logins of this process, and reveals nothing about them."""
     return blake2b(repr(login).encode(errors="surrogateescape"), key=_SALT, digest_size=8).hexdigest() if login else ""
 
 
@@ -120,7 +116,7 @@ class Execution:
         seconds = self._seconds
         try:
             own = attribute(check, self.checks, record.finish(), origins)
-            facts = {name: fact(value) for name, value in (_place(check) | record.facts).items()}
+            facts = {name: fact(value) for name, value in (_server_facts(check) | record.facts).items()}
             result = Result(check.name, check.kind, check.target, keys_of(check), own, seconds, facts)
             return replace(result, credential=_label(check.login))
         except BaseException as error:  # after the check's end: its target or its layers have the bug

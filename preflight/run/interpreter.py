@@ -1,5 +1,6 @@
-"""What each process of the command changes in its own Python."""
+"""Settings of the Python interpreter that each process of the command makes."""
 
+import gc
 import resource
 import sys
 import threading
@@ -8,12 +9,14 @@ from contextlib import suppress
 _M_ARENA_MAX = -8  # malloc.h
 
 
-def print_no_errors() -> None:
+def prepare() -> None:
     """An error in an abandoned thread or object is not printed: its message may hold a secret."""
     sys.unraisablehook = threading.excepthook = _print_nothing
+    _share_memory()
+    gc.set_threshold(50_000)  # the imports alone would start it a hundred times: a twentieth of a run
 
 
-def share_memory() -> None:
+def _share_memory() -> None:
     """All threads use one heap: glibc would reserve 64 MiB for each thread, and ``ulimit -v`` counts them."""
     if resource.getrlimit(resource.RLIMIT_AS)[0] == resource.RLIM_INFINITY:
         return

@@ -8,29 +8,29 @@ from __future__ import annotations
 
 import queue
 import time
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from checks.core.check import Check, Diagnosis, Settings, Status
 from checks.core.isolation import isolated
+from preflight.config.origin import Origin
+from preflight.grouping import grouped
+from preflight.report.model import Result
 from preflight.report.run_causes import DEADLINE, STARVED, interrupted, too_late
+from preflight.run.check_thread import CheckThread
 from preflight.run.execution import Execution
-from preflight.run.processor import Use
+from preflight.run.processor_time import ProcessorTime
 from preflight.run.signals import Signals
 from preflight.run.waiting import Wait, Waiting
-from preflight.run.work import Work
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
-
-    from preflight.config.origin import Origin
-    from preflight.report.model import Result
-    from preflight.run.work import Events, Send
+    from preflight.run.check_thread import Events, Send
 
     OnEvent = Callable[[tuple[Result, ...] | Waiting], object]
 
-NO_WAIT, NO_USE = Wait(), Use()
+NO_WAIT, NO_PROCESSOR_TIME = Wait(), ProcessorTime()
 TICK = 1.0  # seconds: the longest wait in one call; a signal that comes just before a call does not end it
 
 
@@ -43,15 +43,15 @@ class Run:
     results: tuple[Result, ...]
     bugs: tuple[str, ...] = ()
     signal: int | None = None
-    use: Use = field(default_factory=Use)
+    processor_time: ProcessorTime = field(default_factory=ProcessorTime)
 
     @property
     def starved(self) -> Diagnosis | None:
-        """What to report if it got too little of it: a failure where checks were not done, else a warning."""
+        """The diagnosis of too little processor time: a failure if checks were not done, else a warning."""
         ids = {finding.id for result in self.results for finding in result.findings}
         if STARVED.id in ids:
-            return self.use.diagnosis(Status.FAIL)
-        return self.use.diagnosis(Status.WARN) if self.use.is_scarce else None
+            return self.processor_time.diagnosis(Status.FAIL)
+        return self.processor_time.diagnosis(Status.WARN) if self.processor_time.is_scarce else None
 
 
 def run(  # noqa: PLR0913 - what to run, its limits, and what takes its results
@@ -64,7 +64,7 @@ def run(  # noqa: PLR0913 - what to run, its limits, and what takes its results
     signals: Signals | None = None,
     on_event: OnEvent = lambda _: None,
     wait: Wait = NO_WAIT,
-    before: Use = NO_USE,
+    before: ProcessorTime = NO_PROCESSOR_TIME,
 ) -> Run:
     """Run every check, equal ones once. Ends within ``deadline``, ``wait`` and half a second; never raises.
 
@@ -74,7 +74,7 @@ def run(  # noqa: PLR0913 - what to run, its limits, and what takes its results
     deadline += wait.seconds
     ends, signals = time.monotonic() + deadline - elapsed, signals or Signals()
     executions = tuple(Execution(group, settings) for group in _distinct(checks))
-    work = Work(executions, wait)
+    check_thread = CheckThread(executions, wait)
 
     def send(event: Execution | Waiting) -> None:
         if isinstance(event, Execution):
@@ -82,36 +82,33 @@ def run(  # noqa: PLR0913 - what to run, its limits, and what takes its results
         else:
             on_event(event)
 
-    with signals.passed_to(work.events.put), isolated():
+    with signals.passed_to(check_thread.events.put), isolated():
         if not signals.received and time.monotonic() < ends:
-            work.thread.start()
+            check_thread.thread.start()
         try:
-            reason = _wait(work.events, ends, deadline, send)
+            reason = _wait(check_thread.events, ends, deadline, send)
         except BaseException:  # Ctrl-C in a program that calls the library: the probes clean up first
-            work.abort(interrupted(), lambda _: None)
-            work.clean_up()
+            check_thread.abort(interrupted(), lambda _: None)
+            check_thread.clean_up()
             raise
-        use = before + work.use
+        processor_time = before + check_thread.processor_time
         if reason:
-            work.abort(late(reason, deadline, use), send)
-            work.clean_up()
-        work.finish()
+            check_thread.abort(late(reason, deadline, processor_time), send)
+            check_thread.clean_up()
+        check_thread.finish()
     results = {id(check): result for execution in executions for check, result in execution.results(origins)}
     bugs = tuple(execution.bug for execution in executions if execution.bug)
-    return Run(tuple(results[id(check)] for check in checks), bugs, signals.received, use)
+    return Run(tuple(results[id(check)] for check in checks), bugs, signals.received, processor_time)
 
 
-def late(reason: Diagnosis, deadline: float, use: Use) -> Diagnosis:
-    """The reason of checks that were ended: the deadline is none if the processor was missing."""
-    is_starved = reason.cause is DEADLINE and use.too_little_for(deadline)
-    return use.diagnosis(Status.SKIP) if is_starved else reason
+def late(reason: Diagnosis, deadline: float, processor_time: ProcessorTime) -> Diagnosis:
+    """Why checks were ended: not the deadline, if the run had too little processor time to meet it."""
+    is_starved = reason.cause is DEADLINE and processor_time.too_little_for(deadline)
+    return processor_time.diagnosis(Status.SKIP) if is_starved else reason
 
 
 def _distinct(checks: Iterable[Check]) -> tuple[tuple[Check, ...], ...]:
-    groups: dict[Check | int, list[Check]] = {}
-    for check in checks:
-        groups.setdefault(_identity(check), []).append(check)
-    return tuple(map(tuple, groups.values()))
+    return tuple(map(tuple, grouped(checks, _identity).values()))
 
 
 def _identity(check: Check) -> Check | int:

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import signal
 import threading
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-
     Listener = Callable[[int], object]
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM)

@@ -3,16 +3,11 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
-from checks.core.check import Status
+from checks.core.check import Finding, Status
 from preflight.report.model import is_ignored
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
-
-    from checks.core.check import Finding
 
 _FIRST, _FACTOR, _LONGEST = 0.5, 1.6, 5.0  # seconds between two attempts, and how they grow
 
@@ -43,5 +38,5 @@ class Waiting:
 
 
 def pause(attempt: int) -> float:
-    """Seconds before the next attempt, after ``attempt`` of them: growing, and never the same for two checks."""
+    """Seconds between attempt number ``attempt`` and the next one: growing, and random, so that checks differ."""
     return min(_LONGEST, _FIRST * _FACTOR ** (attempt - 1)) * random.uniform(0.5, 1.0)  # noqa: S311 - no secret

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import islice
 from typing import TYPE_CHECKING
@@ -9,12 +10,10 @@ from typing import TYPE_CHECKING
 from checks.core.check import ADDRESSES, HOST, PORT, Finding, Status
 from checks.core.loop.waits import ROUND_TRIP
 from preflight.report.incidents.finder import find
+from preflight.report.incidents.model import Incident
+from preflight.report.model import KeyVerdict, Result
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from preflight.report.incidents.model import Incident
-    from preflight.report.model import KeyVerdict, Result
     from preflight.saved.reader import SavedReport
 
 Subject = tuple[str, str]  # a check, and a key that it blames, or the id of a finding that blames no key

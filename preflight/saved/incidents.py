@@ -1,20 +1,19 @@
-"""The incidents of merged reports: one place from which everything fails, one resource that fails from every place."""
+"""The incidents of merged reports: a place from which everything fails, a resource that fails from every place."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from checks.core.check import Layer, Status
 from preflight.report.incidents.causes import VANTAGE
-from preflight.report.incidents.evidence import Evidence, host, passed
 from preflight.report.incidents.finder import find
 from preflight.report.incidents.model import Fact, Incident
+from preflight.report.incidents.observations import Observations, host, passed
+from preflight.report.model import Result
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
-
-    from preflight.report.model import Result
     from preflight.saved.reader import SavedReport
 
 _OF_NETWORK = {Layer.DNS, Layer.CONNECT}
@@ -38,7 +37,7 @@ def incidents(vantages: Sequence[SavedReport], counted: frozenset[tuple[str, str
 def _of_one(report: SavedReport, vantages: Sequence[SavedReport]) -> tuple[Incident, ...]:
     lost = _lost(report, [each for each in vantages if each is not report])
     others = find(result for result in report.results if result.name not in lost)
-    problems = tuple(problem for problem in Evidence(report.results).problems if problem.check in lost)
+    problems = tuple(problem for problem in Observations(report.results).problems if problem.check in lost)
     text = f"all {len(lost)} servers fail from {report.name}, and are reached from another place"
     return (*([Incident(Fact(VANTAGE, problems, text), problems, is_certain=False, why=text)] if lost else []), *others)
 
@@ -46,7 +45,7 @@ def _of_one(report: SavedReport, vantages: Sequence[SavedReport]) -> tuple[Incid
 def _lost(report: SavedReport, others: Sequence[SavedReport]) -> frozenset[str]:
     """The checks of all servers, if none of them can be reached from here, and each of them from another place."""
     tried = {result.name for result in report.results if host(result) and result.status is not Status.SKIP}
-    failures = Evidence(report.results).failures
+    failures = Observations(report.results).failures
     lost = frozenset(name for name in tried if name in failures and failures[name].finding.layer in _OF_NETWORK)
     reached = {result.name for other in others for result in other.results if passed(result, Layer.CONNECT)}
     return lost if len(lost) > 1 and tried == lost <= reached else frozenset()

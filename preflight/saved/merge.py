@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from checks.core.check import Finding, Status
 from checks.core.loop.waits import ROUND_TRIP
+from preflight.report.incidents.model import Incident
+from preflight.report.model import KeyVerdict
 from preflight.report.run_causes import CUT_SHORT, NOT_STARTED
 from preflight.saved.incidents import incidents
 from preflight.services import SERVICES
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
-
-    from preflight.report.incidents.model import Incident
-    from preflight.report.model import KeyVerdict
     from preflight.saved.reader import SavedReport
 
 # The highest decides: one failure is a failure; where nothing is wrong, one proof is enough.
@@ -154,13 +153,9 @@ def _problems(vantages: tuple[SavedReport, ...], merged: tuple[MergedKey, ...]) 
         for check, finding in ((result.name, finding) for result in report.results for finding in result.findings):
             keys = tuple(key for key in finding.fields if (report.name, key) in counting)
             if finding.status >= Status.WARN and (keys or not finding.fields):
-                names_of.setdefault((check, _timeless(finding, keys)), []).append(report.name)
+                names_of.setdefault((check, replace(finding, fields=keys, seconds=0.0)), []).append(report.name)
     for (check, finding), names in names_of.items():
         yield MergedProblem(tuple(dict.fromkeys(names)), check, finding)
-
-
-def _timeless(finding: Finding, keys: tuple[str, ...]) -> Finding:
-    return replace(finding, fields=keys, seconds=0.0)
 
 
 def _is_incomplete(report: SavedReport) -> bool:

@@ -1,1 +1,1 @@
-"""Runs the checks again and again: the page and the metrics of the last run, and what changed since the one before."""
+"""Runs the checks repeatedly: the page and the metrics of the last run, and what changed since the one before."""

@@ -1,10 +1,12 @@
-"""The paths of the server, and what each answers."""
+"""The paths of the server, and the reply to each."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from starlette.applications import Starlette
+from starlette.requests import Request
 from starlette.responses import HTMLResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
@@ -12,14 +14,10 @@ from preflight.formats.html.history import first_page, with_history
 from preflight.serve.metrics import CONTENT_TYPE, metrics
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from starlette.requests import Request
-
-    from preflight.serve.state import State
+    from preflight.serve.state import ServedState
 
 
-def application(state: State, lives: Callable[[], bool]) -> Starlette:
+def application(state: ServedState, lives: Callable[[], bool]) -> Starlette:
     """The pages of this state. ``lives``: whether the runs go on."""
 
     async def page(_: Request) -> Response:

@@ -1,10 +1,10 @@
-"""Listens, and answers each connection within a limit of time."""
+"""The socket of the server, and the time limits of its connections."""
 
 from __future__ import annotations
 
 import ipaddress
 import socket
-from contextlib import nullcontext
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -13,14 +13,13 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 
 if TYPE_CHECKING:
     import asyncio
-    from contextlib import AbstractContextManager
 
     from starlette.types import ASGIApp
 
-    from preflight.serve.secret import Token
+    from preflight.serve.client_token import Token
 
 _REQUEST = 5.0  # seconds until a request has come
-_WHOLE = 30.0  # seconds until its answer has been taken
+_WHOLE = 30.0  # seconds until the client has read the reply
 _CONNECTIONS = 128  # at once
 _HEADERS = 16 << 10  # bytes
 
@@ -48,8 +47,8 @@ class Address:
 
 
 @dataclass(frozen=True)
-class Door:
-    """A socket that listens, and the token that who comes must show."""
+class ServerSocket:
+    """A socket that listens, and the token that clients must send."""
 
     where: Address
     token: Token | None
@@ -62,7 +61,7 @@ class Door:
 
     @property
     def url(self) -> str:
-        """With the port that the system chose, if it was to choose one."""
+        """The URL, with the port that the system chose if it was asked to."""
         return f"http://{self.host}:{self.listener.getsockname()[1]}/"
 
 
@@ -89,7 +88,7 @@ def listener(where: Address) -> socket.socket:
 
 
 class Bounded(H11Protocol):
-    """A connection whose client may be slow, or never say or take anything."""
+    """A connection with time limits: its client may be slow, or never send or read anything."""
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
@@ -111,7 +110,7 @@ class Bounded(H11Protocol):
 
 
 class Server(uvicorn.Server):
-    """Signals are the command's."""
+    """A server that leaves signals to the command."""
 
     def capture_signals(self) -> AbstractContextManager[None]:  # type: ignore[override]
         return nullcontext()

@@ -1,11 +1,11 @@
-"""What one run gave. A run that ended without its report has one that says so."""
+"""The outcome of one run. For a run that ended without a report, a report of that failure is made."""
 
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
 
 from checks.core.check import Diagnosis, Finding, Layer
 from preflight import formats
@@ -13,17 +13,13 @@ from preflight.report import bugs
 from preflight.report.model import Report, Result
 from preflight.report.run_causes import BUG, died
 from preflight.saved import reader
+from preflight.saved.reader import SavedReport
 from preflight.version import __version__
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from preflight.saved.reader import SavedReport
 
 
 @dataclass(frozen=True)
-class Raw:
-    """What a process left: its documents, and its exit code (None: it was ended, because it took too long)."""
+class ProcessOutput:
+    """What a process wrote, and its exit code (None: it was killed, because it took too long)."""
 
     documents: Mapping[str, bytes]
     code: int | None
@@ -31,8 +27,8 @@ class Raw:
 
 
 @dataclass(frozen=True)
-class Deployment:
-    """What the report of a run says of the run itself."""
+class RunScope:
+    """What a run checks: the configuration, the stage and the service."""
 
     config: str
     stage: str
@@ -56,29 +52,29 @@ class Outcome:
         return self.code == 0
 
 
-def failed(error: Exception, names: tuple[str, ...], deployment: Deployment) -> Outcome:
-    """The outcome if no process could be started, or its output not be read."""
-    return _reporting(bugs.diagnose(error), 0.0, names, deployment)
+def failed(error: Exception, names: tuple[str, ...], scope: RunScope) -> Outcome:
+    """The outcome if no process could be started, or its output could not be read."""
+    return _reporting(bugs.diagnose(error), 0.0, names, scope)
 
 
-def outcome(raw: Raw, names: tuple[str, ...], deployment: Deployment) -> Outcome:
+def outcome(output: ProcessOutput, names: tuple[str, ...], scope: RunScope) -> Outcome:
     """The outcome of a run that was asked for these formats."""
     try:
-        report = reader.parse(raw.documents.get("json", b""), "run", "the run's output")
+        report = reader.parse(output.documents.get("json", b""), "run", "the run's output")
     except reader.SavedReportError:
-        return _without_report(raw, names, deployment)
-    if raw.code is None or raw.code < 0 or not all(map(raw.documents.get, names)):
-        return _without_report(raw, names, deployment)
-    return Outcome(raw.documents, report, raw.code, raw.seconds)
+        return _without_report(output, names, scope)
+    if output.code is None or output.code < 0 or not all(map(output.documents.get, names)):
+        return _without_report(output, names, scope)
+    return Outcome(output.documents, report, output.code, output.seconds)
 
 
-def _without_report(raw: Raw, names: tuple[str, ...], deployment: Deployment) -> Outcome:
-    diagnosis = died(raw.code) if raw.code is not None else _hung(raw.seconds)
-    return _reporting(diagnosis, raw.seconds, names, deployment)
+def _without_report(output: ProcessOutput, names: tuple[str, ...], scope: RunScope) -> Outcome:
+    diagnosis = died(output.code) if output.code is not None else _hung(output.seconds)
+    return _reporting(diagnosis, output.seconds, names, scope)
 
 
-def _reporting(diagnosis: Diagnosis, seconds: float, names: tuple[str, ...], deployment: Deployment) -> Outcome:
-    report = _report(diagnosis, seconds, deployment)
+def _reporting(diagnosis: Diagnosis, seconds: float, names: tuple[str, ...], scope: RunScope) -> Outcome:
+    report = _report(diagnosis, seconds, scope)
     documents = {name: formats.renderer(name)(report).encode() for name in names}
     return Outcome(documents, reader.parse(documents["json"], "run", ""), report.exit_code, seconds)
 
@@ -87,16 +83,16 @@ def _hung(seconds: float) -> Diagnosis:
     return BUG.diagnosis(f"the process that made the checks did not end; it was killed after {seconds:.1f} s")
 
 
-def _report(diagnosis: Diagnosis, seconds: float, deployment: Deployment) -> Report:
+def _report(diagnosis: Diagnosis, seconds: float, scope: RunScope) -> Report:
     """A report with this finding alone. Its exit code is not 0."""
     finding = Finding(diagnosis.cause.id, Layer.CONFIG, diagnosis.status, diagnosis.message, diagnosis.hint)
     return Report(
         version=__version__,
         command="run",
-        config=deployment.config,
-        stage=deployment.stage,
-        service=deployment.service,
+        config=scope.config,
+        stage=scope.stage,
+        service=scope.service,
         started_at=datetime.fromtimestamp(time.time() - seconds, UTC),
         seconds=round(seconds, 4),
-        results=(Result("config", "config", deployment.config, (), (finding,)),),
+        results=(Result("config", "config", scope.config, (), (finding,)),),
     )

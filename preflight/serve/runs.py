@@ -8,25 +8,22 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from functools import partial
-from typing import TYPE_CHECKING
 
-from preflight.serve.outcome import Raw
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+from preflight.serve.outcome import ProcessOutput
 
 COMMAND = (sys.executable, "-P", "-m", "preflight")  # -P: no module of the working directory
-_TICK = 0.05  # seconds in which an order to end is noticed
+_TICK = 0.05  # seconds until a call of ``end`` is noticed
 _GRACE = 0.7  # seconds to clean up, after a signal: a run takes half a second
 _CHUNK = 1 << 16
 _LARGEST = 32 << 20  # bytes of a document: ten times the page of the largest deployment
 
 
 @dataclass
-class Runner:
+class ProcessRunner:
     """``arguments`` are the flags of each run. A run that has not ended after ``seconds`` is killed.
 
     ``end`` may be called by a signal's handler and by another thread.
@@ -43,7 +40,7 @@ class Runner:
         """End the run, if there is one, and start no other."""
         self.is_over = True
 
-    def run(self) -> Raw:
+    def run(self) -> ProcessOutput:
         """Make a run. The first format comes through its standard output, the others through pipes of their own."""
         started = time.monotonic()
         with ExitStack() as stack:
@@ -52,7 +49,7 @@ class Runner:
             documents = self._collect(process, outputs, started)
             code = process.poll()
         _reap()
-        return Raw(documents, code, time.monotonic() - started)
+        return ProcessOutput(documents, code, time.monotonic() - started)
 
     def _start(self, stack: ExitStack) -> tuple[subprocess.Popen[bytes], Mapping[str, int]]:
         pipes = {name: os.pipe() for name in self.formats[1:]}
@@ -78,7 +75,7 @@ class Runner:
     def _collect(
         self, process: subprocess.Popen[bytes], outputs: Mapping[str, int], started: float
     ) -> dict[str, bytes]:
-        """Read until the process ends. What it started may hold its pipes for longer: that is not waited for."""
+        """Read until the process ends. Do not wait for its own children, which may hold the pipes for longer."""
         documents, ends, is_ending = {name: bytearray() for name in outputs}, started + self.seconds, False
         with selectors.DefaultSelector() as selector:
             for name, descriptor in outputs.items():
@@ -98,7 +95,7 @@ def _format_flags(first: str, pipes: Mapping[str, tuple[int, int]]) -> Iterable[
 
 
 def _read(selector: selectors.BaseSelector) -> bool:
-    """Read what there is. False: there was nothing."""
+    """Read what has arrived. Returns False if nothing has."""
     if not selector.get_map():
         time.sleep(_TICK)
         return False
@@ -112,7 +109,7 @@ def _read(selector: selectors.BaseSelector) -> bool:
 
 
 def _kill(process: subprocess.Popen[bytes]) -> None:
-    """The process that makes its checks cleans up by itself, when it sees that its parent is gone."""
+    """Kill the command. Its own child, which makes the checks, notices that, cleans up and exits."""
     with suppress(ProcessLookupError):
         process.kill()
     with suppress(subprocess.TimeoutExpired):
@@ -120,7 +117,7 @@ def _kill(process: subprocess.Popen[bytes]) -> None:
 
 
 def _reap() -> None:
-    """Process 1 of a container becomes the parent of what a killed run leaves."""
+    """Collect the children of a killed run: process 1 of a container becomes their parent."""
     with suppress(ChildProcessError):
         for _ in iter(partial(os.waitpid, -1, os.WNOHANG), (0, 0)):
             pass

@@ -5,21 +5,19 @@ from __future__ import annotations
 import queue
 import random
 import time
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from preflight.serve.outcome import Outcome, failed, outcome
+from preflight.serve.outcome import Outcome, RunScope, failed, outcome
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-
-    from preflight.serve.outcome import Deployment
-    from preflight.serve.runs import Runner
+    from preflight.serve.runs import ProcessRunner
 
     Orders = queue.SimpleQueue[None]
 
 JITTER = 0.1  # of the interval, more or less
-_LEAST = 1.0  # seconds between the end of a run and the start of the next
+_MIN_PAUSE = 1.0  # seconds between the end of a run and the start of the next
 
 
 @dataclass
@@ -29,8 +27,8 @@ class Schedule:
     ``run_now`` and ``end`` may be called by a signal's handler and by another thread.
     """
 
-    runner: Runner
-    deployment: Deployment
+    runner: ProcessRunner
+    scope: RunScope
     every: float
     chance: Callable[[], float] = lambda: random.uniform(-JITTER, JITTER)  # noqa: S311 - it protects nothing
     due: float = field(default_factory=time.monotonic, init=False)
@@ -48,20 +46,20 @@ class Schedule:
                 self._wait()
 
     def run_now(self) -> None:
-        """Make the next run now; if one is going on, after its end."""
+        """Make the next run now, or when the present one has ended."""
         self._orders.put(None)
 
     def end(self) -> None:
-        """End the run that is going on, and make no other."""
+        """End the present run, and make no other."""
         self.runner.end()
         self._orders.put(None)
 
     def _run(self) -> Outcome:
         names = self.runner.formats
         try:
-            return outcome(self.runner.run(), names, self.deployment)
+            return outcome(self.runner.run(), names, self.scope)
         except Exception as error:  # the next run may succeed
-            return failed(error, names, self.deployment)
+            return failed(error, names, self.scope)
 
     def _wait(self) -> None:
         try:
@@ -74,4 +72,4 @@ class Schedule:
 
 def due(started: float, ended: float, every: float, share: float) -> float:
     """When the next run starts (monotonic). ``share``: by how much of the interval it is later than that."""
-    return max(started + every * (1 + share), ended + _LEAST)
+    return max(started + every * (1 + share), ended + _MIN_PAUSE)

@@ -1,19 +1,18 @@
-"""The two ways to run the checks again and again: behind a server, and on standard output."""
+"""The two ways to run the checks repeatedly: behind a server, and on standard output."""
 
 from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Callable
 from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
 from preflight.serve.changes import History
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from preflight.run.signals import Signals
-    from preflight.serve.listening import Door
+    from preflight.serve.listening import ServerSocket
     from preflight.serve.outcome import Outcome
     from preflight.serve.schedule import Schedule
 
@@ -26,14 +25,14 @@ def missing() -> tuple[str, ...]:
     return tuple(name for name in PACKAGES if not find_spec(name))
 
 
-def serve(schedule: Schedule, door: Door, signals: Signals, log: Callable[[str], object]) -> None:
-    """Answer until a signal comes. ``log`` gets a line for each change."""
+def serve(schedule: Schedule, server_socket: ServerSocket, signals: Signals, log: Callable[[str], object]) -> None:
+    """Serve until a signal comes. ``log`` gets a line for each change."""
+    from preflight.serve.access import AccessControl
     from preflight.serve.application import application
-    from preflight.serve.guard import Guard
     from preflight.serve.listening import server
-    from preflight.serve.state import State
+    from preflight.serve.state import ServedState
 
-    state = State(schedule)
+    state = ServedState(schedule)
 
     def run() -> None:
         for outcome in schedule.outcomes():
@@ -41,7 +40,7 @@ def serve(schedule: Schedule, door: Door, signals: Signals, log: Callable[[str],
                 log(line)
 
     runs = threading.Thread(target=run, daemon=True)
-    answering = server(Guard(application(state, runs.is_alive), door.token, door.host))
+    answering = server(AccessControl(application(state, runs.is_alive), server_socket.token, server_socket.host))
     ends: list[float] = []
 
     def end(_: int) -> None:
@@ -51,12 +50,15 @@ def serve(schedule: Schedule, door: Door, signals: Signals, log: Callable[[str],
 
     with signals.passed_to(end):
         runs.start()
-        answering.run([door.listener])
+        answering.run([server_socket.listener])
         runs.join(max(0.0, min(ends, default=0.0) - time.monotonic()))
 
 
 def watch(schedule: Schedule, signals: Signals, log: Callable[[str], object], *, exit_on_change: bool) -> int | None:
-    """Print what changes until a signal comes: None. With ``exit_on_change``, until something does: the exit code."""
+    """Print what changes until a signal comes; then return None.
+
+    With ``exit_on_change``, end at the first change, and return the exit code of that run.
+    """
     history = History()
     with signals.passed_to(lambda _: schedule.end()):
         for outcome in schedule.outcomes():
@@ -67,7 +69,7 @@ def watch(schedule: Schedule, signals: Signals, log: Callable[[str], object], *,
 
 
 def _logged(history: History, outcome: Outcome, log: Callable[[str], object]) -> bool:
-    """Whether anything changed."""
+    """Log the changes of a run. Returns whether there were any."""
     texts = history.add(outcome).texts
     for text in texts:
         log(text)

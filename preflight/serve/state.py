@@ -1,4 +1,4 @@
-"""What the server knows: the last run, and how the deployment changed since the start."""
+"""What the server shows: the last run, and how the deployment changed since the start."""
 
 from __future__ import annotations
 
@@ -8,10 +8,9 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from preflight.serve.changes import History
+from preflight.serve.changes import History, RunChanges
 
 if TYPE_CHECKING:
-    from preflight.serve.changes import Moment
     from preflight.serve.outcome import Outcome
     from preflight.serve.schedule import Schedule
 
@@ -21,12 +20,12 @@ _SOON, _MARGIN = 5, 2  # seconds
 
 
 @dataclass
-class State:
-    """One thread adds the runs; the other reads what each attribute holds at that moment."""
+class ServedState:
+    """One thread adds runs and replaces the attributes; another reads them. ``runs``: those that changed something."""
 
     schedule: Schedule
     last: Outcome | None = None
-    moments: tuple[Moment, ...] = ()
+    runs: tuple[RunChanges, ...] = ()
     codes: Counter[int] = field(default_factory=Counter)
     _history: History = field(default_factory=History)
 
@@ -48,9 +47,9 @@ class State:
             return _SOON
         return max(_SOON, math.ceil(self.schedule.due - time.monotonic() + self.last.seconds) + _MARGIN)
 
-    def add(self, outcome: Outcome) -> Moment:
-        """Returns what changed."""
-        moment = self._history.add(outcome)
+    def add(self, outcome: Outcome) -> RunChanges:
+        """Add a run. Returns what it changed."""
+        changed = self._history.add(outcome)
         self.codes = self.codes + Counter([outcome.code])
-        self.moments, self.last = tuple(self._history.moments), outcome
-        return moment
+        self.runs, self.last = tuple(self._history.runs), outcome
+        return changed

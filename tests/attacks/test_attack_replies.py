@@ -114,8 +114,8 @@ def test_every_kind_that_reads_replies_has_its_finding():
 BUGS: Mapping[str, tuple[str, str, type[Exception], str, Behaviour]] = {
     "valkey": ("checks.valkey.Valkey._check_info", "checks.valkey", KeyError, "valkey", answers.valkey(b"role:master")),
     "postgres": (
-        "checks.postgres.survey.migrations._migrations",
-        "checks.postgres.survey.migrations",
+        "checks.postgres.inspection.migrations._migrations",
+        "checks.postgres.inspection.migrations",
         KeyError,
         "postgres",
         answers.postgres({"row": answers.survey()}),

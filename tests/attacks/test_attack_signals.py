@@ -252,7 +252,7 @@ NOTHING_READ = {
 }
 NOTHING_CHECKED = {
     "while checks are planned": ("preflight.plan.plan", "plan"),
-    "while drivers are imported": ("preflight.run.work", "_import_drivers"),
+    "while drivers are imported": ("preflight.run.check_thread", "_import_drivers"),
 }
 REPORT_MADE = {
     "while keys are judged": ("preflight.cli.so_far", "verdicts"),

@@ -18,7 +18,7 @@ import pytest
 from checks.core.check import Status
 from checks.valkey import Valkey as Check
 from preflight.config.urls import BadUrl, parse
-from preflight.config.validation import single_values
+from preflight.config.validation import url_syntax
 from tests.harness import profiles, valkey_client
 from tests.harness.figures import Section
 from tests.harness.run_check import planned, run_check
@@ -55,7 +55,7 @@ def is_refused(url: str) -> bool:
         parsed = parse(url)
     except BadUrl:
         return True
-    return parsed.scheme not in {"redis", "rediss"} or not single_values._DATABASE_NUMBER.fullmatch(parsed.path)
+    return parsed.scheme not in {"redis", "rediss"} or not url_syntax._DATABASE_NUMBER.fullmatch(parsed.path)
 
 
 @pytest.fixture(autouse=True)

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from preflight import render
 from preflight.cli.delivery import write_all
-from preflight.formats import FORMATS, Target, renderer
+from preflight.formats import FORMATS, Destination, renderer
 from preflight.output import ci
 from preflight.output.workspace import in_repository
 from preflight.report.model import Report
@@ -38,7 +38,7 @@ COMMANDS = [
 ]
 
 
-def deliver(report: Report, targets: list[Target]) -> None:
+def deliver(report: Report, targets: list[Destination]) -> None:
     write_all(report, {target: renderer(target[0])(report) for target in targets})
 
 

@@ -138,4 +138,4 @@ def test_file_that_cannot_be_read(name: str, words: str, tmp_path: Path):
 
 
 def test_entry_holds_the_day():
-    assert ignore_file._entry([REFUSED, "2026-01-31", "why"], "x:1").until == date(2026, 1, 31)
+    assert ignore_file._ignored_finding([REFUSED, "2026-01-31", "why"], "x:1").until == date(2026, 1, 31)

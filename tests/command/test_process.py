@@ -18,8 +18,8 @@ from checks.core.roots import Trust
 from preflight.cli.options import STAGES
 from preflight.config.loader import load
 from preflight.plan.plan import plan
-from preflight.run.processes import Job
-from preflight.run.runner import NO_USE, NO_WAIT
+from preflight.run.child_main import Job
+from preflight.run.runner import NO_PROCESSOR_TIME, NO_WAIT
 from tests.harness import configs, faults, processes
 from tests.harness.command import CLEAN, ENTRY, HOLD, Command, run
 
@@ -152,7 +152,7 @@ def test_child_process_that_never_exits(refused: list[str]) -> None:
 
 # The child process where the system allows no fork
 
-SPAWNS = "import preflight.run.processes as processes\nprocesses.FORKS = False\n"
+SPAWNS = "from preflight.run import child_main\nchild_main.FORKS = False\n"
 
 
 @pytest.fixture
@@ -181,7 +181,7 @@ def is_alive(process: int) -> bool:
 def test_every_check_can_be_sent_to_a_spawned_child(stage: str) -> None:
     config = load(processes.EXAMPLE, {}, 60.0)
     checks = plan(config, stage=stage).checks
-    job = Job(checks, Settings(Trust(Path("roots.pem")), 1.0), 2.0, 3.0, config.origins, NO_WAIT, NO_USE)
+    job = Job(checks, Settings(Trust(Path("roots.pem")), 1.0), 2.0, 3.0, config.origins, NO_WAIT, NO_PROCESSOR_TIME)
     received = pickle.loads(pickle.dumps(job))
     assert len(checks) > 15
     assert received == job

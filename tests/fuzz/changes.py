@@ -6,7 +6,7 @@ from functools import reduce
 from hypothesis import strategies as st
 
 from preflight.config.schema.keys import Key, Secrecy, key_of
-from preflight.config.tree import Path, Tree, put
+from preflight.config.tree import Path, Tree, with_value
 from tests.fuzz.secrets import mark
 from tests.fuzz.values import TEXTS, VALUES, WORDS, Values, likely
 from tests.fuzz.written import at, toml, without
@@ -29,7 +29,7 @@ def marked(settings: Mapping[str, object]) -> Tree:
     for path, value in settings.items():
         parts = tuple(path.split("."))
         if value is not None:
-            tree = put(tree, parts, _marked(parts, value) if parts in KEYS else value)
+            tree = with_value(tree, parts, _marked(parts, value) if parts in KEYS else value)
     return tree
 
 
@@ -48,7 +48,7 @@ def likely_changes(draw: st.DrawFn) -> Change:
     """Another value of the right type."""
     path = draw(st.sampled_from(list(KEYS)))
     value = draw(likely(KEYS[path], MARKS[path]))
-    return lambda tree: put(tree, path, value)
+    return lambda tree: with_value(tree, path, value)
 
 
 @st.composite
@@ -62,14 +62,14 @@ def changes(draw: st.DrawFn) -> Change:
             return lambda tree: without(tree, path)
         case "copy" | "move":
             goal = draw(st.sampled_from(PLACES))
-            return lambda tree: put(tree if kind == "copy" else without(tree, path), goal, at(tree, path))
+            return lambda tree: with_value(tree if kind == "copy" else without(tree, path), goal, at(tree, path))
         case "rename":
             name = draw(near(path[-1]))
-            return lambda tree: put(without(tree, path), (*path[:-1], name), at(tree, path))
+            return lambda tree: with_value(without(tree, path), (*path[:-1], name), at(tree, path))
         case "below":
             path = (*path, draw(WORDS))
     value = draw(_values(path))
-    return lambda tree: put(tree, path, value)
+    return lambda tree: with_value(tree, path, value)
 
 
 def _values(path: Path) -> Values:

@@ -4,7 +4,7 @@ from hypothesis import strategies as st
 
 from preflight.config.schema.keys import Key
 from preflight.config.schema.types import ListOf, Text
-from preflight.config.tree import Path, put
+from preflight.config.tree import Path, with_value
 from tests.fuzz.changes import KEYS, MARKS, marked
 from tests.fuzz.secrets import mark
 from tests.fuzz.values import Values, likely, urls
@@ -41,7 +41,7 @@ def configurations(draw: st.DrawFn) -> str:
     free = draw(st.lists(st.sampled_from([path for path in paths if path not in fixed]), max_size=12))
     tree = marked(VALID)
     for path in (*fixed, *free):
-        tree = put(tree, path, draw(_value(path, KEYS[path])))
+        tree = with_value(tree, path, draw(_value(path, KEYS[path])))
     return toml(tree)
 
 

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from checks.core.check import ADDRESSES, HOST, ISSUER, PORT, Finding, Layer, Status
-from checks.core.dates import AHEAD
+from checks.core.clock_skew import AHEAD
 from preflight.demo.servers.mistle import Gateway, Service, control_plane_api, data_plane_api
 from preflight.plan.resources import RESOURCES
 from preflight.reference.catalogue import names

@@ -285,8 +285,8 @@ def login_too_costly(rounds: int, hint: str) -> str:
 
 
 def test_scram_iterations_above_the_limit() -> None:
-    assert login_too_costly(1_000_001, "scram_iterations").endswith("hashed 1000001 times")
-    assert login_too_costly(10**30, "4096").endswith("more than a billion times")
+    assert login_too_costly(1_000_001, "scram_iterations").endswith("1000001 rounds of hashing")
+    assert login_too_costly(10**30, "4096").endswith("more than a billion rounds of hashing")
 
 
 def test_scram_iterations_below_the_limit(postgres: Postgres) -> None:
@@ -439,8 +439,8 @@ DESCRIPTOR = Descriptor(
             },
             redirects={"parameters and words": _redirect},
             driver_error=DriverError(
-                "checks.postgres.survey.reading._limits",
-                "checks.postgres.survey.reading",
+                "checks.postgres.inspection.parser._limits",
+                "checks.postgres.inspection.parser",
                 answers.postgres({"row": answers.survey()}),
                 "postgres.unexpected-reply",
                 Layer.ACCESS,

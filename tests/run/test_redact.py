@@ -229,7 +229,7 @@ def test_other_digest_is_shown(length: int):
 
 def test_digest_of_an_image_is_shown():
     image = f"ghcr.io/mistlehq/sandbox-base@sha256:{'0f' * 32}"
-    assert Redactor(["hunter2"])(f"{image} can be had") == f"{image} can be had"
+    assert Redactor(["hunter2"])(f"{image} is available") == f"{image} is available"
 
 
 def test_public_text_of_one_call_is_masked_in_another():

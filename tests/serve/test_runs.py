@@ -14,23 +14,23 @@ from preflight.cli.commands import arguments
 from preflight.cli.options import _OWN_FLAGS, Options
 from preflight.cli.parser import parse
 from preflight.serve.changes import History
-from preflight.serve.outcome import Deployment, Outcome, Raw, outcome
-from preflight.serve.runs import Runner
+from preflight.serve.outcome import Outcome, ProcessOutput, RunScope, outcome
+from preflight.serve.runs import ProcessRunner
 from preflight.serve.schedule import Schedule, due
-from preflight.serve.state import State
+from preflight.serve.state import ServedState
 from tests.harness import profiles
 from tests.harness.command import ROOT
 from tests.harness.serving import until
 
-DEPLOYMENT = Deployment("mistle.toml", "live", None)
+DEPLOYMENT = RunScope("mistle.toml", "live", None)
 FOREVER = "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); print('{', flush=True); time.sleep(1000)"
 
 
-def runner(code: str, *given: str, seconds: float = 60.0) -> Runner:
-    return Runner(given, {}, seconds, command=(sys.executable, "-c", code))
+def runner(code: str, *given: str, seconds: float = 60.0) -> ProcessRunner:
+    return ProcessRunner(given, {}, seconds, command=(sys.executable, "-c", code))
 
 
-def found(made: Runner) -> tuple[int, str, str]:
+def found(made: ProcessRunner) -> tuple[int, str, str]:
     """The exit code of what the run gave, and its one finding."""
     result = outcome(made.run(), ("json",), DEPLOYMENT)
     (finding,) = result.report.results[0].findings
@@ -61,7 +61,7 @@ def test_run_without_a_report_has_one_that_says_so(code: str, id_: str, message:
 
 
 def test_program_that_cannot_be_started_is_an_outcome() -> None:
-    schedule = Schedule(Runner((), {}, 1.0, command=("/no/such/program",)), DEPLOYMENT, 30.0)
+    schedule = Schedule(ProcessRunner((), {}, 1.0, command=("/no/such/program",)), DEPLOYMENT, 30.0)
     first = next(schedule.outcomes())
     assert not first.ready
 
@@ -96,9 +96,9 @@ def test_runs_never_overlap(tmp_path: Path) -> None:
 
 
 def test_ready_means_a_run_that_is_ready_and_young() -> None:
-    state = State(Schedule(runner(""), DEPLOYMENT, 30.0))
+    state = ServedState(Schedule(runner(""), DEPLOYMENT, 30.0))
     assert not state.ready
-    last = outcome(Raw({}, 1, 0.0), ("json",), DEPLOYMENT)
+    last = outcome(ProcessOutput({}, 1, 0.0), ("json",), DEPLOYMENT)
     for code, age, ready in ((0, 0.0, True), (0, 80.0, True), (0, 91.0, False), (1, 0.0, False)):
         state.add(replace(last, code=code, ended=time.monotonic() - age))
         assert state.ready is ready
@@ -147,9 +147,9 @@ def test_options_come_back_from_the_flags() -> None:
 
 
 def test_history_is_bounded() -> None:
-    outcomes = [outcome(Raw({}, code, 0.0), ("json",), DEPLOYMENT) for code in (7, -9)]
+    outcomes = [outcome(ProcessOutput({}, code, 0.0), ("json",), DEPLOYMENT) for code in (7, -9)]
     history = History()
     for made in outcomes * 50:
         assert history.add(made).lines
-    assert len(history.moments) == 50
+    assert len(history.runs) == 50
     assert not history.add(outcomes[-1]).lines

@@ -14,7 +14,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from checks.core.check import Status
 from preflight.cli.main import main
 from preflight.formats.shared.phrases import STYLES
-from preflight.serve.secret import VARIABLE
+from preflight.serve.client_token import VARIABLE
 from preflight.serve.serving import PACKAGES
 from tests.harness import faults, profiles
 from tests.harness.command import SCHEMA, run

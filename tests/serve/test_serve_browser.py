@@ -9,7 +9,7 @@ from tests.harness import profiles
 from tests.harness.screens import NARROW, WIDE, Screen
 from tests.harness.serving import SECRET, gateway, on, own_valkey, served
 
-SOON = "import preflight.serve.state as state; state.State.refresh = 2"
+SOON = "import preflight.serve.state as state; state.ServedState.refresh = 2"
 
 
 @profiles.long

@@ -1,7 +1,7 @@
-"""The clock of the checks' time limits. It measures the other side: it stands still while this process cannot listen.
+"""The clock of the checks' time limits. It counts the time that servers take, not the delay of this process.
 
-A reply may have come long ago when this process had no processor: because its share of one is small, or because it
-worked itself. Such time does not count, but for a tenth, so that every limit ends some time.
+A reply may have arrived long before this process reads it, because the process has no processor or is busy. Only a
+tenth of such time counts, so that every limit ends.
 """
 
 from __future__ import annotations
@@ -9,14 +9,11 @@ from __future__ import annotations
 import asyncio
 import selectors
 import time
-from typing import TYPE_CHECKING
+from collections.abc import Callable
+from selectors import SelectorKey
 
-if TYPE_CHECKING:
-    from collections.abc import Callable
-    from selectors import SelectorKey
-
-LONGEST = 0.05  # seconds of one wait: what the process overslept is known after each
-_LEAST = 0.1  # of the real time always counts
+MAX_WAIT = 0.05  # seconds of one wait: after each, the clock knows how late the process woke up
+_MIN_SHARE = 0.1  # of the real time: so much always counts
 
 
 class Selector(selectors.DefaultSelector):
@@ -27,13 +24,13 @@ class Selector(selectors.DefaultSelector):
         self.now = self._last = time.monotonic()
 
     def select(self, timeout: float | None = None) -> list[tuple[SelectorKey, int]]:
-        """As the base class; waits for at most LONGEST."""
+        """As the base class, but waits for at most MAX_WAIT."""
         begun, all_threads, own = time.monotonic(), time.process_time(), time.thread_time()
-        allowed = LONGEST if timeout is None else max(0.0, min(timeout, LONGEST))
+        allowed = MAX_WAIT if timeout is None else max(0.0, min(timeout, MAX_WAIT))
         events = super().select(allowed)
         ended = time.monotonic()
-        others = (time.process_time() - all_threads) - (time.thread_time() - own)  # busy, while this one listened
-        self.now += max(min(ended - begun, allowed) - others, _LEAST * (ended - self._last))
+        others = (time.process_time() - all_threads) - (time.thread_time() - own)  # other threads were busy so long
+        self.now += max(min(ended - begun, allowed) - others, _MIN_SHARE * (ended - self._last))
         self._last = ended
         return events
 

@@ -1,4 +1,4 @@
-"""The sockets of the event loop: they note how long the other side took, and receive no more than a limit."""
+"""The sockets of the event loop: they note how long the server took, and receive no more than a limit."""
 
 from __future__ import annotations
 
@@ -7,16 +7,13 @@ import socket
 import struct
 import sys
 import time
+from collections.abc import Iterable
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from checks.core.limits import MAX_BYTES, ResponseTooLarge
 from checks.core.loop import waits
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
-
-    from checks.core.loop.waits import Waits
+from checks.core.loop.waits import Waits
 
 _TIMESTAMP = 35  # SO_TIMESTAMPNS of Linux, which the module socket does not name: the kernel's time of each arrival
 _ONE_TIMESTAMP = socket.CMSG_SPACE(struct.calcsize("@ll"))
@@ -32,12 +29,12 @@ class CheckSocket(socket.socket):
 
     _left = MAX_BYTES
     _ancillary = 0  # bytes: none for a Unix socket, through which a server could send open files
-    _is_asked = False
+    _has_sent = False
     _since = 0.0
     _waits: Waits | None = None
 
     def note_waits(self, since: float) -> None:
-        """The connection stands ``since`` then. A server may send first: that is a wait too."""
+        """The connection has been open ``since`` then. A server may send first: that wait counts too."""
         self._waits = waits.current()
         if sys.platform == "linux" and self.family != socket.AF_UNIX:
             with suppress(OSError):
@@ -46,49 +43,46 @@ class CheckSocket(socket.socket):
         self._since = since
 
     def send(self, data: Any, flags: int = 0) -> int:
-        """As the base class."""
-        self._ask()
+        self._note_sent()
         return super().send(data, flags)
 
     def sendall(self, data: Any, flags: int = 0) -> None:
-        """As the base class."""
-        self._ask()
+        self._note_sent()
         super().sendall(data, flags)
 
     def sendmsg(self, *arguments: Any) -> int:
-        """As the base class."""
-        self._ask()
+        self._note_sent()
         return super().sendmsg(*arguments)
 
     def recv(self, size: int, flags: int = 0) -> bytes:
-        """As the base class; raises ResponseTooLarge."""
+        """As the base class, but raises ResponseTooLarge."""
         received, ancillary, _, _ = super().recvmsg(size, self._ancillary, flags)
-        self._take(len(received), ancillary)
+        self._note_received(len(received), ancillary)
         return received
 
     def recv_into(self, buffer: Any, size: int = 0, flags: int = 0) -> int:
-        """As the base class; raises ResponseTooLarge."""
+        """As the base class, but raises ResponseTooLarge."""
         view = memoryview(buffer)[: size or None]
         count, ancillary, _, _ = super().recvmsg_into([view], self._ancillary, flags)
-        self._take(count, ancillary)
+        self._note_received(count, ancillary)
         return count
 
-    def _ask(self) -> None:
-        if not self._is_asked:
-            self._is_asked, self._since = True, time.monotonic()
+    def _note_sent(self) -> None:
+        if not self._has_sent:
+            self._has_sent, self._since = True, time.monotonic()
 
-    def _take(self, count: int, ancillary: Iterable[tuple[int, int, bytes]]) -> None:
+    def _note_received(self, count: int, ancillary: Iterable[tuple[int, int, bytes]]) -> None:
         if self._waits:
             arrived = max(self._since, time.monotonic() - _age(ancillary))
             self._waits.add(self._since, arrived)
-            self._is_asked, self._since = False, arrived
+            self._has_sent, self._since = False, arrived
         self._left -= count
         if self._left < 0:
             raise ResponseTooLarge
 
 
 def _age(ancillary: Iterable[tuple[int, int, bytes]]) -> float:
-    """For how many seconds the received bytes have been here; 0 where the kernel does not tell."""
+    """Seconds since the kernel received these bytes; 0 if it does not report that."""
     for level, kind, data in ancillary:
         if (level, kind) == (socket.SOL_SOCKET, _TIMESTAMP):
             seconds, nanoseconds = struct.unpack("@ll", data[: struct.calcsize("@ll")])
@@ -110,15 +104,15 @@ async def connected_to(family: int, address: Any) -> CheckSocket:
 
 
 def noted(connected: socket.socket, begun: float) -> CheckSocket:
-    """A connection as one that notes its waits; the first, that has ``begun`` then, was for the connection itself."""
+    """The same connection, which now notes its waits. The first wait began at ``begun``: it made the connection."""
     now, took, limit = time.monotonic(), round_trip(connected), connected.gettimeout()
-    stands = now if took is None else min(now, begun + took)
-    waits.add(begun, stands)
+    opened = now if took is None else min(now, begun + took)
+    waits.add(begun, opened)
     if took is not None and (of_check := waits.current()):
         of_check.add_round_trip(took)
     checked = CheckSocket(fileno=connected.detach())
     checked.settimeout(limit)
-    checked.note_waits(stands)
+    checked.note_waits(opened)
     return checked
 
 
@@ -131,8 +125,8 @@ def round_trip(connected: socket.socket) -> float | None:
         if sys.platform == "linux":
             info = connected.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, _TCP_INFO)
             (microseconds,) = struct.unpack_from("@I", info, _LINUX_RTT)
-            (again,) = struct.unpack_from("@I", info, _LINUX_RETRANSMITTED)
-            return None if again or not microseconds else float(microseconds / 1e6)
+            (retransmitted,) = struct.unpack_from("@I", info, _LINUX_RETRANSMITTED)
+            return None if retransmitted or not microseconds else float(microseconds / 1e6)
         if sys.platform == "darwin":
             info = connected.getsockopt(socket.IPPROTO_TCP, *_MACS_INFO)
             (milliseconds,) = struct.unpack_from("@I", info, _MACS_RTT)

@@ -7,16 +7,14 @@ import contextvars
 import socket
 import threading
 import time
+from collections.abc import Callable, Collection
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, TypeVar
 
 from checks.core.loop import waits
 from checks.core.loop.clock import Selector
 from checks.core.loop.sockets import connected_to, noted
 from checks.core.machine import require_descriptor
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Collection
 
 T = TypeVar("T")
 
@@ -26,7 +24,7 @@ class Loop(asyncio.SelectorEventLoop):
 
     asyncio's own look-ups run in a small pool, which a few stuck look-ups exhaust and which is joined at the end.
     Addresses in ``dead`` come last, so that every driver tries a working one first, as Node.js does. Its clock is that
-    of ``Selector``, and so every limit of asyncio is one of the other side's time. Its sockets note their waits.
+    of ``Selector``, so that the limits of asyncio count the time of servers. Its sockets note their waits.
     """
 
     def __init__(self) -> None:
@@ -45,7 +43,6 @@ class Loop(asyncio.SelectorEventLoop):
     async def create_unix_connection(
         self, protocol_factory: Any, path: Any = None, *, sock: Any = None, **options: Any
     ) -> Any:
-        """As the base class."""
         if path is not None:
             sock = await connected_to(socket.AF_UNIX, path)
         return await super().create_unix_connection(protocol_factory, sock=sock, **options)

@@ -1,18 +1,15 @@
-"""When a check waited for the network and for servers: the time that its layers took.
+"""When a check waited for the network and for servers. The time of a layer is the time of these waits.
 
-The time from a layer's begin to its end also holds this process's own work for all other checks. So each wait is noted
-where it happens: a socket knows when its request was sent, and the kernel when the reply arrived.
+Between the begin and the end of a layer, this process also works for all other checks. So each wait is noted where it
+happens: a socket knows when its request was sent, and the kernel when the reply arrived.
 """
 
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 ROUND_TRIP = "rtt_ms"
 """The fact of a check: the shortest round trip that the kernel measured, in milliseconds."""
@@ -28,15 +25,15 @@ class Waits:
         self.round_trip: float | None = None  # seconds: the shortest that the kernel measured
 
     def add(self, begin: float, end: float) -> None:
-        """A wait that has ended."""
+        """Add a wait that has ended."""
         self._ended.append((begin, end))
 
     def add_round_trip(self, seconds: float) -> None:
-        """A measure of the kernel."""
+        """Add a round trip that the kernel measured."""
         self.round_trip = min(seconds, self.round_trip or seconds)
 
     def seconds(self, since: float) -> float:
-        """How long there was at least one wait, ``since`` then."""
+        """Seconds, ``since`` then, in which there was at least one wait."""
         covered, total = since, 0.0
         for begin, end in sorted(self._ended):
             total += max(0.0, end - max(begin, covered))
@@ -55,14 +52,14 @@ def note_in(waits: Waits) -> None:
 
 
 def add(begin: float, end: float) -> None:
-    """A wait of the check that runs this code."""
+    """Add a wait of the check that runs this code."""
     if waits := _CURRENT.get():
         waits.add(begin, end)
 
 
 @contextmanager
 def one_wait() -> Iterator[None]:
-    """The block is a wait: a call that blocks its thread until a server replies."""
+    """The block is one wait: it calls a function that blocks its thread until a server replies."""
     begun = time.monotonic()
     try:
         yield

@@ -13,8 +13,8 @@ from checks.core.check import Cause, Diagnosis
 from checks.core.text import foreign
 from checks.net.network_errors import RESET
 from checks.postgres import causes
+from checks.postgres.inspection.causes import SHORT_TIMEOUT, STATEMENT_POOLING
 from checks.postgres.refusals import hints
-from checks.postgres.survey.causes import SHORT_TIMEOUT, STATEMENT_POOLING
 
 SERVER, LIBPQ = "the server", "libpq"
 CLEARTEXT, SASL, SASL_FINAL = 3, 10, 12  # protocol.html#PROTOCOL-MESSAGE-FORMATS: authentication requests
@@ -40,7 +40,7 @@ class Refusal:
 
     @property
     def is_of_server_behind(self) -> bool:
-        """Whether a pooler forwards it, after the client's own login.
+        """Whether a pooler forwards an error of the server behind it, after the client's own login.
 
         SCRAM ends with a message of its own. Other ways to log in do not, but PgBouncer's own errors have other codes.
         """
@@ -49,7 +49,7 @@ class Refusal:
 
 
 @dataclass(frozen=True)
-class _Row:
+class _Pattern:
     """Each pattern that is given must match. ``behind``: only an error of the server behind a pooler."""
 
     cause: Cause
@@ -71,55 +71,55 @@ class _Row:
 
 _AUTH_FAILED = r"(password|SASL) authentication failed|pg_hba\.conf|not permitted to log in|role \".*\" does not exist"
 _LOGIN_ROWS = (
-    _Row(causes.NOT_POSTGRES, codes="0A000", routine="ProcessStartupPacket"),
-    _Row(causes.UNKNOWN_PARAMETER, codes="42704 22023 55P02"),
-    _Row(causes.UNKNOWN_PARAMETER, codes="42501", routine="set_config"),
-    _Row(causes.MAY_NOT_CONNECT, codes="42501 55000", routine="CheckMyDatabase|InitPostgres"),
-    _Row(causes.MAY_NOT_CONNECT, codes="42501 55000", behind=True),
+    _Pattern(causes.NOT_POSTGRES, codes="0A000", routine="ProcessStartupPacket"),
+    _Pattern(causes.UNKNOWN_PARAMETER, codes="42704 22023 55P02"),
+    _Pattern(causes.UNKNOWN_PARAMETER, codes="42501", routine="set_config"),
+    _Pattern(causes.MAY_NOT_CONNECT, codes="42501 55000", routine="CheckMyDatabase|InitPostgres"),
+    _Pattern(causes.MAY_NOT_CONNECT, codes="42501 55000", behind=True),
 )
 _SERVER_ROWS = (
-    _Row(causes.POOLER_LOGIN_REFUSED, codes="28P01 28000", behind=True),
-    _Row(causes.POOLER_LOGIN_REFUSED, codes="08P01", text=_AUTH_FAILED, behind=True),
-    _Row(causes.PASSWORD_REJECTED, codes="28P01"),
-    _Row(causes.NO_HBA_ENTRY, codes="28000", routine="ClientAuthentication", text=r"pg_hba\.conf"),
-    _Row(causes.LOGIN_METHOD, codes="28000", routine="ClientAuthentication", hint=hints.CERTIFICATE),
-    _Row(causes.LOGIN_METHOD, codes="28000", routine="auth_failed"),
-    _Row(causes.ROLE_MISSING, codes="28000", routine="InitializeSessionUserId"),
-    _Row(causes.DATABASE_MISSING, codes="3D000"),
-    _Row(causes.TOO_MANY_CONNECTIONS, codes="53300"),
-    _Row(causes.STARTING_UP, codes="57P01 57P02 57P03"),
-    _Row(SHORT_TIMEOUT, codes="25P03 25P04 57P05"),
+    _Pattern(causes.POOLER_LOGIN_REFUSED, codes="28P01 28000", behind=True),
+    _Pattern(causes.POOLER_LOGIN_REFUSED, codes="08P01", text=_AUTH_FAILED, behind=True),
+    _Pattern(causes.PASSWORD_REJECTED, codes="28P01"),
+    _Pattern(causes.NO_HBA_ENTRY, codes="28000", routine="ClientAuthentication", text=r"pg_hba\.conf"),
+    _Pattern(causes.LOGIN_METHOD, codes="28000", routine="ClientAuthentication", hint=hints.CERTIFICATE),
+    _Pattern(causes.LOGIN_METHOD, codes="28000", routine="auth_failed"),
+    _Pattern(causes.ROLE_MISSING, codes="28000", routine="InitializeSessionUserId"),
+    _Pattern(causes.DATABASE_MISSING, codes="3D000"),
+    _Pattern(causes.TOO_MANY_CONNECTIONS, codes="53300"),
+    _Pattern(causes.STARTING_UP, codes="57P01 57P02 57P03"),
+    _Pattern(SHORT_TIMEOUT, codes="25P03 25P04 57P05"),
     # Texts of poolers, and of servers that are not Postgres itself
-    _Row(STATEMENT_POOLING, text="not allowed in statement pooling mode"),
-    _Row(causes.DATABASE_MISSING, text="^FATAL: not allowed$", hint=hints.ADMIN_CONSOLE),
-    _Row(causes.LOGIN_REFUSED, text="bouncer config error", hint=hints.FORCED_USER),
-    _Row(causes.UNKNOWN_PARAMETER, text="unrecognized configuration parameter|unsupported startup parameter"),
-    _Row(causes.UNKNOWN_PARAMETER, text=r"invalid value for parameter|parameter \"\S+\" (cannot|requires)"),
-    _Row(causes.POOL_EXHAUSTED, text="query_wait_timeout"),
-    _Row(
+    _Pattern(STATEMENT_POOLING, text="not allowed in statement pooling mode"),
+    _Pattern(causes.DATABASE_MISSING, text="^FATAL: not allowed$", hint=hints.ADMIN_CONSOLE),
+    _Pattern(causes.LOGIN_REFUSED, text="bouncer config error", hint=hints.FORCED_USER),
+    _Pattern(causes.UNKNOWN_PARAMETER, text="unrecognized configuration parameter|unsupported startup parameter"),
+    _Pattern(causes.UNKNOWN_PARAMETER, text=r"invalid value for parameter|parameter \"\S+\" (cannot|requires)"),
+    _Pattern(causes.POOL_EXHAUSTED, text="query_wait_timeout"),
+    _Pattern(
         causes.POOLER_BACKEND_DOWN,
         text="client_login_timeout|server login|cannot connect to server|server down|server conn",
     ),
-    _Row(causes.TLS_REQUIRED, text="SSL required|TLS required"),
-    _Row(causes.TLS_REFUSED, text="does not support SSL"),
-    _Row(causes.NO_HBA_ENTRY, text=r"pg_hba\.conf"),
-    _Row(causes.NO_HBA_ENTRY, text="login rejected", hint=hints.POOLER_HBA),
-    _Row(causes.PASSWORD_REJECTED, text="(password|SASL) authentication failed"),
-    _Row(causes.ROLE_MISSING, text=r"role \".*\" does not exist|not permitted to log in|no such user"),
-    _Row(causes.DATABASE_MISSING, text="no such database", hint=hints.POOLER_DATABASES),
-    _Row(causes.DATABASE_MISSING, text=r"database \".*\" does not exist"),
-    _Row(causes.MAY_NOT_CONNECT, text="does not allow connections|is disabled", hint=hints.DISABLED),
-    _Row(causes.MAY_NOT_CONNECT, text=r"permission denied for database|database \".*\" is not currently accepting"),
-    _Row(causes.TOO_MANY_CONNECTIONS, text="too many (clients|connections)|connection slots|no more connections"),
-    _Row(causes.STARTING_UP, text="starting up|shutting down|recovery mode|not (yet )?accepting connections"),
-    _Row(causes.NOT_POSTGRES, text="unsupported frontend"),
+    _Pattern(causes.TLS_REQUIRED, text="SSL required|TLS required"),
+    _Pattern(causes.TLS_REFUSED, text="does not support SSL"),
+    _Pattern(causes.NO_HBA_ENTRY, text=r"pg_hba\.conf"),
+    _Pattern(causes.NO_HBA_ENTRY, text="login rejected", hint=hints.POOLER_HBA),
+    _Pattern(causes.PASSWORD_REJECTED, text="(password|SASL) authentication failed"),
+    _Pattern(causes.ROLE_MISSING, text=r"role \".*\" does not exist|not permitted to log in|no such user"),
+    _Pattern(causes.DATABASE_MISSING, text="no such database", hint=hints.POOLER_DATABASES),
+    _Pattern(causes.DATABASE_MISSING, text=r"database \".*\" does not exist"),
+    _Pattern(causes.MAY_NOT_CONNECT, text="does not allow connections|is disabled", hint=hints.DISABLED),
+    _Pattern(causes.MAY_NOT_CONNECT, text=r"permission denied for database|database \".*\" is not currently accepting"),
+    _Pattern(causes.TOO_MANY_CONNECTIONS, text="too many (clients|connections)|connection slots|no more connections"),
+    _Pattern(causes.STARTING_UP, text="starting up|shutting down|recovery mode|not (yet )?accepting connections"),
+    _Pattern(causes.NOT_POSTGRES, text="unsupported frontend"),
 )
 _LIBPQ_ROWS = (
-    _Row(causes.PASSWORD_REJECTED, text="no password supplied"),
-    _Row(causes.LOGIN_METHOD, text="server requested (GSSAPI|SSPI)", hint=hints.KERBEROS),
-    _Row(causes.LOGIN_METHOD, text="server requested OAUTHBEARER|SASL authentication mechanisms", hint=hints.OAUTH),
-    _Row(causes.NOT_POSTGRES, text="invalid response to SSL negotiation|expected authentication request"),
-    _Row(
+    _Pattern(causes.PASSWORD_REJECTED, text="no password supplied"),
+    _Pattern(causes.LOGIN_METHOD, text="server requested (GSSAPI|SSPI)", hint=hints.KERBEROS),
+    _Pattern(causes.LOGIN_METHOD, text="server requested OAUTHBEARER|SASL authentication mechanisms", hint=hints.OAUTH),
+    _Pattern(causes.NOT_POSTGRES, text="invalid response to SSL negotiation|expected authentication request"),
+    _Pattern(
         RESET, text="server closed the connection|Connection reset|could not (receive|send) data|write to server fail"
     ),
 )
@@ -130,7 +130,7 @@ def diagnosis_of(refusal: Refusal, default: Cause) -> Diagnosis:
     is_login = default is causes.LOGIN_REFUSED
     of_server = (*(_LOGIN_ROWS if is_login else ()), *_SERVER_ROWS)
     rows = of_server if refusal.source == SERVER else _LIBPQ_ROWS
-    row = next((row for row in rows if row.matches(refusal)), _Row(default))
+    row = next((row for row in rows if row.matches(refusal)), _Pattern(default))
     if row.cause is RESET:
         return RESET.diagnosis("the connection was closed by the server", hint=hints.CLOSED)
     hint = row.hint

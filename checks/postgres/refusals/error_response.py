@@ -14,7 +14,7 @@ _CYRILLIC = ("koi8-r", "iso8859-5", "cp1251")
 _SEVERITIES = ("ВАЖНО", "ОШИБКА", "ПАНИКА", "ФАТАЛЬНО", "ПОМИЛКА")  # Russian and Ukrainian
 
 
-def refusal(head: bytes, body: bytes, requests: tuple[int, ...] = ()) -> Refusal:
+def parse_refusal(head: bytes, body: bytes, requests: tuple[int, ...] = ()) -> Refusal:
     """The ErrorResponse: ``head`` is its type and length, ``body`` its fields.
 
     Source: protocol.html#PROTOCOL-ERROR-FIELDS.

@@ -1,4 +1,4 @@
-"""What to change, where a refusal tells more than its cause does."""
+"""Hints for refusals that show more than their cause does."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ CERTIFICATE = (
     "clientcert), or correct the user name in {url}; a pooled URL may also name a certificate (sslcert and sslkey)"
 )
 CLOSED = (
-    "a load balancer closes connections so while no server behind it works: look at its backends, then at the server's "
-    "own log; check that {blamed} names the port of the right service"
+    "a load balancer closes connections in this way while no server behind it works: look at its backends, then at the "
+    "server's own log; check that {blamed} names the port of the right service"
 )
 DISABLED = "let the pooler take connections for this database again (ENABLE …), or correct the name in {url}"
 FORCED_USER = (

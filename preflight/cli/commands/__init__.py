@@ -6,25 +6,22 @@ do not wait for that.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from checks.core.check import Settings, Status
-from preflight.cli.commands import repeated
+from preflight.cli.commands import serve_watch
 from preflight.cli.inputs import ca_file, ids, saved_reports
 from preflight.cli.invocation import Invocation
-from preflight.cli.options import SCHEMAS, UsageError
+from preflight.cli.options import SCHEMAS, Options, UsageError
 from preflight.cli.so_far import SoFar, report
-from preflight.config.loader import load
+from preflight.config.loader import Config, load
 from preflight.report.model import Report, Reports, Result
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
-
     from checks.core.roots import Trust
-    from preflight.cli.options import Options
-    from preflight.config.loader import Config
     from preflight.demo.client import Demo
     from preflight.plan.plan import Plan
     from preflight.reference.catalogue import Explanation
@@ -87,11 +84,11 @@ def explain(invocation: Invocation, _: SoFar) -> Explanation:
 def demo(invocation: Invocation, so_far: SoFar) -> Report | str:
     """Check everything in a deployment that is made for this, perhaps with faults, and removed afterwards."""
     from preflight.demo.client import running
-    from preflight.demo.faults import listed
+    from preflight.demo.faults import faults_text
     from preflight.demo.processes import DemoError
 
     if invocation.options.list:
-        return listed()
+        return faults_text()
     try:
         with running(invocation.options.faults, invocation.signals, invocation.progress) as deployment:
             report = run(_at(deployment, invocation), so_far)
@@ -161,8 +158,8 @@ COMMANDS: Mapping[str, Callable[[Invocation, SoFar], Document]] = {
     "diff": diff,
     "merge": merge,
     "demo": demo,
-    "serve": repeated.serve,
-    "watch": repeated.watch,
+    "serve": serve_watch.serve,
+    "watch": serve_watch.watch,
     "schema": schema,
     "completion": completion,
 }

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Iterator
 
 from preflight.cli.options import Options
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 _ONE = ("config", "stage", "service", "fail_level", "timeout", "deadline", "wait", "ca_file", "ignore_file")
 _SEVERAL = ("env_file", "only", "skip", "ignore")

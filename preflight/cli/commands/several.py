@@ -1,21 +1,17 @@
-"""The configuration of several files, one after the other, as a program that runs before each commit gives them."""
+"""Checks the configuration of several files, one after the other, as a pre-commit hook names them."""
 
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
 
+from preflight.cli.invocation import Invocation
 from preflight.cli.so_far import SoFar, report
 from preflight.config.loader import ConfigError
 from preflight.report.model import Report, Reports
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from preflight.cli.invocation import Invocation
 
 
 def reports(invocation: Invocation, load: Callable[[Invocation, SoFar], object]) -> Reports:
@@ -24,7 +20,7 @@ def reports(invocation: Invocation, load: Callable[[Invocation, SoFar], object])
 
 
 def _of(file: str, invocation: Invocation) -> Invocation:
-    """The invocation for one file, whose time begins now, and ends with that of the whole."""
+    """The invocation for one file. Its time begins now, and ends with that of all files."""
     options = replace(invocation.options, config=Path(file), arguments=(), deadline=invocation.seconds_left)
     return replace(invocation, options=options, started_at=datetime.now(UTC), _started=time.perf_counter())
 

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from checks.core.check import Diagnosis
 from preflight.cli.options import Options, UsageError
 from preflight.report.run_causes import EXTRA_CA_UNREADABLE
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from checks.core.check import Diagnosis
     from checks.core.roots import Trust
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from checks.core.text import clean
@@ -11,9 +13,6 @@ from preflight.config.origin import InVariable
 from preflight.output.workspace import in_repository
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-    from pathlib import Path
-
     from preflight.cli.invocation import Invocation
     from preflight.config.sources.env_file import Variable
     from preflight.config.sources.substitution import Lookup

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Iterable
 
 from preflight.cli.options import UsageError
 from preflight.config.suggestions import did_you_mean
 
-if TYPE_CHECKING:
-    from collections.abc import Iterable
-
 
 def covered(named: Iterable[str]) -> frozenset[str]:
-    """All ids, and ids at a check (``id@check``), that these cover. Raises UsageError."""
+    """All ids, also those of one check (``id@check``), that these cover. Raises UsageError."""
     if not named:
         return frozenset()
     from preflight.reference.catalogue import covered  # 40 ms, and most runs ignore nothing

@@ -19,7 +19,7 @@ from preflight.cli.options import (
     seconds,
 )
 from preflight.cli.parser import own_flags
-from preflight.formats import FORMATS, Target
+from preflight.formats import FORMATS, Destination
 from preflight.services import SERVICES
 from preflight.version import __version__
 
@@ -91,11 +91,11 @@ def _split(arguments: list[str]) -> tuple[list[str], tuple[str, ...]]:
     return arguments[:position], tuple(arguments[position + 1 :])
 
 
-def format_targets(arguments: list[str]) -> tuple[Target, ...]:
+def format_destinations(arguments: list[str]) -> tuple[Destination, ...]:
     """The values of --format in a command line that has an error elsewhere: the error is reported there too."""
     parser = _Parser(formatter_class=_Help, add_help=False, allow_abbrev=False)
     parser.add_argument("-f", "--format", action="append", nargs="?", default=[])
-    wanted: dict[Path | None, Target] = {}
+    wanted: dict[Path | None, Destination] = {}
     with contextlib.suppress(UsageError):
         for text in parser.parse_known_args(arguments)[0].format:
             with contextlib.suppress(argparse.ArgumentTypeError):
@@ -158,7 +158,7 @@ def _add_selection(flags: argparse._ArgumentGroup) -> None:
         action="append",
         metavar="FILE",
         type=Path,
-        help="variables as Docker Compose reads its env_file; the process's own win; repeatable, the last one wins",
+        help="variables as Docker Compose reads its env_file; those of the process win; repeatable, the last one wins",
     )
     flags.add_argument(
         "--stage",
@@ -229,7 +229,7 @@ def _add_format(flags: argparse._ActionsContainer) -> None:
     )
 
 
-def _format(text: str) -> Target:
+def _format(text: str) -> Destination:
     name, equals, file = text.partition("=")
     if name not in FORMATS:
         raise argparse.ArgumentTypeError(f"{name!r} is not a format{did_you_mean(name, FORMATS, 'there are')}")

@@ -8,7 +8,7 @@ from pathlib import Path
 from preflight.cli.options import did_you_mean, seconds
 from preflight.demo.faults import FAULTS
 
-LEAST = 30.0  # seconds: each run logs in everywhere
+MIN_INTERVAL = 30.0  # seconds: each run logs in everywhere
 
 
 def add(parser: argparse.ArgumentParser) -> None:
@@ -29,7 +29,7 @@ def _add_repeated(flags: argparse._ArgumentGroup) -> None:
     flags.add_argument("--write", action="store_true", help="let the probes write; else the runs are --read-only")
     about = "where serve listens (default 127.0.0.1:9470); if that is not loopback, a token is needed"
     flags.add_argument("--listen", metavar="HOST:PORT", help=about)
-    about = "the token that clients of serve must show; else $MISTLE_PREFLIGHT_TOKEN, if it is set"
+    about = "the token that clients of serve must send; else $MISTLE_PREFLIGHT_TOKEN, if it is set"
     flags.add_argument("--token-file", metavar="FILE", type=Path, help=about)
     about = "end watch at the first change, with the exit code of that run"
     flags.add_argument("--exit-on-change", action="store_true", help=about)
@@ -37,8 +37,8 @@ def _add_repeated(flags: argparse._ArgumentGroup) -> None:
 
 def _interval(text: str) -> float:
     number = seconds(text)
-    if number < LEAST:
-        raise argparse.ArgumentTypeError(f"{text} s is too short; it is at least {LEAST:g} s")
+    if number < MIN_INTERVAL:
+        raise argparse.ArgumentTypeError(f"{text} s is too short; it is at least {MIN_INTERVAL:g} s")
     return number
 
 

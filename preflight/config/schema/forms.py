@@ -1,4 +1,4 @@
-"""Text that stands where a value should: a reference, the word null, quotes, a port in a host name. All their words.
+"""The forms of text that cannot be the value itself: a reference, the word null, quotes, a port in a host name.
 
 Mistle's own schema accepts every text that is not blank; the text then fails where a client uses it.
 """
@@ -25,10 +25,10 @@ _Keys = Callable[[Key], bool]
 
 @dataclass(frozen=True)
 class Form:
-    """One form of such text. ``words`` is the message, without the text; ``keys``: the keys that cannot hold it."""
+    """One form of such text. ``reason`` is the message, without the text; ``keys``: the keys that cannot hold it."""
 
     cause: Cause
-    words: str
+    reason: str
     pattern: re.Pattern[str]
     keys: _Keys
 
@@ -36,11 +36,11 @@ class Form:
         """The message. What was found is shown, but not of a secret, which a reference may hold as its default."""
         found = self.pattern.search(text)
         if not found or self.cause is causes.LINE_BREAK:
-            return self.words
+            return self.reason
         if self.cause is causes.NO_VALUE:
-            return f"{self.words}: {shown(found[0])}"
+            return f"{self.reason}: {shown(found[0])}"
         hidden = key.secrecy is not Secrecy.NONE
-        return self.words if hidden else f"{self.words}: {shown(found[0] if key.url else text)}"
+        return self.reason if hidden else f"{self.reason}: {shown(found[0] if key.url else text)}"
 
 
 def _every(_: Key) -> bool:
@@ -94,7 +94,7 @@ _STORES = (
 
 
 def _rows(cause: Cause, *rows: tuple[str, str, _Keys]) -> tuple[Form, ...]:
-    return tuple(Form(cause, words, re.compile(pattern), keys) for words, pattern, keys in rows)
+    return tuple(Form(cause, reason, re.compile(pattern), keys) for reason, pattern, keys in rows)
 
 
 # The first form that matches is reported. A pattern finds nothing in what a random secret may be.

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar
+from typing import ClassVar
 
+from checks.core.check import Cause
 from checks.core.text import foreign
 from preflight.config import causes, javascript
-
-if TYPE_CHECKING:
-    from checks.core.check import Cause
 
 _NAMES = {bool: "a boolean", int: "an integer", float: "a float", str: "a string", list: "an array", dict: "a table"}
 
@@ -205,7 +203,7 @@ Type = Text | Choice | Integer | Boolean | ListOf
 
 
 def meant(type_: Type, value: object) -> object:
-    """The value that a text in quotes stands for: a boolean, a number, an item or a list; None if it is another."""
+    """The value that is meant by a text in quotes: a boolean, a number, an item or a list; None if unknown."""
     if not isinstance(value, str) or isinstance(type_, Text):
         return None
     text = javascript.trim(value)

@@ -17,15 +17,15 @@ _ATTRIBUTES = "telemetry.resource_attributes"
 _WORD = re.compile(rf"[\"']?(?:{NOTHING})[\"']?")
 
 
-def of(key: Key, text: str) -> Form | None:
-    """The form of a key's text; None if it may be the value itself."""
+def form_of(key: Key, text: str) -> Form | None:
+    """The form of a key's text; None if the text may be the value itself."""
     return next((form for form in FORMS if form.keys(key) and form.pattern.search(text)), None)
 
 
-def refusal(key: Key, value: object) -> InvalidValue | None:
-    """A better reason than its type's for which a key refuses a value: its text, or an item's, was never filled in."""
+def unfilled_value(key: Key, value: object) -> InvalidValue | None:
+    """The error for a value whose text, or an item's text, was never filled in. Its type's error would explain less."""
     for text in value if isinstance(value, list) else (value,):
-        if isinstance(text, str) and (form := of(key, trim(text))) and form.cause in _NEVER_FILLED:
+        if isinstance(text, str) and (form := form_of(key, trim(text))) and form.cause in _NEVER_FILLED:
             return InvalidValue(form.cause, form.message(key, trim(text)))
     return None
 

@@ -10,14 +10,13 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from io import StringIO
+from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from checks.core import files
 from preflight.config.sources.substitution import LONGEST, InvalidTemplate, Lookup, substituted
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from dotenv.parser import Binding
 
 _STATEMENT = re.compile(r"\s*(?:export[^\S\n]+)?(?P<name>[\w.\[\]-]+)[^\S\n]*(?:=[^\S\n]*(?P<value>.*))?", re.DOTALL)

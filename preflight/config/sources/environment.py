@@ -6,15 +6,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from checks.core.check import Status
+from checks.core.check import Finding, Status
 from preflight.config import causes, javascript, suggestions
 from preflight.config.schema.keys import BOOLEAN, KEYS, VERSION, Key
 from preflight.config.schema.types import InvalidValue, UnreadableOverride, meant
-from preflight.config.schema.unfilled import refusal
-from preflight.config.tree import Path, Tree, dotted, put
+from preflight.config.schema.unfilled import unfilled_value
+from preflight.config.tree import Path, Tree, dotted, with_value
 
 if TYPE_CHECKING:
-    from checks.core.check import Finding
     from preflight.config.sources.origins import Origins
 
 _VARIABLES = frozenset(key.variable for key in KEYS)
@@ -53,7 +52,7 @@ class Overrides:
     def applied(self, tree: Tree) -> Tree:
         """A copy of the tree with these values in it."""
         for path, value in self.values.items():
-            tree = put(tree, path, UnreadableOverride() if isinstance(value, InvalidValue) else value)
+            tree = with_value(tree, path, UnreadableOverride() if isinstance(value, InvalidValue) else value)
         return tree
 
 
@@ -99,7 +98,7 @@ def _value(key: Key, text: str) -> object:
         return key.type.parse(text)
     except InvalidValue as invalid:
         invalid.corrected = meant(key.type, text)
-        return refusal(key, text) or invalid
+        return unfilled_value(key, text) or invalid
 
 
 def _entries(key: Key, value: object) -> dict[Path, object]:

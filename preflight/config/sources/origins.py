@@ -6,14 +6,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from checks.core.check import Finding, Status
+from checks.core.check import Cause, Finding, Status
 from checks.core.text import clean
 from preflight.config import edits, hints
 from preflight.config.origin import DEFAULT, InFile, InVariable, Origin
 from preflight.config.schema.keys import BY_PATH
 
 if TYPE_CHECKING:
-    from checks.core.check import Cause
     from preflight.config.sources.toml_file import TomlFile
 
 _NAME = 200  # characters of a name that came from the operator's file

@@ -12,7 +12,7 @@ Lookup = Callable[[str], str | None]
 
 _DOLLAR = re.compile(r"\$(?:(\$)|([A-Za-z_][A-Za-z0-9_]*)|(\{))")
 _BRACED = re.compile(r"([A-Za-z_][A-Za-z0-9_]*)(?:(:?)([-+?])(.*))?")
-_MOST = 50  # braces in braces
+_MAX_DEPTH = 50  # braces in braces
 LONGEST = 1 << 17  # characters: Linux allows no longer variable
 
 
@@ -45,7 +45,7 @@ def _closing(text: str, start: int, depth: int) -> int:
     open_ = 1
     for position in range(start, len(text)):
         open_ += {"{": 1, "}": -1}.get(text[position], 0)
-        if not open_ and depth < _MOST:
+        if not open_ and depth < _MAX_DEPTH:
             return position
     raise InvalidTemplate("${ is not closed; write $$ for a dollar sign")
 

@@ -6,7 +6,7 @@ import re
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 from checks.core import files
 from checks.core.text import clean
@@ -14,11 +14,7 @@ from preflight.config.origin import InFile
 from preflight.config.schema.forms import TYPOGRAPHIC
 from preflight.config.schema.keys import KEYS, VERSION
 from preflight.config.sources.toml_lines import Line, lines, twice
-
-if TYPE_CHECKING:
-    from pathlib import Path
-
-    from preflight.config.tree import Tree
+from preflight.config.tree import Tree
 
 STANDARD_INPUT = "standard input"  # its name in messages
 _LIMIT = 1 << 17  # bytes: the limit of a variable in Linux, and many times the largest real configuration

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import re
 import tomllib
-from typing import TYPE_CHECKING, NamedTuple
+from collections.abc import Iterator
+from typing import NamedTuple
 
 from preflight.config.tree import Path, Tree, dotted
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 _KEY = re.compile(r"\s*([\w.-]+)\s*=")
 _MAX_PARSED = 1 << 21  # characters in all: a value of many lines is parsed again at each of them

@@ -8,15 +8,15 @@ from dataclasses import dataclass, replace
 from itertools import islice
 from typing import TYPE_CHECKING, TypeAlias
 
+from checks.core.check import Finding
 from preflight.config import causes, edits, suggestions
 from preflight.config.schema.conditions import ALWAYS, OPTIONAL
 from preflight.config.schema.keys import KEYS, VERSION, Key
 from preflight.config.schema.types import InvalidValue, UnreadableOverride, meant, name_of
-from preflight.config.schema.unfilled import refusal
+from preflight.config.schema.unfilled import unfilled_value
 from preflight.config.tree import Path, Tree, dotted
 
 if TYPE_CHECKING:
-    from checks.core.check import Finding
     from preflight.config.sources.origins import Origins
 
 Shape: TypeAlias = "dict[str, Key | Shape]"
@@ -96,7 +96,7 @@ def _accepted(key: Key, value: object) -> object:
         return key.type.accept(value)
     except InvalidValue as invalid:
         invalid.corrected = meant(key.type, value)
-        return refusal(key, value) or invalid
+        return unfilled_value(key, value) or invalid
 
 
 def _finding(entry: _Entry, invalid: InvalidValue, origins: Origins) -> Finding:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -23,19 +24,17 @@ from preflight.config.schema.keys import (
     key_of,
 )
 from preflight.config.schema.types import shown
-from preflight.config.tree import lookup
-from preflight.config.urls import BadUrl, Url, is_loopback, is_public, parse
+from preflight.config.tree import Tree, lookup
+from preflight.config.urls import Url, is_loopback, is_public, parse_or_none
 from preflight.config.validation import web_urls
 from preflight.config.validation.context import Context, Rule
 from preflight.config.validation.environments import mixed_environments
-from preflight.config.validation.single_values import SYNTAX
+from preflight.config.validation.url_syntax import SYNTAX
 from preflight.config.values import Values
+from preflight.grouping import grouped
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from preflight.config.sources.origins import Origins
-    from preflight.config.tree import Tree
 
 DASHBOARD_URL, API_URL = "services.dashboard.public_url", f"{API}.public_url"
 API_ORIGIN, TRUSTED = "services.dashboard.control_plane_api_origin", f"{AUTH}.trusted_origins"
@@ -54,8 +53,8 @@ _STORAGE_OF = {"docker": "docker_volume", "e2b": "archil"}
 _STRONG = 32  # characters
 
 
-def check(values: Values, tree: Tree, origins: Origins) -> tuple[Finding, ...]:
-    """Apply all rules. Those after a rule of SYNTAX do not see the values that it refuses."""
+def apply_rules(values: Values, tree: Tree, origins: Origins) -> tuple[Finding, ...]:
+    """Apply all rules. Later rules do not see the values that a rule of SYNTAX refuses."""
     context, findings = Context(values, tree, origins), list[Finding]()
     for rule in SYNTAX:
         findings += rule(context)
@@ -101,7 +100,7 @@ def public_addresses(context: Context) -> Iterator[Finding]:
 
 
 def sandboxes_reach_the_gateway(context: Context) -> Iterator[Finding]:
-    """Docker's sandboxes do not dial themselves."""
+    """The address that Docker's sandboxes connect to is not loopback, which is the sandbox itself."""
     url = context.values.url_or_none(SANDBOX_WS)
     if url and is_loopback(url.host) and ON_DOCKER.holds(context.tree):
         message = f"its host {shown(url.host)} is each sandbox itself, not the gateway"
@@ -148,12 +147,8 @@ def weak_secrets(context: Context) -> Iterator[Finding]:
 
 def shared_secrets(context: Context) -> Iterator[Finding]:
     """No secret that the operator made for Mistle has a second purpose."""
-    holders: dict[str, list[str]] = {}
-    for path in context.values:
-        if secret := _secret(context, path):
-            holders.setdefault(secret, []).append(path)
-    for paths in holders.values():
-        if len(paths) > 1 and any(key_of(path).secrecy is Secrecy.CHOSEN for path in paths):
+    for secret, paths in grouped(context.values, lambda path: _secret(context, path)).items():
+        if secret and len(paths) > 1 and any(key_of(path).secrecy is Secrecy.CHOSEN for path in paths):
             message = f"the same secret is in {', '.join(paths[:-1])} and {paths[-1]}"
             yield context.finding(causes.SHARED_SECRET, *paths, message=message)
 
@@ -220,10 +215,8 @@ RULES: tuple[Rule, ...] = (
 
 
 def _origin(text: str) -> str:
-    try:
-        return parse(text).origin
-    except BadUrl:
-        return ""
+    url = parse_or_none(text)
+    return url.origin if url else ""
 
 
 def _origins(entries: tuple[str, ...]) -> list[str] | None:

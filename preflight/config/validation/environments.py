@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+from checks.core.check import Finding
 from preflight.config import causes
 from preflight.config.schema.forms import HOSTS, LISTENS
 from preflight.config.schema.keys import AUTH, in_use, key_of
 from preflight.config.schema.types import shown
-from preflight.config.urls import BadUrl, parse
+from preflight.config.urls import parse_or_none
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from checks.core.check import Finding
     from preflight.config.validation.context import Context
 
 _OTHER = re.compile(
@@ -43,7 +42,7 @@ def _hosts(context: Context, path: str) -> tuple[str, ...]:
     if path in HOSTS:
         return (context.values.text(path),)
     if path == _TRUSTED:
-        return tuple(filter(None, map(_host, context.values.texts(path))))
+        return tuple(url.host for url in map(parse_or_none, context.values.texts(path)) if url and url.host)
     url = context.values.url_or_none(path) if key_of(path).url else None
     return (url.host,) if url else ()
 
@@ -52,10 +51,3 @@ def _labels(host: str) -> str:
     """The host's name without its top-level domain, which may be dev or test."""
     labels = host.lower().rstrip(".").split(".")
     return ".".join(labels[:-1] or labels)
-
-
-def _host(text: str) -> str:
-    try:
-        return parse(text).host
-    except BadUrl:
-        return ""

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+from checks.core.check import Finding
 from preflight.config import causes
 from preflight.config.schema.keys import API, GATEWAY, KEYS
 from preflight.config.schema.types import shown
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from checks.core.check import Finding
     from preflight.config.validation.context import Context, Rule
 
 # Mistle makes `new URL("/internal/…", base)` of these; the control-plane API's client keeps its path.

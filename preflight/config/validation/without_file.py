@@ -1,20 +1,18 @@
-"""What holds where no file is named: the variables alone configure Mistle, or are those of the single container."""
+"""Rules for a configuration without a file: variables alone configure Mistle, or are those of the single container."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from checks.core.check import Status
+from checks.core.check import Finding, Status
 from preflight.config import causes
 from preflight.config.schema.keys import UNREAD_ALONE
 from preflight.config.schema.types import shown
-from preflight.config.validation.one_reason import keys, of, replaced
+from preflight.config.validation.findings import blamed_keys, replaced, with_causes
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from checks.core.check import Finding
     from preflight.config.sources.origins import Origins
 
 GENERATED = "/run/mistle/config.toml"  # the file that the single container makes
@@ -27,7 +25,7 @@ _READ_BY = {
 def without_file(
     findings: tuple[Finding, ...], origins: Origins, variables: Mapping[str, str], service: str | None
 ) -> tuple[Finding, ...]:
-    """The findings where there is no file. ``variables``: all that are set."""
+    """The findings of a configuration without a file. ``variables``: all that are set."""
     kept = tuple(map(_unread, findings))
     return _migrations(_single_container(kept, origins, variables), origins, service)
 
@@ -46,23 +44,23 @@ def _single_container(
 ) -> tuple[Finding, ...]:
     """Without a file, the variables of the single container do not configure its processes."""
     marks = [name for name in _CONTAINER if name in variables]
-    moot = of(findings, causes.MISSING, causes.BLANK_OVERRIDE)
+    moot = with_causes(findings, causes.MISSING, causes.BLANK_OVERRIDE)
     if not marks or not moot:
         return findings
     path = variables.get("MISTLE_GENERATED_CONFIG_PATH", "").strip() or GENERATED
     message = (
         f"{marks[0]} is set: these are the variables of the single container, which writes {shown(path)} from them, "
-        f"from defaults and from secrets of its own; {len(keys(moot))} keys are only there"
+        f"from defaults and from secrets of its own; {len(blamed_keys(moot))} keys are only there"
     )
-    return replaced(findings, moot, origins.finding(causes.SINGLE_CONTAINER, *keys(moot), message=message))
+    return replaced(findings, moot, origins.finding(causes.SINGLE_CONTAINER, *blamed_keys(moot), message=message))
 
 
 def _migrations(findings: tuple[Finding, ...], origins: Origins, service: str | None) -> tuple[Finding, ...]:
     """Without a file, a migration job reads few keys: the others need not be set where it runs."""
     read = _READ_BY.get(service or "", "")
-    moot = [finding for finding in of(findings, causes.MISSING) if not finding.fields[0].startswith(read)]
+    moot = [finding for finding in with_causes(findings, causes.MISSING) if not finding.fields[0].startswith(read)]
     if not moot:
         return findings
     message = f"{len(moot)} keys are not set; without a file, {service} reads none of them"
-    finding = origins.finding(causes.MISSING, *keys(moot), message=message, status=Status.WARN)
+    finding = origins.finding(causes.MISSING, *blamed_keys(moot), message=message, status=Status.WARN)
     return replaced(findings, moot, replace(finding, hint="set them where Mistle's services run"))

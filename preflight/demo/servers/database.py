@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 
-async def read(url: str, query: str, *values: str, patience: int = 60) -> None:
+async def run_query(url: str, query: str, *values: str, patience: int = 60) -> None:
     """Run a query that changes nothing; without a URL, do nothing. Raises psycopg.Error within ``patience`` seconds."""
     if not url:
         return

@@ -1,4 +1,4 @@
-"""Mistle's own services: the decisions that they take before they do any work, in their order."""
+"""Stand-ins for Mistle's services: they decide on a request as the real ones do, before these do any work."""
 
 import asyncio
 import hmac
@@ -21,7 +21,7 @@ from starlette.websockets import WebSocket
 
 from preflight.demo.servers import database
 from preflight.demo.servers.publishing import BOOTSTRAP_PATH, Publishing
-from preflight.demo.servers.tunnel import BOOTSTRAP, Signature, Tunnel
+from preflight.demo.servers.tunnel import BOOTSTRAP, GatewayTunnel, Signature
 from preflight.demo.servers.web import Guard
 
 TOKEN = "local-internal-token-5a81d0c39e7f2b64"
@@ -33,7 +33,7 @@ API_ORIGIN = "http://localhost:5100"
 
 @dataclass(frozen=True)
 class Service:
-    """What all three have in common; each `False` is a fault."""
+    """What the three services have in common; each `False` is a fault."""
 
     token: str = TOKEN
     release: str = RELEASE
@@ -61,7 +61,7 @@ class Service:
 
 @dataclass(frozen=True)
 class _ControlPlane:
-    """``postgres`` and ``data_plane`` are URLs of its own: what it reaches them at; "" if it has none."""
+    """``postgres`` and ``data_plane`` are the URLs that it uses; "" for none."""
 
     service: Service
     postgres: str
@@ -72,7 +72,7 @@ class _ControlPlane:
         body = _object(await request.body())
         if not {"connectionId", "secretType"} <= body.keys():
             return _error(400, "VALIDATION_ERROR")
-        await database.read(self.postgres, "SELECT FROM control_plane.organizations")
+        await database.run_query(self.postgres, "SELECT FROM control_plane.organizations")
         return _error(404, "CONNECTION_NOT_FOUND")
 
     async def sandbox(self, request: Request) -> Response:
@@ -106,7 +106,6 @@ def control_plane_api(
         Route("/v1/auth/ok", lambda _: JSONResponse({"ok": True})),
         Route("/internal/integration-credentials/resolve", api.resolve, methods=["POST"]),
         Route("/internal/sandbox-runtime/get-sandbox-instance", api.sandbox, methods=["POST"]),
-        Route("/v1/auth/ok", lambda _: JSONResponse({"ok": True})),
     )
     return service.application(*routes, title="Mistle Control Plane API", middleware=[cors])
 
@@ -118,7 +117,7 @@ def data_plane_api(service: Service = Service(), *, postgres: str = "") -> ASGIA
         if "organizationId" not in request.query_params:
             return _error(400, "VALIDATION_ERROR")
         identity = request.path_params["id"]
-        await database.read(postgres, "SELECT FROM data_plane.sandbox_instances WHERE id = %s", identity)
+        await database.run_query(postgres, "SELECT FROM data_plane.sandbox_instances WHERE id = %s", identity)
         return JSONResponse(None)
 
     listing = Route("/internal/sandbox/instances", lambda _: _error(400, "VALIDATION_ERROR"))
@@ -142,7 +141,9 @@ class Gateway:
     writes: list[str] = field(default_factory=list)
 
     def application(self) -> ASGIApp:
-        tunnel = Tunnel(self.connect, self.writes, self.checks_tunnel, self.bootstrap, self.sandboxes, self.postgres)
+        tunnel = GatewayTunnel(
+            self.connect, self.writes, self.checks_tunnel, self.bootstrap, self.sandboxes, self.postgres
+        )
         routes = [
             Route("/internal/sandbox-instances/{id}/runtime-state", self._runtime_state),
             WebSocketRoute("/tunnel/sandbox/{id}", tunnel.upgrade),

@@ -4,15 +4,12 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from nanio.app import build_app  # type: ignore[import-untyped]
 from nanio.auth import sigv4  # type: ignore[import-untyped]
 from nanio.auth.credentials import StaticCredentialResolver  # type: ignore[import-untyped]
 from nanio.config import Settings  # type: ignore[import-untyped]
-
-if TYPE_CHECKING:
-    from starlette.types import ASGIApp
+from starlette.types import ASGIApp
 
 BUCKET, ACCESS_KEY, SECRET = "mistle-assets", "mistle-local", "mistle-local-object-store"
 
@@ -27,7 +24,7 @@ def object_store(folder: Path, ahead: timedelta = timedelta()) -> ASGIApp:
 
 
 def _set_clock(ahead: timedelta) -> None:
-    """The package asks the time in one function, which takes it as an argument that nobody gives."""
+    """The package compares a request's date with the clock in one function: give it another time of the clock."""
     check = sigv4.check_clock_skew
 
     def late(amz_date: datetime, **options: object) -> None:

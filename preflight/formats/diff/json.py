@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from preflight.formats.shared.documents import finding_members, incident_members, report_members, to_json
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
     from preflight.saved.diff import ChangedProblem, Difference
 
 SCHEMA = "mistle-preflight-diff/1"

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from checks.core.check import Status
 from preflight.formats.shared.gfm import MARKS, code, incident_section, problem, problem_title, section, table
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
-
     from preflight.saved.diff import ChangedProblem, Difference
     from preflight.saved.reader import SavedReport
 
@@ -19,7 +18,7 @@ def render(difference: Difference) -> str:
     worse, full = difference.worse, difference.detail >= 0
     parts = (
         f"## {MARKS[Status.FAIL if worse else Status.OK]} {'WORSE' if worse else 'NOT WORSE'}",
-        table(("", "report", "started", "stage", "service", "verdict"), _reports(difference)) if full else "",
+        _reports(difference) if full else "",
         incident_section(difference.began, "New incidents"),
         incident_section(difference.ended, "Incidents that ended") if full else "",
         section("New failures", map(_problem, difference.new)),
@@ -36,8 +35,9 @@ def _other(difference: Difference) -> Iterator[str]:
     yield _facts(difference)
 
 
-def _reports(difference: Difference) -> Iterable[tuple[str, ...]]:
-    return (_report("before", difference.before), _report("after", difference.after))
+def _reports(difference: Difference) -> str:
+    rows = (_report("before", difference.before), _report("after", difference.after))
+    return table(("", "report", "started", "stage", "service", "verdict"), rows)
 
 
 def _report(role: str, report: SavedReport) -> tuple[str, ...]:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from checks.core.check import Status
-from preflight.formats.shared.ansi import color, incident_lines, problem_lines, with_mark
+from preflight.formats.shared.ansi import color, incident_lines, problem_lines, titled, with_mark
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from preflight.saved.diff import ChangedProblem, Difference
     from preflight.saved.reader import SavedReport
 
@@ -18,8 +17,8 @@ def render(difference: Difference) -> str:
     """Both reports, the differences, and the verdict; with detail -1 only failures and the verdict."""
     parts = list(_other(difference)) if difference.detail >= 0 else []
     parts += [
-        _section("still failing", (line for each in difference.still for line in _problem(each))),
-        _section("new failures", (line for each in difference.new for line in _problem(each))),
+        titled("still failing", (line for each in difference.still for line in _problem(each))),
+        titled("new failures", (line for each in difference.new for line in _problem(each))),
         incident_lines(difference.ended, "incidents that ended") if difference.detail >= 0 else [],
         incident_lines(difference.began, "new incidents"),
         [_verdict(difference)],
@@ -30,20 +29,15 @@ def render(difference: Difference) -> str:
 def _other(difference: Difference) -> Iterator[list[str]]:
     """The reports, and what is no failure."""
     yield [_report("before", difference.before), _report("after ", difference.after)]
-    yield _section("changed", _facts(difference))
-    yield _section("no longer proven", _unproven(difference))
-    yield _section("fixed", (with_mark(Status.OK, _title(each)) for each in difference.fixed))
+    yield titled("changed", _facts(difference))
+    yield titled("no longer proven", _unproven(difference))
+    yield titled("fixed", (with_mark(Status.OK, _title(each)) for each in difference.fixed))
 
 
 def _report(role: str, report: SavedReport) -> str:
     ready = "ready" if report.ready else "not ready"
     parts = (f"{role}  {report.name}", report.started_at, report.stage, report.service, ready)
     return " · ".join(filter(None, parts))
-
-
-def _section(title: str, lines: Iterator[str]) -> list[str]:
-    listed = list(lines)
-    return [color("1", title), *listed] if listed else []
 
 
 def _facts(difference: Difference) -> Iterator[str]:

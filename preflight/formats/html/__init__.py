@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from preflight.formats.html.document import document
 from preflight.formats.html.page import Page
-
-if TYPE_CHECKING:
-    from preflight.report.model import Report
+from preflight.report.model import Report
 
 
 def render(report: Report) -> str:

@@ -2,17 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
-from checks.core.check import Layer, Status
-from preflight.formats.shared.phrases import grouped
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
-
-    from checks.core.check import Finding
-    from preflight.report.model import Result
+from checks.core.check import Finding, Layer, Status
+from preflight.grouping import grouped
+from preflight.report.model import Result
 
 
 @dataclass(frozen=True)

@@ -1,55 +1,22 @@
-"""The page of a report that is served: how the deployment changed, at its end."""
+"""The page that serve shows: a report, and at its end how the deployment changed."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from preflight.formats.html.document import document, part
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-    from datetime import datetime
-    from typing import Protocol
-
-    from checks.core.check import Status
-
-    class Line(Protocol):
-        """One change."""
-
-        @property
-        def status(self) -> Status: ...
-        @property
-        def word(self) -> str: ...
-        @property
-        def text(self) -> str: ...
-
-    class Moment(Protocol):
-        """What changed at a time, in UTC."""
-
-        @property
-        def at(self) -> datetime: ...
-        @property
-        def lines(self) -> Sequence[Line]: ...
-
-    class Served(Protocol):
-        """What the section shows. ``every``: seconds between two runs. The latest moment is the first."""
-
-        @property
-        def every(self) -> float: ...
-        @property
-        def moments(self) -> Sequence[Moment]: ...
-
 
 _END, _LINKS = "</main>", "\n    </ul>\n  </nav>"  # of base.html.j2; no text of a report can hold them
 
 
-def with_history(page: str, served: Served) -> str:
-    """The page with one more section, and a link to it. It needs no other style and no other script."""
+def with_history(page: str, state: object) -> str:
+    """The page with one more section, and a link to it. It needs no other style and no other script.
+
+    ``state`` is that of ``serve``, of which the template reads ``every`` and ``runs``, the latest first.
+    """
     before, end, after = page.rpartition(_END)
-    page = f"{before}{part('history.html.j2', served)}{end}{after}"
+    page = f"{before}{part('history.html.j2', state)}{end}{after}"
     return page.replace(_LINKS, f'\n      <li><a href="#history">History</a></li>{_LINKS}', 1)
 
 
-def first_page(served: Served) -> str:
+def first_page(state: object) -> str:
     """The page until the first run has ended."""
-    return document("first.html.j2", served, "page.css")
+    return document("first.html.j2", state, "page.css")

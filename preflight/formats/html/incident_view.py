@@ -2,25 +2,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from functools import cached_property
 from itertools import count
-from typing import TYPE_CHECKING, Protocol
 
-if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+from checks.core.check import Finding
+from preflight.formats.html.text import meaning
+from preflight.report.incidents.model import Incident
 
-    from checks.core.check import Finding
-    from preflight.report.incidents.model import Incident
 
-    class Numbered(Protocol):
-        """A problem of a page; ``name`` is that of its check."""
+@dataclass(frozen=True)
+class ProblemView:
+    """A failure or a warning, with its number on the page; ``name`` is that of its check."""
 
-        @property
-        def number(self) -> int: ...
-        @property
-        def name(self) -> str: ...
-        @property
-        def finding(self) -> Finding: ...
+    number: int
+    name: str
+    finding: Finding
+
+    @property
+    def means(self) -> str:
+        return meaning(self.finding.id)
 
 
 class IncidentView:
@@ -32,7 +34,7 @@ class IncidentView:
         raise NotImplementedError
 
     @property
-    def problems(self) -> Sequence[Numbered]:
+    def problems(self) -> Sequence[ProblemView]:
         """The failures and warnings that the page shows."""
         raise NotImplementedError
 

@@ -6,15 +6,13 @@ Lengths are in units of the SVG's view box.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from checks.core.check import Status
-    from preflight.report.model import Result
+from checks.core.check import Status
+from preflight.report.model import Result
 
 
 @dataclass(frozen=True)
-class Shape:
+class MapSize:
     """The measures of a map. ``kinds``: the width of the column for their names; 0: the names are above the rows."""
 
     name: str
@@ -29,8 +27,8 @@ class Shape:
     card: int  # the height of a service
 
 
-WIDE = Shape("wide", 1232, service=204, resources=474, kinds=92, names=48, targets=28, services=26, pitch=31, card=44)
-NARROW = Shape("narrow", 344, service=92, resources=186, kinds=0, names=20, targets=0, services=12, pitch=34, card=38)
+WIDE = MapSize("wide", 1232, service=204, resources=474, kinds=92, names=48, targets=28, services=26, pitch=31, card=44)
+NARROW = MapSize("narrow", 344, service=92, resources=186, kinds=0, names=20, targets=0, services=12, pitch=34, card=38)
 
 PAD, HEAD, GAP = 10, 26, 8
 
@@ -47,7 +45,7 @@ class Panel:
 
 
 @dataclass(frozen=True)
-class Service:
+class MapService:
     """A service. ``counts``: the number of its resources of each status, the worst first."""
 
     number: int
@@ -78,7 +76,7 @@ class MapResource:
 class Connection:
     """A line from a service to a resource that it uses."""
 
-    service: Service
+    service: MapService
     resource: MapResource
     path: str
 
@@ -91,11 +89,11 @@ class Connection:
 class Map:
     """The map. Connections are in the order in which they are drawn: the worst last, on top."""
 
-    shape: Shape
+    shape: MapSize
     height: float
     planes: tuple[Panel, ...]
     kinds: tuple[Panel, ...]
-    services: tuple[Service, ...]
+    services: tuple[MapService, ...]
     resources: tuple[MapResource, ...]
     connections: tuple[Connection, ...]
 
@@ -104,7 +102,7 @@ class Map:
         """The statuses that occur, the worst first."""
         return tuple(sorted({resource.result.status for resource in self.resources}, reverse=True))
 
-    def connections_of(self, service: Service) -> list[Connection]:
+    def connections_of(self, service: MapService) -> list[Connection]:
         """The connections of a service, the worst first."""
         connections = [connection for connection in self.connections if connection.service is service]
         return sorted(connections, key=lambda connection: (-connection.status, connection.resource.check))

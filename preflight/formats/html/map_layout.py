@@ -6,18 +6,17 @@ The same report gives the same map.
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import groupby
 from typing import TYPE_CHECKING
 
 from checks.core.check import Layer
 from preflight.formats.html.check_view import by_kind
-from preflight.formats.html.map import GAP, HEAD, PAD, Connection, Map, MapResource, Panel, Service, Shape
+from preflight.formats.html.map import GAP, HEAD, PAD, Connection, Map, MapResource, MapService, MapSize, Panel
 from preflight.formats.html.text import fit_end, fit_middle
 from preflight.services import SERVICES
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
-
     from preflight.formats.html.check_view import CheckView
 
 _PLANES = (
@@ -28,7 +27,7 @@ _PLANES = (
 )
 
 
-def draw(checks: Sequence[CheckView], service: str | None, shape: Shape) -> Map:
+def draw(checks: Sequence[CheckView], service: str | None, shape: MapSize) -> Map:
     """The map of the resources of these checks; with ``service``, only as this service uses them."""
     drawn = [check for check in checks if check.result.kind != "config"]
     users = {check.number: (service,) if service else check.result.services for check in drawn}
@@ -42,7 +41,7 @@ def _bottom(panels: Sequence[Panel]) -> float:
     return max((panel.y + panel.height for panel in panels), default=0.0)
 
 
-def _resources(drawn: Sequence[CheckView], shape: Shape) -> tuple[tuple[Panel, ...], tuple[MapResource, ...]]:
+def _resources(drawn: Sequence[CheckView], shape: MapSize) -> tuple[tuple[Panel, ...], tuple[MapResource, ...]]:
     slowest = max((check.result.seconds for check in drawn), default=0.0) or 1.0
     head = PAD / 2 if shape.kinds else HEAD
     y, panels, resources = 0.0, [], []
@@ -56,7 +55,7 @@ def _resources(drawn: Sequence[CheckView], shape: Shape) -> tuple[tuple[Panel, .
     return tuple(panels), tuple(resources)
 
 
-def _resource(check: CheckView, slowest: float, y: float, shape: Shape) -> MapResource:
+def _resource(check: CheckView, slowest: float, y: float, shape: MapSize) -> MapResource:
     result = check.result
     connect = [finding.seconds for finding in result.findings if finding.layer is Layer.CONNECT and finding.seconds]
     return MapResource(
@@ -71,19 +70,19 @@ def _resource(check: CheckView, slowest: float, y: float, shape: Shape) -> MapRe
 
 
 def _services(
-    users: Mapping[int, Sequence[str]], resources: tuple[MapResource, ...], shape: Shape, height: float
-) -> tuple[tuple[Panel, ...], tuple[Service, ...]]:
+    users: Mapping[int, Sequence[str]], resources: tuple[MapResource, ...], shape: MapSize, height: float
+) -> tuple[tuple[Panel, ...], tuple[MapService, ...]]:
     """Panels and services, spread over the height of the resources; higher if they need more."""
     groups = [(plane, list(names)) for plane, names in groupby(_in_order(users), _plane)]
     needs = [HEAD + len(names) * (shape.card + GAP) - GAP + PAD for _, names in groups]
     panels: list[Panel] = []
-    services: list[Service] = []
+    services: list[MapService] = []
     for ((prefix, label), names), need, top in zip(groups, needs, _spread(needs, height), strict=True):
         panels.append(Panel(label, 0, top, shape.service + 2 * PAD, need))
         for row, name in enumerate(names):
             counts = Counter(each.result.status for each in resources if name in users[each.check])
             services.append(
-                Service(
+                MapService(
                     number=len(services) + 1,
                     name=name,
                     label=fit_end(name if len(name) <= shape.services else name.removeprefix(prefix), shape.services),
@@ -115,7 +114,10 @@ def _spread(needs: Sequence[float], height: float) -> Iterator[float]:
 
 
 def _connections(
-    services: Sequence[Service], resources: Sequence[MapResource], users: Mapping[int, Sequence[str]], shape: Shape
+    services: Sequence[MapService],
+    resources: Sequence[MapResource],
+    users: Mapping[int, Sequence[str]],
+    shape: MapSize,
 ) -> tuple[Connection, ...]:
     """The ends at one service or resource are spread in the order of the other ends: there, lines do not cross."""
     pairs = [(service, each) for service in services for each in resources if service.name in users[each.check]]

@@ -2,51 +2,36 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC
 from functools import cached_property
-from typing import TYPE_CHECKING
 
-from checks.core.check import Finding, Status
+from checks.core.check import Status
 from preflight.formats.html.check_view import CheckView, LayerView, by_kind
-from preflight.formats.html.incident_view import IncidentView
+from preflight.formats.html.incident_view import IncidentView, ProblemView
 from preflight.formats.html.map import NARROW, WIDE, Map
 from preflight.formats.html.map_layout import draw
 from preflight.formats.html.sections import by_section, numbered
-from preflight.formats.html.text import meaning
 from preflight.formats.shared.incidents import related
 from preflight.formats.shared.phrases import verdict
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from preflight.report.incidents.model import Incident
-    from preflight.report.model import KeyVerdict, Report
+from preflight.report.incidents.model import Incident
+from preflight.report.model import KeyVerdict, Report
 
 
 @dataclass(frozen=True)
-class PageProblem:
-    """A failure or a warning."""
+class PageProblem(ProblemView):
+    """A failure or a warning of one report."""
 
-    number: int
     check: CheckView
-    finding: Finding
     ignored: bool
     origins: Mapping[str, str]
     follows: str  # the id of the cause that it follows from; "" if it is a cause itself
 
     @property
-    def name(self) -> str:
-        return self.check.result.name
-
-    @property
     def layers(self) -> tuple[LayerView, ...]:
         """The layers of the check; none for a finding of the configuration."""
         return () if self.check.result.kind == "config" else self.check.layers
-
-    @property
-    def means(self) -> str:
-        return meaning(self.finding.id)
 
 
 @dataclass(frozen=True)
@@ -94,8 +79,9 @@ class Page(IncidentView):
         return tuple(
             PageProblem(
                 number,
-                check,
+                check.result.name,
                 finding,
+                check,
                 self.report.is_ignored(check.result, finding),
                 origins,
                 following.get((check.result.name, finding.id), ""),

@@ -10,17 +10,15 @@ from typing import TYPE_CHECKING
 
 from preflight.formats.html.check_view import CheckView, LayerView
 from preflight.formats.html.document import document
-from preflight.formats.html.incident_view import IncidentView
+from preflight.formats.html.incident_view import IncidentView, ProblemView
 from preflight.formats.html.sections import by_section, numbered
-from preflight.formats.html.text import meaning
 from preflight.formats.shared.incidents import related
 from preflight.formats.shared.phrases import verdict
+from preflight.report.incidents.model import Incident
 from preflight.version import __version__
 
 if TYPE_CHECKING:
-    from checks.core.check import Finding
-    from preflight.report.incidents.model import Incident
-    from preflight.saved.merge import MergedKey, MergedProblem, MergedReport
+    from preflight.saved.merge import MergedKey, MergedReport
     from preflight.saved.reader import SavedReport
 
 Counts = Mapping[str, int]
@@ -47,24 +45,10 @@ class Vantage:
 
 
 @dataclass(frozen=True)
-class MergedPageProblem:
+class MergedPageProblem(ProblemView):
     """A warning or a failure, and the vantages that reported it."""
 
-    number: int
-    merged: MergedProblem
     vantages: tuple[Vantage, ...]
-
-    @property
-    def finding(self) -> Finding:
-        return self.merged.finding
-
-    @property
-    def name(self) -> str:
-        return self.merged.check
-
-    @property
-    def means(self) -> str:
-        return meaning(self.finding.id)
 
     @property
     def layers(self) -> tuple[LayerView, ...]:
@@ -121,7 +105,7 @@ class MergedPage(IncidentView):
         by_name = {vantage.report.name: vantage for vantage in self.vantages}
         problems = sorted(self.report.problems, key=lambda each: -each.finding.status)
         return tuple(
-            MergedPageProblem(number, each, tuple(by_name[name] for name in each.vantages))
+            MergedPageProblem(number, each.check, each.finding, tuple(by_name[name] for name in each.vantages))
             for number, each in enumerate(problems, 1)
         )
 

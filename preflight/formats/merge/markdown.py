@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from checks.core.check import Status
 from preflight.formats.shared.gfm import MARKS, code, folded, incident_section, problem, problem_title, section, table
 from preflight.formats.shared.incidents import related
+from preflight.formats.shared.phrases import verdict
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from preflight.saved.merge import Cell, MergedProblem, MergedReport
 
 
@@ -21,7 +21,7 @@ def render(merged: MergedReport) -> str:
     """One document; with detail -1 only failures and the verdict."""
     ready, level = merged.ready, merged.level if merged.detail < 0 else Status.WARN
     parts = (
-        f"## {MARKS[Status.OK if ready else Status.FAIL]} {'READY' if ready else 'NOT READY'}",
+        f"## {MARKS[Status.OK if ready else Status.FAIL]} {verdict(ready=ready)}",
         f"Interrupted: {', '.join(map(code, merged.incomplete))}." if merged.incomplete else "",
         *(_about(merged) if merged.detail >= 0 else ()),
         incident_section(related(merged.incidents, level)),

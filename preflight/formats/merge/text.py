@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from checks.core.check import Status
-from preflight.formats.shared.ansi import color, incident_lines, problem_lines, with_mark
+from preflight.formats.shared.ansi import color, incident_lines, problem_lines, titled, with_mark
 from preflight.formats.shared.incidents import related
-from preflight.formats.shared.phrases import STYLES, grouped
+from preflight.formats.shared.phrases import STYLES, counts_text, verdict
+from preflight.grouping import grouped
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from preflight.saved.merge import Cell, MergedKey, MergedProblem, MergedReport
 
 _TITLES = {Status.WARN: "warnings", Status.FAIL: "failures"}
@@ -76,8 +77,8 @@ def _cell(cell: Cell | None) -> str:
 
 
 def _problems(merged: MergedReport, status: Status) -> list[str]:
-    lines = [line for each in merged.problems if each.finding.status is status for line in _problem(each)]
-    return [color("1", _TITLES[status]), *lines] if lines else []
+    lines = (line for each in merged.problems if each.finding.status is status for line in _problem(each))
+    return titled(_TITLES[status], lines)
 
 
 def _problem(problem: MergedProblem) -> Iterator[str]:
@@ -87,11 +88,7 @@ def _problem(problem: MergedProblem) -> Iterator[str]:
 
 
 def _verdict(merged: MergedReport) -> str:
-    verdict = color("1;32", "READY") if merged.ready else color("1;31", "NOT READY")
-    counts = [
-        f"{count} {STYLES[status].counted}"
-        for status in reversed(Status)
-        if (count := sum(key.status is status for key in merged.keys))
-    ]
+    decided = color("1;32" if merged.ready else "1;31", verdict(ready=merged.ready))
+    counts = counts_text(Counter(str(key.status) for key in merged.keys))
     ended = (f"interrupted: {', '.join(merged.incomplete)}",) if merged.incomplete else ()
-    return " · ".join((verdict, f"vantages: {len(merged.vantages)}", f"keys: {', '.join(counts) or 'none'}", *ended))
+    return " · ".join((decided, f"vantages: {len(merged.vantages)}", f"keys: {counts}", *ended))

@@ -1,4 +1,4 @@
-"""The reports as one SARIF document with one run: code scanning takes one run of a tool."""
+"""The reports as one SARIF document with one run: code scanning accepts one run of a tool."""
 
 from __future__ import annotations
 

@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from preflight.formats import text
 from preflight.formats.shared.ansi import color
-
-if TYPE_CHECKING:
-    from preflight.report.model import Report, Reports
+from preflight.report.model import Report, Reports
 
 
 def render(reports: Reports) -> str:

@@ -6,17 +6,12 @@ the encoding of the output does not have.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Iterable, Iterator
 
-from checks.core.check import Status
+from checks.core.check import Finding, Status
 from preflight.formats.shared.incidents import certainty, consequences
 from preflight.formats.shared.phrases import STYLES
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
-
-    from checks.core.check import Finding
-    from preflight.report.incidents.model import Incident
+from preflight.report.incidents.model import Incident
 
 ASCII = str.maketrans({"✓": "+", "✗": "x", "–": "-", "→": "->", "·": "|", "…": "..."})  # noqa: RUF001
 
@@ -38,10 +33,15 @@ def problem_lines(finding: Finding, about: Iterable[str], details: Iterable[str]
     yield from (f"      {line}" for remedy in finding.remedies for line in remedy.lines)
 
 
+def titled(title: str, lines: Iterable[str]) -> list[str]:
+    """The lines below their title; nothing without lines."""
+    listed = list(lines)
+    return [color("1", title), *listed] if listed else []
+
+
 def incident_lines(incidents: Iterable[Incident], title: str = "incidents") -> list[str]:
     """The incidents under their title: each cause, and in one line what follows from it."""
-    lines = [line for incident in incidents for line in _incident(incident)]
-    return [color("1", title), *lines] if lines else []
+    return titled(title, (line for incident in incidents for line in _incident(incident)))
 
 
 def _incident(incident: Incident) -> Iterator[str]:

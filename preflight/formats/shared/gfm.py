@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-from checks.core.check import Status
+from checks.core.check import Finding, Status
 from checks.core.text import clean
 from preflight.formats.shared.incidents import certainty, consequences
 from preflight.formats.shared.phrases import STYLES
+from preflight.report.incidents.model import Incident
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
-    from checks.core.check import Finding
     from checks.core.remedy import Remedy
-    from preflight.report.incidents.model import Incident
 
 _MAX_TEXT = 4000  # characters: a hint may name the origins of many keys
 _MAX_TICKS = 9

@@ -2,20 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Iterable
 
 from checks.core.check import Status
-from preflight.formats.shared.phrases import grouped
-from preflight.report.incidents.model import Problem
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
-
-    from preflight.report.incidents.model import Incident
+from preflight.grouping import grouped
+from preflight.report.incidents.model import Incident, Problem
 
 
 def related(incidents: Iterable[Incident], level: Status = Status.WARN) -> tuple[Incident, ...]:
-    """The incidents at this level; none where no finding follows from another: then the findings say it all."""
+    """The incidents at this level; none if no finding follows from another: then the findings are enough."""
     shown = tuple(incident for incident in incidents if incident.status >= level)
     return shown if any(incident.consequences for incident in shown) else ()
 

@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple, TypeVar
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, NamedTuple
 
-from checks.core.check import Status
+from checks.core.check import Finding, Status
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping
-
-    from checks.core.check import Finding
     from preflight.report.model import Report, Result
 
 
-Item = TypeVar("Item")
 _NOT_SET, _LISTED = "not set", 6
 
 
@@ -33,14 +30,6 @@ STYLES = {
 }
 VERDICTS = {"run": ("READY", "NOT READY")}
 OFFLINE = ("VALID, nothing was probed", "NOT VALID, nothing was probed")
-
-
-def grouped(items: Iterable[Item], group: Callable[[Item], str]) -> Mapping[str, list[Item]]:
-    """The items of each group, in their order; the groups in the order of their first items."""
-    groups: dict[str, list[Item]] = {}
-    for item in items:
-        groups.setdefault(group(item), []).append(item)
-    return groups
 
 
 def verdict(*, ready: bool, command: str = "run") -> str:

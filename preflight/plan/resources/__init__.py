@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
+from preflight.plan.resource import Resource
 from preflight.plan.resources import (
     archil,
     docker,
@@ -18,9 +17,6 @@ from preflight.plan.resources import (
     tunnel,
     valkey,
 )
-
-if TYPE_CHECKING:
-    from preflight.plan.resource import Resource
 
 RESOURCES: tuple[Resource, ...] = (
     *postgres.RESOURCES,

@@ -1,4 +1,4 @@
-"""sandbox.storage.archil."""
+"""The resource in [sandbox.storage.archil]."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""sandbox.docker."""
+"""The resource in [sandbox.docker]."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""sandbox.e2b, and the image of its template."""
+"""The resource in [sandbox.e2b], and the image of its template."""
 
 from __future__ import annotations
 
@@ -32,10 +32,8 @@ def _make(deployment: Deployment) -> E2b:
 
 def _api(domain: str) -> Endpoint:
     """``https://api.<domain>``. If that is no URL, the host does not resolve, and the check reports it."""
-    try:
-        return endpoint(urls.parse(f"https://api.{domain}"))
-    except urls.BadUrl:
-        return Endpoint("https", f"api.{domain}", urls.DEFAULT_PORTS["https"])
+    url = urls.parse_or_none(f"https://api.{domain}")
+    return endpoint(url) if url else Endpoint("https", f"api.{domain}", urls.DEFAULT_PORTS["https"])
 
 
 def _registry(image: str) -> str:

@@ -1,4 +1,4 @@
-"""services.control_plane_api.auth.google, where google is among the enabled methods."""
+"""The resource in [services.control_plane_api.auth.google], if google is among the enabled methods."""
 
 from __future__ import annotations
 

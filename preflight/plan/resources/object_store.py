@@ -1,4 +1,4 @@
-"""object_store.assets, and object_store.sandbox_storage where Archil mounts it."""
+"""The resource in [object_store.assets], and that in [object_store.sandbox_storage] if Archil mounts it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""telemetry.<signal>.endpoint."""
+"""The resources at telemetry.<signal>.endpoint."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""postgres.<plane>.direct_url and .pooled_url."""
+"""The resources at postgres.<plane>.direct_url and .pooled_url."""
 
 from __future__ import annotations
 

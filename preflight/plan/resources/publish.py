@@ -1,12 +1,12 @@
-"""sandbox.publish_base_domain and sandbox.publish."""
+"""The resource in [sandbox.publish], with sandbox.publish_base_domain."""
 
 from __future__ import annotations
 
 from checks.publish import Publish
-from checks.publish.routes import Signing
+from checks.publish.routes import PublishSigning
 from preflight.config.urls import is_loopback
 from preflight.config.values import Values
-from preflight.plan.resource import Deployment, Resource, endpoint
+from preflight.plan.resource import Deployment, Resource, endpoint, unusable
 
 _KEY, _GATEWAY = "sandbox.publish_base_domain", "services.data_plane_gateway.internal_url"
 _SIGNED = {
@@ -30,7 +30,7 @@ def _make(deployment: Deployment) -> Publish:
         tls=values.production and deployment.deployed,
         looked_up=not is_loopback(values.text(_KEY)),
         gateway=endpoint(values.url(_GATEWAY)) if is_asked and not unasked else None,
-        signing=Signing(**texts) if is_asked and not unasked else None,
+        signing=PublishSigning(**texts) if is_asked and not unasked else None,
         unasked=unasked,
     )
 
@@ -42,9 +42,7 @@ def _is_asked(values: Values, broken: frozenset[str] = frozenset()) -> bool:
 
 def _unasked(deployment: Deployment) -> str:
     """Why the gateway cannot be asked."""
-    if broken := [key for key in _ASKED if key in deployment.broken]:
-        return f"not checked: {' and '.join(broken)} cannot be used"
-    return "" if deployment.deployed else "not up yet"
+    return unusable(_ASKED, deployment.broken) or ("" if deployment.deployed else "not up yet")
 
 
 def _applies(values: Values) -> bool:

@@ -1,4 +1,4 @@
-"""email.smtp."""
+"""The resource in [email.smtp]."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def _make(deployment: Deployment) -> Smtp:
         username=values.text(f"{_SECTION}.username"),
         password=values.text(f"{_SECTION}.password"),
         from_address=values.text(f"{_SECTION}.from_address"),
-        from_name=str(values.get(f"{_SECTION}.from_name") or ""),  # the check is of use without it
+        from_name=values.text(f"{_SECTION}.from_name"),  # the check is of use without it
         production=values.production,
     )
 

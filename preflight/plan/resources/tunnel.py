@@ -1,11 +1,11 @@
-"""services.data_plane_gateway.sandbox_ws_internal_url and .sandbox_ws_public_url, with sandbox.tokens."""
+"""The resources at the WebSocket URLs of services.data_plane_gateway, with [sandbox.tokens]."""
 
 from __future__ import annotations
 
 from functools import partial
 
 from checks.tunnel import Tunnel, exchange
-from preflight.plan.resource import Deployment, Resource, endpoint
+from preflight.plan.resource import Deployment, Resource, endpoint, unusable
 
 _INTERNAL, _PUBLIC = (f"services.data_plane_gateway.sandbox_ws_{way}" for way in ("internal", "public"))
 _CONNECT, _BOOTSTRAP = "sandbox.tokens.connect", "sandbox.tokens.bootstrap"
@@ -25,7 +25,7 @@ def _make(name: str, deployment: Deployment) -> Tunnel:
     url, values = f"{name}_url", deployment.values
     own = dict(zip(exchange.FIELDS, ((key,) for key in _EXCHANGED), strict=True)) | {"database": (_DATABASE,)}
     target = endpoint(values.url(url))
-    is_asked, unasked = _is_asked(name, deployment), _unasked(deployment)
+    is_asked, unasked = _is_asked(name, deployment), unusable(_EXCHANGED, deployment.broken)
     return Tunnel(
         name=name,
         sources={"url": (url,)}
@@ -35,7 +35,7 @@ def _make(name: str, deployment: Deployment) -> Tunnel:
         secret=values.text(f"{_CONNECT}.secret"),
         issuer=values.text(f"{_CONNECT}.issuer"),
         audience=values.text(f"{_CONNECT}.audience"),
-        bootstrap=exchange.Signing(*map(values.text, _EXCHANGED)) if is_asked and not unasked else None,
+        bootstrap=exchange.BootstrapSigning(*map(values.text, _EXCHANGED)) if is_asked and not unasked else None,
         unasked=unasked if is_asked else "",
         deployed=deployment.deployed,
         in_sandboxes=target.host == _OF_SANDBOXES and values.text("sandbox.provider") == "docker",
@@ -49,12 +49,6 @@ def _is_asked(name: str, deployment: Deployment) -> bool:
         _INTERNAL in deployment.wanted and values.text(f"{_INTERNAL}_url") == values.text(f"{_PUBLIC}_url")
     )
     return is_internal and {*values, *deployment.broken}.issuperset(_EXCHANGED)
-
-
-def _unasked(deployment: Deployment) -> str:
-    """Why the tokens cannot be tried."""
-    broken = [key for key in _EXCHANGED if key in deployment.broken]
-    return f"not checked: {' and '.join(broken)} cannot be used" if broken else ""
 
 
 RESOURCES = tuple(

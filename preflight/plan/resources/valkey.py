@@ -1,4 +1,4 @@
-"""kv.data_plane and kv.control_plane."""
+"""The resources in [kv.data_plane] and [kv.control_plane]."""
 
 from __future__ import annotations
 

@@ -2,36 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING
+from collections.abc import Iterable, Iterator, Mapping
 
 from checks.core.check import Status
-from preflight.report.incidents.evidence import Evidence
+from preflight.grouping import grouped
 from preflight.report.incidents.model import Fact, Incident, Link, Problem
+from preflight.report.incidents.observations import Observations
 from preflight.report.incidents.rules import RULES
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
-
-    from preflight.report.model import Result
+from preflight.report.model import Result
 
 Links = Mapping[Problem, Link]
 
 
 def find(results: Iterable[Result]) -> tuple[Incident, ...]:
     """The incidents, failures before warnings, else in the order of the report."""
-    evidence = Evidence(tuple(results))
-    links = _links(evidence)
-    members: dict[Problem | Fact, list[Problem]] = {}
-    for problem in evidence.problems:
-        members.setdefault(_root(problem, links), []).append(problem)
+    observed = Observations(tuple(results))
+    links = _links(observed)
+    members = grouped(observed.problems, lambda problem: _root(problem, links))
     incidents = (_incident(root, problems, links) for root, problems in members.items())
     return tuple(sorted((each for each in incidents if each.status >= Status.WARN), key=lambda each: -each.status))
 
 
-def _links(evidence: Evidence) -> Links:
+def _links(observed: Observations) -> Links:
     links: dict[Problem, Link] = {}
-    for link in (link for rule in RULES for link in rule(evidence)):
+    for link in (link for rule in RULES for link in rule(observed)):
         if link.effect not in links and _root(link.cause, links) != link.effect:
             links[link.effect] = link
     return links

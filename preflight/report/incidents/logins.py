@@ -5,18 +5,19 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from checks.core.check import Layer
+from preflight.grouping import grouped
 from preflight.report.incidents.causes import PASSWORD_CHANGED, TOKEN_WRONG_HERE
-from preflight.report.incidents.evidence import Evidence, grouped, passed
 from preflight.report.incidents.model import Fact, Link
+from preflight.report.incidents.observations import Observations, passed
 
 _TOKEN_REJECTED = "http.token-rejected"  # noqa: S105 - the id of a finding
 _SHARED_TOKEN = "internal_auth.shared_token.token"  # noqa: S105 - the name of a key
 
 
-def one_password(evidence: Evidence) -> Iterator[Link]:
+def one_password(observed: Observations) -> Iterator[Link]:
     """Every Postgres URL with the same user and password is refused."""
-    by_login = grouped(evidence.results, lambda result: result.credential)
-    refused = {problem.check: problem for problem in evidence.with_id({"postgres.password-rejected"})}
+    by_login = grouped(observed.results, lambda result: result.credential)
+    refused = {problem.check: problem for problem in observed.with_id({"postgres.password-rejected"})}
     for login, results in by_login.items():
         problems = tuple(refused[result.name] for result in results if result.name in refused)
         if login and len(problems) > 1 and not any(passed(result, Layer.AUTH) for result in results):
@@ -24,21 +25,21 @@ def one_password(evidence: Evidence) -> Iterator[Link]:
             yield from Fact(PASSWORD_CHANGED, problems, text).links()
 
 
-def shared_token(evidence: Evidence) -> Iterator[Link]:
+def shared_token(observed: Observations) -> Iterator[Link]:
     """Every service that was asked refuses the shared token."""
-    refused = evidence.with_id({_TOKEN_REJECTED})
+    refused = observed.with_id({_TOKEN_REJECTED})
     names = {problem.check for problem in refused}
-    others = [result for result in evidence.results if _SHARED_TOKEN in result.keys and result.name not in names]
+    others = [result for result in observed.results if _SHARED_TOKEN in result.keys and result.name not in names]
     if len(refused) > 1 and not any(passed(result, Layer.AUTH) for result in others):
         text = f"all {len(refused)} services that were asked refuse the shared token"
         yield from Fact(TOKEN_WRONG_HERE, refused, text).links()
 
 
-def one_key(evidence: Evidence) -> Iterator[Link]:
+def one_key(observed: Observations) -> Iterator[Link]:
     """Several checks find the same, and blame the same keys; each service has a shared token of its own."""
     problems = (
         problem
-        for problem in evidence.problems
+        for problem in observed.problems
         if problem.finding.layer is not Layer.CONFIG and problem.id != _TOKEN_REJECTED
     )
     by_keys = grouped(problems, lambda problem: (problem.id, problem.keys))

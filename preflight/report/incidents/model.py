@@ -6,11 +6,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from checks.core.check import Finding, Status
+from checks.core.check import Cause, Finding, Status
 
 if TYPE_CHECKING:
-    from checks.core.check import Cause
-    from checks.core.remedy import Remedy
+    from checks.core.remedy import Remedies
     from preflight.report.model import Result
 
 
@@ -55,7 +54,7 @@ class Problem:
         return self.finding.hint
 
     @property
-    def remedies(self) -> tuple[Remedy, ...]:
+    def remedies(self) -> Remedies:
         """Commands to copy."""
         return self.finding.remedies
 
@@ -90,7 +89,7 @@ class Fact:
         return self.cause.hint
 
     @property
-    def remedies(self) -> tuple[Remedy, ...]:
+    def remedies(self) -> Remedies:
         """Commands to copy: those that all its problems have."""
         first, *others = self.problems
         return tuple(each for each in first.remedies if all(each in other.remedies for other in others))

@@ -6,12 +6,11 @@ from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
 from preflight.report.incidents import certificates, configuration, logins, network, services
+from preflight.report.incidents.model import Link
+from preflight.report.incidents.observations import Observations
 
 if TYPE_CHECKING:
-    from preflight.report.incidents.evidence import Evidence
-    from preflight.report.incidents.model import Link
-
-    Rule = Callable[[Evidence], Iterator[Link]]
+    Rule = Callable[[Observations], Iterator[Link]]
 
 RULES: tuple[Rule, ...] = (
     configuration.broken_key,

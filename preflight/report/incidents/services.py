@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
 from checks.core.check import Layer
-from preflight.report.incidents.evidence import Evidence
 from preflight.report.incidents.model import Link, Problem
+from preflight.report.incidents.observations import Observations
 
 _NOT_UP = frozenset({"network.refused", "network.reset", "network.silent", "http.bad-gateway", "tunnel.bad-gateway"})
 _API, _DATA_API, _GATEWAY = (
@@ -31,43 +31,39 @@ class Need:
 
 
 NEEDS = (
-    Need(
-        "postgres.control_plane.pooled",
-        "postgres.control_plane.direct",
-        "the pooler says that its server is down, and the direct URL does not reach it either",
-        frozenset({"postgres.pooler-backend-down"}),
-        Layer.CONNECT,
-    ),
-    Need(
-        "postgres.data_plane.pooled",
-        "postgres.data_plane.direct",
-        "the pooler says that its server is down, and the direct URL does not reach it either",
-        frozenset({"postgres.pooler-backend-down"}),
-        Layer.CONNECT,
+    *(
+        Need(
+            f"postgres.{plane}.pooled",
+            f"postgres.{plane}.direct",
+            "the pooler reports that its server is down, and the direct URL does not reach it either",
+            frozenset({"postgres.pooler-backend-down"}),
+            Layer.CONNECT,
+        )
+        for plane in ("control_plane", "data_plane")
     ),
     Need(f"{_GATEWAY}.internal", "kv.*", "the gateway connects to Valkey before it listens", _NOT_UP),
     Need(
         f"{_GATEWAY}.internal",
         "kv.*",
-        "the gateway says that it cannot use Valkey",
+        "the gateway reports that it cannot use Valkey",
         frozenset({"gateway.valkey-unreachable"}),
     ),
     Need(
         f"{_GATEWAY}.sandbox_ws_*",
         "postgres.data_plane.*",
-        "the gateway says that it cannot use Postgres",
+        "the gateway reports that it cannot use Postgres",
         frozenset({"gateway.postgres-unreachable"}),
     ),
     Need(
         f"{_API}.*",
         "postgres.control_plane.*",
-        "the control-plane API says that it cannot use Postgres",
+        "the control-plane API reports that it cannot use Postgres",
         frozenset({"control-plane-api.postgres-unreachable"}),
     ),
     Need(
         f"{_DATA_API}.*",
         "postgres.data_plane.*",
-        "the data-plane API says that it cannot use Postgres",
+        "the data-plane API reports that it cannot use Postgres",
         frozenset({"data-plane-api.postgres-unreachable"}),
     ),
     Need(
@@ -107,11 +103,11 @@ NEEDS = (
 )
 
 
-def needs(evidence: Evidence) -> Iterator[Link]:
+def needs(observed: Observations) -> Iterator[Link]:
     """What follows from a failure of what a service needs."""
-    for problem in evidence.problems:
+    for problem in observed.problems:
         for need in NEEDS:
-            if _is_of(need, problem) and (cause := _cause(evidence, need)):
+            if _is_of(need, problem) and (cause := _cause(observed, need)):
                 yield Link(problem, cause, need.why)
 
 
@@ -119,7 +115,7 @@ def _is_of(need: Need, problem: Problem) -> bool:
     return fnmatchcase(problem.check, need.check) and (not need.ids or problem.id in need.ids)
 
 
-def _cause(evidence: Evidence, need: Need) -> Problem | None:
-    failed = (each for name, each in evidence.failures.items() if fnmatchcase(name, need.needs))
+def _cause(observed: Observations, need: Need) -> Problem | None:
+    failed = (each for name, each in observed.failures.items() if fnmatchcase(name, need.needs))
     layers = [*Layer]
     return next((each for each in failed if layers.index(each.finding.layer) <= layers.index(need.below)), None)
