@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from checks.core import remedy
 from preflight.config.origin import InFile, InVariable
-from preflight.config.schema.keys import BY_PATH, Secrecy
+from preflight.config.schema.key import Secrecy
+from preflight.config.schema.keys import BY_PATH
 from preflight.config.urls import BadUrl, parse
 
 if TYPE_CHECKING:

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 from preflight.config.hints import with_origin
 from preflight.config.origin import DEFAULT
-from preflight.config.schema.keys import KEYS, Key, Secrecy, key_of
+from preflight.config.schema.key import Key, Secrecy
+from preflight.config.schema.keys import KEYS, key_of
 from preflight.config.urls import BadUrl, parse
 
 if TYPE_CHECKING:

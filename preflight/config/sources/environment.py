@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 from checks.core.check import Status
 from preflight.config import causes, javascript, suggestions
-from preflight.config.schema.keys import BOOLEAN, KEYS, VERSION, Key
+from preflight.config.schema.key import Key
+from preflight.config.schema.keys import BOOLEAN, KEYS, VERSION
 from preflight.config.schema.types import InvalidValue, UnreadableOverride, meant
 from preflight.config.schema.unfilled import refusal
 from preflight.config.tree import Path, Tree, dotted, put

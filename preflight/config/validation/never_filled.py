@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from preflight.config.schema import unfilled
-from preflight.config.schema.keys import in_use, key_of
+from preflight.config.schema.keys import key_of
+from preflight.config.schema.tables import in_use
 from preflight.config.schema.types import ListOf, Text
 
 if TYPE_CHECKING:

@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING
 
 from checks.core.text import foreign
 from preflight.config import causes
-from preflight.config.schema.keys import HTTP, KEYS, WEBSOCKET, Key, Secrecy, in_use, key_of
+from preflight.config.schema.key import Key, Secrecy
+from preflight.config.schema.keys import HTTP, KEYS, WEBSOCKET, key_of
+from preflight.config.schema.tables import in_use
 from preflight.config.schema.types import InvalidValue, Text, shown
 from preflight.config.urls import BadUrl, Url, parse
 from preflight.config.validation.never_filled import never_filled
