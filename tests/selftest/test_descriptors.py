@@ -6,10 +6,11 @@ import pytest
 
 import checks
 from checks.core import unexpected
+from preflight.config.schema.key import Secrecy
 from preflight.config.schema.keys import KEYS
 from preflight.plan.resources import RESOURCES
 from tests.harness import security_md
-from tests.harness.descriptors import DESCRIPTORS, KINDS
+from tests.harness.descriptors import DESCRIPTORS, FAMILIES, KINDS
 from tests.harness.run_check import planned
 
 ROOT = Path(__file__).parents[2]
@@ -70,6 +71,19 @@ def test_kind_has_a_descriptor(kind: str) -> None:
         f"add a target to DESCRIPTOR in {where}: the check, pointed at one server"
     )
     assert descriptor.families or kind in AT_OTHERS, f"add a family to DESCRIPTOR in {where}: its server, among others"
+
+
+@pytest.mark.parametrize("name", FAMILIES)
+def test_family_is_complete(name: str) -> None:
+    family = FAMILIES[name]
+    assert family.scenes, f"add scenes to the family {name!r} in its DESCRIPTOR: where the server sends a text"
+    assert family.server or family.right, f"add server, or right over HTTP, to the family {name!r} in its DESCRIPTOR"
+
+
+@pytest.mark.parametrize("key", [key.path for key in KEYS if key.url and key.secrecy is not Secrecy.NONE])
+def test_secret_url_has_a_form(key: str) -> None:
+    families = [family for family in FAMILIES.values() if family.secret_url and key.startswith(family.checks)]
+    assert families, f"add secret_url to the family of {key} in its kind's DESCRIPTOR"
 
 
 @pytest.mark.parametrize("kind", KINDS)
