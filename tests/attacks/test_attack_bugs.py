@@ -101,8 +101,7 @@ def configuration(stage: Stage, postgres: Postgres) -> dict[str, object]:
 
 @pytest.fixture(scope="module")
 def expected(stage: Stage, configuration: Mapping[str, object]) -> Mapping[str, Result]:
-    in_process.run(stage, configuration, timeout=20)  # the first run also imports the drivers
-    return by_name(in_process.run(stage, configuration).report)
+    return by_name(in_process.run(stage, configuration, timeout=20).report)  # the first run also imports the drivers
 
 
 def by_name(report: Report) -> dict[str, Result]:

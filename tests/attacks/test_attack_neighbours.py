@@ -20,7 +20,7 @@ from tests.harness.floods import Flood
 from tests.harness.in_process import IN_ADDRESSES, RIGHT, SECRET_KEYS, TOKEN, Stage
 from tests.testbed import Authority
 
-PATIENCE = {"stops replying": 5.0, "sends another protocol": 5.0}  # seconds: the hostile server's check waits for all
+PATIENCE = {"stops replying": 2.0, "sends another protocol": 2.0}  # seconds: the hostile server's check waits for all
 LIMIT = 50.0
 """Seconds for a check of a healthy server: its steps have shares of it, and a busy machine may take seconds for one."""
 
