@@ -9,22 +9,12 @@ import pytest
 
 from checks.core.check import Layer, Status
 from tests.harness import faults, profiles
-from tests.harness.run_check import CheckRun, run_check
-from tests.kinds.test_postgres_urls import forward_both
+from tests.harness.postgres_check import DIRECT_KEY, POOLED_KEY, direct, pooled
+from tests.harness.relays import relay
 from tests.testbed import Authority, Postgres, pgbouncer_server, postgres_server
 
-DIRECT, POOLED = "postgres.control_plane.direct", "postgres.control_plane.pooled"
-DIRECT_KEY, POOLED_KEY = f"{DIRECT}_url", f"{POOLED}_url"
 BY_CERTIFICATE = "hostssl all all all cert"
 WITH_BOTH = "hostssl all all all scram-sha-256 clientcert=verify-full"
-
-
-def direct(url: str) -> CheckRun:
-    return run_check(DIRECT, {DIRECT_KEY: url}, stage="before-deploy")
-
-
-def pooled(url: str) -> CheckRun:
-    return run_check(POOLED, {POOLED_KEY: url}, stage="before-deploy")
 
 
 @pytest.fixture(scope="module")
@@ -159,7 +149,7 @@ def test_proxy_that_ends_tls_itself(postgres: Postgres, authority: Authority) ->
 
     def serve(connection: socket.socket) -> None:
         with suppress(OSError), context.wrap_socket(connection, server_side=True) as client:
-            forward_both(client, postgres.port)
+            relay(client, postgres.port)
 
     with faults.serving(serve) as port:
         url = postgres.url(sslmode="require").replace(f":{postgres.port}/", f":{port}/")

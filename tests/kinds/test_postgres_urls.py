@@ -1,9 +1,8 @@
 """URLs as Mistle's two Postgres clients read them, at real servers."""
 
 import socket
-import threading
 from collections.abc import Iterator
-from contextlib import closing, contextmanager, suppress
+from contextlib import closing, contextmanager
 from pathlib import Path
 from urllib.parse import quote
 
@@ -11,20 +10,10 @@ import pytest
 
 from checks.core.check import Layer, Status
 from tests.harness import faults, profiles
-from tests.harness.run_check import CheckRun, run_check
+from tests.harness.postgres_check import DIRECT_KEY, POOLED_KEY, direct, pooled
+from tests.harness.relays import relay
 from tests.testbed import Authority, Postgres, postgres_server
 from tests.testbed.postgres import PASSWORD
-
-DIRECT, POOLED = "postgres.control_plane.direct", "postgres.control_plane.pooled"
-DIRECT_KEY, POOLED_KEY = f"{DIRECT}_url", f"{POOLED}_url"
-
-
-def direct(url: str) -> CheckRun:
-    return run_check(DIRECT, {DIRECT_KEY: url}, stage="before-deploy")
-
-
-def pooled(url: str) -> CheckRun:
-    return run_check(POOLED, {POOLED_KEY: url}, stage="before-deploy")
 
 
 def test_parameters_that_replace_parts_of_the_pooled_url(postgres: Postgres) -> None:
@@ -48,20 +37,8 @@ def unix_socket(folder: Path, port: int) -> Iterator[None]:
     with closing(socket.socket(socket.AF_UNIX)) as listener:
         listener.bind(str(folder / ".s.PGSQL.5432"))
         listener.listen()
-        with faults.accepting(listener, lambda client: forward_both(client, port)):
+        with faults.accepting(listener, lambda client: relay(client, port)):
             yield
-
-
-def forward_both(client: socket.socket, port: int) -> None:
-    with socket.create_connection((faults.LOOPBACK, port)) as server:
-        threading.Thread(target=_forward, args=(client, server), daemon=True).start()
-        _forward(server, client)
-
-
-def _forward(source: socket.socket, sink: socket.socket) -> None:
-    with suppress(OSError):
-        while received := source.recv(65536):
-            sink.sendall(received)
 
 
 @pytest.mark.parametrize("host", ["", pytest.param("ignored", marks=profiles.long)])
