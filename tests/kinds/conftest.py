@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.testbed import Authority
+from preflight.demo.servers.mistle import Gateway
+from tests.testbed import Authority, Postgres, postgres_server
 
 
 @pytest.fixture(scope="module")
@@ -29,3 +30,17 @@ def resolve_to(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
         monkeypatch.setattr(socket, "getaddrinfo", look_up)
 
     return give
+
+
+@pytest.fixture
+def gateway() -> Iterator[Gateway]:
+    """No test causes the gateway to write anything."""
+    gateway = Gateway()
+    yield gateway
+    assert gateway.writes == []
+
+
+@pytest.fixture(scope="module")
+def postgres_with_tls(authority: Authority) -> Iterator[Postgres]:
+    with postgres_server(certificate=authority.leaf()) as server:
+        yield server

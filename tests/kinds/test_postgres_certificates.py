@@ -109,16 +109,10 @@ def test_name_is_not_compared_where_node_postgres_is_compatible_with_libpq(
 # sslnegotiation
 
 
-@pytest.fixture(scope="module")
-def with_tls(authority: Authority) -> Iterator[Postgres]:
-    with postgres_server(certificate=authority.leaf()) as server:
-        yield server
-
-
 @profiles.long
-def test_tls_from_the_first_byte(with_tls: Postgres) -> None:
+def test_tls_from_the_first_byte(postgres_with_tls: Postgres) -> None:
     """Without a request before it, and with ALPN, which Postgres wants then."""
-    run = direct(with_tls.url(sslmode="require", sslnegotiation="direct"))
+    run = direct(postgres_with_tls.url(sslmode="require", sslnegotiation="direct"))
     assert run.status is Status.OK, run
 
 
@@ -129,8 +123,8 @@ def test_tls_from_the_first_byte_where_the_server_has_none(postgres: Postgres) -
 
 
 @profiles.long
-def test_node_postgres_takes_direct_for_a_wish_for_tls(with_tls: Postgres, postgres: Postgres) -> None:
-    pooled(with_tls.url(sslnegotiation="direct")).fails("tls.untrusted", Layer.TLS, POOLED_KEY, hint="")
+def test_node_postgres_takes_direct_for_a_wish_for_tls(postgres_with_tls: Postgres, postgres: Postgres) -> None:
+    pooled(postgres_with_tls.url(sslnegotiation="direct")).fails("tls.untrusted", Layer.TLS, POOLED_KEY, hint="")
     pooled(postgres.url(sslnegotiation="direct")).fails("postgres.tls-refused", Layer.AUTH, POOLED_KEY, hint="TLS")
 
 

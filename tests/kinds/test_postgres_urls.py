@@ -12,7 +12,7 @@ from checks.core.check import Layer, Status
 from tests.harness import faults, profiles
 from tests.harness.postgres_check import DIRECT_KEY, POOLED_KEY, direct, pooled
 from tests.harness.relays import relay
-from tests.testbed import Authority, Postgres, postgres_server
+from tests.testbed import Postgres
 from tests.testbed.postgres import PASSWORD
 
 
@@ -93,14 +93,8 @@ def test_session_that_a_primary_gives(postgres: Postgres, wanted: str) -> None:
     assert direct(postgres.url(target_session_attrs=wanted)).status is Status.OK
 
 
-@pytest.fixture(scope="module")
-def with_tls(authority: Authority) -> Iterator[Postgres]:
-    with postgres_server(certificate=authority.leaf()) as server:
-        yield server
-
-
-def test_sslmode_that_no_client_knows(with_tls: Postgres) -> None:
-    run = direct(with_tls.url(sslmode="required"))
+def test_sslmode_that_no_client_knows(postgres_with_tls: Postgres) -> None:
+    run = direct(postgres_with_tls.url(sslmode="required"))
     assert [finding.id for finding in run.findings if finding.status is Status.FAIL] == ["tls.untrusted"], run
     assert "sslmode=required is no word that postgres.js knows" in run["tls.untrusted"].hint
     assert "certificate: write disable" in run["tls.untrusted"].hint
@@ -116,8 +110,8 @@ def test_sslmode_that_no_client_knows_without_tls(postgres: Postgres) -> None:
 
 @profiles.long
 @pytest.mark.parametrize("parameter", ["sslcert", "sslkey"])
-def test_file_that_node_postgres_cannot_read(with_tls: Postgres, parameter: str) -> None:
-    run = pooled(with_tls.url(sslmode="no-verify", **{parameter: "/nowhere/file.pem"}))
+def test_file_that_node_postgres_cannot_read(postgres_with_tls: Postgres, parameter: str) -> None:
+    run = pooled(postgres_with_tls.url(sslmode="no-verify", **{parameter: "/nowhere/file.pem"}))
     finding = run.fails(
         "postgres.roots-unreadable", Layer.TLS, POOLED_KEY, hint="correct sslrootcert, sslcert or sslkey"
     )

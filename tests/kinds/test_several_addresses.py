@@ -11,6 +11,7 @@ import pytest
 from checks.core.check import Layer, Status
 from preflight.demo.servers.mistle import TOKEN, control_plane_api
 from tests.harness import faults, profiles
+from tests.harness.relays import relay
 from tests.harness.run_check import CheckRun, run_check
 from tests.testbed import Authority, Postgres, Valkey, valkey_server, web_server
 
@@ -73,14 +74,7 @@ def test_silence_at_one_address(valkey: Valkey, resolve_to: ResolveTo) -> None:
 @profiles.long
 def test_both_addresses_lead_to_the_server(valkey: Valkey, resolve_to: ResolveTo) -> None:
     resolve_to(FIRST, SECOND)
-
-    def relay(connection: socket.socket) -> None:
-        with socket.create_connection((FIRST, valkey.port)) as server:
-            while data := connection.recv(4096):
-                server.sendall(data)
-                connection.sendall(server.recv(4096))
-
-    with other(valkey.port, relay):
+    with other(valkey.port, lambda client: relay(client, valkey.port)):
         result = check_valkey(valkey.port)
     assert f"tried at {FIRST} alone" in result["valkey.connect"].message
 
