@@ -12,12 +12,11 @@ import pytest
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from checks.core.check import Layer, Status
+from tests.harness.configs import MASTER_KEYS
 from tests.harness.postgres_check import CONTROL, DATA, MIGRATED, check_direct, check_pooled, migrated, run_as_mistle
 from tests.harness.relays import replacing
 from tests.harness.run_check import run_check
 from tests.testbed import PgBouncer, Postgres, postgres_server
-
-MASTER_KEYS = "services.control_plane_api.integrations.master_encryption_keys"
 
 pooled = partial(check_pooled, plane=CONTROL)
 
