@@ -18,7 +18,7 @@ from preflight.reference.catalogue import entries
 from tests.harness import profiles
 from tests.harness.examples import Examples
 from tests.harness.figures import Figures, Section
-from tests.harness.full_deployment import Servers
+from tests.harness.full_deployment import FullDeployment, Servers, full_deployment
 from tests.harness.full_deployment import servers as servers_of_a_deployment
 from tests.harness.screens import Screen
 from tests.testbed import (
@@ -234,6 +234,14 @@ def engine(run: runs.Run) -> Iterator[Engine]:
 def servers(store: ObjectStore, smtp: Smtp, engine: Engine) -> Iterator[Servers]:
     with servers_of_a_deployment(store, smtp, engine) as all_of_them:
         yield all_of_them
+
+
+@pytest.fixture(scope="module")
+def deployment(
+    servers: Servers, authority: Authority, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[FullDeployment]:
+    with full_deployment(servers, authority.pem, tmp_path_factory.mktemp("whole")) as made:
+        yield made
 
 
 @pytest.fixture(scope="session")

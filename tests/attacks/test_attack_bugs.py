@@ -7,7 +7,7 @@ format. All that is not broken has its usual verdict, no output holds the text o
 
 import asyncio
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -29,7 +29,7 @@ from tests.harness import configs, in_process, profiles
 from tests.harness.figures import Section
 from tests.harness.format_readers import WITHOUT_MESSAGES
 from tests.harness.in_process import IN_ADDRESSES, RIGHT, SECRET_KEYS, TOKEN, Printed, Stage
-from tests.testbed import Authority, Postgres
+from tests.testbed import Postgres
 
 URL = {"url": ("a.url",)}
 MOST_LAYERS = 5  # that a kind has
@@ -85,10 +85,9 @@ BUGS: Mapping[str, Callable[[], BaseException]] = {
 
 
 @pytest.fixture(scope="module")
-def stage(authority: Authority) -> Iterator[Stage]:
-    with in_process.stage(authority) as here:
-        here.play(RIGHT, lambda *_: "", SECRETS[TOKEN])
-        yield here
+def stage(stage: Stage) -> Stage:
+    stage.play(RIGHT, lambda *_: "", SECRETS[TOKEN])
+    return stage
 
 
 @pytest.fixture(scope="module")
@@ -101,8 +100,7 @@ def configuration(stage: Stage, postgres: Postgres) -> dict[str, object]:
 
 @pytest.fixture(scope="module")
 def expected(stage: Stage, configuration: Mapping[str, object]) -> Mapping[str, Result]:
-    in_process.run(stage, configuration, timeout=20)  # the first run also imports the drivers
-    return by_name(in_process.run(stage, configuration).report)
+    return by_name(in_process.run(stage, configuration, timeout=20).report)  # the first run also imports the drivers
 
 
 def by_name(report: Report) -> dict[str, Result]:

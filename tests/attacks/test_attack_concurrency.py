@@ -11,7 +11,7 @@ import re
 import subprocess
 import time
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
@@ -24,7 +24,7 @@ from tests.harness import configs, profiles, security_md
 from tests.harness.descriptor import RunAt
 from tests.harness.descriptors import CONNECTIONS as SERVERS
 from tests.harness.figures import Section
-from tests.harness.full_deployment import PATIENT, ROWS, FullDeployment, Servers, full_deployment, preflight
+from tests.harness.full_deployment import PATIENT, ROWS, FullDeployment, preflight
 from tests.harness.recording_proxy import LOOPBACK, RecordingProxy, recording_proxies
 from tests.harness.run_check import CheckRun, run_check
 from tests.harness.web_checks import WEB_CHECKS, run_web_check
@@ -43,20 +43,6 @@ WRITTEN = {
 """By relay, a pattern for the random part of each written name."""
 Counts = Mapping[str, tuple[int, int]]
 """By relay: the number of connections, and of those on which the client sent anything."""
-
-
-@pytest.fixture(scope="module")
-def roots(authority: Authority) -> Iterator[Path]:
-    with authority.trusted() as path:
-        yield Path(path)
-
-
-@pytest.fixture(scope="module")
-def deployment(
-    servers: Servers, authority: Authority, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[FullDeployment]:
-    with full_deployment(servers, authority.pem, tmp_path_factory.mktemp("whole")) as made:
-        yield made
 
 
 @pytest.fixture(scope="module")

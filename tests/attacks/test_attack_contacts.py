@@ -51,12 +51,6 @@ needs_root = pytest.mark.skipif(not can_have_own_network(), reason="needs root, 
 
 
 @pytest.fixture(scope="module")
-def roots(authority: Authority) -> Iterator[Path]:
-    with authority.trusted() as path:
-        yield Path(path)
-
-
-@pytest.fixture(scope="module")
 def inside() -> Iterator[Inside[Any]]:
     """Runs in a network of its own, if this process may have one."""
     if not can_have_own_network():

@@ -37,7 +37,6 @@ from tests.harness.held_checks import (
     WORLDS,
     SilentPostgres,
     Values,
-    silence,
 )
 from tests.harness.provider_override import tls_serving
 from tests.harness.store_faults import between, bucket
@@ -100,7 +99,7 @@ def attacks(
 ) -> dict[tuple[str, str], Attack]:
     """Two runs at a time."""
     with ExitStack() as stack:
-        provider = stack.enter_context(tls_serving(authority.leaf(), silence))
+        provider = stack.enter_context(tls_serving(authority.leaf(), faults.read_on))
         roots = stack.enter_context(authority.trusted())
         commands = {}
         for world, held in WORLDS.items():

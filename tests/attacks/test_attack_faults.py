@@ -1,9 +1,9 @@
 """Every kind of check against every fault of a network.
 
-Each kind is made from configuration, in its plaintext and in its TLS form. The runner runs all kinds at once, against a
-server that has the fault. Every cell is a test: the finding, its layer, its severity and the keys that it blames are
-exactly those of a table; nothing above that layer counts as proven; no message holds a control character; and the check
-ends within its limit. A cell shows the layer and the finding.
+Each kind is made from configuration, in its plaintext and in its TLS form. The runner runs many checks at once, each
+against a server of its own that has the fault. Every cell is a test: the finding, its layer, its severity and the keys
+that it blames are exactly those of a table; nothing above that layer counts as proven; no message holds a control
+character; and the check ends within its limit. A cell shows the layer and the finding.
 
 Of two addresses, one drops packets, and a server at the other refuses the login: the cell shows a warning about the
 first address, and the refusal. A reply that is cut lacks only the last byte of a correct one.
@@ -11,7 +11,7 @@ first address, and the refusal. A reply that is cut lacks only the last byte of 
 
 import gc
 import warnings
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -25,7 +25,7 @@ from preflight.report.model import Result
 from preflight.run.runner import Run, run
 from tests.harness import profiles
 from tests.harness.descriptors import ROWS
-from tests.harness.fault_columns import FAULTS, NAMES, SILENT, Certificates, Fault, checks_with_fault
+from tests.harness.fault_columns import FAULTS, NAMES, SILENT, Certificates, Fault, checks_with_faults
 from tests.harness.fault_rows import Row
 from tests.harness.fault_verdicts import NOT_APPLICABLE, expected, not_applicable
 from tests.harness.figures import Section
@@ -36,42 +36,53 @@ pytestmark = pytest.mark.skipif(not can_change_names(), reason="needs root, to g
 
 NONE = "\N{EN DASH}"
 GRACE = 1.0  # seconds beyond the limit, on a machine with other work
-CELLS = [(row, fault) for fault in FAULTS for row in ROWS if not not_applicable(row, fault)]
+Cell = tuple[Row, Fault]
+CELLS: list[Cell] = [(row, fault) for fault in FAULTS for row in ROWS if not not_applicable(row, fault)]
+AT_ONCE = len(ROWS)
 
 
 @dataclass
 class Matrix:
-    """The results of the cells. The first cell of a fault runs all chosen rows of that fault at once."""
+    """The results of the cells. The first cell of a batch runs the whole batch: all wait for their faults at once."""
 
     names: NameServer
     certificates: Certificates
     trusted: Path
-    cells: list[tuple[Row, Fault]]
+    batches: list[list[Cell]]
     results: dict[tuple[str, str], Result] = field(default_factory=dict)
     bugs: list[str] = field(default_factory=list)
     slowest: float = 0.0  # seconds beyond a limit
 
     def result(self, row: Row, fault: Fault) -> Result:
         if (row.name, fault.name) not in self.results:
-            self._run_rows(fault)
+            self._run_batch(next(batch for batch in self.batches if (row, fault) in batch))
         return self.results[row.name, fault.name]
 
-    def _run_rows(self, fault: Fault) -> None:
-        rows = [row for row, other in self.cells if other is fault]
+    def _run_batch(self, cells: list[Cell]) -> None:
+        limit = cells[0][1].limit
         # The resolver waits longer than the check.
-        ended = self.names.asked_by(lambda: self._run(fault, rows), "timeout:9 attempts:1")
+        ended = self.names.asked_by(lambda: self._run(limit, cells), "timeout:9 attempts:1")
         self.bugs += ended.bugs
-        self.slowest = max(self.slowest, *(result.seconds - fault.limit for result in ended.results))
-        self.results |= {(row.name, fault.name): result for row, result in zip(rows, ended.results, strict=True)}
+        self.slowest = max(self.slowest, *(result.seconds - limit for result in ended.results))
+        named = [(row.name, fault.name) for row, fault in cells]
+        self.results |= dict(zip(named, ended.results, strict=True))
 
-    def _run(self, fault: Fault, rows: list[Row]) -> Run:
-        settings = Settings(Trust(self.trusted), fault.limit)
-        with checks_with_fault(fault, rows, self.certificates) as checks, warnings.catch_warnings():
+    def _run(self, limit: float, cells: list[Cell]) -> Run:
+        settings = Settings(Trust(self.trusted), limit)
+        with checks_with_faults(cells, self.certificates) as checks, warnings.catch_warnings():
             # asyncio and httpcore do not close a connection that is cut in its handshake.
             warnings.simplefilter("ignore", ResourceWarning)
-            ended = run(checks, settings, deadline=fault.limit + GRACE, origins={})
+            ended = run(checks, settings, deadline=limit + GRACE, origins={})
             gc.collect()
             return ended
+
+
+def batches(cells: list[Cell]) -> list[list[Cell]]:
+    """Cells whose faults have the same limit, at most AT_ONCE together."""
+    by_limit = defaultdict(list)
+    for cell in cells:
+        by_limit[cell[1].limit].append(cell)
+    return [same[first : first + AT_ONCE] for same in by_limit.values() for first in range(0, len(same), AT_ONCE)]
 
 
 @pytest.fixture(scope="module")
@@ -79,7 +90,7 @@ def matrix(authority: Authority, figures: Section, request: pytest.FixtureReques
     chosen = {item.name for item in request.session.items}
     cells = [(row, fault) for row, fault in CELLS if f"test_fault_of_kind[{row.name} | {fault.name}]" in chosen]
     with authority.trusted() as path, name_server(NAMES, silent=[SILENT]) as names:
-        matrix = Matrix(names, Certificates.of(authority), Path(path), cells)
+        matrix = Matrix(names, Certificates.of(authority), Path(path), batches(cells))
         yield matrix
     figures.add("longest time of a check beyond its limit", f"{matrix.slowest:.1f} s")
 

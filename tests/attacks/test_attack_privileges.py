@@ -51,12 +51,6 @@ from tests.testbed.web import web_server
 FOUND, TAKEN = "finding without it", "rights taken away, each alone"
 
 
-@pytest.fixture(scope="module")
-def roots(authority: Authority) -> Iterator[Path]:
-    with authority.trusted() as path:
-        yield Path(path)
-
-
 def taken(figures: Section, right: str, outcome: str) -> None:
     """Record the outcome of a check without this right."""
     figures.cell(right, FOUND, outcome)

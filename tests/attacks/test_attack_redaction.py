@@ -6,7 +6,6 @@ text that was not searched in time is withheld.
 
 import resource
 import time
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -26,23 +25,16 @@ from preflight.redaction.results import masked
 from preflight.report.model import Result
 from preflight.run.signals import Signals
 from tests.harness import command, configs, in_process, profiles
+from tests.harness.configs import MASTER_KEYS
 from tests.harness.descriptors import SCENES
 from tests.harness.figures import Section
 from tests.harness.in_process import IN_ADDRESSES, SECRET_KEYS, Stage
-from tests.testbed import Authority
 
 DEADLINE = 4.0
 LEEWAY = 3.0  # seconds: other tests use the machine too
 WORDS = "aaaa…" * 76  # a secret may end at each …
-MASTER_KEYS = "services.control_plane_api.integrations.master_encryption_keys"
 SECRET = "Op3n-Sesame-of-all"
 OWN_WORDS = ["says", "handshake", "the server says", "accepted", "is", "mistle"]
-
-
-@pytest.fixture(scope="module")
-def stage(authority: Authority) -> Iterator[Stage]:
-    with in_process.stage(authority) as here:
-        yield here
 
 
 def keys(count: int) -> list[str]:

@@ -19,13 +19,11 @@ import sys
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
-from importlib.resources import files
 from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from jsonschema import Draft202012Validator
 
 import checks
 from checks.core.check import Layer
@@ -40,11 +38,11 @@ from preflight.redaction.redactor import MASK, Redactor
 from preflight.report.model import Report
 from preflight.run.signals import Signals
 from tests.harness import configs, in_process, profiles
+from tests.harness.command import SCHEMA
 from tests.harness.descriptors import SCENES
 from tests.harness.figures import Section
 from tests.harness.in_process import FAMILIES, IN_ADDRESSES, SECRET_KEYS, TOKEN, Stage
 from tests.harness.secret_encodings import ENCODINGS, core, leaks, windows
-from tests.testbed import Authority
 
 MANY = settings.default.max_examples if settings.default else 100
 BOUNDED = settings(deadline=None, print_blob=True, suppress_health_check=list(HealthCheck))
@@ -122,12 +120,6 @@ def vocabulary(stage: Stage) -> Vocabulary:
     root = Path(__file__).parents[2]
     sources = (file.read_text() for room in ("checks", "preflight") for file in sorted((root / room).rglob("*.py")))
     return Vocabulary("\n".join((*printed.texts.values(), *sources)))
-
-
-@pytest.fixture(scope="module")
-def stage(authority: Authority) -> Iterator[Stage]:
-    with in_process.stage(authority) as here:
-        yield here
 
 
 def test_every_secret_key_is_attacked() -> None:
@@ -217,7 +209,6 @@ def tried(figures: Section) -> Iterator[Counter[str]]:
 
 COINCIDENCES = ["127.0.0.1", "mistle", "mistle-assets", "password", "sandboxes", "a", "1"]
 OFFLINE = [*COINCIDENCES, "localhost", "postgres", "db", "test", "mistle.toml", "email.smtp.password", "MISTLE_ENV"]
-SCHEMA = Draft202012Validator(json.loads(files("preflight").joinpath("report.schema.json").read_text()))
 
 
 class Unmasked(Redactor):

@@ -21,10 +21,10 @@ from preflight.config.urls import BadUrl, parse
 from preflight.config.validation import url_syntax
 from tests.harness import profiles, valkey_client
 from tests.harness.figures import Section
+from tests.harness.relays import delayed
 from tests.harness.run_check import planned, run_check
 from tests.kinds.test_valkey import MISTLE_NEEDS, with_acl
 from tests.testbed import Authority, Valkey, valkey_server, versions
-from tests.testbed.delay import delayed
 
 pytestmark = profiles.long
 URL, PREFIX = "kv.data_plane.url", "kv.data_plane.key_prefix"

@@ -8,22 +8,19 @@ import subprocess
 import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import astuple
-from importlib.resources import files
 from pathlib import Path
 
 import pytest
-from jsonschema import Draft202012Validator
 
 from preflight import __version__
 from preflight.cli.main import main
 from preflight.reference.catalogue import entries
 from tests.fuzz.call import block, call
 from tests.harness import profiles
-from tests.harness.command import run
+from tests.harness.command import SCHEMA, run
 
 ROOT = Path(__file__).parents[2]
 EXAMPLE = ROOT / "examples" / "mistle.toml"
-SCHEMA = Draft202012Validator(json.loads(files("preflight").joinpath("report.schema.json").read_text()))
 PASSWORD = "Kd7-pass&word+of/postgres"
 ENCODED = "Kd7-pass%26word%2Bof%2Fpostgres"
 CLEAN = {"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT)}

@@ -60,7 +60,8 @@ use, {function} = {function}, hang
 
 @pytest.mark.parametrize("function", profiles.first(1, ["os.stat", "os.open", "os.access"]))
 def test_mount_that_does_not_reply(function: str, tmp_path: Path) -> None:
-    code = HANGS.format(folder=str(tmp_path), function=function)
+    sooner = "import preflight.output.destinations as d; d._SECONDS = 1.0"
+    code = sooner + HANGS.format(folder=str(tmp_path), function=function)
     ended = run(*RIGHT, "-f", f"json={tmp_path / 'report.json'}", "-f", "text", "--deadline", "3", code=code)
     assert ended.code == 2
     assert b"cannot be written" in ended.stderr

@@ -19,7 +19,7 @@ from checks.core.check import Settings
 from checks.core.roots import Trust
 from tests.harness.run_check import planned
 from preflight.run.runner import run
-with faults.http_port() as port:
+with faults.garbage_port(faults.HTTP_REPLY) as port:  # sent at once: some clients wait for a greeting
     place = lambda value: value.format(host="127.0.0.1", place=port) if isinstance(value, str) else value
     plain = json.loads(sys.argv[1])
     checks = tuple(planned(name, {key: place(value) for key, value in values.items()}) for name, values in plain)

@@ -19,14 +19,9 @@ from tests.servers.kubernetes import Cluster, Pod, Ran, RunPod
 from tests.testbed import Valkey, kubernetes
 from tests.testbed.web import web_server
 
+pytestmark = pytest.mark.usefixtures("helm")
 COLLECT = ROOT / "deploy/kubernetes/collect"
 INTERRUPTED = '{\n  "schema": "mistle-preflight/1"\n'
-
-
-@pytest.fixture(autouse=True, scope="module")
-def kubectl() -> None:
-    if reason := kubernetes.unavailable():
-        pytest.skip(reason)
 
 
 def collect(run: RunPod, jobs: Path, *flags: str) -> Ended:

@@ -19,6 +19,7 @@ from tests.harness.jobs import CHART
 from tests.harness.processes import ROOT
 from tests.testbed import kubernetes
 
+pytestmark = pytest.mark.usefixtures("helm")
 PLAIN = ROOT / "deploy/kubernetes/preflight.yaml"
 MOUNT = {"name": "docker", "mountPath": "/var/run/docker.sock"}
 EVERYTHING = {
@@ -45,12 +46,6 @@ EVERYTHING = {
     },
 }
 """Every value of one service, and no other service."""
-
-
-@pytest.fixture(autouse=True, scope="module")
-def helm() -> None:
-    if reason := kubernetes.unavailable():
-        pytest.skip(reason)
 
 
 def template(folder: Path, values: dict[str, Any], *flags: str) -> subprocess.CompletedProcess[str]:

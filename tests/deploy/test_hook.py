@@ -16,18 +16,12 @@ from tests.servers.kubernetes import Cluster
 from tests.testbed import Valkey, kubernetes
 from tests.testbed.web import web_server
 
-pytestmark = profiles.long
+pytestmark = [profiles.long, pytest.mark.usefixtures("helm")]
 SERVICES = {
     "control_plane_worker": {"args": ["--only=smtp"], "secrets": ["worker"]},
     "data_plane_gateway": {"args": ["--only=valkey"], "secrets": ["gateway"]},
 }
 JOBS = ["mistle-preflight-control-plane-worker", "mistle-preflight-data-plane-gateway"]
-
-
-@pytest.fixture(autouse=True, scope="module")
-def helm() -> None:
-    if reason := kubernetes.unavailable():
-        pytest.skip(reason)
 
 
 def upgrade(cluster: Cluster, file: Path) -> Ended:

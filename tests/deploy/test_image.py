@@ -16,8 +16,8 @@ from cyclonedx.validation.json import JsonStrictValidator
 
 from tests.harness import configs, faults, profiles
 from tests.harness.command import ids
-from tests.harness.full_deployment import PATIENT, FullDeployment, Servers, full_deployment
-from tests.testbed import Authority, command_image, versions
+from tests.harness.full_deployment import PATIENT, FullDeployment
+from tests.testbed import command_image, versions
 
 pytestmark = profiles.long
 
@@ -98,14 +98,6 @@ def test_bill_of_materials_names_what_is_installed(image: str, files: tarfile.Ta
     assert {"libc6", "libssl3t64", "libpython3.13-stdlib", "python3.13-minimal", "zlib1g"} <= debian
     parts = {part["name"] for each in components for part in each.get("components", ())}
     assert any(name.startswith("libpq") for name in parts)
-
-
-@pytest.fixture(scope="module")
-def deployment(
-    servers: Servers, authority: Authority, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[FullDeployment]:
-    with full_deployment(servers, authority.pem, tmp_path_factory.mktemp("whole")) as made:
-        yield made
 
 
 def statuses(report: str) -> dict[str, str]:

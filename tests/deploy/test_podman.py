@@ -14,20 +14,14 @@ import yaml
 from tests.harness import configs, profiles
 from tests.harness.jobs import manifest
 from tests.harness.processes import preflight
-from tests.testbed import Valkey, command_image, kubernetes, podman_engine
+from tests.testbed import Valkey, command_image, podman_engine
 from tests.testbed.engine import podman
 
-pytestmark = profiles.long
+pytestmark = [profiles.long, pytest.mark.usefixtures("helm")]
 SERVICES = {
     "control_plane_worker": {"args": ["--only=smtp"], "secrets": ["worker"], "configMaps": ["settings"]},
     "data_plane_gateway": {"args": ["--only=valkey"], "secrets": ["gateway"], "configMaps": ["settings"]},
 }
-
-
-@pytest.fixture(autouse=True, scope="module")
-def helm() -> None:
-    if reason := kubernetes.unavailable():
-        pytest.skip(reason)
 
 
 def objects(folder: Path, valkey: Valkey, image: str) -> str:

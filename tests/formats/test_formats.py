@@ -5,16 +5,14 @@
 import json
 import re
 from dataclasses import replace
-from importlib.resources import files
 
 import pytest
 from jsonschema import Draft202012Validator, ValidationError
 
 from preflight.formats import FORMATS, renderer
 from preflight.formats.shared.ansi import ASCII
+from tests.harness.command import SCHEMA
 from tests.harness.reports import EVICTS, REPORT, URL
-
-SCHEMA = Draft202012Validator(json.loads(files("preflight").joinpath("report.schema.json").read_text()))
 
 
 def plain(text: str) -> str:

@@ -11,11 +11,12 @@ from pathlib import Path
 
 import html5lib
 import pytest
-from justhtml import JustHTML, Node
+from justhtml import JustHTML
 
 from preflight.formats import BY_COMMAND, renderer
 from preflight.plan.resources import RESOURCES
 from preflight.saved.merge import MergedReport, merge
+from tests.formats.test_html import words
 from tests.harness import deployments, vantages
 
 RENDER = renderer("html", BY_COMMAND["merge"])
@@ -29,10 +30,6 @@ def document(name: str) -> str:
 @cache
 def shown(name: str) -> JustHTML:
     return JustHTML(document(name), sanitize=False)
-
-
-def words(node: Node) -> str:
-    return " ".join(node.to_text(" ", strip=False, separator_blocks_only=True).split())
 
 
 def texts(name: str, selector: str) -> list[str]:

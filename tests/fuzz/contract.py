@@ -3,14 +3,11 @@
 import json
 import re
 from collections.abc import Collection
-from importlib.resources import files
 from typing import Any
 
-from jsonschema import Draft202012Validator
-
 from tests.fuzz.call import Ended
+from tests.harness.command import SCHEMA
 
-SCHEMA = Draft202012Validator(json.loads(files("preflight").joinpath("report.schema.json").read_text()))
 _POSITION = re.compile(r"\.toml(:[0-9]+)?\b|MISTLE_\w+|NODE_EXTRA_CA_CERTS")
 
 

@@ -124,13 +124,19 @@ def valkey(info: bytes, written: bytes = floods.WRITTEN) -> Behaviour:
 
 def request_from(connection: socket.socket) -> str:
     """The next HTTP request; "" if there is none."""
+    return read_request(connection).decode()
+
+
+def read_request(connection: socket.socket) -> bytes:
+    """The bytes of the next HTTP request, as many as come; b"" if there is none."""
     request = b""
     while b"\r\n\r\n" not in request:
         if not (part := connection.recv(65536)) or part.startswith(b"\x16"):  # a ClientHello of TLS
-            return ""
+            return b""
         request += part
     head, _, body = request.partition(b"\r\n\r\n")
     lengths = [line for line in head.lower().split(b"\r\n") if line.startswith(b"content-length:")]
-    while lengths and len(body) < int(lengths[0].partition(b":")[2]):
-        body += connection.recv(65536)
-    return (head + b"\r\n\r\n" + body).decode()
+    missing = int(lengths[0].partition(b":")[2]) - len(body) if lengths else 0
+    while missing > 0 and (part := connection.recv(65536)):
+        request, missing = request + part, missing - len(part)
+    return request

@@ -18,7 +18,6 @@ ALIVE, BOTH, SILENT, NOWHERE = "alive.test", "both.test", "silent.test", "nowher
 NAMES = {f"*.{ALIVE}": [LOOPBACK], f"*.{BOTH}": ["::1", LOOPBACK]}
 """The records of the name server; it never replies to a question for SILENT."""
 _SERVER_HELLO = bytes.fromhex("160303007a020000760303") + bytes(32)
-_SETTLED = 0.1  # seconds after which a connection counts as made, and data as read
 
 
 @dataclass(frozen=True)
@@ -131,8 +130,9 @@ def _send_on(_row: Row, connection: socket.socket) -> None:
     faults.repeat(connection, GARBAGE * 16)
 
 
-def _reset(_row: Row, connection: socket.socket) -> None:
-    time.sleep(_SETTLED)
+def _reset(row: Row, connection: socket.socket) -> None:
+    if not row.greets_plain:
+        connection.recv(1, socket.MSG_PEEK)  # a client that sends something is connected
     faults.reset(connection)
 
 
@@ -151,7 +151,7 @@ def _begin(row: Row, connection: socket.socket) -> bytes:
 def _reset_half_way(row: Row, connection: socket.socket) -> None:
     message = _begin(row, connection)
     connection.sendall(message[: len(message) // 2])
-    _reset(row, connection)
+    faults.reset(connection)
 
 
 def _drip(row: Row, connection: socket.socket) -> None:
@@ -234,7 +234,7 @@ FAULTS = (
 
 
 @contextmanager
-def checks_with_fault(fault: Fault, rows: Iterable[Row], certificates: Certificates) -> Iterator[tuple[Check, ...]]:
+def checks_with_faults(cells: Iterable[tuple[Row, Fault]], certificates: Certificates) -> Iterator[tuple[Check, ...]]:
     """The checks of these rows, each with a server of its own that has the fault."""
     with ExitStack() as stack:
-        yield tuple(row.at(fault.host, stack.enter_context(fault.serve(row, certificates))) for row in rows)
+        yield tuple(row.at(fault.host, stack.enter_context(fault.serve(row, certificates))) for row, fault in cells)

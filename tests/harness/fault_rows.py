@@ -118,7 +118,8 @@ def answer(connection: socket.socket, *replies: bytes) -> None:
         connection.sendall(reply)
 
 
-def http(status: str, body: str, headers: str = "") -> bytes:
+def http(status: str, body: str = "", headers: str = "") -> bytes:
+    """A complete reply."""
     head = f"HTTP/1.1 {status}\r\n{headers}Content-Length: {len(body.encode())}\r\nConnection: close\r\n\r\n"
     return head.encode("latin-1") + body.encode()
 

@@ -106,7 +106,7 @@ def dripping_port(data: bytes = b"\xff") -> AbstractContextManager[int]:
 
 def http_port(reply: bytes = HTTP_REPLY) -> AbstractContextManager[int]:
     """Replies to any request with `reply`."""
-    return serving(lambda connection: _answer(connection, reply))
+    return serving(lambda connection: answer(connection, reply))
 
 
 def tls_port(context: ssl.SSLContext) -> AbstractContextManager[int]:
@@ -129,7 +129,7 @@ def send(connection: socket.socket, data: bytes) -> None:
     read_on(connection)
 
 
-def _answer(connection: socket.socket, reply: bytes) -> None:
+def answer(connection: socket.socket, reply: bytes) -> None:
     connection.recv(65536)
     connection.sendall(reply)
 

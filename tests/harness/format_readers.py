@@ -6,7 +6,6 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cache
 from html.parser import HTMLParser
-from importlib.resources import files
 from io import StringIO
 from pathlib import Path
 from typing import Any
@@ -15,13 +14,14 @@ from xml.etree.ElementTree import Element
 import cmarkgfm
 import html5lib
 from cmarkgfm.cmark import Options
-from jsonschema import Draft4Validator, Draft202012Validator
+from jsonschema import Draft4Validator
 from junitparser import JUnitXml
 from markdown_it import MarkdownIt
 from prometheus_client.parser import text_fd_to_metric_families
 from xmlschema import XMLSchema
 
-SCHEMA = Draft202012Validator(json.loads(files("preflight").joinpath("report.schema.json").read_text()))
+from tests.harness.command import SCHEMA
+
 LEVELS = ("error", "warning", "notice")
 
 

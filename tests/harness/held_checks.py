@@ -126,12 +126,7 @@ class SilentPostgres:
         self.received.append(connection.recv(65536))
         if self.received[-1]:
             connection.sendall(struct.pack("!cii", b"R", 8, 0) + struct.pack("!cic", b"Z", 5, b"I"))
-            silence(connection)
-
-
-def silence(connection: socket.socket) -> None:
-    while connection.recv(65536):
-        pass
+            faults.read_on(connection)
 
 
 def dripping(reply: bytes) -> faults.Behaviour:
@@ -141,7 +136,7 @@ def dripping(reply: bytes) -> faults.Behaviour:
         for byte in reply:
             connection.sendall(bytes([byte]))
             time.sleep(1)
-        silence(connection)
+        faults.read_on(connection)
 
     return drip
 
@@ -156,7 +151,7 @@ def endless(connection: socket.socket) -> None:
 
 
 BEHAVIOURS: Mapping[str, faults.Behaviour] = {
-    "silent": silence,
+    "silent": faults.read_on,
     "endless": endless,
     "dripping_login": dripping(struct.pack("!cii", b"R", 8, 3)),
     "dripping_reply": dripping(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}"),

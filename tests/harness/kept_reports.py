@@ -1,24 +1,13 @@
 """Reports as the command keeps them, of a deployment in which some resources are there and some are not."""
 
 import json
-import socket
-from collections.abc import Iterator, Mapping
-from contextlib import closing
+from collections.abc import Mapping
 from pathlib import Path
 
 from preflight import check, render
-from tests.harness import configs
+from tests.harness import configs, faults
 
 URL, PREFIX = "kv.data_plane.url", "kv.data_plane.key_prefix"
-
-
-def closed_ports(count: int) -> Iterator[int]:
-    """Ports on which nothing listens."""
-    holders = [socket.socket() for _ in range(count)]
-    for holder in holders:
-        with closing(holder):
-            holder.bind(("127.0.0.1", 0))
-            yield holder.getsockname()[1]
 
 
 def kept(folder: Path, name: str, changes: Mapping[str, object], **options: object) -> Path:
@@ -27,6 +16,12 @@ def kept(folder: Path, name: str, changes: Mapping[str, object], **options: obje
     file = folder / f"{name}.json"
     file.write_text(render(check(configuration, environ={}, **options), "json"))  # type: ignore[arg-type]
     return file
+
+
+def kept_refused(folder: Path, name: str, **options: object) -> Path:
+    """The report of a Valkey at a port on which nothing listens."""
+    with faults.refused_port() as port:
+        return kept(folder, name, {URL: f"redis://{faults.LOOPBACK}:{port}"}, only="kv.*", **options)
 
 
 def changed(file: Path, name: str, **members: object) -> Path:

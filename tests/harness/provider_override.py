@@ -75,7 +75,7 @@ def tls_serving(leaf: Leaf, behaviour: faults.Behaviour) -> AbstractContextManag
 
 def hung(leaf: Leaf) -> AbstractContextManager[int]:
     """Reads the request, and never replies."""
-    return tls_serving(leaf, _read_on)
+    return tls_serving(leaf, faults.read_on)
 
 
 def endless(leaf: Leaf) -> AbstractContextManager[int]:
@@ -88,11 +88,6 @@ def garbage(leaf: Leaf) -> AbstractContextManager[int]:
     return tls_serving(leaf, _greet)
 
 
-def _read_on(connection: socket.socket) -> None:
-    while connection.recv(65536):
-        pass
-
-
 def _write_on(connection: socket.socket) -> None:
     connection.recv(65536)
     connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n\r\n[")
@@ -103,4 +98,4 @@ def _write_on(connection: socket.socket) -> None:
 def _greet(connection: socket.socket) -> None:
     connection.recv(65536)
     connection.sendall(b"220 smtp.mistle.test ESMTP\r\n\r\n")
-    _read_on(connection)  # closing with unread data would reset the connection
+    faults.read_on(connection)  # closing with unread data would reset the connection

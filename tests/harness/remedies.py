@@ -5,9 +5,10 @@ import shlex
 import subprocess
 from pathlib import Path
 
-from checks.core.check import Finding
+from checks.core.check import Finding, Status
 from checks.core.remedy import Remedy
 from preflight.reference.catalogue import entries
+from tests.harness.run_check import CheckRun
 from tests.testbed.containers import Server
 
 
@@ -16,6 +17,11 @@ def printed(finding: Finding, tool: str) -> Remedy:
     remedies = [each for each in finding.remedies if each.tool == tool]
     assert len(remedies) == 1, finding
     return remedies[0]
+
+
+def problems(run: CheckRun) -> set[str]:
+    """The ids of its failures and warnings."""
+    return {finding.id for finding in run.findings if finding.status >= Status.WARN}
 
 
 def edit(remedy: Remedy, file: Path) -> None:

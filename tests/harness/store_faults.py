@@ -1,16 +1,14 @@
 """Faults that no real object store can be made to have: a proxy before a real one, which answers some requests."""
 
-import ctypes
-import fcntl
 import socket
-import struct
-import threading
 from collections.abc import Callable
-from concurrent.futures import Future
 from contextlib import AbstractContextManager, closing, suppress
 from typing import TypeVar
 
 from tests.harness import faults
+from tests.harness.answers import read_request
+from tests.harness.fault_rows import http as reply
+from tests.harness.networks import own_network
 from tests.testbed.object_store import BUCKET, OWNER, Keys
 
 Answer = Callable[[bytes], bytes | None]
@@ -18,7 +16,6 @@ Answer = Callable[[bytes], bytes | None]
 Result = TypeVar("Result")
 
 PUBLIC = "203.0.114.1"
-CLONE_NEWNET, SIOCSIFADDR, SIOCSIFFLAGS, UP_AND_RUNNING = 0x40000000, 0x8916, 0x8914, 0x41
 
 
 def between(port: int, answer: Answer) -> AbstractContextManager[int]:
@@ -87,71 +84,24 @@ def error(status: str, code: str, more: str = "", headers: str = "", message: st
     return reply(status, body, f"Content-Type: application/xml\r\n{headers}")
 
 
-def reply(status: str, body: str = "", headers: str = "") -> bytes:
-    head = f"HTTP/1.1 {status}\r\n{headers}Content-Length: {len(body)}\r\nConnection: close\r\n\r\n"
-    return (head + body).encode()
-
-
 def from_outside(port: int, function: Callable[[int], Result]) -> Result:
     """Call `function` in a thread whose network has one public address, with a port that leads to `port`."""
-    listening: Future[socket.socket] = Future()
-    result: Future[Result] = Future()
-
-    def run() -> None:
-        try:
-            _own_network()
-            with socket.create_server((PUBLIC, 0)) as listener:
-                listening.set_result(listener)
-                result.set_result(function(listener.getsockname()[1]))
-        except BaseException as problem:
-            for future in (listening, result):
-                with suppress(Exception):
-                    future.set_exception(problem)
-
-    threading.Thread(target=run, daemon=True).start()
     # A socket belongs to the network in which it was made; this thread belongs to that of the machine.
-    listener = listening.result()
-    threading.Thread(target=_forward, args=(listener, port), daemon=True).start()
-    return result.result()
-
-
-def _own_network() -> None:
-    if ctypes.CDLL(None, use_errno=True).unshare(CLONE_NEWNET):
-        raise OSError(ctypes.get_errno(), "unshare")
-    with socket.socket() as any_socket:
-        address = struct.pack("16sH2x4s8x", b"lo", socket.AF_INET, socket.inet_aton(PUBLIC))
-        fcntl.ioctl(any_socket, SIOCSIFADDR, address)
-        fcntl.ioctl(any_socket, SIOCSIFFLAGS, struct.pack("16sH14x", b"lo", UP_AND_RUNNING))
-
-
-def _forward(listener: socket.socket, port: int) -> None:
-    with suppress(OSError):
-        while True:
-            connection, _ = listener.accept()
-            threading.Thread(target=_mediate, args=(connection, port, lambda _: None), daemon=True).start()
+    with (
+        own_network(PUBLIC) as inside,
+        inside(lambda: socket.create_server((PUBLIC, 0))).result() as listener,
+        faults.accepting(listener, lambda client: _mediate(client, port, lambda _: None)),
+    ):
+        return inside(lambda: function(listener.getsockname()[1])).result()
 
 
 def _mediate(connection: socket.socket, port: int, answer: Answer) -> None:
     with suppress(OSError), closing(connection):
-        while request := _request(connection):
+        while request := read_request(connection):
             own = answer(request)
             connection.sendall(ask(port, request) if own is None else own)
             if own is None or b"Connection: close" in own:
                 return
-
-
-def _request(connection: socket.socket) -> bytes:
-    request = b""
-    while b"\r\n\r\n" not in request:
-        if not (part := connection.recv(65536)):
-            return b""
-        request += part
-    head, _, body = request.partition(b"\r\n\r\n")
-    lengths = [line for line in head.lower().split(b"\r\n") if line.startswith(b"content-length:")]
-    length = int(lengths[0].split(b":")[1]) if lengths else 0
-    while len(body) < length:
-        body += connection.recv(65536)
-    return head + b"\r\n\r\n" + body
 
 
 def ask(port: int, request: bytes) -> bytes:

@@ -8,6 +8,7 @@ import socket
 import struct
 from collections.abc import Callable, Mapping
 
+from tests.harness.floods import message
 from tests.harness.text_servers_http import TextOf, api, inert, read
 
 Behaviour = Callable[[socket.socket], None]
@@ -81,12 +82,12 @@ def postgres(scene: str, text_of: TextOf) -> Behaviour:
             connection.sendall(_login(3))
             received += connection.recv(65536)
         if scene in {"notice", "query"}:
-            about = _message(b"S", b"server_version\x0017.0\0") + _message(b"K", struct.pack("!II", 1, 2))
-            notice = _message(b"N", b"SNOTICE\0C00000\0M" + _text(text_of(received)) + b"\0")
-            connection.sendall(_login(0) + about + (notice if scene == "notice" else b"") + _message(b"Z", b"I"))
+            about = message(b"S", b"server_version\x0017.0\0") + message(b"K", struct.pack("!II", 1, 2))
+            notice = message(b"N", b"SNOTICE\0C00000\0M" + _text(text_of(received)) + b"\0")
+            connection.sendall(_login(0) + about + (notice if scene == "notice" else b"") + message(b"Z", b"I"))
             received += connection.recv(65536)
         text = _text(_FORMS.get(scene, "{}").format(text_of(received)))
-        connection.sendall(_message(b"E", b"SFATAL\0C28P01\0M" + text + b"D" + text + b"\0"))
+        connection.sendall(message(b"E", b"SFATAL\0C28P01\0M" + text + b"D" + text + b"\0"))
 
     return serve
 
@@ -99,15 +100,11 @@ _FORMS = {
 
 
 def _login(method: int) -> bytes:
-    return _message(b"R", struct.pack("!I", method))
+    return message(b"R", struct.pack("!I", method))
 
 
 def _text(text: str) -> bytes:
     return text.replace("\0", "").encode(errors="surrogatepass") + b"\0"
-
-
-def _message(kind: bytes, content: bytes) -> bytes:
-    return kind + struct.pack("!I", len(content) + 4) + content
 
 
 _VERSION = re.compile(r"^/v[\d.]+")

@@ -13,6 +13,8 @@ from html import escape
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
+from tests.harness.answers import read_request
+
 if TYPE_CHECKING:
     from tests.harness.descriptor import Family
 
@@ -84,14 +86,9 @@ def services(
 
 def read(connection: socket.socket, token: str = "") -> Request:
     """One request; its method is "" when the client has closed."""
-    raw = b""
-    while b"\r\n\r\n" not in raw and (more := connection.recv(65536)):
-        raw += more
-    head, _, body = raw.partition(b"\r\n\r\n")
-    first, *lines = head.decode("latin-1").split("\r\n")
+    raw = read_request(connection)
+    first, *lines = raw.partition(b"\r\n\r\n")[0].decode("latin-1").split("\r\n")
     headers = {name.lower(): value for name, _, value in (line.partition(": ") for line in lines)}
-    while len(body) < int(headers.get("content-length", 0)) and (more := connection.recv(65536)):
-        raw, body = raw + more, body + more
     method, target, *_ = [*first.split(" "), "", ""]
     shows = headers.get("x-mistle-service-token", "").encode("latin-1") == token.encode(errors="replace")
     return Request(method, target, headers, raw, shows)

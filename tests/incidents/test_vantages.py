@@ -13,10 +13,11 @@ from preflight.saved.merge import MergedReport, merge
 from preflight.saved.reader import SavedReport, read
 from tests.harness import configs
 from tests.harness.command import run
-from tests.harness.networks import can_have_own_network, in_own_network
+from tests.harness.networks import can_have_own_network
 from tests.incidents import bench as at
 from tests.incidents import scenes
 from tests.incidents.bench import DIRECT, KV, Bench, Values
+from tests.incidents.network import no_route
 
 pytestmark = pytest.mark.skipif(not can_have_own_network(), reason="only root on Linux may have a network of its own")
 
@@ -35,18 +36,13 @@ def saved(
     return read(file, file.stem)
 
 
-def cut_off(function: Callable[[], Any]) -> Any:
-    """A machine whose network has no server."""
-    return in_own_network("192.0.2.7", function)
-
-
 def roots(merged: MergedReport) -> list[tuple[str, tuple[str, ...]]]:
     return [(each.root.id, each.vantages) for each in merged.incidents]
 
 
 def test_place_from_which_everything_fails(bench: Bench, tmp_path: Path) -> None:
     there = saved(healthy(bench), tmp_path / "node-a.json")
-    here = saved(healthy(bench), tmp_path / "node-b.json", cut_off)
+    here = saved(healthy(bench), tmp_path / "node-b.json", no_route)
     (incident,) = [each for each in merge((there, here)).incidents if each.root.id == "incident.vantage"]
     assert (incident.vantages, incident.certainty) == (("node-b",), "likely")
     assert {each.check for each in incident.consequences} == {DIRECT, KV}
@@ -63,7 +59,7 @@ def test_resource_that_fails_from_everywhere(bench: Bench, tmp_path: Path) -> No
 
 def test_merge_shows_the_incident(bench: Bench, tmp_path: Path) -> None:
     saved(healthy(bench), tmp_path / "node-a.json")
-    saved(healthy(bench), tmp_path / "node-b.json", cut_off)
+    saved(healthy(bench), tmp_path / "node-b.json", no_route)
     files = [str(tmp_path / f"node-{name}.json") for name in "ab"]
     ended = run("merge", *files, "-f", "text", "-f", f"json={tmp_path / 'merged'}")
     *_, verdict = text = ended.stdout.decode().strip().splitlines()

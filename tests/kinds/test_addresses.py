@@ -7,7 +7,7 @@ import resource
 import shutil
 import socket
 import subprocess
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -129,11 +129,11 @@ def test_error_that_is_not_of_the_network_has_no_diagnosis(error: OSError) -> No
     assert diagnose(error) is None
 
 
-def test_driver_that_fails_at_several_addresses(several: Callable[[Sequence[str]], None]) -> None:
+def test_driver_that_fails_at_several_addresses(resolve_to: Callable[..., None]) -> None:
     async def connect() -> None:
         await asyncio.open_connection("several.test", port)
 
-    several(["::1", "127.0.0.1"])
+    resolve_to(*["::1", "127.0.0.1"])
     with (
         faults.refused_port() as port,
         asyncio.Runner(loop_factory=Loop) as runner,
@@ -143,20 +143,6 @@ def test_driver_that_fails_at_several_addresses(several: Callable[[Sequence[str]
     found = diagnose(raised.value)
     assert found
     assert found.cause.id == "network.refused"
-
-
-@pytest.fixture
-def several(monkeypatch: pytest.MonkeyPatch) -> Callable[[Sequence[str]], None]:
-    """Gives every name these addresses."""
-
-    def give(addresses: Sequence[str]) -> None:
-        def look_up(_host: object, port: object, *_more: object, **_options: object) -> list[tuple[object, ...]]:
-            kinds = [(socket.AF_INET6 if ":" in address else socket.AF_INET, address) for address in addresses]
-            return [(kind, socket.SOCK_STREAM, 6, "", (address, port)) for kind, address in kinds]
-
-        monkeypatch.setattr(socket, "getaddrinfo", look_up)
-
-    return give
 
 
 def many(count: int) -> list[str]:
@@ -208,9 +194,9 @@ def test_which_addresses_are_at_fault(codes: dict[str, int | None], at_fault: li
     assert [failure.host for failure in faulty(tries)] == at_fault
 
 
-def test_name_with_two_thousand_addresses(several: Callable[[Sequence[str]], None]) -> None:
+def test_name_with_two_thousand_addresses(resolve_to: Callable[..., None]) -> None:
     with descriptors(3 * AT_ONCE), faults.http_port(b"-NOAUTH no\r\n") as port:
-        several([*many(1999), "127.0.0.1"])
+        resolve_to(*[*many(1999), "127.0.0.1"])
         found = check("many.test", port, timeout=60.0)
     dead = found["network.address-unreachable"]
     assert dead.message.startswith(
@@ -220,21 +206,21 @@ def test_name_with_two_thousand_addresses(several: Callable[[Sequence[str]], Non
     assert len(found["valkey.password-required"].message) < 100
 
 
-def test_many_silent_addresses_share_one_time_limit(several: Callable[[Sequence[str]], None]) -> None:
+def test_many_silent_addresses_share_one_time_limit(resolve_to: Callable[..., None]) -> None:
     addresses = many(3 * AT_ONCE)
     with ExitStack() as holes:
         port = holes.enter_context(faults.black_hole(addresses[0]))
         for address in addresses[1:]:
             holes.enter_context(faults.black_hole(address, port))
-        several(addresses)
+        resolve_to(*addresses)
         finding = check("silent.test", port, timeout=1.0).fails("network.timeout", Layer.CONNECT, URL, hint="firewall")
     assert finding.seconds < 10, "three rounds of the limit would end in the check's own"
     assert "packets are dropped" in finding.message
 
 
-def test_address_of_a_missing_family_is_not_at_fault(inside: Inside, several: Callable[[Sequence[str]], None]) -> None:
+def test_address_of_a_missing_family_is_not_at_fault(inside: Inside, resolve_to: Callable[..., None]) -> None:
     def run() -> CheckRun:
-        several(["2001:db8::1", "2001:db8::2", "::1", "127.0.0.1"])
+        resolve_to(*["2001:db8::1", "2001:db8::2", "::1", "127.0.0.1"])
         with faults.http_port(b"-NOAUTH no\r\n") as port:
             Path("/proc/sys/net/ipv6/conf/all/disable_ipv6").write_text("1")
             return check("both.test", port)
@@ -245,19 +231,19 @@ def test_address_of_a_missing_family_is_not_at_fault(inside: Inside, several: Ca
 
 
 def test_address_without_a_route_is_at_fault_beside_one_of_its_family(
-    inside: Inside, several: Callable[[Sequence[str]], None]
+    inside: Inside, resolve_to: Callable[..., None]
 ) -> None:
     def run() -> CheckRun:
-        several(["203.0.113.1", "127.0.0.1"])
+        resolve_to(*["203.0.113.1", "127.0.0.1"])
         with faults.http_port(b"-NOAUTH no\r\n") as port:
             return check("both.test", port)
 
     assert "203.0.113.1" in inside(run).result()["network.address-unreachable"].message
 
 
-def test_fault_of_a_reachable_address_comes_first(inside: Inside, several: Callable[[Sequence[str]], None]) -> None:
+def test_fault_of_a_reachable_address_comes_first(inside: Inside, resolve_to: Callable[..., None]) -> None:
     def run() -> CheckRun:
-        several(["2001:db8::1", "127.0.0.1"])
+        resolve_to(*["2001:db8::1", "127.0.0.1"])
         return check("both.test", 9)
 
     inside(run).result().fails("network.refused", Layer.CONNECT, URL, hint="start the service")

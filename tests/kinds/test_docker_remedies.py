@@ -8,20 +8,14 @@ from pathlib import Path
 
 import pytest
 
-from checks.core.check import Status
 from checks.docker import remedies
 from tests.harness import profiles, socket_faults
-from tests.harness.remedies import has_form, printed, run_in_shell
-from tests.harness.run_check import CheckRun
+from tests.harness.remedies import has_form, printed, problems, run_in_shell
 from tests.kinds.test_docker import as_nobody, check
 from tests.testbed import Engine
 
 HOSTILE = ("--driver=host", "x;touch owned", "$(touch owned)", "a b", "a\nb", "`touch owned`", "x" * 200)
 needs_client = pytest.mark.skipif(not shutil.which("docker"), reason="needs Docker's command line client")
-
-
-def problems(run: CheckRun) -> set[str]:
-    return {finding.id for finding in run.findings if finding.status >= Status.WARN}
 
 
 @needs_client

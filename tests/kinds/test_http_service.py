@@ -32,6 +32,7 @@ from tests.harness.descriptor import Descriptor, Family, Target, WebCheck
 from tests.harness.fault_rows import ELSEWHERE, Protocol, Verdict, at_url, json_http
 from tests.harness.fault_rows import http as over_http
 from tests.harness.run_check import CheckRun, planned, run_check
+from tests.servers.replies import before, replying
 from tests.testbed import Authority, valkey_server
 from tests.testbed.proxy import proxy
 from tests.testbed.web import web_server
@@ -79,26 +80,6 @@ def application(name: str, service: Service | None = None) -> ASGIApp:
     if name == DASHBOARD:
         return dashboard()
     return data_plane_api(service) if name == f"{DATA}.internal" else control_plane_api(service)
-
-
-def replying(reply: Response) -> ASGIApp:
-    """A server that sends the same reply to every request."""
-
-    async def app(scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "http":
-            await reply(scope, receive, send)
-
-    return app
-
-
-def before(app: ASGIApp, replies: dict[str, Response]) -> ASGIApp:
-    """A proxy that replies to some paths itself."""
-
-    async def proxied(scope: Scope, receive: Receive, send: Send) -> None:
-        own = [reply for path, reply in replies.items() if scope.get("path", "").startswith(path)]
-        await (own[0] if own else app)(scope, receive, send)
-
-    return proxied
 
 
 @profiles.quick

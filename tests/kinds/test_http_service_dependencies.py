@@ -3,12 +3,14 @@
 from collections.abc import Callable, Mapping
 
 import pytest
+from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, PlainTextResponse, Response
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import ASGIApp
 
 from checks.core.check import Layer, Status
 from checks.http_service.dependencies import CONTROL_PLANE_API, DATA_PLANE_API, DependencyProbe
 from preflight.demo.servers.mistle import TOKEN, Service, control_plane_api, data_plane_api
+from preflight.demo.servers.web import Guard
 from tests.harness import faults, profiles
 from tests.harness.full_deployment import MIGRATIONS
 from tests.harness.run_check import CheckRun, run_check
@@ -134,14 +136,13 @@ def test_both_reads_fail_at_once(postgres: Postgres) -> None:
 
 def replying(name: str, read: DependencyProbe, reply: Response) -> ASGIApp:
     """The service, which sends this reply to the read."""
-    app, path = APPS[name](), read.path.partition("{")[0].partition("?")[0]
+    path = read.path.partition("{")[0].partition("?")[0]
 
-    async def proxied(scope: Scope, receive: Receive, send: Send) -> None:
-        requested = scope.get("path", "")
-        is_read = requested == path if not path.endswith("/") else requested.startswith(path)
-        await (reply if is_read else app)(scope, receive, send)
+    def own(request: Request) -> Response | None:
+        is_read = request.url.path.startswith(path) if path.endswith("/") else request.url.path == path
+        return reply if is_read else None
 
-    return proxied
+    return Guard(APPS[name](), own)
 
 
 @EACH_READ

@@ -8,9 +8,9 @@ import pytest
 from checks.core.check import Layer
 from preflight.demo.servers.mistle import TOKEN, control_plane_api
 from tests.harness import profiles
+from tests.harness.relays import narrow_path
 from tests.harness.run_check import run_check
 from tests.testbed import Authority, Leaf, Postgres, Valkey, valkey_server, web_server
-from tests.testbed.narrow import narrow_path
 
 KV, PREFIX = "kv.data_plane.url", "kv.data_plane.key_prefix"
 API = "services.control_plane_api"
@@ -36,7 +36,7 @@ def test_postgres(postgres: Postgres, use: str) -> None:
     key = f"postgres.control_plane.{use}_url"
     with narrow_path(postgres.port, 1000) as port:
         url = replace(postgres, port=port).url()
-        result = run_check(f"postgres.control_plane.{use}", {key: url}, timeout=10.0)
+        result = run_check(f"postgres.control_plane.{use}", {key: url}, timeout=6.0)
     finding = result.fails("network.large-packets-lost", Layer.ACCESS, key, hint="MTU")
     assert finding.message.startswith("a small query is answered")
 

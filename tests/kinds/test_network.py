@@ -15,6 +15,7 @@ from checks.net.addresses import ConnectFailed
 from checks.net.network_errors import diagnose
 from tests.harness import faults
 from tests.harness.run_check import CheckRun, run_check
+from tests.testbed import Valkey
 
 URL, PREFIX = "kv.data_plane.url", "kv.data_plane.key_prefix"
 
@@ -75,13 +76,8 @@ def test_silent(scheme: str, layer: Layer) -> None:
         check(port, scheme=scheme).fails("network.silent", layer, URL, hint="right service")
 
 
-def test_one_of_two_addresses_is_dead(monkeypatch: pytest.MonkeyPatch, valkey) -> None:  # type: ignore[no-untyped-def]
-    # The name has an IPv6 address on which nothing listens: Docker publishes on IPv4 loopback only.
-    def two(*_args: object, **_options: object) -> list[tuple[object, ...]]:
-        kinds = (socket.AF_INET6, "::1"), (socket.AF_INET, "127.0.0.1")
-        return [(kind, socket.SOCK_STREAM, 6, "", (address, valkey.port)) for kind, address in kinds]
-
-    monkeypatch.setattr(socket, "getaddrinfo", two)
+def test_one_of_two_addresses_is_dead(resolve_to: Callable[..., None], valkey: Valkey) -> None:
+    resolve_to("::1", "127.0.0.1")  # Docker publishes on IPv4 loopback only
     finding = check(valkey.port, "both.test").warns(
         "network.address-unreachable", Layer.CONNECT, URL, hint="remove the dead address"
     )
@@ -89,13 +85,9 @@ def test_one_of_two_addresses_is_dead(monkeypatch: pytest.MonkeyPatch, valkey) -
     assert "127.0.0.1 works" in finding.message
 
 
-def test_dead_address_does_not_delay_a_working_one(monkeypatch: pytest.MonkeyPatch) -> None:
-    def two(*_args: object, **_options: object) -> list[tuple[object, ...]]:
-        addresses = (("127.0.0.2", port), ("127.0.0.1", port))
-        return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", address) for address in addresses]
-
+def test_dead_address_does_not_delay_a_working_one(resolve_to: Callable[..., None]) -> None:
+    resolve_to("127.0.0.2", "127.0.0.1")
     with faults.http_port(b"-NOAUTH no\r\n") as port, faults.black_hole("127.0.0.2", port):
-        monkeypatch.setattr(socket, "getaddrinfo", two)
         found = check(port, "both.test", timeout=20.0)
     dead = found["network.address-unreachable"]
     assert "127.0.0.2" in dead.message

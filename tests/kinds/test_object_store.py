@@ -26,7 +26,6 @@ from preflight.run.runner import run
 from tests.harness import answers, faults, floods, hostile_replies, profiles, text_servers_http
 from tests.harness.descriptor import Descriptor, Family, RunAt, Target, each_scene
 from tests.harness.fault_rows import TERMINAL, Protocol, Row, Verdict
-from tests.harness.fault_rows import http as over_http
 from tests.harness.run_check import CheckRun, planned, run_check
 from tests.harness.store_faults import PUBLIC, ask, between, error, from_outside, reply
 from tests.testbed import Authority, ObjectStore, object_store, proxy, swift_object_store
@@ -865,8 +864,8 @@ def test_secret_is_in_no_text(store: ObjectStore) -> None:
 _TEXT = TERMINAL.replace("\x1b", "").replace("\x07", "")  # XML cannot hold these two
 _PROTOCOL = Protocol(
     Layer.AUTH,
-    reply=over_http("404 Not Found", "<Error><Code>NoSuchKey</Code><Message>none</Message></Error>"),
-    refusal=over_http("403 Forbidden", f"<Error><Code>InvalidAccessKeyId</Code><Message>{_TEXT}</Message></Error>"),
+    reply=reply("404 Not Found", "<Error><Code>NoSuchKey</Code><Message>none</Message></Error>"),
+    refusal=reply("403 Forbidden", f"<Error><Code>InvalidAccessKeyId</Code><Message>{_TEXT}</Message></Error>"),
 )
 
 

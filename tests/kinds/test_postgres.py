@@ -6,6 +6,7 @@ import struct
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import psycopg
@@ -14,25 +15,18 @@ import pytest
 from checks.core.check import Layer, Status
 from checks.postgres.connections import Streams
 from checks.postgres.libpq_proxy import libpq_proxy
-from tests.harness import answers, faults, floods, hostile_replies, profiles, text_servers
+from tests.harness import answers, faults, floods, hostile_replies, postgres_check, profiles, text_servers
 from tests.harness.descriptor import Descriptor, DriverError, Family, RunAt, Target, each_scene
 from tests.harness.fault_rows import TERMINAL, Protocol, Row, Verdict, answer
+from tests.harness.postgres_check import CONTROL, DIRECT_KEY, POOLED_KEY, direct
 from tests.harness.recording_proxy import LOOPBACK, recording_proxies
-from tests.harness.run_check import CheckRun, planned, run_check
+from tests.harness.run_check import CheckRun, planned
 from tests.testbed import Authority, PgBouncer, Postgres, pgbouncer_server, postgres_server, postgres_starting_up
 from tests.testbed.pgbouncer import NOWHERE
 from tests.testbed.postgres import PASSWORD
 
-DIRECT, POOLED = "postgres.control_plane.direct", "postgres.control_plane.pooled"
-DIRECT_KEY, POOLED_KEY = f"{DIRECT}_url", f"{POOLED}_url"
-
-
-def direct(url: str, **options: object) -> CheckRun:
-    return run_check(DIRECT, {DIRECT_KEY: url}, **({"stage": "before-deploy"} | options))  # type: ignore[arg-type]
-
-
-def pooled(url: str, **options: object) -> CheckRun:
-    return run_check(POOLED, {POOLED_KEY: url}, **options)  # type: ignore[arg-type]
+DIRECT, POOLED = f"{CONTROL}.direct", f"{CONTROL}.pooled"
+pooled = partial(postgres_check.pooled, stage="live")
 
 
 @pytest.fixture(scope="module")
@@ -409,7 +403,7 @@ def _with_tls(authority: Authority, _roots: Path) -> Iterator[tuple[int, RunAt]]
 
         def run_at(port: int) -> CheckRun:
             url = replace(server, port=port).url(sslmode="require")
-            return run_check(DIRECT, {DIRECT_KEY: url}, stage="before-deploy")
+            return direct(url)
 
         yield server.port, run_at
 

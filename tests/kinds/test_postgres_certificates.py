@@ -9,22 +9,12 @@ import pytest
 
 from checks.core.check import Layer, Status
 from tests.harness import faults, profiles
-from tests.harness.run_check import CheckRun, run_check
-from tests.kinds.test_postgres_urls import forward_both
+from tests.harness.postgres_check import DIRECT_KEY, POOLED_KEY, direct, pooled
+from tests.harness.relays import relay
 from tests.testbed import Authority, Postgres, pgbouncer_server, postgres_server
 
-DIRECT, POOLED = "postgres.control_plane.direct", "postgres.control_plane.pooled"
-DIRECT_KEY, POOLED_KEY = f"{DIRECT}_url", f"{POOLED}_url"
 BY_CERTIFICATE = "hostssl all all all cert"
 WITH_BOTH = "hostssl all all all scram-sha-256 clientcert=verify-full"
-
-
-def direct(url: str) -> CheckRun:
-    return run_check(DIRECT, {DIRECT_KEY: url}, stage="before-deploy")
-
-
-def pooled(url: str) -> CheckRun:
-    return run_check(POOLED, {POOLED_KEY: url}, stage="before-deploy")
 
 
 @pytest.fixture(scope="module")
@@ -119,16 +109,10 @@ def test_name_is_not_compared_where_node_postgres_is_compatible_with_libpq(
 # sslnegotiation
 
 
-@pytest.fixture(scope="module")
-def with_tls(authority: Authority) -> Iterator[Postgres]:
-    with postgres_server(certificate=authority.leaf()) as server:
-        yield server
-
-
 @profiles.long
-def test_tls_from_the_first_byte(with_tls: Postgres) -> None:
+def test_tls_from_the_first_byte(postgres_with_tls: Postgres) -> None:
     """Without a request before it, and with ALPN, which Postgres wants then."""
-    run = direct(with_tls.url(sslmode="require", sslnegotiation="direct"))
+    run = direct(postgres_with_tls.url(sslmode="require", sslnegotiation="direct"))
     assert run.status is Status.OK, run
 
 
@@ -139,8 +123,8 @@ def test_tls_from_the_first_byte_where_the_server_has_none(postgres: Postgres) -
 
 
 @profiles.long
-def test_node_postgres_takes_direct_for_a_wish_for_tls(with_tls: Postgres, postgres: Postgres) -> None:
-    pooled(with_tls.url(sslnegotiation="direct")).fails("tls.untrusted", Layer.TLS, POOLED_KEY, hint="")
+def test_node_postgres_takes_direct_for_a_wish_for_tls(postgres_with_tls: Postgres, postgres: Postgres) -> None:
+    pooled(postgres_with_tls.url(sslnegotiation="direct")).fails("tls.untrusted", Layer.TLS, POOLED_KEY, hint="")
     pooled(postgres.url(sslnegotiation="direct")).fails("postgres.tls-refused", Layer.AUTH, POOLED_KEY, hint="TLS")
 
 
@@ -159,7 +143,7 @@ def test_proxy_that_ends_tls_itself(postgres: Postgres, authority: Authority) ->
 
     def serve(connection: socket.socket) -> None:
         with suppress(OSError), context.wrap_socket(connection, server_side=True) as client:
-            forward_both(client, postgres.port)
+            relay(client, postgres.port)
 
     with faults.serving(serve) as port:
         url = postgres.url(sslmode="require").replace(f":{postgres.port}/", f":{port}/")

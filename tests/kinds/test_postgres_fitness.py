@@ -1,11 +1,10 @@
 """The Postgres check above the login: state, rights and connection limits, on real servers."""
 
 import os
-import socket
-import threading
 from base64 import urlsafe_b64encode
-from collections.abc import Iterator, Mapping
-from contextlib import ExitStack, contextmanager, suppress
+from collections.abc import Mapping
+from contextlib import ExitStack
+from functools import partial
 from hashlib import sha256
 
 import psycopg
@@ -13,53 +12,25 @@ import pytest
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from checks.core.check import Layer, Status
-from tests.harness import faults
-from tests.harness.run_check import CheckRun, run_check
+from tests.harness.configs import MASTER_KEYS
+from tests.harness.postgres_check import CONTROL, DATA, MIGRATED, check_direct, check_pooled, migrated, run_as_mistle
+from tests.harness.relays import replacing
+from tests.harness.run_check import run_check
 from tests.testbed import PgBouncer, Postgres, postgres_server
 
-CONTROL, DATA = "postgres.control_plane", "postgres.data_plane"
-MASTER_KEYS = "services.control_plane_api.integrations.master_encryption_keys"
-MIGRATED = """
-CREATE SCHEMA {plane}; CREATE TABLE {plane}.thing (id bigint); CREATE TABLE {plane}.other (id bigint);
-CREATE SCHEMA {plane}_meta; CREATE TABLE {plane}_meta.schema_migrations (id bigint, hash text, created_at bigint);
-CREATE SCHEMA {plane}_openworkflow; CREATE TABLE {plane}_openworkflow.openworkflow_migrations (version bigint);
-CREATE TABLE {plane}_openworkflow.workflow_runs (id text); CREATE TABLE {plane}_openworkflow.step_attempts (id text);
-INSERT INTO {plane}_meta.schema_migrations VALUES (1);
-INSERT INTO {plane}_openworkflow.openworkflow_migrations VALUES (4);
-"""
-
-
-def migrated(postgres: Postgres, *planes: str) -> str:
-    """A database, owned by mistle, in which these planes are migrated."""
-    name = postgres.database()
-    for plane in planes:
-        run_as_mistle(postgres, name, MIGRATED.format(plane=plane))
-    return name
-
-
-def run_as_mistle(postgres: Postgres, database: str, statements: str) -> None:
-    with psycopg.connect(postgres.url(database=database), autocommit=True) as connection:
-        connection.execute(statements.encode())
-
-
-def direct(url: str, plane: str = DATA, stage: str = "live") -> CheckRun:
-    return run_check(f"{plane}.direct", {f"{plane}.direct_url": url}, stage=stage)
-
-
-def pooled(url: str, plane: str = CONTROL, **values: object) -> CheckRun:
-    return run_check(f"{plane}.pooled", {f"{plane}.pooled_url": url} | values)
+pooled = partial(check_pooled, plane=CONTROL)
 
 
 def test_a_migrated_plane_passes(postgres: Postgres) -> None:
     database = migrated(postgres, "control_plane", "data_plane")
-    assert direct(postgres.url(database=database), CONTROL).status is Status.OK
-    assert direct(postgres.url(database=database), DATA).status is Status.OK
+    assert check_direct(postgres.url(database=database), plane=CONTROL).status is Status.OK
+    assert check_direct(postgres.url(database=database)).status is Status.OK
 
 
 def test_direct_role_lacks_usage_on_schema(postgres: Postgres) -> None:
     database, role = migrated(postgres, "data_plane"), postgres.role()
     postgres.sql(f"GRANT CREATE ON DATABASE {database} TO {role}")
-    run = direct(postgres.url(role, database=database))
+    run = check_direct(postgres.url(role, database=database))
     finding = next(finding for finding in run.findings if finding.id == "postgres.may-not-use-schema")
     assert (finding.layer, finding.fields) == (Layer.ACCESS, (f"{DATA}.direct_url",))
     assert finding.message == f"role {role} lacks USAGE on schema data_plane_meta"
@@ -82,16 +53,16 @@ def test_a_sequence_that_the_pooled_role_may_not_use(postgres: Postgres, pgbounc
 def test_plane_schema_dropped_and_its_migrations_recorded(postgres: Postgres) -> None:
     database = migrated(postgres, "data_plane")
     run_as_mistle(postgres, database, "DROP SCHEMA data_plane CASCADE")
-    finding = direct(postgres.url(database=database)).fails(
+    finding = check_direct(postgres.url(database=database)).fails(
         "postgres.migrations-half-done", Layer.FITNESS, f"{DATA}.direct_url", hint="restore the database"
     )
     assert "schema data_plane does not" in finding.message
 
 
 def test_tcp_proxy_in_between(postgres: Postgres) -> None:
-    with replacing_proxy(postgres.port, b"", b"") as port:
+    with replacing(postgres.port, b"", b"") as port:
         url = postgres.url().replace(f":{postgres.port}/", f":{port}/")
-        run = direct(url, stage="before-deploy")
+        run = check_direct(url, stage="before-deploy")
     run.passes("postgres.relayed", Layer.FITNESS, f"{DATA}.direct_url")
 
 
@@ -99,7 +70,7 @@ def test_a_database_of_another_encoding(postgres: Postgres) -> None:
     database = postgres.database(options="ENCODING 'LATIN1' LOCALE 'C' TEMPLATE template0")
     run_as_mistle(postgres, database, MIGRATED.format(plane="data_plane"))
     run_as_mistle(postgres, database, 'CREATE TABLE data_plane."café" (id bigint)')
-    run = direct(postgres.url(database=database))
+    run = check_direct(postgres.url(database=database))
     finding = run.warns("postgres.not-utf8", Layer.FITNESS, f"{DATA}.direct_url", hint="ENCODING 'UTF8'")
     assert "LATIN1" in finding.message
 
@@ -108,12 +79,12 @@ def test_uncommitted_table_of_another_role_is_no_migration(postgres: Postgres) -
     database = postgres.database()
     with psycopg.connect(postgres.url("postgres", "postgres-superuser", database)) as other:
         other.execute("CREATE TABLE public.elsewhere (id bigint)")
-        assert direct(postgres.url(database=database), stage="before-deploy").status is Status.OK
+        assert check_direct(postgres.url(database=database), stage="before-deploy").status is Status.OK
 
 
 def test_pooler_on_the_direct_url(pgbouncer: PgBouncer, postgres: Postgres) -> None:
     database = migrated(postgres, "data_plane")
-    run = direct(pgbouncer.url(database=database))
+    run = check_direct(pgbouncer.url(database=database))
     run.fails("postgres.pooler-on-direct-url", Layer.FITNESS, f"{DATA}.direct_url", hint="the Postgres server itself")
 
 
@@ -122,7 +93,7 @@ def test_pooler_in_other_modes(postgres: Postgres, mode: str) -> None:
     from tests.testbed import pgbouncer_server
 
     with pgbouncer_server(postgres.address, pool_mode=mode) as pooler:
-        run = direct(pooler.url(), stage="before-deploy")
+        run = check_direct(pooler.url(), stage="before-deploy")
     run.fails("postgres.pooler-on-direct-url", Layer.FITNESS, f"{DATA}.direct_url", hint="not the pooler")
 
 
@@ -137,7 +108,7 @@ def test_no_pooler_on_the_pooled_url_in_development(postgres: Postgres) -> None:
 
 
 def test_replica(replica: Postgres) -> None:
-    finding = direct(replica.url(), stage="before-deploy").fails(
+    finding = check_direct(replica.url(), stage="before-deploy").fails(
         "postgres.read-only", Layer.FITNESS, f"{DATA}.direct_url", hint="name the primary"
     )
     assert "replica" in finding.message
@@ -145,15 +116,15 @@ def test_replica(replica: Postgres) -> None:
 
 def test_read_only_by_setting() -> None:
     with postgres_server(default_transaction_read_only="on") as server:
-        run = direct(server.url(), stage="before-deploy")
+        run = check_direct(server.url(), stage="before-deploy")
     run.fails("postgres.read-only", Layer.FITNESS, f"{DATA}.direct_url", hint="default_transaction_read_only")
 
 
 def test_too_old(postgres: Postgres) -> None:
     # There is no image of a server that old: a proxy changes the version that a real one reports, digit for digit.
-    with replacing_proxy(postgres.port, b"server_version\x0017.", b"server_version\x0010.") as port:
+    with replacing(postgres.port, b"server_version\x0017.", b"server_version\x0010.") as port:
         url = postgres.url().replace(f":{postgres.port}/", f":{port}/")
-        finding = direct(url, stage="before-deploy").fails(
+        finding = check_direct(url, stage="before-deploy").fails(
             "postgres.too-old", Layer.FITNESS, f"{DATA}.direct_url", hint="Postgres 11"
         )
     assert "Postgres 10" in finding.message
@@ -161,7 +132,7 @@ def test_too_old(postgres: Postgres) -> None:
 
 def test_little_headroom() -> None:
     with postgres_server(max_connections=15) as server:
-        finding = direct(server.url(), stage="before-deploy").warns(
+        finding = check_direct(server.url(), stage="before-deploy").warns(
             "postgres.headroom", Layer.FITNESS, f"{DATA}.direct_url", hint="max_connections"
         )
     assert "up to 20" in finding.message
@@ -181,33 +152,33 @@ def test_headroom_ignores_connections_of_a_running_mistle(postgres: Postgres) ->
     with ExitStack() as stack:
         for _ in range(15):
             stack.enter_context(psycopg.connect(url))
-        assert direct(url, stage="before-deploy")["postgres.headroom"].message.startswith("5 connections")
-        live = {finding.id for finding in direct(url).findings}
+        assert check_direct(url, stage="before-deploy")["postgres.headroom"].message.startswith("5 connections")
+        live = {finding.id for finding in check_direct(url).findings}
     assert "postgres.headroom" not in live
 
 
 def test_no_headroom(postgres: Postgres) -> None:
     role = postgres.role("CONNECTION LIMIT 1")
     database = postgres.database(owner=role)
-    run = direct(postgres.url(role, database=database), stage="before-deploy")
+    run = check_direct(postgres.url(role, database=database), stage="before-deploy")
     finding = run.fails("postgres.headroom", Layer.FITNESS, f"{DATA}.direct_url", hint="CONNECTION LIMIT")
     assert finding.message.startswith("0 connections")
 
 
 def test_not_migrated_when_live(postgres: Postgres) -> None:
-    run = direct(postgres.url())
+    run = check_direct(postgres.url())
     run.fails("postgres.not-migrated", Layer.FITNESS, f"{DATA}.direct_url", hint="run the plane's migrations")
 
 
 def test_not_migrated_before_the_first_deployment(postgres: Postgres) -> None:
-    run = direct(postgres.url(), stage="before-deploy")
+    run = check_direct(postgres.url(), stage="before-deploy")
     assert "first deployment" in run.passes("postgres.not-migrated", Layer.FITNESS, f"{DATA}.direct_url").message
 
 
 def test_workflow_migrations_missing(postgres: Postgres) -> None:
     database = migrated(postgres, "data_plane")
     run_as_mistle(postgres, database, "DROP TABLE data_plane_openworkflow.openworkflow_migrations")
-    finding = direct(postgres.url(database=database)).fails(
+    finding = check_direct(postgres.url(database=database)).fails(
         "postgres.not-migrated", Layer.FITNESS, f"{DATA}.direct_url", hint="workflow"
     )
     assert "openworkflow_migrations" in finding.message
@@ -217,21 +188,21 @@ def test_workflow_migrations_missing(postgres: Postgres) -> None:
 def test_data_plane_schema_without_its_migrations(postgres: Postgres, stage: str) -> None:
     database = postgres.database()
     run_as_mistle(postgres, database, "CREATE SCHEMA data_plane")
-    run = direct(postgres.url(database=database), stage=stage)
+    run = check_direct(postgres.url(database=database), stage=stage)
     run.fails("postgres.migrations-half-done", Layer.FITNESS, f"{DATA}.direct_url", hint="DROP SCHEMA")
 
 
 def test_empty_control_plane_schema_may_exist(postgres: Postgres) -> None:
     database = postgres.database()
     run_as_mistle(postgres, database, "CREATE SCHEMA control_plane")
-    run = direct(postgres.url(database=database), CONTROL, "before-deploy")
+    run = check_direct(postgres.url(database=database), "before-deploy", CONTROL)
     run.passes("postgres.not-migrated", Layer.FITNESS, f"{CONTROL}.direct_url")
 
 
 def test_control_plane_tables_without_their_migrations(postgres: Postgres) -> None:
     database = postgres.database()
     run_as_mistle(postgres, database, "CREATE SCHEMA control_plane; CREATE TABLE control_plane.x ()")
-    run = direct(postgres.url(database=database), CONTROL, "before-deploy")
+    run = check_direct(postgres.url(database=database), "before-deploy", CONTROL)
     run.fails("postgres.migrations-half-done", Layer.FITNESS, f"{CONTROL}.direct_url", hint="restore")
 
 
@@ -247,17 +218,17 @@ def test_migration_running(postgres: Postgres, statement: str) -> None:
     url = postgres.url(database=database)
     with psycopg.connect(url) as migration:
         migration.execute(statement.encode())
-        direct(url).warns("postgres.migration-running", Layer.FITNESS, f"{DATA}.direct_url", hint="wait until")
-        before = direct(url, stage="before-deploy")
+        check_direct(url).warns("postgres.migration-running", Layer.FITNESS, f"{DATA}.direct_url", hint="wait until")
+        before = check_direct(url, stage="before-deploy")
         before.fails("postgres.migration-running", Layer.FITNESS, f"{DATA}.direct_url", hint="wait until")
-    assert direct(url).status is Status.OK
+    assert check_direct(url).status is Status.OK
 
 
 def test_first_migration_running(postgres: Postgres) -> None:
     url = postgres.url(database=postgres.database())
     with psycopg.connect(url) as migration:
         migration.execute("CREATE SCHEMA data_plane; CREATE TABLE data_plane.thing (id bigint)")
-        run = direct(url, stage="before-deploy")
+        run = check_direct(url, stage="before-deploy")
     run.fails("postgres.migration-running", Layer.FITNESS, f"{DATA}.direct_url", hint="wait until")
 
 
@@ -398,7 +369,7 @@ def test_no_function_of_xml_is_needed(postgres: Postgres, credentials: str) -> N
 
 
 def test_data_plane_check_does_not_try_master_keys(pgbouncer: PgBouncer, credentials: str) -> None:
-    assert pooled(pgbouncer.url(database=credentials), DATA).status is Status.OK
+    assert check_pooled(pgbouncer.url(database=credentials)).status is Status.OK
 
 
 def test_credential_of_a_later_format_does_not_blame_the_key(pgbouncer: PgBouncer, postgres: Postgres) -> None:
@@ -430,23 +401,4 @@ def test_functions_in_public_are_not_called(postgres: Postgres) -> None:
     hostile = "CREATE FUNCTION public.pg_is_in_recovery() RETURNS boolean LANGUAGE sql AS 'SELECT true'"
     postgres.sql(hostile, database=database)
     postgres.sql(f"ALTER DATABASE {database} SET search_path = public, pg_catalog")
-    assert direct(postgres.url(database=database), stage="before-deploy").status is Status.OK
-
-
-@contextmanager
-def replacing_proxy(port: int, old: bytes, new: bytes) -> Iterator[int]:
-    """Forwards to `port`, with `old` in the replies replaced by `new`, which has the same length."""
-
-    def serve(client: socket.socket) -> None:
-        with socket.create_connection((faults.LOOPBACK, port)) as server:
-            threading.Thread(target=_forward, args=(client, server), daemon=True).start()
-            _forward(server, client, old, new)
-
-    with faults.serving(serve) as proxy:
-        yield proxy
-
-
-def _forward(source: socket.socket, sink: socket.socket, old: bytes = b"", new: bytes = b"") -> None:
-    with suppress(OSError):
-        while received := source.recv(65536):
-            sink.sendall(received.replace(old, new) if old else received)
+    assert check_direct(postgres.url(database=database), stage="before-deploy").status is Status.OK

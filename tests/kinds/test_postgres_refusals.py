@@ -1,30 +1,17 @@
 """What real servers and poolers refuse at the login, in the language and encoding in which they say it."""
 
 import socket
-import threading
-import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
 
 import pytest
 
 from checks.core.check import Layer, Status
 from tests.harness import faults, profiles
-from tests.harness.run_check import CheckRun, run_check
+from tests.harness.postgres_check import DIRECT_KEY, POOLED_KEY, direct, pooled
+from tests.harness.relays import delayed, relay
 from tests.testbed import Authority, Postgres, haproxy_server, pgbouncer_server, postgres_replica, postgres_server
 from tests.testbed.pgbouncer import NOWHERE
 from tests.testbed.postgres import PASSWORD
-
-DIRECT, POOLED = "postgres.control_plane.direct", "postgres.control_plane.pooled"
-DIRECT_KEY, POOLED_KEY = f"{DIRECT}_url", f"{POOLED}_url"
-
-
-def direct(url: str) -> CheckRun:
-    return run_check(DIRECT, {DIRECT_KEY: url}, stage="before-deploy")
-
-
-def pooled(url: str) -> CheckRun:
-    return run_check(POOLED, {POOLED_KEY: url}, stage="before-deploy")
 
 
 @pytest.fixture(scope="module")
@@ -244,42 +231,20 @@ def test_server_that_also_takes_a_tls_handshake_first_is_no_tls_port(authority: 
     with postgres_server(certificate=authority.leaf()) as server:
 
         def serve(client: socket.socket) -> None:
+            if client.recv(1, socket.MSG_PEEK) == b"\x16":  # a ClientHello; every other conversation is cut
+                relay(client, server.port)
+                return
             with socket.create_connection((faults.LOOPBACK, server.port)) as behind:
-                first = client.recv(4096)
-                behind.sendall(first)
-                if first.startswith(b"\x16"):  # a ClientHello; every other conversation is cut
-                    threading.Thread(target=_forward, args=(client, behind, 0), daemon=True).start()
-                    _forward(behind, client, 0)
-                else:
-                    client.sendall(behind.recv(4096))
+                behind.sendall(client.recv(4096))
+                client.sendall(behind.recv(4096))
 
         with faults.serving(serve) as port:
             run = direct(f"postgres://u:p@127.0.0.1:{port}/d")
     run.fails("network.reset", Layer.AUTH, DIRECT_KEY, hint="backends")
 
 
-def test_slow_link(postgres: Postgres) -> None:
-    with slow_link(postgres.port, 0.6) as port:
+def test_delayed(postgres: Postgres) -> None:
+    with delayed(postgres.port, 0.6) as port:
         url = postgres.url().replace(f":{postgres.port}/", f":{port}/")
-        run = run_check(DIRECT, {DIRECT_KEY: url}, timeout=2.0)
+        run = direct(url, stage="live", timeout=2.0)
     run.fails("postgres.slow-link", Layer.AUTH, DIRECT_KEY, hint="--timeout")
-
-
-@contextmanager
-def slow_link(port: int, seconds: float) -> Iterator[int]:
-    """Forwards to `port`; each reply arrives later by so many seconds."""
-
-    def serve(client: socket.socket) -> None:
-        with socket.create_connection((faults.LOOPBACK, port)) as server:
-            threading.Thread(target=_forward, args=(client, server, 0), daemon=True).start()
-            _forward(server, client, seconds)
-
-    with faults.serving(serve) as link:
-        yield link
-
-
-def _forward(source: socket.socket, sink: socket.socket, seconds: float) -> None:
-    with suppress(OSError):
-        while received := source.recv(65536):
-            time.sleep(seconds)
-            sink.sendall(received)

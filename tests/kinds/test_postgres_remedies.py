@@ -15,13 +15,12 @@ from preflight import check as preflight_check
 from preflight.config.schema.keys import key_of
 from tests.harness import profiles
 from tests.harness.configs import write
-from tests.harness.remedies import has_form, printed, run_in, run_in_shell
+from tests.harness.postgres_check import DATA, check_direct, check_pooled, migrated, run_as_mistle
+from tests.harness.remedies import has_form, printed, problems, run_in, run_in_shell
 from tests.harness.run_check import CheckRun, run_check
-from tests.kinds.test_postgres_fitness import migrated, run_as_mistle
 from tests.testbed import PgBouncer, Postgres, postgres_server
 from tests.testbed.postgres import PASSWORD, SUPERUSER, SUPERUSER_PASSWORD
 
-DATA = "postgres.data_plane"
 DIRECT_KEY, POOLED_KEY = f"{DATA}.direct_url", f"{DATA}.pooled_url"
 HOSTILE = {
     "SQL": 'x"; DROP TABLE victim; --',
@@ -37,18 +36,6 @@ HOSTILE = {
 }
 AS_IT_IS = ";/:@&=+$,"  # JavaScript's decodeURI, which Mistle's client uses, does not decode these
 NOT_ON_A_LINE = {"a line of its own", "a terminal"}
-
-
-def direct(url: str, stage: str = "live") -> CheckRun:
-    return run_check(f"{DATA}.direct", {DIRECT_KEY: url}, stage=stage)
-
-
-def pooled(url: str, **values: object) -> CheckRun:
-    return run_check(f"{DATA}.pooled", {POOLED_KEY: url} | values)
-
-
-def problems(run: CheckRun) -> set[str]:
-    return {finding.id for finding in run.findings if finding.status >= Status.WARN}
 
 
 def cure(server: Postgres, findings: tuple[Finding, ...], id_: str) -> list[str]:
@@ -80,7 +67,7 @@ def closes(server: Postgres, check: Callable[[], CheckRun], id_: str) -> list[st
 def test_create_on_the_database(postgres: Postgres) -> None:
     database, role = postgres.database(), postgres.role()
     url = postgres.url(role, database=database)
-    (command,) = closes(postgres, lambda: direct(url, "before-deploy"), "postgres.may-not-create")
+    (command,) = closes(postgres, lambda: check_direct(url, "before-deploy"), "postgres.may-not-create")
     assert command == f"""psql -d {database} -c 'GRANT CREATE ON DATABASE "{database}" TO "{role}"'"""
 
 
@@ -88,7 +75,7 @@ def test_create_on_the_database(postgres: Postgres) -> None:
 def test_create_on_a_schema(postgres: Postgres) -> None:
     database = migrated(postgres, "data_plane")
     run_as_mistle(postgres, database, f"REVOKE CREATE ON SCHEMA data_plane FROM {postgres.name}")
-    closes(postgres, lambda: direct(postgres.url(database=database)), "postgres.may-not-create")
+    closes(postgres, lambda: check_direct(postgres.url(database=database)), "postgres.may-not-create")
 
 
 @profiles.long
@@ -96,9 +83,9 @@ def test_rights_on_a_schema_and_on_what_is_still_to_come(postgres: Postgres, pgb
     database, role = migrated(postgres, "data_plane"), postgres.role()
     values = {DIRECT_KEY: postgres.url(database=database)}
     url = pgbouncer.url(role, database=database)
-    closes(postgres, lambda: pooled(url, **values), "postgres.may-not-use-schema")
+    closes(postgres, lambda: check_pooled(url, **values), "postgres.may-not-use-schema")
     run_as_mistle(postgres, database, "CREATE TABLE data_plane.later (id bigserial)")
-    assert problems(pooled(url, **values)) == set()
+    assert problems(check_pooled(url, **values)) == set()
 
 
 @profiles.long
@@ -108,7 +95,7 @@ def test_rights_on_a_sequence(postgres: Postgres, pgbouncer: PgBouncer) -> None:
     run_as_mistle(postgres, database, f"GRANT USAGE ON SCHEMA data_plane TO {role}")
     rights = f"GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA data_plane TO {role}"
     run_as_mistle(postgres, database, rights)
-    closes(postgres, lambda: pooled(pgbouncer.url(role, database=database)), "postgres.may-not-use-schema")
+    closes(postgres, lambda: check_pooled(pgbouncer.url(role, database=database)), "postgres.may-not-use-schema")
 
 
 @profiles.long
@@ -136,7 +123,7 @@ def test_read_only_setting(postgres: Postgres, whose: str) -> None:
     postgres.sql(f"GRANT CREATE ON DATABASE {database} TO {role}")
     postgres.sql(READ_ONLY[whose].format(role=role, database=database))
     url = postgres.url(role, database=database)
-    closes(postgres, lambda: direct(url, "before-deploy"), "postgres.read-only")
+    closes(postgres, lambda: check_direct(url, "before-deploy"), "postgres.read-only")
 
 
 @profiles.long
@@ -146,7 +133,7 @@ def test_read_only_setting_in_two_places(postgres: Postgres) -> None:
     for statement in READ_ONLY.values():
         postgres.sql(statement.format(role=role, database=database))
     url = postgres.url(role, database=database)
-    assert len(closes(postgres, lambda: direct(url, "before-deploy"), "postgres.read-only")) == 3
+    assert len(closes(postgres, lambda: check_direct(url, "before-deploy"), "postgres.read-only")) == 3
 
 
 @profiles.long
@@ -156,29 +143,29 @@ def test_limits_of_role_and_database(postgres: Postgres) -> None:
     postgres.sql(f"ALTER ROLE {role} CONNECTION LIMIT 6")
     postgres.sql(f"ALTER DATABASE {database} CONNECTION LIMIT 7")
     url = postgres.url(role, database=database)
-    closes(postgres, lambda: direct(url, "before-deploy"), "postgres.headroom")
+    closes(postgres, lambda: check_direct(url, "before-deploy"), "postgres.headroom")
 
 
 @profiles.long
 def test_limit_of_the_server() -> None:
     with postgres_server(max_connections=20) as server:
-        before = direct(server.url(), "before-deploy")
+        before = check_direct(server.url(), "before-deploy")
         commands = cure(server, before.findings, "postgres.headroom")
         assert len(commands) == 1
         assert "ALTER SYSTEM SET max_connections = " in commands[0]
         needed = int(commands[0].rstrip("'").rpartition(" ")[2])
         assert "then" not in commands[0]
     with postgres_server(max_connections=needed) as server:  # a flag of the command line wins over ALTER SYSTEM
-        assert problems(direct(server.url(), "before-deploy")) == set()
+        assert problems(check_direct(server.url(), "before-deploy")) == set()
     with postgres_server(max_connections=needed - 1) as server:
-        assert problems(direct(server.url(), "before-deploy")) == {"postgres.headroom"}
+        assert problems(check_direct(server.url(), "before-deploy")) == {"postgres.headroom"}
 
 
 @profiles.long
 def test_database_that_is_missing(postgres: Postgres) -> None:
     name = f"{postgres.name}_database_missing"  # removed like those of other tests
     url = postgres.url(database=name)
-    closes(postgres, lambda: direct(url, "before-deploy"), "postgres.database-missing")
+    closes(postgres, lambda: check_direct(url, "before-deploy"), "postgres.database-missing")
 
 
 @profiles.long
@@ -187,14 +174,14 @@ def test_right_to_connect(postgres: Postgres) -> None:
     postgres.sql(f"REVOKE CONNECT ON DATABASE {database} FROM PUBLIC")
     postgres.sql(f"GRANT CREATE ON DATABASE {database} TO {role}")
     url = postgres.url(role, database=database)
-    closes(postgres, lambda: direct(url, "before-deploy"), "postgres.may-not-connect")
+    closes(postgres, lambda: check_direct(url, "before-deploy"), "postgres.may-not-connect")
 
 
 @profiles.long
 def test_database_that_takes_no_connections(postgres: Postgres) -> None:
     database = postgres.database(options="ALLOW_CONNECTIONS false")
     url = postgres.url(database=database)
-    closes(postgres, lambda: direct(url, "before-deploy"), "postgres.may-not-connect")
+    closes(postgres, lambda: check_direct(url, "before-deploy"), "postgres.may-not-connect")
 
 
 @profiles.long
@@ -246,13 +233,13 @@ def test_hostile_names_of_role_and_database(postgres: Postgres, kind: str) -> No
     with named(postgres, name, name):
         postgres.sql("CREATE SCHEMA data_plane; CREATE TABLE data_plane.thing (id int)", database=name)
         url = postgres.url(name).replace(f"/{postgres.name}", f"/{quote(name, safe=AS_IT_IS)}")
-        before = pooled(url)
+        before = check_pooled(url)
         assert "postgres.may-not-use-schema" in problems(before), before
         if kind in NOT_ON_A_LINE:
             assert before["postgres.may-not-use-schema"].remedies == ()
             return
         cure(postgres, before.findings, "postgres.may-not-use-schema")
-        assert "postgres.may-not-use-schema" not in problems(pooled(url))
+        assert "postgres.may-not-use-schema" not in problems(check_pooled(url))
         assert postgres.sql("SELECT count(*) FROM victim", database=name) == [(0,)]
         code, _ = postgres.container.get_wrapped_container().exec_run(["test", "-e", "/tmp/owned"])
         assert code == 1
@@ -262,7 +249,8 @@ def test_hostile_names_of_role_and_database(postgres: Postgres, kind: str) -> No
 def test_no_right_is_given_that_mistle_does_not_need(postgres: Postgres, pgbouncer: PgBouncer) -> None:
     database, role = migrated(postgres, "data_plane"), postgres.role()
     values = {DIRECT_KEY: postgres.url(database=database)}
-    closes(postgres, lambda: pooled(pgbouncer.url(role, database=database), **values), "postgres.may-not-use-schema")
+    url = pgbouncer.url(role, database=database)
+    closes(postgres, lambda: check_pooled(url, **values), "postgres.may-not-use-schema")
     with psycopg.connect(postgres.url(role, database=database)) as connection:
         asked = "select has_table_privilege('data_plane.thing', %s), has_schema_privilege('data_plane', 'create')"
         assert connection.execute(asked, ["truncate"]).fetchone() == (False, False)

@@ -1,22 +1,18 @@
 """What a real server reports of settings, rights and migrations, and what of it stops Mistle."""
 
-import psycopg
+from collections.abc import Callable
+from dataclasses import replace
+
 import pytest
 
 from checks.core.check import Layer, Status
 from tests.harness import profiles
+from tests.harness.postgres_check import CONTROL, DATA, check_direct, migrated, run_as_mistle
 from tests.harness.run_check import CheckRun, run_check
-from tests.kinds.test_postgres_fitness import MIGRATED
 from tests.testbed import PgBouncer, Postgres, postgres_replica, postgres_server
-from tests.testbed.names import can_change_names, with_files
 from tests.testbed.postgres import PASSWORD
 
-CONTROL, DATA = "postgres.control_plane", "postgres.data_plane"
 DIRECT_KEY, POOLED_KEY = f"{DATA}.direct_url", f"{DATA}.pooled_url"
-
-
-def direct(url: str, stage: str = "live") -> CheckRun:
-    return run_check(f"{DATA}.direct", {DIRECT_KEY: url}, stage=stage)
 
 
 def pooled(url: str, **values: object) -> CheckRun:
@@ -26,14 +22,7 @@ def pooled(url: str, **values: object) -> CheckRun:
 @pytest.fixture
 def database(postgres: Postgres) -> str:
     """A database of `mistle` in which the data plane is migrated."""
-    name = postgres.database()
-    run_as_mistle(postgres, name, MIGRATED.format(plane="data_plane"))
-    return name
-
-
-def run_as_mistle(postgres: Postgres, database: str, statements: str) -> None:
-    with psycopg.connect(postgres.url(database=database), autocommit=True) as connection:
-        connection.execute(statements.encode())
+    return migrated(postgres, "data_plane")
 
 
 # Migrations
@@ -72,9 +61,9 @@ BROKEN = {
 def test_unfinished_migrations(postgres: Postgres, database: str, case: str) -> None:
     statements, finding_id, message = UNFINISHED[case]
     run_as_mistle(postgres, database, statements)
-    run = direct(postgres.url(database=database))
+    run = check_direct(postgres.url(database=database))
     assert message in run.fails(finding_id, Layer.FITNESS, DIRECT_KEY, hint="run the plane's migrations").message
-    before = direct(postgres.url(database=database), "before-deploy")
+    before = check_direct(postgres.url(database=database), stage="before-deploy")
     assert "follow" in before.passes(finding_id, Layer.FITNESS, DIRECT_KEY).message
 
 
@@ -85,7 +74,7 @@ def test_migrations_that_running_again_does_not_repair(
 ) -> None:
     statements, message = BROKEN[case]
     run_as_mistle(postgres, database, statements)
-    run = direct(postgres.url(database=database), stage)
+    run = check_direct(postgres.url(database=database), stage=stage)
     finding = run.fails("postgres.migrations-half-done", Layer.FITNESS, DIRECT_KEY, hint="restore the database")
     assert message in finding.message
 
@@ -107,7 +96,7 @@ def test_empty_record_of_a_first_migration_that_failed(postgres: Postgres) -> No
 @profiles.long
 def test_no_create_on_an_existing_schema(postgres: Postgres, database: str) -> None:
     run_as_mistle(postgres, database, f"REVOKE CREATE ON SCHEMA data_plane FROM {postgres.name}")
-    finding = direct(postgres.url(database=database)).fails(
+    finding = check_direct(postgres.url(database=database)).fails(
         "postgres.may-not-create", Layer.ACCESS, DIRECT_KEY, hint="GRANT CREATE ON SCHEMA data_plane TO"
     )
     assert finding.message.endswith("lacks CREATE on schema data_plane")
@@ -119,12 +108,12 @@ def test_tables_of_another_role(postgres: Postgres, database: str) -> None:
     for schema in ("data_plane", "data_plane_meta", "data_plane_openworkflow"):
         run_as_mistle(postgres, database, f"GRANT ALL ON SCHEMA {schema} TO {role}")
         run_as_mistle(postgres, database, f"GRANT ALL ON ALL TABLES IN SCHEMA {schema} TO {role}")
-    finding = direct(postgres.url(role, database=database)).warns(
+    finding = check_direct(postgres.url(role, database=database)).warns(
         "postgres.not-owner", Layer.FITNESS, DIRECT_KEY, hint=f"REASSIGN OWNED BY {postgres.name} TO {role}"
     )
     assert "data_plane.other and 5 more" in finding.message
     postgres.sql(f"GRANT {postgres.name} TO {role}")
-    assert direct(postgres.url(role, database=database)).status is Status.OK
+    assert check_direct(postgres.url(role, database=database)).status is Status.OK
 
 
 def test_pooled_role_that_nothing_bridges(postgres: Postgres, pgbouncer: PgBouncer) -> None:
@@ -194,12 +183,12 @@ def test_statement_timeout_of_the_role(postgres: Postgres) -> None:
     role = postgres.role()
     name = postgres.database(owner=role)
     postgres.sql(f"ALTER ROLE {role} SET statement_timeout = '2s'")
-    finding = direct(postgres.url(role, database=name), "before-deploy").warns(
+    finding = check_direct(postgres.url(role, database=name), stage="before-deploy").warns(
         "postgres.short-timeout", Layer.FITNESS, DIRECT_KEY, hint="ALTER ROLE"
     )
     assert "statement_timeout is 2000 ms" in finding.message
     postgres.sql(f"ALTER ROLE {role} SET statement_timeout = '90ms'")
-    failed = direct(postgres.url(role, database=name), "before-deploy")
+    failed = check_direct(postgres.url(role, database=name), stage="before-deploy")
     failed.fails("postgres.short-timeout", Layer.FITNESS, DIRECT_KEY, hint="ALTER ROLE")
 
 
@@ -219,9 +208,9 @@ def test_other_timeouts_of_the_database(postgres: Postgres, pgbouncer: PgBouncer
 
 @profiles.long
 def test_timeouts_of_the_url(postgres: Postgres) -> None:
-    run = direct(postgres.url(statement_timeout="900"), "before-deploy")
+    run = check_direct(postgres.url(statement_timeout="900"), stage="before-deploy")
     run.fails("postgres.short-timeout", Layer.FITNESS, DIRECT_KEY, hint="the parameter in")
-    assert direct(postgres.url(statement_timeout="60s"), "before-deploy").status is Status.OK
+    assert check_direct(postgres.url(statement_timeout="60s"), stage="before-deploy").status is Status.OK
 
 
 def test_event_trigger_that_refuses_ddl(postgres: Postgres) -> None:
@@ -231,12 +220,12 @@ def test_event_trigger_that_refuses_ddl(postgres: Postgres) -> None:
         "CREATE EVENT TRIGGER frozen ON ddl_command_start EXECUTE FUNCTION no()",
         database=name,
     )
-    finding = direct(postgres.url(database=name), "before-deploy").warns(
+    finding = check_direct(postgres.url(database=name), stage="before-deploy").warns(
         "postgres.event-trigger", Layer.FITNESS, DIRECT_KEY, hint="ALTER EVENT TRIGGER"
     )
     assert "frozen" in finding.message
     postgres.sql("ALTER EVENT TRIGGER frozen DISABLE", database=name)
-    assert direct(postgres.url(database=name), "before-deploy").status is Status.OK
+    assert check_direct(postgres.url(database=name), stage="before-deploy").status is Status.OK
 
 
 # Facts that the server refuses
@@ -253,7 +242,7 @@ REFUSED = {
 @pytest.mark.parametrize("function", profiles.first(3, list(REFUSED)))
 def test_a_function_that_the_role_may_not_call(postgres: Postgres, database: str, function: str) -> None:
     postgres.sql(f"REVOKE EXECUTE ON FUNCTION {function} FROM public", database=database)
-    run = direct(postgres.url(database=database))
+    run = check_direct(postgres.url(database=database))
     assert run.status is (Status.SKIP if REFUSED[function] else Status.OK), run
     skipped = [finding.message for finding in run.findings if finding.status is Status.SKIP]
     assert "".join(skipped).startswith(REFUSED[function])
@@ -268,23 +257,28 @@ def test_a_revoked_function_through_a_pooler(postgres: Postgres, pgbouncer: PgBo
 def test_a_revoked_function_hides_no_other_fault(postgres: Postgres, database: str) -> None:
     postgres.sql("REVOKE EXECUTE ON FUNCTION pg_is_in_recovery() FROM public", database=database)
     run_as_mistle(postgres, database, "DROP TABLE data_plane_openworkflow.openworkflow_migrations")
-    run = direct(postgres.url(database=database))
+    run = check_direct(postgres.url(database=database))
     run.fails("postgres.not-migrated", Layer.FITNESS, DIRECT_KEY, hint="workflow")
 
 
 # Several addresses of one name
 
 
-def at_name(*servers: Postgres) -> CheckRun:
-    """Run the check of a URL whose host has the addresses of these servers."""
-    lines = [f"{server.address.partition(':')[0]} db.test" for server in servers]
-    url = servers[0].url().replace(f"{servers[0].host}:{servers[0].port}", "db.test")
-    hosts = {"/etc/hosts": "\n".join(lines).encode()}
-    return with_files(hosts, lambda: direct(url, "before-deploy"))
+AtName = Callable[..., CheckRun]
 
 
-@pytest.mark.skipif(not can_change_names(), reason="needs root to change what a name leads to")
-def test_name_that_leads_to_a_primary_and_its_replica() -> None:
+@pytest.fixture
+def at_name(resolve_to: Callable[..., None]) -> AtName:
+    """Runs the check of a URL whose host has the addresses of these servers, in this order."""
+
+    def run_at(*servers: Postgres) -> CheckRun:
+        resolve_to(*(server.address.partition(":")[0] for server in servers))
+        return check_direct(replace(servers[0], host="db.test", port=5432).url(), stage="before-deploy")
+
+    return run_at
+
+
+def test_name_that_leads_to_a_primary_and_its_replica(at_name: AtName) -> None:
     with postgres_server() as primary, postgres_replica(primary) as replica:
         run = at_name(primary, replica)
         assert at_name(primary).status is Status.OK
@@ -295,15 +289,13 @@ def test_name_that_leads_to_a_primary_and_its_replica() -> None:
 
 
 @profiles.long
-@pytest.mark.skipif(not can_change_names(), reason="needs root to change what a name leads to")
-def test_name_that_leads_to_two_clusters() -> None:
+def test_name_that_leads_to_two_clusters(at_name: AtName) -> None:
     with postgres_server() as one, postgres_server() as other:
         at_name(one, other).fails("postgres.several-servers", Layer.FITNESS, DIRECT_KEY, hint="the one primary alone")
 
 
 @profiles.long
-@pytest.mark.skipif(not can_change_names(), reason="needs root to change what a name leads to")
-def test_name_of_which_one_server_refuses_the_login() -> None:
+def test_name_of_which_one_server_refuses_the_login(at_name: AtName) -> None:
     with postgres_server() as one, postgres_server() as other:
         other.sql("ALTER ROLE mistle PASSWORD 'another'")
         run = at_name(one, other)

@@ -1,9 +1,8 @@
 """URLs as Mistle's two Postgres clients read them, at real servers."""
 
 import socket
-import threading
 from collections.abc import Iterator
-from contextlib import closing, contextmanager, suppress
+from contextlib import closing, contextmanager
 from pathlib import Path
 from urllib.parse import quote
 
@@ -11,20 +10,10 @@ import pytest
 
 from checks.core.check import Layer, Status
 from tests.harness import faults, profiles
-from tests.harness.run_check import CheckRun, run_check
-from tests.testbed import Authority, Postgres, postgres_server
+from tests.harness.postgres_check import DIRECT_KEY, POOLED_KEY, direct, pooled
+from tests.harness.relays import relay
+from tests.testbed import Postgres
 from tests.testbed.postgres import PASSWORD
-
-DIRECT, POOLED = "postgres.control_plane.direct", "postgres.control_plane.pooled"
-DIRECT_KEY, POOLED_KEY = f"{DIRECT}_url", f"{POOLED}_url"
-
-
-def direct(url: str) -> CheckRun:
-    return run_check(DIRECT, {DIRECT_KEY: url}, stage="before-deploy")
-
-
-def pooled(url: str) -> CheckRun:
-    return run_check(POOLED, {POOLED_KEY: url}, stage="before-deploy")
 
 
 def test_parameters_that_replace_parts_of_the_pooled_url(postgres: Postgres) -> None:
@@ -48,20 +37,8 @@ def unix_socket(folder: Path, port: int) -> Iterator[None]:
     with closing(socket.socket(socket.AF_UNIX)) as listener:
         listener.bind(str(folder / ".s.PGSQL.5432"))
         listener.listen()
-        with faults.accepting(listener, lambda client: forward_both(client, port)):
+        with faults.accepting(listener, lambda client: relay(client, port)):
             yield
-
-
-def forward_both(client: socket.socket, port: int) -> None:
-    with socket.create_connection((faults.LOOPBACK, port)) as server:
-        threading.Thread(target=_forward, args=(client, server), daemon=True).start()
-        _forward(server, client)
-
-
-def _forward(source: socket.socket, sink: socket.socket) -> None:
-    with suppress(OSError):
-        while received := source.recv(65536):
-            sink.sendall(received)
 
 
 @pytest.mark.parametrize("host", ["", pytest.param("ignored", marks=profiles.long)])
@@ -116,14 +93,8 @@ def test_session_that_a_primary_gives(postgres: Postgres, wanted: str) -> None:
     assert direct(postgres.url(target_session_attrs=wanted)).status is Status.OK
 
 
-@pytest.fixture(scope="module")
-def with_tls(authority: Authority) -> Iterator[Postgres]:
-    with postgres_server(certificate=authority.leaf()) as server:
-        yield server
-
-
-def test_sslmode_that_no_client_knows(with_tls: Postgres) -> None:
-    run = direct(with_tls.url(sslmode="required"))
+def test_sslmode_that_no_client_knows(postgres_with_tls: Postgres) -> None:
+    run = direct(postgres_with_tls.url(sslmode="required"))
     assert [finding.id for finding in run.findings if finding.status is Status.FAIL] == ["tls.untrusted"], run
     assert "sslmode=required is no word that postgres.js knows" in run["tls.untrusted"].hint
     assert "certificate: write disable" in run["tls.untrusted"].hint
@@ -139,8 +110,8 @@ def test_sslmode_that_no_client_knows_without_tls(postgres: Postgres) -> None:
 
 @profiles.long
 @pytest.mark.parametrize("parameter", ["sslcert", "sslkey"])
-def test_file_that_node_postgres_cannot_read(with_tls: Postgres, parameter: str) -> None:
-    run = pooled(with_tls.url(sslmode="no-verify", **{parameter: "/nowhere/file.pem"}))
+def test_file_that_node_postgres_cannot_read(postgres_with_tls: Postgres, parameter: str) -> None:
+    run = pooled(postgres_with_tls.url(sslmode="no-verify", **{parameter: "/nowhere/file.pem"}))
     finding = run.fails(
         "postgres.roots-unreadable", Layer.TLS, POOLED_KEY, hint="correct sslrootcert, sslcert or sslkey"
     )

@@ -8,14 +8,14 @@ import pytest
 from checks.core.check import Layer, Status
 from checks.postgres import Postgres as Check
 from tests.harness import profiles
-from tests.harness.run_check import CheckRun, run_check
-from tests.kinds.test_postgres_fitness import CREDENTIALS, MIGRATED, encrypted
+from tests.harness.postgres_check import CONTROL, DATA, MIGRATED, check_direct, check_pooled
+from tests.harness.run_check import run_check
+from tests.kinds.test_postgres_fitness import CREDENTIALS, encrypted
 from tests.testbed import Authority, Postgres, haproxy_server, pgbouncer_server, postgres_server, versions
 from tests.testbed.pgbouncer import NOWHERE
 from tests.testbed.postgres import PASSWORD
 
 pytestmark = profiles.long
-DATA, CONTROL = "postgres.data_plane", "postgres.control_plane"
 DIRECT_KEY, POOLED_KEY = f"{DATA}.direct_url", f"{DATA}.pooled_url"
 
 
@@ -25,14 +25,6 @@ def server(request: pytest.FixtureRequest) -> Iterator[Postgres]:
         assert str(server.sql("SHOW server_version")[0][0]).startswith(f"{request.param}.")
         assert f" {request.param}" in str(Check.__doc__)
         yield server
-
-
-def direct(url: str, stage: str = "live") -> CheckRun:
-    return run_check(f"{DATA}.direct", {DIRECT_KEY: url}, stage=stage)
-
-
-def pooled(url: str, **values: object) -> CheckRun:
-    return run_check(f"{DATA}.pooled", {POOLED_KEY: url} | values)
 
 
 def prepared(server: Postgres, *statements: str) -> str:
@@ -45,7 +37,7 @@ def prepared(server: Postgres, *statements: str) -> str:
 
 
 def test_healthy(server: Postgres) -> None:
-    run = direct(server.url(database=prepared(server)))
+    run = check_direct(server.url(database=prepared(server)))
     assert run.status is Status.OK, run
     assert run.facts["system"] == str(server.sql("SELECT system_identifier FROM pg_control_system()")[0][0])
 
@@ -53,14 +45,14 @@ def test_healthy(server: Postgres) -> None:
 @pytest.mark.parametrize("version", ["1.18", "1.24"])
 def test_healthy_through_a_pooler(server: Postgres, version: str) -> None:
     with pgbouncer_server(server.address, image=versions.pgbouncer(version)) as pooler:
-        run = pooled(pooler.url(database=prepared(server)))
+        run = check_pooled(pooler.url(database=prepared(server)))
     assert run.status is Status.OK, run
     assert run.facts["pooled"] is True
 
 
 def test_healthy_behind_a_balancer(server: Postgres) -> None:
     with haproxy_server(server.address) as balancer:
-        run = direct(balancer.url(database=prepared(server)))
+        run = check_direct(balancer.url(database=prepared(server)))
     assert run.status is Status.OK, run
 
 
@@ -117,7 +109,7 @@ def set_on_database(server: Postgres, setting: str) -> str:
 @pytest.mark.parametrize("case", LOGINS)
 def test_login_that_is_refused(server: Postgres, case: str) -> None:
     finding_id, url = LOGINS[case]
-    run = direct(url(server), "before-deploy")
+    run = check_direct(url(server), "before-deploy")
     run.fails(finding_id, Layer.AUTH, DIRECT_KEY, hint="")
 
 
@@ -134,17 +126,17 @@ FAULTS = {
 @pytest.mark.parametrize("case", FAULTS)
 def test_migrations(server: Postgres, case: str) -> None:
     statements, finding_id = FAULTS[case]
-    run = direct(server.url(database=prepared(server, *statements)))
+    run = check_direct(server.url(database=prepared(server, *statements)))
     run.fails(finding_id, Layer.FITNESS, DIRECT_KEY, hint="")
 
 
 def test_rights(server: Postgres) -> None:
     name, role = prepared(server), server.role()
-    run = direct(server.url(role, database=name))
+    run = check_direct(server.url(role, database=name))
     failed = {finding.id for finding in run.findings if finding.status is Status.FAIL}
     assert failed == {"postgres.may-not-create", "postgres.may-not-use-schema"}, run
     server.sql(f"GRANT {server.name} TO {role}")
-    assert direct(server.url(role, database=name)).status is Status.OK
+    assert check_direct(server.url(role, database=name)).status is Status.OK
 
 
 SETTINGS = {
@@ -159,7 +151,7 @@ def test_settings(server: Postgres, setting: str) -> None:
     finding_id, status = SETTINGS[setting]
     name = prepared(server)
     server.sql(f"ALTER DATABASE {name} SET {setting}")
-    run = direct(server.url(database=name))
+    run = check_direct(server.url(database=name))
     assert run.status is run[finding_id].status is status, run
 
 
@@ -170,7 +162,7 @@ HBA = [("somebody all scram-sha-256", "no-hba-entry"), ("all all ident", "login-
 @pytest.mark.parametrize("version", versions.POSTGRES)
 def test_pg_hba(version: str, hba: str, finding_id: str) -> None:
     with postgres_server(f"host all {hba}", build=versions.postgres(version)) as server:
-        run = direct(server.url(), "before-deploy")
+        run = check_direct(server.url(), "before-deploy")
     run.fails(f"postgres.{finding_id}", Layer.AUTH, DIRECT_KEY, hint="")
 
 
@@ -178,16 +170,16 @@ def test_oauth_of_postgres_18() -> None:
     """The server names the way to log in before it asks the library, which is none."""
     hba, library = "host all all all oauth issuer=https://login.test scope=x", {"oauth_validator_libraries": "plpgsql"}
     with postgres_server(hba, build=versions.postgres("18"), **library) as server:
-        run = direct(server.url(), "before-deploy")
+        run = check_direct(server.url(), "before-deploy")
     run.fails("postgres.login-method", Layer.AUTH, DIRECT_KEY, hint="scram-sha-256")
 
 
 def test_german_messages_of_postgres_15() -> None:
     with postgres_server(build=versions.postgres("15"), lc_messages="de_DE.UTF-8") as server:
-        run = direct(server.url(password="wrong"))
+        run = check_direct(server.url(password="wrong"))
         finding = run.fails("postgres.password-rejected", Layer.AUTH, DIRECT_KEY, hint="VALID UNTIL")
         assert "Passwort-Authentifizierung für Benutzer" in finding.message
-        run = direct(server.url(database="nowhere"))
+        run = check_direct(server.url(database="nowhere"))
         run.fails("postgres.database-missing", Layer.AUTH, DIRECT_KEY, hint="CREATE DATABASE")
 
 
@@ -195,10 +187,10 @@ def test_tls_of_postgres_15(authority: Authority) -> None:
     with postgres_server(
         "hostssl all all all scram-sha-256", authority.leaf(), build=versions.postgres("15")
     ) as server:
-        run = direct(server.url(sslmode="require", database=prepared(server)))
+        run = check_direct(server.url(sslmode="require", database=prepared(server)))
         assert run.status is Status.OK, run
-        direct(server.url()).fails("postgres.tls-required", Layer.AUTH, DIRECT_KEY, hint="sslmode=verify-full")
-        run = direct(server.url(sslmode="require", sslnegotiation="direct"))
+        check_direct(server.url()).fails("postgres.tls-required", Layer.AUTH, DIRECT_KEY, hint="sslmode=verify-full")
+        run = check_direct(server.url(sslmode="require", sslnegotiation="direct"))
         run.fails("postgres.unknown-parameter", Layer.AUTH, DIRECT_KEY, hint="Postgres 17 or newer")
 
 
@@ -212,13 +204,13 @@ def pgbouncer(request: pytest.FixtureRequest) -> str:
 
 def test_pooler_with_a_wrong_password(postgres: Postgres, pgbouncer: str) -> None:
     with pgbouncer_server(postgres.address, image=pgbouncer) as pooler:
-        run = pooled(pooler.url(password="wrong"))
+        run = check_pooled(pooler.url(password="wrong"))
         run.fails("postgres.password-rejected", Layer.AUTH, POOLED_KEY, hint="user name and password")
-        run = pooled(pooler.url("nobody"))
+        run = check_pooled(pooler.url("nobody"))
         assert run.status is Status.FAIL
-        run = direct(pooler.url(), "before-deploy")
+        run = check_direct(pooler.url(), "before-deploy")
         run.fails("postgres.pooler-on-direct-url", Layer.FITNESS, DIRECT_KEY, hint="not the pooler")
-        run = direct(f"{pooler.url()}?search_path=x")
+        run = check_direct(f"{pooler.url()}?search_path=x")
         run.fails("postgres.unknown-parameter", Layer.AUTH, DIRECT_KEY, hint="remove the parameter")
 
 
@@ -232,7 +224,7 @@ def test_pooler_asks_for_a_password_in_a_database_that_is_not_there(postgres: Po
 def test_pooler_that_logs_in_with_a_wrong_password(postgres: Postgres, pgbouncer: str) -> None:
     role = postgres.role()
     with pgbouncer_server(postgres.address, users={role: "another"}, image=pgbouncer) as pooler:
-        run = pooled(pooler.url(role, "another", postgres.name))
+        run = check_pooled(pooler.url(role, "another", postgres.name))
     run.fails("postgres.pooler-login-refused", Layer.ACCESS, POOLED_KEY, hint="the pooler itself logs in")
 
 
@@ -255,7 +247,7 @@ def test_pooler(postgres: Postgres, pgbouncer: str, case: str) -> None:
     settings, database, finding_id, layer = POOLERS[case]
     known, users = "/another" if case == "another database" else "", {postgres.name: PASSWORD}
     with pgbouncer_server(f"{postgres.address}{known}", users=users, image=pgbouncer, **settings) as pooler:
-        run = pooled(pooler.url(postgres.name, database=database or postgres.name))
+        run = check_pooled(pooler.url(postgres.name, database=database or postgres.name))
     run.fails(finding_id, layer, POOLED_KEY, hint="")
 
 
@@ -263,13 +255,13 @@ def test_paused_pooler(postgres: Postgres, pgbouncer: str) -> None:
     users = {postgres.name: PASSWORD}
     with pgbouncer_server(postgres.address, users=users, admin_users="postgres", image=pgbouncer) as pooler:
         pooler.command("PAUSE")
-        run = pooled(pooler.url(postgres.name, database=postgres.name))
+        run = check_pooled(pooler.url(postgres.name, database=postgres.name))
         run.fails("postgres.pooler-backend-down", Layer.ACCESS, POOLED_KEY, hint="RESUME")
         pooler.command("RESUME")
 
 
 def test_pooler_with_tls(postgres: Postgres, pgbouncer: str, authority: Authority) -> None:
     with pgbouncer_server(postgres.address, certificate=authority.leaf(), image=pgbouncer) as pooler:
-        pooled(pooler.url()).fails("postgres.tls-required", Layer.AUTH, POOLED_KEY, hint="sslmode=verify-full")
-        run = pooled(pooler.url(sslmode="no-verify"))
+        check_pooled(pooler.url()).fails("postgres.tls-required", Layer.AUTH, POOLED_KEY, hint="sslmode=verify-full")
+        run = check_pooled(pooler.url(sslmode="no-verify"))
     assert run.status is Status.OK, run

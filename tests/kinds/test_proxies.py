@@ -8,7 +8,7 @@ import pytest
 from h2.config import H2Configuration
 from h2.connection import H2Connection
 from starlette.responses import HTMLResponse, JSONResponse, PlainTextResponse, Response
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import Receive, Scope, Send
 
 from checks.core.check import Layer, Status
 from checks.net.endpoint import Endpoint
@@ -20,6 +20,7 @@ from preflight.run.consistency import compare
 from tests.harness import faults, profiles
 from tests.harness.provider_override import run_check_at
 from tests.harness.run_check import CheckRun, planned, run_check
+from tests.servers.replies import replying
 from tests.testbed import Authority
 from tests.testbed.proxy import proxy
 from tests.testbed.web import web_server
@@ -151,14 +152,6 @@ def test_provider(reply: Response, finding_id: str, name: str, key: str, authori
     (finding,) = (each for each in result.findings if each.status >= Status.WARN)
     assert finding.id == finding_id, result
     assert finding.fields == ((key,) if key else ("sandbox.storage.archil.region",))
-
-
-def replying(reply: Response) -> ASGIApp:
-    async def app(scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "http":
-            await reply(scope, receive, send)
-
-    return app
 
 
 def test_proxy_that_drops_the_token_header() -> None:

@@ -1,17 +1,19 @@
 """The gateway's publishing routes: access tokens, session cookies and the base domain; nothing is written for them."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
 import jwt
 import pytest
+from starlette.requests import HTTPConnection
 from starlette.responses import HTMLResponse, JSONResponse, PlainTextResponse, Response
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import ASGIApp
 
 from checks.core.check import Finding, Layer, Status
 from preflight.demo.servers.mistle import Gateway, dashboard
 from preflight.demo.servers.publishing import BOOTSTRAP_PATH, COOKIE, Publishing
+from preflight.demo.servers.web import Guard
 from tests.harness import faults, profiles
 from tests.harness.run_check import CheckRun, planned, run_check
 from tests.testbed import Authority, Valkey
@@ -38,14 +40,6 @@ WRONG = "another-secret-0123456789abcdef"
 
 def check(server_url: str, changes: Mapping[str, object] = {}, **options: object) -> CheckRun:
     return run_check(NAME, {**VALUES, URL: server_url, **changes}, **options)  # type: ignore[arg-type]
-
-
-@pytest.fixture
-def gateway() -> Iterator[Gateway]:
-    """No test causes the gateway to write anything."""
-    gateway = Gateway()
-    yield gateway
-    assert gateway.writes == []
 
 
 def by_keys(result: CheckRun) -> dict[tuple[str, ...], Finding]:
@@ -137,13 +131,11 @@ def test_all_wrong_at_once(gateway: Gateway) -> None:
 def replying(app: ASGIApp, reply: Response, applies: Callable[[Request], bool]) -> ASGIApp:
     """A proxy in front that replies to some requests itself."""
 
-    async def proxied(scope: Scope, receive: Receive, send: Send) -> None:
-        headers = {name.decode(): value.decode() for name, value in scope.get("headers", [])}
-        request = Request("GET", f"{scope.get('path', '')}?{scope.get('query_string', b'').decode()}", headers)
-        is_own = scope["type"] == "http" and applies(request)
-        await (reply if is_own else app)(scope, receive, send)
+    def own(asked: HTTPConnection) -> Response | None:
+        target = f"{asked.url.path}?{asked.url.query}"
+        return reply if applies(Request("GET", target, dict(asked.headers))) else None
 
-    return proxied
+    return Guard(app, own)
 
 
 @pytest.mark.parametrize(

@@ -11,26 +11,14 @@ import pytest
 from checks.core.check import Layer, Status
 from preflight.demo.servers.mistle import TOKEN, control_plane_api
 from tests.harness import faults, profiles
+from tests.harness.relays import relay
 from tests.harness.run_check import CheckRun, run_check
 from tests.testbed import Authority, Postgres, Valkey, valkey_server, web_server
 
 KV, PREFIX = "kv.data_plane.url", "kv.data_plane.key_prefix"
 API = "services.control_plane_api"
 HOST, FIRST, SECOND = "both.test", "127.0.0.1", "127.0.0.2"
-Names = Callable[[Sequence[str]], None]
-
-
-@pytest.fixture
-def names(monkeypatch: pytest.MonkeyPatch) -> Names:
-    """Gives every name these addresses, in this order."""
-
-    def give(addresses: Sequence[str]) -> None:
-        def look_up(_host: object, port: object, *_more: object, **_options: object) -> list[tuple[object, ...]]:
-            return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (address, port)) for address in addresses]
-
-        monkeypatch.setattr(socket, "getaddrinfo", look_up)
-
-    return give
+ResolveTo = Callable[..., None]
 
 
 def other(port: int, behaviour: faults.Behaviour) -> AbstractContextManager[None]:
@@ -54,8 +42,8 @@ def check_valkey(port: int, scheme: str = "redis", extra: Path | None = None) ->
 
 
 @pytest.mark.parametrize("order", profiles.first(1, [((FIRST, SECOND),), ((SECOND, FIRST),)]))
-def test_another_protocol_at_one_address(valkey: Valkey, names: Names, order: Sequence[str]) -> None:
-    names(order)
+def test_another_protocol_at_one_address(valkey: Valkey, resolve_to: ResolveTo, order: Sequence[str]) -> None:
+    resolve_to(*order)
     with other(valkey.port, greet):
         finding = check_valkey(valkey.port).fails(
             "network.address-differs", Layer.CONNECT, KV, hint="remove the addresses that are not the service's"
@@ -65,8 +53,8 @@ def test_another_protocol_at_one_address(valkey: Valkey, names: Names, order: Se
 
 @profiles.long
 @pytest.mark.parametrize("order", [(FIRST, SECOND), (SECOND, FIRST)])
-def test_another_protocol_beside_http(names: Names, order: Sequence[str]) -> None:
-    names(order)
+def test_another_protocol_beside_http(resolve_to: ResolveTo, order: Sequence[str]) -> None:
+    resolve_to(*order)
     with web_server(control_plane_api()) as web, other(web.port, greet):
         values = {f"{API}.internal_url": f"http://{HOST}:{web.port}", "internal_auth.shared_token.token": TOKEN}
         result = run_check(f"{API}.internal", values, timeout=20.0)
@@ -74,8 +62,8 @@ def test_another_protocol_beside_http(names: Names, order: Sequence[str]) -> Non
 
 
 @profiles.long
-def test_silence_at_one_address(valkey: Valkey, names: Names) -> None:
-    names([FIRST, SECOND])
+def test_silence_at_one_address(valkey: Valkey, resolve_to: ResolveTo) -> None:
+    resolve_to(FIRST, SECOND)
     with other(valkey.port, faults.read_on):
         result = check_valkey(valkey.port)
     finding = result["network.address-unreachable"]
@@ -84,23 +72,16 @@ def test_silence_at_one_address(valkey: Valkey, names: Names) -> None:
 
 
 @profiles.long
-def test_both_addresses_lead_to_the_server(valkey: Valkey, names: Names) -> None:
-    names([FIRST, SECOND])
-
-    def relay(connection: socket.socket) -> None:
-        with socket.create_connection((FIRST, valkey.port)) as server:
-            while data := connection.recv(4096):
-                server.sendall(data)
-                connection.sendall(server.recv(4096))
-
-    with other(valkey.port, relay):
+def test_both_addresses_lead_to_the_server(valkey: Valkey, resolve_to: ResolveTo) -> None:
+    resolve_to(FIRST, SECOND)
+    with other(valkey.port, lambda client: relay(client, valkey.port)):
         result = check_valkey(valkey.port)
     assert f"tried at {FIRST} alone" in result["valkey.connect"].message
 
 
 @profiles.long
-def test_plaintext_at_one_address(authority: Authority, trusted: Path, names: Names) -> None:
-    names([FIRST, SECOND])
+def test_plaintext_at_one_address(authority: Authority, trusted: Path, resolve_to: ResolveTo) -> None:
+    resolve_to(FIRST, SECOND)
     with valkey_server(authority.leaf(HOST)) as server, other(server.port, greet):
         result = check_valkey(server.port, "rediss", trusted)
     finding = result.fails("network.plaintext-on-tls", Layer.TLS, KV, hint="")
@@ -108,8 +89,8 @@ def test_plaintext_at_one_address(authority: Authority, trusted: Path, names: Na
 
 
 @profiles.long
-def test_another_certificate_at_one_address(authority: Authority, trusted: Path, names: Names) -> None:
-    names([FIRST, SECOND])
+def test_another_certificate_at_one_address(authority: Authority, trusted: Path, resolve_to: ResolveTo) -> None:
+    resolve_to(FIRST, SECOND)
     context = authority.leaf("other.test").context()
 
     def shake(connection: socket.socket) -> None:
@@ -122,8 +103,8 @@ def test_another_certificate_at_one_address(authority: Authority, trusted: Path,
 
 
 @profiles.long
-def test_silence_in_the_handshake_at_one_address(authority: Authority, trusted: Path, names: Names) -> None:
-    names([FIRST, SECOND])
+def test_silence_in_the_handshake_at_one_address(authority: Authority, trusted: Path, resolve_to: ResolveTo) -> None:
+    resolve_to(FIRST, SECOND)
     with valkey_server(authority.leaf(HOST)) as server, other(server.port, faults.read_on):
         result = check_valkey(server.port, "rediss", trusted)
     assert f"{SECOND} accepts connections, and ends no TLS" in result["network.address-unreachable"].message
@@ -131,8 +112,8 @@ def test_silence_in_the_handshake_at_one_address(authority: Authority, trusted: 
 
 @profiles.long
 @pytest.mark.parametrize("order", [(FIRST, SECOND), (SECOND, FIRST)])
-def test_another_protocol_beside_postgres(postgres: Postgres, names: Names, order: Sequence[str]) -> None:
-    names(order)
+def test_another_protocol_beside_postgres(postgres: Postgres, resolve_to: ResolveTo, order: Sequence[str]) -> None:
+    resolve_to(*order)
     key = "postgres.control_plane.direct_url"
     with other(postgres.port, greet):
         url = replace(postgres, host=HOST).url()

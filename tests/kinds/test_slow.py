@@ -11,9 +11,9 @@ from preflight.demo.servers.mistle import DASHBOARD_ORIGIN, TOKEN, Gateway, cont
 from preflight.demo.servers.otlp import collector
 from preflight.demo.servers.tunnel import Signature
 from tests.harness import profiles
+from tests.harness.relays import delayed
 from tests.harness.run_check import CheckRun, run_check
 from tests.testbed import Engine, ObjectStore, PgBouncer, Postgres, Smtp, Valkey
-from tests.testbed.delay import delayed
 from tests.testbed.object_store import BUCKET
 from tests.testbed.web import web_server
 

@@ -1,7 +1,6 @@
 """The tunnel, on a gateway that verifies tokens, directly and through proxies."""
 
 import socket
-from collections.abc import Iterator
 from pathlib import Path
 
 import jwt
@@ -54,14 +53,6 @@ def test_name_that_only_sandboxes_have(monkeypatch: pytest.MonkeyPatch) -> None:
     run_check(NAME, alias | {"sandbox.provider": "e2b"}).fails(
         "network.name-not-found", Layer.DNS, URL, hint="host name"
     )
-
-
-@pytest.fixture
-def gateway() -> Iterator[Gateway]:
-    """No test causes the gateway to write anything."""
-    gateway = Gateway()
-    yield gateway
-    assert gateway.writes == []
 
 
 def answering(reply: Response) -> ASGIApp:

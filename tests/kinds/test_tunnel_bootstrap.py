@@ -1,17 +1,19 @@
 """Bootstrap tokens, which sandboxes exchange at the gateway's tunnel; nothing is written for it."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
 import jwt
 import pytest
+from starlette.requests import HTTPConnection
 from starlette.responses import HTMLResponse, JSONResponse, PlainTextResponse, Response
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import ASGIApp
 
 from checks.core.check import Layer, Status
 from preflight.demo.servers.mistle import Gateway
 from preflight.demo.servers.tunnel import BOOTSTRAP, EXCHANGE_CLAIMS, Signature
+from preflight.demo.servers.web import Guard
 from tests.harness import faults, profiles
 from tests.harness.full_deployment import MIGRATIONS
 from tests.harness.run_check import CheckRun, planned, run_check
@@ -37,25 +39,14 @@ def check(
     return run_check(NAME, {URL: url, **TOKENS, **changes}, **options)  # type: ignore[arg-type]
 
 
-@pytest.fixture
-def gateway() -> Iterator[Gateway]:
-    """No test causes the gateway to write anything."""
-    gateway = Gateway()
-    yield gateway
-    assert gateway.writes == []
-
-
 def exchanging(gateway: Gateway, reply: Response, *, for_right: bool = True, for_wrong: bool = True) -> ASGIApp:
     """A gateway, or a proxy in front of it, that sends this reply to exchanges."""
-    app = gateway.application()
 
-    async def proxied(scope: Scope, receive: Receive, send: Send) -> None:
-        is_exchange = scope.get("path", "").endswith("/token-exchange")
-        headers = dict(scope.get("headers", []))
-        chosen = for_right if _is_right(headers.get(b"authorization", b"").decode()) else for_wrong
-        await (reply if is_exchange and chosen else app)(scope, receive, send)
+    def own(request: HTTPConnection) -> Response | None:
+        chosen = for_right if _is_right(request.headers.get("authorization", "")) else for_wrong
+        return reply if request.url.path.endswith("/token-exchange") and chosen else None
 
-    return proxied
+    return Guard(gateway.application(), own)
 
 
 def _is_right(authorization: str) -> bool:

@@ -10,7 +10,7 @@ from preflight import check as preflight_check
 from preflight.report.model import Report
 from tests.harness import profiles
 from tests.harness.configs import write
-from tests.harness.remedies import has_form, printed, run_in, run_in_shell
+from tests.harness.remedies import has_form, printed, problems, run_in, run_in_shell
 from tests.harness.run_check import CheckRun, run_check
 from tests.testbed import Valkey, valkey_server
 
@@ -42,10 +42,6 @@ def setuser(server: Valkey, user: str, *rules: str) -> None:
 
 def check(url: str, prefix: str = "mistle") -> CheckRun:
     return run_check("kv.data_plane", {URL: url, PREFIX: prefix})
-
-
-def problems(run: CheckRun) -> set[str]:
-    return {finding.id for finding in run.findings if finding.status >= Status.WARN}
 
 
 def cure(server: Valkey, finding: Finding, password: str = "pw") -> str:

@@ -7,10 +7,9 @@ import pytest
 
 from checks.core.check import Layer, Status
 from tests.harness import profiles
+from tests.harness.relays import delayed
 from tests.harness.run_check import CheckRun, run_check
 from tests.testbed import Authority, Valkey, valkey_server
-from tests.testbed.delay import delayed
-from tests.testbed.names import can_change_names, with_files
 
 URL, PREFIX = "kv.data_plane.url", "kv.data_plane.key_prefix"
 
@@ -39,14 +38,21 @@ def test_replies_that_come_late_with_tls_and_a_login(authority: Authority, tmp_p
     assert run.status is Status.OK, run
 
 
-def at_name(*servers: Valkey, run: Callable[[str], CheckRun] = check) -> CheckRun:
-    """Run the check of a URL whose host has the addresses of these servers."""
-    lines = [f"{server.address.partition(':')[0]} kv.test" for server in servers]
-    return with_files({"/etc/hosts": "\n".join(lines).encode()}, lambda: run("redis://kv.test"))
+AtName = Callable[..., CheckRun]
 
 
-@pytest.mark.skipif(not can_change_names(), reason="needs root to change what a name leads to")
-def test_name_that_leads_to_two_servers(valkey: Valkey) -> None:
+@pytest.fixture
+def at_name(resolve_to: Callable[..., None]) -> AtName:
+    """Runs the check of a URL whose host has the addresses of these servers, in this order."""
+
+    def run_at(*servers: Valkey, run: Callable[[str], CheckRun] = check) -> CheckRun:
+        resolve_to(*(server.address.partition(":")[0] for server in servers))
+        return run("redis://kv.test")
+
+    return run_at
+
+
+def test_name_that_leads_to_two_servers(valkey: Valkey, at_name: AtName) -> None:
     with valkey_server() as other:
         finding = at_name(valkey, other).fails(
             "valkey.several-servers", Layer.FITNESS, URL, hint="lead to the one primary alone"
@@ -56,8 +62,7 @@ def test_name_that_leads_to_two_servers(valkey: Valkey) -> None:
 
 
 @profiles.long
-@pytest.mark.skipif(not can_change_names(), reason="needs root to change what a name leads to")
-def test_name_that_leads_to_a_primary_and_its_replica(valkey: Valkey) -> None:
+def test_name_that_leads_to_a_primary_and_its_replica(valkey: Valkey, at_name: AtName) -> None:
     with valkey_server(replicaof=valkey.address.replace(":", " ")) as replica:
         run = at_name(valkey, replica)
     several = run["valkey.several-servers"]
@@ -66,8 +71,7 @@ def test_name_that_leads_to_a_primary_and_its_replica(valkey: Valkey) -> None:
 
 
 @profiles.long
-@pytest.mark.skipif(not can_change_names(), reason="needs root to change what a name leads to")
-def test_name_of_which_one_server_refuses_the_login() -> None:
+def test_name_of_which_one_server_refuses_the_login(at_name: AtName) -> None:
     with valkey_server(requirepass="secret") as one, valkey_server(requirepass="another") as other:
         run = at_name(one, other, run=lambda _: check("redis://:secret@kv.test"))
     finding = run.warns("valkey.several-servers", Layer.FITNESS, URL, hint="the one primary alone")
@@ -75,8 +79,7 @@ def test_name_of_which_one_server_refuses_the_login() -> None:
 
 
 @profiles.long
-@pytest.mark.skipif(not can_change_names(), reason="needs root to change what a name leads to")
-def test_name_that_leads_to_two_servers_with_tls(authority: Authority, tmp_path: Path) -> None:
+def test_name_that_leads_to_two_servers_with_tls(authority: Authority, tmp_path: Path, at_name: AtName) -> None:
     """At each address, the certificate must be for the name: a server of another name gets no password."""
     roots = tmp_path / "roots.pem"
     roots.write_bytes(authority.pem)

@@ -4,7 +4,6 @@ import asyncio
 import itertools
 import os
 import re
-import select
 import signal
 import socket
 import threading
@@ -24,7 +23,7 @@ from preflight.run.waiting import Wait
 from tests.harness import configs, faults
 from tests.harness.command import Command, ids
 from tests.harness.command import run as run_command
-from tests.harness.recording_proxy import LOOPBACK
+from tests.harness.relays import relay
 from tests.testbed import Valkey
 
 COMES = Cause("network.refused", Layer.CONNECT, "nothing listens", "start {url}")
@@ -147,8 +146,7 @@ def test_server_that_comes_up_during_the_wait(valkey: Valkey, tmp_path: Path) ->
 
     def serve(client: socket.socket) -> None:
         if is_up.is_set():
-            with socket.create_connection((LOOPBACK, valkey.port)) as server:
-                pump(client, server)
+            relay(client, valkey.port)
         elif client.recv(1):
             asked.set()
 
@@ -162,15 +160,6 @@ def test_server_that_comes_up_during_the_wait(valkey: Valkey, tmp_path: Path) ->
     assert "run.came-up" in {each["id"] for each in check["findings"]}
 
 
-def pump(client: socket.socket, server: socket.socket) -> None:
-    other = {client: server, server: client}
-    while True:
-        for side in select.select(list(other), [], [])[0]:
-            if not (block := side.recv(65536)):
-                return
-            other[side].sendall(block)
-
-
 def test_wrong_password_is_not_waited_for(valkey: Valkey, tmp_path: Path) -> None:
     ended = run_command(*at_port(valkey.port, valkey, tmp_path, "wrong"), "--wait", "600")
     assert ended.code == 1
@@ -179,7 +168,7 @@ def test_wrong_password_is_not_waited_for(valkey: Valkey, tmp_path: Path) -> Non
 
 def test_wrong_configuration_is_not_waited_for(tmp_path: Path) -> None:
     with faults.refused_port() as port:
-        values = {"kv.data_plane.url": f"redis://{LOOPBACK}:{port}", "email.smtp.port": 0}
+        values = {"kv.data_plane.url": f"redis://{faults.LOOPBACK}:{port}", "email.smtp.port": 0}
         file = configs.write(tmp_path, values)
         ended = run_command("--config", str(file), "--only", "kv.data_plane", "-f", "json", "--wait", "600")
     assert ended.code == 1

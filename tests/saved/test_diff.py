@@ -1,8 +1,6 @@
 """The difference between two reports of real runs, and whether the later one is worse."""
 
 import json
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -10,8 +8,10 @@ import pytest
 from checks.core.check import Status
 from preflight.saved.diff import Change, Difference, diff
 from preflight.saved.reader import read
+from tests.harness import faults
 from tests.harness.format_readers import markdown
-from tests.harness.kept_reports import PREFIX, URL, changed, closed_ports, kept
+from tests.harness.kept_reports import PREFIX, URL, changed, kept, kept_refused
+from tests.harness.processes import preflight
 from tests.testbed import Valkey, valkey_server
 
 KV = "kv.data_plane"
@@ -24,8 +24,7 @@ def right(tmp_path: Path, valkey: Valkey) -> Path:
 
 @pytest.fixture
 def refused(tmp_path: Path) -> Path:
-    (port,) = closed_ports(1)
-    return kept(tmp_path, "refused", {URL: f"redis://127.0.0.1:{port}"}, only="kv.*")
+    return kept_refused(tmp_path, "refused")
 
 
 def compared(before: Path, after: Path, level: Status = Status.FAIL) -> Difference:
@@ -34,11 +33,6 @@ def compared(before: Path, after: Path, level: Status = Status.FAIL) -> Differen
 
 def ids(problems: tuple) -> list[str]:
     return [problem.finding.id for problem in problems]
-
-
-def preflight(*arguments: object) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "preflight.cli.main", *map(str, arguments)]
-    return subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
 
 
 def test_equal_reports(right: Path) -> None:
@@ -75,17 +69,17 @@ def test_same_failure_has_no_past(refused: Path) -> None:
 
 
 def test_problem_that_was_not_checked_again_is_not_fixed(tmp_path: Path, refused: Path, valkey: Valkey) -> None:
-    (port,) = closed_ports(1)
-    changes = {URL: valkey.url(), "email.smtp.host": "127.0.0.1", "email.smtp.port": port}
-    mail = kept(tmp_path, "mail", changes, only=["smtp"])
+    with faults.refused_port() as port:
+        changes = {URL: valkey.url(), "email.smtp.host": "127.0.0.1", "email.smtp.port": port}
+        mail = kept(tmp_path, "mail", changes, only=["smtp"])
     found = compared(refused, mail)
     assert (ids(found.unchecked), found.fixed) == (["network.refused"], ())
     assert ids(found.new) == ["network.refused"]  # of another check
 
 
 def test_keys_that_are_no_longer_proven(tmp_path: Path, right: Path, valkey: Valkey) -> None:
-    (port,) = closed_ports(1)
-    mail = kept(tmp_path, "mail", {URL: valkey.url(), "email.smtp.port": port}, only=["smtp"])
+    with faults.refused_port() as port:
+        mail = kept(tmp_path, "mail", {URL: valkey.url(), "email.smtp.port": port}, only=["smtp"])
     assert compared(right, mail).unproven == (URL, PREFIX)
 
 
@@ -119,13 +113,13 @@ def test_interrupted_run_is_worse_than_a_ready_one(right: Path) -> None:
 
 def test_text_ends_with_the_verdict(right: Path, refused: Path) -> None:
     done = preflight("diff", right, refused)
-    assert (done.returncode, done.stderr) == (1, "")
+    assert (done.code, done.stderr) == (1, "")
     assert done.stdout.startswith("before  right.json · ")
     assert f"  ✗ network.refused  ({KV}, connect)\n      {URL}\n" in done.stdout
     assert done.stdout.endswith("WORSE · 1 new, 0 still failing, 0 fixed\n")
     assert "\x1b" not in done.stdout
     better = preflight("diff", refused, right)
-    assert better.returncode == 0
+    assert better.code == 0
     assert better.stdout.endswith("NOT WORSE · 0 new, 0 still failing, 1 fixed\n")
 
 

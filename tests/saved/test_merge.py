@@ -2,8 +2,6 @@
 
 import gc
 import json
-import subprocess
-import sys
 import time
 from collections.abc import Callable
 from dataclasses import replace
@@ -15,11 +13,12 @@ from checks.core.check import Status
 from preflight.formats import BY_COMMAND, renderer
 from preflight.saved.merge import MergedKey, MergedReport, merge
 from preflight.saved.reader import read
-from tests.harness import profiles
+from tests.harness import faults, profiles
 from tests.harness.command import LEAN, run
 from tests.harness.deployments import BROKEN, deployment
 from tests.harness.format_readers import markdown
-from tests.harness.kept_reports import URL, changed, closed_ports, kept
+from tests.harness.kept_reports import URL, changed, kept, kept_refused
+from tests.harness.processes import preflight
 from tests.testbed import Valkey, valkey_server
 
 GATEWAY, API, WORKER = "data_plane_gateway", "data_plane_api", "control_plane_worker"
@@ -35,8 +34,7 @@ def right(tmp_path: Path, valkey: Valkey) -> Path:
 @pytest.fixture
 def refused(tmp_path: Path) -> Path:
     """The operator's report: Valkey cannot be reached from this vantage."""
-    (port,) = closed_ports(1)
-    return needed_by_two(kept(tmp_path, "laptop", {URL: f"redis://127.0.0.1:{port}"}, only="kv.*"))
+    return needed_by_two(kept_refused(tmp_path, "laptop"))
 
 
 def needed_by_two(file: Path) -> Path:
@@ -52,11 +50,6 @@ def merged(*files: Path, level: Status = Status.FAIL) -> MergedReport:
 
 def row(report: MergedReport, key: str = URL) -> MergedKey:
     return next(row for row in report.keys if row.key == key)
-
-
-def preflight(*arguments: object) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "preflight.cli.main", *map(str, arguments)]
-    return subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
 
 
 def test_every_key_has_a_row_and_every_vantage_a_cell(right: Path, refused: Path) -> None:
@@ -81,9 +74,8 @@ def test_whole_deployment_counts_for_services_without_a_report(right: Path, refu
 
 
 def test_failure_where_the_service_runs_counts(tmp_path: Path, valkey: Valkey) -> None:
-    (port,) = closed_ports(1)
     here = kept(tmp_path, "laptop", {URL: valkey.url()}, only="kv.*")
-    there = kept(tmp_path, "gateway", {URL: f"redis://127.0.0.1:{port}"}, only="kv.*", service=GATEWAY)
+    there = kept_refused(tmp_path, "gateway", service=GATEWAY)
     report = merged(here, there)
     assert (row(report).status, report.ready) == (Status.FAIL, False)
     assert report.problems[0].vantages == ("gateway",)
@@ -115,9 +107,9 @@ def test_services_without_a_report_are_named(right: Path, refused: Path) -> None
 
 
 def test_proof_at_one_vantage_is_enough(tmp_path: Path, right: Path, valkey: Valkey) -> None:
-    (port,) = closed_ports(1)
-    changes = {URL: valkey.url(), MAIL: "127.0.0.1", "email.smtp.port": port}
-    worker = kept(tmp_path, "worker", changes, only=["smtp"], service=WORKER)
+    with faults.refused_port() as port:
+        changes = {URL: valkey.url(), MAIL: "127.0.0.1", "email.smtp.port": port}
+        worker = kept(tmp_path, "worker", changes, only=["smtp"], service=WORKER)
     report = merged(right, worker)
     assert row(report).status is Status.OK
     assert row(report, MAIL).status is Status.FAIL
@@ -157,7 +149,7 @@ def test_warnings_count_with_level_warn(tmp_path: Path) -> None:
 
 def test_text_is_a_table_with_a_column_for_each_vantage(right: Path, refused: Path) -> None:
     done = preflight("merge", right, f"laptop={refused}")
-    assert (done.returncode, done.stderr) == (1, "")
+    assert (done.code, done.stderr) == (1, "")
     lines = done.stdout.splitlines()
     assert lines[1].startswith(f"   1  {GATEWAY}  as {GATEWAY} · live · ")
     assert lines[2].startswith(f"   2  {'laptop':{len(GATEWAY)}}  the whole deployment · live · ")
@@ -182,7 +174,7 @@ def test_cell_that_does_not_count_is_in_brackets(right: Path, refused: Path) -> 
     done = preflight("merge", right, f"other={changed(refused, 'other', service='dashboard')}")
     (line,) = (line for line in done.stdout.splitlines() if f" {URL} " in line)
     assert line.split() == ["✓", URL, "✓", "(✗)"]
-    assert done.returncode == 0
+    assert done.code == 0
 
 
 def test_json_has_every_part(right: Path, refused: Path) -> None:
@@ -222,7 +214,7 @@ def test_quiet_is_failures_and_the_verdict(right: Path, refused: Path, name: str
 
 def test_names_are_unique(right: Path) -> None:
     done = preflight("merge", right, right)
-    assert (done.returncode, done.stdout) == (2, "")
+    assert (done.code, done.stdout) == (2, "")
     assert f"two reports are called '{GATEWAY}'" in done.stderr
 
 

@@ -13,13 +13,12 @@ from jsonschema import ValidationError
 
 from preflight.saved.reader import SavedReportError, read
 from tests.harness.command import SCHEMA
-from tests.harness.kept_reports import URL, closed_ports, kept
+from tests.harness.kept_reports import kept_refused
 
 
 @pytest.fixture
 def saved(tmp_path: Path) -> Path:
-    (port,) = closed_ports(1)
-    return kept(tmp_path, "saved", {URL: f"redis://127.0.0.1:{port}"}, only="kv.*")
+    return kept_refused(tmp_path, "saved")
 
 
 def test_everything_is_read_back(saved: Path) -> None:

@@ -1,10 +1,8 @@
-"""The stand-ins for services, the proxy and the name server behave as their docstrings say."""
+"""The stand-ins for services behave as their docstrings say."""
 
 import socket
-import subprocess
 import time
 from dataclasses import replace
-from pathlib import Path
 
 import jwt
 import pytest
@@ -28,8 +26,7 @@ from tests.servers.archil import archil
 from tests.servers.e2b import KEY as E2B_KEY
 from tests.servers.e2b import e2b
 from tests.servers.google import CLIENT_ID, CLIENT_SECRET, google
-from tests.testbed import Authority, name_server, proxy, valkey_server, web_server
-from tests.testbed.names import can_change_names
+from tests.testbed import Authority, valkey_server, web_server
 
 pytestmark = profiles.long  # the tests of each kind show this too
 
@@ -225,44 +222,6 @@ def test_google() -> None:
         for secret, error in {CLIENT_SECRET: "invalid_grant", "wrong": "invalid_client"}.items():
             reply = requests.post(f"{web.url}/token", data=form | {"client_secret": secret}, timeout=5)
             assert reply.json()["error"] == error
-
-
-PROXIES = [("passes", 200, 409), ("strips_upgrade", 200, 400), ("redirects", 301, 301), ("page", 200, 200)]
-
-
-@pytest.mark.parametrize(("behaviour", "health", "upgrade"), PROXIES)
-def test_proxy(behaviour: str, health: int, upgrade: int) -> None:
-    with web_server(Gateway().application()) as web, proxy(web.url, behaviour) as server:
-        url = f"http://{server.host}:{server.port}"
-        assert requests.get(f"{url}/__healthz", allow_redirects=False, timeout=5).status_code == health
-        assert tunnel(server.port, connect_token()) == upgrade
-
-
-def test_proxy_of_nothing(authority: Authority) -> None:
-    with proxy("http://127.0.0.1:1", certificate=authority.leaf()) as server, authority.trusted() as roots:
-        url = f"https://{server.host}:{server.port}"
-        assert requests.get(url, verify=roots, timeout=5).status_code == 502
-
-
-@pytest.mark.skipif(not can_change_names(), reason="needs root, for a name server of one's own")
-def test_name_server() -> None:
-    records = {"many.test": ["127.0.0.1", "127.0.0.2"], "*.apps.test": ["10.0.0.7"]}
-    with name_server(records, silent=["silent.test"]) as names:
-        assert names.asked_by(lambda: addresses("many.test")) == ["127.0.0.1", "127.0.0.2"]
-        assert names.asked_by(lambda: addresses("a.b.apps.test")) == ["10.0.0.7"]
-        assert names.asked_by(lambda: addresses("absent.test")) == [socket.EAI_NONAME]
-        assert names.asked_by(lambda: addresses("silent.test")) == [socket.EAI_AGAIN]
-        assert "10.0.0.7" in names.asked_by(
-            lambda: subprocess.check_output(["getent", "ahosts", "x.apps.test"], text=True)
-        )
-    assert "many.test" not in Path("/etc/resolv.conf").read_text()
-
-
-def addresses(name: str) -> list[object]:
-    try:
-        return sorted({info[4][0] for info in socket.getaddrinfo(name, 80)})
-    except socket.gaierror as error:
-        return [error.errno]
 
 
 def ask(url: str, path: str, **headers: str) -> requests.Response:

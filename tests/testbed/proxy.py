@@ -9,7 +9,6 @@ from tests.testbed.containers import LOOPBACK, Server, running
 from tests.testbed.probes import accepts
 
 PASS = "proxy_pass {upstream}; proxy_http_version 1.1; proxy_set_header Host $http_host;"
-NOT_IMPLEMENTED = "<Error><Code>NotImplemented</Code><Message>A header is not implemented.</Message></Error>"
 BEHAVIOURS = {
     "passes": f'{PASS} proxy_set_header Upgrade $http_upgrade; proxy_set_header Connection "upgrade";',
     "strips_upgrade": PASS,
@@ -25,7 +24,6 @@ BEHAVIOURS = {
         'proxy_set_header Upgrade $http_upgrade; proxy_set_header Connection "upgrade";'
     ),
     "hides_document": f"location = /openapi.json {{{{ deny all; }}}} {PASS}",
-    "refuses_checksums": f"if ($http_x_amz_checksum_crc32) {{{{ return 501 '{NOT_IMPLEMENTED}'; }}}} {PASS}",
     "single_container": f"location /v1/ {{{{ {PASS} }}}} default_type text/html; "
     'return 200 "<!doctype html><title>Mistle Dashboard</title>";',
     "page": 'default_type text/html; return 200 "<!doctype html><title>Welcome</title>";',
