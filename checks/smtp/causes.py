@@ -151,7 +151,7 @@ SENDER_NAME = Cause(
 SENDER_INTERNATIONAL = Cause(
     "smtp.sender-needs-smtputf8",
     Layer.ACCESS,
-    "the sender's name before the @ has other letters than ASCII, and the server has no SMTPUTF8 for it",
+    "the sender's name before the @ has other letters than ASCII, but the server has no SMTPUTF8 for it",
     "name a sender with ASCII letters before the @ in {from_address}, or turn SMTPUTF8 on at the server of {host}; "
     "the servers of the recipients need it too",
     blames=("from_address",),
@@ -227,7 +227,7 @@ UNAVAILABLE = Cause(
     Layer.ACCESS,
     "the server puts all mail off for now",
     "look at the log of the server of {host} for what it lacks (disk space, a limit of messages, a server behind it "
-    "that does not answer), repair that, then run this again",
+    "that does not reply), repair that, then run this again",
     blames=("host",),
     heals=True,
 )

@@ -29,7 +29,7 @@ def entry() -> None:
     if os.environ.get("_ARGCOMPLETE"):
         from preflight.cli import completion
 
-        completion.answer()
+        completion.send_completions()
     interpreter.print_no_errors()
     interpreter.share_memory()
     gc.set_threshold(50_000)  # the imports alone would start it a hundred times: a twentieth of a run
