@@ -42,10 +42,8 @@ def test_file_of_an_older_mistle_is_one_finding(tmp_path):
     config = load(file, {})
     (finding,) = config.findings
     assert (finding.id, finding.status) == ("config.other-shape", Status.FAIL)
-    assert (
-        "the shape of an older Mistle, with global.telemetry, global.internal_auth, global.sandbox, apps;"
-        in finding.message
-    )
+    with_names = "with global.telemetry in mistle.toml:4, global.internal_auth, global.sandbox, apps;"
+    assert f"the shape of an older Mistle, {with_names}" in finding.message
     assert "which has [services.*] in place of [apps.*]" in finding.message
     assert "this tool knows Mistle's commit 7de62c3" in finding.message
     assert "missing for the same reason" in finding.message
@@ -92,7 +90,7 @@ def test_one_key_of_another_mistle(tmp_path, changes, path, age):
     config = load(write(tmp_path, changes), {})
     (finding,) = config.findings
     assert (finding.id, finding.fields) == ("config.other-shape", (path,))
-    assert f"{age} Mistle, with {path}; " in finding.message
+    assert f"{age} Mistle, with {path} in mistle.toml:" in finding.message
     assert path in config.origins
     assert config.broken == frozenset()
 
@@ -112,6 +110,7 @@ def test_variables_of_an_older_mistle_are_one_finding():
     assert 'such as "MISTLE_APPS_CONTROL_PLANE_API_PORT"' in finding.message
     assert [each.id for each in config.findings] == ["config.other-shape", "config.unknown-override"]
     assert "email.smtp.host" in config.broken
+    assert "config.other-shape" not in {each.id for each in load(None, {"MISTLE_APPS_": "8080"}).findings}
 
 
 # The single container

@@ -53,5 +53,6 @@ def _names_its_position(finding: dict[str, Any]) -> bool:
     """
     if finding["status"] in ("ok", "skip") or finding["id"] in ("config.unreadable", "run.usage"):
         return bool(finding["message"])
-    text = finding["hint"] if finding["keys"] else finding["message"] + finding["hint"]
+    is_of_all = not finding["keys"] or finding["id"] == "config.other-shape"  # whose hint is not about one key
+    text = finding["message"] + finding["hint"] if is_of_all else finding["hint"]
     return bool(_POSITION.search(text)) or "***" in text

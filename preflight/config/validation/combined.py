@@ -105,8 +105,10 @@ def _other_shape(shape: _Shape, findings: tuple[Finding, ...], origins: Origins)
     named = blamed_keys([*marks, *also])
     more = f" and {len(named) - _NAMED} more" if len(named) > _NAMED else ""
     lacks = f"; {len(blamed_keys(missing))} keys are missing for the same reason" if missing else ""
+    first, *others = named[:_NAMED]
+    examples = ", ".join((f"{first} in {origins.position(first)}", *others))
     message = (
-        f"the file has the shape of {shape.age} Mistle, with {', '.join(named[:_NAMED])}{more}{lacks}; "
+        f"the file has the shape of {shape.age} Mistle, with {examples}{more}{lacks}; "
         f"this tool knows Mistle's {KNOWN_MISTLE}, which {shape.difference}"
     )
     finding = origins.finding(causes.OTHER_SHAPE, *named, *blamed_keys(missing), message=message)
@@ -116,7 +118,7 @@ def _other_shape(shape: _Shape, findings: tuple[Finding, ...], origins: Origins)
 def _older_variables(
     findings: tuple[Finding, ...], origins: Origins, variables: Mapping[str, str]
 ) -> tuple[Finding, ...]:
-    names = sorted(name for name in variables if name.startswith(_OLDER_NAMES))
+    names = sorted(name for name in variables if name.removeprefix(_OLDER_NAMES) not in {name, ""})
     missing = with_causes(findings, causes.MISSING)
     if not names or not missing:
         return findings
