@@ -82,6 +82,7 @@ class Family:
     is_local: bool = False
     secret_url: str = ""  # the form of its keys that are a secret and a URL, with {secret} and {address}
     hostile: Mapping[str, Behaviour] = field(default_factory=dict)  # by the ways of test_attack_neighbours
+    also: str = ""  # the check of another kind that sends requests to this server too
 
 
 @dataclass(frozen=True)

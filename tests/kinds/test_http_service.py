@@ -646,7 +646,7 @@ def _internal(service: str) -> Callable[[str], Mapping[str, object]]:
     return lambda address: {f"{service}.internal_url": f"http://{address}", **_TOKEN}
 
 
-def _service(name: str, checks: str, key: str, *, is_at_root: bool = False) -> Family:
+def _service(name: str, checks: str, key: str, *, is_at_root: bool = False, also: str = "") -> Family:
     return Family(
         checks=checks,
         scenes=text_servers_http.SERVICE,
@@ -654,6 +654,7 @@ def _service(name: str, checks: str, key: str, *, is_at_root: bool = False) -> F
         path=f"^/{name}(/|$)",
         right=text_servers_http.service,
         is_at_root=is_at_root,
+        also=also,
     )
 
 
@@ -727,7 +728,13 @@ DESCRIPTOR = Descriptor(
     families={
         "control": _service("control", f"{API}.internal", f"{API}.internal_url"),
         "data": _service("data", f"{DATA}.", f"{DATA}.internal_url", is_at_root=True),
-        "gateway": _service("gateway", f"{GATEWAY}.internal", f"{GATEWAY}.internal_url", is_at_root=True),
+        "gateway": _service(
+            "gateway",
+            f"{GATEWAY}.internal",
+            f"{GATEWAY}.internal_url",
+            is_at_root=True,
+            also="sandbox.publish_base_domain",
+        ),
         "public": _service("public", PUBLIC, f"{PUBLIC}_url"),
         "dashboard": Family(
             checks=DASHBOARD,
