@@ -83,20 +83,20 @@ class Otlp(EndpointCheck):
     def _judge(self, reply: Reply) -> str:
         """Raise UnexpectedReply for a refusal. Returns why the reply proves nothing, "" if it is an acceptance."""
         body = reply.body.decode(errors="replace")
-        message = f"the answer is {reply.status}" + (f": {foreign(body, 200)}" if body.strip() else "")
+        message = f"the reply is {reply.status}" + (f": {foreign(body, 200)}" if body.strip() else "")
         if reply.status in _NO_SUCH_PATH:
             is_full_path = self.endpoint.shown.endswith(f"/v1/{self.signal}")
             raise UnexpectedReply(NOT_OTLP if is_full_path else NOT_FOUND, message)
         if reply.status not in {401, 403}:  # of a collector too: Mistle sends no login
             raise_if_proxys(reply, f"an empty export of {self.signal}", Status.WARN)
         if reply.status in _REDIRECTS or reply.is_html:
-            raise UnexpectedReply(NOT_OTLP, f"the answer is {reply.status}, {_not_otlp_text(reply)}")
+            raise UnexpectedReply(NOT_OTLP, f"the reply is {reply.status}, {_not_otlp_text(reply)}")
         if reply.status in _EMPTY_REFUSED:
             return f"not proven, because the collector accepts no empty export: {message}"
         if not 200 <= reply.status < 300:
             raise UnexpectedReply(REFUSED, message)
         if reply.body and not _is_response(reply):
-            raise UnexpectedReply(NOT_OTLP, f"the answer is {reply.status}, and not an OTLP response in JSON")
+            raise UnexpectedReply(NOT_OTLP, f"the reply is {reply.status}, and not an OTLP response in JSON")
         for other in _EMPTY.keys() - {self.signal}:  # a receiver accepts an empty export of any signal
             if self.endpoint.shown.endswith(f"/v1/{other}"):
                 raise UnexpectedReply(NOT_FOUND, f"the path is that of {other}, which refuses {self.signal}")

@@ -65,7 +65,7 @@ class Archil(NetworkCheck):
             case LocalProtocolError() | UnicodeEncodeError():
                 return causes.KEY_REJECTED.diagnosis("the key holds characters that an HTTP header cannot carry")
             case NotJson() | NotHttp():
-                return causes.UNEXPECTED_REPLY.diagnosis(f"the answer is not Archil's: {foreign(str(error))}")
+                return causes.UNEXPECTED_REPLY.diagnosis(f"the reply is not Archil's: {foreign(str(error))}")
         diagnosis = super().diagnose(error)
         if diagnosis and diagnosis.cause in network_errors.CAUSES:
             target = "it" if self.endpoint is None else self.endpoint.address
@@ -87,4 +87,4 @@ def _raise_refusal(reply: Reply) -> None:
             raise UnexpectedReply(causes.UNEXPECTED_REPLY, f"Archil answers {status}: {foreign(str(text))}")
         case status, _:
             raise_if_proxys(reply, "the request")
-            raise UnexpectedReply(causes.UNEXPECTED_REPLY, f"the answer is {status}, without Archil's envelope")
+            raise UnexpectedReply(causes.UNEXPECTED_REPLY, f"the reply is {status}, without Archil's envelope")

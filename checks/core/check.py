@@ -174,7 +174,7 @@ class CheckTimeout(Exception):
     """The time limit, in seconds, ended the check during this layer."""
 
     def __init__(self, layer: Layer, limit: float) -> None:
-        super().__init__(f"no answer within {limit:.3g} s")
+        super().__init__(f"no reply within {limit:.3g} s")
         self.layer = layer
         self.limit = limit
 

@@ -112,7 +112,7 @@ class DockerEngine(Check):
             if diagnosis and diagnosis.cause is causes.SILENT:
                 received = await first_bytes(self.socket_path, HTTP.request, record.share_of_time(0.5))
                 if not HTTP.matches(received):
-                    raise Diagnosed(causes.NOT_DOCKER.diagnosis("its answer is not HTTP")) from error
+                    raise Diagnosed(causes.NOT_DOCKER.diagnosis("its reply is not HTTP")) from error
             raise
 
     async def _check_network(self, record: Recorder, engine: Engine) -> None:
@@ -189,7 +189,7 @@ class DockerEngine(Check):
             case CheckTimeout():
                 return causes.SILENT.diagnosis(f"{error} from {self.socket_path}")
             case TimeoutError():
-                return causes.SILENT.diagnosis("connected, then no answer in time")
+                return causes.SILENT.diagnosis("connected, then no reply in time")
         from checks.docker.replies import diagnosis_of
 
         return diagnosis_of(error)

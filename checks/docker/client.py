@@ -124,7 +124,7 @@ class Client(APIClient):  # type: ignore[misc]
             raise not_docker(f"it answers HTTP {error.status_code}: {message_of(error)}") from error
         api = str(reply.get("ApiVersion"))
         if not re.fullmatch(r"\d{1,3}\.\d{1,3}", api):
-            raise not_docker("its answer names no API version")
+            raise not_docker("its reply names no API version")
         if tuple(map(int, api.split("."))) < _MINIMUM:
             raise Diagnosed(causes.API_TOO_OLD.diagnosis(f"the daemon has API {foreign(api)}; Mistle needs 1.45"))
         platform = str(reply.get("Os")), str(reply.get("Arch"))

@@ -60,7 +60,7 @@ def _pullable(client: Client, reference: str) -> Image:
     try:
         return Image(reference, _platforms(client.registry(reference).get("Platforms")))
     except Timeout as error:
-        message = f"no answer about {reference} within {client.timeout:.1f} s: the daemon still waits for the registry"
+        message = f"no reply about {reference} within {client.timeout:.1f} s: the daemon still waits for the registry"
         raise _diagnosed(client, reference, causes.REGISTRY_UNREACHABLE, message) from error
     except APIError as error:
         cause = causes.by_message(message_of(error), error.status_code)

@@ -1,4 +1,4 @@
-"""Who sent a reply on the socket: a daemon, a filter, a proxy without its daemon, or another server."""
+"""Which program sent a reply on the socket: a daemon, a filter, a proxy without its daemon, or another server."""
 
 from __future__ import annotations
 
@@ -30,13 +30,13 @@ def diagnosis_of(error: Exception) -> Diagnosis | None:
         case APIError():
             return causes.CALL_REFUSED.diagnosis(f"the daemon says: {message_of(error)} (HTTP {error.status_code})")
         case Timeout():
-            return causes.SILENT.diagnosis("connected, then no answer in time")
+            return causes.SILENT.diagnosis("connected, then no reply in time")
         case _ if any(isinstance(link, ResponseTooLarge) for link in chain(error)):
-            return causes.NOT_DOCKER.diagnosis("its answer does not end")
+            return causes.NOT_DOCKER.diagnosis("its reply does not end")
         case RequestException() if _is_no_http(error):
-            return causes.NOT_DOCKER.diagnosis(f"its answer is not HTTP: {foreign(str(error), 120)}")
+            return causes.NOT_DOCKER.diagnosis(f"its reply is not HTTP: {foreign(str(error), 120)}")
         case RequestException():
-            return causes.SILENT.diagnosis("the connection broke before an answer came")
+            return causes.SILENT.diagnosis("the connection broke before a reply came")
     return None
 
 
@@ -64,7 +64,7 @@ def message_of(error: APIError) -> str:
 def as_object(body: object) -> dict[str, Any]:
     """The same body, if it is a JSON object. Raises Diagnosed."""
     if not isinstance(body, dict):
-        raise not_docker("its answer is not a JSON object")
+        raise not_docker("its reply is not a JSON object")
     return body
 
 
@@ -78,7 +78,7 @@ def parsed(response: Response) -> object:
     try:
         return json.loads(response.content)
     except (ValueError, RecursionError):
-        raise not_docker("its answer is not JSON") from None
+        raise not_docker("its reply is not JSON") from None
 
 
 def message_in(response: Response) -> str:

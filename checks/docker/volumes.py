@@ -25,7 +25,7 @@ class VolumeStateUnknown(Diagnosed):
     """The daemon no longer replies; the volume may exist."""
 
     def __init__(self, call: str, name: str) -> None:
-        message = f"no answer to the {call} of the volume {name}, which may be left behind"
+        message = f"no reply to the {call} of the volume {name}, which may be left behind"
         hint = f"{causes.SILENT.hint}; then remove what is left: docker volume rm {name}"
         super().__init__(causes.SILENT.diagnosis(message, hint=hint))
 

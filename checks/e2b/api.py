@@ -85,7 +85,7 @@ async def _parsed(call: Callable[[], Awaitable[Response[T]]]) -> Response[T]:
     except UnicodeEncodeError:  # the key cannot be sent; not an error of the reply
         raise
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
-        message = "the answer is none that E2B's API documents"
+        message = "the reply is none that E2B's API documents"
         raise UnexpectedReply(causes.UNEXPECTED_REPLY, message) from error
 
 
@@ -101,4 +101,4 @@ def _refusal(reply: Response[T]) -> UnexpectedReply:
             if cause := _CAUSES.get(type(handle_api_exception(reply))):
                 return UnexpectedReply(cause, f"E2B says: {message}")
             return UnexpectedReply(causes.UNEXPECTED_REPLY, f"E2B answers {message}")
-    return UnexpectedReply(causes.UNEXPECTED_REPLY, f"the answer is {status}, and not an error of E2B's API")
+    return UnexpectedReply(causes.UNEXPECTED_REPLY, f"the reply is {status}, and not an error of E2B's API")

@@ -71,7 +71,7 @@ class Google(NetworkCheck):
 
     def diagnose(self, error: Exception) -> Diagnosis | None:
         if isinstance(error, NotJson | NotHttp):
-            return causes.UNEXPECTED_REPLY.diagnosis(f"the answer is not Google's: {foreign(str(error))}")
+            return causes.UNEXPECTED_REPLY.diagnosis(f"the reply is not Google's: {foreign(str(error))}")
         diagnosis = super().diagnose(error)
         if diagnosis and diagnosis.cause in network_errors.CAUSES:
             hint = f"let the control plane reach {self.endpoint.address}, or take google out of {{method}}"
@@ -95,7 +95,7 @@ def _raise_refusal(reply: Reply) -> None:
             raise UnexpectedReply(causes.UNEXPECTED_REPLY, message, Status.WARN)
         case _:
             raise_if_proxys(reply, "the request")
-            raise UnexpectedReply(causes.UNEXPECTED_REPLY, f"the answer is {reply.status}, without an error of OAuth")
+            raise UnexpectedReply(causes.UNEXPECTED_REPLY, f"the reply is {reply.status}, without an error of OAuth")
 
 
 def _is_about_code(reply: Reply) -> bool:

@@ -146,7 +146,7 @@ CORS_REFUSED = permanent(
     Layer.ACCESS,
     "browsers will keep the API's replies from the dashboard",
     "add the origin of {dashboard} to {trusted_origins} and restart the API; "
-    "a proxy in front must not drop the Access-Control headers or answer twice with them",
+    "a proxy in front must not drop the Access-Control headers or send them twice",
     blames=("trusted_origins",),
 )
 NOT_THE_DASHBOARD = permanent(

@@ -74,8 +74,8 @@ async def check(
         if reason := _unproven(probe, outcome):
             record.skip(Layer.ACCESS, f"that it reads {probe.about} is not proven: {reason}")
         elif outcome is None or outcome.status >= 500:
-            answer = f"is answered {outcome.summary}" if outcome else "gets no answer in time"
-            record.note(probe.cause.diagnosis(f"{_shown(probe)} {answer}"))
+            outcome_text = f"is answered {outcome.summary}" if outcome else "gets no reply in time"
+            record.note(probe.cause.diagnosis(f"{_shown(probe)} {outcome_text}"))
     return {_shown(probe): reply for probe, reply in zip(probes, outcomes, strict=True) if reply}
 
 

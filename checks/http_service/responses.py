@@ -128,7 +128,7 @@ def accepts_token(app: App, reply: Reply) -> bool:
 def require_runtime_state(reply: Reply | None) -> None:
     """The gateway returned a sandbox's runtime state, which it reads from its Valkey."""
     if reply is None or reply.status >= 500:
-        outcome = f"the answer is {reply.summary}" if reply else "there is no answer in time"
+        outcome = f"the reply is {reply.summary}" if reply else "there is no reply in time"
         raise UnexpectedReply(causes.VALKEY_UNREACHABLE, f"asked for a sandbox's runtime state, {outcome}")
 
 
@@ -137,8 +137,8 @@ def cors(origin: str, reply: Reply) -> None:
     required = {"access-control-allow-origin": origin, "access-control-allow-credentials": "true"}
     for name, value in required.items():
         if (received := reply.headers.get(name, "")) != value:
-            answer = f"{name}: {foreign(received, 120)}" if received else f"no {name}"
-            raise UnexpectedReply(causes.CORS_REFUSED, f"to a page of {origin} the API answers {answer}")
+            received_text = f"{name}: {foreign(received, 120)}" if received else f"no {name}"
+            raise UnexpectedReply(causes.CORS_REFUSED, f"to a page of {origin} the API answers {received_text}")
 
 
 def page(endpoint: Endpoint, reply: Reply) -> None:
@@ -155,9 +155,9 @@ def page(endpoint: Endpoint, reply: Reply) -> None:
         return
     _refuse_proxy(reply)
     if reply.status >= 500:
-        raise UnexpectedReply(causes.UNHEALTHY, f"the answer is {reply.summary}")
+        raise UnexpectedReply(causes.UNHEALTHY, f"the reply is {reply.summary}")
     cause = causes.WRONG_SERVICE if _is_mistles(reply) else causes.NOT_MISTLE
-    raise UnexpectedReply(cause, f"the answer is {reply.summary}, and not the dashboard's page")
+    raise UnexpectedReply(cause, f"the reply is {reply.summary}, and not the dashboard's page")
 
 
 def same_page(reply: Reply) -> None:
@@ -172,7 +172,7 @@ def is_blocked(document: Reply) -> bool:
 
 
 def _redirected(reply: Reply, status: Status | None = None, *, is_moved: bool) -> Diagnosed:
-    message = f"the answer is {reply.status}, a redirect to {foreign(reply.location)}"
+    message = f"the reply is {reply.status}, a redirect to {foreign(reply.location)}"
     return Diagnosed(causes.REDIRECTS.diagnosis(message, status=status, hint=causes.MOVED if is_moved else None))
 
 

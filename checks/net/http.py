@@ -124,8 +124,8 @@ async def request(  # noqa: PLR0913 - a request and its limit
         await raise_if_tls(record, endpoint, error)
         await raise_if_http2(record, endpoint, error)
         if isinstance(error, httpx.RemoteProtocolError) and not _CLOSED.search(str(error)):
-            raise NotHttp("the answer is not HTTP") from error
-        raise ConnectionResetError("closed without an answer") from error
+            raise NotHttp("the reply is not HTTP") from error
+        raise ConnectionResetError("closed without a reply") from error
     reply = replace(reply, seconds=record.replied(started))
     record.facts |= clock_skew.skew_fact(reply.headers.get("date", ""))
     if endpoint.tls:
@@ -187,7 +187,7 @@ async def raise_if_not_http(record: Recorder, endpoint: Endpoint, error: Excepti
     received = await first_bytes((endpoint.host, endpoint.port), HTTP.request, record.share_of_time(0.5), tls=tls)
     if not HTTP.matches(received):
         await raise_if_http2(record, endpoint, error)
-        raise NotHttp("the answer is not HTTP") from error
+        raise NotHttp("the reply is not HTTP") from error
     if received:
         record.replied(started)
 

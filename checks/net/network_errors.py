@@ -21,13 +21,13 @@ NAME_NOT_FOUND = temporary("network.name-not-found", Layer.DNS, "the host name d
 DNS_TIMEOUT = temporary(
     "network.dns-timeout",
     Layer.DNS,
-    "the name server did not answer in time",
+    "the name server did not reply in time",
     "make the name server in /etc/resolv.conf reachable from here, then check the host name in {blamed}",
 )
 DNS_FAILED = temporary(
     "network.dns-failed",
     Layer.DNS,
-    "the name server answers with an error (SERVFAIL, REFUSED), or nothing listens at its address: whether the name "
+    "the name server replies with an error (SERVFAIL, REFUSED), or nothing listens at its address: whether the name "
     "exists is not known",
     "look at the log of the name server in /etc/resolv.conf: often it does not reach the zone's own server, DNSSEC "
     "fails there, or it does not serve this machine; then check the host name in {blamed}",
@@ -193,9 +193,9 @@ def _diagnose(error: BaseException, failed: ConnectFailed | None) -> Diagnosis |
         case ConnectionAbortedError():
             return RESET.diagnosis(f"the connection{to} was aborted")
         case TimeoutError() if failed:
-            return TIMEOUT.diagnosis(f"no answer{of}: packets are dropped")
+            return TIMEOUT.diagnosis(f"no reply{of}: packets are dropped")
         case TimeoutError():
-            return SILENT.diagnosis("connected, then no answer in time")
+            return SILENT.diagnosis("connected, then no reply in time")
         case OSError(errno=None) if multiple := _MULTIPLE.match(str(error)):
             return _diagnose(OSError(int(multiple[1]), ""), failed)
         case OSError(errno=int(code), filename=None) if code not in MACHINE_LIMITS:

@@ -91,7 +91,7 @@ class Http2Only(FromProxy):
 def raise_if_certificate_is_required(reply: Reply) -> None:
     """Raise FromProxy if the reply refuses the client because it sent no certificate in the handshake."""
     if 400 <= reply.status < 500 and _NO_CERTIFICATE.search(reply.body[:4096]):
-        message = f"the answer is {reply.status}: {foreign(_text_of(reply.body), 120)}"
+        message = f"the reply is {reply.status}: {foreign(_text_of(reply.body), 120)}"
         raise FromProxy(tls_errors.CLIENT_CERTIFICATE.diagnosis(message))
 
 

@@ -34,7 +34,7 @@ _MAX_OTHERS = 2  # addresses beside the first that accepts, at which the protoco
 _RESOLV_CONF = Path("/etc/resolv.conf")
 _MARGIN = 0.9  # of the resolver's limit
 _NO_ADDRESS = getattr(socket, "EAI_NODATA", None)  # of the name, which exists
-_UNKNOWN_LATE = "a name server gave no answer in time, and that another one does not know the name proves nothing"
+_UNKNOWN_LATE = "a name server gave no reply in time, and that another one does not know the name proves nothing"
 
 FAR = permanent(
     "network.far",
@@ -161,17 +161,17 @@ async def _failure(host: str, error: OSError, seconds: float) -> Exception:
     if error.errno == socket.EAI_MEMORY:
         return MemoryError(error.strerror)
     if is_late := seconds >= _MARGIN * await in_thread(_patience):
-        text = _UNKNOWN_LATE if error.errno in NO_SUCH_NAME else "no answer in time, or an error"
+        text = _UNKNOWN_LATE if error.errno in NO_SUCH_NAME else "no reply in time, or an error"
         return LookUpFailed(f"{host} does not resolve, after {seconds:.1f} s: {text}", is_late=is_late)
     if error.errno in NO_SUCH_NAME:
         text = "the name exists, and has no address" if error.errno == _NO_ADDRESS else "no such host"
         return NoSuchName(f"{host} does not resolve: {text}")
-    text = f"{foreign(str(error.strerror))}: the name server answers with an error, or nothing listens there"
+    text = f"{foreign(str(error.strerror))}: the name server replies with an error, or nothing listens there"
     return LookUpFailed(f"{host} does not resolve: {text}")
 
 
 def _patience() -> float:
-    """Seconds that the system's resolver waits at least for a name server that does not answer: see resolv.conf(5)."""
+    """Seconds that the system's resolver waits at least for a name server that does not reply: see resolv.conf(5)."""
     try:
         text = _RESOLV_CONF.read_text(encoding="utf-8", errors="replace")
     except OSError:

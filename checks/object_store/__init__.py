@@ -191,9 +191,9 @@ class ObjectStore(NetworkCheck):
         if diagnosis := super().diagnose(error):
             return diagnosis
         if isinstance(error.__cause__, IncompleteRead):
-            return RESET.diagnosis("the connection was closed in the middle of an answer", blames=self.address)
+            return RESET.diagnosis("the connection was closed in the middle of a reply", blames=self.address)
         if isinstance(error, BotoCoreError | HTTPError | HTTPException | Unreadable):
-            return causes.NOT_S3.diagnosis(f"the answer cannot be read as HTTP and XML ({type(error).__name__})")
+            return causes.NOT_S3.diagnosis(f"the reply cannot be read as HTTP and XML ({type(error).__name__})")
         return None
 
 

@@ -197,7 +197,7 @@ NOT_PUBLIC = permanent(
     Layer.FITNESS,
     "Archil's cloud must reach the store from outside, but its name leads to addresses of a private network",
     "put an endpoint that is reachable from the internet into {endpoint}; where public name servers give another "
-    "answer than the ones here, --ignore object-store.not-public",
+    "address than the ones here, --ignore object-store.not-public",
     blames=("endpoint",),
 )
 UNEXPECTED_REPLY = unexpected.cause("object-store", "an S3 store", ("endpoint",))

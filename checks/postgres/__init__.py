@@ -108,7 +108,7 @@ class Postgres(NetworkCheck):
             with record.layer(Layer.AUTH, f"login accepted, as {self.username}", proves=("url",)):
                 await self._login(record, connection, address)
             with record.layer(
-                Layer.ACCESS, f"a query answers; rights for {self.use.name}", proves=("url", *self.planes)
+                Layer.ACCESS, f"a query gets a reply; rights for {self.use.name}", proves=("url", *self.planes)
             ):
                 limit = partial(record.share_of_time, 0.8)
                 migrators = tuple(dict.fromkeys(role for _, role in self.migrators))

@@ -111,7 +111,7 @@ class LibpqProxy:
             self.arrivals.append(time.monotonic())
             length = int.from_bytes(head[1:], "big") - 4
             if length > MAX_BYTES and (number or head[:1] in _NOT_LIMITED_BY_LIBPQ):
-                raise Diagnosed(causes.NOT_POSTGRES.diagnosis(f"the answer announces a message of {length} bytes"))
+                raise Diagnosed(causes.NOT_POSTGRES.diagnosis(f"the reply announces a message of {length} bytes"))
             if head[:1] == b"R" and 4 <= length <= _SHORT:
                 try:
                     request = await from_server.readexactly(length)

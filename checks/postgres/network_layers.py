@@ -121,7 +121,7 @@ async def _try_direct(record: Recorder, address: tuple[str, int], limit: float) 
             record.note(causes.UNKNOWN_PARAMETER.diagnosis(message, hint=_DIRECT_HINT))
     if reply == b"N":
         with record.layer(Layer.TLS, "TLS from the first byte", proves=("url",)):
-            raise TlsRefused("the server answers that it has none")
+            raise TlsRefused("the server replies that it has none")
 
 
 def files_of(check: Postgres) -> tuple[tuple[str, str], ...]:

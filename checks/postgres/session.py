@@ -71,7 +71,7 @@ class QueryTimeout(Exception):
     """The login was accepted, and a query got no reply in time. ``slow``: it may still have come."""
 
     def __init__(self, limit: float, slow: bool) -> None:
-        super().__init__(f"no answer within {limit:.1f} s")
+        super().__init__(f"no reply within {limit:.1f} s")
         self.slow = slow
 
 

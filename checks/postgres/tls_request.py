@@ -35,9 +35,9 @@ async def request_tls(reader: asyncio.StreamReader, writer: asyncio.StreamWriter
     writer.write(_SSL_REQUEST)
     reply = await reader.readexactly(1)
     if reply == b"N":
-        raise TlsRefused("the server answers that it has none")
+        raise TlsRefused("the server replies that it has none")
     if reply != b"S":
-        raise NotPostgres("the answer to a request for TLS is not Postgres'")
+        raise NotPostgres("the reply to a request for TLS is not Postgres'")
 
 
 async def reply_to_request(address: ServerAddress, limit: float) -> bytes:

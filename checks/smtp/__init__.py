@@ -97,7 +97,7 @@ class Smtp(NetworkCheck):
             await connect.open_plaintext(record, client, address)
         goal = f"STARTTLS, with a certificate for {self.host} that Mistle trusts"
         with record.layer(Layer.TLS, goal, proves=("secure", "host")):
-            async with time_limit(record, client, "answer to EHLO"):
+            async with time_limit(record, client, "reply to EHLO"):
                 await session.send_ehlo(client)
             if client.supports_extension("starttls"):
                 await connect.start_tls(record, client, address)
@@ -121,13 +121,13 @@ class Smtp(NetworkCheck):
 
     async def _log_in(self, record: Recorder, client: SMTP) -> bool:
         if client.is_ehlo_or_helo_needed:
-            async with time_limit(record, client, "answer to EHLO"):
+            async with time_limit(record, client, "reply to EHLO"):
                 await session.send_ehlo(client)
         if not offers.offers_login(client):
             record.note(causes.AUTH_NOT_OFFERED.diagnosis("the server offers no AUTH: Mistle sends without a login"))
             record.skip(Layer.AUTH, "not tried: the server offers no AUTH", ("password",))
             return False
-        async with time_limit(record, client, "answer to AUTH"):
+        async with time_limit(record, client, "reply to AUTH"):
             await login.log_in(client, self.username, self.password)
         return True
 
@@ -152,7 +152,7 @@ class Smtp(NetworkCheck):
             )
         sender = envelope.encode_domain(self.from_address)
         try:
-            async with time_limit(record, client, "answer to MAIL FROM and RCPT TO", 0.8):
+            async with time_limit(record, client, "reply to MAIL FROM and RCPT TO", 0.8):
                 refusal = await envelope.try_envelope(
                     client, sender, logged_in=logged_in, limit=record.share_of_time(0.3)
                 )
@@ -172,7 +172,7 @@ class Smtp(NetworkCheck):
 
         client = session.make_client(self.host, record, tls=self.secure)
         with suppress(SMTPException, OSError, Diagnosed, NoReply):
-            async with session.closing(client, record), time_limit(record, client, "answers on a second connection"):
+            async with session.closing(client, record), time_limit(record, client, "replies on a second connection"):
                 await session.reopen(client, address)
                 if offers.offers_login(client):
                     await login.log_in(client, self.username, self.password)
@@ -195,7 +195,7 @@ class Smtp(NetworkCheck):
             case SMTPConnectResponseError() | SMTPHeloError():
                 return causes.GREETING_REFUSED.diagnosis(f"the server says: {foreign(f'{error.code} {error.message}')}")
             case SMTPResponseException():
-                return causes.NOT_SMTP.diagnosis(f"the answer is not a mail server's: {foreign(error.message, 120)}")
+                return causes.NOT_SMTP.diagnosis(f"the reply is not a mail server's: {foreign(error.message, 120)}")
         if diagnosis := super().diagnose(error):
             return diagnosis if diagnosis.cause.layer is Layer.CONNECT else replace(diagnosis, blames=("host",))
         if any(isinstance(link, SMTPServerDisconnected) for link in chain(error)):

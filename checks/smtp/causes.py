@@ -136,7 +136,7 @@ SENDER_NAME = permanent(
 SENDER_INTERNATIONAL = permanent(
     "smtp.sender-needs-smtputf8",
     Layer.ACCESS,
-    "the sender's name before the @ has other letters than ASCII, and the server has no SMTPUTF8 for it",
+    "the sender's name before the @ has other letters than ASCII, but the server has no SMTPUTF8 for it",
     "name a sender with ASCII letters before the @ in {from_address}, or turn SMTPUTF8 on at the server of {host}; "
     "the servers of the recipients need it too",
     blames=("from_address",),
@@ -204,7 +204,7 @@ UNAVAILABLE = temporary(
     Layer.ACCESS,
     "the server puts all mail off for now",
     "look at the log of the server of {host} for what it lacks (disk space, a limit of messages, a server behind it "
-    "that does not answer), repair that, then run this again",
+    "that does not reply), repair that, then run this again",
     blames=("host",),
 )
 UNEXPECTED_REPLY = unexpected.cause("smtp", "a mail server", ("host", "port"))

@@ -39,7 +39,7 @@ async def open_tls(record: Recorder, client: SMTP, address: tuple[str, int]) -> 
             await session.connect(client, address)
     except NoReply as error:
         if not await extra_connections.repeat_handshake(record, host, address, error):
-            raise NoReply("answer to the TLS handshake", time.monotonic() - started) from error
+            raise NoReply("reply to the TLS handshake", time.monotonic() - started) from error
         # aiosmtplib waits for the end of a line, which another protocol may never send: read what there is.
         await extra_connections.raise_if_not_smtp_within_tls(record, host, address, error)
         raise
@@ -104,7 +104,7 @@ async def start_tls(record: Recorder, client: SMTP, address: tuple[str, int]) ->
         raise Diagnosed(
             causes.STARTTLS_REFUSED.diagnosis("the server agrees to STARTTLS, and speaks no TLS")
         ) from error
-    async with time_limit(record, client, "answer to EHLO"):
+    async with time_limit(record, client, "reply to EHLO"):
         await session.send_ehlo(client)
 
 

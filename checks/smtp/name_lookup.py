@@ -38,29 +38,30 @@ async def resolve(record: Recorder, host: str, port: int) -> tuple[str, ...]:
     if is_address(host) or host.lower().rstrip(".") == "localhost":
         return await resolve_by_system(host, port)
     limit = record.share_of_time(0.3)
-    found, answer = await asyncio.gather(
+    found, records = await asyncio.gather(
         resolve_by_system(host, port), in_thread(lambda: _ask(host, limit)), return_exceptions=True
     )
-    if isinstance(answer, BaseException):
-        raise answer
-    if answer and (difference := _difference(host, answer)):
+    if isinstance(records, BaseException):
+        raise records
+    if records and (difference := _difference(host, records)):
         record.note(difference)
-    if answer and answer.addresses:
-        return answer.addresses
+    if records and records.addresses:
+        return records.addresses
     if isinstance(found, BaseException):
         raise found
     return found
 
 
-def _difference(host: str, answer: NameRecords) -> Diagnosis | None:
-    if not set(answer.in_hosts) - set(answer.addresses):
+def _difference(host: str, records: NameRecords) -> Diagnosis | None:
+    if not set(records.in_hosts) - set(records.addresses):
         return None
-    listed = f"/etc/hosts has {_shown(answer.in_hosts)} for {host}"
-    if answer.addresses:
+    listed = f"/etc/hosts has {_shown(records.in_hosts)} for {host}"
+    if records.addresses:
+        in_dns = f"DNS has {_shown(records.addresses)}"
         return causes.HOSTS_FILE_DIFFERS.diagnosis(
-            f"{listed}, and DNS has {_shown(answer.addresses)}: Mistle connects to what DNS has, and so does this check"
+            f"{listed}, and {in_dns}: Mistle connects to what DNS has, and so does this check"
         )
-    if answer.is_silent:
+    if records.is_silent:
         return causes.HOSTS_FILE_DIFFERS.diagnosis(
             f"{listed}, and DNS sends no reply: Mistle waits for that reply, up to minutes, before it reads the file",
             hint=causes.SILENT_DNS,
@@ -78,7 +79,7 @@ def _ask(host: str, limit: float) -> NameRecords | None:
     if not in_hosts and not _is_searched(_read("/etc/resolv.conf"), host):
         return None
     asked = [_query(host, kind, limit / len(_FIRST_AND_NEXT)) for kind in _FIRST_AND_NEXT]
-    addresses = tuple(address for answer in asked for address in answer or ())
+    addresses = tuple(address for records in asked for address in records or ())
     return NameRecords(addresses, in_hosts, is_silent=None in asked)
 
 

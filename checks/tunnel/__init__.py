@@ -123,7 +123,7 @@ class Tunnel(EndpointCheck):
         if diagnosis := super().diagnose(error):
             return diagnosis
         if isinstance(error, InvalidHandshake):
-            return causes.NOT_GATEWAY.diagnosis("the answer to a request for a WebSocket is not a handshake")
+            return causes.NOT_GATEWAY.diagnosis("the reply to a request for a WebSocket is not a handshake")
         return None
 
 

@@ -37,7 +37,7 @@ async def check(record: Recorder, endpoint: Endpoint, signing: BootstrapSigning)
             if reply:
                 responses.require_acceptance(reply)
             else:
-                record.skip(Layer.AUTH, "bootstrap tokens are not proven: there is no answer in time", FIELDS)
+                record.skip(Layer.AUTH, "bootstrap tokens are not proven: there is no reply in time", FIELDS)
     except (tokens.UnusableSecret, responses.Unproven) as error:
         skip(record, f"bootstrap tokens are not proven: {error}")
     except StopCheck:

@@ -49,7 +49,7 @@ def require_acceptance(reply: Reply) -> None:
 def require_database(reply: Reply | None) -> None:
     """The gateway has looked for the sandbox in its Postgres."""
     if reply is None or reply.status == 500:
-        outcome = f"is answered {reply.summary}" if reply else "gets no answer in time"
+        outcome = f"is answered {reply.summary}" if reply else "gets no reply in time"
         raise UnexpectedReply(causes.POSTGRES_UNREACHABLE, f"{_ASKED} {outcome}")
 
 
@@ -63,7 +63,7 @@ def _rejected(reply: Reply) -> Diagnosed:
 def _refuse_others(reply: Reply) -> None:
     raise_if_proxys(reply, _ASKED)
     if reply.is_redirect:
-        message = f"the answer is {reply.status}, a redirect to {foreign(reply.location)}"
+        message = f"the reply is {reply.status}, a redirect to {foreign(reply.location)}"
         hint = causes.MOVED if reply.location.endswith("/token-exchange") else None
         raise Diagnosed(causes.REDIRECTS.diagnosis(message, hint=hint))
     if reply.status in _PROXY:

@@ -25,7 +25,7 @@ def require_refusal(reply: Reply) -> None:
         raise UnexpectedReply(causes.OPEN_TO_ANYONE, "a tunnel opens without a token")
     raise_if_proxys(reply, "a request for a WebSocket")
     if reply.is_redirect:
-        message = f"the answer is {reply.status}, a redirect to {foreign(reply.location)}"
+        message = f"the reply is {reply.status}, a redirect to {foreign(reply.location)}"
         hint = causes.MOVED if "/tunnel/sandbox" in reply.location else None
         raise Diagnosed(causes.REDIRECTS.diagnosis(message, hint=hint))
     if reply.status in _NOT_UPGRADED:

@@ -121,7 +121,7 @@ class Valkey(NetworkCheck):
             record.replied(started)
         if received.startswith(b"-DENIED"):
             return causes.PROTECTED_MODE.diagnosis("the server reports protected mode")
-        return None if _PING.matches(received) else causes.NOT_VALKEY.diagnosis("the answer to PING is not Valkey's")
+        return None if _PING.matches(received) else causes.NOT_VALKEY.diagnosis("the reply to PING is not Valkey's")
 
     def client(self, record: Recorder, limit: float, address: str = "", **changes: object) -> Redis:
         """redis-py's client, with the login and the TLS of the URL; ``address`` is one of the host's."""
@@ -217,7 +217,7 @@ class Valkey(NetworkCheck):
                 made = remedies.of_refusal(self, error)
                 return error.cause.diagnosis(f"the server says: {error}", blames=error.blames, remedies=made)
             case InvalidResponse():
-                return causes.NOT_VALKEY.diagnosis(f"the answer is not Valkey's: {foreign(str(error), 120)}")
+                return causes.NOT_VALKEY.diagnosis(f"the reply is not Valkey's: {foreign(str(error), 120)}")
             case RedisError() if causes.is_from_server(error):
                 cause = causes.cause_of(error)
                 made = remedies.permit_command(self, error) if cause is causes.NOT_PERMITTED else ()
@@ -227,14 +227,14 @@ class Valkey(NetworkCheck):
             return diagnosis
         match error:
             case ValueError() | RecursionError():
-                return causes.NOT_VALKEY.diagnosis("the answer is not Valkey's: it cannot be parsed")
+                return causes.NOT_VALKEY.diagnosis("the reply is not Valkey's: it cannot be parsed")
             case RedisTimeoutError():
-                return SILENT.diagnosis("connected, then no answer in time", blames=self.address)
+                return SILENT.diagnosis("connected, then no reply in time", blames=self.address)
             case RedisConnectionError() if "closed by server" in str(error):
                 return RESET.diagnosis("the connection was closed by the server", blames=self.address)
             case RedisError():
                 return causes.NOT_VALKEY.diagnosis(
-                    f"the answer is not Valkey's: redis-py says: {foreign(str(error), 120)}"
+                    f"the reply is not Valkey's: redis-py says: {foreign(str(error), 120)}"
                 )
         return None
 

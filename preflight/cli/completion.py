@@ -31,7 +31,7 @@ def script(shell: str) -> str:
     return str(shellcode(["mistle-preflight"], shell=shell))
 
 
-def answer() -> None:
+def send_completions() -> None:
     """If a shell asks for completions, send them and end the process."""
     if not _is_completing(os.environ):
         return

@@ -27,7 +27,7 @@ def entry() -> None:
     if os.environ.get("_ARGCOMPLETE"):
         from preflight.cli import completion
 
-        completion.answer()
+        completion.send_completions()
     interpreter.prepare()
     with Signals().caught() as signals:
         os._exit(_execute(sys.argv[1:], signals))

@@ -13,13 +13,13 @@ _WEB = ("http", "ws")  # a path of these schemes may contain an @, and before it
 
 
 def names(origins: Mapping[str, Origin]) -> frozenset[str]:
-    """The names of Mistle's keys and variables, and the origins of this configuration. Shown in every text."""
+    """The names of Mistle's keys and variables, and the origins of this configuration: not masked in any text."""
     texts = (text for key, origin in origins.items() for text in (key, str(origin), with_origin(key, origins)))
     return frozenset((*(key.path for key in KEYS), *(key.variable for key in KEYS), *texts)) - {str(DEFAULT)}
 
 
 def targets(values: Mapping[str, object]) -> frozenset[str]:
-    """The values of keys that are no secrets, and the addresses in URLs. Shown only in the target of a check."""
+    """The values of keys that are no secrets, and the addresses in URLs: not masked in the target of a check."""
     return frozenset(text for path, value in values.items() for text in _shown(key_of(path), value))
 
 

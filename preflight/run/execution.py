@@ -136,7 +136,7 @@ class Execution:
             with self.catching():
                 self.record.out_of_time()
         if len(self.record.findings) == before:
-            self._note(reason or TIMEOUT.diagnosis(f"no answer within {self.settings.timeout:g} s"))
+            self._note(reason or TIMEOUT.diagnosis(f"no reply within {self.settings.timeout:g} s"))
 
     def _note_error(self, error: BaseException) -> None:
         self._keep_traceback(error)

@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from preflight.serve.state import ServedState
 
 
-def application(state: ServedState, lives: Callable[[], bool]) -> Starlette:
-    """The pages of this state. ``lives``: whether the runs go on."""
+def application(state: ServedState, is_alive: Callable[[], bool]) -> Starlette:
+    """The pages of this state. ``is_alive``: whether the runs continue."""
 
     async def page(_: Request) -> Response:
         last = state.last
@@ -34,16 +34,16 @@ def application(state: ServedState, lives: Callable[[], bool]) -> Starlette:
         return Response(metrics(state), headers={"content-type": CONTENT_TYPE})
 
     async def healthz(_: Request) -> Response:
-        return _answer(lives())
+        return _yes_or_no(is_alive())
 
     async def readyz(_: Request) -> Response:
-        return _answer(state.ready)
+        return _yes_or_no(state.ready)
 
     pages = {"/": page, "/report.json": report, "/metrics": metrics_, "/healthz": healthz, "/readyz": readyz}
-    made = Starlette(routes=[Route(path, answer) for path, answer in pages.items()])
+    made = Starlette(routes=[Route(path, endpoint) for path, endpoint in pages.items()])
     made.router.redirect_slashes = False
     return made
 
 
-def _answer(yes: bool) -> Response:
+def _yes_or_no(yes: bool) -> Response:
     return PlainTextResponse("ok\n" if yes else "not ok\n", 200 if yes else 503)

@@ -466,7 +466,7 @@ def test_bug_in_the_only_format_is_a_line(
 
 STEPS = (
     "preflight.cli.execute.prepare",
-    "preflight.cli.commands.ca_file.choose",
+    "preflight.cli.commands.ca_file.load",
     "preflight.cli.commands.load",
     "preflight.cli.so_far.verdicts",
     "preflight.cli.so_far.masked",

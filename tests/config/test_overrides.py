@@ -248,7 +248,7 @@ def test_active_key_that_only_a_variable_supplies(tmp_path, changes, env, overri
     finding = found(load(write(tmp_path, changes), env), "config.active-key-missing")
     assert (finding.status, finding.fields) == (Status.FAIL, (ACTIVE,))
     expected = (
-        f"is 2, and the configured versions are 1 ({overrides} overrides it, but Mistle validates the file first)"
+        f"is 2, but the configured versions are 1 ({overrides} overrides it, but Mistle validates the file first)"
     )
     assert finding.message == expected
 

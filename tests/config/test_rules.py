@@ -223,7 +223,7 @@ def test_active_key(tmp_path):
         "config.active-key-missing",
         Status.FAIL,
         path,
-        message="is 3, and the configured versions are 1, 2",
+        message="is 3, but the configured versions are 1, 2",
         hint="or add that key",
     )
 

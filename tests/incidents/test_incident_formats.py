@@ -18,7 +18,7 @@ LOST = 12
 
 def lost(number: int) -> Result:
     key = f"service_{number}.url"
-    finding = Finding("network.timeout", Layer.CONNECT, Status.FAIL, "no answer: packets are dropped", "", (key,))
+    finding = Finding("network.timeout", Layer.CONNECT, Status.FAIL, "no reply: packets are dropped", "", (key,))
     facts = {HOST: "db.internal", PORT: 5000 + number}
     return Result(f"check.{number}", "any", f"db.internal:{5000 + number}", (key,), (finding,), facts=facts)
 

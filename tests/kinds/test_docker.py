@@ -248,7 +248,7 @@ def test_bounded_reply_can_be_polled() -> None:
 def test_daemon_that_closes_the_connection() -> None:
     with socket_faults.serving(lambda _: None) as path:
         result = check(path).fails("docker.silent", Layer.CONNECT, SOCKET, hint="restart it")
-    assert "broke before an answer" in result.message
+    assert "broke before a reply" in result.message
 
 
 def test_no_calls_after_a_time_out(engine: Engine, image: str) -> None:
@@ -304,7 +304,7 @@ def test_not_docker(data: bytes) -> None:
 def test_connection_closed_within_the_headers(part: int) -> None:
     with socket_faults.garbage_socket(reply(b"")[:part]) as path:
         result = check(path).fails("docker.silent", Layer.CONNECT, SOCKET, hint="restart it")
-    assert "broke before an answer" in result.message
+    assert "broke before a reply" in result.message
 
 
 def test_call_refused(engine: Engine, image: str) -> None:

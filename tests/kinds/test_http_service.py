@@ -423,7 +423,7 @@ def test_gateway_that_waits_for_its_valkey() -> None:
     with web_server(app) as web:
         result = check(f"{GATEWAY}.internal", web.url, timeout=1.0)
     finding = result.fails("gateway.valkey-unreachable", Layer.ACCESS, VALKEY, hint="the gateway's log")
-    assert "no answer in time" in finding.message
+    assert "no reply in time" in finding.message
 
 
 def test_gateway_that_never_reached_its_valkey() -> None:
@@ -461,7 +461,7 @@ def test_origin_not_trusted() -> None:
 )
 def test_proxy_that_changes_cors_headers(headers: dict[str, str], text: str) -> None:
     with web_server(before(control_plane_api(), {"/__healthz": JSONResponse({"ok": True}, headers=headers)})) as web:
-        finding = check(PUBLIC, web.url).fails("http.cors-refused", Layer.ACCESS, TRUSTED, hint="answer twice")
+        finding = check(PUBLIC, web.url).fails("http.cors-refused", Layer.ACCESS, TRUSTED, hint="send them twice")
     assert text in finding.message
 
 

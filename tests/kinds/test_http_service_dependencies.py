@@ -94,7 +94,7 @@ def test_api_whose_postgres_is_silent(name: str) -> None:
     with faults.silent_port() as port, web_server(APPS[name](postgres=f"postgresql://u:p@127.0.0.1:{port}/d")) as web:
         result = check(name, web.url, timeout=2.0)
     finding = result.fails(IDS[name], Layer.ACCESS, DATABASES[name], hint="log")
-    assert finding.message.endswith("gets no answer in time")
+    assert finding.message.endswith("gets no reply in time")
 
 
 def unreachable_data_plane(data_plane: str) -> CheckRun:

@@ -45,7 +45,7 @@ def test_name_server_that_refuses(names: NameServer) -> None:
     finding = asking(ip(names), host="db.refused.test").fails(
         "network.dns-failed", Layer.DNS, URL, hint="log of the name server in /etc/resolv.conf"
     )
-    assert "answers with an error, or nothing listens there" in finding.message
+    assert "replies with an error, or nothing listens there" in finding.message
 
 
 @profiles.long
@@ -65,7 +65,7 @@ def test_silent_name_server(names: NameServer) -> None:
     finding = asking(ip(names), host="silent.test", options="timeout:1 attempts:1", timeout=60.0).fails(
         "network.dns-timeout", Layer.DNS, URL, hint="/etc/resolv.conf"
     )
-    assert "no answer in time" in finding.message
+    assert "no reply in time" in finding.message
 
 
 def test_name_that_a_second_server_does_not_know(names: NameServer) -> None:

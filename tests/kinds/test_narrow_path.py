@@ -38,7 +38,7 @@ def test_postgres(postgres: Postgres, use: str) -> None:
         url = replace(postgres, port=port).url()
         result = run_check(f"postgres.control_plane.{use}", {key: url}, timeout=10.0)
     finding = result.fails("network.large-packets-lost", Layer.ACCESS, key, hint="MTU")
-    assert finding.message.startswith("a small query is answered")
+    assert finding.message.startswith("a small query gets a reply")
 
 
 @profiles.long

@@ -294,7 +294,7 @@ def test_the_handshake_is_not_heard(secure: bool) -> None:
         run = check(port, {SECURE: secure}, timeout=3.0)
     if secure:
         finding = run.fails("network.silent", Layer.TLS, HOST, PORT, hint="drops packets (a firewall, the MTU)")
-        assert "no answer to the TLS handshake" in finding.message
+        assert "no reply to the TLS handshake" in finding.message
     else:
         finding = run.fails("tls.stalled", Layer.TLS, HOST, hint="drops large packets (MTU)")
         assert "agreed to STARTTLS" in finding.message

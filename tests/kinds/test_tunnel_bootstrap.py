@@ -211,7 +211,7 @@ def test_gateway_whose_postgres_is_silent(gateway: Gateway) -> None:
         with web_server(gateway.application()) as web:
             result = check(web.url, timeout=2.0)
     finding = result.fails("gateway.postgres-unreachable", Layer.ACCESS, DATABASE, hint="the gateway's log")
-    assert "no answer in time" in finding.message
+    assert "no reply in time" in finding.message
     skipped = next(finding for finding in result.findings if finding.status is Status.SKIP)
     assert skipped.fields == KEYS
 

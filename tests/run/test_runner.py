@@ -107,7 +107,7 @@ class FailsThenCleansUp(Toy):
             await asyncio.sleep(60)
 
     async def act(self, record: Recorder) -> None:
-        record.note(SILENT.diagnosis("no answer"))
+        record.note(SILENT.diagnosis("no reply"))
 
 
 class HasFactsOutsideJson(Toy):

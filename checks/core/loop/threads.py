@@ -79,23 +79,23 @@ async def in_thread(work: Callable[[], T]) -> T:
     loop, context = asyncio.get_running_loop(), contextvars.copy_context()
     outcome: asyncio.Future[T] = loop.create_future()
 
-    def deliver(settle: Callable[[Any], None], value: object) -> None:
+    def set_outcome(setter: Callable[[Any], None], value: object) -> None:
         def once() -> None:
             if not outcome.done():
-                settle(value)
+                setter(value)
 
         with suppress(RuntimeError):  # the loop is closed: nothing waits for the outcome
             loop.call_soon_threadsafe(once)
 
     def run() -> None:
         try:
-            deliver(outcome.set_result, context.run(work))
+            set_outcome(outcome.set_result, context.run(work))
         except StopIteration as error:  # a Future does not accept it
             replacement = RuntimeError("the work raised StopIteration")
             replacement.__cause__ = error
-            deliver(outcome.set_exception, replacement)
+            set_outcome(outcome.set_exception, replacement)
         except BaseException as error:  # also SystemExit: it is raised by the await, and not printed by the thread
-            deliver(outcome.set_exception, error)
+            set_outcome(outcome.set_exception, error)
 
     threading.Thread(target=run, daemon=True).start()
     return await outcome

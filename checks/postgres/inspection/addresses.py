@@ -67,12 +67,12 @@ async def _identity(check: Postgres, record: Recorder, address: ServerAddress, t
     try:
         async with check.open_session(record, address, tls) as connection:
             await connection.login(limit)
-            answer = parse_json(await connection.query(statement, limit))
+            result = parse_json(await connection.query(statement, limit))
     except _UNUSABLE as error:
         if isinstance(error, LoginRefused) and error.refusal.source == SERVER and not _cause(error).heals:
             raise
         return {}
-    return answer if isinstance(answer, dict) else {}
+    return result if isinstance(result, dict) else {}
 
 
 def _cause(error: LoginRefused) -> Cause:

@@ -25,7 +25,7 @@ async def reply_or_lost(reply: Awaitable[T], connect: Connect, record: Recorder)
         is_small_answered = not error.slow and await _gets_reply(connect, _SMALL, record.share_of_time(0.3))
         if not is_small_answered or await _gets_reply(connect, _LARGE, record.share_of_time(0.3)) is not False:
             raise
-        text = f"a small query is answered, and one with {_BYTES} bytes each way is not; the check's own got {error}"
+        text = f"a small query gets a reply, but one with {_BYTES} bytes each way does not; the check's own got {error}"
         raise Diagnosed(LARGE_PACKETS_LOST.diagnosis(text, blames=("url",))) from error
 
 

@@ -41,17 +41,17 @@ def _migrations(check: Postgres, plane: Plane) -> Iterator[Diagnosis]:
 
 def _broken(plane: Plane) -> str:
     """What no migration repairs; "" if there is nothing."""
-    record, workflow = plane.record, plane.workflow_record
-    for each in (record, workflow):
+    migrations, workflow = plane.migrations, plane.workflow_migrations
+    for each in (migrations, workflow):
         if each.kind and not each.is_table:
             return f"{each.name} is {_KINDS.get(each.kind, 'no table')}, not a table"
     if _has_migrations(plane) and not plane.exists:
-        return f"{record.name} exists, schema {plane.name} does not"
+        return f"{migrations.name} exists, schema {plane.name} does not"
     if _has_migrations(plane) and not plane.has_tables:
-        return f"{record.name} records migrations, and schema {plane.name} has no table"
+        return f"{migrations.name} records migrations, and schema {plane.name} has no table"
     # The data plane's first migration is a plain CREATE SCHEMA; the control plane's schema may exist, empty.
     if plane.exists and not _has_migrations(plane) and (plane.has_tables or plane.name == "data_plane"):
-        return f"schema {plane.name} exists, {record.name} {'is empty' if record.kind else 'does not'}"
+        return f"schema {plane.name} exists, {migrations.name} {'is empty' if migrations.kind else 'does not'}"
     if (workflow.content or 0) >= _LAST_WORKFLOW_MIGRATION and plane.workflow_tables < _WORKFLOW_TABLES:
         return f"{workflow.name} is complete, and workflow_runs or step_attempts does not exist"
     return ""
@@ -59,9 +59,9 @@ def _broken(plane: Plane) -> str:
 
 def _missing(plane: Plane) -> str:
     """Which migrations are still to run; "" if none is."""
-    workflow = plane.workflow_record
+    workflow = plane.workflow_migrations
     if not _has_migrations(plane):
-        return f"{plane.record.name} is empty" if plane.record.kind else f"there is no {plane.record.name}"
+        return f"{plane.migrations.name} is empty" if plane.migrations.kind else f"there is no {plane.migrations.name}"
     if not workflow.kind:
         return f"there is no {workflow.name}"
     if workflow.content is not None and workflow.content < _LAST_WORKFLOW_MIGRATION:
@@ -72,7 +72,7 @@ def _missing(plane: Plane) -> str:
 
 def _has_migrations(plane: Plane) -> bool:
     """The table is made outside the migrations' transaction: an empty one is what a failed first run leaves."""
-    return plane.record.is_table and plane.record.content != 0
+    return plane.migrations.is_table and plane.migrations.content != 0
 
 
 def _not_migrated(check: Postgres, plane: Plane, message: str) -> Diagnosis:

@@ -17,14 +17,14 @@ _ALL = "schemas"  # without this fact nothing is known of a plane
 
 
 def parse_state(
-    answer: Mapping[str, Any], planes: tuple[str, ...], *, key_pid: int, local_port: int, version: int
+    result: Mapping[str, Any], planes: tuple[str, ...], *, key_pid: int, local_port: int, version: int
 ) -> ServerState:
     """The state from the facts. Raises ValueError when they are something else."""
     try:
-        row = {name: answer.get(name) for name in FACTS}
-        unknown = tuple(name for name in FACTS if name not in answer)
+        row = {name: result.get(name) for name in FACTS}
+        unknown = tuple(name for name in FACTS if name not in result)
         return ServerState(
-            pid=answer["pid"],
+            pid=result["pid"],
             local_port=local_port,
             key_pid=key_pid,
             version=version,
@@ -53,10 +53,10 @@ def parse_state(
         raise ValueError("not the result of the statements") from error
 
 
-def parse_json(answer: str) -> Any:
+def parse_json(result: str) -> Any:
     """The JSON of a result. Raises ValueError."""
     try:
-        return json.loads(answer)
+        return json.loads(result)
     except RecursionError as error:
         raise ValueError("too deep") from error
 
@@ -70,11 +70,11 @@ def _text(value: object) -> str:
 
 def _plane(plane: str, row: Mapping[str, Any]) -> Plane:
     schemas = row["schemas"] or {}
-    records = {(schema, name): _record(schema, name, *rest) for schema, name, *rest in row["recorded"] or ()}
+    tables = {(schema, name): _migrations_table(schema, name, *rest) for schema, name, *rest in row["recorded"] or ()}
     meta, workflow = (f"{plane}_meta", "schema_migrations"), (f"{plane}_openworkflow", "openworkflow_migrations")
-    record = records.get(meta, MigrationsTable(".".join(meta)))
+    migrations = tables.get(meta, MigrationsTable(".".join(meta)))
     # Only the locks of a first migration are visible yet, not its tables: such locks have no schema name.
-    uncommitted = set() if record.kind else {""}
+    uncommitted = set() if migrations.kind else {""}
     own = {f"{plane}{ending}" for ending in SCHEMA_ENDINGS}
     return Plane(
         name=plane,
@@ -84,14 +84,14 @@ def _plane(plane: str, row: Mapping[str, Any]) -> Plane:
         closed=tuple(sorted(own & {*(row["closed"] or ())})),
         not_owned=tuple((f"{schema}.{name}", str(owner)) for schema, name, owner in _of(own, row["not_owned"])),
         hidden=tuple((f"{schema}.{name}", bool(visible)) for schema, name, visible in _of(own, row["hidden"])),
-        record=record,
-        workflow_record=records.get(workflow, MigrationsTable(".".join(workflow))),
+        migrations=migrations,
+        workflow_migrations=tables.get(workflow, MigrationsTable(".".join(workflow))),
         workflow_tables=len(list(_of({workflow[0]}, row["workflow_tables"]))),
         migrating=tuple(sorted({pid for schema, pid in row["locked"] or [] if schema in own | uncommitted})),
     )
 
 
-def _record(schema: str, name: str, kind: str, content: int | None) -> MigrationsTable:
+def _migrations_table(schema: str, name: str, kind: str, content: int | None) -> MigrationsTable:
     if not isinstance(content, int | None):
         raise TypeError(content)
     return MigrationsTable(f"{schema}.{name}", _text(kind), content)
@@ -121,12 +121,12 @@ def _digits(number: str | None) -> str | None:
     return number if number and re.fullmatch(r"\d+", number) else None
 
 
-def _ciphertexts(answer: list[str] | str | None) -> tuple[tuple[str, str], ...] | str | None:
+def _ciphertexts(result: list[str] | str | None) -> tuple[tuple[str, str], ...] | str | None:
     """Each version of the master key with one ciphertext, joined from its parts; "locked", or None."""
-    if answer is None or answer == "denied":  # the access layer reports a denied table
+    if result is None or result == "denied":  # the access layer reports a denied table
         return None
-    if answer == "locked":
+    if result == "locked":
         return "locked"
-    parts = sorted((int(part[1]), int(part[2]), part[3]) for part in map(_WORD.fullmatch, answer) if part)
+    parts = sorted((int(part[1]), int(part[2]), part[3]) for part in map(_WORD.fullmatch, result) if part)
     versions = islice(groupby(parts, lambda part: part[0]), MAX_VERSIONS)
     return tuple((str(version), "".join(part[2] for part in same)) for version, same in versions)

@@ -26,25 +26,25 @@ async def query_state(
     statements, refused = Statements(planes, migrators, 0.7 * limit()), ""
     try:
         try:
-            answer = _complete(parse_json(await connection.query(statements.together(), limit())))
+            result = _complete(parse_json(await connection.query(statements.together(), limit())))
         except QueryFailed as error:
             if not error.refusal.text.startswith("ERROR"):  # FATAL: the connection has ended
                 raise
-            answer = await _query_each(connection, statements, limit, error)
-            refused = _summary(answer, error)
-        return parse_state(answer, planes, **connection.backend_info), refused
+            result = await _query_each(connection, statements, limit, error)
+            refused = _summary(result, error)
+        return parse_state(result, planes, **connection.backend_info), refused
     except ValueError as error:
-        raise NotPostgres("a query came back with another answer than Postgres gives") from error
+        raise NotPostgres("a query came back with another result than Postgres returns") from error
 
 
 async def _query_each(
     connection: PostgresSession, statements: Statements, limit: Callable[[], float], failure: QueryFailed
 ) -> dict[str, Any]:
     """The facts that the server does not refuse. Raises ``failure`` where it refuses everything."""
-    answer, reset = {}, "rollback;\n"
+    result, reset = {}, "rollback;\n"
     for name, statement in statements.each():
         try:
-            answer[name] = parse_json(await connection.query(reset + statement, limit()) or "null")
+            result[name] = parse_json(await connection.query(reset + statement, limit()) or "null")
             reset = ""
         except (QueryFailed, QueryTimeout):
             if name == _ESSENTIAL:
@@ -52,16 +52,16 @@ async def _query_each(
             reset = "rollback;\n"
     if reset:
         await connection.execute("rollback", limit())
-    return answer
+    return result
 
 
-def _complete(answer: Any) -> dict[str, Any]:
-    if not isinstance(answer, dict) or FACTS.keys() - answer.keys():
+def _complete(result: Any) -> dict[str, Any]:
+    if not isinstance(result, dict) or FACTS.keys() - result.keys():
         raise ValueError("not the result of the statements")
-    return answer
+    return result
 
 
-def _summary(answer: dict[str, Any], failure: QueryFailed) -> str:
-    names = [name for name in FACTS if name not in answer]
+def _summary(result: dict[str, Any], failure: QueryFailed) -> str:
+    names = [name for name in FACTS if name not in result]
     shown = ", ".join(names[:_MAX_SHOWN]) + (f" and {len(names) - _MAX_SHOWN} more" if names[_MAX_SHOWN:] else "")
     return f"not known: {shown}; {failure.refusal.source} says: {foreign(str(failure))}" if names else ""

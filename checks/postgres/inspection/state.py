@@ -39,8 +39,8 @@ class Plane:
     closed: tuple[str, ...]
     not_owned: tuple[tuple[str, str], ...]
     hidden: tuple[tuple[str, bool], ...]
-    record: MigrationsTable
-    workflow_record: MigrationsTable
+    migrations: MigrationsTable
+    workflow_migrations: MigrationsTable
     workflow_tables: int
     migrating: tuple[int, ...]
 

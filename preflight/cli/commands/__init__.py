@@ -167,9 +167,9 @@ COMMANDS: Mapping[str, Callable[[Invocation, SoFar], Document]] = {
 
 def _load(invocation: Invocation, so_far: SoFar) -> tuple[Trust, Config]:
     """The certificates to trust, and the configuration. Raises UsageError, ConfigError, Interrupted."""
-    with invocation.signals.interrupting():  # a file may be on a server that does not answer
+    with invocation.signals.interrupting():  # a file may be on a server that does not reply
         so_far.ignored = _ignored(invocation, so_far)
-        trust, warning = ca_file.choose(invocation.options, invocation.environ)
+        trust, warning = ca_file.load(invocation.options, invocation.environ)
         before, options, seconds = invocation.seconds, invocation.options, invocation.seconds_for_file
         config = load(options.config, invocation.environ, seconds, options.service, invocation.lines)
     config = replace(config, findings=tuple(each for each in config.findings if each.id not in options.unreported))

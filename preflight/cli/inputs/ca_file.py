@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from checks.core.roots import Trust
 
 
-def choose(options: Options, environ: Mapping[str, str]) -> tuple[Trust, Diagnosis | None]:
+def load(options: Options, environ: Mapping[str, str]) -> tuple[Trust, Diagnosis | None]:
     """Load the certificates to trust before the checks start. To read the file may take half of the deadline.
 
     Commands that connect to nothing only try them: to load Mozilla's too takes a fifth of their time. A bad --ca-file

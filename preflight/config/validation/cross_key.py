@@ -69,7 +69,7 @@ def active_key(context: Context) -> Iterator[Finding]:
     active, keys = context.values.get(ACTIVE_KEY), lookup(context.tree, MASTER_KEYS)
     versions = [name for name in keys if name.isdecimal()] if isinstance(keys, dict) and VERSION not in keys else []
     if active and versions and str(active) not in versions:
-        message = f"is {active}, and the configured versions are {', '.join(versions)}"
+        message = f"is {active}, but the configured versions are {', '.join(versions)}"
         only = int(versions[0]) if len(versions) == 1 else None
         yield context.finding(causes.ACTIVE_KEY_MISSING, ACTIVE_KEY, message=message, corrected=only)
 
@@ -129,7 +129,7 @@ def api_origin(context: Context) -> Iterator[Finding]:
     if not (called and api and dashboard):
         return
     if called.origin not in (api.origin, dashboard.origin):
-        message = f"is {shown(called.origin)}, and the API is served at {shown(api.origin)}"
+        message = f"is {shown(called.origin)}, but the API is served at {shown(api.origin)}"
         yield context.finding(causes.ORIGIN_MISMATCH, API_ORIGIN, message=message, corrected=api.origin)
     elif called.path != "/" or called.query:
         message, origin = f"has a path, must be {shown(called.origin)}", called.origin

@@ -69,13 +69,13 @@ def _exceeds(key: Key, url: Url) -> str:
         return "holds a user name or password, which Mistle's client refuses in a URL"
     if key.type == WEBSOCKET:
         return "holds a fragment (# and what follows), which no WebSocket's URL may have" if url.fragment else ""
-    return "holds a query, and Mistle appends paths of its own" if url.query and key.path not in ROOTED else ""
+    return "holds a query, but Mistle appends paths of its own" if url.query and key.path not in ROOTED else ""
 
 
 def _misses(key: Key, url: Url) -> str:
     """What the URL lacks for the client of its scheme: a host that it reads, a database."""
     if not url.host and not key.path.endswith("pooled_url"):
-        return "names no host before the /, and Mistle's client of this URL reads none behind ?"
+        return "names no host before the /, and Mistle's client of this URL reads none after the ?"
     if url.others and key.path.endswith("pooled_url"):
         return "names several hosts, which node-postgres does not support: write one"
     if url.scheme.startswith("postgres") and url.path in ("", "/"):

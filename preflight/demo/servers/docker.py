@@ -55,12 +55,12 @@ def engine(networks: Collection[str] = (NETWORK,)) -> ASGIApp:
         "POST /containers/{name}/{action}": absent,
         "POST /commit": absent,
     }
-    return Starlette(routes=[route for call, answer in routes.items() for route in _routes(call, answer)])
+    return Starlette(routes=[route for call, endpoint in routes.items() for route in _routes(call, endpoint)])
 
 
-def _routes(call: str, answer: object) -> list[Route]:
+def _routes(call: str, endpoint: object) -> list[Route]:
     method, path = call.split()
-    return [Route(prefix + path, answer, methods=[method]) for prefix in ("", "/v{version}")]  # type: ignore[arg-type]
+    return [Route(prefix + path, endpoint, methods=[method]) for prefix in ("", "/v{version}")]  # type: ignore[arg-type]
 
 
 def _missing(what: str) -> Response:

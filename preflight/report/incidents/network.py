@@ -45,7 +45,7 @@ def name_server(observed: Observations) -> Iterator[Link]:
     named = [result for result in observed.results if is_named(result) and _was_looked_up(observed, result)]
     unanswered = _failed_with(observed, named, _NO_REPLY)
     if len(_hosts(named)) > 1 and len(unanswered) == len(named):
-        text = f"none of the {len(_hosts(named))} names gets an answer"
+        text = f"none of the {len(_hosts(named))} names gets a reply"
         is_certain = len({domain(name) for name in _hosts(named)}) > 1
         yield from Fact(NAME_SERVER, (*unanswered, *_registry(observed)), text, is_certain).links()
 
