@@ -10,7 +10,8 @@ from typing import NamedTuple
 from checks.core import remedy
 from checks.core.remedy import Remedies
 from preflight.config.origin import InFile, InVariable, Origin
-from preflight.config.schema.keys import BY_PATH, Secrecy
+from preflight.config.schema.key import Secrecy
+from preflight.config.schema.keys import BY_PATH
 from preflight.config.urls import parse_or_none
 
 ENVIRONMENT = "environment"  # where a variable is that is in no file

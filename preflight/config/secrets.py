@@ -8,7 +8,8 @@ from collections.abc import Iterator, Mapping
 from urllib.parse import quote, unquote
 
 from preflight.config.javascript import SAFE_INTEGER, trim
-from preflight.config.schema.keys import KEYS, VERSION, Key, Secrecy
+from preflight.config.schema.key import Key, Secrecy
+from preflight.config.schema.keys import KEYS, VERSION
 from preflight.config.schema.unfilled import is_word_for_nothing
 from preflight.config.tree import Tree, lookup
 

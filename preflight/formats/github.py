@@ -1,4 +1,4 @@
-"""Workflow commands, which GitHub Actions shows as annotations on the lines of the configuration.
+"""For a step of GitHub Actions: annotations on the lines to edit, and the job summary.
 
 GitHub shows ten errors and ten warnings of a step. If there are more, the tenth annotation gives their number, and they
 are in the log of the step. Its summary is the markdown report, which preflight.output.ci adds.

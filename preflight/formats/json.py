@@ -1,4 +1,4 @@
-"""The report as JSON, version 1, as report.schema.json describes it. It holds keys and origins, never values."""
+"""For programs: JSON of version 1, its schema in the package (report.schema.json); keys and origins, never values."""
 
 from __future__ import annotations
 

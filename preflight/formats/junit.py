@@ -1,4 +1,4 @@
-"""A test report for CI: a test case for each check and each key. It fails if the exit code counts the finding.
+"""For tools that show tests, such as GitLab and Jenkins: a test case for each check and each key.
 
 Viewers differ: some show only the text of a failure, some only its message, most only the first failure. So each test
 case has at most one result, whose text is complete. The elements and attributes are those of the schema of Jenkins's

@@ -1,4 +1,4 @@
-"""The report for a summary, a comment or a page, in GitHub's Markdown: the verdict first, the keys folded.
+"""For a comment or a page, in GitHub's Markdown: the verdict first, the keys folded.
 
 Foreign text is in code spans, where GitHub makes no link, mention, image or other markup of it.
 """

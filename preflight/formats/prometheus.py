@@ -1,4 +1,4 @@
-"""Metrics for the textfile collector of node_exporter: one series for each check and each key, in any status.
+"""For the textfile collector of node_exporter: one series for each check and each key, in any status.
 
 Labels hold names, never messages: so the number of series depends on the configuration alone. All series have the
 labels ``stage`` and ``service``: the files of several runs of one deployment can be in one folder.

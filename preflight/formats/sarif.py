@@ -1,4 +1,4 @@
-"""SARIF 2.1.0: failures and warnings at the lines to edit, for code scanning services and editors.
+"""For code scanning on GitHub, and editors: SARIF 2.1.0, each failure and warning at the line to edit.
 
 What GitHub's code scanning requires beyond the schema: every result has a location, and a fingerprint that stays the
 same while lines move. https://docs.github.com/en/code-security/reference/code-scanning/sarif-files/sarif-support-for-code-scanning

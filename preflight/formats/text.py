@@ -1,4 +1,4 @@
-"""The report for a terminal: aligned and coloured. Failures come last, where they stay on the screen."""
+"""For a terminal: aligned and coloured. Failures come last, where they stay on the screen."""
 
 from __future__ import annotations
 

@@ -6,7 +6,8 @@ from collections.abc import Iterator, Mapping
 
 from preflight.config.hints import with_origin
 from preflight.config.origin import DEFAULT, Origin
-from preflight.config.schema.keys import KEYS, Key, Secrecy, key_of
+from preflight.config.schema.key import Key, Secrecy
+from preflight.config.schema.keys import KEYS, key_of
 from preflight.config.urls import parse_or_none
 
 _WEB = ("http", "ws")  # a path of these schemes may contain an @, and before it a part of a password

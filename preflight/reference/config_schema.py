@@ -9,9 +9,10 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from preflight.config.schema import descriptions
 from preflight.config.schema.conditions import ALWAYS, OPTIONAL
-from preflight.config.schema.keys import KEYS, VERSION, Key, Secrecy
+from preflight.config.schema.key import Key, Secrecy
+from preflight.config.schema.keys import KEYS, VERSION
+from preflight.config.schema.tables import ABOUT
 from preflight.config.schema.types import Boolean, Choice, Integer, ListOf, Text, Type
 
 Node = dict[str, Any]
@@ -35,7 +36,7 @@ def document() -> Node:
 
 
 def _table(path: str, description: str = "") -> Node:
-    about = descriptions.TABLES.get(path, description)
+    about = ABOUT.get(path, description)
     described = {"description": about} if about else {}
     return {**described, "type": "object", "properties": {}, "required": [], "additionalProperties": False}
 
@@ -62,7 +63,7 @@ def _property(key: Key) -> Node:
 
 
 def _described(key: Key) -> str:
-    parts = [descriptions.KEYS[key.path]]
+    parts = [key.about]
     if isinstance(key.type, Text) and key.url:
         word = f', or is "{key.type.word}"' if key.type.word else ""
         parts.append(f"Begins with {' or '.join(f'{scheme}://' for scheme in key.type.schemes)}{word}.")

@@ -1,4 +1,4 @@
-"""Writes docs/checks.md, docs/findings.md, the schema in examples/ and the tables of README.md and SECURITY.md.
+"""Writes docs/checks.md, docs/findings.md, the files in examples/ and the tables of README.md and SECURITY.md.
 
 Run ``python -m preflight.reference.generate``.
 """
@@ -14,7 +14,7 @@ import checks
 from checks.core.check import Check, Layer
 from checks.net import tcp
 from preflight.grouping import grouped
-from preflight.reference import config_schema
+from preflight.reference import config_schema, example
 from preflight.reference.catalogue import Entry, anchor, causes_of, entries, sentence
 from preflight.reference.tables import with_tables
 
@@ -49,6 +49,7 @@ PAGES: Mapping[str, Callable[[], str]] = {
     "findings.md": findings_page,
     **{f"../{name}": partial(with_tables, name) for name in ("README.md", "SECURITY.md")},
     "../examples/mistle.schema.json": config_schema.text,
+    "../examples/mistle.toml": lambda: example.complete((FOLDER / "../examples/mistle.toml").read_text("utf-8")),
 }
 
 

@@ -32,7 +32,7 @@ def test_every_table_stands_in_one_page_and_has_no_empty_cell():
 
 @pytest.mark.parametrize("id_", entries())
 def test_finding_is_expected_in_a_test(id_: str):
-    assert re.search(rf"""["']{re.escape(id_)}["']""", TESTS), f"no test expects {id_}"
+    assert re.search(rf"""["']{re.escape(id_)}["']""", TESTS), f"no test expects {id_}: add one to tests/kinds"
 
 
 @pytest.mark.parametrize("id_", entries())
@@ -41,7 +41,7 @@ def test_finding_is_explained(id_: str):
     text = paragraph(entry)
     assert text.startswith(f"{id_}\n")
     assert "{" not in entry.hint
-    assert entry.example, "run scripts/examples"
+    assert entry.example, "run scripts/examples with the file of its test, such as tests/kinds/test_valkey.py"
     assert f"for example\n      {entry.example}\n" in text
     assert anchor(id_) in anchors(generate.findings_page())
     assert entry.link == f"docs/findings.md#{anchor(id_)}"
@@ -80,8 +80,8 @@ def test_kind_has_a_docstring(kind: type[checks.core.check.Check]):
     assert f"## {kind.kind}\n" in page
     assert kind.__doc__
     assert kind.__doc__.splitlines()[0] in page
-    assert re.search(r"\bWrites\b", kind.__doc__), "what it writes"
-    assert re.search(r"\bNeeds\b", kind.__doc__), "what it needs"
+    for word in ("Proves that", "Writes", "Needs"):
+        assert re.search(rf"\b{word}\b", kind.__doc__), f"add to the docstring of {kind.__name__}: {word} …"
     for cause in kind.causes:
         assert re.fullmatch(r"[a-z0-9]+(-[a-z0-9]+)*\.[a-z0-9]+(-[a-z0-9]+)*", cause.id)
 

@@ -12,10 +12,12 @@ from hypothesis import strategies as st
 from checks.core.check import Layer, Status
 from preflight.config.loader import ConfigError, load
 from preflight.config.origin import DEFAULT
-from preflight.config.schema.conditions import OPTIONAL
-from preflight.config.schema.keys import KEYS, key_of
+from preflight.config.schema.conditions import ALWAYS, OPTIONAL
+from preflight.config.schema.key import Key
+from preflight.config.schema.keys import KEYS, VERSION, key_of
 from preflight.config.schema.types import Boolean, Choice, Integer, ListOf, Text, Versioned
 from preflight.config.tree import lookup
+from preflight.reference import example
 from tests.harness.configs import ALL, E2B, MASTER_KEYS, PATHS, Raw, environment, found, line_of, toml, write
 
 API = "services.control_plane_api"
@@ -45,7 +47,9 @@ def test_key_has_its_line_as_origin(tmp_path, key, path):
 
 @pytest.mark.parametrize(("key", "path"), ROWS)
 def test_missing_key_is_reported_where_it_is_required(tmp_path, key, path):
-    config = load(write(tmp_path, {**ALL, path: None}), {})
+    section = path.rpartition(".")[0]
+    is_alone = not any(other.startswith(f"{section}.") for other in PATHS if other != path)
+    config = load(write(tmp_path, {**ALL, path: None, **({section: Raw("{}")} if is_alone else {})}), {})
     optional = key.required is OPTIONAL or path == "sandbox.storage.docker_volume.name_prefix"
     blamed = {blamed for finding in config.findings if finding.id == "config.missing" for blamed in finding.fields}
     assert blamed == (set() if optional else {key.path})
@@ -311,15 +315,36 @@ def test_example_is_valid(variables):
     env = dict(line.split("=", 1) for line in lines if line and not line.startswith("#"))
     config = load(Path(env.pop("MISTLE_CONFIG_PATH")), env if variables else {})
     # The stack of the tests has a gateway on loopback, and starts no sandbox.
-    assert [finding.id for finding in config.findings] == ["config.sandbox-loopback"] * variables
+    expected = ["config.sandbox-loopback"] * variables
+    assert [finding.id for finding in config.findings] == expected, (
+        "write a value into examples/mistle.toml that is right for the servers of docker-compose.test.yml"
+    )
+
+
+def with_comments(text: str) -> dict[str, object]:
+    """The settings of an example, with those in comments."""
+    settings = [line.removeprefix("# ") for line in text.splitlines() if re.match(r"(# )?(\[|\w+ = )", line)]
+    return tomllib.loads("\n".join(settings))
 
 
 def test_example_names_every_key():
-    lines = Path("examples/mistle.toml").read_text().splitlines()
-    settings = [line.removeprefix("# ") for line in lines if re.match(r"(# )?(\[|\w+ = )", line)]
-    named = tomllib.loads("\n".join(settings))
+    named = with_comments(Path("examples/mistle.toml").read_text())
     missing = [key.path for key in KEYS if lookup(named, key.path.replace("<version>", "1")) is None]
-    assert not missing, "add the key to examples/mistle.toml; in a comment, if it is optional"
+    assert not missing, "run python -m preflight.reference.generate"
+
+
+@pytest.mark.parametrize("key", [key for key in KEYS if VERSION not in key.path], ids=lambda key: key.path)
+def test_example_gets_a_line_for_a_key_that_it_lacks(key: Key):
+    """In its table; where the whole table is missing, also with the table."""
+    text, name = example.complete(Path("examples/mistle.toml").read_text()), key.path.rpartition(".")[2]
+    table = re.search(rf"^(# )?\[{re.escape(key.section)}\]\n(.+\n)*", text, re.MULTILINE)
+    assert table
+    without_key = re.sub(rf"(?m)^(# )?{name} = .*\n", "", table[0])
+    for rest in (without_key, ""):
+        completed = example.complete(text.replace(table[0], rest))
+        assert lookup(with_comments(completed), key.path) is not None
+        is_set = lookup(tomllib.loads(completed), key.path) is not None
+        assert is_set == (key.required is ALWAYS)
 
 
 texts = st.text(st.characters(exclude_characters="\0"), max_size=40) | st.sampled_from(

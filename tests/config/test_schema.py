@@ -3,109 +3,11 @@
 import pytest
 
 from preflight.config.schema.conditions import ALWAYS, OPTIONAL
-from preflight.config.schema.keys import BY_PATH, KEYS, VERSION, Secrecy, in_use, key_of
+from preflight.config.schema.key import Secrecy
+from preflight.config.schema.keys import BY_PATH, KEYS, VERSION, key_of
+from preflight.config.schema.tables import in_use
 from preflight.config.schema.types import Boolean, Choice, Integer, ListOf, Text, Versioned
-from tests.harness.descriptors import DESCRIPTORS
-
-# key | type | required | secret | variable, if it does not follow from the path | default
-DOCUMENTED = """
-global.env | development or production | yes | | MISTLE_ENV
-telemetry.enabled | bool | yes
-telemetry.debug | bool | yes
-telemetry.resource_attributes | str | no
-telemetry.traces.endpoint | http | maybe
-telemetry.logs.endpoint | http | maybe
-telemetry.metrics.endpoint | http | maybe
-services.dashboard.public_url | http | yes
-services.dashboard.control_plane_api_origin | http | yes
-services.control_plane_api.host | str | yes
-services.control_plane_api.port | int 1-65535 | yes
-services.control_plane_api.internal_url | http | yes
-services.control_plane_api.public_url | http | yes
-services.control_plane_api.auth.secret | str | yes | chosen
-services.control_plane_api.auth.trusted_origins | list of str | yes
-services.control_plane_api.auth.enabled_methods | list of otp or google | no
-services.control_plane_api.auth.allow_signups | bool | no | | | True
-services.control_plane_api.auth.otp.length | int 4-12 | yes
-services.control_plane_api.auth.otp.expires_in_seconds | int 30- | yes
-services.control_plane_api.auth.otp.allowed_attempts | int 1-10 | yes
-services.control_plane_api.auth.google.client_id | str | maybe
-services.control_plane_api.auth.google.client_secret | str | maybe | issued
-services.control_plane_api.integrations.active_master_encryption_key_version | int 1- | yes
-services.control_plane_api.integrations.master_encryption_keys.<version> | versioned | yes | chosen | MISTLE_SERVICES_CONTROL_PLANE_API_INTEGRATIONS_MASTER_ENCRYPTION_KEYS_JSON
-services.data_plane_api.host | str | yes
-services.data_plane_api.port | int 1-65535 | yes
-services.data_plane_api.internal_url | http | yes
-services.data_plane_gateway.host | str | yes
-services.data_plane_gateway.port | int 1-65535 | yes
-services.data_plane_gateway.internal_url | http | yes
-services.data_plane_gateway.sandbox_ws_public_url | ws | yes
-services.data_plane_gateway.sandbox_ws_internal_url | ws | yes
-services.control_plane_worker.workflow_concurrency | int 1- | yes
-services.data_plane_worker.workflow_concurrency | int 1- | yes
-workflow.control_plane.namespace_id | str | yes
-workflow.data_plane.namespace_id | str | yes
-postgres.control_plane.direct_url | postgres | yes | issued
-postgres.control_plane.pooled_url | postgres | yes | issued
-postgres.data_plane.direct_url | postgres | yes | issued
-postgres.data_plane.pooled_url | postgres | yes | issued
-kv.control_plane.backend | valkey | maybe
-kv.control_plane.url | redis | maybe | issued
-kv.control_plane.key_prefix | str | maybe
-kv.data_plane.backend | valkey | yes
-kv.data_plane.url | redis | yes | issued
-kv.data_plane.key_prefix | str | yes
-object_store.assets.bucket_name | str | yes
-object_store.assets.region | str | yes
-object_store.assets.endpoint | http | no
-object_store.assets.force_path_style | bool | no | | | False
-object_store.assets.access_key_id | str | yes
-object_store.assets.secret_access_key | str | yes | issued
-object_store.sandbox_storage.bucket_name | str | maybe
-object_store.sandbox_storage.region | str | no
-object_store.sandbox_storage.endpoint | http | maybe
-object_store.sandbox_storage.force_path_style | bool | no | | | False
-object_store.sandbox_storage.access_key_id | str | maybe
-object_store.sandbox_storage.secret_access_key | str | maybe | issued
-email.smtp.from_address | str | yes
-email.smtp.from_name | str | yes
-email.smtp.host | str | yes
-email.smtp.port | int 1-65535 | yes
-email.smtp.secure | bool | yes
-email.smtp.username | str | yes
-email.smtp.password | str | yes | issued
-internal_auth.method | shared_token | no
-internal_auth.shared_token.token | str | yes | chosen | MISTLE_INTERNAL_AUTH_SHARED_TOKEN
-sandbox.provider | docker or e2b | yes
-sandbox.default_base_image | str | yes
-sandbox.publish_base_domain | str | yes
-sandbox.storage.backend | archil or docker_volume | yes
-sandbox.storage.archil.api_key | str | maybe | issued
-sandbox.storage.archil.region | str | maybe
-sandbox.storage.archil.name_prefix | str | no
-sandbox.storage.archil.mount_object_store | sandbox_storage | no
-sandbox.storage.docker_volume.name_prefix | str | maybe
-sandbox.tokens.connect.secret | str | yes | chosen
-sandbox.tokens.connect.issuer | str | yes
-sandbox.tokens.connect.audience | str | yes
-sandbox.tokens.bootstrap.secret | str | yes | chosen
-sandbox.tokens.bootstrap.issuer | str | yes
-sandbox.tokens.bootstrap.audience | str | yes
-sandbox.publish.access_token.secret | str | yes | chosen
-sandbox.publish.access_token.issuer | str | yes
-sandbox.publish.access_token.audience | str | yes
-sandbox.publish.session.cookie_signing_secret | str | yes | chosen
-sandbox.docker.socket_path | str | maybe
-sandbox.docker.network_name | str | no
-sandbox.e2b.api_key | str | maybe | issued
-sandbox.e2b.domain | str | no | | | e2b.app
-sandbox.e2b.cpu_count | int 1- | no | | | 2
-sandbox.e2b.memory_mb | int 1- | no | | | 4096
-sandbox.sandboxd_test_faults_enabled | bool | no | | MISTLE_TEST_SANDBOXD_TEST_FAULTS_ENABLED
-"""  # noqa: E501
-OF_KINDS = [line for kind in DESCRIPTORS.values() for line in kind.documented_keys.strip().splitlines()]
-LINES = [*DOCUMENTED.strip().splitlines(), *OF_KINDS]
-ROWS = [[*(cell.strip() for cell in line.split("|")), "", "", ""][:6] for line in LINES]
+from tests.harness.documented_keys import OF_KINDS, ROWS, Documented
 
 
 def type_text(key_type: object) -> str:
@@ -116,7 +18,7 @@ def type_text(key_type: object) -> str:
         case Text(schemes=()):
             return "str"
         case Text(schemes=(scheme, *_)):
-            return scheme
+            return f"{scheme}://"
         case Choice(allowed=allowed):
             return " or ".join(allowed)
         case Integer(minimum=minimum, maximum=maximum):
@@ -129,23 +31,25 @@ def type_text(key_type: object) -> str:
 
 
 def test_schema_has_the_documented_keys_in_order():
-    documented = [row[0] for row in ROWS]
-    undocumented = sorted({key.path for key in KEYS} - {*documented})
-    assert not undocumented, "add a row to DOCUMENTED in this file, or to documented_keys of the kind's DESCRIPTOR"
-    assert [key.path for key in KEYS if key.path not in {line.split()[0] for line in OF_KINDS}] == [
-        row.split()[0] for row in DOCUMENTED.strip().splitlines()
-    ]
-    assert len(KEYS) == len(ROWS)
+    undocumented = [key.path for key in KEYS if key.path not in {row.path for row in (*ROWS, *OF_KINDS)}]
+    assert not undocumented, (
+        "add a row of Mistle's documentation to DOCUMENTED in tests/harness/documented_keys.py, "
+        "or to documented_keys of the DESCRIPTOR of the kind that these keys came with"
+    )
+    of_kinds = {row.path for row in OF_KINDS}
+    assert [key.path for key in KEYS if key.path not in of_kinds] == [row.path for row in ROWS]
+    assert len(KEYS) == len(ROWS) + len(OF_KINDS)
 
 
-@pytest.mark.parametrize(("path", "type_", "required", "secrecy", "variable", "default"), ROWS)
-def test_key_is_as_documented(path, type_, required, secrecy, variable, default):
-    key = BY_PATH[path]
-    assert type_text(key.type) == type_
-    assert {ALWAYS: "yes", OPTIONAL: "no"}.get(key.required, "maybe") == required
-    assert key.secrecy == Secrecy(secrecy or "none")
-    assert key.variable == (variable or "MISTLE_" + path.replace(".", "_").upper())
-    assert str(key.default) == (default or "None")
+@pytest.mark.parametrize("row", [*ROWS, *OF_KINDS], ids=lambda row: row.path)
+def test_key_is_as_documented(row: Documented):
+    assert row.path in BY_PATH, f"add a row of {row.path} to KEYS in preflight/config/schema/keys.py"
+    key = BY_PATH[row.path]
+    assert type_text(key.type) == row.type
+    assert {ALWAYS: "yes", OPTIONAL: "no"}.get(key.required, "maybe") == row.required
+    assert key.secrecy == Secrecy(row.secrecy or "none")
+    assert key.variable == row.variable
+    assert str(key.default) == (row.default or "None")
 
 
 def test_variables_are_unique():

@@ -5,7 +5,8 @@ import json
 import pytest
 
 from preflight.config.loader import load
-from preflight.config.schema.keys import Secrecy, key_of
+from preflight.config.schema.key import Secrecy
+from preflight.config.schema.keys import key_of
 from preflight.plan.plan import plan
 from tests.harness import profiles
 from tests.harness.configs import ALL, PATHS, Raw, write

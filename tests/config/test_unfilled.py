@@ -6,7 +6,8 @@ import pytest
 
 from checks.core.check import Layer, Status
 from preflight.config.loader import load
-from preflight.config.schema.keys import Secrecy, key_of
+from preflight.config.schema.key import Secrecy
+from preflight.config.schema.keys import key_of
 from preflight.config.schema.types import ListOf, Text
 from tests.harness import command, profiles
 from tests.harness.configs import ALL, E2B, MASTER_KEYS, PATHS, VALID, found, line_of, write

@@ -7,12 +7,12 @@ import pytest
 
 from preflight.formats import BY_COMMAND, FORMATS
 from preflight.formats.prometheus import METRICS
-from tests.harness.formats_page import DOCS, PAGE, PAGES, page
+from tests.harness.formats_page import DOCS, PAGE, PAGES, page, use
 
 
 @pytest.mark.parametrize("file", PAGES, ids=lambda file: file.name)
 def test_examples_are_fresh(file: Path):
-    assert file.read_text() == page(file.read_text()), "run python -m tests.harness.formats_page"
+    assert file.read_text() == page(file), "run python -m tests.harness.formats_page"
 
 
 def test_every_command_that_compares_has_an_example_and_names_its_formats():
@@ -26,9 +26,9 @@ def test_every_command_that_compares_has_an_example_and_names_its_formats():
 
 @pytest.mark.parametrize("name", FORMATS)
 def test_every_format_has_a_section_and_a_line_in_the_readme(name: str):
-    assert f"\n## `{name}`\n" in PAGE.read_text(), f"add a section ## `{name}` with its example to docs/formats.md"
-    readme = (Path(__file__).parents[2] / "README.md").read_text()
-    assert f"\n| `{name}` | " in readme, f"add a row of {name} to the table under Formats in README.md"
+    readme = (DOCS.parent / "README.md").read_text()
+    assert f"\n## `{name}`\n" in PAGE.read_text(), "run python -m tests.harness.formats_page"
+    assert f"\n| `{name}` | {use(name)} |\n" in readme, "run python -m tests.harness.formats_page"
 
 
 @pytest.mark.parametrize("name", [metric.name for metric in METRICS])

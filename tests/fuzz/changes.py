@@ -5,7 +5,8 @@ from functools import reduce
 
 from hypothesis import strategies as st
 
-from preflight.config.schema.keys import Key, Secrecy, key_of
+from preflight.config.schema.key import Key, Secrecy
+from preflight.config.schema.keys import key_of
 from preflight.config.tree import Path, Tree, with_value
 from tests.fuzz.secrets import mark
 from tests.fuzz.values import TEXTS, VALUES, WORDS, Values, likely

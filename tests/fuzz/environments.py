@@ -4,7 +4,7 @@ import os
 
 from hypothesis import strategies as st
 
-from preflight.config.schema.keys import Key, Secrecy
+from preflight.config.schema.key import Key, Secrecy
 from preflight.config.schema.types import Versioned
 from preflight.config.tree import Path
 from tests.fuzz.changes import KEYS, MARKS, near

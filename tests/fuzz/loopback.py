@@ -2,7 +2,7 @@
 
 from hypothesis import strategies as st
 
-from preflight.config.schema.keys import Key
+from preflight.config.schema.key import Key
 from preflight.config.schema.types import ListOf, Text
 from preflight.config.tree import Path, with_value
 from tests.fuzz.changes import KEYS, MARKS, marked

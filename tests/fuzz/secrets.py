@@ -5,7 +5,8 @@ import re
 import tomllib
 from collections.abc import Iterable, Iterator
 
-from preflight.config.schema.keys import KEYS, VERSION, Key, Secrecy
+from preflight.config.schema.key import Key, Secrecy
+from preflight.config.schema.keys import KEYS, VERSION
 from preflight.config.tree import lookup
 from tests.fuzz.call import EMPTY, Block
 

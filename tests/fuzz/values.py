@@ -2,7 +2,7 @@
 
 from hypothesis import strategies as st
 
-from preflight.config.schema.keys import Key, Secrecy
+from preflight.config.schema.key import Key, Secrecy
 from preflight.config.schema.types import Boolean, Choice, Integer, ListOf, Text, Type
 from preflight.config.urls import DEFAULT_PORTS
 from tests.harness.configs import Raw

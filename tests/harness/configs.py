@@ -7,7 +7,8 @@ from pathlib import Path
 
 from checks.core.check import Finding
 from preflight.config.loader import Config
-from preflight.config.schema.keys import KEYS, VERSION, Key, key_of
+from preflight.config.schema.key import Key
+from preflight.config.schema.keys import KEYS, VERSION, key_of
 from preflight.config.schema.types import Boolean, Choice, Integer, ListOf, Text
 
 MASTER_KEYS = "services.control_plane_api.integrations.master_encryption_keys"

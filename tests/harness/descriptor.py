@@ -108,7 +108,7 @@ Healthy = Callable[[Authority, Path], AbstractContextManager[tuple[int, RunAt]]]
 class Descriptor:
     """One kind. ``rows`` are those of the fault matrix."""
 
-    documented_keys: str = ""  # of Mistle's documentation, as in tests/config/test_schema.py, if they are not there
+    documented_keys: str = ""  # rows of Mistle's documentation, as in tests/harness/documented_keys.py
     rows: tuple[Row, ...]
     targets: Mapping[str, Target]
     families: Mapping[str, Family]

@@ -1,10 +1,11 @@
-"""The examples in the pages on formats, and the help in README.md: ``python -m tests.harness.formats_page``."""
+"""What the formats and the help print in the documentation: ``python -m tests.harness.formats_page`` writes it."""
 
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
+from importlib import import_module
 from pathlib import Path
 
 from checks.core.check import Status
@@ -24,9 +25,30 @@ EXAMPLE = of(CONFIG, DIRECT, keys=REPORT.keys[:2])
 _MARKER = re.compile(r"<!-- example: (\w+) -->\n(?:(````)\w*\n.*?\n\2\n)?", re.DOTALL)
 
 
-def page(text: str) -> str:
-    """The page with the examples that the formats write now."""
+_TABLE = re.compile(r"(<!-- formats -->\n).*?(?=<!-- end -->)", re.DOTALL)
+
+
+def page(file: Path) -> str:
+    """The text of a page, with the examples that the formats write now, their table, and a section for a new one."""
+    text = _TABLE.sub(lambda marker: marker[1] + _table(), file.read_text())
+    if file == PAGE:
+        text += "".join(_section(name) for name in FORMATS if f"\n## `{name}`\n" not in text)
     return _MARKER.sub(lambda marker: f"<!-- example: {marker[1]} -->\n{_example(marker[1])}", text)
+
+
+def use(name: str) -> str:
+    """What a format is for: the first paragraph of its module, which begins with "For"."""
+    paragraph = " ".join((import_module(FORMATS[name]).__doc__ or "").partition("\n\n")[0].split())
+    assert paragraph.startswith("For "), f'begin the docstring of {FORMATS[name]} with "For " and what it is for'
+    return paragraph.removeprefix("For ").rstrip(".")
+
+
+def _table() -> str:
+    return "".join(("| format | use |\n|---|---|\n", *(f"| `{name}` | {use(name)} |\n" for name in FORMATS)))
+
+
+def _section(name: str) -> str:
+    return f"\n## `{name}`\n\nUse it for {use(name)}.\n\n<!-- example: {name} -->\n"
 
 
 def _example(name: str) -> str:
@@ -58,4 +80,4 @@ EXAMPLES: Mapping[str, Callable[[], str]] = {
 
 if __name__ == "__main__":
     for each in PAGES:
-        each.write_text(page(each.read_text()))
+        each.write_text(page(each))

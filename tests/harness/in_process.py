@@ -21,7 +21,8 @@ from preflight.cli import commands
 from preflight.cli.invocation import Invocation
 from preflight.cli.options import Options
 from preflight.cli.so_far import SoFar
-from preflight.config.schema.keys import KEYS, VERSION, Secrecy, key_of
+from preflight.config.schema.key import Secrecy
+from preflight.config.schema.keys import KEYS, VERSION, key_of
 from preflight.formats import FORMATS, renderer
 from preflight.plan.plan import Plan
 from preflight.report.model import Report

@@ -8,91 +8,31 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from tests.harness.documented_keys import OF_KINDS, ROWS
+
 Tree = dict[str, Any]
 
 _API, _GATEWAY = "services.control_plane_api", "services.data_plane_gateway"
 _KEYS_JSON = f"MISTLE_{_API.upper().replace('.', '_')}_INTEGRATIONS_MASTER_ENCRYPTION_KEYS_JSON"
 _MASTER_KEYS = f"{_API}.integrations.master_encryption_keys"
-_PORT, _COUNT = (1, 65535), (1, 2**53 - 1)
-# A tuple of numbers is a range, a tuple of texts a choice, a list a list of these.
-_REQUIRED: Mapping[str, object] = {
-    "global.env": ("development", "production"),
-    "telemetry.enabled": bool,
-    "telemetry.debug": bool,
-    "services.dashboard.public_url": str,
-    "services.dashboard.control_plane_api_origin": str,
-    **{f"services.{name}.host": str for name in ("control_plane_api", "data_plane_api", "data_plane_gateway")},
-    **{f"services.{name}.port": _PORT for name in ("control_plane_api", "data_plane_api", "data_plane_gateway")},
-    **{f"services.{name}.internal_url": str for name in ("control_plane_api", "data_plane_api", "data_plane_gateway")},
-    f"{_API}.public_url": str,
-    f"{_API}.auth.secret": str,
-    f"{_API}.auth.trusted_origins": [str],
-    f"{_API}.auth.otp.length": (4, 12),
-    f"{_API}.auth.otp.expires_in_seconds": (30, 2**53 - 1),
-    f"{_API}.auth.otp.allowed_attempts": (1, 10),
-    f"{_API}.integrations.active_master_encryption_key_version": _COUNT,
-    f"{_GATEWAY}.sandbox_ws_public_url": str,
-    f"{_GATEWAY}.sandbox_ws_internal_url": str,
-    **{f"services.{plane}_plane_worker.workflow_concurrency": _COUNT for plane in ("control", "data")},
-    **{f"workflow.{plane}_plane.namespace_id": str for plane in ("control", "data")},
-    **{f"postgres.{plane}_plane.{way}_url": str for plane in ("control", "data") for way in ("direct", "pooled")},
-    "kv.data_plane.backend": ("valkey",),
-    "kv.data_plane.url": str,
-    "kv.data_plane.key_prefix": str,
-    **{f"object_store.assets.{name}": str for name in ("bucket_name", "region", "access_key_id", "secret_access_key")},
-    **{f"email.smtp.{name}": str for name in ("from_address", "from_name", "host", "username", "password")},
-    "email.smtp.port": _PORT,
-    "email.smtp.secure": bool,
-    "internal_auth.shared_token.token": str,
-    "sandbox.provider": ("docker", "e2b"),
-    "sandbox.default_base_image": str,
-    "sandbox.publish_base_domain": str,
-    "sandbox.storage.backend": ("archil", "docker_volume"),
-    **{
-        f"sandbox.{section}.{name}": str
-        for section in ("tokens.connect", "tokens.bootstrap", "publish.access_token")
-        for name in ("secret", "issuer", "audience")
-    },
-    "sandbox.publish.session.cookie_signing_secret": str,
-}
-_OPTIONAL: Mapping[str, object] = {
-    "telemetry.resource_attributes": str,
-    **{f"telemetry.{signal}.endpoint": str for signal in ("traces", "logs", "metrics")},
-    f"{_API}.auth.enabled_methods": [("otp", "google")],
-    f"{_API}.auth.allow_signups": bool,
-    f"{_API}.auth.google.client_id": str,
-    f"{_API}.auth.google.client_secret": str,
-    "kv.control_plane.backend": ("valkey",),
-    "kv.control_plane.url": str,
-    "kv.control_plane.key_prefix": str,
-    "object_store.assets.endpoint": str,
-    "object_store.assets.force_path_style": bool,
-    **{
-        f"object_store.sandbox_storage.{name}": str
-        for name in ("bucket_name", "access_key_id", "secret_access_key", "endpoint", "region")
-    },
-    "object_store.sandbox_storage.force_path_style": bool,
-    "internal_auth.method": ("shared_token",),
-    "sandbox.storage.archil.api_key": str,
-    "sandbox.storage.archil.region": str,
-    "sandbox.storage.archil.name_prefix": str,
-    "sandbox.storage.archil.mount_object_store": ("sandbox_storage",),
-    "sandbox.storage.docker_volume.name_prefix": str,
-    "sandbox.docker.socket_path": str,
-    "sandbox.docker.network_name": str,
-    "sandbox.e2b.api_key": str,
-    "sandbox.e2b.domain": str,
-    "sandbox.e2b.cpu_count": _COUNT,
-    "sandbox.e2b.memory_mb": _COUNT,
-    "sandbox.sandboxd_test_faults_enabled": bool,
-}
-TYPES: Mapping[str, object] = {**_REQUIRED, **_OPTIONAL}
-_NAMES = {
-    "global.env": "MISTLE_ENV",
-    "internal_auth.shared_token.token": "MISTLE_INTERNAL_AUTH_SHARED_TOKEN",
-    "sandbox.sandboxd_test_faults_enabled": "MISTLE_TEST_SANDBOXD_TEST_FAULTS_ENABLED",
-}
-VARIABLES = {path: _NAMES.get(path, f"MISTLE_{path.upper().replace('.', '_')}") for path in TYPES}
+
+
+def _type(text: str) -> object:
+    """A tuple of numbers is a range, a tuple of texts a choice, a list a list of these."""
+    if text.startswith("list of "):
+        return [_type(text.removeprefix("list of "))]
+    if text.startswith("int "):
+        least, _, most = text.removeprefix("int ").partition("-")
+        return int(least), int(most or 2**53 - 1)
+    if text == "bool":
+        return bool
+    return str if text == "str" or text.endswith("://") else tuple(text.split(" or "))
+
+
+_ROWS = [row for row in (*ROWS, *OF_KINDS) if row.type != "versioned"]
+_REQUIRED = [row.path for row in _ROWS if row.required == "yes"]
+TYPES: Mapping[str, object] = {row.path: _type(row.type) for row in _ROWS}
+VARIABLES = {row.path: row.variable for row in _ROWS}
 _SPACE = "".join(("\t\n\v\f\r \u00a0\u1680", *map(chr, range(0x2000, 0x200B)), "\u2028\u2029\u202f\u205f\u3000\ufeff"))
 _WEB, _REDIS = re.compile(r"https?://[^/?#]", re.IGNORECASE), re.compile(r"rediss?://[^/?#]", re.IGNORECASE)
 

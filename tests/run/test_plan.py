@@ -73,7 +73,9 @@ def test_named_resources_are_planned(config: Config) -> None:
 def test_every_resource_is_planned(tmp_path: Path) -> None:
     config = load(configs.write(tmp_path, configs.ALL), {})
     all_names = {resource.name for resource in RESOURCES}
-    assert set(names(config)) == all_names - {"sandbox.docker"}, "a configuration with every key does not plan them"
+    assert set(names(config)) == all_names - {"sandbox.docker"}, (
+        "these resources are not planned with every key set: does preflight/config/schema/keys.py have all their keys?"
+    )
     assert all_names >= SELF_HOSTED | EVERYTHING_ELSE
 
 

@@ -11,7 +11,8 @@ from dataclasses import dataclass
 
 from checks.core.check import Cause
 from preflight.config import causes
-from preflight.config.schema.keys import KEYS, Key, Secrecy
+from preflight.config.schema.key import Key, Secrecy
+from preflight.config.schema.keys import KEYS
 from preflight.config.schema.types import Text, shown
 
 LISTENS = frozenset(key.path for key in KEYS if re.fullmatch(r"services\.\w+\.host", key.path))

@@ -8,7 +8,7 @@ from checks.core.check import Status
 from preflight.config import causes
 from preflight.config.javascript import trim
 from preflight.config.schema.forms import FORMS, NOTHING, Form
-from preflight.config.schema.keys import Key, Secrecy
+from preflight.config.schema.key import Key, Secrecy
 from preflight.config.schema.types import InvalidValue
 
 _NEVER_FILLED = (causes.UNRESOLVED_REFERENCE, causes.NO_VALUE, causes.QUOTED)

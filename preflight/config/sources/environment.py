@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 from checks.core.check import Finding, Status
 from preflight.config import causes, javascript, suggestions
-from preflight.config.schema.keys import BOOLEAN, KEYS, VERSION, Key
+from preflight.config.schema.key import Key
+from preflight.config.schema.keys import BOOLEAN, KEYS, VERSION
 from preflight.config.schema.types import InvalidValue, UnreadableOverride, meant
 from preflight.config.schema.unfilled import unfilled_value
 from preflight.config.tree import Path, Tree, dotted, with_value

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, TypeAlias
 from checks.core.check import Finding
 from preflight.config import causes, edits, suggestions
 from preflight.config.schema.conditions import ALWAYS, OPTIONAL
-from preflight.config.schema.keys import KEYS, VERSION, Key
+from preflight.config.schema.key import Key
+from preflight.config.schema.keys import KEYS, VERSION
 from preflight.config.schema.types import InvalidValue, UnreadableOverride, meant, name_of
 from preflight.config.schema.unfilled import unfilled_value
 from preflight.config.tree import Path, Tree, dotted

@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING
 from checks.core.check import Finding, Status
 from preflight.config import causes
 from preflight.config.javascript import trim
-from preflight.config.schema.keys import (
+from preflight.config.schema.key import Secrecy
+from preflight.config.schema.keys import VERSION, key_of
+from preflight.config.schema.tables import (
     API,
     AUTH,
     GATEWAY,
@@ -19,9 +21,6 @@ from preflight.config.schema.keys import (
     ON_E2B,
     STORAGE,
     TELEMETRY_ENABLED,
-    VERSION,
-    Secrecy,
-    key_of,
 )
 from preflight.config.schema.types import shown
 from preflight.config.tree import Tree, lookup

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 from checks.core.check import Finding
 from preflight.config import causes
 from preflight.config.schema.forms import HOSTS, LISTENS
-from preflight.config.schema.keys import AUTH, in_use, key_of
+from preflight.config.schema.keys import key_of
+from preflight.config.schema.tables import AUTH, in_use
 from preflight.config.schema.types import shown
 from preflight.config.urls import parse_or_none
 

@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING
 from checks.core.check import Finding
 from preflight.config import causes
 from preflight.config.schema import unfilled
-from preflight.config.schema.keys import Secrecy, in_use, key_of
+from preflight.config.schema.key import Secrecy
+from preflight.config.schema.keys import key_of
+from preflight.config.schema.tables import in_use
 from preflight.config.schema.types import ListOf, Text, shown
 
 if TYPE_CHECKING:

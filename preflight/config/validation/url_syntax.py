@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING
 from checks.core.check import Finding
 from checks.core.text import foreign
 from preflight.config import causes
-from preflight.config.schema.keys import HTTP, KEYS, WEBSOCKET, Key, in_use
+from preflight.config.schema.key import Key
+from preflight.config.schema.keys import HTTP, KEYS, WEBSOCKET
+from preflight.config.schema.tables import in_use
 from preflight.config.schema.types import InvalidValue, Text
 from preflight.config.urls import Url, parse
 from preflight.config.validation.never_filled import is_placeholder, never_filled, placeholders

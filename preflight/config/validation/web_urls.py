@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 from checks.core.check import Finding
 from preflight.config import causes
-from preflight.config.schema.keys import API, GATEWAY, KEYS
+from preflight.config.schema.keys import KEYS
+from preflight.config.schema.tables import API, GATEWAY
 from preflight.config.schema.types import shown
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from checks.core.check import Finding, Status
 from preflight.config import causes
-from preflight.config.schema.keys import UNREAD_ALONE
+from preflight.config.schema.tables import UNREAD_ALONE
 from preflight.config.schema.types import shown
 from preflight.config.validation.findings import blamed_keys, replaced, with_causes
 

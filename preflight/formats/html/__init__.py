@@ -1,4 +1,4 @@
-"""The report as one HTML page, for people: a map of the deployment, what to fix, and every key."""
+"""For people, to read and to pass on: one page with a map of the deployment, what to fix, and every key."""
 
 from __future__ import annotations
 
