@@ -83,7 +83,9 @@ def test_single_container_that_trusts_another_origin() -> None:
 
 def test_one_entrance_for_pages_of_another_origin() -> None:
     with web_server(control_plane_api()) as web, proxy(web.url, "single_container") as server:
-        check(f"http://127.0.0.1:{server.port}").fails("http.cors-refused", Layer.ACCESS, TRUSTED, hint="send them twice")
+        check(f"http://127.0.0.1:{server.port}").fails(
+            "http.cors-refused", Layer.ACCESS, TRUSTED, hint="send them twice"
+        )
 
 
 def test_proxy_that_hides_the_sign_in() -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from preflight.formats.html.document import document
+from preflight.formats.html.document import render_document
 from preflight.formats.html.page import Page
 
 if TYPE_CHECKING:
@@ -13,4 +13,4 @@ if TYPE_CHECKING:
 
 def render(report: Report) -> str:
     """One HTML document."""
-    return document("page.html.j2", Page(report), "page.css")
+    return render_document("page.html.j2", Page(report), "page.css")

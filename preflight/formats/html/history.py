@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from preflight.formats.html.document import document, part
+from preflight.formats.html.document import render_document, render_part
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -46,10 +46,10 @@ _END, _LINKS = "</main>", "\n    </ul>\n  </nav>"  # of base.html.j2; no text of
 def with_history(page: str, served: Served) -> str:
     """The page with one more section, and a link to it. It needs no other style and no other script."""
     before, end, after = page.rpartition(_END)
-    page = f"{before}{part('history.html.j2', served)}{end}{after}"
+    page = f"{before}{render_part('history.html.j2', served)}{end}{after}"
     return page.replace(_LINKS, f'\n      <li><a href="#history">History</a></li>{_LINKS}', 1)
 
 
 def first_page(served: Served) -> str:
     """The page until the first run has ended."""
-    return document("first.html.j2", served, "page.css")
+    return render_document("first.html.j2", served, "page.css")
