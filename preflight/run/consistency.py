@@ -205,7 +205,7 @@ def _is_one_server(first: Result, second: Result) -> bool:
 
 
 def _server(result: Result) -> str:
-    """What tells a server from another: a replica has the identifier of its primary."""
+    """A text that identifies a server: a replica has the identifier of its primary."""
     kind = "a replica or one in recovery" if result.facts["in_recovery"] else "a primary"
     system, started = (foreign(str(result.facts[name])) for name in ("system", "started"))
     return f"{kind} (system identifier {system}, started {started} s after 1970)"
