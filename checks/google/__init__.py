@@ -87,7 +87,7 @@ def _raise_refusal(reply: Reply) -> None:
         case {"error": str(code), **rest} if code in causes.REJECTED:
             text = f"{code}: {rest.get('error_description', '')}"
             raise Diagnosed(
-                causes.CLIENT_REJECTED.diagnosis(f"Google says: {foreign(text)}", blames=causes.at_fault(text))
+                causes.CLIENT_REJECTED.diagnosis(f"Google says: {foreign(text)}", blames=causes.fields_at_fault(text))
             )
         case {"error": str(code), **rest}:
             text = f"{reply.status} {code}: {rest.get('error_description', '')}"

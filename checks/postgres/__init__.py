@@ -130,7 +130,7 @@ class Postgres(NetworkCheck):
             record.skip(Layer.FITNESS, _NOT_TRIED, tuple(f"master_keys.{version}" for version, _ in self.master_keys))
 
     def trust(self, record: Recorder) -> Trust:
-        """What the client trusts and shows at this URL."""
+        """The certificates that the client trusts, and those that it sends, at this URL."""
         tls, trust = self.tls, record.settings.trust
         changes = {"only": tls.roots, "own": tls.own, "any_host": tls.any_name, "alpn": ALPN if tls.direct else ()}
         made: dict[str, Trust] = self.__dict__
