@@ -215,7 +215,7 @@ class Postgres(NetworkCheck):
             case session.QueryTimeout():
                 return causes.POOL_EXHAUSTED.diagnosis(f"the login was accepted, then a query got {error}")
             case session.LoginRefused(needs_tls=True):
-                return causes.TLS_REQUIRED.diagnosis(f"{error.refusal.source} says: {foreign(str(error))}")
+                return causes.TLS_REQUIRED.diagnosis(f"{error.refusal.source} reports: {foreign(str(error))}")
             case session.LoginRefused() if _cause_of(error) is causes.PASSWORD_REJECTED and not self.password:
                 return causes.PASSWORD_REJECTED.diagnosis("the URL has no password", hint=hints.NO_PASSWORD)
             case session.LoginRefused():

@@ -110,7 +110,7 @@ def without_smtputf8(outcome: Diagnosis | SMTPResponse | None) -> Diagnosis | SM
 
 def diagnosis(cause: Cause, reply: SMTPResponse, more: str = "") -> Diagnosis:
     """The cause, with the server's reply. A sender that is refused only for now (4xx) is a warning."""
-    diagnosed = cause.diagnosis(f"the server says: {one_line(reply)}{more}")
+    diagnosed = cause.diagnosis(f"the server reports: {one_line(reply)}{more}")
     for_now = cause is causes.SENDER_REFUSED and reply.code // 100 == 4
     return replace(diagnosed, status=Status.WARN) if for_now else diagnosed
 
