@@ -87,7 +87,7 @@ class Otlp(EndpointCheck):
         if reply.status in _NO_SUCH_PATH:
             is_full_path = self.endpoint.shown.endswith(f"/v1/{self.signal}")
             raise UnexpectedReply(NOT_OTLP if is_full_path else NOT_FOUND, message)
-        if reply.status not in {401, 403}:  # of a collector too: Mistle sends no login
+        if reply.status not in {401, 403}:  # a collector may send these too: Mistle sends no login
             raise_if_proxys(reply, f"an empty export of {self.signal}", Status.WARN)
         if reply.status in _REDIRECTS or reply.is_html:
             raise UnexpectedReply(NOT_OTLP, f"the reply is {reply.status}, {_not_otlp_text(reply)}")

@@ -4,7 +4,7 @@
 imports this package first, and must import nothing before it has blocked the signals.
 """
 
-TYPE_CHECKING = False  # that of typing would have to be imported
+TYPE_CHECKING = False  # the constant of typing would have to be imported
 if TYPE_CHECKING:
     from checks.core.check import Finding, Layer, Status
     from preflight.api import check, render

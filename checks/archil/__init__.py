@@ -79,7 +79,7 @@ def _raise_refusal(reply: Reply) -> None:
         case 200, {"success": True, "data": _}:
             return
         case 401 | 403, {"success": False, "error": text}:
-            raise UnexpectedReply(causes.KEY_REJECTED, f"Archil says: {foreign(str(text))}")
+            raise UnexpectedReply(causes.KEY_REJECTED, f"Archil reports: {foreign(str(text))}")
         case 429, {"success": False, "error": text}:
             message = f"not proven: Archil answers 429: {foreign(str(text))}"
             raise UnexpectedReply(causes.UNEXPECTED_REPLY, message, Status.WARN)

@@ -1,1 +1,1 @@
-"""What every check is made of. Does not import kinds or network code."""
+"""The parts that every check uses. They import no kind of check and no network code."""

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from checks.docker.images import Image
 
 T = TypeVar("T")
-_UNSUITABLE = {  # by the driver of a network
+_UNSUITABLE = {  # why a network with this driver does not suit sandboxes
     "null": "is no network: a sandbox on it reaches nothing, not the gateway either",
     "host": "is the machine's own network: two sandboxes on it cannot listen on one port, and each reaches what "
     "listens on the machine's loopback addresses",

@@ -64,7 +64,8 @@ def _pullable(client: Client, reference: str) -> Image:
         raise _diagnosed(client, reference, causes.REGISTRY_UNREACHABLE, message) from error
     except APIError as error:
         cause = causes.by_message(message_of(error), error.status_code)
-        raise _diagnosed(client, reference, cause, f"the daemon says about {reference}: {message_of(error)}") from error
+        message = f"the daemon reports about {reference}: {message_of(error)}"
+        raise _diagnosed(client, reference, cause, message) from error
     except InvalidRepository as error:
         raise Diagnosed(causes.BAD_REFERENCE.diagnosis(str(error))) from error
 

@@ -28,7 +28,7 @@ def diagnosis_of(error: Exception) -> Diagnosis | None:
                 f"a proxy replies on the socket, and no daemon behind it: HTTP {error.status_code} {message_of(error)}"
             )
         case APIError():
-            return causes.CALL_REFUSED.diagnosis(f"the daemon says: {message_of(error)} (HTTP {error.status_code})")
+            return causes.CALL_REFUSED.diagnosis(f"the daemon reports: {message_of(error)} (HTTP {error.status_code})")
         case Timeout():
             return causes.SILENT.diagnosis("connected, then no reply in time")
         case _ if any(isinstance(link, ResponseTooLarge) for link in chain(error)):

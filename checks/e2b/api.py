@@ -99,6 +99,6 @@ def _refusal(reply: Response[T]) -> UnexpectedReply:
         case {"code": int(), "message": str(text)}:
             message = foreign(f"{status}: {text}")
             if cause := _CAUSES.get(type(handle_api_exception(reply))):
-                return UnexpectedReply(cause, f"E2B says: {message}")
+                return UnexpectedReply(cause, f"E2B reports: {message}")
             return UnexpectedReply(causes.UNEXPECTED_REPLY, f"E2B answers {message}")
     return UnexpectedReply(causes.UNEXPECTED_REPLY, f"the reply is {status}, and not an error of E2B's API")

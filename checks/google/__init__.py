@@ -86,9 +86,8 @@ def _raise_refusal(reply: Reply) -> None:
     match body:
         case {"error": str(code), **rest} if code in causes.REJECTED:
             text = f"{code}: {rest.get('error_description', '')}"
-            raise Diagnosed(
-                causes.CLIENT_REJECTED.diagnosis(f"Google says: {foreign(text)}", blames=causes.at_fault(text))
-            )
+            message, blames = f"Google reports: {foreign(text)}", causes.fields_at_fault(text)
+            raise Diagnosed(causes.CLIENT_REJECTED.diagnosis(message, blames=blames))
         case {"error": str(code), **rest}:
             text = f"{reply.status} {code}: {rest.get('error_description', '')}"
             message = f"not proven: Google answers {foreign(text)}"

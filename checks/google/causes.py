@@ -33,6 +33,6 @@ _AT_FAULT = (
 )
 
 
-def at_fault(text: str) -> tuple[str, ...] | None:
+def fields_at_fault(text: str) -> tuple[str, ...] | None:
     """The fields that Google's error text is about; both if it names neither."""
     return next((fields for part, fields in _AT_FAULT if part in text), CLIENT_REJECTED.blames)

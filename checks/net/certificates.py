@@ -102,7 +102,7 @@ def _names(_host: str, chain: tuple[Certificate, ...]) -> str:
 def _dates(_host: str, chain: tuple[Certificate, ...]) -> str:
     """The first certificate that is not valid now, and this machine's time."""
     now = datetime.now(UTC)
-    clock = f"this machine's clock says {_day(now)}"
+    clock = f"this machine's clock shows {_day(now)}"
     wrong = next((each for each in chain if not each.starts <= now <= each.ends), None)
     if wrong is None:
         issuer = foreign(chain[-1].issuer, 120)

@@ -74,7 +74,7 @@ class EndpointCheck(NetworkCheck):
 
     @property
     def layers(self) -> tuple[Layer, ...]:
-        """With the tls layer if the scheme is one with TLS."""
+        """The network layers, tls only if the scheme has TLS, and the layers above them."""
         tls = (Layer.TLS,) if self.endpoint.tls else ()
         return (Layer.DNS, Layer.CONNECT, *tls, *self.above)
 

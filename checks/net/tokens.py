@@ -11,7 +11,7 @@ LIFETIME = 60  # seconds until a token expires
 
 
 class UnusableSecret(Exception):
-    """The library signs nothing with this secret. The message says why."""
+    """The library signs nothing with this secret. The message is the reason."""
 
 
 def signed(secret: str, claims: Mapping[str, object]) -> str:

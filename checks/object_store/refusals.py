@@ -19,7 +19,7 @@ ABSENT, DENIED = "NoSuchKey", "AccessDenied"  # the codes of a bucket's reply fo
 
 _DAY = 86_400.0
 _KEY = "/mistle-preflight/"  # of every request's path: a redirect that keeps it leads to the store's new address
-_TEMPORARY = "ASIA"  # with this begin the ids of AWS's temporary keys
+_TEMPORARY = "ASIA"  # the ids of AWS's temporary keys begin with it
 _BY_CODE = {
     "InvalidAccessKeyId": causes.UNKNOWN_ACCESS_KEY,
     "Unauthorized": causes.UNKNOWN_ACCESS_KEY,

@@ -34,7 +34,7 @@ def create_bucket(bucket: Bucket) -> Remedies:
     """A bucket of this name at the same store."""
     if not _NAME.fullmatch(bucket.name) or not _REGION.fullmatch(bucket.region):
         return ()
-    endpoint = ("--endpoint-url", address(bucket)) if bucket.endpoint else ()
+    endpoint = ("--endpoint-url", endpoint_text(bucket)) if bucket.endpoint else ()
     is_elsewhere = not bucket.endpoint and bucket.region != "us-east-1"
     place = ("--create-bucket-configuration", f"LocationConstraint={bucket.region}") if is_elsewhere else ()
     words = ("aws", "s3api", "create-bucket", "--bucket", bucket.name, "--region", bucket.region)
@@ -54,7 +54,7 @@ def allow_user(refusal: StoreError, bucket: Bucket) -> Remedies:
     return remedy.command("aws", _ADMINISTRATOR, *words, "--policy-document", document)
 
 
-def address(bucket: Bucket) -> str:
+def endpoint_text(bucket: Bucket) -> str:
     """The endpoint as it is usually written: without a path, and without the default port."""
     endpoint = bucket.endpoint
     if endpoint is None:
@@ -68,4 +68,4 @@ def correct(bucket: Bucket, corrected: Bucket) -> Remedies:
     """An edit of each part of the address that differs."""
     region = remedy.edit("region", corrected.region) if corrected.region != bucket.region else ()
     moved = corrected.endpoint and corrected.endpoint != bucket.endpoint
-    return (*region, *(remedy.edit("endpoint", address(corrected)) if moved else ()))
+    return (*region, *(remedy.edit("endpoint", endpoint_text(corrected)) if moved else ()))

@@ -130,7 +130,7 @@ class Postgres(NetworkCheck):
             record.skip(Layer.FITNESS, _NOT_TRIED, tuple(f"master_keys.{version}" for version, _ in self.master_keys))
 
     def trust(self, record: Recorder) -> Trust:
-        """What the client trusts and shows at this URL."""
+        """The certificates that the client trusts, and those that it sends, at this URL."""
         tls, trust = self.tls, record.settings.trust
         changes = {"only": tls.roots, "own": tls.own, "any_host": tls.any_name, "alpn": ALPN if tls.direct else ()}
         made: dict[str, Trust] = self.__dict__
@@ -215,7 +215,7 @@ class Postgres(NetworkCheck):
             case session.QueryTimeout():
                 return causes.POOL_EXHAUSTED.diagnosis(f"the login was accepted, then a query got {error}")
             case session.LoginRefused(needs_tls=True):
-                return causes.TLS_REQUIRED.diagnosis(f"{error.refusal.source} says: {foreign(str(error))}")
+                return causes.TLS_REQUIRED.diagnosis(f"{error.refusal.source} reports: {foreign(str(error))}")
             case session.LoginRefused() if _cause_of(error) is causes.PASSWORD_REJECTED and not self.password:
                 return causes.PASSWORD_REJECTED.diagnosis("the URL has no password", hint=hints.NO_PASSWORD)
             case session.LoginRefused():

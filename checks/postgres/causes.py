@@ -1,4 +1,4 @@
-"""What can be wrong with the URL, the login, or the way to the server."""
+"""The causes of findings about a Postgres URL, its login, or the layers below the login."""
 
 from __future__ import annotations
 

@@ -18,7 +18,7 @@ _SSL_MODES = ("", "disable", "allow", "prefer", "require", "verify-ca", "verify-
 
 @dataclass(frozen=True)
 class Tls:
-    """What a URL asks for. ``falls_back``: the client goes on without TLS where the server has none."""
+    """What a URL asks for. ``falls_back``: the client continues without TLS where the server has none."""
 
     enabled: bool
     verified: bool = False

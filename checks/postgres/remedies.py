@@ -43,7 +43,7 @@ def grant_create_in(check: Postgres, state: ServerState, schemas: Iterable[str])
 
 
 def grant_use(check: Postgres, state: ServerState, plane: Plane, schema: str) -> Remedies:
-    """What Mistle does in a schema, also on the tables that later migrations create there."""
+    """The rights that Mistle needs in a schema, also on the tables that later migrations create there."""
     role, migrator = state.role, dict(check.migrators).get(plane.name, "")
     migrator = migrator or next((owner for table, owner in plane.not_owned if table.startswith(f"{schema}.")), "")
     later = (*_default_privileges(migrator, role, " IN SCHEMA {}", schema),) if migrator not in {"", role} else ()
@@ -94,7 +94,7 @@ def raise_limits(check: Postgres, state: ServerState, needed: int) -> Remedies:
 
 
 def of_refusal(check: Postgres, refusal: Refusal, cause: Cause) -> Remedies:
-    """What lets the role into the database. Only of Postgres itself, which sends a routine: a pooler has a list too."""
+    """The commands that admit the role to the database; none for a pooler's refusal: it has a list of its own."""
     name, template = check.use.dialect.database(check.database), check.database.startswith("template")
     if not refusal.routine or template:
         return ()

@@ -23,7 +23,7 @@ class Use:
 
     name: str
     dialect: Dialect
-    schemas: tuple[str, ...]  # of a plane, by the end of their names, in which tables are read and written
+    schemas: tuple[str, ...]  # ends of the names of a plane's schemas: their tables are read and written
     in_transactions: bool  # through a pooler
     longest_statement: int  # in milliseconds, that a time-out must not end
     access: tuple[Rule, ...]

@@ -193,7 +193,8 @@ class Smtp(NetworkCheck):
             case NoReply():
                 return SILENT.diagnosis(f"connected, then {error}", blames=self.address, hint=causes.WAIT_LONGER)
             case SMTPConnectResponseError() | SMTPHeloError():
-                return causes.GREETING_REFUSED.diagnosis(f"the server says: {foreign(f'{error.code} {error.message}')}")
+                reply = foreign(f"{error.code} {error.message}")
+                return causes.GREETING_REFUSED.diagnosis(f"the server reports: {reply}")
             case SMTPResponseException():
                 return causes.NOT_SMTP.diagnosis(f"the reply is not a mail server's: {foreign(error.message, 120)}")
         if diagnosis := super().diagnose(error):

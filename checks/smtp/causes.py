@@ -1,4 +1,4 @@
-"""What can be wrong with a mail server, or with its host, port, login and sender in the configuration."""
+"""The causes of findings about a mail server, or about its host, port, login and sender in the configuration."""
 
 from __future__ import annotations
 

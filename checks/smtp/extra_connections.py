@@ -92,7 +92,7 @@ async def diagnose_without_tls(record: Recorder, host: str, address: tuple[str, 
                 await session.send_ehlo(plain)
         except (SMTPConnectResponseError, SMTPHeloError) as error:
             return causes.PLAINTEXT.diagnosis(
-                f"the server says, without TLS: {foreign(f'{error.code} {error.message}')}"
+                f"the server reports, without TLS: {foreign(f'{error.code} {error.message}')}"
             )
         except (SMTPException, OSError, NoReply):
             return await _diagnose_reply_to_hello(record, host, address)

@@ -61,7 +61,7 @@ _EXCHANGES: Mapping[str, Callable[[SMTP, str, str], Awaitable[tuple[SMTPResponse
     "LOGIN": _login,
     "CRAM-MD5": _cram_md5,
 }
-"""For each mechanism the exchange, which returns the last reply, and whether nodemailer then goes on."""
+"""The exchange of each mechanism. It returns the last reply, and whether nodemailer then continues."""
 
 
 async def _conclude(client: SMTP, reply: SMTPResponse) -> tuple[SMTPResponse, bool]:

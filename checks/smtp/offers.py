@@ -1,4 +1,4 @@
-"""What a server offers in its reply to EHLO: pure functions, with the patterns of nodemailer."""
+"""Reads what a server offers in its reply to EHLO: pure functions, with the patterns of nodemailer."""
 
 from __future__ import annotations
 

@@ -79,7 +79,7 @@ def of_recipient(reply: SMTPResponse, *, logged_in: bool) -> Diagnosis | str | N
 
 
 def of_elsewhere(reply: SMTPResponse, own: str | None) -> Diagnosis | None:
-    """What it means that a recipient of another domain is refused: something only if the server does not relay.
+    """The diagnosis of a refused recipient of another domain; None unless the server does not relay.
 
     ``own`` is the meaning of the reply to the sender's own address.
     """
@@ -91,7 +91,7 @@ def of_elsewhere(reply: SMTPResponse, own: str | None) -> Diagnosis | None:
 
 
 def for_others_only(own: Diagnosis | str | None) -> Diagnosis | None:
-    """What remains of a refusal of the sender's own address if the server takes mail for another domain."""
+    """The diagnosis of a refused own address, as a warning: the server accepts mail for another domain."""
     if not isinstance(own, Diagnosis):
         return None
     return replace(own, status=Status.WARN, message=f"{own.message}; it takes mail for another domain")
@@ -110,7 +110,7 @@ def without_smtputf8(outcome: Diagnosis | SMTPResponse | None) -> Diagnosis | SM
 
 def diagnosis(cause: Cause, reply: SMTPResponse, more: str = "") -> Diagnosis:
     """The cause, with the server's reply. A sender that is refused only for now (4xx) is a warning."""
-    diagnosed = cause.diagnosis(f"the server says: {one_line(reply)}{more}")
+    diagnosed = cause.diagnosis(f"the server reports: {one_line(reply)}{more}")
     for_now = cause is causes.SENDER_REFUSED and reply.code // 100 == 4
     return replace(diagnosed, status=Status.WARN) if for_now else diagnosed
 

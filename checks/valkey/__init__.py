@@ -215,13 +215,13 @@ class Valkey(NetworkCheck):
         match error:
             case CommandRefused():
                 made = remedies.of_refusal(self, error)
-                return error.cause.diagnosis(f"the server says: {error}", blames=error.blames, remedies=made)
+                return error.cause.diagnosis(f"the server reports: {error}", blames=error.blames, remedies=made)
             case InvalidResponse():
                 return causes.NOT_VALKEY.diagnosis(f"the reply is not Valkey's: {foreign(str(error), 120)}")
             case RedisError() if causes.is_from_server(error):
                 cause = causes.cause_of(error)
                 made = remedies.permit_command(self, error) if cause is causes.NOT_PERMITTED else ()
-                message, hint = f"the server says: {foreign(str(error))}", self._login_hint(cause)
+                message, hint = f"the server reports: {foreign(str(error))}", self._login_hint(cause)
                 return cause.diagnosis(message, hint=hint, remedies=made)
         if diagnosis := super().diagnose(error):
             return diagnosis
@@ -234,7 +234,7 @@ class Valkey(NetworkCheck):
                 return RESET.diagnosis("the connection was closed by the server", blames=self.address)
             case RedisError():
                 return causes.NOT_VALKEY.diagnosis(
-                    f"the reply is not Valkey's: redis-py says: {foreign(str(error), 120)}"
+                    f"the reply is not Valkey's: redis-py reports: {foreign(str(error), 120)}"
                 )
         return None
 

@@ -30,8 +30,9 @@ async def compare_addresses(check: Valkey, record: Recorder, info: Mapping[str, 
     for address in addresses[:_MAX_ADDRESSES] if len(addresses) > 1 else ():
         there = await _info(check, record, address)
         if isinstance(there, str):
-            message = f"a connection to {check.host} accepts the login, and {address}, one of its addresses, does not"
-            record.note(SEVERAL_SERVERS.diagnosis(f"{message}: the server says: {foreign(there)}", status=Status.WARN))
+            others = f"a connection to {check.host} accepts the login, and {address}, one of its addresses, does not"
+            message = f"{others}: the server reports: {foreign(there)}"
+            record.note(SEVERAL_SERVERS.diagnosis(message, status=Status.WARN))
             return
         if None not in (info.get("run_id"), there.get("run_id")) and info["run_id"] != there["run_id"]:
             message = (

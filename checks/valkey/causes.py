@@ -1,4 +1,4 @@
-"""What can be wrong with a Valkey server, and the error of the server that shows it."""
+"""The causes of findings about a Valkey server, and how the server's errors map to them."""
 
 from __future__ import annotations
 

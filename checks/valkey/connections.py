@@ -28,7 +28,7 @@ class _Noting:
         self._on_reply, self._address = on_reply, address
 
     def _connection_arguments(self) -> dict[str, Any]:
-        """Those of asyncio.open_connection(). At an address too, the certificate must be for the host."""
+        """The arguments of asyncio.open_connection(). The certificate must be for the host, even at an address."""
         arguments: dict[str, Any] = {**super()._connection_arguments()}  # type: ignore[misc]
         if self._address:
             name = {"server_hostname": arguments["host"]} if "ssl" in arguments else {}

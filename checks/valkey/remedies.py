@@ -34,7 +34,7 @@ NAME_PRIMARY = remedy.line("shell", "in the directory of the file", "sed -i.bak 
 
 
 def of_refusal(check: Valkey, refusal: CommandRefused) -> Remedies:
-    """What lets the user run Mistle's commands."""
+    """The commands that let the user run what Mistle runs."""
     match refusal.cause.id:
         case "valkey.user-disabled":
             return _setuser(check, "on")

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from preflight.cli.invocation import Invocation
 
 
-def prepare(destinations: Iterable[Destination]) -> None:
+def require_writable(destinations: Iterable[Destination]) -> None:
     """Raises UsageError for a file that cannot be written, before anything is checked."""
     for _, file in destinations:
         if file and not is_writable(file):

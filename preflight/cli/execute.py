@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from preflight.cli import process
 from preflight.cli.commands import COMMANDS
-from preflight.cli.delivery import deliver, prepare
+from preflight.cli.delivery import deliver, require_writable
 from preflight.cli.inputs import env_files
 from preflight.cli.invocation import Invocation
 from preflight.cli.options import Options
@@ -54,7 +54,7 @@ def _execute(arguments: list[str], signals: Signals) -> int:
 def _document(invocation: Invocation, so_far: SoFar) -> Document:
     """A signal ends every command at once, except those that run checks: these clean up first."""
     options = invocation.options
-    prepare(options.format)
+    require_writable(options.format)
     with nullcontext() if options.command in _RUNNING else invocation.signals.interrupting():
         return COMMANDS[options.command](invocation, so_far)
 

@@ -33,7 +33,7 @@ class Invocation:
     environ: Mapping[str, str] = field(default_factory=lambda: os.environ)
     terminal: TextIO | None = None  # progress is drawn there, if it is a terminal
     in_child: bool = False  # whether the checks run in a process of their own
-    lines: Mapping[str, InVariable] = field(default_factory=dict)  # of the variables that files hold
+    lines: Mapping[str, InVariable] = field(default_factory=dict)  # where files hold variables
     started_at: datetime = field(default_factory=lambda: datetime.now(UTC))
     _started: float = field(default_factory=time.perf_counter)
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import sys
 
-TYPE_CHECKING = False  # that of typing would have to be imported
+TYPE_CHECKING = False  # the constant of typing would have to be imported
 if TYPE_CHECKING:
     from preflight.run.signals import Signals
 

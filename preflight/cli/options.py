@@ -29,7 +29,7 @@ class UsageError(Exception):
 
 
 class Command(NamedTuple):
-    """What it does; its arguments as the help shows them, and how many it takes."""
+    """A command: what it does, its arguments as the help shows them, and how many it accepts."""
 
     about: str
     arguments: str = ""

@@ -92,7 +92,7 @@ def replace_by(program: tuple[str, ...], received: int | None) -> int:
 
 
 def _restore() -> None:
-    """All but the environment. Python ignores SIGPIPE and SIGXFSZ from its start on."""
+    """Restore the state at the start, except the environment. Python ignores SIGPIPE and SIGXFSZ from its start on."""
     for number in (signal.SIGPIPE, signal.SIGXFSZ):
         signal.signal(number, signal.SIG_DFL)
     if _started:

@@ -19,14 +19,14 @@ _FILE = re.compile(r"[\w@%+=:,.-]+")
 _PLAIN = re.compile(r"[\w@%+=:,./?-]*", re.ASCII)  # the same in a shell, in a file of variables and in YAML
 
 
-def edit(path: str, value: object, origin: Origin | None) -> Remedies:
+def set_value(path: str, value: object, origin: Origin | None) -> Remedies:
     """The line of a key with another value; nothing if the key is secret, or its line holds more than the key.
 
     The value ``{"from": [host, port], "to": "host:port"}`` changes the host and port of a URL.
     """
     if isinstance(value, dict):
         return _moved(origin, value["from"], value["to"])
-    return line(path, value, origin) if not _is_secret(path, value) else ()
+    return _line(path, value, origin) if not _is_secret(path, value) else ()
 
 
 def rename(name: str, origin: Origin | None) -> Remedies:
@@ -74,7 +74,7 @@ def _moved(origin: Origin | None, old: tuple[str, int], new: str) -> Remedies:
     return _sed(at.file, "-E", f"{at.number}s#([/@]){host}{port}([/?\"']|$)#\\1{new}\\3#")
 
 
-def line(path: str, value: object, origin: Origin | None) -> Remedies:
+def _line(path: str, value: object, origin: Origin | None) -> Remedies:
     """The line with this value, which is no secret."""
     match origin:
         case InFile(line=int(), name=str(name)) if name:

@@ -1,4 +1,4 @@
-"""What ``--break NAME`` breaks in the demo, and the finding that names it."""
+"""The faults of ``--break NAME``: what each one breaks in the demo, and the finding that names it."""
 
 from __future__ import annotations
 

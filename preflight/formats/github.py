@@ -13,7 +13,7 @@ from checks.core.check import Finding, Status
 from checks.core.text import clean
 from preflight.formats.shared.file_lines import line_to_edit
 from preflight.formats.shared.incidents import consequences
-from preflight.formats.shared.phrases import explained, outcome
+from preflight.formats.shared.phrases import explained, outcome_texts
 from preflight.report.incidents.model import Fact, Incident
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ def render(report: Report) -> str:
     warnings = [_shared("warning", each) for each in facts if each.status < report.fail_level]
     warnings += [_annotation("warning", report, *pair) for pair in worse if not report.blocks(*pair)]
     level = "notice" if report.ready or errors else "error"
-    verdict = _command(level, [" · ".join(outcome(report))], title="mistle-preflight")
+    verdict = _command(level, [" · ".join(outcome_texts(report))], title="mistle-preflight")
     return "\n".join((*_counted("error", errors), *_counted("warning", warnings), verdict)) + "\n"
 
 

@@ -18,7 +18,7 @@ from junitparser.junitparser import FinalResult
 from checks.core.check import Finding, Status
 from checks.core.text import clean
 from preflight.formats.shared.incidents import certainty, consequences, related
-from preflight.formats.shared.phrases import duration, explained, outcome
+from preflight.formats.shared.phrases import duration, explained, outcome_texts
 from preflight.report.incidents.model import Incident
 from preflight.report.model import KeyVerdict, Report, Result
 from preflight.report.run_causes import EXIT_CODES, INTERRUPTED
@@ -48,7 +48,7 @@ def render(report: Report) -> str:
 def _suite(report: Report, name: str, cases: list[TestCase]) -> TestSuite:
     suite = TestSuite(name)
     about = {"version": report.version, "stage": report.stage, "service": report.service, "config": report.config}
-    for fact, value in {**about, "outcome": " · ".join(outcome(report))}.items():
+    for fact, value in {**about, "outcome": " · ".join(outcome_texts(report))}.items():
         suite.add_property(fact, clean(value or "", _MAX_LINE))
     suite.add_testcases(cases)
     suite.time = round(report.seconds, 3) if name == "checks" else 0.0

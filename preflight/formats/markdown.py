@@ -18,7 +18,7 @@ from preflight.formats.shared.gfm import (
     table,
 )
 from preflight.formats.shared.incidents import related
-from preflight.formats.shared.phrases import at_fault, counts_text, duration, outcome, reason, stage
+from preflight.formats.shared.phrases import counts_text, duration, keys_at_fault, outcome_texts, reason, stage
 from preflight.report.model import Report, Result
 
 _TITLES = {Status.FAIL: "Failures", Status.WARN: "Warnings"}
@@ -38,7 +38,7 @@ def render(report: Report) -> str:
 
 
 def _verdict(report: Report) -> str:
-    verdict, *rest = outcome(report)
+    verdict, *rest = outcome_texts(report)
     about = (report.version, stage(report), report.service or "", report.config or "")
     title = f"## {MARKS[Status.OK if report.ready else Status.FAIL]} {verdict}"
     return f"{title}\n\n{' · '.join(rest)}\n\nmistle-preflight {' · '.join(filter(None, map(code, about)))}"
@@ -50,7 +50,7 @@ def _problems(report: Report, status: Status) -> str:
 
 def _problem(report: Report, result: Result, finding: Finding) -> str:
     ignored = ", ignored" if report.is_ignored(result, finding) else ""
-    keys = (f"{code(key)} {code(origin)}" for key, origin in at_fault(report, finding))
+    keys = (f"{code(key)} {code(origin)}" for key, origin in keys_at_fault(report, finding))
     return problem(finding, problem_title(finding, result.name) + ignored, keys)
 
 

@@ -16,7 +16,7 @@ from checks.core.check import Finding, Status
 from checks.core.text import clean
 from preflight.formats.shared.documents import to_json
 from preflight.formats.shared.file_lines import FileLine, line_to_edit
-from preflight.formats.shared.phrases import explained, outcome
+from preflight.formats.shared.phrases import explained, outcome_texts
 from preflight.reference.catalogue import Entry, entries, sentence
 
 if TYPE_CHECKING:
@@ -80,7 +80,7 @@ def _invocation(report: Report) -> Member:
     return {
         "executionSuccessful": report.exit_code <= _COMPLETED,
         "exitCode": report.exit_code,
-        "exitCodeDescription": " · ".join(outcome(report)),
+        "exitCodeDescription": " · ".join(outcome_texts(report)),
         "startTimeUtc": _time(report.started_at),
         "endTimeUtc": _time(end),
     }

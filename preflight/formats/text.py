@@ -8,7 +8,7 @@ from checks.core.check import Finding, Status
 from checks.core.loop.waits import ROUND_TRIP
 from preflight.formats.shared.ansi import color, incident_lines, problem_lines, with_mark
 from preflight.formats.shared.incidents import related
-from preflight.formats.shared.phrases import at_fault, duration, outcome, reason, stage
+from preflight.formats.shared.phrases import duration, keys_at_fault, outcome_texts, reason, stage
 from preflight.grouping import grouped
 from preflight.report.model import KeyVerdict, Report, Result
 
@@ -90,12 +90,12 @@ def _problems(report: Report, level: Status) -> list[str]:
 
 def _problem(report: Report, result: Result, finding: Finding) -> Iterator[str]:
     about = [result.name, finding.layer, *(["ignored"] if report.is_ignored(result, finding) else [])]
-    keys = (f"{key}  {color('2', origin)}" for key, origin in at_fault(report, finding))
+    keys = (f"{key}  {color('2', origin)}" for key, origin in keys_at_fault(report, finding))
     return problem_lines(finding, about, keys)
 
 
 def _verdict(report: Report) -> str:
-    verdict, *rest = outcome(report)
+    verdict, *rest = outcome_texts(report)
     return " · ".join((color("1;32" if report.ready else "1;31", verdict), *rest))
 
 

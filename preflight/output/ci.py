@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from preflight.report.model import Report
 
 COMMANDS = frozenset({"github"})  # formats that are such commands; they escape a server's text
-_IN_COLONS = re.compile(r"^[^\S\n]*:(?=:.*::)", re.MULTILINE)  # of GitHub
-_IN_BRACKETS = re.compile(r"#(?=#\w*\[)")  # of GitHub, Azure and TeamCity
+_IN_COLONS = re.compile(r"^[^\S\n]*:(?=:.*::)", re.MULTILINE)  # commands of GitHub
+_IN_BRACKETS = re.compile(r"#(?=#\w*\[)")  # commands of GitHub, Azure and TeamCity
 
 
 class Summary(NamedTuple):
@@ -58,7 +58,7 @@ def _open(path: str, flags: int) -> int:
 
 
 def _versions(report: Report, render: Callable[[Report], str]) -> Iterator[bytes]:
-    """From the longest to the shortest: the report, the failures, the verdict."""
+    """The report in three versions, the longest first: in full, the failures, the verdict."""
     yield render(report).encode(errors="replace")
     failed = render(replace(report, detail=-1)).encode(errors="replace")
     yield failed

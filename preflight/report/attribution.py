@@ -58,5 +58,5 @@ def _remedy(remedy: Remedy, keys: Mapping[str, Iterable[str]], origins: Mapping[
     """The same, or the lines of an edit: one for each key of its field."""
     if remedy.tool != "edit":
         return (remedy,)
-    value = json.loads(remedy.command)
-    return (line for key in keys.get(remedy.where.strip("{}"), ()) for line in edits.edit(key, value, origins.get(key)))
+    value, of_field = json.loads(remedy.command), keys.get(remedy.where.strip("{}"), ())
+    return (line for key in of_field for line in edits.set_value(key, value, origins.get(key)))

@@ -38,8 +38,8 @@ _ALONE = 3.0  # seconds for the clean-up of a child whose parent has exited: nob
 
 @dataclass(frozen=True)
 class Job:
-    """What the child makes. ``begun`` is when the command began, by the clock that all processes share (monotonic).
-    ``before`` is what it has got of the processor since then.
+    """The checks that the child makes, and their limits. ``begun``: when the command began (time.monotonic, which all
+    processes share). ``before``: the processor time that it got since then.
     """
 
     checks: tuple[Check, ...]

@@ -139,7 +139,7 @@ def clock_suspect(results: Results, _origins: Mapping[str, Origin]) -> Iterator[
     refused = [result for result in results.values() if any(f.id in _OF_DATES for f in result.findings)]
     is_right = any("certificate_expires" in result.facts for result in results.values())
     if not is_right and len({server_address(result) if host(result) else result.target for result in refused}) > 1:
-        message = f"all {len(refused)} certificates are refused for their dates; this machine's clock says {_now()}"
+        message = f"all {len(refused)} certificates are refused for their dates; this machine's clock shows {_now()}"
         cause = CLOCK_SUSPECT
         yield refused[0].name, Finding(cause.id, cause.layer, cause.status, message, cause.hint)
 

@@ -30,7 +30,7 @@ class ProcessorTime:
         return self.ran / (self.ran + self.waited) if self.waited else 1.0
 
     def diagnosis(self, status: Status) -> Diagnosis:
-        """What to report if it was too little."""
+        """The diagnosis of too little processor time."""
         message = f"this process got {self.share:.0%} of a processor core: it waited {self.waited:.0f} s for it"
         return STARVED.diagnosis(message, status=status)
 

@@ -20,7 +20,7 @@ _OF_NETWORK = {Layer.DNS, Layer.CONNECT}
 
 
 def incidents(vantages: Sequence[SavedReport], counted: frozenset[tuple[str, str, str]]) -> tuple[Incident, ...]:
-    """Those of all reports, once each, with the names of the vantages. ``counted``: the vantage, check and id of each
+    """The incidents of all reports, each once, with its vantages. ``counted``: the vantage, check and id of each
     finding that counts.
     """
     found: dict[tuple[str, tuple[str, ...]], Incident] = {}

@@ -65,7 +65,7 @@ class ServerSocket:
         return f"http://{self.host}:{self.listener.getsockname()[1]}/"
 
 
-def address(text: str) -> Address:
+def parse_address(text: str) -> Address:
     """``HOST:PORT``. Raises ListenError."""
     host, _, port = text.rpartition(":")
     host = "127.0.0.1" if host == "localhost" else host.removeprefix("[").removesuffix("]")

@@ -463,7 +463,7 @@ def test_bug_in_the_only_format_is_a_line(
 
 
 STEPS = (
-    "preflight.cli.execute.prepare",
+    "preflight.cli.execute.require_writable",
     "preflight.cli.commands.ca_file.load",
     "preflight.cli.commands.load",
     "preflight.cli.so_far.verdicts",

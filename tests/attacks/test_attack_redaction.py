@@ -34,7 +34,7 @@ DEADLINE = 4.0
 LEEWAY = 3.0  # seconds: other tests use the machine too
 WORDS = "aaaa…" * 76  # a secret may end at each …
 SECRET = "Op3n-Sesame-of-all"
-OWN_WORDS = ["says", "handshake", "the server says", "accepted", "is", "mistle"]
+OWN_WORDS = ["says", "handshake", "the server reports", "accepted", "is", "mistle"]
 
 
 def keys(count: int) -> list[str]:
@@ -92,7 +92,7 @@ def test_text_that_was_not_searched_in_time_is_withheld(
     signals = Signals()
     invocation = Invocation(Options(deadline=0.0 if reason == "deadline" else 60.0), signals)
     config = load(configs.write(tmp_path, {"email.smtp.password": "Op3n-Sesame!"}), {})
-    finding = Finding("smtp.auth", Layer.AUTH, Status.FAIL, "the server says: Op3n-Sesame!", "write Op3n-Sesame!")
+    finding = Finding("smtp.auth", Layer.AUTH, Status.FAIL, "the server reports: Op3n-Sesame!", "write Op3n-Sesame!")
     results = (Result("smtp", "smtp", "Op3n-Sesame!", ("email.smtp.password",), (finding,), facts={"x": "Op3n"}),)
     if reason == "signal":
         signals.received = 15
@@ -108,7 +108,7 @@ def test_text_that_was_not_searched_in_time_is_withheld(
 
 @pytest.mark.parametrize("word", OWN_WORDS)
 def test_text_of_this_program_is_never_masked(word: str) -> None:
-    ours = f"the server says: {foreign(f'«{word}»')}; mistle is at the handshake, which is accepted"
+    ours = f"the server reports: {foreign(f'«{word}»')}; mistle is at the handshake, which is accepted"
     assert Redactor([word])(marked(ours)) == marked(ours).replace(f"«{word}»", f"«{MASK}»")
 
 

@@ -41,7 +41,7 @@ def test_finding_is_explained(id_: str):
     text = paragraph(entry)
     assert text.startswith(f"{id_}\n")
     assert "{" not in entry.hint
-    assert entry.example, "run scripts/examples with the file of its test, such as tests/kinds/test_valkey.py"
+    assert entry.example, "run scripts/examples with the test that expects it, such as tests/kinds/test_valkey.py"
     assert f"for example\n      {entry.example}\n" in text
     assert anchor(id_) in anchors(generate.findings_page())
     assert entry.link == f"docs/findings.md#{anchor(id_)}"

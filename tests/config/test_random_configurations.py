@@ -86,7 +86,8 @@ class Random:
 @pytest.mark.parametrize("changes", BASES)
 def test_loader_accepts_valid_configurations(changes: Mapping[str, object]) -> None:
     settings = {path: value for path, value in {**VALID, **changes}.items() if value is not None}
-    assert mistle_loader.refusals(tomllib.loads(toml(settings)), {}) == []
+    refusals = mistle_loader.refusals(tomllib.loads(toml(settings)), {})
+    assert refusals == [], "does DOCUMENTED in tests/harness/documented_keys.py have the same keys as the schema?"
 
 
 @profiles.long

@@ -24,6 +24,12 @@ def test_every_command_that_compares_has_an_example_and_names_its_formats():
         assert re.findall(r"`(\w+)`", line)[1:] == list(known)
 
 
+def test_every_module_is_a_format():
+    listed = {module.split(".")[2] for formats in (FORMATS, *BY_COMMAND.values()) for module in formats.values()}
+    written = {file.stem for file in (DOCS.parent / "preflight/formats").glob("[a-z]*") if file.suffix in {"", ".py"}}
+    assert written - {"shared"} == listed, "add the row of the module to FORMATS in preflight/formats/__init__.py"
+
+
 @pytest.mark.parametrize("name", FORMATS)
 def test_every_format_has_a_section_and_a_line_in_the_readme(name: str):
     readme = (DOCS.parent / "README.md").read_text()

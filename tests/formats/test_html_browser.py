@@ -168,7 +168,7 @@ def test_enter_on_the_map_opens_the_check(show: Show, key: str, name: str) -> No
 def test_click_on_the_map_opens_the_check(show: Show, which: str) -> None:
     with show("broken", viewport=WIDE if which == "wide" else NARROW) as page:
         page.locator(f".map.{which} .resource", has_text="kv.data_plane").first.click()
-        expect(page.get_by_text("the server says: invalid").last).to_be_in_viewport()
+        expect(page.get_by_text("the server reports: invalid").last).to_be_in_viewport()
         page.go_back()
         connection = page.locator(f".map.{which} .connection.fail .line").last
         box = connection.evaluate(
@@ -358,7 +358,7 @@ TREE = """
         - listitem: auth failed · 13 ms
         - listitem: access not reached
         - listitem: fitness not reached
-      - paragraph: "the server says: invalid username-password pair or user is disabled."
+      - paragraph: "the server reports: invalid username-password pair or user is disabled."
       - paragraph: "Do: correct the user name and password in kv.data_plane.url (mistle.toml:102)"
       - term: Key at fault
       - definition:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from checks.core.check import Finding
 from preflight.config.loader import Config
+from preflight.config.schema.conditions import ALWAYS
 from preflight.config.schema.key import Key
 from preflight.config.schema.keys import KEYS, VERSION, key_of
 from preflight.config.schema.types import Boolean, Choice, Integer, ListOf, Text
@@ -21,7 +22,23 @@ class Raw:
     text: str
 
 
-VALID: Mapping[str, object] = {
+def _example(key: Key) -> object:
+    """Any valid value."""
+    match key.type:
+        case Text(schemes=(scheme, *_)):
+            return f"{scheme}://mistle:{key.path}-password@{key.section}.mistle.example"
+        case Boolean():
+            return False
+        case Integer(minimum=minimum):
+            return minimum
+        case Choice(allowed=(value, *_)):
+            return value
+        case ListOf():
+            return ["a", "b"]
+    return f"{key.path} 0123456789abcdef0123456789abcdef"
+
+
+_SMALL: Mapping[str, object] = {
     "global.env": "development",
     "telemetry.enabled": False,
     "telemetry.debug": False,
@@ -86,6 +103,12 @@ VALID: Mapping[str, object] = {
     "sandbox.publish.session.cookie_signing_secret": "cookie-secret-0123456789abcdef0123456789abcdef",
     "sandbox.docker.socket_path": "/var/run/docker.sock",
 }
+VALID: Mapping[str, object] = _SMALL | {
+    key.path: _example(key)
+    for key in KEYS
+    if key.required is ALWAYS and key.path not in _SMALL and VERSION not in key.path
+}
+"""A small valid configuration, also with a new key that Mistle requires."""
 
 E2B: Mapping[str, object] = {
     "sandbox.provider": "e2b",
@@ -145,22 +168,6 @@ _NAMED: Mapping[str, object] = {
     "sandbox.e2b.memory_mb": 8192,
     "sandbox.sandboxd_test_faults_enabled": True,
 }
-
-
-def _example(key: Key) -> object:
-    """Any valid value."""
-    match key.type:
-        case Text(schemes=(scheme, *_)):
-            return f"{scheme}://mistle:{key.path}-password@{key.section}.mistle.example"
-        case Boolean():
-            return False
-        case Integer(minimum=minimum):
-            return minimum
-        case Choice(allowed=(value, *_)):
-            return value
-        case ListOf():
-            return ["a", "b"]
-    return f"{key.path} 0123456789abcdef0123456789abcdef"
 
 
 ALL: Mapping[str, object] = _NAMED | {

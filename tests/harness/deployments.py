@@ -25,7 +25,7 @@ REJECTED = Finding(
     "valkey.password-rejected",
     Layer.AUTH,
     Status.FAIL,
-    "the server says: invalid username-password pair or user is disabled.",
+    "the server reports: invalid username-password pair or user is disabled.",
     "correct the user name and password in kv.data_plane.url (mistle.toml:102)",
     ("kv.data_plane.url",),
     0.0134,

@@ -56,7 +56,7 @@ def test_key_rejected(server: Web, trusted: Path) -> None:
     finding = check(server.port, trusted, "key-wrong").warns(
         "archil.key-rejected", Layer.AUTH, API_KEY, hint=f"correct {API_KEY} (mistle.toml)"
     )
-    assert finding.message == "Archil says: Unauthorized"
+    assert finding.message == "Archil reports: Unauthorized"
 
 
 @pytest.mark.parametrize("key", ["key-ключ", "key-a\nb"])

@@ -100,7 +100,7 @@ def test_expired_shows_date_and_clock(tmp_path: Path) -> None:
     found = refused(issue("valkey", root, ends=-1).leaf(), root.trusted(tmp_path))
     message = found.fails("tls.expired", Layer.TLS, URL, hint="renew the certificate").message
     assert "that of CN=valkey ended " in message
-    assert "this machine's clock says " in message
+    assert "this machine's clock shows " in message
 
 
 @profiles.long

@@ -60,7 +60,7 @@ def test_every_layer_passes(server: Web, trusted: Path) -> None:
 def test_unknown_client(server: Web, trusted: Path) -> None:
     result = check(server.port, trusted, "1-other.apps.googleusercontent.com")
     finding = result.fails("google.client-rejected", Layer.AUTH, ID, hint=f"{ID} (mistle.toml)")
-    assert finding.message == "Google says: invalid_client: The OAuth client was not found."
+    assert finding.message == "Google reports: invalid_client: The OAuth client was not found."
 
 
 def test_wrong_secret(server: Web, trusted: Path) -> None:

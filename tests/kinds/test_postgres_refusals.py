@@ -77,7 +77,7 @@ def test_message_in_the_servers_own_encoding(locale: str, expected: str) -> None
         run = direct(server.url(password="wrong"))
     finding = run.fails("postgres.password-rejected", Layer.AUTH, DIRECT_KEY, hint="correct")
     assert expected in finding.message
-    assert finding.message.startswith("the server says: «FATAL: ") or "FATAL: " in finding.message
+    assert finding.message.startswith("the server reports: «FATAL: ") or "FATAL: " in finding.message
 
 
 @pytest.mark.parametrize(

@@ -233,7 +233,7 @@ def test_event_trigger_that_refuses_ddl(postgres: Postgres) -> None:
 REFUSED = {
     "pg_control_system()": "",
     'json_build_object(VARIADIC "any")': "",
-    "pg_is_in_recovery()": "not known: recovery; the server says: ERROR: permission denied for function",
+    "pg_is_in_recovery()": "not known: recovery; the server reports: ERROR: permission denied for function",
     "pg_postmaster_start_time()": "not known: started; ",
     "pg_lock_status()": "not known: ",
 }

@@ -1,4 +1,4 @@
-"""Who is quoted: "the server says" stands before text from a server only, and a library's errors name the library."""
+"""Quoted errors: "the server reports" stands before a server's text only; a library's errors name the library."""
 
 import re
 import socket
@@ -47,15 +47,15 @@ def error(text: bytes, more: bytes = b"") -> bytes:
 @pytest.mark.parametrize(
     ("reply", "quote"),
     [
-        (error(b"go away"), "the server says: FATAL: go away"),
-        (error(b"connection failed: go away"), "the server says: FATAL: connection failed: go away"),
-        (error(b"no", b"Dbecause\0Htry\0"), "the server says: FATAL: no DETAIL: because HINT: try"),
-        (error(b"zu wenig \xfcbrig"), "the server says: FATAL: zu wenig übrig"),
-        (message(b"E", b"\xff\0M\xff\0\0"), "the server says: ÿ"),
-        (error(b"out of memory"), "the server says: FATAL: out of memory"),
+        (error(b"go away"), "the server reports: FATAL: go away"),
+        (error(b"connection failed: go away"), "the server reports: FATAL: connection failed: go away"),
+        (error(b"no", b"Dbecause\0Htry\0"), "the server reports: FATAL: no DETAIL: because HINT: try"),
+        (error(b"zu wenig \xfcbrig"), "the server reports: FATAL: zu wenig übrig"),
+        (message(b"E", b"\xff\0M\xff\0\0"), "the server reports: ÿ"),
+        (error(b"out of memory"), "the server reports: FATAL: out of memory"),
         (
             b"Ecould not fork new process: Cannot allocate memory\n\0",
-            "the server says: could not fork new process: Cann",
+            "the server reports: could not fork new process: Cann",
         ),
     ],
     ids=["short", "like libpq's", "long", "Latin-1", "no text", "out of memory", "before 7.4"],
@@ -69,7 +69,7 @@ def test_error_of_postgres_at_login_is_quoted(reply: bytes, quote: str) -> None:
 @pytest.mark.parametrize("text", [b"go away", b"server closed the connection unexpectedly", b"\xff\xfe"])
 def test_error_of_postgres_at_a_query_is_quoted(text: bytes) -> None:
     finding = postgres(at_query(error(text)))
-    assert finding == ("postgres.query-failed", f"the server says: FATAL: {text.decode('latin-1')}")
+    assert finding == ("postgres.query-failed", f"the server reports: FATAL: {text.decode('latin-1')}")
 
 
 def sasl(challenge: bytes) -> Callable[[socket.socket], object]:
@@ -120,10 +120,10 @@ def sasl(challenge: bytes) -> Callable[[socket.socket], object]:
 )
 def test_error_of_libpq_is_not_quoted_as_the_servers(script: Callable[[socket.socket], object]) -> None:
     _, text = postgres(script)
-    assert "server says" not in text
+    assert "server reports" not in text
     assert "mistle-preflight" not in text
     assert "@" not in text
-    assert "libpq says" in text or "closed by the server" in text or "answer" in text
+    assert "libpq reports" in text or "closed by the server" in text or "reply" in text
 
 
 @pytest.mark.parametrize("kind", [b"N", b"v"])
@@ -221,14 +221,14 @@ def test_invalid_base64_challenge_gets_the_reply_that_nodemailer_sends(challenge
     replies = {"EHLO": "250-mail.test\n250 AUTH CRAM-MD5", "AUTH": f"334 {challenge}", "": "535 5.7.8 no"}
     with smtp_script(replies) as server:
         found = mail(server.port)
-    assert failure(found) == ("smtp.credentials-rejected", "the server says: 535 5.7.8 no")
+    assert failure(found) == ("smtp.credentials-rejected", "the server reports: 535 5.7.8 no")
 
 
 def test_invalid_smtp_reply_is_not_quoted() -> None:
     with smtp_script({"EHLO": "250-mail.test\n250 STARTTLS", "STARTTLS": "who are you"}) as server:
         finding_id, text = failure(mail(server.port))
     assert finding_id == "smtp.not-smtp"
-    assert not re.search("server says|-1", text)
+    assert not re.search("server reports|-1", text)
 
 
 # Valkey
@@ -249,11 +249,11 @@ def valkey(*replies: bytes) -> tuple[str, str]:
 @pytest.mark.parametrize(
     ("replies", "finding_id", "quote"),
     [
-        ((b"+NO\r\n",), "valkey.not-valkey", "redis-py says: Invalid Username or Password"),
-        ((b"+OK\r\n", b"+NO\r\n"), "valkey.not-valkey", "redis-py says: Invalid Database"),
-        ((b"-ERR problem with LDAP service\r\n",), "valkey.command-failed", "the server says: problem with LDAP"),
-        ((b"-ERR odd\r\n",), "valkey.command-failed", "the server says: odd"),
-        ((b"-WRONGPASS no\r\n",), "valkey.password-rejected", "the server says: no"),
+        ((b"+NO\r\n",), "valkey.not-valkey", "redis-py reports: Invalid Username or Password"),
+        ((b"+OK\r\n", b"+NO\r\n"), "valkey.not-valkey", "redis-py reports: Invalid Database"),
+        ((b"-ERR problem with LDAP service\r\n",), "valkey.command-failed", "the server reports: problem with LDAP"),
+        ((b"-ERR odd\r\n",), "valkey.command-failed", "the server reports: odd"),
+        ((b"-WRONGPASS no\r\n",), "valkey.password-rejected", "the server reports: no"),
     ],
     ids=["another answer to AUTH", "another answer to SELECT", "a code of its own", "no code", "a code"],
 )

@@ -75,7 +75,7 @@ def test_name_of_which_one_server_refuses_the_login(at_name: AtName) -> None:
     with valkey_server(requirepass="secret") as one, valkey_server(requirepass="another") as other:
         run = at_name(one, other, run=lambda _: check("redis://:secret@kv.test"))
     finding = run.warns("valkey.several-servers", Layer.FITNESS, URL, hint="the one primary alone")
-    assert "does not: the server says: " in finding.message
+    assert "does not: the server reports: " in finding.message
 
 
 @profiles.long

@@ -166,7 +166,7 @@ def test_all_certificates_are_refused_for_their_dates(authority: Authority) -> N
     (finding,) = clocks(authority, authority.not_yet_valid(), authority.expired())
     assert (finding.id, finding.layer, finding.status) == ("tls.clock-suspect", Layer.TLS, Status.WARN)
     assert finding.fields == ()
-    assert "all 2 certificates are refused for their dates; this machine's clock says 2" in finding.message
+    assert "all 2 certificates are refused for their dates; this machine's clock shows 2" in finding.message
     assert "set it by NTP" in finding.hint
 
 

@@ -81,7 +81,7 @@ def _cause(error: LoginRefused) -> Cause:
 
 def _refused(check: Postgres, accepted: str, refused: str, error: LoginRefused) -> Diagnosis:
     message = (
-        f"of the addresses of {check.host}, {accepted} accepts the login, and {refused} does not: the server says: "
+        f"of the addresses of {check.host}, {accepted} accepts the login, and {refused} does not: the server reports: "
         f"{foreign(str(error))}"
     )
     return SEVERAL_SERVERS.diagnosis(message, hint=_HINT, blames=("url",), status=Status.WARN)

@@ -1,4 +1,4 @@
-"""What can be wrong with the server behind a login: its state, its settings, the role's rights."""
+"""The causes of findings about a Postgres server: its state, its settings, the role's rights."""
 
 from __future__ import annotations
 

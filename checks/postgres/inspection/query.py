@@ -64,4 +64,4 @@ def _complete(result: Any) -> dict[str, Any]:
 def _summary(result: dict[str, Any], failure: QueryFailed) -> str:
     names = [name for name in FACTS if name not in result]
     shown = ", ".join(names[:_MAX_SHOWN]) + (f" and {len(names) - _MAX_SHOWN} more" if names[_MAX_SHOWN:] else "")
-    return f"not known: {shown}; {failure.refusal.source} says: {foreign(str(failure))}" if names else ""
+    return f"not known: {shown}; {failure.refusal.source} reports: {foreign(str(failure))}" if names else ""

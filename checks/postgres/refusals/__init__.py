@@ -136,7 +136,7 @@ def diagnosis_of(refusal: Refusal, default: Cause) -> Diagnosis:
     hint = row.hint
     if row.cause is causes.LOGIN_METHOD and hint is None and CLEARTEXT in refusal.requests:
         hint = hints.OUTSIDE_SERVICE
-    return row.cause.diagnosis(f"{refusal.source} says: {foreign(refusal.text)}", hint=hint)
+    return row.cause.diagnosis(f"{refusal.source} reports: {foreign(refusal.text)}", hint=hint)
 
 
 def libpq_text(text: str) -> str:

@@ -179,7 +179,7 @@ def _load(invocation: Invocation, so_far: SoFar) -> tuple[Trust, Config]:
 
 
 def _ignored(invocation: Invocation, so_far: SoFar) -> frozenset[str]:
-    """What does not count. Each line of the file whose last day is over is noted. Raises UsageError."""
+    """The ids that do not count. A line of the file whose last day is over becomes a finding. Raises UsageError."""
     options = invocation.options
     if not options.ignore_file:
         return ids.covered(options.ignore)
@@ -224,7 +224,7 @@ def _run(invocation: Invocation, config: Config, plan: Plan, trust: Trust, ignor
 
 
 def _wait(options: Options, level: Status, ignored: frozenset[str], config: Config) -> Wait:
-    """With a wrong configuration the run is not ready, whatever comes up."""
+    """How long to wait: not at all with a wrong configuration, because waiting cannot make that run ready."""
     from preflight.run.waiting import Wait
 
     wait = Wait(options.wait, level, ignored)

@@ -60,7 +60,7 @@ def _server_socket(invocation: Invocation) -> ServerSocket:
 
     options, environ = invocation.options, process.given_environ()
     try:
-        where = listening.address(options.listen)
+        where = listening.parse_address(options.listen)
         token = client_token.read(options.token_file, environ, invocation.seconds_for_file)
         if not where.is_loopback and not token:
             sources = f"--token-file FILE or {client_token.VARIABLE}"

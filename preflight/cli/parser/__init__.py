@@ -82,12 +82,12 @@ def prints_help(arguments: list[str]) -> bool:
 
 
 def _split(arguments: list[str]) -> tuple[list[str], tuple[str, ...]]:
-    """What stands before ``--``, and what stands after it."""
+    """The arguments before ``--``, and those after it."""
     if "--" not in arguments:
         return arguments, ()
     position = arguments.index("--")
     if position == len(arguments) - 1:
-        raise UsageError("-- PROGRAM: name the program that takes the place of a run that is ready")
+        raise UsageError("-- PROGRAM: name the program that replaces a run that is ready")
     return arguments[:position], tuple(arguments[position + 1 :])
 
 

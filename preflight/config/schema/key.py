@@ -4,14 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import Enum
-from typing import TYPE_CHECKING
 
-from preflight.config.schema.conditions import ALWAYS
-from preflight.config.schema.types import Text
-
-if TYPE_CHECKING:
-    from preflight.config.schema.conditions import Requirement
-    from preflight.config.schema.types import Type
+from preflight.config.schema.conditions import ALWAYS, Requirement
+from preflight.config.schema.types import Text, Type
 
 TEXT = Text()
 

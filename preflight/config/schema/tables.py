@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
 
 from preflight.config.schema.conditions import when, when_holds
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from preflight.config.tree import Tree
+from preflight.config.tree import Tree
 
 API, AUTH = "services.control_plane_api", "services.control_plane_api.auth"
 GATEWAY, STORAGE = "services.data_plane_gateway", "object_store.sandbox_storage"

@@ -49,7 +49,7 @@ class Origins:
         """A finding that blames these keys. ``corrected`` is the value that the first of them should have, if known."""
         hint = hints.filled(cause.hint, {"blamed": paths}, self._to_edit)
         fields = tuple(clean(path, _NAME) for path in paths)
-        remedies = () if corrected is None else edits.edit(paths[0], corrected, self.of(paths[0]))
+        remedies = () if corrected is None else edits.set_value(paths[0], corrected, self.of(paths[0]))
         verdict = cause.status if status is None else status
         return Finding(cause.id, cause.layer, verdict, message, hint, fields, remedies=remedies)
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from preflight.formats.html.document import document
+from preflight.formats.html.document import render_document
 from preflight.formats.html.page import Page
 from preflight.report.model import Report
 
 
 def render(report: Report) -> str:
     """One HTML document."""
-    return document("page.html.j2", Page(report), "page.css")
+    return render_document("page.html.j2", Page(report), "page.css")

@@ -16,7 +16,7 @@ from preflight.formats.shared.phrases import STYLES, stage
 _FOLDER = Path(__file__).parent
 
 
-def document(template: str, page: object, *styles: str) -> str:
+def render_document(template: str, page: object, *styles: str) -> str:
     """Render the template with ``page``. The document fetches nothing, and its policy allows only its own script."""
     style, script = "".join(map(_text, styles)), _text("page.js")
     policy = (
@@ -30,7 +30,7 @@ def document(template: str, page: object, *styles: str) -> str:
     return loaded.render(page=page, style=style, script=script, policy="; ".join(policy)) + "\n"
 
 
-def part(template: str, page: object) -> str:
+def render_part(template: str, page: object) -> str:
     """Render a template that is a part of a document."""
     return _environment().get_template(template).render(page=page)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from preflight.formats.html.document import document, part
+from preflight.formats.html.document import render_document, render_part
 
 _END, _LINKS = "</main>", "\n    </ul>\n  </nav>"  # of base.html.j2; no text of a report can hold them
 
@@ -13,10 +13,10 @@ def with_history(page: str, state: object) -> str:
     ``state`` is that of ``serve``, of which the template reads ``every`` and ``runs``, the latest first.
     """
     before, end, after = page.rpartition(_END)
-    page = f"{before}{part('history.html.j2', state)}{end}{after}"
+    page = f"{before}{render_part('history.html.j2', state)}{end}{after}"
     return page.replace(_LINKS, f'\n      <li><a href="#history">History</a></li>{_LINKS}', 1)
 
 
 def first_page(state: object) -> str:
     """The page until the first run has ended."""
-    return document("first.html.j2", state, "page.css")
+    return render_document("first.html.j2", state, "page.css")

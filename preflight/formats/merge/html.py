@@ -9,7 +9,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from preflight.formats.html.check_view import CheckView, LayerView
-from preflight.formats.html.document import document
+from preflight.formats.html.document import render_document
 from preflight.formats.html.incident_view import IncidentView, ProblemView
 from preflight.formats.html.sections import by_section, numbered
 from preflight.formats.shared.incidents import related
@@ -26,7 +26,7 @@ Counts = Mapping[str, int]
 
 def render(merged: MergedReport) -> str:
     """One HTML document."""
-    return document("merged.html.j2", MergedPage(merged), "page.css", "merged.css")
+    return render_document("merged.html.j2", MergedPage(merged), "page.css", "merged.css")
 
 
 @dataclass(frozen=True)

@@ -38,7 +38,7 @@ def verdict(*, ready: bool, command: str = "run") -> str:
     return if_ready if ready else if_not
 
 
-def outcome(report: Report) -> tuple[str, ...]:
+def outcome_texts(report: Report) -> tuple[str, ...]:
     """The verdict, the counts and the duration, each a text."""
     ended = ("interrupted",) if report.signal else ()
     counts = (f"{name}: {counts_text(count)}" for name, count in report.counts.items())
@@ -69,14 +69,14 @@ def explained(report: Report, result: Result, finding: Finding) -> Iterator[str]
     yield finding.message
     if incident := report.incident_of.get((result.name, finding.id)):
         yield f"follows from {incident.root.id} ({incident.certainty}): {incident.why}"
-    yield from (f"{key} ({origin})" for key, origin in at_fault(report, finding))
+    yield from (f"{key} ({origin})" for key, origin in keys_at_fault(report, finding))
     if finding.hint:
         yield f"→ {finding.hint}"
     for remedy in finding.remedies:
         yield from remedy.lines
 
 
-def at_fault(report: Report, finding: Finding) -> Iterator[tuple[str, str]]:
+def keys_at_fault(report: Report, finding: Finding) -> Iterator[tuple[str, str]]:
     """The keys at fault with their origins; of many that are not set the first few, and how many more."""
     origins = {verdict.key: verdict.origin_text for verdict in report.keys}
     keys = [(key, origins.get(key) or _NOT_SET) for key in finding.fields]

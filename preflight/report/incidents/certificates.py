@@ -13,7 +13,7 @@ from preflight.report.incidents.model import Fact, Link
 from preflight.report.incidents.observations import Observations, host
 
 _DATED = {"tls.expired", "tls.issuer-expired", "tls.not-yet-valid", "tls.clock-suspect", "object-store.clock-skew"}
-_SIGNED = {"tunnel.token-rejected", "tunnel.bootstrap-rejected", "publish.access-token-rejected"}  # with a time in it
+_SIGNED = {"tunnel.token-rejected", "tunnel.bootstrap-rejected", "publish.access-token-rejected"}  # tokens hold a time
 _MAX_SKEW = 120.0  # seconds: less than what every server tolerates
 _TOLERANCE = 60.0  # seconds: how exactly servers agree
 

@@ -1,4 +1,4 @@
-"""What an incident is made of."""
+"""The parts of an incident: problems, facts, and the links between them."""
 
 from __future__ import annotations
 
@@ -95,7 +95,7 @@ class Fact:
         return tuple(each for each in first.remedies if all(each in other.remedies for other in others))
 
     def links(self) -> Iterator[Link]:
-        """From each of the problems to this fact."""
+        """A link from each of the problems to this fact."""
         return (Link(problem, self, self.text, self.is_certain) for problem in self.problems)
 
 

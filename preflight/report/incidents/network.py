@@ -12,10 +12,10 @@ from preflight.report.incidents.model import Fact, Link, Problem
 from preflight.report.incidents.observations import (
     Observations,
     addresses,
-    domain,
     host,
     is_named,
     is_remote,
+    parent_domain,
     passed,
     server_address,
 )
@@ -46,14 +46,14 @@ def name_server(observed: Observations) -> Iterator[Link]:
     unanswered = _failed_with(observed, named, _NO_REPLY)
     if len(_hosts(named)) > 1 and len(unanswered) == len(named):
         text = f"none of the {len(_hosts(named))} names gets a reply"
-        is_certain = len({domain(name) for name in _hosts(named)}) > 1
+        is_certain = len({parent_domain(name) for name in _hosts(named)}) > 1
         yield from Fact(NAME_SERVER, (*unanswered, *_registry(observed)), text, is_certain).links()
 
 
 def zone(observed: Observations) -> Iterator[Link]:
     """No name of a domain can be looked up."""
     named = [result for result in observed.results if is_named(result) and _was_looked_up(observed, result)]
-    for name, members in grouped(named, lambda result: domain(host(result))).items():
+    for name, members in grouped(named, lambda result: parent_domain(host(result))).items():
         unknown = _failed_with(observed, members, _NAMES)
         if len(_hosts(members)) > 1 and len(unknown) == len(members):
             of = f"of the domain {name}" if name else "without a domain"

@@ -77,7 +77,7 @@ def passed(result: Result, layer: Layer) -> bool:
     return not is_ended_here and any(each.layer in above and each.status != Status.SKIP for each in result.findings)
 
 
-def domain(name: str) -> str:
+def parent_domain(name: str) -> str:
     """What follows the first dot of a host name; "" if there is none."""
     return name.partition(".")[2].rstrip(".")
 

@@ -104,7 +104,7 @@ NEEDS = (
 
 
 def needs(observed: Observations) -> Iterator[Link]:
-    """What follows from a failure of what a service needs."""
+    """The failures that follow from a failure of what a service needs."""
     for problem in observed.problems:
         for need in NEEDS:
             if _is_of(need, problem) and (cause := _cause(observed, need)):
