@@ -412,7 +412,7 @@ def test_object_uploaded_after_the_signal_is_removed(
         store.client().delete_object(Bucket=BUCKET, Key=name)
 
 
-def test_the_console_script_is_only_its_first_line(tmp_path: Path) -> None:
+def test_console_script_imports_nothing_before_signals_are_blocked(tmp_path: Path) -> None:
     """Until signals are blocked, it imports nothing that Python has not loaded itself."""
     code = "import sys; before = set(sys.modules); import preflight.cli.main; print(*{*sys.modules} - before)"
     done = subprocess.run([sys.executable, "-c", code], env=CLEAN, capture_output=True, text=True, check=True)

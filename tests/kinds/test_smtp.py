@@ -279,7 +279,7 @@ def test_starttls_that_is_refused() -> None:
 
 
 @pytest.mark.parametrize("secure", [False, True])
-def test_the_handshake_is_not_heard(secure: bool) -> None:
+def test_silence_in_the_tls_handshake(secure: bool) -> None:
     """A path that drops large packets: short replies come, and a certificate never does."""
 
     def behaviour(connection: socket.socket) -> None:
@@ -477,7 +477,7 @@ def test_an_app_password_is_required(reply: str) -> None:
         ({"EHLO": "250-a\n250 AUTH LOGIN", "AUTH LOGIN": "235 ok"}, False),
     ],
 )
-def test_what_nodemailer_takes_for_a_login(replies: Mapping[str, str], passes: bool) -> None:
+def test_login_replies_as_nodemailer_reads_them(replies: Mapping[str, str], passes: bool) -> None:
     assert (scripted(replies)["smtp.access"].status is Status.OK) is passes
 
 
@@ -587,7 +587,7 @@ def test_relaying_is_denied_for_the_senders_domain_alone() -> None:
 
 
 @pytest.mark.parametrize("reply", ["556 5.1.10 Domain does not accept mail", "450 4.1.2 not found", HANG_UP, SILENCE])
-def test_what_a_recipient_elsewhere_does_not_prove(reply: str) -> None:
+def test_refusal_of_a_recipient_elsewhere_is_no_relay_denial(reply: str) -> None:
     """A server may ask for the domain; only a refusal to relay counts."""
     with smtp_script({"EHLO": "250-mail.test\n250 AUTH PLAIN", ELSEWHERE: reply}) as server:
         run = check(server.port, timeout=2.0)
