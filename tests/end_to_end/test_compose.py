@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,7 @@ import pytest
 import redis
 import requests
 from docker import DockerClient
+from docker.models.containers import Container
 
 from tests.harness import profiles
 from tests.testbed import runs
@@ -228,8 +230,8 @@ def test_stack_publishes_the_ports_it_passes_on() -> None:
 
 def test_stack_comes_up_again_after_a_sudden_end(stack: dict[str, int]) -> None:
     """As after a power failure: nothing could clean up."""
-    for container in labelled(f"com.docker.compose.project={PROJECT}"):
-        if container.status == "running":
-            container.kill()
+    running = [each for each in labelled(f"com.docker.compose.project={PROJECT}") if each.status == "running"]
+    with ThreadPoolExecutor(len(running)) as pool:
+        list(pool.map(Container.kill, running))
     run("up", stack)
     assert set(health()) == set(SERVICES)

@@ -8,11 +8,11 @@ its own markup: its test shows that the texts of ``MARKUP`` stay text.
 import re
 import unicodedata
 from collections.abc import Mapping
-from datetime import UTC, datetime
 
 from checks.core.check import Finding, Layer, Status
 from preflight.config.origin import InReport
 from preflight.report.model import KeyVerdict, Report, Result
+from tests.harness.reports import of
 
 MARK = "Zq7"  # in every text: the part that must stay visible
 
@@ -90,18 +90,9 @@ KEY, NAME = "postgres.control_plane.direct_url", "postgres.control_plane.direct"
 def report(word: str) -> Report:
     """A report with this text in every member that holds free text, at every status."""
     findings = tuple(Finding(f"postgres.{status}", Layer.AUTH, status, word, word, (KEY,), 0.1) for status in Status)
-    return Report(
-        version="1.2.3",
-        command="run",
-        config=word,
-        stage="live",
-        service=None,
-        started_at=datetime(2026, 11, 23, 10, tzinfo=UTC),
-        seconds=0.5,
-        results=(Result(NAME, "postgres", word, (KEY,), findings, 0.1),),
-        keys=(KeyVerdict(KEY, Status.FAIL, "probed", InReport(word), ("postgres.fail",), (NAME,)),),
-        detail=1,
-    )
+    verdict = KeyVerdict(KEY, Status.FAIL, "probed", InReport(word), ("postgres.fail",), (NAME,))
+    result = Result(NAME, "postgres", word, (KEY,), findings, 0.1)
+    return of(result, keys=(verdict,), config=word, file=None, detail=1)
 
 
 def stray(text: str) -> set[str]:
