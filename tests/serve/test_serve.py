@@ -18,7 +18,8 @@ from preflight.serve.secret import VARIABLE
 from preflight.serve.serving import PACKAGES
 from tests.harness import faults, profiles
 from tests.harness.command import SCHEMA, run
-from tests.harness.serving import SECRET, Served, is_gone, on, own_valkey, served, until
+from tests.harness.serving import SECRET, Served, is_gone, on, own_valkey, served
+from tests.harness.waiting import until
 
 SKIPPED = STYLES[Status.SKIP].mark
 PATHS = ("/", "/report.json", "/metrics")
