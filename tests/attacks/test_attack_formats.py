@@ -25,10 +25,10 @@ from preflight.formats import FORMATS, renderer
 from preflight.redaction.redactor import MASK
 from preflight.report.model import KeyVerdict, Report
 from tests.harness import configs, faults, hostile_replies, profiles
+from tests.harness.echo import echo_refusal
 from tests.harness.figures import Section
 from tests.harness.format_readers import READERS, WITHOUT_MESSAGES
 from tests.harness.hostile_words import CONTROL, MARK, MARKUP, WORDS
-from tests.harness.parrot import parrot
 from tests.harness.processes import preflight
 from tests.harness.reports import CONFIG, DIRECT, EVICTS, REJECTED, REPORT, of
 from tests.harness.secret_encodings import leaks
@@ -130,7 +130,7 @@ def test_no_secret_is_in_any_format_if_servers_send_them_all(tmp_path: Path, fig
     selected = (
         flag for kind in ("smtp", "valkey", "object_store", "http_service", "otlp") for flag in ("--only", kind)
     )
-    outputs = written(tmp_path, parrot, SECRET, *selected)
+    outputs = written(tmp_path, echo_refusal, SECRET, *selected)
     secrets = [secret for secret in load(tmp_path / "mistle.toml", {}).secrets if len(secret) > 8]
     assert {f"smtp-{AWKWARD}", f"kv-{AWKWARD}"} <= set(secrets)
     for name in FORMATS.keys() - WITHOUT_MESSAGES:

@@ -6,7 +6,7 @@ import socket
 from contextlib import suppress
 
 
-def parrot(connection: socket.socket) -> None:
+def echo_refusal(connection: socket.socket) -> None:
     """A server of mail, Valkey and HTTP that refuses every request, with the request in its reply."""
     connection.settimeout(0.3)
     try:
