@@ -9,7 +9,6 @@ SECURITY.md.
 import json
 import re
 import subprocess
-import time
 from collections import Counter
 from collections.abc import Mapping
 from contextlib import ExitStack
@@ -27,6 +26,7 @@ from tests.harness.figures import Section
 from tests.harness.full_deployment import PATIENT, ROWS, FullDeployment, preflight
 from tests.harness.recording_proxy import LOOPBACK, RecordingProxy, recording_proxies
 from tests.harness.run_check import CheckRun, run_check
+from tests.harness.waiting import settled
 from tests.harness.web_checks import WEB_CHECKS, run_web_check
 from tests.testbed import Authority, Smtp, postgres_server
 from tests.testbed.smtp import ADDRESS, PASSWORD, USER
@@ -98,7 +98,7 @@ def test_many_runs_at_once(deployment: FullDeployment, alone: Counts, figures: S
     assert not [finding for finding, times in counts.items() if times % runs], "not all runs have the same findings"
     names = Counter(written_names(deployment)) - Counter(earlier)
     assert len(names) == names.total() == runs * len(WRITTEN)
-    assert settled(deployment, before) == before
+    assert settled(deployment.contents, before) == before  # the servers notice late which clients have gone
     changes = written_by_transactions(deployment, log)
     assert changes == 0
     made = grown(connected, counted(deployment.proxies))
@@ -117,14 +117,6 @@ def test_many_runs_at_once(deployment: FullDeployment, alone: Counts, figures: S
 
 def written_names(deployment: FullDeployment) -> list[bytes]:
     return [name for relay, pattern in WRITTEN.items() for name in deployment.proxies[relay].matches(pattern)]
-
-
-def settled(deployment: FullDeployment, before: object) -> object:
-    """The contents of the servers, when they have noticed which clients have gone."""
-    ends = time.monotonic() + 10
-    while (now := deployment.contents()) != before and time.monotonic() < ends:
-        time.sleep(0.1)
-    return now
 
 
 def left(deployment: FullDeployment) -> list[str]:

@@ -142,7 +142,7 @@ def test_connections_only_to_configured_servers(ran: Run, figures: Section) -> N
 
 
 @needs_root
-def test_it_needs_no_capability(ran: Run) -> None:
+def test_run_without_linux_capabilities(ran: Run) -> None:
     assert int(ran.capabilities, 16) == 0
 
 

@@ -30,11 +30,11 @@ from tests.harness.figures import Section
 from tests.harness.held_checks import (
     API,
     BEHAVIOURS,
+    BY_PROVIDER,
     GATEWAY,
     PLANES,
     POSTGRES,
     SERVICES,
-    WORLDS,
     SilentPostgres,
     Values,
 )
@@ -53,10 +53,10 @@ LIMITS = {
 LEEWAY = {True: 0.5, False: 3.0}
 """Seconds, by whether the machine has no other work, as for scripts/reliability; it may have some during the suite."""
 
-COVERING = [*zip(LIMITS, WORLDS, strict=True)]
-"""A part of ATTACKS in which every limit and every world occurs."""
-ATTACKS = COVERING + [pair for pair in product(LIMITS, WORLDS) if pair not in COVERING]
-each_attack = pytest.mark.parametrize(("limit", "world"), profiles.first(len(COVERING), ATTACKS))
+COVERING = [*zip(LIMITS, BY_PROVIDER, strict=True)]
+"""A part of ATTACKS in which every limit and every provider occurs."""
+ATTACKS = COVERING + [pair for pair in product(LIMITS, BY_PROVIDER) if pair not in COVERING]
+each_attack = pytest.mark.parametrize(("limit", "provider"), profiles.first(len(COVERING), ATTACKS))
 
 
 @pytest.fixture(scope="module")
@@ -87,7 +87,7 @@ def filled(value: object, endpoints: Mapping[str, object]) -> object:
 
 @dataclass(frozen=True)
 class Attack:
-    """One world's run within one limit, and the plan of the same configuration."""
+    """The run with one provider of sandboxes, within one limit, and the plan of the same configuration."""
 
     planned: dict[str, Any]
     ended: Ended
@@ -99,23 +99,25 @@ def attacks(
 ) -> dict[tuple[str, str], Attack]:
     """Two runs at a time."""
     with ExitStack() as stack:
-        provider = stack.enter_context(tls_serving(authority.leaf(), faults.read_on))
+        cloud = stack.enter_context(tls_serving(authority.leaf(), faults.read_on))
         roots = stack.enter_context(authority.trusted())
         commands = {}
-        for world, held in WORLDS.items():
+        for provider, held in BY_PROVIDER.items():
             values = {key: filled(value, endpoints) for each in held for key, value in each.values.items()}
-            extra = configs.TELEMETRY | configs.CONTROL_KV if world == "on Docker" else {}
+            extra = configs.TELEMETRY | configs.CONTROL_KV if provider == "on Docker" else {}
             file = configs.write(tmp_path_factory.mktemp("deadlines"), {**extra, **values})
             only = [f"--only={each.check}" for each in held]
-            commands[world] = ["--config", str(file), "-f", "json", "--ca-file", roots, *only]
+            commands[provider] = ["--config", str(file), "-f", "json", "--ca-file", roots, *only]
         code = (
             "from tests.harness import blocking as b; b.load_drivers(); "
-            f"b.move_providers('localhost', {provider}); b.make_names()"
+            f"b.move_providers('localhost', {cloud}); b.make_names()"
         )
 
         def attack(name: tuple[str, str]) -> Attack:
-            limit, world = name
-            return Attack(run("plan", *commands[world]).document, run(*commands[world], *LIMITS[limit], code=code))
+            limit, provider = name
+            return Attack(
+                run("plan", *commands[provider]).document, run(*commands[provider], *LIMITS[limit], code=code)
+            )
 
         with ThreadPoolExecutor(2) as two:
             names = ATTACKS if is_long else COVERING
@@ -132,41 +134,41 @@ def leeway(is_long: bool) -> float:
 
 @each_attack
 def test_report_at_the_deadline_has_every_check_and_key(
-    attacks: dict[tuple[str, str], Attack], world: str, limit: str
+    attacks: dict[tuple[str, str], Attack], provider: str, limit: str
 ) -> None:
-    attack = attacks[limit, world]
+    attack = attacks[limit, provider]
     document = attack.ended.document
     assert (attack.ended.code, attack.ended.stderr, document["ready"]) == (1, b"", False)
     assert (checks(document), keys(document)) == (checks(attack.planned), keys(attack.planned))
-    assert set(checks(document)) == {"config", *(each.check for each in WORLDS[world])}
+    assert set(checks(document)) == {"config", *(each.check for each in BY_PROVIDER[provider])}
 
 
 @each_attack
 def test_process_ends_within_timeout_and_deadline(
-    attacks: dict[tuple[str, str], Attack], world: str, limit: str, leeway: float
+    attacks: dict[tuple[str, str], Attack], provider: str, limit: str, leeway: float
 ) -> None:
-    ended = attacks[limit, world].ended
+    ended = attacks[limit, provider].ended
     assert overrun(ended, SECONDS[limit]) < leeway
 
 
-@pytest.mark.parametrize("world", profiles.first(1, WORLDS))
+@pytest.mark.parametrize("provider", profiles.first(1, BY_PROVIDER))
 def test_each_check_ends_within_its_timeout(
-    attacks: dict[tuple[str, str], Attack], world: str, figures: Section
+    attacks: dict[tuple[str, str], Attack], provider: str, figures: Section
 ) -> None:
-    document = attacks["--timeout", world].ended.document
-    held = {each.check: each for each in WORLDS[world]}
+    document = attacks["--timeout", provider].ended.document
+    held = {each.check: each for each in BY_PROVIDER[provider]}
     for check in document["checks"][1:]:
         assert check["status"] in {"fail", "warn"}, check
         (id_,) = (each["id"] for each in check["findings"] if each["status"] == check["status"])
         figures.cell(f"{check['name']}: {held[check['name']].where}", "finding within --timeout", id_)
 
 
-@pytest.mark.parametrize("world", profiles.first(1, reversed(WORLDS)))
+@pytest.mark.parametrize("provider", profiles.first(1, reversed(BY_PROVIDER)))
 def test_deadline_names_the_layer_of_each_check(
-    attacks: dict[tuple[str, str], Attack], world: str, figures: Section
+    attacks: dict[tuple[str, str], Attack], provider: str, figures: Section
 ) -> None:
-    findings = {check["name"]: check["findings"] for check in attacks["--deadline", world].ended.document["checks"]}
-    for held in WORLDS[world]:
+    findings = {check["name"]: check["findings"] for check in attacks["--deadline", provider].ended.document["checks"]}
+    for held in BY_PROVIDER[provider]:
         cut = [each["layer"] for each in findings[held.check] if each["id"] == "run.deadline"]
         assert cut == [held.layer], (held, findings[held.check])
         figures.cell(f"{held.check}: {held.where}", "layer at which --deadline cut it", held.layer)

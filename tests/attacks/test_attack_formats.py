@@ -4,7 +4,7 @@ Texts that servers send, and the name of the operator's file, are in every forma
 mixtures of them, stand in every place of a report that a foreign text can reach. Each format is then read by its own
 reader (a JUnit schema, GitHub's Markdown parser, its runner's rules, Prometheus' client): the document must have the
 structure that it has with harmless texts. Then servers send back, in their own protocols, every secret that they
-receive, and each format is searched for each secret in each encoding, as written and as read.
+receive, and each format is searched for each secret, complete and in parts, in any encoding.
 """
 
 import random
@@ -24,12 +24,14 @@ from preflight.config.origin import InFile, InReport
 from preflight.formats import FORMATS, renderer
 from preflight.redaction.redactor import MASK
 from preflight.report.model import KeyVerdict, Report
-from tests.harness import configs, faults, profiles
+from tests.harness import configs, faults, hostile_replies, profiles
+from tests.harness.echo import echo_refusal
 from tests.harness.figures import Section
-from tests.harness.format_attacks import ENCODINGS, WORDS, greeting, parrot
 from tests.harness.format_readers import READERS, WITHOUT_MESSAGES
+from tests.harness.hostile_words import CONTROL, MARK, MARKUP, WORDS
 from tests.harness.processes import preflight
 from tests.harness.reports import CONFIG, DIRECT, EVICTS, REJECTED, REPORT, of
+from tests.harness.secret_encodings import leaks
 
 RAW = tuple(name for name in FORMATS if name not in {"text", "json"})  # the formats that clean their texts themselves
 MIXTURES = {True: 100, False: 5}
@@ -91,18 +93,17 @@ def written(
 
 @profiles.long
 def test_mail_server_with_hostile_text_changes_no_document(tmp_path: Path, figures: Section):
-    hostile = " ".join(text[:30] for text in WORDS.values())[:380]
-    runs = []
-    for text in ("harmless", hostile):
-        folder = tmp_path / str(len(runs))
+    runs, hostile = [], (" ".join((MARK, *(text[:30] for text in texts.values()))) for texts in (CONTROL, MARKUP))
+    for number, text in enumerate(("harmless", *hostile)):
+        folder = tmp_path / str(number)
         folder.mkdir()
-        runs.append(written(folder, greeting(text), {}, "--only", "smtp"))
-    harmless, attacked = runs
-    assert clean(hostile).startswith("READY failed")
-    assert "READY failed" in attacked["text"]
-    for name in FORMATS:
-        assert READERS[name](attacked[name]).shape == READERS[name](harmless[name]).shape, name
-        assert not any(map(is_live, attacked[name]))
+        server = hostile_replies.smtp(greeting=b"554")(text[:380].replace("\ud800", ""))
+        runs.append(written(folder, server, {}, "--only", "smtp"))
+    harmless, *attacked = runs
+    for outputs, name in product(attacked, FORMATS):
+        assert name in WITHOUT_MESSAGES or MARK in outputs[name]
+        assert READERS[name](outputs[name]).shape == READERS[name](harmless[name]).shape, name
+        assert not any(map(is_live, outputs[name]))
     figures.add("formats written by one run against a mail server that sends them all, none changed", len(FORMATS))
 
 
@@ -129,15 +130,10 @@ def test_no_secret_is_in_any_format_if_servers_send_them_all(tmp_path: Path, fig
     selected = (
         flag for kind in ("smtp", "valkey", "object_store", "http_service", "otlp") for flag in ("--only", kind)
     )
-    outputs = written(tmp_path, parrot, SECRET, *selected)
+    outputs = written(tmp_path, echo_refusal, SECRET, *selected)
     secrets = [secret for secret in load(tmp_path / "mistle.toml", {}).secrets if len(secret) > 8]
     assert {f"smtp-{AWKWARD}", f"kv-{AWKWARD}"} <= set(secrets)
     for name in FORMATS.keys() - WITHOUT_MESSAGES:
         assert MASK in outputs[name], f"{name} shows no message of a server: is it one of WITHOUT_MESSAGES?"
-    read = {name: "\n".join(READERS[name](outputs[name]).texts) for name in FORMATS}
-    texts = [*outputs.items(), *((f"{name}, read", text) for name, text in read.items())]
-    searched = [
-        (where, text, encode(secret)) for (where, text), encode, secret in product(texts, ENCODINGS.values(), secrets)
-    ]
-    assert [(where, secret) for where, text, secret in searched if secret in text] == []
-    figures.add("searches of an output for a secret, in an encoding: none found", len(searched))
+    assert leaks(outputs.values(), secrets, public="\n".join(configs.PATHS)) == []
+    figures.add("secrets of which no output shows a part, in any encoding", len(secrets))

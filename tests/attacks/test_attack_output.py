@@ -114,7 +114,7 @@ def test_standard_output_that_may_not_grow(tmp_path: Path, fails: Callable[..., 
 @each_verdict
 @profiles.covering
 @each_format
-def test_devices_that_are_full(name: str, verdict: int, fails: Callable[..., None]) -> None:
+def test_dev_full(name: str, verdict: int, fails: Callable[..., None]) -> None:
     ended = run(*RIGHT, "-f", f"{name}=/dev/full", env=VERDICTS[verdict])
     fails(ended, "a full device", "No space left on device", f"the {name} report", "/dev/full", verdict=verdict)
 
@@ -145,7 +145,7 @@ def test_reader_that_closes_the_pipe_in_the_middle(name: str, verdict: int, fail
 
 @profiles.covering
 @each_format
-def test_pipe_that_nobody_reads(name: str, tmp_path: Path, fails: Callable[..., None]) -> None:
+def test_pipe_that_is_not_read(name: str, tmp_path: Path, fails: Callable[..., None]) -> None:
     """Opening it would wait without end."""
     os.mkfifo(tmp_path / "pipe")
     ended = run(*RIGHT, "-f", f"{name}={tmp_path / 'pipe'}")

@@ -9,7 +9,7 @@ import json
 import re
 import shlex
 from collections.abc import Callable, Collection, Iterator, Mapping
-from contextlib import AbstractContextManager, closing, contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -123,26 +123,32 @@ def migrate(server: Postgres, role: str, password: str, plane: str) -> None:
 
 
 @contextmanager
-def fresh() -> Iterator[Postgres]:
+def with_roles() -> Iterator[Postgres]:
     with postgres_server() as server:
         server.sql(BEFORE, database="mistle")
         yield server
 
 
-@contextmanager
+@pytest.fixture
+def fresh() -> Iterator[Postgres]:
+    with with_roles() as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
 def migrated() -> Iterator[Postgres]:
-    """Migrated by the direct roles."""
-    with fresh() as server:
+    """Migrated by the direct roles. Each test leaves its grants as they are in SECURITY.md."""
+    with with_roles() as server:
         for plane in PLANES:
             migrate(server, f"{plane}_direct", PASSWORDS[f"{plane}_direct"], plane)
         server.sql(AFTER, database="mistle")
         yield server
 
 
-@contextmanager
+@pytest.fixture
 def restored() -> Iterator[Postgres]:
     """Restored by another role."""
-    with fresh() as server:
+    with with_roles() as server:
         for plane in PLANES:
             migrate(server, SUPERUSER, SUPERUSER_PASSWORD, plane)
         server.sql(AFTER + FOREIGN, database="mistle")
@@ -154,28 +160,26 @@ WITHOUT_PRIVILEGE = {"CONNECT": "postgres.may-not-connect", "CREATE": "postgres.
 
 
 @pytest.mark.parametrize(
-    ("server_of", "block", "stage"),
-    [(fresh, BEFORE, "before-deploy"), (migrated, AFTER, "live"), (restored, FOREIGN, "live")],
+    ("fixture", "block", "stage"),
+    [("fresh", BEFORE, "before-deploy"), ("migrated", AFTER, "live"), ("restored", FOREIGN, "live")],
     ids=["before the first migration", "after it", "made by another role"],
 )
-def test_postgres(
-    server_of: Callable[[], AbstractContextManager[Postgres]], block: str, stage: str, figures: Section
-) -> None:
+def test_postgres(fixture: str, block: str, stage: str, request: pytest.FixtureRequest, figures: Section) -> None:
+    server: Postgres = request.getfixturevalue(fixture)
     tried = grants(block)
     assert len(tried) == len(set(tried)) > 5
-    with server_of() as server:
-        for role in PASSWORDS:
-            assert passes(check_postgres(server, role, stage), block)
-        for grant in tried:
-            server.sql(grant.revoke(), database="mistle")
-            result = check_postgres(server, grant.role, stage)
-            id_ = only_finding(result)
-            assert grant.privilege == "CONNECT" or f"role {grant.role} " in result[id_].message
-            assert id_ == WITHOUT_PRIVILEGE.get(grant.privilege, "postgres.may-not-use-schema"), grant
-            taken(figures, f"Postgres: `{grant.privilege} ON {grant.kind}`", f"`{id_}`")
-            server.sql(grant.grant(), database="mistle")
-        for role in PASSWORDS:
-            assert passes(check_postgres(server, role, stage), block)
+    for role in PASSWORDS:
+        assert passes(check_postgres(server, role, stage), block)
+    for grant in tried:
+        server.sql(grant.revoke(), database="mistle")
+        result = check_postgres(server, grant.role, stage)
+        id_ = only_finding(result)
+        assert grant.privilege == "CONNECT" or f"role {grant.role} " in result[id_].message
+        assert id_ == WITHOUT_PRIVILEGE.get(grant.privilege, "postgres.may-not-use-schema"), grant
+        taken(figures, f"Postgres: `{grant.privilege} ON {grant.kind}`", f"`{id_}`")
+        server.sql(grant.grant(), database="mistle")
+    for role in PASSWORDS:
+        assert passes(check_postgres(server, role, stage), block)
 
 
 def passes(result: CheckRun, block: str) -> bool:
@@ -184,34 +188,33 @@ def passes(result: CheckRun, block: str) -> bool:
     return result.status < Status.FAIL and set(warned) <= ({"postgres.not-owner"} if block is FOREIGN else set())
 
 
-def test_postgres_through_a_pooler() -> None:
-    with migrated() as server, pgbouncer_server(server.address) as pooler:
+def test_postgres_through_a_pooler(migrated: Postgres) -> None:
+    with pgbouncer_server(migrated.address) as pooler:
         for plane in PLANES:
             result = check_postgres(pooler, f"{plane}_pooled")
             assert result.status is Status.OK, result
             assert result.facts["pooled"]
 
 
-def test_postgres_with_later_migrations() -> None:
+def test_postgres_with_later_migrations(migrated: Postgres) -> None:
     """Without the default privileges, the role may not use a table or sequence that a later migration makes."""
     promised = re.findall(
         r"^ALTER DEFAULT PRIVILEGES FOR ROLE (\w+) IN SCHEMA (\w+)\s+GRANT .* ON (\w+) TO (\w+);", AFTER, re.M
     )
     statements = [statement for statement in AFTER.split(";") if "DEFAULT PRIVILEGES" in statement]
     assert len(promised) == len(statements) == 4
-    with migrated() as server:
-        for statement, (owner, schema, kind, role) in zip(statements, promised, strict=True):
-            what = {"TABLES": "TABLE {} (id bigint)", "SEQUENCES": "SEQUENCE {}"}[kind]
-            with psycopg.connect(login(server, owner), autocommit=True) as connection:
-                connection.execute(f"CREATE {what.format(f'{schema}.later')}".encode())
-                assert check_postgres(server, role).status is Status.OK
-                server.sql(statement.replace("GRANT", "REVOKE").replace(" TO ", " FROM "), database="mistle")
-                connection.execute(f"CREATE {what.format(f'{schema}.last')}".encode())
-                result = check_postgres(server, role)
-                assert only_finding(result) == "postgres.may-not-use-schema"
-                assert f"in schema {schema}: last" in result["postgres.may-not-use-schema"].message
-                connection.execute(f"DROP {kind.removesuffix('S')} {schema}.last, {schema}.later".encode())
-            server.sql(statement, database="mistle")
+    for statement, (owner, schema, kind, role) in zip(statements, promised, strict=True):
+        what = {"TABLES": "TABLE {} (id bigint)", "SEQUENCES": "SEQUENCE {}"}[kind]
+        with psycopg.connect(login(migrated, owner), autocommit=True) as connection:
+            connection.execute(f"CREATE {what.format(f'{schema}.later')}".encode())
+            assert check_postgres(migrated, role).status is Status.OK
+            migrated.sql(statement.replace("GRANT", "REVOKE").replace(" TO ", " FROM "), database="mistle")
+            connection.execute(f"CREATE {what.format(f'{schema}.last')}".encode())
+            result = check_postgres(migrated, role)
+            assert only_finding(result) == "postgres.may-not-use-schema"
+            assert f"in schema {schema}: last" in result["postgres.may-not-use-schema"].message
+            connection.execute(f"DROP {kind.removesuffix('S')} {schema}.last, {schema}.later".encode())
+        migrated.sql(statement, database="mistle")
 
 
 # Valkey

@@ -27,8 +27,8 @@ from tests.fuzz.tally import Tally, many
 from tests.harness import profiles
 from tests.harness.command import LEAN, run
 from tests.harness.figures import Section
-from tests.harness.format_attacks import WORDS
 from tests.harness.format_readers import READERS
+from tests.harness.hostile_words import WORDS
 from tests.harness.reports import REPORT
 
 FREE = {"message", "hint", "target", "origin", "key", "version", "where"}

@@ -15,7 +15,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -27,6 +27,7 @@ from tests.harness import configs, faults, profiles
 from tests.harness.command import CLEAN, HOLD, ROOT, Command, Ended, checks, ids, keys, run, unread_pipe
 from tests.harness.figures import Section
 from tests.harness.store_faults import ask, between, bucket
+from tests.harness.waiting import settled, until
 from tests.testbed import Authority, Engine, ObjectStore, Postgres, Smtp, Valkey
 from tests.testbed.object_store import BUCKET
 from tests.testbed.smtp import ADDRESS, PASSWORD, USER
@@ -73,13 +74,6 @@ class Servers:
             keys_now = client.keys()
         sessions = self.postgres.sql("SELECT state FROM pg_stat_activity WHERE usename = %s", self.postgres.name)
         return [sessions, keys_now, self.store.objects(), self.smtp.queue(), self.engine.contents()]
-
-    def return_to(self, before: list[object]) -> bool:
-        """Whether the contents become the same again; Valkey takes five seconds to remove keys that expire."""
-        ends = time.monotonic() + 30
-        while (now := self.contents()) != before and time.monotonic() < ends:
-            time.sleep(0.1)
-        return now == before
 
 
 @pytest.fixture(scope="module")
@@ -136,7 +130,8 @@ def series(command: list[str], servers: Servers, is_long: bool) -> Series:
             return Shot(chosen, sent, twice, running.end())
 
         shots = tuple(two.map(shoot, range(runs)))
-    return Series(shots, undisturbed, servers.return_to(before))
+    # Valkey takes five seconds to remove keys that expire.
+    return Series(shots, undisturbed, settled(servers.contents, before) == before)
 
 
 def test_signal_at_any_time_report_is_valid(series: Series) -> None:
@@ -359,7 +354,7 @@ def test_signal_while_the_report_is_not_read(number: signal.Signals, refused: li
     with unread_pipe() as (_, writer):
         running = Command(*refused, "-f", f"text={file}", stdout=writer)
         os.close(writer)
-        wait_for(file.exists)
+        until(file.exists)
         time.sleep(0.3)
         assert running.process.poll() is None
         running.signal(number)
@@ -412,15 +407,8 @@ def test_object_uploaded_after_the_signal_is_removed(
         store.client().delete_object(Bucket=BUCKET, Key=name)
 
 
-def test_the_console_script_is_only_its_first_line(tmp_path: Path) -> None:
+def test_console_script_imports_nothing_before_signals_are_blocked(tmp_path: Path) -> None:
     """Until signals are blocked, it imports nothing that Python has not loaded itself."""
     code = "import sys; before = set(sys.modules); import preflight.cli.main; print(*{*sys.modules} - before)"
     done = subprocess.run([sys.executable, "-c", code], env=CLEAN, capture_output=True, text=True, check=True)
     assert set(done.stdout.split()) == {"__future__", "preflight", "preflight.cli", "preflight.cli.main"}
-
-
-def wait_for(condition: Callable[[], bool]) -> None:
-    ends = time.monotonic() + 20
-    while not condition():
-        assert time.monotonic() < ends
-        time.sleep(0.02)

@@ -24,7 +24,17 @@ from tests.harness import profiles, store_client
 from tests.harness.figures import Section
 from tests.harness.run_check import planned, run_check
 from tests.harness.store_client import KEY, Outcome, StoreClient
-from tests.harness.store_faults import Answer, between, bucket, changing, error, forbidding, reply, signed_anew, without
+from tests.harness.store_faults import (
+    Answer,
+    between,
+    bucket,
+    changing,
+    error,
+    forbidding,
+    reply,
+    signed_again,
+    without,
+)
 from tests.testbed import ObjectStore, makes, swift_object_store
 from tests.testbed.names import can_change_names, with_files
 from tests.testbed.object_store import BUCKET, MINIMAL, OWNER, READER, SUSPENDED, SWIFT_OWNER, WRITER, Keys
@@ -98,7 +108,7 @@ def proxies(port: int) -> list[Case]:
         "swallows PUT": _replying(reply("200 OK", headers='ETag: "x"\r\n'), b"PUT"),
         "swallows DELETE": _replying(reply("204 No Content"), b"DELETE"),
         "a page for all": _replying(reply("200 OK", "<html/>", "Content-Type: text/html\r\n"), *methods),
-        "signs itself": signed_anew(port),
+        "signs itself": signed_again(port),
         "slow": _slow,
     }
     return [Case(name, OWNER, answer=answer) for name, answer in made.items()]

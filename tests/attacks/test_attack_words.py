@@ -12,7 +12,6 @@ import subprocess
 import sys
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
-from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -31,6 +30,7 @@ from tests.harness.format_readers import WITHOUT_MESSAGES
 from tests.harness.hostile_replies import raw, text
 from tests.harness.hostile_words import CONTROL, MARK, WORDS, commands, stray
 from tests.harness.provider_override import tls_serving
+from tests.harness.reports import of
 from tests.harness.run_check import CheckRun, run_check
 from tests.harness.targets import check_at_server, run_at_server
 from tests.testbed import self_signed
@@ -64,17 +64,7 @@ PLACES: Mapping[tuple[str, str], Callable[[str], Behaviour]] = {
 def reported(kind: str, checked: CheckRun) -> Report:
     target = TARGETS[kind]
     result = Result(target.name, kind, "somewhere", (target.key,), checked.findings)
-    return Report(
-        version="1.2.3",
-        command="run",
-        config="mistle.toml",
-        stage="live",
-        service=None,
-        started_at=datetime(2026, 11, 23, 10, tzinfo=UTC),
-        seconds=0.5,
-        results=(result,),
-        detail=1,
-    )
+    return of(result, keys=(), config="mistle.toml", file=None, detail=1)
 
 
 @profiles.covering

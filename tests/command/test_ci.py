@@ -81,7 +81,7 @@ def test_report_printed_by_a_later_step_is_inert(name: str, tmp_path: Path):
 
 
 @pytest.mark.parametrize("name", FORMATS)
-def test_nothing_is_changed_where_nothing_is_a_command(name: str):
+def test_report_without_commands_is_unchanged(name: str):
     assert ci.inert(render(REPORT, name)) == renderer(name)(REPORT) or name in {"github", "text"}
 
 

@@ -6,7 +6,6 @@ import signal
 import subprocess
 import sys
 import threading
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -22,6 +21,7 @@ from preflight.run.child_main import Job
 from preflight.run.runner import NO_PROCESSOR_TIME, NO_WAIT
 from tests.harness import configs, faults, processes
 from tests.harness.command import CLEAN, ENTRY, HOLD, Command, run
+from tests.harness.waiting import until
 
 ROOT = Path(__file__).parents[2]
 WAITS = {
@@ -205,10 +205,7 @@ def test_signal_ends_a_spawned_child(silent: tuple[list[str], threading.Event]) 
 def test_spawned_child_ends_with_its_parent(silent: tuple[list[str], threading.Event]) -> None:
     running, child = waiting_run(*silent)
     running.signal(signal.SIGKILL)
-    ends = time.monotonic() + 100
-    while is_alive(child) and time.monotonic() < ends:
-        time.sleep(0.01)
-    assert not is_alive(child)
+    until(lambda: not is_alive(child))
     running.end(100)
 
 

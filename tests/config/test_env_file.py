@@ -136,7 +136,7 @@ def read(text: str, folder: Path, lookup: Mapping[str, str] = ELSEWHERE) -> dict
 
 
 @pytest.mark.parametrize("text", READ)
-def test_values(text: str, tmp_path: Path):
+def test_values_of_a_line(text: str, tmp_path: Path):
     assert read(text, tmp_path) == READ[text]
 
 
@@ -329,7 +329,7 @@ def test_formats_name_the_line_of_the_file(tmp_path: Path):
     assert "::error file=deploy/prod.env,line=2,title=config.bad-override (config)::" in done.stdout
 
 
-def test_from_python(tmp_path: Path):
+def test_env_file_in_the_library(tmp_path: Path):
     (tmp_path / "prod.env").write_text("MISTLE_EMAIL_SMTP_PORT=none\n")
     arguments = {"config": configs.write(tmp_path, {}), "only": "smtp", "environ": {}}
     report = check(**arguments, env_file=tmp_path / "prod.env")  # type: ignore[arg-type]

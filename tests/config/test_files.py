@@ -24,7 +24,7 @@ def open_files() -> int:
     return len(list(Path("/dev/fd").iterdir()))
 
 
-def test_file(tmp_path: Path) -> None:
+def test_regular_file(tmp_path: Path) -> None:
     (tmp_path / "file").write_bytes(b"x" * 200_000)
     assert read(tmp_path / "file", 200_000, 10) == b"x" * 200_000
 
@@ -97,7 +97,7 @@ def test_pipe_over_the_limit(pipe: Path) -> None:
         ("large", "is larger than 1 KiB"),
     ],
 )
-def test_what_cannot_be_read(name: str, words: str, tmp_path: Path) -> None:
+def test_unreadable_file(name: str, words: str, tmp_path: Path) -> None:
     (tmp_path / "loop").symlink_to("loop")
     (tmp_path / "large").write_bytes(bytes(1025))
     before = open_files()

@@ -128,7 +128,7 @@ def test_path_of_a_file_instead_of_its_content(tmp_path, text):
 @pytest.mark.parametrize(
     "text", ["null", "NULL", "undefined", "None", "<no value>", "<nil>", "[object Object]", '"null"']
 )
-def test_word_for_nothing_in_every_key(tmp_path, text):
+def test_null_or_undefined_in_every_key(tmp_path, text):
     check_all(tmp_path, TEXTS, text, "config.no-value", "the word for a value that does not exist: ")
 
 
@@ -253,7 +253,7 @@ def test_section_that_mistle_ignores(tmp_path):
     assert found(load(write(tmp_path, {**E2B, **changes}), {}), "config.unresolved-reference")
 
 
-def test_word_for_nothing_is_no_secret(tmp_path):
+def test_null_or_undefined_is_no_secret(tmp_path):
     config = load(write(tmp_path, {f"{SMTP}.password": "null", "kv.data_plane.url": "redis://:undefined@v"}), {})
     assert {"null", "undefined"}.isdisjoint(config.secrets)
 

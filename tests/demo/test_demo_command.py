@@ -50,13 +50,13 @@ def test_list_names_each_fault_and_its_finding() -> None:
     ],
     ids=["unknown fault", "own configuration", "other command", "list in json"],
 )
-def test_misuse(arguments: tuple[str, ...], message: str) -> None:
+def test_usage_error(arguments: tuple[str, ...], message: str) -> None:
     ended = run(*arguments)
     assert ended.code == 2
     assert message in ended.stderr.decode()
 
 
-def test_without_its_packages_one_line_names_what_to_install() -> None:
+def test_missing_extra_is_named_in_one_line() -> None:
     code = f"import sys; sys.modules.update(dict.fromkeys({PACKAGES!r}))"
     ended = run("demo", code=code)
     assert ended.code == 2
@@ -89,7 +89,7 @@ def test_folder_for_temporary_files_with_a_long_name(tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(not can_have_own_network(), reason="needs root, for a network of its own")
-def test_loopback_is_enough() -> None:
+def test_demo_without_a_network() -> None:
     command = [*ALONE, sys.executable, "-m", "preflight.cli.main", "demo", "-f", "json"]
     done = subprocess.run(command, env=CLEAN, capture_output=True, check=False, timeout=120)
     assert (done.returncode, done.stderr) == (0, b"")

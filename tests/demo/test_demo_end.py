@@ -75,7 +75,7 @@ def wait_until_nothing_is_left(folder: Path) -> None:
 @pytest.mark.parametrize("moment", MOMENTS)
 @pytest.mark.parametrize("number", ["SIGKILL", "SIGTERM", "SIGHUP", "SIGINT"])
 @pytest.mark.parametrize("account", ["root", "user"])
-def test_nothing_is_left(moment: str, number: str, account: str, folder: Path) -> None:
+def test_signal_leaves_no_process_and_no_file(moment: str, number: str, account: str, folder: Path) -> None:
     if account == "user" and os.geteuid() == 0:
         command = AS_NOBODY
     elif account == "root" and os.geteuid():

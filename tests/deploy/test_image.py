@@ -60,7 +60,7 @@ def content(files: tarfile.TarFile, name: str) -> IO[bytes]:
     return opened
 
 
-def test_holds_no_other_program_and_nothing_that_grants_rights(image: str, files: tarfile.TarFile) -> None:
+def test_image_has_no_other_program_and_no_setuid_file(image: str, files: tarfile.TarFile) -> None:
     members = [each for each in files if not each.issym()]
     assert [each.name for each in members if each.mode & 0o6000] == []
     assert {each.name for each in members if each.mode & 0o002} <= {"tmp", "dev/console", "dev/pts", "dev/shm"}
@@ -80,7 +80,7 @@ def test_modules_are_compiled_and_not_compared(files: tarfile.TarFile) -> None:
     assert {content(files, name).read(8)[4:] for name in compiled} == {UNCHECKED}
 
 
-def test_is_small(files: tarfile.TarFile, about: dict[str, Any]) -> None:
+def test_image_size(files: tarfile.TarFile, about: dict[str, Any]) -> None:
     assert about["Size"] < 155_000_000
     services = {Path(name).parts[7] for name in files.getnames() if "/botocore/data/" in name}
     assert {name for name in services if not name.endswith(".json")} == {"s3"}
@@ -142,7 +142,7 @@ def test_runs_as_nobody_and_says_its_version(image: str, about: dict[str, Any]) 
     assert done.stdout.startswith("mistle-preflight ")
 
 
-def test_serves(image: str, tmp_path: Path) -> None:
+def test_image_runs_serve(image: str, tmp_path: Path) -> None:
     name, token = f"preflight-{uuid.uuid4().hex}", "0123456789abcdef0123456789abcdef"
     file = configs.write(tmp_path)
     command = ("serve", "--config", file.name, "--listen", "127.0.0.1:0", "--only", "valkey")

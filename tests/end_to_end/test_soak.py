@@ -34,7 +34,7 @@ def file(
     return configs.write(tmp_path, values | {"kv.data_plane.url": valkey.url()})
 
 
-def test_process_stays_as_it_was(file: Path, figures: Section) -> None:
+def test_many_runs_leak_no_memory_thread_or_descriptor(file: Path, figures: Section) -> None:
     only = ["postgres", "valkey", "object_store", "smtp"]
     for _ in range(WARM):
         check(file, environ={}, only=only)

@@ -107,7 +107,7 @@ class Command:
         """Send a signal, if the process still runs."""
         self.process.send_signal(number)
 
-    def end(self, limit: float = 60.0) -> Ended:
+    def end(self, limit: float = 300.0) -> Ended:
         """Wait for the end of the process, at most ``limit`` seconds."""
         try:
             stdout, stderr = self.process.communicate(timeout=limit)

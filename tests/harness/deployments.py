@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from datetime import UTC, datetime
 
 from checks.core.check import Finding, Layer, Status
 from preflight.config.origin import InFile, InReport
@@ -10,6 +9,7 @@ from preflight.plan.resource import Resource
 from preflight.plan.resources import RESOURCES
 from preflight.report.model import Report, Result
 from preflight.report.verdicts import verdicts
+from tests.harness.reports import REPORT
 
 LAYERS = (Layer.DNS, Layer.CONNECT, Layer.AUTH, Layer.ACCESS, Layer.FITNESS)
 CONFIG = Result(
@@ -61,18 +61,8 @@ def report(results: Sequence[Result], **about: object) -> Report:
     """A report of a run, with the keys that the results name."""
     keys = dict.fromkeys((*UNPROBED, *(key for result in results for key in result.keys)))
     origins = {key: InFile("mistle.toml", number) for number, key in enumerate(keys, 5)}
-    base = Report(
-        version="1.2.3",
-        command="run",
-        config="/etc/mistle/mistle.toml",
-        stage="live",
-        service=None,
-        started_at=datetime(2026, 11, 23, 10, tzinfo=UTC),
-        seconds=0.81,
-        results=tuple(results),
-        keys=verdicts(keys, tuple(results), origins),
-    )
-    return replace(base, **about)  # type: ignore[arg-type]
+    members = {"results": tuple(results), "keys": verdicts(keys, tuple(results), origins), "file": None}
+    return replace(REPORT, **{**members, **about})  # type: ignore[arg-type]
 
 
 def deployment(findings: Findings | None = None, resources: Sequence[Resource] = RESOURCES, **about: object) -> Report:

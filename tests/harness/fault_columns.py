@@ -10,7 +10,7 @@ from operator import attrgetter
 
 from checks.core.check import Check
 from tests.harness import faults, socket_faults
-from tests.harness.fault_rows import Place, Row, Stage
+from tests.harness.fault_rows import FaultPoint, Place, Row
 from tests.harness.faults import GARBAGE, LOOPBACK
 from tests.testbed import Authority, Leaf, self_signed
 
@@ -56,7 +56,7 @@ class Fault:
 
     name: str
     serve: Serve
-    stage: Stage = Stage.START
+    point: FaultPoint = FaultPoint.START
     host: str = ALIVE
     limit: float = 10.0
 
@@ -206,17 +206,17 @@ FAULTS = (
     Fault("name server is silent", _refusing, host=SILENT, limit=3.0),
     Fault("refused", _refusing),
     Fault("packets dropped", _dropping, limit=3.0),
-    Fault("one address of two is dead", _half_dead, Stage.INSIDE, BOTH),
+    Fault("one address of two is dead", _half_dead, FaultPoint.INSIDE, BOTH),
     Fault("silent", _below_tls(_wait), limit=3.0),
     Fault("reset after connect", _below_tls(_reset)),
-    Fault("reset within the first message", _below_tls(_reset_half_way), Stage.HANDSHAKE),
+    Fault("reset within the first message", _below_tls(_reset_half_way), FaultPoint.HANDSHAKE),
     Fault("garbage", _below_tls(_send_garbage), limit=4.0),
     Fault("endless garbage", _below_tls(_send_on), limit=4.0),
-    Fault("one byte a second", _below_tls(_drip), Stage.HANDSHAKE, limit=3.0),
+    Fault("one byte a second", _below_tls(_drip), FaultPoint.HANDSHAKE, limit=3.0),
     Fault("TLS where plaintext is expected", _with_tls),
-    Fault("plaintext where TLS is expected", _below_tls(_continue_in_plaintext), Stage.HANDSHAKE),
+    Fault("plaintext where TLS is expected", _below_tls(_continue_in_plaintext), FaultPoint.HANDSHAKE),
     *(
-        Fault(f"certificate {fault}", _within_tls(_wait, attrgetter(name)), Stage.HANDSHAKE)
+        Fault(f"certificate {fault}", _within_tls(_wait, attrgetter(name)), FaultPoint.HANDSHAKE)
         for fault, name in {
             "expired": "expired",
             "for another host": "wrong_host",
@@ -224,12 +224,12 @@ FAULTS = (
             "self-signed": "self_signed",
         }.items()
     ),
-    Fault("silence within TLS", _within_tls(_wait), Stage.INSIDE, limit=3.0),
-    Fault("garbage within TLS", _within_tls(_reply_garbage), Stage.INSIDE, limit=4.0),
-    Fault("endless garbage within TLS", _within_tls(_reply_on), Stage.INSIDE),
-    Fault("reply cut, then closed", _within_tls(_cut), Stage.INSIDE),
-    Fault("reply cut, then silence", _within_tls(_cut_and_wait), Stage.INSIDE, limit=3.0),
-    Fault("terminal escapes in its text", _within_tls(_refuse), Stage.INSIDE),
+    Fault("silence within TLS", _within_tls(_wait), FaultPoint.INSIDE, limit=3.0),
+    Fault("garbage within TLS", _within_tls(_reply_garbage), FaultPoint.INSIDE, limit=4.0),
+    Fault("endless garbage within TLS", _within_tls(_reply_on), FaultPoint.INSIDE),
+    Fault("reply cut, then closed", _within_tls(_cut), FaultPoint.INSIDE),
+    Fault("reply cut, then silence", _within_tls(_cut_and_wait), FaultPoint.INSIDE, limit=3.0),
+    Fault("terminal escapes in its text", _within_tls(_refuse), FaultPoint.INSIDE),
 )
 
 

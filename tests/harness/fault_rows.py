@@ -21,7 +21,7 @@ TERMINAL = "\x9b31m\x1b[2J\x1b]0;owned\x07\u202eecilam\u2066"
 """Text that no report may hold: it colours, clears a screen, renames a window, and reverses text."""
 
 
-class Stage(Enum):
+class FaultPoint(Enum):
     """Up to where a server is correct: there it has its fault."""
 
     START = auto()  # from the first byte
@@ -92,15 +92,15 @@ class Row:
         """Whether the server sends first, without TLS."""
         return self.protocol.greets and self.begins_plain
 
-    def layer(self, stage: Stage) -> Layer:
-        """The layer on which the check waits for the server at this stage."""
+    def layer(self, point: FaultPoint) -> Layer:
+        """The layer on which the check waits for the server at this point."""
         handshake = Layer.TLS if self.tls else self.protocol.first
         layers = {
-            Stage.START: self.protocol.first if self.greets_plain else handshake,
-            Stage.HANDSHAKE: handshake,
-            Stage.INSIDE: max(handshake, self.protocol.first, key=list(Layer).index),
+            FaultPoint.START: self.protocol.first if self.greets_plain else handshake,
+            FaultPoint.HANDSHAKE: handshake,
+            FaultPoint.INSIDE: max(handshake, self.protocol.first, key=list(Layer).index),
         }
-        return layers[stage]
+        return layers[point]
 
     def at(self, host: str, place: Place) -> Check:
         """The check of a server there."""

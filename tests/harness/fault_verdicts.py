@@ -55,7 +55,7 @@ def _verdict(row: Row, fault: Fault) -> Verdict | None:
 
 def _finding(row: Row, fault: Fault, verdict: Verdict) -> ExpectedFinding:
     keys = verdict.keys or (row.keys[:1] if verdict.name else row.keys)
-    return verdict.id, verdict.layer or row.layer(fault.stage), min(verdict.status, row.worst), keys
+    return verdict.id, verdict.layer or row.layer(fault.point), min(verdict.status, row.worst), keys
 
 
 _OF_CERTIFICATES = {fault.name for fault in FAULTS if fault.name.startswith("certificate")}

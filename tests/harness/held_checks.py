@@ -113,7 +113,7 @@ ON_E2B = (
     Held("sandbox.e2b", "packets are dropped", Layer.CONNECT, {"sandbox.e2b.domain": "e2b.test:{hole_port}"}),
     Held("sandbox.storage.archil", "silence after the TLS handshake", Layer.AUTH, {}),
 )
-WORLDS = {"on Docker": ON_DOCKER, "on E2B": ON_E2B}
+BY_PROVIDER = {"on Docker": ON_DOCKER, "on E2B": ON_E2B}
 
 
 @dataclass

@@ -8,11 +8,11 @@ its own markup: its test shows that the texts of ``MARKUP`` stay text.
 import re
 import unicodedata
 from collections.abc import Mapping
-from datetime import UTC, datetime
 
 from checks.core.check import Finding, Layer, Status
 from preflight.config.origin import InReport
 from preflight.report.model import KeyVerdict, Report, Result
+from tests.harness.reports import of
 
 MARK = "Zq7"  # in every text: the part that must stay visible
 
@@ -47,22 +47,35 @@ MARKUP: Mapping[str, str] = {
     "HTML": f"</pre></script><script>alert(1)</script><img src=x onerror=alert(1)>{MARK}&lt;&#0;",
     "HTML in an attribute": f"\" onmouseover=\"alert(1)\" '{MARK}' x='",
     "XML": f"]]>{MARK}<![CDATA[<!-- --></failure><testsuite/>&amp;&x;",
+    "XML: entities": f"&lt;{MARK}&gt; &#0; &#x1b; &amp;amp; &bogus;",
+    "XML: comments": f"<!-- {MARK} --> --> <!--",
+    "XML: a document type": f"<?xml version='1.0'?><!DOCTYPE x [<!ENTITY y SYSTEM 'file:///etc/{MARK}'>]>",
     "characters that XML has not": f"{MARK}\x01\x0b\x1f\ufffe\uffff\ud800",
     "Markdown links and images": f"[{MARK}](javascript:alert(1)) ![x](https://evil.test/x.png) <https://evil.test>",
     "Markdown tables and code": f"| {MARK} | `x` ```\n# heading\n- item\n***\n~~~",
+    "Markdown references": f"[{MARK}][y] [y]: http://evil.test",
+    "bare links": f"http://evil.test/{MARK} www.evil.test me@evil.test",
+    "mentions": f"@admin #1 evil/repo#2 {MARK} :tada: $`x`$",
+    "escaped cells of a table": f"a | {MARK} \\| c \\\\| d",
+    "code fences": f"``` ` `` {MARK} ~~~",
+    "many backticks": "`" * 100 + f"<b>{MARK}",
+    "the end of a folded part": f"</details>\n\n# {MARK}\n\n- x",
     "HTML in Markdown": f"<details open><summary>{MARK}</summary><img src=https://evil.test></details> @everyone #1",
     "GitHub: an error": f"::error file=x,line=1::{MARK}",
     "GitHub: a mask": f"::add-mask::{MARK}",
     "GitHub: the end of commands": f"::stop-commands::{MARK}",
     "GitHub: in brackets": f"##[error]{MARK} ##[add-mask]x ####[group]x",
-    "GitHub: escapes": f"%0A::error::{MARK}%0D%25%3A%2C",
+    "GitHub: escapes": f"%0A::error::{MARK}%0D%25%3A%2C 100%",
+    "GitHub: properties": f",line=9,title={MARK}::y",
     "Azure": f"##vso[task.setvariable variable=x]{MARK}",
     "TeamCity": f"##teamcity[buildStatus status='SUCCESS']{MARK}",
     "Prometheus labels": f'{MARK}"}} 1\nmistle_ready{{x="\\',
+    "Prometheus comments": f'{MARK}\\"\\n# TYPE mistle_preflight_ready counter',
     "shells": f"$({MARK}) `{MARK}` ; rm -rf / # $PATH ${{PATH}}",
     "placeholders": f"{{url}} {{blamed}} {{0}} %s %(x)s {MARK} {{",
     "JSON": f'", "ready": true, "{MARK}": "\\u001b[31m\\',
     "a very long word": MARK + "W" * 5000,
+    "very long markup": MARK + "very long |`<" * 1500,
     "very many words": f"{MARK} " * 2000,
     "a very long mark": MARK + "\u0301" * 3000,
     "nothing": "",
@@ -77,18 +90,9 @@ KEY, NAME = "postgres.control_plane.direct_url", "postgres.control_plane.direct"
 def report(word: str) -> Report:
     """A report with this text in every member that holds free text, at every status."""
     findings = tuple(Finding(f"postgres.{status}", Layer.AUTH, status, word, word, (KEY,), 0.1) for status in Status)
-    return Report(
-        version="1.2.3",
-        command="run",
-        config=word,
-        stage="live",
-        service=None,
-        started_at=datetime(2026, 11, 23, 10, tzinfo=UTC),
-        seconds=0.5,
-        results=(Result(NAME, "postgres", word, (KEY,), findings, 0.1),),
-        keys=(KeyVerdict(KEY, Status.FAIL, "probed", InReport(word), ("postgres.fail",), (NAME,)),),
-        detail=1,
-    )
+    verdict = KeyVerdict(KEY, Status.FAIL, "probed", InReport(word), ("postgres.fail",), (NAME,))
+    result = Result(NAME, "postgres", word, (KEY,), findings, 0.1)
+    return of(result, keys=(verdict,), config=word, file=None, detail=1)
 
 
 def stray(text: str) -> set[str]:

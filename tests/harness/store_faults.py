@@ -59,7 +59,7 @@ def without(name: bytes) -> Callable[[list[bytes]], list[bytes]]:
     return lambda lines: [line for line in lines if not line.lower().startswith(name)]
 
 
-def signed_anew(port: int, keys: Keys = OWNER) -> Answer:
+def signed_again(port: int, keys: Keys = OWNER) -> Answer:
     """A proxy that signs every request with keys of its own, and so accepts any."""
     from botocore.auth import S3SigV4Auth
     from botocore.awsrequest import AWSRequest

@@ -28,6 +28,7 @@ from tests.harness.descriptor import Descriptor, Family, RunAt, Target, each_sce
 from tests.harness.fault_rows import TERMINAL, Protocol, Row, Verdict
 from tests.harness.run_check import CheckRun, planned, run_check
 from tests.harness.store_faults import PUBLIC, ask, between, error, from_outside, reply
+from tests.harness.waiting import until
 from tests.testbed import Authority, ObjectStore, object_store, proxy, swift_object_store
 from tests.testbed.names import can_change_names, name_server, with_files
 from tests.testbed.object_store import (
@@ -80,13 +81,6 @@ def mounted(url: str, keys: Keys = OWNER) -> dict[str, object]:
 
 def check(url: str, keys: Keys = OWNER, changes: dict[str, object] | None = None, **options: object) -> CheckRun:
     return run_check(ASSETS, values(url, keys, **changes or {}), **options)  # type: ignore[arg-type]
-
-
-def wait_until(holds: Callable[[], bool], seconds: float = 5.0) -> bool:
-    ends = time.monotonic() + seconds
-    while not (held := holds()) and time.monotonic() < ends:
-        time.sleep(0.05)
-    return held
 
 
 @pytest.fixture(scope="module")
@@ -709,7 +703,7 @@ def test_upload_longer_than_the_timeout_is_removed(store: ObjectStore) -> None:
         subject = planned(ASSETS, values(f"http://localhost:{port}"))
         outcome = run((subject,), Settings(Trust(), timeout=3.0), deadline=20.0, origins={})
         # The store may put the object between the two removals.
-        assert wait_until(lambda: requests.count(b"DELETE") == 2 and not store.objects(), 20.0)
+        until(lambda: requests.count(b"DELETE") == 2 and not store.objects())
     assert not outcome.bugs
     [result] = outcome.results
     noted = {finding.id: finding for finding in result.findings if finding.status >= Status.WARN}
@@ -735,7 +729,7 @@ def test_upload_interrupted_by_the_deadline_is_removed(store: ObjectStore) -> No
         subject = planned(ASSETS, values(f"http://localhost:{port}"))
         outcome = run((subject,), Settings(Trust(), timeout=20.0), deadline=4.0, origins={})
         ended.set()
-        assert wait_until(lambda: not store.objects())
+        until(lambda: not store.objects())
     assert not outcome.bugs
     [result] = outcome.results
     assert "run.deadline" in [finding.id for finding in result.findings]

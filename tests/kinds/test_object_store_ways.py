@@ -19,7 +19,7 @@ from tests.harness.store_check import (
     check,
     needs_root,
 )
-from tests.harness.store_faults import between, changing, error, forbidding, reply, signed_anew, without
+from tests.harness.store_faults import between, changing, error, forbidding, reply, signed_again, without
 from tests.testbed import ObjectStore, object_store, swift_object_store
 from tests.testbed.names import with_files
 from tests.testbed.object_store import BUCKET, OWNER, SWIFT_OWNER, Keys
@@ -180,7 +180,7 @@ def test_temporary_keys_by_other_codes(store: ObjectStore, code: str) -> None:
 
 @pytest.mark.parametrize("read_only", profiles.first(1, [False, True]))
 def test_store_that_checks_no_secret(store: ObjectStore, read_only: bool) -> None:
-    with between(store.port, signed_anew(store.port)) as port:
+    with between(store.port, signed_again(store.port)) as port:
         result = check(f"http://localhost:{port}", Keys("any", "thing"), read_only=read_only)
     finding = result.warns("object-store.secret-not-checked", Layer.AUTH, KEY_ID, SECRET, hint="check signatures")
     assert "with a made-up secret" in finding.message

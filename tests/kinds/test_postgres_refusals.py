@@ -243,7 +243,7 @@ def test_server_that_also_takes_a_tls_handshake_first_is_no_tls_port(authority: 
     run.fails("network.reset", Layer.AUTH, DIRECT_KEY, hint="backends")
 
 
-def test_delayed(postgres: Postgres) -> None:
+def test_slow_link(postgres: Postgres) -> None:
     with delayed(postgres.port, 0.6) as port:
         url = postgres.url().replace(f":{postgres.port}/", f":{port}/")
         run = direct(url, stage="live", timeout=2.0)

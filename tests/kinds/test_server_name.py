@@ -1,7 +1,6 @@
 """Host names that end in a dot, for every kind: verified without it and sent with it, as Node.js does; and no name."""
 
 import os
-import socket
 import ssl
 import threading
 from collections.abc import Callable, Iterator, Mapping
@@ -9,7 +8,6 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from aiosmtpd.controller import Controller
 
 from checks.core.check import Layer, Status
 from checks.net.endpoint import Endpoint
@@ -17,6 +15,7 @@ from preflight.demo.servers.mistle import TOKEN, Gateway, data_plane_api
 from preflight.demo.servers.otlp import collector
 from preflight.demo.servers.tunnel import Signature
 from tests.harness import faults, profiles
+from tests.harness.mail_server import aiosmtpd_server
 from tests.harness.provider_override import run_check_at
 from tests.harness.run_check import CheckRun, run_check
 from tests.servers.e2b import KEY, e2b
@@ -195,7 +194,10 @@ def test_certificate_for_another_name(names: NameServer, authority: Authority, t
 @profiles.long
 @pytest.mark.parametrize("secure", [True, False])
 def test_mail_server_that_accepts_no_dot(names: NameServer, authority: Authority, trusted: Path, secure: bool) -> None:
-    with without_dot(authority) as context, mail_server(context, secure) as port:
+    with (
+        without_dot(authority) as context,
+        aiosmtpd_server(**{"ssl_context" if secure else "tls_context": context}) as port,
+    ):
         found = check(names, trusted, "email.smtp", smtp(port, secure))
     found.fails("tls.trailing-dot", Layer.TLS, "email.smtp.host", hint="remove the dot")
 
@@ -215,19 +217,6 @@ def without_dot(authority: Authority, instead: ssl.SSLContext | None = None) -> 
 
     context.sni_callback = choose
     yield context
-
-
-@contextmanager
-def mail_server(context: ssl.SSLContext, secure: bool) -> Iterator[int]:
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
-    options = {"ssl_context": context} if secure else {"tls_context": context}
-    controller = Controller(None, "127.0.0.1", port, **options)
-    controller.start()
-    try:
-        yield port
-    finally:
-        controller.stop()
 
 
 # No name

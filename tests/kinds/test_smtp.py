@@ -5,13 +5,11 @@ import hmac
 import re
 import socket
 import ssl
-import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import AuthResult
 
 from checks.core.check import Layer, Status
@@ -19,9 +17,11 @@ from checks.smtp import connect, session
 from tests.harness import faults, floods, hostile_replies, profiles, text_servers
 from tests.harness.descriptor import Descriptor, DriverError, Family, Target, each_scene
 from tests.harness.fault_rows import TERMINAL, Protocol, Row, Verdict, answer
+from tests.harness.mail_server import aiosmtpd_server
 from tests.harness.networks import can_have_own_network, in_own_network
 from tests.harness.recording_proxy import recording_proxies
 from tests.harness.run_check import CheckRun, planned, run_check
+from tests.harness.waiting import until
 from tests.servers.smtp import HANG_UP, SILENCE, smtp_script
 from tests.testbed import Authority, Leaf, Smtp, self_signed, smtp_server
 from tests.testbed.chains import authority as root_authority
@@ -49,12 +49,10 @@ def scripted(replies: Mapping[str, str] = {}, changes: Mapping[str, object] = {}
 
 @contextmanager
 def logged(smtp: Smtp, commands: str) -> Iterator[None]:
-    """Wait until the server's log has a session of the block with these counts of commands."""
-    start, ends = len(smtp.log()), time.monotonic() + 5
+    """At the end, wait until the server's log has a session of the block with these counts of commands."""
+    start = len(smtp.log())
     yield
-    while not re.search(f"disconnect from .* {commands}", smtp.log()[start:]):
-        assert time.monotonic() < ends, smtp.log()[start:]
-        time.sleep(0.05)
+    until(lambda: re.search(f"disconnect from .* {commands}", smtp.log()[start:]))
 
 
 # Success
@@ -112,16 +110,9 @@ def test_login_without_plain(password: str) -> None:
     def decide(_server: object, _session: object, _envelope: object, _mechanism: str, data: object) -> AuthResult:
         return AuthResult(success=data.password == PASSWORD.encode(), handled=False)  # type: ignore[attr-defined]
 
-    with faults.refused_port() as port:
-        pass  # free now
-    controller = Controller(
-        None, "127.0.0.1", port, authenticator=decide, auth_require_tls=False, auth_exclude_mechanism=["PLAIN"]
-    )
-    controller.start()
-    try:
+    options = {"auth_require_tls": False, "auth_exclude_mechanism": ["PLAIN"]}
+    with aiosmtpd_server(authenticator=decide, **options) as port:
         run = check(port, {PASS: password})
-    finally:
-        controller.stop()
     assert run["smtp.auth" if password == PASSWORD else "smtp.credentials-rejected"].layer is Layer.AUTH
     assert run.status is (Status.WARN if password == PASSWORD else Status.FAIL), run
 
@@ -279,7 +270,7 @@ def test_starttls_that_is_refused() -> None:
 
 
 @pytest.mark.parametrize("secure", [False, True])
-def test_the_handshake_is_not_heard(secure: bool) -> None:
+def test_silence_in_the_tls_handshake(secure: bool) -> None:
     """A path that drops large packets: short replies come, and a certificate never does."""
 
     def behaviour(connection: socket.socket) -> None:
@@ -346,14 +337,8 @@ def test_ciphers_of_node(tmp_path: Path) -> None:
     context = issue("mail", root, bits=2048).leaf().context()
     context.maximum_version = ssl.TLSVersion.TLSv1_2
     context.set_ciphers("AES128-SHA")
-    with faults.refused_port() as port:
-        pass  # free now
-    controller = Controller(None, "127.0.0.1", port, tls_context=context)
-    controller.start()
-    try:
+    with aiosmtpd_server(tls_context=context) as port:
         run = check(port, extra=root.trusted(tmp_path))
-    finally:
-        controller.stop()
     assert run["smtp.tls"].status is Status.OK, run
 
 
@@ -477,7 +462,7 @@ def test_an_app_password_is_required(reply: str) -> None:
         ({"EHLO": "250-a\n250 AUTH LOGIN", "AUTH LOGIN": "235 ok"}, False),
     ],
 )
-def test_what_nodemailer_takes_for_a_login(replies: Mapping[str, str], passes: bool) -> None:
+def test_login_replies_as_nodemailer_reads_them(replies: Mapping[str, str], passes: bool) -> None:
     assert (scripted(replies)["smtp.access"].status is Status.OK) is passes
 
 
@@ -587,7 +572,7 @@ def test_relaying_is_denied_for_the_senders_domain_alone() -> None:
 
 
 @pytest.mark.parametrize("reply", ["556 5.1.10 Domain does not accept mail", "450 4.1.2 not found", HANG_UP, SILENCE])
-def test_what_a_recipient_elsewhere_does_not_prove(reply: str) -> None:
+def test_refusal_of_a_recipient_elsewhere_is_no_relay_denial(reply: str) -> None:
     """A server may ask for the domain; only a refusal to relay counts."""
     with smtp_script({"EHLO": "250-mail.test\n250 AUTH PLAIN", ELSEWHERE: reply}) as server:
         run = check(server.port, timeout=2.0)

@@ -35,14 +35,14 @@ def command(part: str) -> tuple[str, ...]:
             return ("scripts/lowest",)
         case "fuzz":
             return ("scripts/fuzz", "300")
-        case "mutants" | "durations":
-            return (sys.executable, "-m", f"tests.reliability.{part}")
+        case "mutants":
+            return (sys.executable, "-m", "tests.reliability.mutants")
         case "repeat":
             return (sys.executable, "-m", "tests.reliability.repeat", "10")
     return (*PYTEST, "--reliability", str(PAGE), str(_file(part)))
 
 
-WHOLE = ("rest", "lowest", "soak", "fuzz", "mutants", "durations", "repeat")
+WHOLE = ("rest", "lowest", "soak", "fuzz", "mutants", "repeat")
 """The parts that run after the attacks, one by one: each uses the whole machine."""
 
 

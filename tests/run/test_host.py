@@ -106,7 +106,9 @@ def checked(file: Path, **options: object) -> Report:
     return check(file, only=ONLY, environ={}, **options)  # type: ignore[arg-type]
 
 
-def test_host_is_as_it_was(file: Path, authority: Authority, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_library_restores_the_state_of_the_process(
+    file: Path, authority: Authority, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("PGHOST", "nowhere.invalid")
     checked(file)  # packages may keep something from the first run on, such as an open /dev/urandom
     with authority.trusted() as path:
@@ -150,7 +152,7 @@ except KeyboardInterrupt:
 """
 
 
-def test_interrupt_reaches_the_host_and_ends_its_probes(tmp_path: Path) -> None:
+def test_keyboard_interrupt_is_raised_and_ends_the_checks(tmp_path: Path) -> None:
     asked, closed = threading.Event(), threading.Event()
 
     def read_all(connection: socket.socket) -> None:
@@ -174,7 +176,7 @@ def test_interrupt_reaches_the_host_and_ends_its_probes(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("place", ["preflight.plan.plan._is_named", "preflight.run.consistency._pair"])
-def test_interrupt_outside_the_checks_reaches_the_host(
+def test_keyboard_interrupt_outside_the_checks_is_raised(
     place: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def interrupt(*_: object) -> None:

@@ -31,7 +31,7 @@ def descriptors(free: int) -> Iterator[None]:
         resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
 
 
-def test_no_descriptor_is_diagnosed() -> None:
+def test_too_many_open_files_is_diagnosed() -> None:
     with descriptors(0), pytest.raises(OSError, match="open files") as raised:
         socket.socket()
     found = machine.diagnose(raised.value)

@@ -21,7 +21,7 @@ from preflight.report.attribution import attribute
 from preflight.saved.diff import diff
 from preflight.saved.merge import merge
 from preflight.saved.reader import SavedReport, SavedReportError, read
-from tests.harness.format_attacks import WORDS
+from tests.harness.hostile_words import WORDS
 from tests.harness.reports import EVICTS, REPORT, SET_POLICY
 from tests.harness.run_check import planned
 

@@ -24,6 +24,7 @@ from preflight.report.run_causes import DEADLINE
 from preflight.run.execution import Execution
 from preflight.run.runner import Run, run
 from preflight.run.signals import Signals
+from tests.harness.waiting import until
 
 SILENT = Cause("toy.silent", Layer.AUTH, "it says nothing", "wake {url}")
 LEFT = Cause("toy.left-behind", Layer.ACCESS, "something stays", status=Status.WARN)
@@ -289,9 +290,7 @@ def test_check_aborted_during_imports_does_not_start_after_them(tmp_path: Path, 
     monkeypatch.syspath_prepend(str(tmp_path))
     Counts.runs.clear()
     ran(*made(Late), deadline=0.1)
-    ends = time.monotonic() + 2
-    while any(thread.name.endswith("(_run)") for thread in threading.enumerate()) and time.monotonic() < ends:
-        time.sleep(0.01)
+    until(lambda: not any(thread.name.endswith("(_run)") for thread in threading.enumerate()))
     assert Counts.runs == []
 
 

@@ -109,7 +109,7 @@ def results(server: Server, timeout: float = 20.0) -> tuple[Result, ...]:
     return run(checks, Settings(trust=Trust(), timeout=timeout), deadline=60, origins={}).results
 
 
-def test_times_are_those_of_the_other_side(server: Server) -> None:
+def test_seconds_exclude_the_time_of_a_blocked_event_loop(server: Server) -> None:
     started = time.monotonic()
     asks, _ = results(server)
     total = time.monotonic() - started
@@ -119,13 +119,13 @@ def test_times_are_those_of_the_other_side(server: Server) -> None:
     assert asks.seconds == pytest.approx(connect + auth + access, abs=0.01)
 
 
-def test_limit_stands_still_while_this_process_cannot_listen(server: Server) -> None:
+def test_timeout_is_paused_while_the_event_loop_is_blocked(server: Server) -> None:
     asks, blocks = results(server, timeout=BLOCKED / 2)
     assert asks.status is Status.OK, asks
     assert blocks.status is Status.OK
 
 
-def test_limit_ends_the_wait_for_a_silent_server(server: Server) -> None:
+def test_timeout_ends_the_wait_for_a_silent_server(server: Server) -> None:
     server.replies = False
     server.sent.set()
     asks, _ = results(server, timeout=0.5)
@@ -133,21 +133,21 @@ def test_limit_ends_the_wait_for_a_silent_server(server: Server) -> None:
     assert asks.findings[1].seconds == pytest.approx(0.5, abs=0.3)
 
 
-def test_waits_at_the_same_time_count_once() -> None:
+def test_overlapping_waits_count_once() -> None:
     waits = Waits()
     for begin, end in ((10, 12), (11, 13), (20, 21), (11, 11.5)):
         waits.add(begin, end)
     assert (waits.seconds(0), waits.seconds(12.5), waits.seconds(30)) == (4, 1.5, 0)
 
 
-def test_round_trip_is_the_kernels(server: Server) -> None:
+def test_round_trip_is_that_of_tcp_info(server: Server) -> None:
     ours, theirs = socket.socketpair()
     with socket.create_connection((HOST, server.port)) as connection, ours, theirs:
         assert 0 < (round_trip(connection) or 0) < 1
         assert round_trip(ours) is None
 
 
-def test_clock_counts_what_was_listened() -> None:
+def test_clock_of_the_event_loop_counts_select() -> None:
     selector = Selector()
     begun = selector.now
     while selector.now - begun < 4 * MAX_WAIT:

@@ -20,7 +20,7 @@ from preflight.serve.schedule import Schedule, due
 from preflight.serve.state import ServedState
 from tests.harness import profiles
 from tests.harness.command import ROOT
-from tests.harness.serving import until
+from tests.harness.waiting import until
 
 DEPLOYMENT = RunScope("mistle.toml", "live", None)
 FOREVER = "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); print('{', flush=True); time.sleep(1000)"

@@ -18,7 +18,8 @@ from preflight.serve.client_token import VARIABLE
 from preflight.serve.serving import PACKAGES
 from tests.harness import faults, profiles
 from tests.harness.command import SCHEMA, run
-from tests.harness.serving import SECRET, Served, is_gone, on, own_valkey, served, until
+from tests.harness.serving import SECRET, Served, is_gone, on, own_valkey, served
+from tests.harness.waiting import until
 
 SKIPPED = STYLES[Status.SKIP].mark
 PATHS = ("/", "/report.json", "/metrics")
@@ -117,7 +118,7 @@ def test_run_that_is_killed_and_end_during_a_run(tmp_path: Path) -> None:
         waiting.close()
 
 
-def test_token(tmp_path: Path) -> None:
+def test_token_is_required(tmp_path: Path) -> None:
     """It is needed for all that has details, in either way that clients show it, and is in no output."""
     file = tmp_path / "token"
     file.write_text(f"{SECRET}\n")
@@ -167,7 +168,9 @@ def test_token(tmp_path: Path) -> None:
     ],
     ids=lambda value: "-".join(value) if isinstance(value, tuple) else "",
 )
-def test_misuse(arguments: tuple[str, ...], message: str, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+def test_usage_error(
+    arguments: tuple[str, ...], message: str, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
     short = tmp_path / "token"
     short.write_text("too-short")
     assert main(["serve", *(each.format(short=short) for each in arguments)]) == 2
@@ -180,7 +183,7 @@ def test_port_that_is_taken(capfd: pytest.CaptureFixture[str]) -> None:
     assert "Address already in use" in capfd.readouterr().err
 
 
-def test_without_its_packages_one_line_names_what_to_install() -> None:
+def test_missing_extra_is_named_in_one_line() -> None:
     ended = run("serve", code=f"import sys; sys.modules.update(dict.fromkeys({PACKAGES!r}))")
     assert ended.code == 2
     (line,) = ended.stderr.decode().splitlines()

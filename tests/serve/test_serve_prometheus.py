@@ -6,7 +6,8 @@ from pathlib import Path
 import yaml
 
 from tests.harness import profiles
-from tests.harness.serving import SECRET, gateway, on, own_valkey, served, until
+from tests.harness.serving import SECRET, gateway, on, own_valkey, served
+from tests.harness.waiting import until
 from tests.testbed.prometheus import prometheus_server
 
 PAGE = (Path(__file__).parents[2] / "docs/serve.md").read_text()

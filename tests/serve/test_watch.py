@@ -42,7 +42,7 @@ def test_only_what_changed_is_printed(tmp_path: Path) -> None:
 
 @profiles.long
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_signal_ends_it(tmp_path: Path, number: signal.Signals) -> None:
+def test_signal_ends_watch(tmp_path: Path, number: signal.Signals) -> None:
     config = str(write(tmp_path, {"kv.data_plane.url": "redis://127.0.0.1:1"}))
     command = Command("watch", "--config", config, "--only=kv*")
     try:
@@ -55,7 +55,7 @@ def test_signal_ends_it(tmp_path: Path, number: signal.Signals) -> None:
 
 
 @profiles.long
-def test_nobody_reads(tmp_path: Path) -> None:
+def test_watch_with_standard_output_closed(tmp_path: Path) -> None:
     config = str(write(tmp_path, {"kv.data_plane.url": "redis://127.0.0.1:1"}))
     command = Command("watch", "--config", config, "--only=kv*")
     assert command.process.stdout
@@ -66,6 +66,6 @@ def test_nobody_reads(tmp_path: Path) -> None:
     assert b"standard output cannot be written to: Broken pipe" in ended.stderr
 
 
-def test_flag_of_serve(capfd: pytest.CaptureFixture[str]) -> None:
+def test_flag_of_serve_is_a_usage_error(capfd: pytest.CaptureFixture[str]) -> None:
     assert main(["watch", "--listen", "127.0.0.1:1"]) == 2
     assert "--listen is a flag of the command serve" in capfd.readouterr().err
