@@ -10,7 +10,9 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks import straightforward
-from checks.core.check import Check, Settings, Status
+from checks.core.check import Check
+from checks.core.finding import Status
+from checks.core.recorder import Settings
 from checks.core.roots import Trust
 from preflight.config.loader import load
 from preflight.plan.plan import plan

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import ClassVar
 
 from checks.core import unexpected
-from checks.core.check import Diagnosis, Layer, Status, causes_in, permanent
+from checks.core.finding import Diagnosis, Layer, Status, causes_in, permanent
 from checks.core.recorder import Recorder
 from checks.core.text import foreign
 from checks.net.endpoint import Endpoint, EndpointCheck, reach_endpoint

@@ -6,12 +6,13 @@ imports this package first, and must import nothing before it has blocked the si
 
 TYPE_CHECKING = False  # the constant of typing would have to be imported
 if TYPE_CHECKING:
-    from checks.core.check import Finding, Layer, Status
+    from checks.core.finding import Finding, Layer, Status
     from preflight.api import check, render
     from preflight.cli.options import UsageError
     from preflight.config.loader import ConfigError
     from preflight.formats import FORMATS
-    from preflight.report.model import KeyVerdict, Report, Result
+    from preflight.report.model import KeyVerdict, Report
+    from preflight.report.result import Result
     from preflight.version import __version__
 
 __all__ = [
@@ -30,12 +31,13 @@ __all__ = [
 ]
 
 _MODULES = {
-    "checks.core.check": ("Finding", "Layer", "Status"),
+    "checks.core.finding": ("Finding", "Layer", "Status"),
     "preflight.config.loader": ("ConfigError",),
     "preflight.formats": ("FORMATS",),
     "preflight.api": ("check", "render"),
     "preflight.cli.options": ("UsageError",),
-    "preflight.report.model": ("KeyVerdict", "Report", "Result"),
+    "preflight.report.model": ("KeyVerdict", "Report"),
+    "preflight.report.result": ("Result",),
     "preflight.version": ("__version__",),
 }
 

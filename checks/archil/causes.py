@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from checks.archil.regions import REGIONS
-from checks.core.check import Layer, Status, causes_in, permanent
+from checks.core.finding import Layer, Status, causes_in, permanent
 
 UNKNOWN_REGION = permanent(
     "archil.unknown-region",

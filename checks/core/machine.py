@@ -8,7 +8,7 @@ import resource
 from collections.abc import Iterator
 from pathlib import Path
 
-from checks.core.check import Diagnosis, Layer, causes_in, permanent
+from checks.core.finding import Diagnosis, Layer, causes_in, permanent
 
 NO_DESCRIPTORS = permanent(
     "run.no-descriptors",

@@ -1,25 +1,49 @@
-"""The recorder of one check: its layers, its findings, its facts and its time."""
+"""The recorder of one check: its layers, its findings, its facts and its time; and the settings of a run."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, ClassVar, Protocol
 
 from checks.core import machine
-from checks.core.check import Check, CheckTimeout, Diagnosed, Diagnosis, Finding, Layer, Settings, Status, StopCheck
+from checks.core.finding import CheckTimeout, Diagnosed, Diagnosis, Finding, Layer, Status, StopCheck
 from checks.core.loop import clock
 from checks.core.loop.waits import Waits
 from checks.core.text import marked
 
+if TYPE_CHECKING:
+    from checks.core.roots import Trust
+
 SLOW = 1.0  # seconds: a server whose reply took longer is slow, and not silent
+
+
+@dataclass(frozen=True)
+class Settings:
+    """The settings of a run for every check: trusted certificates, time limit in seconds, whether it may write."""
+
+    trust: Trust
+    timeout: float = 10.0
+    read_only: bool = False
+
+
+class Recorded(Protocol):
+    """What a recorder uses of its check."""
+
+    prefix: ClassVar[str]
+
+    @property
+    def layers(self) -> tuple[Layer, ...]: ...
+
+    def diagnose(self, error: Exception) -> Diagnosis | None: ...
 
 
 class Recorder:
     """Collects the findings of one run of a check. ``facts`` are small values for compare()."""
 
-    def __init__(self, check: Check, settings: Settings) -> None:
+    def __init__(self, check: Recorded, settings: Settings) -> None:
         self.check = check
         self.settings = settings
         self.findings: list[Finding] = []

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from traceback import walk_tb
 
-from checks.core.check import Cause, Check, Diagnosis, Layer, Status, permanent
+from checks.core.check import Check
+from checks.core.finding import Cause, Diagnosis, Layer, Status, permanent
 
 NAME = "unexpected-reply"
 

@@ -9,7 +9,8 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
-from checks.core.check import Check, CheckTimeout, Diagnosed, Diagnosis, Layer, StopCheck
+from checks.core.check import Check
+from checks.core.finding import CheckTimeout, Diagnosed, Diagnosis, Layer, StopCheck
 from checks.core.loop import waits
 from checks.core.loop.threads import in_thread
 from checks.core.recorder import Recorder

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from docker.errors import APIError  # type: ignore[import-untyped]
 
-from checks.core.check import Diagnosed
+from checks.core.finding import Diagnosed
 from checks.docker import causes
 from checks.docker.replies import is_filters, is_from_proxy, message_of, not_docker
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from http import HTTPStatus
 
 from checks.core import unexpected
-from checks.core.check import Cause, Layer, Status, causes_in, permanent, temporary
+from checks.core.finding import Cause, Layer, Status, causes_in, permanent, temporary
 from checks.docker import remedies
 
 SOCKET_MISSING = temporary(

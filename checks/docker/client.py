@@ -22,7 +22,7 @@ from docker.transport.unixconn import (  # type: ignore[import-untyped]
 from docker.utils import config  # type: ignore[import-untyped]
 from requests import PreparedRequest, Response
 
-from checks.core.check import Diagnosed
+from checks.core.finding import Diagnosed
 from checks.core.limits import MAX_BYTES, MAX_CHUNKS, BoundedResponse, ResponseTooLarge
 from checks.core.text import foreign
 from checks.docker import causes

@@ -7,7 +7,7 @@ import socket
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
-from checks.core.check import Diagnosis
+from checks.core.finding import Diagnosis
 from checks.core.text import foreign
 from checks.docker import causes
 

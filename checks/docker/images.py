@@ -10,7 +10,7 @@ from typing import Any
 from docker.errors import APIError, InvalidRepository  # type: ignore[import-untyped]
 from requests.exceptions import Timeout
 
-from checks.core.check import Cause, Diagnosed
+from checks.core.finding import Cause, Diagnosed
 from checks.core.text import foreign
 from checks.docker import causes
 from checks.docker.client import Client

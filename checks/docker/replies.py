@@ -12,7 +12,7 @@ from requests import Response
 from requests.exceptions import RequestException, Timeout
 
 from checks.core.chain import chain
-from checks.core.check import Diagnosed, Diagnosis
+from checks.core.finding import Diagnosed, Diagnosis
 from checks.core.limits import ResponseTooLarge
 from checks.core.text import foreign
 from checks.docker import causes

@@ -10,7 +10,7 @@ import stat
 from contextlib import suppress
 from pathlib import Path
 
-from checks.core.check import Diagnosed
+from checks.core.finding import Diagnosed
 from checks.core.loop import waits
 from checks.core.text import foreign
 from checks.docker import causes, remedies

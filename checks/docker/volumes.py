@@ -10,7 +10,7 @@ from contextlib import suppress
 from docker.errors import APIError  # type: ignore[import-untyped]
 from requests.exceptions import RequestException
 
-from checks.core.check import Diagnosed
+from checks.core.finding import Diagnosed
 from checks.core.loop import waits
 from checks.core.loop.threads import in_thread
 from checks.core.recorder import Recorder

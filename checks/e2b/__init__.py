@@ -9,7 +9,7 @@ import json
 from dataclasses import dataclass, field
 from typing import ClassVar
 
-from checks.core.check import Diagnosis, Layer
+from checks.core.finding import Diagnosis, Layer
 from checks.core.recorder import Recorder
 from checks.core.text import foreign
 from checks.e2b import causes

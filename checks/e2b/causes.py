@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from checks.core.check import Cause, Layer, Status, causes_in, permanent, temporary
+from checks.core.finding import Cause, Layer, Status, causes_in, permanent, temporary
 
 KEY_REJECTED = permanent(
     "e2b.key-rejected",

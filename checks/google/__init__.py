@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 from typing import ClassVar
 from urllib.parse import urlencode
 
-from checks.core.check import Diagnosed, Diagnosis, Layer, Status
+from checks.core.finding import Diagnosed, Diagnosis, Layer, Status
 from checks.core.recorder import Recorder
 from checks.core.text import foreign
 from checks.google import causes

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from checks.core.check import Layer, causes_in, permanent
+from checks.core.finding import Layer, causes_in, permanent
 
 CLIENT_REJECTED = permanent(
     "google.client-rejected",

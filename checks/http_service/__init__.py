@@ -6,7 +6,7 @@ import secrets
 from dataclasses import dataclass, field, replace
 from typing import ClassVar
 
-from checks.core.check import Diagnosis, Layer
+from checks.core.finding import Diagnosis, Layer
 from checks.core.recorder import Recorder
 from checks.http_service import causes, dashboard, dependencies, responses
 from checks.http_service.apps import DASHBOARD, GATEWAY, SIGN_IN, App

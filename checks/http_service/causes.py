@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from checks.core import unexpected
-from checks.core.check import Layer, Status, causes_in, permanent, temporary
+from checks.core.finding import Layer, Status, causes_in, permanent, temporary
 
 REDIRECTS = permanent(
     "http.redirects",

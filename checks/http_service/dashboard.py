@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Iterator
 from dataclasses import replace
 from urllib.parse import urljoin, urlsplit
 
-from checks.core.check import Diagnosis, Layer, Status
+from checks.core.finding import Diagnosis, Layer, Status
 from checks.core.recorder import Recorder
 from checks.core.text import foreign
 from checks.http_service import causes

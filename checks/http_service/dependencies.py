@@ -7,7 +7,7 @@ import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from checks.core.check import Cause, Layer
+from checks.core.finding import Cause, Layer
 from checks.core.recorder import Recorder
 from checks.http_service import causes
 from checks.http_service.requests import TOKEN_HEADER

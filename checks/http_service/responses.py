@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterable, Mapping
 from urllib.parse import urlsplit
 
-from checks.core.check import Diagnosed, Diagnosis, Status
+from checks.core.finding import Diagnosed, Diagnosis, Status
 from checks.core.text import clean, foreign
 from checks.http_service import causes
 from checks.http_service.apps import GATEWAY, SIGN_IN, App

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import TYPE_CHECKING, ClassVar
 
-from checks.core.check import Layer, Status
+from checks.core.finding import Layer, Status
 from checks.core.recorder import Recorder
 from checks.net.network_errors import NoSuchName
 from checks.net.tcp import NetworkCheck, reach, resolve

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, TypeVar
 
 from checks.core import clock_skew
-from checks.core.check import Cause, Diagnosed, Status
+from checks.core.finding import Cause, Diagnosed, Status
 from checks.core.limits import MAX_CHUNKS
 from checks.core.recorder import Recorder
 from checks.core.text import clean, foreign

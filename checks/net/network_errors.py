@@ -9,7 +9,7 @@ import socket
 import ssl
 
 from checks.core.chain import chain
-from checks.core.check import CheckTimeout, Diagnosis, Layer, Status, causes_in, permanent, temporary
+from checks.core.finding import CheckTimeout, Diagnosis, Layer, Status, causes_in, permanent, temporary
 from checks.core.limits import ResponseTooLarge
 from checks.core.text import foreign
 from checks.net import certificates, tls_errors

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from typing import Protocol
 from urllib.parse import SplitResult, urlsplit
 
-from checks.core.check import Cause, Diagnosis, Layer, Status, causes_in, permanent, temporary
+from checks.core.finding import Cause, Diagnosis, Layer, Status, causes_in, permanent, temporary
 from checks.core.text import clean, foreign
 from checks.net import tls_errors
-
-if TYPE_CHECKING:
-    from checks.net.http import Reply
 
 LOGIN_REQUIRED = permanent(
     "proxy.login-required",
@@ -69,6 +67,21 @@ _PROXIES = re.compile(
 )
 
 
+class HttpReply(Protocol):
+    """What these rules read of a reply: http.Reply, whose module imports this one."""
+
+    @property
+    def status(self) -> int: ...
+
+    @property
+    def headers(self) -> Mapping[str, str]: ...
+
+    @property
+    def body(self) -> bytes: ...
+
+    def json(self) -> object: ...
+
+
 class NotJson(Exception):
     """The response body is not JSON, or is too large."""
 
@@ -88,14 +101,14 @@ class Http2Only(FromProxy):
         super().__init__(HTTP2_ONLY.diagnosis("the port speaks HTTP/2 and not HTTP/1.1"))
 
 
-def raise_if_certificate_is_required(reply: Reply) -> None:
+def raise_if_certificate_is_required(reply: HttpReply) -> None:
     """Raise FromProxy if the reply refuses the client because it sent no certificate in the handshake."""
     if 400 <= reply.status < 500 and _NO_CERTIFICATE.search(reply.body[:4096]):
         message = f"the reply is {reply.status}: {foreign(_text_of(reply.body), 120)}"
         raise FromProxy(tls_errors.CLIENT_CERTIFICATE.diagnosis(message))
 
 
-def raise_if_proxys(reply: Reply, request: str, status: Status | None = None) -> None:
+def raise_if_proxys(reply: HttpReply, request: str, status: Status | None = None) -> None:
     """Raise FromProxy if it is a login, a refusal or a rate limit of a proxy; the caller has ruled out the service.
 
     ``request`` is its description; ``status`` replaces that of a login.
@@ -105,7 +118,7 @@ def raise_if_proxys(reply: Reply, request: str, status: Status | None = None) ->
         raise FromProxy(cause.diagnosis(message, status=status if cause is LOGIN_REQUIRED else None))
 
 
-def json_or_proxys(reply: Reply, request: str) -> object:
+def json_or_proxys(reply: HttpReply, request: str) -> object:
     """The JSON of a reply. Raises FromProxy if a proxy sent it, else NotJson."""
     try:
         return reply.json()
@@ -114,7 +127,7 @@ def json_or_proxys(reply: Reply, request: str) -> object:
         raise
 
 
-def proxy_of(reply: Reply) -> str:
+def proxy_of(reply: HttpReply) -> str:
     """The proxy that the reply came through, as its headers name it; "" if they name none."""
     named = reply.headers.get("server", "")
     if _PROXIES.search(named):
@@ -133,7 +146,7 @@ def is_moved(location: str, path: str) -> bool:
     return _split(location).path.rstrip("/") == path.partition("?")[0].rstrip("/")
 
 
-def _cause(reply: Reply) -> Cause | None:
+def _cause(reply: HttpReply) -> Cause | None:
     match reply.status:
         case 401 | 407:
             return LOGIN_REQUIRED
@@ -148,7 +161,7 @@ def _cause(reply: Reply) -> Cause | None:
     return None
 
 
-def _shown(reply: Reply) -> str:
+def _shown(reply: HttpReply) -> str:
     parts = [str(reply.status), reply.headers.get("content-type", "").partition(";")[0]]
     if scheme := reply.headers.get("www-authenticate", "").partition(" ")[0]:
         parts.append(f"that asks for {scheme}")

@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from checks.core.check import CheckTimeout, Diagnosed, Diagnosis, Layer
+from checks.core.finding import CheckTimeout, Diagnosed, Diagnosis, Layer
 from checks.core.recorder import SLOW, Recorder
 from checks.core.roots import Trust
 from checks.core.text import foreign

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ssl
 
-from checks.core.check import Diagnosis, Layer, Status, causes_in, permanent, temporary
+from checks.core.finding import Diagnosis, Layer, Status, causes_in, permanent, temporary
 from checks.core.text import foreign
 from checks.net.handshake import HandshakeFailed
 

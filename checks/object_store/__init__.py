@@ -10,7 +10,7 @@ from http.client import HTTPException
 from ipaddress import ip_address
 from typing import ClassVar
 
-from checks.core.check import Diagnosed, Diagnosis, Layer, Status, StopCheck
+from checks.core.finding import Diagnosed, Diagnosis, Layer, Status, StopCheck
 from checks.core.loop.threads import dead_addresses, in_thread
 from checks.core.recorder import Recorder
 from checks.core.text import foreign
@@ -20,7 +20,7 @@ from checks.net.network_errors import RESET, SLOW
 from checks.net.tcp import NetworkCheck, resolve
 from checks.object_store import causes
 from checks.object_store.addressing import StyleRefused, find_bucket, in_other_style, reply_to_made_up_secret
-from checks.object_store.client import Bucket
+from checks.object_store.bucket import Bucket
 from checks.object_store.corrections import accepted_mistake_in, missing_bucket, mistake_in
 from checks.object_store.refusals import ABSENT, DENIED, cause_of, diagnosis_of
 from checks.object_store.responses import Altered, StoreError, Unreadable

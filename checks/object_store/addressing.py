@@ -9,7 +9,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from checks.core import clock_skew
-from checks.core.check import Diagnosed, Layer
+from checks.core.finding import Diagnosed, Layer
 from checks.core.loop.threads import in_thread
 from checks.core.recorder import Recorder
 from checks.net.http import raise_if_http2, raise_if_not_http, raise_if_tls

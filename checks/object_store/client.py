@@ -4,34 +4,21 @@ from __future__ import annotations
 
 import os
 import re
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from functools import cache
 from threading import Lock
 from typing import Any
 from urllib.parse import quote, unquote
 
-from checks.core.check import Diagnosed
+from checks.core.finding import Diagnosed
 from checks.core.text import foreign
 from checks.net.addresses import is_address
-from checks.net.endpoint import Endpoint
+from checks.object_store.bucket import Bucket
 from checks.object_store.causes import BUCKET_NAME_INVALID, PATH_STYLE_NEEDED
 
 _ONE_AT_A_TIME = Lock()  # a session is not safe for threads; and two would both load the same models
 _LABEL = re.compile(r"(?!-)[a-z0-9-]{3,63}(?<!-)")
 _DEFAULT_REGION = "us-east-1"  # requests to stores without regions are signed for it
-
-
-@dataclass(frozen=True)
-class Bucket:
-    """One bucket, with its address and keys. ``endpoint`` of None is that of AWS for the region."""
-
-    name: str
-    endpoint: Endpoint | None
-    region: str
-    path_style: bool
-    access_key_id: str
-    secret_access_key: str = field(repr=False)
-    checksums: bool = True
 
 
 def client(bucket: Bucket) -> Any:

@@ -10,7 +10,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 from urllib.parse import unquote
 
-from checks.core.check import Cause, Diagnosis, Status
+from checks.core.finding import Cause, Diagnosis, Status
 from checks.core.loop.threads import in_thread
 from checks.core.recorder import Recorder
 from checks.core.remedy import Remedies
@@ -20,7 +20,7 @@ from checks.object_store.client import path_before, uses_path_style
 from checks.object_store.refusals import bucket_exists
 
 if TYPE_CHECKING:
-    from checks.object_store.client import Bucket
+    from checks.object_store.bucket import Bucket
     from checks.object_store.responses import StoreError
     from checks.object_store.store import Store
 

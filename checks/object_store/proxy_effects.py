@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from checks.core.check import Diagnosed
+from checks.core.finding import Diagnosed
 from checks.net.http import Reply
 from checks.net.proxies import REFUSED, FromProxy, proxy_of
 from checks.object_store import causes

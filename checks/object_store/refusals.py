@@ -7,12 +7,12 @@ from email.utils import format_datetime
 from typing import TYPE_CHECKING
 
 from checks.core import remedy
-from checks.core.check import Cause, Diagnosis
+from checks.core.finding import Cause, Diagnosis
 from checks.core.text import foreign
 from checks.object_store import causes, remedies
 
 if TYPE_CHECKING:
-    from checks.object_store.client import Bucket
+    from checks.object_store.bucket import Bucket
     from checks.object_store.responses import StoreError
 
 ABSENT, DENIED = "NoSuchKey", "AccessDenied"  # the codes of a bucket's reply for an absent object

@@ -11,7 +11,7 @@ from checks.core import remedy
 from checks.core.remedy import Remedies
 
 if TYPE_CHECKING:
-    from checks.object_store.client import Bucket
+    from checks.object_store.bucket import Bucket
     from checks.object_store.responses import StoreError
 
 ACTIONS = ("s3:GetObject", "s3:PutObject", "s3:DeleteObject")

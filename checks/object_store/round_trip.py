@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING
 
-from checks.core.check import Status
+from checks.core.finding import Status
 from checks.core.loop.threads import in_thread
 from checks.core.recorder import Recorder
 from checks.net.proxies import FromProxy

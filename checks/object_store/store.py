@@ -18,7 +18,7 @@ from checks.object_store.responses import Altered, StoreError, Unreadable
 from checks.object_store.transport import MAX_BODY, as_javascript, raise_refusal
 
 if TYPE_CHECKING:
-    from checks.object_store.client import Bucket
+    from checks.object_store.bucket import Bucket
     from checks.object_store.transport import Connections
 
 

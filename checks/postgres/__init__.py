@@ -7,8 +7,8 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
 from typing import ClassVar
 
-from checks.core.check import Cause, Diagnosed, Diagnosis, Layer
 from checks.core.files import UnreadableFile
+from checks.core.finding import Cause, Diagnosed, Diagnosis, Layer
 from checks.core.recorder import Recorder
 from checks.core.roots import Trust
 from checks.core.text import foreign
@@ -23,9 +23,9 @@ from checks.postgres.inspection import causes as survey_causes
 from checks.postgres.inspection.addresses import compare_addresses
 from checks.postgres.inspection.large_messages import reply_or_lost
 from checks.postgres.inspection.query import query_state
-from checks.postgres.inspection.state import ServerState
 from checks.postgres.refusals import diagnosis_of, hints
 from checks.postgres.session import PostgresSession
+from checks.postgres.state import ServerState
 from checks.postgres.tls_request import ALPN, TlsRefused, raise_if_tls_port, reply_to_request, request_tls
 from checks.postgres.uses import Rule, Use
 

@@ -2,9 +2,17 @@
 
 from __future__ import annotations
 
-from checks.core import unexpected
-from checks.core.check import Layer, causes_in, permanent, temporary
-from checks.postgres.remedies import general_form as _psql
+import shlex
+
+from checks.core import remedy, unexpected
+from checks.core.finding import Layer, Status, causes_in, permanent, temporary
+from checks.core.remedy import Remedies
+
+
+def psql_form(who: str, statement: str) -> Remedies:
+    """The general form of such a command, which the catalogue shows."""
+    return remedy.line("psql", f"on the server, as {who}", f"psql -d … -c {shlex.quote(statement)}")
+
 
 PASSWORD_REJECTED = permanent(
     "postgres.password-rejected",
@@ -48,7 +56,7 @@ DATABASE_MISSING = permanent(
     Layer.AUTH,
     "the database does not exist",
     "create it (CREATE DATABASE …), or correct the name after the last / in {url}",
-    remedies=_psql("a superuser", "CREATE DATABASE … OWNER … ENCODING 'UTF8' TEMPLATE template0"),
+    remedies=psql_form("a superuser", "CREATE DATABASE … OWNER … ENCODING 'UTF8' TEMPLATE template0"),
 )
 MAY_NOT_CONNECT = permanent(
     "postgres.may-not-connect",
@@ -57,8 +65,8 @@ MAY_NOT_CONNECT = permanent(
     "grant it (GRANT CONNECT ON DATABASE …; for a closed database ALTER DATABASE … ALLOW_CONNECTIONS true), "
     "or correct the name after the last / in {url}",
     remedies=(
-        *_psql("the owner of the database, or as a superuser", "GRANT CONNECT ON DATABASE … TO …"),
-        *_psql("the owner of the database, or as a superuser", "ALTER DATABASE … ALLOW_CONNECTIONS true"),
+        *psql_form("the owner of the database, or as a superuser", "GRANT CONNECT ON DATABASE … TO …"),
+        *psql_form("the owner of the database, or as a superuser", "ALTER DATABASE … ALLOW_CONNECTIONS true"),
     ),
 )
 TOO_MANY_CONNECTIONS = temporary(
@@ -154,6 +162,23 @@ QUERY_FAILED = permanent(
     "read the log of the server and of the pooler at the time of this run, and correct there what the message names "
     "({url})",
     blames=("url",),
+)
+STATEMENT_POOLING = permanent(
+    "postgres.statement-pooling",
+    Layer.ACCESS,
+    "the pooler is in statement mode, and Mistle's services work in transactions",
+    "set pool_mode = transaction at the pooler of {url}",
+    blames=("url",),
+    former=("postgres.query-failed",),
+)
+SHORT_TIMEOUT = permanent(
+    "postgres.short-timeout",
+    Layer.FITNESS,
+    "a time-out of the role, the database, the server or the URL ends what Mistle does",
+    "raise it, or set it to 0 (ALTER ROLE … SET …, ALTER DATABASE … SET …, postgresql.conf, or the parameter in {url})",
+    blames=("url",),
+    status=Status.WARN,
+    former=("postgres.query-failed",),
 )
 UNEXPECTED_REPLY = unexpected.cause("postgres", "Postgres", ("url",))
 CAUSES = causes_in(globals())

@@ -18,7 +18,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from itertools import pairwise
 
-from checks.core.check import Diagnosed
+from checks.core.finding import Diagnosed
 from checks.core.limits import MAX_BYTES, ResponseTooLarge
 from checks.postgres import causes
 from checks.postgres.connections import NO_ADDRESS, Address, KeepData, Streams, accept_from

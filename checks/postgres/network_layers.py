@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
-from checks.core.check import Diagnosed, Diagnosis, Layer
 from checks.core.files import UnreadableFile, read
+from checks.core.finding import Diagnosed, Diagnosis, Layer
 from checks.core.loop.threads import in_thread
 from checks.core.recorder import Recorder
 from checks.core.text import foreign

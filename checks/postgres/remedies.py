@@ -7,27 +7,21 @@ command of its own, unless the text begins with one.
 from __future__ import annotations
 
 import re
-import shlex
 from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING
 
 from checks.core import remedy
-from checks.core.check import Cause
+from checks.core.finding import Cause
 from checks.core.remedy import Remedies, Remedy
 
 if TYPE_CHECKING:
     from checks.postgres import Postgres
-    from checks.postgres.inspection.state import Plane, ServerState
     from checks.postgres.refusals import Refusal
+    from checks.postgres.state import Plane, ServerState
 
 _PLAIN = re.compile(r"\w[\w.-]*", re.ASCII)  # psql reads another text as the name of a database
 _OWNER = "as the owner of {}, or as a superuser"
 _SUPERUSER = "as a superuser"
-
-
-def general_form(who: str, statement: str) -> Remedies:
-    """The general form of such a command, which the catalogue shows."""
-    return remedy.line("psql", f"on the server, as {who}", f"psql -d … -c {shlex.quote(statement)}")
 
 
 def grant_create(check: Postgres, state: ServerState) -> Remedies:

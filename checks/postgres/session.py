@@ -11,7 +11,7 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
-from checks.core.check import Diagnosed
+from checks.core.finding import Diagnosed
 from checks.core.machine import require_descriptor
 from checks.postgres import causes
 from checks.postgres.connections import local_address

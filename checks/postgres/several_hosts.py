@@ -6,7 +6,8 @@ import asyncio
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from checks.core.check import HOST, PORT, Layer, Status, StopCheck
+from checks.core.check import HOST, PORT
+from checks.core.finding import Layer, Status, StopCheck
 from checks.core.recorder import Recorder
 from checks.net.network_errors import ADDRESS_UNREACHABLE
 

@@ -6,10 +6,10 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from checks.core.check import Diagnosis
+from checks.core.finding import Diagnosis
 from checks.postgres.dialects import NODE_POSTGRES, POSTGRES_JS, Dialect
 from checks.postgres.inspection import fitness, migrations, rights
-from checks.postgres.inspection.state import ServerState
+from checks.postgres.state import ServerState
 
 if TYPE_CHECKING:
     from checks.postgres import Postgres

@@ -9,7 +9,7 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import ClassVar
 
-from checks.core.check import CheckTimeout, Diagnosis, Layer, Status, StopCheck
+from checks.core.finding import CheckTimeout, Diagnosis, Layer, Status, StopCheck
 from checks.core.recorder import Recorder
 from checks.core.text import foreign
 from checks.net import tokens

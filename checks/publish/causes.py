@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from checks.core import unexpected
-from checks.core.check import Diagnosis, Layer, Status, causes_in, permanent, temporary
+from checks.core.finding import Diagnosis, Layer, Status, causes_in, permanent, temporary
 from checks.net import tls_errors
 
 NO_WILDCARD = temporary(

@@ -4,7 +4,7 @@ proven, or "" if the value is right. A right value counts only if a wrong one wa
 
 from __future__ import annotations
 
-from checks.core.check import Diagnosis
+from checks.core.finding import Diagnosis
 from checks.net.http import Reply
 from checks.publish import causes
 from checks.publish.routes import RouteReplies, refuses

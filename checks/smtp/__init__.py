@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, ClassVar
 
 from checks.core.chain import chain
-from checks.core.check import Diagnosed, Diagnosis, Layer, Status
+from checks.core.finding import Diagnosed, Diagnosis, Layer, Status
 from checks.core.recorder import Recorder
 from checks.core.text import foreign
 from checks.net.network_errors import RESET, SILENT

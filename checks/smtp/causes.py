@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from checks.core import remedy, unexpected
-from checks.core.check import Layer, Status, causes_in, permanent, temporary
+from checks.core.finding import Layer, Status, causes_in, permanent, temporary
 
 WAIT_LONGER = (
     "run this again with --timeout 60: a mail server may be slow, because it looks up this machine's name, or keeps "

@@ -10,7 +10,7 @@ import asyncio
 import time
 from typing import TYPE_CHECKING
 
-from checks.core.check import Diagnosed
+from checks.core.finding import Diagnosed
 from checks.core.recorder import Recorder
 from checks.net.network_errors import diagnose
 from checks.net.server_name import try_name

@@ -11,7 +11,7 @@ import re
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from checks.core.check import Diagnosis
+from checks.core.finding import Diagnosis
 from checks.smtp import causes, offers, replies
 
 if TYPE_CHECKING:

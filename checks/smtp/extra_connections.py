@@ -12,7 +12,7 @@ from contextlib import asynccontextmanager, suppress
 from typing import Any, TypeVar
 
 from checks.core.chain import chain
-from checks.core.check import Diagnosed, Diagnosis
+from checks.core.finding import Diagnosed, Diagnosis
 from checks.core.recorder import Recorder
 from checks.core.roots import Trust
 from checks.core.text import clean, foreign

@@ -8,7 +8,7 @@ import re
 from collections.abc import Awaitable, Callable, Mapping
 from typing import TYPE_CHECKING
 
-from checks.core.check import Diagnosed
+from checks.core.finding import Diagnosed
 from checks.core.text import foreign
 from checks.smtp import causes, offers, replies
 

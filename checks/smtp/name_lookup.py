@@ -12,7 +12,7 @@ import re
 from contextlib import suppress
 from dataclasses import dataclass
 
-from checks.core.check import Diagnosis
+from checks.core.finding import Diagnosis
 from checks.core.loop.threads import in_thread
 from checks.core.recorder import Recorder
 from checks.net.addresses import is_address

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from checks.core.check import Cause, Diagnosis, Status
+from checks.core.finding import Cause, Diagnosis, Status
 from checks.core.text import clean, foreign
 from checks.smtp import causes
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import ClassVar
 
-from checks.core.check import Diagnosis, Layer, StopCheck
+from checks.core.finding import Diagnosis, Layer, StopCheck
 from checks.core.recorder import Recorder
 from checks.net import tokens
 from checks.net.endpoint import Endpoint, EndpointCheck, reach_endpoint, resolve_only

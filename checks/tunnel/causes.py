@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from checks.core import unexpected
-from checks.core.check import Layer, causes_in, permanent, temporary
+from checks.core.finding import Layer, causes_in, permanent, temporary
 
 NOT_UPGRADED = permanent(
     "tunnel.not-upgraded",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import secrets
 from dataclasses import dataclass, field, replace
 
-from checks.core.check import Layer, StopCheck
+from checks.core.finding import Layer, StopCheck
 from checks.core.recorder import Recorder
 from checks.net import tokens
 from checks.net.endpoint import Endpoint

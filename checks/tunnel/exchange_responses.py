@@ -4,7 +4,7 @@ sends.
 
 from __future__ import annotations
 
-from checks.core.check import Diagnosed
+from checks.core.finding import Diagnosed
 from checks.core.text import foreign
 from checks.net.http import Reply, UnexpectedReply
 from checks.net.proxies import raise_if_proxys

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from checks.core.check import Diagnosed, Diagnosis
+from checks.core.finding import Diagnosed, Diagnosis
 from checks.core.text import foreign
 from checks.net.http import Reply, UnexpectedReply
 from checks.net.proxies import proxy_of, raise_if_proxys

@@ -6,7 +6,7 @@ import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from checks.core.check import Cause, Diagnosed, Diagnosis, Layer
+from checks.core.finding import Cause, Diagnosed, Diagnosis, Layer
 from checks.core.recorder import Recorder
 from checks.core.text import foreign
 from checks.net import tcp

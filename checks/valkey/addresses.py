@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from checks.core.check import Status
+from checks.core.finding import Status
 from checks.core.recorder import Recorder
 from checks.core.text import foreign
 from checks.net.network_errors import NoSuchName

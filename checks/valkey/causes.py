@@ -2,9 +2,23 @@
 
 from __future__ import annotations
 
-from checks.core import unexpected
-from checks.core.check import Cause, Layer, Status, causes_in, permanent, temporary
-from checks.valkey import remedies
+from checks.core import remedy, unexpected
+from checks.core.finding import Cause, Layer, Status, causes_in, permanent, temporary
+from checks.core.remedy import Remedies
+
+KEPT = "as an administrator; ACL SAVE, or CONFIG REWRITE where there is no aclfile, keeps it"
+REWRITTEN = "as an administrator; CONFIG REWRITE keeps it"
+
+
+def _form(who: str, *words: str) -> Remedies:
+    """The general form of such a command, which the catalogue shows."""
+    return remedy.line("valkey-cli", f"on the server, {who}", " ".join(("valkey-cli", *words)))
+
+
+_PERMIT = (*_form(KEPT, "ACL SETUSER … +…"), *_form(KEPT, "ACL SETUSER … '~…:*'"))
+_SWITCH_ON = _form(KEPT, "ACL SETUSER … on")
+_KEEP_KEYS = _form(REWRITTEN, "CONFIG SET maxmemory-policy noeviction")
+_NAME_PRIMARY = remedy.line("shell", "in the directory of the file", "sed -i.bak -E '…s#([/@])…#…#' -- …")
 
 PASSWORD_REJECTED = permanent(
     "valkey.password-rejected",
@@ -29,7 +43,7 @@ USER_DISABLED = permanent(
     Layer.AUTH,
     "the user exists, and is switched off",
     "switch the user on (ACL SETUSER <name> on), or name another one in {url}",
-    remedies=remedies.SWITCH_ON,
+    remedies=_SWITCH_ON,
 )
 PROTECTED_MODE = permanent(
     "valkey.protected-mode",
@@ -76,7 +90,7 @@ NOT_PERMITTED = permanent(
     "grant it: ACL SETUSER <user> ~<key prefix>:* +get +set +del +zadd +zrem +zremrangebyscore +zcard +eval "
     "(the user in {url}, the prefix in {key_prefix}), and +select where the URL ends in the number of a database",
     blames=("url",),
-    remedies=remedies.PERMIT,
+    remedies=_PERMIT,
 )
 OUT_OF_MEMORY = permanent(
     "valkey.out-of-memory",
@@ -121,7 +135,7 @@ REPLICA = permanent(
     "this is a replica: leases written here are refused or lost",
     "name the primary in {url}",
     blames=("url",),
-    remedies=remedies.NAME_PRIMARY,
+    remedies=_NAME_PRIMARY,
 )
 SEVERAL_SERVERS = permanent(
     "valkey.several-servers",
@@ -145,7 +159,7 @@ EVICTS_KEYS = permanent(
     "set `maxmemory-policy noeviction` at the server of {url}, or give Mistle a server of its own",
     blames=("url",),
     status=Status.WARN,
-    remedies=remedies.KEEP_KEYS,
+    remedies=_KEEP_KEYS,
 )
 UNEXPECTED_REPLY = unexpected.cause("valkey", "Valkey", ("url",))
 CAUSES = causes_in(globals())

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from checks.core.check import Cause, Diagnosed
+from checks.core.finding import Cause, Diagnosed
 from checks.core.text import foreign
 from checks.valkey import causes
 

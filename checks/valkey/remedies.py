@@ -9,28 +9,16 @@ from typing import TYPE_CHECKING
 
 from checks.core import remedy
 from checks.core.remedy import Remedies
+from checks.valkey.causes import KEPT, REWRITTEN
 
 if TYPE_CHECKING:
     from checks.valkey import Valkey
     from checks.valkey.commands import CommandRefused
 
 NEEDED = ("select", "get", "set", "del", "zadd", "zrem", "zremrangebyscore", "zcard", "eval")
-_ADMINISTRATOR = "as an administrator"
-_KEPT = f"{_ADMINISTRATOR}; ACL SAVE, or CONFIG REWRITE where there is no aclfile, keeps it"
 _COMMAND = re.compile(r"'([a-z]+)' command")
 _SPECIAL = re.compile(r"([*?\[\]\\^])")  # in a pattern of keys
 _HOST = re.compile(r"[A-Za-z0-9_]([A-Za-z0-9_.-]{0,252}[A-Za-z0-9_])?")
-
-
-def general_form(who: str, *words: str) -> Remedies:
-    """The general form of such a command, which the catalogue shows."""
-    return remedy.line("valkey-cli", f"on the server, {who}", " ".join(("valkey-cli", *words)))
-
-
-PERMIT = (*general_form(_KEPT, "ACL SETUSER … +…"), *general_form(_KEPT, "ACL SETUSER … '~…:*'"))
-SWITCH_ON = general_form(_KEPT, "ACL SETUSER … on")
-KEEP_KEYS = general_form(f"{_ADMINISTRATOR}; CONFIG REWRITE keeps it", "CONFIG SET maxmemory-policy noeviction")
-NAME_PRIMARY = remedy.line("shell", "in the directory of the file", "sed -i.bak -E '…s#([/@])…#…#' -- …")
 
 
 def of_refusal(check: Valkey, refusal: CommandRefused) -> Remedies:
@@ -64,7 +52,7 @@ def permit_command(check: Valkey, error: Exception) -> Remedies:
 def keep_keys(check: Valkey) -> Remedies:
     """No eviction."""
     words = "CONFIG", "SET", "maxmemory-policy", "noeviction"
-    return _cli(check, f"{_ADMINISTRATOR}; CONFIG REWRITE keeps it", *words)
+    return _cli(check, REWRITTEN, *words)
 
 
 def name_primary(check: Valkey, info: Mapping[str, object]) -> Remedies:
@@ -83,7 +71,7 @@ def _in_url(host: str) -> str:
 
 
 def _setuser(check: Valkey, *rules: str) -> Remedies:
-    return _cli(check, _KEPT, "ACL", "SETUSER", check.username or "default", *rules)
+    return _cli(check, KEPT, "ACL", "SETUSER", check.username or "default", *rules)
 
 
 def _cli(check: Valkey, who: str, *words: str) -> Remedies:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, TextIO
 
-from checks.core.check import Status
+from checks.core.finding import Status
 from checks.core.text import clean
 from preflight.config.loader import is_standard_input
 from preflight.config.origin import InVariable

@@ -15,7 +15,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from checks.core import isolation
+from preflight.run import isolation
 
 _MIN_MEMORY = 64  # MiB of addresses: the command without any check takes 40
 _LIMITS = (resource.RLIMIT_CORE, resource.RLIMIT_NOFILE)  # that _limit changes

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
-from checks.core.check import Diagnosis, Finding, Layer, Status
+from checks.core.finding import Diagnosis, Finding, Layer, Status
 from preflight.cli.options import UsageError
 from preflight.config.loader import Config, ConfigError
 from preflight.config.values import Values
@@ -15,7 +15,8 @@ from preflight.redaction import allowlist, own_text
 from preflight.redaction.redactor import Redactor
 from preflight.redaction.results import masked
 from preflight.report import bugs
-from preflight.report.model import Report, Result, ignoring
+from preflight.report.model import Report, ignoring
+from preflight.report.result import Result
 from preflight.report.run_causes import INTERRUPTED, UNREADABLE, USAGE
 from preflight.report.verdicts import verdicts
 from preflight.run.signals import Interrupted

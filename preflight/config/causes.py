@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from checks.core import remedy
-from checks.core.check import Cause, Layer, Status, causes_in, permanent
+from checks.core.finding import Cause, Layer, Status, causes_in, permanent
 
 
 def _cause(  # noqa: PLR0913 - a cause's fields

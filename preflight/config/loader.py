@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Set
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from checks.core.check import Cause, Finding, Status
+from checks.core.finding import Cause, Finding, Status
 from preflight.config import causes, javascript, secrets
 from preflight.config.origin import DEFAULT, InFile, InVariable, Origin
 from preflight.config.schema.keys import KEYS, VERSION, key_of

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING
 
-from checks.core.check import Finding, Status
+from checks.core.finding import Finding, Status
 from checks.core.text import clean
 from preflight.formats.shared.file_lines import line_to_edit
 from preflight.formats.shared.incidents import consequences
@@ -17,7 +17,8 @@ from preflight.formats.shared.phrases import explained, outcome_texts
 from preflight.report.incidents.model import Fact, Incident
 
 if TYPE_CHECKING:
-    from preflight.report.model import Report, Result
+    from preflight.report.model import Report
+    from preflight.report.result import Result
 
 _MAX_SHOWN = 10
 _MAX_LINE = 4000  # characters: a hint may name the origins of many keys

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 from preflight.formats.shared.documents import finding_members, incident_members, to_json, verdict_members
 
 if TYPE_CHECKING:
-    from preflight.report.model import Report, Result
+    from preflight.report.model import Report
+    from preflight.report.result import Result
 
 SCHEMA = "mistle-preflight/1"
 

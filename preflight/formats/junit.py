@@ -15,12 +15,13 @@ from typing import TYPE_CHECKING
 from junitparser import Error, Failure, JUnitXml, Skipped, TestCase, TestSuite
 from junitparser.junitparser import FinalResult
 
-from checks.core.check import Finding, Status
+from checks.core.finding import Finding, Status
 from checks.core.text import clean
 from preflight.formats.shared.incidents import certainty, consequences, related
 from preflight.formats.shared.phrases import duration, explained, outcome_texts
 from preflight.report.incidents.model import Incident
-from preflight.report.model import KeyVerdict, Report, Result
+from preflight.report.model import KeyVerdict, Report
+from preflight.report.result import Result
 from preflight.report.run_causes import EXIT_CODES, INTERRUPTED
 
 if TYPE_CHECKING:

@@ -5,7 +5,7 @@ Foreign text is in code spans, where GitHub makes no link, mention, image or oth
 
 from __future__ import annotations
 
-from checks.core.check import Finding, Status
+from checks.core.finding import Finding, Status
 from preflight.formats.shared.gfm import (
     MARKS,
     code,
@@ -19,7 +19,8 @@ from preflight.formats.shared.gfm import (
 )
 from preflight.formats.shared.incidents import related
 from preflight.formats.shared.phrases import counts_text, duration, keys_at_fault, outcome_texts, reason, stage
-from preflight.report.model import Report, Result
+from preflight.report.model import Report
+from preflight.report.result import Result
 
 _TITLES = {Status.FAIL: "Failures", Status.WARN: "Warnings"}
 

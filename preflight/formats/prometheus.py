@@ -14,7 +14,7 @@ from prometheus_client import generate_latest
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 
-from checks.core.check import Status
+from checks.core.finding import Status
 from checks.core.text import clean
 
 if TYPE_CHECKING:

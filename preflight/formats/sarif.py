@@ -12,7 +12,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
-from checks.core.check import Finding, Status
+from checks.core.finding import Finding, Status
 from checks.core.text import clean
 from preflight.formats.shared.documents import to_json
 from preflight.formats.shared.file_lines import FileLine, line_to_edit
@@ -20,7 +20,8 @@ from preflight.formats.shared.phrases import explained, outcome_texts
 from preflight.reference.catalogue import Entry, entries, sentence
 
 if TYPE_CHECKING:
-    from preflight.report.model import Report, Result
+    from preflight.report.model import Report
+    from preflight.report.result import Result
 
     Member = dict[str, object]
 

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from checks.core.check import Finding, Status
+from checks.core.finding import Finding, Status
 from checks.core.loop.waits import ROUND_TRIP
 from preflight.formats.shared.ansi import color, incident_lines, problem_lines, with_mark
 from preflight.formats.shared.incidents import related
 from preflight.formats.shared.phrases import duration, keys_at_fault, outcome_texts, reason, stage
 from preflight.grouping import grouped
-from preflight.report.model import KeyVerdict, Report, Result
+from preflight.report.model import KeyVerdict, Report
+from preflight.report.result import Result
 
 
 def render(report: Report) -> str:

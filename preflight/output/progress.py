@@ -7,13 +7,14 @@ import threading
 from contextlib import suppress
 from typing import TYPE_CHECKING, TextIO
 
-from checks.core.check import Check, Status
+from checks.core.check import Check
+from checks.core.finding import Status
 from preflight.output.progress_rows import ProgressRow, ProgressRows
 
 if TYPE_CHECKING:
     from rich.live import Live
 
-    from preflight.report.model import Result
+    from preflight.report.result import Result
     from preflight.run.waiting import Waiting
 
 _DELAY = 0.2  # seconds: a shorter run shows no table

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass, field
 
-from checks.core.check import Status
+from checks.core.finding import Status
 
 
 @dataclass

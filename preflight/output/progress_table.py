@@ -10,7 +10,7 @@ from rich.spinner import Spinner
 from rich.table import Table
 from rich.text import Text
 
-from checks.core.check import Status
+from checks.core.finding import Status
 from preflight.formats.shared.ansi import ASCII
 from preflight.formats.shared.phrases import STYLES
 

@@ -9,13 +9,14 @@ from functools import partial
 from typing import TYPE_CHECKING, TypeVar
 
 import checks
-from checks.core.check import Check, Finding, Layer, Status
+from checks.core.check import Check
+from checks.core.finding import Finding, Layer, Status
 from preflight.config.suggestions import did_you_mean
 from preflight.plan.resource import Deployment, Resource, unusable
 from preflight.plan.resources import RESOURCES
 from preflight.report import bugs
 from preflight.report.attribution import keys_of
-from preflight.report.model import Result
+from preflight.report.result import Result
 from preflight.services import SERVICES
 
 if TYPE_CHECKING:

@@ -11,7 +11,8 @@ from importlib.resources import files
 
 import checks
 from checks.core import unexpected
-from checks.core.check import Cause, Check, Layer, Status
+from checks.core.check import Check
+from checks.core.finding import Cause, Layer, Status
 from checks.core.remedy import Remedies, Remedy
 from checks.net import network_errors, proxies, tcp, tls_errors
 from preflight.config import causes

@@ -11,7 +11,8 @@ from functools import partial
 from pathlib import Path
 
 import checks
-from checks.core.check import Check, Layer
+from checks.core.check import Check
+from checks.core.finding import Layer
 from checks.net import tcp
 from preflight.grouping import grouped
 from preflight.reference import config_schema, example

@@ -7,7 +7,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from functools import partial
 
-from checks.core.check import Check, Finding, Status
+from checks.core.check import Check
+from checks.core.finding import Finding, Status
 from checks.core.remedy import Remedy
 from preflight.config import edits
 from preflight.config.hints import filled, with_origin

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import checks
 from checks.core import machine
-from checks.core.check import Diagnosis, Finding
+from checks.core.finding import Diagnosis, Finding
 from checks.core.text import clean
 from preflight.report import packages
-from preflight.report.model import Result
+from preflight.report.result import Result
 from preflight.report.run_causes import BUG
 
 _CHECKS = Path(checks.__file__).parent

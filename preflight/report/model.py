@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import math
 from collections import Counter
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from typing import TYPE_CHECKING, Literal
 
-from checks.core.check import Finding, Status
+from checks.core.finding import Finding, Status
 from checks.core.text import clean
-from preflight.report.run_causes import CUT_SHORT, EXIT_CODES
+from preflight.report.result import Result, each_finding
+from preflight.report.run_causes import EXIT_CODES
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -20,44 +20,6 @@ if TYPE_CHECKING:
     from preflight.report.incidents.model import Incident
 
 Evidence = Literal["probed", "validated", "none"]
-
-
-@dataclass(frozen=True)
-class Result:
-    """The result of one check. In its findings, ``fields`` are configuration keys. ``facts``: name → a small value that
-    the check read from its target; ``services`` use the target. ``credential`` is a label, the same for results of one
-    login; it is in no document.
-
-    All texts of a result, a verdict and a report are inert, as a finding's are: a format escapes only its own markup.
-    """
-
-    name: str
-    kind: str
-    target: str
-    keys: tuple[str, ...]
-    findings: tuple[Finding, ...]
-    seconds: float = 0.0
-    facts: Mapping[str, object] = field(default_factory=dict)
-    services: tuple[str, ...] = ()
-    credential: str = field(default="", compare=False, repr=False)
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "target", clean(self.target))
-
-    @property
-    def status(self) -> Status:
-        """The worst of its findings."""
-        return max((finding.status for finding in self.findings), default=Status.OK)
-
-    @property
-    def is_complete(self) -> bool:
-        """Whether every layer was reached and none failed."""
-        return not {Status.SKIP, Status.FAIL} & {finding.status for finding in self.findings}
-
-    @property
-    def is_cut_short(self) -> bool:
-        """Whether it ended early for a reason that is not its target's."""
-        return any(finding.id in CUT_SHORT and finding.status is not Status.WARN for finding in self.findings)
 
 
 @dataclass(frozen=True)
@@ -179,18 +141,6 @@ class Reports:
         return max(report.exit_code for report in self.reports)
 
 
-def fact(value: object, limit: int = 300) -> str | float | None:
-    """A fact that every format can hold: a number that JSON can hold, else text of at most ``limit`` characters."""
-    match value:
-        case None | bool():
-            return value
-        case int() if value.bit_length() < 64:
-            return value
-        case float() if math.isfinite(value):
-            return value
-    return clean(str(value), limit)
-
-
 def ignoring(results: tuple[Result, ...], ignored: frozenset[str]) -> tuple[Result, ...]:
     """The results with the ignored failures as warnings. ``ignored``: ids, and ids at a check (``id@check``)."""
     return tuple(each for result in results for each in each_finding((result,), partial(_softened, result, ignored)))
@@ -205,8 +155,3 @@ def _softened(result: Result, ignored: frozenset[str], finding: Finding) -> Find
     if not is_ignored(finding.id, result.name, ignored):
         return finding
     return replace(finding, status=min(finding.status, Status.WARN))
-
-
-def each_finding(results: tuple[Result, ...], change: Callable[[Finding], Finding]) -> tuple[Result, ...]:
-    """The results with ``change`` applied to every finding."""
-    return tuple(replace(result, findings=tuple(map(change, result.findings))) for result in results)

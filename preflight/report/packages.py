@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import suppress
 from functools import cache
 
-from checks.core.check import Diagnosis
+from checks.core.finding import Diagnosis
 from preflight.report.run_causes import OTHER_PACKAGE
 
 

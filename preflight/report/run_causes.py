@@ -5,7 +5,7 @@ from __future__ import annotations
 import signal
 
 from checks.core import machine
-from checks.core.check import Cause, Diagnosis, Layer, Status, causes_in, permanent, temporary
+from checks.core.finding import Cause, Diagnosis, Layer, Status, causes_in, permanent, temporary
 
 UNREADABLE = permanent(
     "config.unreadable",

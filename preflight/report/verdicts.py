@@ -6,8 +6,9 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, TypeAlias
 
-from checks.core.check import Finding, Layer, Status
-from preflight.report.model import Evidence, KeyVerdict, Result
+from checks.core.finding import Finding, Layer, Status
+from preflight.report.model import Evidence, KeyVerdict
+from preflight.report.result import Result
 
 if TYPE_CHECKING:
     from preflight.config.origin import InFile, Origin

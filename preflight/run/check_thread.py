@@ -13,7 +13,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from checks.core import machine
-from checks.core.check import Diagnosis
+from checks.core.finding import Diagnosis
 from checks.core.loop import waits
 from checks.core.loop.threads import Loop
 from preflight.report.run_causes import DEADLINE

@@ -19,7 +19,9 @@ from functools import partial
 from multiprocessing.connection import Connection, Pipe
 from typing import TYPE_CHECKING, NoReturn
 
-from checks.core.check import Check, Diagnosis, Settings
+from checks.core.check import Check
+from checks.core.finding import Diagnosis
+from checks.core.recorder import Settings
 from preflight.config.origin import Origin
 from preflight.report import bugs
 from preflight.run import interpreter, runner

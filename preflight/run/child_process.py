@@ -16,9 +16,11 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from checks.core import machine
-from checks.core.check import Check, Diagnosis, Settings
+from checks.core.check import Check
+from checks.core.finding import Diagnosis
+from checks.core.recorder import Settings
 from preflight.config.origin import Origin
-from preflight.report.model import Result
+from preflight.report.result import Result
 from preflight.report.run_causes import died, interrupted, too_late
 from preflight.run import child_main
 from preflight.run.check_thread import GRACE

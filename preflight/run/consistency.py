@@ -9,7 +9,7 @@ from functools import partial
 from itertools import combinations
 from typing import NoReturn
 
-from checks.core.check import Cause, Finding, Status
+from checks.core.finding import Cause, Finding, Status
 from checks.core.text import foreign
 from checks.http_service.causes import MIXED_RELEASES, PUBLIC_DIFFERS
 from checks.net.tls_errors import CLOCK_SUSPECT, EXPIRED, ISSUER_EXPIRED, NOT_YET_VALID
@@ -22,7 +22,7 @@ from preflight.config import edits
 from preflight.config.hints import filled, with_origin
 from preflight.config.origin import Origin
 from preflight.report.incidents.observations import host, server_address
-from preflight.report.model import Result
+from preflight.report.result import Result
 
 Addition = tuple[str, Finding]  # the name of the check that gets the finding
 Results = Mapping[str, Result]

@@ -12,13 +12,14 @@ from dataclasses import replace
 from hashlib import blake2b
 
 from checks.core import unexpected
-from checks.core.check import HOST, PORT, Check, Diagnosis, Finding, Layer, Settings, Status, StopCheck
-from checks.core.recorder import Recorder
+from checks.core.check import HOST, PORT, Check
+from checks.core.finding import Diagnosis, Finding, Layer, Status, StopCheck
+from checks.core.recorder import Recorder, Settings
 from checks.net import network_errors
 from preflight.config.origin import Origin
 from preflight.report import bugs, run_causes
 from preflight.report.attribution import attribute, keys_of
-from preflight.report.model import Result, fact
+from preflight.report.result import Result, fact
 from preflight.report.run_causes import CAME_UP, TIMEOUT
 
 _SALT = secrets.token_bytes(16)

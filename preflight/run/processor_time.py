@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from checks.core.check import Diagnosis, Status
+from checks.core.finding import Diagnosis, Status
 from preflight.report.run_causes import STARVED
 
 # A run of 20 checks uses one second of a core.

@@ -13,14 +13,16 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from checks.core.check import Check, Diagnosis, Settings, Status
-from checks.core.isolation import isolated
+from checks.core.check import Check
+from checks.core.finding import Diagnosis, Status
+from checks.core.recorder import Settings
 from preflight.config.origin import Origin
 from preflight.grouping import grouped
-from preflight.report.model import Result
+from preflight.report.result import Result
 from preflight.report.run_causes import DEADLINE, STARVED, interrupted, too_late
 from preflight.run.check_thread import CheckThread
 from preflight.run.execution import Execution
+from preflight.run.isolation import isolated
 from preflight.run.processor_time import ProcessorTime
 from preflight.run.signals import Signals
 from preflight.run.waiting import Wait, Waiting

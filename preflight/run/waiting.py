@@ -6,7 +6,7 @@ import random
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from checks.core.check import Finding, Status
+from checks.core.finding import Finding, Status
 from preflight.report.model import is_ignored
 
 _FIRST, _FACTOR, _LONGEST = 0.5, 1.6, 5.0  # seconds between two attempts, and how they grow

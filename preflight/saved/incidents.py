@@ -6,12 +6,12 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from checks.core.check import Layer, Status
+from checks.core.finding import Layer, Status
 from preflight.report.incidents.causes import VANTAGE
 from preflight.report.incidents.finder import find
 from preflight.report.incidents.model import Fact, Incident
 from preflight.report.incidents.observations import Observations, host, passed
-from preflight.report.model import Result
+from preflight.report.result import Result
 
 if TYPE_CHECKING:
     from preflight.saved.reader import SavedReport

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from checks.core.check import Finding, Status
+from checks.core.finding import Finding, Status
 from checks.core.loop.waits import ROUND_TRIP
 from preflight.report.incidents.model import Incident
 from preflight.report.model import KeyVerdict

@@ -10,11 +10,12 @@ from pathlib import Path
 from typing import Any
 
 from checks.core import files
-from checks.core.check import Finding, Layer, Status
+from checks.core.finding import Finding, Layer, Status
 from checks.core.remedy import Remedy
 from checks.core.text import clean
 from preflight.config.origin import InReport
-from preflight.report.model import KeyVerdict, Result, fact
+from preflight.report.model import KeyVerdict
+from preflight.report.result import Result, fact
 
 _MAX_BYTES = 4 << 20  # many times the report of the largest deployment
 _MAX_FINDINGS = 1000  # of one check, which has a few layers; in a configuration every line may be wrong

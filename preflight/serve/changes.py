@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import TYPE_CHECKING, NamedTuple
 
-from checks.core.check import Status
+from checks.core.finding import Status
 from preflight.formats.shared.phrases import STYLES, verdict
 from preflight.saved.diff import ChangedProblem, Difference, diff
 

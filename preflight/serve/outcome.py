@@ -7,10 +7,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
-from checks.core.check import Diagnosis, Finding, Layer
+from checks.core.finding import Diagnosis, Finding, Layer
 from preflight import formats
 from preflight.report import bugs
-from preflight.report.model import Report, Result
+from preflight.report.model import Report
+from preflight.report.result import Result
 from preflight.report.run_causes import BUG, died
 from preflight.saved import reader
 from preflight.saved.reader import SavedReport

@@ -15,14 +15,16 @@ from typing import Any
 import pytest
 
 import checks
-from checks.core.check import Check, Diagnosis, Finding, Layer, Settings, Status
+from checks.core.check import Check
+from checks.core.finding import Diagnosis, Finding, Layer, Status
 from checks.core.loop.threads import in_thread
-from checks.core.recorder import Recorder
+from checks.core.recorder import Recorder, Settings
 from checks.core.roots import Trust
 from preflight.cli.main import main
 from preflight.formats import FORMATS, renderer
 from preflight.plan import plan, resources
-from preflight.report.model import Report, Result
+from preflight.report.model import Report
+from preflight.report.result import Result
 from preflight.run import consistency
 from preflight.run.runner import run
 from tests.harness import configs, in_process, profiles

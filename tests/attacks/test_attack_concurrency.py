@@ -18,7 +18,7 @@ from typing import Any
 import psycopg
 import pytest
 
-from checks.core.check import Status
+from checks.core.finding import Status
 from tests.harness import configs, profiles, security_md
 from tests.harness.descriptor import RunAt
 from tests.harness.descriptors import CONNECTIONS as SERVERS

@@ -19,9 +19,10 @@ from pathlib import Path
 import pytest
 
 import checks
-from checks.core.check import Layer, Settings, Status
+from checks.core.finding import Layer, Status
+from checks.core.recorder import Settings
 from checks.core.roots import Trust
-from preflight.report.model import Result
+from preflight.report.result import Result
 from preflight.run.runner import Run, run
 from tests.harness import profiles
 from tests.harness.descriptors import ROWS

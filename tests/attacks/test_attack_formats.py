@@ -16,7 +16,7 @@ from pathlib import Path
 
 import pytest
 
-from checks.core.check import Status
+from checks.core.finding import Status
 from checks.core.remedy import Remedy
 from checks.core.text import clean
 from preflight.config.loader import load

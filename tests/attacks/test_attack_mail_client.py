@@ -17,7 +17,7 @@ from typing import Any
 
 import pytest
 
-from checks.core.check import Status
+from checks.core.finding import Status
 from checks.smtp.envelope import changes_sender
 from tests.harness import faults, mail_client, profiles
 from tests.harness.figures import Section

@@ -12,7 +12,7 @@ from functools import partial
 
 import pytest
 
-from checks.core.check import Layer
+from checks.core.finding import Layer
 from tests.harness import faults, floods, profiles
 from tests.harness.descriptors import TARGETS
 from tests.harness.figures import Section

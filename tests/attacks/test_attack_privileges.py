@@ -21,7 +21,7 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 from starlette.websockets import WebSocket
 
-from checks.core.check import Layer, Status
+from checks.core.finding import Layer, Status
 from tests.harness import configs, profiles, security_md
 from tests.harness.figures import Section
 from tests.harness.full_deployment import IMAGE, MASTER_KEY, MIGRATIONS, NETWORK, SIGNALS, Servers

@@ -13,7 +13,7 @@ import pytest
 
 import preflight.cli.so_far
 import preflight.redaction.redactor
-from checks.core.check import Finding, Layer, Status
+from checks.core.finding import Finding, Layer, Status
 from checks.core.text import MarkedText, clean, foreign, marked
 from preflight.cli.invocation import Invocation
 from preflight.cli.options import Options
@@ -22,7 +22,7 @@ from preflight.config.loader import load
 from preflight.redaction import own_text
 from preflight.redaction.redactor import MASK, WITHHELD, Redactor
 from preflight.redaction.results import masked
-from preflight.report.model import Result
+from preflight.report.result import Result
 from preflight.run.signals import Signals
 from tests.harness import command, configs, in_process, profiles
 from tests.harness.configs import MASTER_KEYS

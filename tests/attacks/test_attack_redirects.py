@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from checks.core.check import Status
+from checks.core.finding import Status
 from tests.harness import faults
 from tests.harness.answers import reply, request_from, to
 from tests.harness.descriptors import TARGETS

@@ -17,7 +17,8 @@ from typing import Any
 import pytest
 
 import checks
-from checks.core.check import Layer, Settings, Status
+from checks.core.finding import Layer, Status
+from checks.core.recorder import Settings
 from checks.core.roots import Trust
 from preflight.report.run_causes import EXIT_CODES
 from preflight.run.runner import Run, run

@@ -16,7 +16,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from checks.core.check import Status
+from checks.core.finding import Status
 from preflight import formats, render
 from preflight.saved.diff import diff
 from preflight.saved.merge import merge

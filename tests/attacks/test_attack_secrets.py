@@ -26,7 +26,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import checks
-from checks.core.check import Layer
+from checks.core.finding import Layer
 from checks.core.text import clean
 from preflight.cli import commands
 from preflight.cli.invocation import Invocation

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from checks.core.check import Status
+from checks.core.finding import Status
 from checks.core.roots import Trust
 from checks.object_store import ObjectStore as ObjectStoreCheck
 from checks.object_store.store import Store

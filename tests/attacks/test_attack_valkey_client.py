@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from checks.core.check import Status
+from checks.core.finding import Status
 from checks.valkey import Valkey as Check
 from preflight.config.urls import BadUrl, parse
 from preflight.config.validation import url_syntax

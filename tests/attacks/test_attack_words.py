@@ -16,11 +16,12 @@ from pathlib import Path
 
 import pytest
 
-from checks.core.check import Layer
+from checks.core.finding import Layer
 from preflight.formats import FORMATS, renderer
 from preflight.output import ci
 from preflight.report import bugs
-from preflight.report.model import Report, Result
+from preflight.report.model import Report
+from preflight.report.result import Result
 from tests.harness import answers, configs, hostile_words, profiles
 from tests.harness.answers import TOKEN
 from tests.harness.descriptors import TARGETS

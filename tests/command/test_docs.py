@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 import checks
-from checks.core.check import Cause, Layer, Status
+from checks.core.finding import Cause, Layer, Status
 from preflight.formats.explanation.text import paragraph
 from preflight.reference import catalogue, generate, tables
 from preflight.reference.catalogue import anchor, entries

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from packaging.requirements import Requirement
 
-from checks.core import isolation
+from preflight.run import isolation
 from tests.harness import configs, faults, profiles
 from tests.harness.command import run
 from tests.testbed import Valkey

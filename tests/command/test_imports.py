@@ -15,7 +15,7 @@ ON_THE_CLOCK = """
 import json, sys
 from importlib import import_module
 from tests.harness import faults
-from checks.core.check import Settings
+from checks.core.recorder import Settings
 from checks.core.roots import Trust
 from tests.harness.run_check import planned
 from preflight.run.runner import run

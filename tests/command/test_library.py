@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 import preflight
-from checks.core.check import Layer, Status
+from checks.core.finding import Layer, Status
 from preflight import ConfigError, KeyVerdict, Report, Result, UsageError, check, render
 from tests.harness import configs, faults
 from tests.testbed import PgBouncer, Postgres, Valkey

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from checks.core.check import Settings
+from checks.core.recorder import Settings
 from checks.core.roots import Trust
 from preflight.cli.options import STAGES
 from preflight.config.loader import load

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from checks.core.check import Layer, Status
+from checks.core.finding import Layer, Status
 from preflight.config.loader import ConfigError, load
 from preflight.config.origin import DEFAULT
 from preflight.config.schema.conditions import ALWAYS, OPTIONAL

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from checks.core.check import Finding, Status
+from checks.core.finding import Finding, Status
 from preflight.config.loader import load
 from tests.harness import remedies
 from tests.harness.configs import Raw, environment, write

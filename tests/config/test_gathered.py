@@ -2,7 +2,7 @@
 
 import pytest
 
-from checks.core.check import Status
+from checks.core.finding import Status
 from preflight.config.loader import ConfigError, load
 from tests.harness.configs import E2B, environment, found, write
 

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from checks.core.check import Status
+from checks.core.finding import Status
 from preflight.config.loader import load
 from preflight.config.origin import DEFAULT, InVariable
 from preflight.config.schema.keys import key_of

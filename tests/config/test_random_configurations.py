@@ -10,7 +10,7 @@ from collections.abc import Mapping
 
 import pytest
 
-from checks.core.check import Status
+from checks.core.finding import Status
 from preflight.config.loader import load
 from tests.harness import mistle_loader, profiles
 from tests.harness.configs import ALL, CONTROL_KV, E2B, GOOGLE, MASTER_KEYS, MOUNTED, TELEMETRY, VALID, Raw, toml

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from checks.core.check import Layer, Status
+from checks.core.finding import Layer, Status
 from preflight.config import causes
 from preflight.config.loader import load
 from preflight.config.schema.keys import key_of

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from checks.core.check import Status
+from checks.core.finding import Status
 from preflight import check
 from preflight.demo.client import Demo, running
 from preflight.demo.configuration import configuration, example

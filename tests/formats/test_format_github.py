@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from checks.core.check import Finding, Layer, Status
+from checks.core.finding import Finding, Layer, Status
 from checks.core.text import clean
 from preflight.config.origin import DEFAULT, InFile, InVariable, Origin
 from preflight.formats import renderer

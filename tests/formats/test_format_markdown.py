@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from checks.core.check import Status
+from checks.core.finding import Status
 from checks.core.remedy import Remedy
 from checks.core.text import clean
 from preflight.config.origin import InReport

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from prometheus_client.metrics_core import Metric
 
-from checks.core.check import Status
+from checks.core.finding import Status
 from checks.core.text import clean
 from preflight.config.origin import InFile
 from preflight.formats import renderer

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from checks.core.check import Finding, Status
+from checks.core.finding import Finding, Status
 from preflight.config.origin import InFile, InVariable, Origin
 from preflight.formats import renderer
 from preflight.formats.sarif import render_all

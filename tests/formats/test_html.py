@@ -15,7 +15,7 @@ import html5lib
 import pytest
 from justhtml import JustHTML, Node
 
-from checks.core.check import Layer
+from checks.core.finding import Layer
 from preflight.formats import renderer
 from preflight.formats.html.text import duration, fit_end, fit_middle
 from preflight.report.model import Report

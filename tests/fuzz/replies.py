@@ -13,9 +13,10 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass, replace
 
-from checks.core.check import Check, Settings
+from checks.core.check import Check
+from checks.core.recorder import Settings
 from checks.core.roots import Trust
-from preflight.report.model import Result
+from preflight.report.result import Result
 from preflight.run.runner import run
 from tests.harness import answers
 from tests.harness.descriptors import TARGETS

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from checks.core.check import Finding
+from checks.core.finding import Finding
 from preflight.config.loader import Config
 from preflight.config.schema.conditions import ALWAYS
 from preflight.config.schema.key import Key

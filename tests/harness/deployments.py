@@ -3,11 +3,12 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from checks.core.check import Finding, Layer, Status
+from checks.core.finding import Finding, Layer, Status
 from preflight.config.origin import InFile, InReport
 from preflight.plan.resource import Resource
 from preflight.plan.resources import RESOURCES
-from preflight.report.model import Report, Result
+from preflight.report.model import Report
+from preflight.report.result import Result
 from preflight.report.verdicts import verdicts
 from tests.harness.reports import REPORT
 

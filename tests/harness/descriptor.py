@@ -11,7 +11,7 @@ from pathlib import Path
 
 from starlette.types import ASGIApp
 
-from checks.core.check import Layer
+from checks.core.finding import Layer
 from tests.harness import text_servers_http
 from tests.harness.answers import Replies
 from tests.harness.fault_rows import Row

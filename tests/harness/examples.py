@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from checks.core.check import Finding
+from checks.core.finding import Finding
 from preflight.report.incidents.model import Fact
 
 # Texts that show where the suite ran, and what a deployment would show instead.

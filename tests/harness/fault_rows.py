@@ -10,7 +10,8 @@ from dataclasses import dataclass, field, replace
 from enum import Enum, auto
 from pathlib import Path
 
-from checks.core.check import Check, Layer, Status
+from checks.core.check import Check
+from checks.core.finding import Layer, Status
 from checks.net.endpoint import Endpoint
 from tests.harness.faults import HTTP_REPLY, Behaviour
 from tests.harness.run_check import planned

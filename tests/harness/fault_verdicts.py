@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping
 
-from checks.core.check import Layer, Status
+from checks.core.finding import Layer, Status
 from tests.harness.fault_columns import FAULTS, Fault
 from tests.harness.fault_rows import Row, Verdict
 

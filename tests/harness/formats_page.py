@@ -8,7 +8,7 @@ from functools import partial
 from importlib import import_module
 from pathlib import Path
 
-from checks.core.check import Status
+from checks.core.finding import Status
 from preflight.cli.parser import parser
 from preflight.formats import BY_COMMAND, FORMATS, renderer
 from preflight.plan.resources import RESOURCES

@@ -6,7 +6,7 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from checks.core.check import Layer
+from checks.core.finding import Layer
 from tests.harness import configs, faults
 
 Values = Mapping[str, object]

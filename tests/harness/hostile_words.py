@@ -9,9 +9,10 @@ import re
 import unicodedata
 from collections.abc import Mapping
 
-from checks.core.check import Finding, Layer, Status
+from checks.core.finding import Finding, Layer, Status
 from preflight.config.origin import InReport
-from preflight.report.model import KeyVerdict, Report, Result
+from preflight.report.model import KeyVerdict, Report
+from preflight.report.result import Result
 from tests.harness.reports import of
 
 MARK = "Zq7"  # in every text: the part that must stay visible

@@ -15,8 +15,9 @@ from urllib.parse import quote
 import pytest
 
 import preflight.plan.plan
-from checks.core.check import Check, Layer, Settings
-from checks.core.recorder import Recorder
+from checks.core.check import Check
+from checks.core.finding import Layer
+from checks.core.recorder import Recorder, Settings
 from preflight.cli import commands
 from preflight.cli.invocation import Invocation
 from preflight.cli.options import Options

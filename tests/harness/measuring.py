@@ -18,10 +18,12 @@ from pathlib import Path
 from typing import Any
 
 import checks
-from checks.core.check import Finding, Layer, Settings, Status
+from checks.core.finding import Finding, Layer, Status
+from checks.core.recorder import Settings
 from checks.core.roots import Trust
 from checks.net.endpoint import Endpoint
-from checks.object_store.client import Bucket, client
+from checks.object_store.bucket import Bucket
+from checks.object_store.client import client
 from preflight.config.origin import InFile
 from preflight.run.runner import run
 from tests.harness.run_check import CheckRun, planned

@@ -5,7 +5,7 @@ import shlex
 import subprocess
 from pathlib import Path
 
-from checks.core.check import Finding, Status
+from checks.core.finding import Finding, Status
 from checks.core.remedy import Remedy
 from preflight.reference.catalogue import entries
 from tests.harness.run_check import CheckRun

@@ -4,10 +4,11 @@ from collections.abc import Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
 
-from checks.core.check import Finding, Layer, Status
+from checks.core.finding import Finding, Layer, Status
 from checks.core.remedy import Remedy
 from preflight.config.origin import DEFAULT, InFile, InVariable
-from preflight.report.model import KeyVerdict, Report, Result
+from preflight.report.model import KeyVerdict, Report
+from preflight.report.result import Result
 
 URL, POOLED, PREFIX = (
     "postgres.control_plane.direct_url",

@@ -8,10 +8,11 @@ from functools import lru_cache
 from pathlib import Path
 
 from checks.core import unexpected
-from checks.core.check import Check, Finding, Layer, Settings, Status, StopCheck
+from checks.core.check import Check
+from checks.core.finding import Finding, Layer, Status, StopCheck
 from checks.core.loop import waits
 from checks.core.loop.threads import Loop
-from checks.core.recorder import Recorder
+from checks.core.recorder import Recorder, Settings
 from checks.core.roots import Trust
 from preflight.config.loader import Config
 from preflight.config.origin import InFile

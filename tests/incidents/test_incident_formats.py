@@ -6,10 +6,12 @@ import xml.etree.ElementTree as ET
 import html5lib
 import pytest
 
-from checks.core.check import HOST, PORT, Finding, Layer, Status
+from checks.core.check import HOST, PORT
+from checks.core.finding import Finding, Layer, Status
 from preflight.formats import FORMATS, renderer
 from preflight.output.writer import plain
-from preflight.report.model import Report, Result
+from preflight.report.model import Report
+from preflight.report.result import Result
 from tests.harness import deployments
 from tests.harness.format_readers import WITHOUT_MESSAGES
 

@@ -8,15 +8,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from checks.core.check import ADDRESSES, HOST, ISSUER, PORT, Finding, Layer, Status
+from checks.core.check import ADDRESSES, HOST, ISSUER, PORT
 from checks.core.clock_skew import AHEAD
+from checks.core.finding import Finding, Layer, Status
 from preflight.demo.servers.mistle import Gateway, Service, control_plane_api, data_plane_api
 from preflight.plan.resources import RESOURCES
 from preflight.reference.catalogue import names
 from preflight.report.incidents import rules
 from preflight.report.incidents.finder import find
 from preflight.report.incidents.model import Problem
-from preflight.report.model import Result
+from preflight.report.result import Result
 from tests.harness import deployments, faults
 from tests.harness.profiles import long
 from tests.incidents import bench as at

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 import preflight
-from checks.core.check import Status
+from checks.core.finding import Status
 from preflight.report.incidents.model import Incident, Problem
 from preflight.report.model import Report
 from tests.harness import configs, profiles

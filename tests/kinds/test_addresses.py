@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from checks.core.check import Layer
+from checks.core.finding import Layer
 from checks.core.loop.threads import Loop
 from checks.net.addresses import AT_ONCE, ConnectFailed, connect, faulty
 from checks.net.network_errors import diagnose

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
-from checks.core.check import Layer, Status
+from checks.core.finding import Layer, Status
 from tests.harness import faults, profiles
 from tests.harness.run_check import CheckRun, run_check
 from tests.testbed import Leaf, Valkey

@@ -11,7 +11,7 @@ from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp
 
-from checks.core.check import Layer, Status
+from checks.core.finding import Layer, Status
 from checks.http_service.dashboard import _ORIGIN, _TITLE, _scripts
 from checks.net.endpoint import Endpoint
 from checks.net.http import Reply

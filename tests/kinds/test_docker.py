@@ -18,9 +18,9 @@ from typing import Any
 
 import pytest
 
-from checks.core.check import Finding, Layer, Settings, Status
+from checks.core.finding import Finding, Layer, Status
 from checks.core.limits import BoundedResponse
-from checks.core.recorder import Recorder
+from checks.core.recorder import Recorder, Settings
 from checks.core.roots import Trust
 from checks.docker import fitness
 from checks.docker.socket_access import open_socket

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from checks.core.check import Finding, Layer, Status
+from checks.core.finding import Finding, Layer, Status
 from tests.harness import profiles, socket_faults
 from tests.harness.run_check import CheckRun, run_check
 from tests.servers.engine import Change, changed_engine, filtered_engine, refusing

@@ -15,7 +15,8 @@ import pytest
 from starlette.responses import JSONResponse, PlainTextResponse, RedirectResponse, Response
 from starlette.types import ASGIApp
 
-from checks.core.check import Layer, Settings, Status
+from checks.core.finding import Layer, Status
+from checks.core.recorder import Settings
 from checks.core.roots import Trust
 from checks.e2b import E2b
 from preflight.config.loader import load

@@ -2,7 +2,7 @@
 
 import pytest
 
-from checks.core.check import Layer, Status
+from checks.core.finding import Layer, Status
 from checks.core.loop.waits import ROUND_TRIP as FACT
 from tests.harness import profiles
 from tests.harness.far_network import FAR, can_be_far, far_network

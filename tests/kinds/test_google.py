@@ -9,7 +9,7 @@ import pytest
 from starlette.responses import JSONResponse, PlainTextResponse, RedirectResponse, Response
 from starlette.types import Receive, Scope, Send
 
-from checks.core.check import Layer, Status
+from checks.core.finding import Layer, Status
 from checks.net.endpoint import Endpoint
 from preflight.config.loader import load
 from preflight.plan.plan import plan

@@ -12,7 +12,7 @@ from starlette.responses import HTMLResponse, JSONResponse, PlainTextResponse, R
 from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from checks.core.check import Finding, Layer, Status
+from checks.core.finding import Finding, Layer, Status
 from preflight.demo.servers.mistle import API_ORIGIN as BUILT_FOR
 from preflight.demo.servers.mistle import (
     DASHBOARD_ORIGIN,
@@ -25,7 +25,7 @@ from preflight.demo.servers.mistle import (
 )
 from preflight.plan.resources.http_service import RESOURCES
 from preflight.report.attribution import keys_of
-from preflight.report.model import Result
+from preflight.report.result import Result
 from preflight.run.consistency import compare
 from tests.harness import answers, faults, floods, hostile_replies, profiles, text_servers_http
 from tests.harness.descriptor import Descriptor, Family, Target, WebCheck

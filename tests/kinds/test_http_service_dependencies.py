@@ -7,7 +7,7 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, PlainTextResponse, Response
 from starlette.types import ASGIApp
 
-from checks.core.check import Layer, Status
+from checks.core.finding import Layer, Status
 from checks.http_service.dependencies import CONTROL_PLANE_API, DATA_PLANE_API, DependencyProbe
 from preflight.demo.servers.mistle import TOKEN, Service, control_plane_api, data_plane_api
 from preflight.demo.servers.web import Guard

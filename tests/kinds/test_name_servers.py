@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from checks.core.check import Layer
+from checks.core.finding import Layer
 from tests.harness import profiles
 from tests.harness.run_check import CheckRun, run_check
 from tests.servers.names import Answer, answer, error, no_address, no_answer, scripted_names

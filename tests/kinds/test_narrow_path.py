@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from checks.core.check import Layer
+from checks.core.finding import Layer
 from preflight.demo.servers.mistle import TOKEN, control_plane_api
 from tests.harness import profiles
 from tests.harness.relays import narrow_path

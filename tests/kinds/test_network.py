@@ -9,7 +9,7 @@ from contextlib import AbstractContextManager
 
 import pytest
 
-from checks.core.check import CheckTimeout, Layer
+from checks.core.finding import CheckTimeout, Layer
 from checks.core.loop.threads import Loop, in_thread
 from checks.net.addresses import ConnectFailed
 from checks.net.network_errors import diagnose

@@ -12,16 +12,18 @@ from pathlib import Path
 
 import pytest
 
-from checks.core.check import Layer, Settings, Status
-from checks.core.isolation import isolated
+from checks.core.finding import Layer, Status
+from checks.core.recorder import Settings
 from checks.core.roots import Trust
 from checks.net.endpoint import Endpoint
-from checks.object_store.client import Bucket, client
+from checks.object_store.bucket import Bucket
+from checks.object_store.client import client
 from checks.object_store.store import Store
 from checks.object_store.transport import Connections
 from preflight.config.loader import Config
 from preflight.config.values import Values
 from preflight.plan.plan import plan
+from preflight.run.isolation import isolated
 from preflight.run.runner import run
 from tests.harness import answers, faults, floods, hostile_replies, profiles, text_servers_http
 from tests.harness.descriptor import Descriptor, Family, RunAt, Target, each_scene

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from checks.core.check import Layer, Status
+from checks.core.finding import Layer, Status
 from checks.object_store import ObjectStore
 from tests.harness import profiles
 from tests.harness.store_check import (

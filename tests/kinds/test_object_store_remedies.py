@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from checks.core.check import Finding, Status
+from checks.core.finding import Finding, Status
 from checks.core.remedy import Remedy
 from preflight import check as preflight_check
 from preflight.report.model import Report

@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 import pytest
 
-from checks.core.check import Layer, Status
+from checks.core.finding import Layer, Status
 from tests.harness import faults, profiles
 from tests.harness.run_check import CheckRun
 from tests.harness.store_check import (

@@ -8,7 +8,7 @@ import pytest
 from h2.config import H2Configuration
 from h2.connection import H2Connection
 
-from checks.core.check import Layer, Status
+from checks.core.finding import Layer, Status
 from preflight.demo.servers.otlp import collector
 from tests.harness import faults, floods, hostile_replies, text_servers_http
 from tests.harness.answers import Replies, http, reply

@@ -12,7 +12,7 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from checks.core.check import Layer, Status
+from checks.core.finding import Layer, Status
 from checks.postgres.connections import Streams
 from checks.postgres.libpq_proxy import libpq_proxy
 from tests.harness import answers, faults, floods, hostile_replies, postgres_check, profiles, text_servers

@@ -11,7 +11,7 @@ import psycopg
 import pytest
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-from checks.core.check import Layer, Status
+from checks.core.finding import Layer, Status
 from tests.harness.configs import MASTER_KEYS
 from tests.harness.postgres_check import CONTROL, DATA, MIGRATED, check_direct, check_pooled, migrated, run_as_mistle
 from tests.harness.relays import replacing

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from checks.core.check import Layer, Status
+from checks.core.finding import Layer, Status
 from tests.harness import faults, profiles
 from tests.harness.postgres_check import DIRECT_KEY, POOLED_KEY, direct, pooled
 from tests.harness.relays import delayed, relay

@@ -9,7 +9,7 @@ import psycopg
 import pytest
 from psycopg import sql
 
-from checks.core.check import Finding, Status
+from checks.core.finding import Finding, Status
 from checks.core.remedy import Remedy
 from preflight import check as preflight_check
 from preflight.config.schema.keys import key_of

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pytest
 
-from checks.core.check import Layer, Status
+from checks.core.finding import Layer, Status
 from tests.harness import profiles
 from tests.harness.postgres_check import CONTROL, DATA, check_direct, migrated, run_as_mistle
 from tests.harness.run_check import CheckRun, run_check

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 import psycopg
 import pytest
 
-from checks.core.check import Layer, Status
+from checks.core.finding import Layer, Status
 from checks.postgres import Postgres as Check
 from tests.harness import profiles
 from tests.harness.postgres_check import CONTROL, DATA, MIGRATED, check_direct, check_pooled

@@ -10,12 +10,12 @@ from h2.connection import H2Connection
 from starlette.responses import HTMLResponse, JSONResponse, PlainTextResponse, Response
 from starlette.types import Receive, Scope, Send
 
-from checks.core.check import Layer, Status
+from checks.core.finding import Layer, Status
 from checks.net.endpoint import Endpoint
 from preflight.demo.servers.mistle import DASHBOARD_ORIGIN, TOKEN, Gateway, control_plane_api, data_plane_api
 from preflight.demo.servers.tunnel import Signature
 from preflight.report.attribution import keys_of
-from preflight.report.model import Result
+from preflight.report.result import Result
 from preflight.run.consistency import compare
 from tests.harness import faults, profiles
 from tests.harness.provider_override import run_check_at

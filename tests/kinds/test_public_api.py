@@ -8,7 +8,7 @@ from starlette.responses import HTMLResponse, JSONResponse, PlainTextResponse, R
 from starlette.routing import Mount, Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from checks.core.check import Layer, Status
+from checks.core.finding import Layer, Status
 from preflight.demo.servers.mistle import Gateway, control_plane_api, dashboard, data_plane_api
 from tests.harness import profiles
 from tests.harness.run_check import CheckRun, run_check

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from checks.core.check import Layer, Status
+from checks.core.finding import Layer, Status
 from checks.publish import Publish
 from preflight.demo.servers.mistle import Gateway
 from preflight.demo.servers.publishing import Publishing

@@ -10,7 +10,7 @@ from starlette.requests import HTTPConnection
 from starlette.responses import HTMLResponse, JSONResponse, PlainTextResponse, Response
 from starlette.types import ASGIApp
 
-from checks.core.check import Finding, Layer, Status
+from checks.core.finding import Finding, Layer, Status
 from preflight.demo.servers.mistle import Gateway, dashboard
 from preflight.demo.servers.publishing import BOOTSTRAP_PATH, COOKIE, Publishing
 from preflight.demo.servers.web import Guard

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from checks.core.check import Status
+from checks.core.finding import Status
 from checks.postgres.refusals import libpq_text
 from tests.harness import faults, floods
 from tests.harness.floods import ADMITTED, message

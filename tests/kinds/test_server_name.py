@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from checks.core.check import Layer, Status
+from checks.core.finding import Layer, Status
 from checks.net.endpoint import Endpoint
 from preflight.demo.servers.mistle import TOKEN, Gateway, data_plane_api
 from preflight.demo.servers.otlp import collector

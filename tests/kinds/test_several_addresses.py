@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from checks.core.check import Layer, Status
+from checks.core.finding import Layer, Status
 from preflight.demo.servers.mistle import TOKEN, control_plane_api
 from tests.harness import faults, profiles
 from tests.harness.relays import relay

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 import pytest
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from checks.core.check import Layer, Status
+from checks.core.finding import Layer, Status
 from preflight.demo.servers.mistle import DASHBOARD_ORIGIN, TOKEN, Gateway, control_plane_api, data_plane_api
 from preflight.demo.servers.otlp import collector
 from preflight.demo.servers.tunnel import Signature

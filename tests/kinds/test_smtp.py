@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from aiosmtpd.smtp import AuthResult
 
-from checks.core.check import Layer, Status
+from checks.core.finding import Layer, Status
 from checks.smtp import connect, session
 from tests.harness import faults, floods, hostile_replies, profiles, text_servers
 from tests.harness.descriptor import Descriptor, DriverError, Family, Target, each_scene

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from checks.core.check import Layer, Status
+from checks.core.finding import Layer, Status
 from tests.harness import profiles
 from tests.harness.run_check import CheckRun, run_check
 from tests.servers.smtp import Script, smtp_script

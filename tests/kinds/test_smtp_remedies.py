@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from checks.core.check import Finding, Status
+from checks.core.finding import Finding, Status
 from preflight import check as preflight_check
 from tests.harness import profiles
 from tests.harness.configs import write

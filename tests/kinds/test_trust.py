@@ -10,8 +10,9 @@ import certifi
 import pytest
 from cryptography import x509
 
-from checks.core.check import Layer, Settings, Status
 from checks.core.files import UnreadableFile
+from checks.core.finding import Layer, Status
+from checks.core.recorder import Settings
 from checks.core.roots import Trust
 from preflight.run.runner import run
 from tests.harness import configs, faults, profiles

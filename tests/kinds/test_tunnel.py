@@ -11,7 +11,7 @@ from starlette.routing import Mount, WebSocketRoute
 from starlette.types import ASGIApp
 from starlette.websockets import WebSocket
 
-from checks.core.check import Layer, Status
+from checks.core.finding import Layer, Status
 from preflight.demo.servers.mistle import Gateway, control_plane_api, dashboard
 from preflight.demo.servers.tunnel import BOOTSTRAP, CLAIMS, Signature
 from preflight.plan.resources.tunnel import RESOURCES

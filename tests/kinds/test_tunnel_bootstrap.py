@@ -10,7 +10,7 @@ from starlette.requests import HTTPConnection
 from starlette.responses import HTMLResponse, JSONResponse, PlainTextResponse, Response
 from starlette.types import ASGIApp
 
-from checks.core.check import Layer, Status
+from checks.core.finding import Layer, Status
 from preflight.demo.servers.mistle import Gateway
 from preflight.demo.servers.tunnel import BOOTSTRAP, EXCHANGE_CLAIMS, Signature
 from preflight.demo.servers.web import Guard

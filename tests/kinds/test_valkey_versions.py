@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from checks.core.check import Layer, Status
+from checks.core.finding import Layer, Status
 from checks.valkey import Valkey as Check
 from tests.harness import profiles
 from tests.harness.run_check import run_check

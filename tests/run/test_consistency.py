@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from checks.core.check import Finding, Layer, Status
+from checks.core.finding import Finding, Layer, Status
 from preflight.report.attribution import keys_of
-from preflight.report.model import Result
+from preflight.report.result import Result
 from preflight.run.consistency import compare
 from tests.harness import faults, profiles
 from tests.harness.run_check import planned, run_check

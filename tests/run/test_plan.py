@@ -5,14 +5,14 @@ from pathlib import Path
 
 import pytest
 
-from checks.core.check import Layer, Status
+from checks.core.finding import Layer, Status
 from checks.docker import DockerEngine
 from checks.postgres import Postgres
 from checks.valkey import Valkey
 from preflight.config.loader import Config, load
 from preflight.plan.plan import SelectionError, plan, with_services
 from preflight.plan.resources import RESOURCES
-from preflight.report.model import Result
+from preflight.report.result import Result
 from preflight.services import SERVICES
 from tests.harness import configs
 

@@ -9,7 +9,7 @@ import pytest
 from justhtml import JustHTML
 
 from checks.core import remedy
-from checks.core.check import Cause, Finding, Layer, Status
+from checks.core.finding import Cause, Finding, Layer, Status
 from checks.core.remedy import Remedy
 from preflight.config.origin import InFile, InVariable
 from preflight.formats import renderer

@@ -7,11 +7,13 @@ from datetime import UTC, datetime
 
 import pytest
 
-from checks.core.check import Check, Finding, Layer, Status
+from checks.core.check import Check
+from checks.core.finding import Finding, Layer, Status
 from preflight.config.origin import DEFAULT, InFile, InVariable
 from preflight.formats.shared.documents import to_json
 from preflight.report.attribution import attribute
-from preflight.report.model import Report, Result, fact, ignoring
+from preflight.report.model import Report, ignoring
+from preflight.report.result import Result, fact
 from preflight.report.verdicts import verdicts
 
 ORIGINS = {"a.url": InFile("mistle.toml", 42), "b.url": InVariable("MISTLE_B_URL"), "a.key": DEFAULT}

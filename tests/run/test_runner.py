@@ -14,12 +14,13 @@ from typing import ClassVar
 
 import pytest
 
-from checks.core.check import Cause, Check, CheckTimeout, Diagnosis, Layer, Settings, Status
+from checks.core.check import Check
+from checks.core.finding import Cause, CheckTimeout, Diagnosis, Layer, Status
 from checks.core.loop.threads import in_thread
-from checks.core.recorder import Recorder
+from checks.core.recorder import Recorder, Settings
 from checks.core.roots import Trust
 from preflight.config.origin import InFile
-from preflight.report.model import Result
+from preflight.report.result import Result
 from preflight.report.run_causes import DEADLINE
 from preflight.run.execution import Execution
 from preflight.run.runner import Run, run

@@ -10,15 +10,16 @@ from typing import ClassVar
 
 import pytest
 
-from checks.core.check import Check, CheckTimeout, Diagnosis, Layer, Settings, Status
+from checks.core.check import Check
+from checks.core.finding import CheckTimeout, Diagnosis, Layer, Status
 from checks.core.loop.clock import MAX_WAIT, Selector
 from checks.core.loop.sockets import round_trip
 from checks.core.loop.waits import Waits
-from checks.core.recorder import Recorder
+from checks.core.recorder import Recorder, Settings
 from checks.core.roots import Trust
 from checks.net import network_errors
 from checks.net.tcp import connect_any
-from preflight.report.model import Result
+from preflight.report.result import Result
 from preflight.run.runner import run
 
 DELAY, BLOCKED = 0.1, 1.5

@@ -13,8 +13,9 @@ from pathlib import Path
 
 import pytest
 
-from checks.core.check import Cause, Check, Diagnosis, Layer, Settings, Status
-from checks.core.recorder import Recorder
+from checks.core.check import Check
+from checks.core.finding import Cause, Diagnosis, Layer, Status
+from checks.core.recorder import Recorder, Settings
 from checks.core.roots import Trust
 from preflight.reference.catalogue import entries
 from preflight.run.runner import Run, run

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from checks.core.check import Status
+from checks.core.finding import Status
 from preflight.saved.diff import Change, Difference, diff
 from preflight.saved.reader import read
 from tests.harness import faults

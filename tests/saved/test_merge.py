@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from checks.core.check import Status
+from checks.core.finding import Status
 from preflight.formats import BY_COMMAND, renderer
 from preflight.saved.merge import MergedKey, MergedReport, merge
 from preflight.saved.reader import read

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from checks.core.check import Status
+from checks.core.finding import Status
 from preflight.cli.main import main
 from preflight.formats.shared.phrases import STYLES
 from preflight.serve.client_token import VARIABLE

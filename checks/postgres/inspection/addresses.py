@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from checks.core.check import Cause, Diagnosed, Diagnosis, Status
+from checks.core.finding import Cause, Diagnosed, Diagnosis, Status
 from checks.core.recorder import Recorder
 from checks.core.text import foreign
 from checks.net.network_errors import NoSuchName
@@ -14,10 +14,10 @@ from checks.postgres.causes import LOGIN_REFUSED
 from checks.postgres.connections import ServerAddress
 from checks.postgres.inspection.causes import SEVERAL_SERVERS
 from checks.postgres.inspection.parser import parse_json
-from checks.postgres.inspection.state import ServerState
 from checks.postgres.inspection.statements import Statements
 from checks.postgres.refusals import SERVER, diagnosis_of
 from checks.postgres.session import LoginRefused, LoginTimeout, QueryTimeout, Refused
+from checks.postgres.state import ServerState
 
 if TYPE_CHECKING:
     from checks.postgres import Postgres

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from checks.core import remedy
-from checks.core.check import Cause, Layer, Status, causes_in, permanent, temporary
-from checks.postgres.remedies import general_form as _psql
+from checks.core.finding import Cause, Layer, Status, causes_in, permanent, temporary
+from checks.postgres.causes import psql_form
 
 MAY_NOT_CREATE = permanent(
     "postgres.may-not-create",
@@ -13,8 +13,8 @@ MAY_NOT_CREATE = permanent(
     "GRANT CREATE ON DATABASE … TO …, if {url} names the right database and role",
     blames=("url",),
     remedies=(
-        *_psql("the owner of the database, or as a superuser", "GRANT CREATE ON DATABASE … TO …"),
-        *_psql("the owner of the schema, or as a superuser", "GRANT CREATE ON SCHEMA … TO …"),
+        *psql_form("the owner of the database, or as a superuser", "GRANT CREATE ON DATABASE … TO …"),
+        *psql_form("the owner of the schema, or as a superuser", "GRANT CREATE ON SCHEMA … TO …"),
     ),
 )
 MAY_NOT_USE_SCHEMA = permanent(
@@ -23,7 +23,7 @@ MAY_NOT_USE_SCHEMA = permanent(
     "the role lacks rights on a schema that exists, made by another role: Mistle grants none",
     "GRANT USAGE ON SCHEMA …, GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA … and GRANT USAGE ON ALL "
     "SEQUENCES IN SCHEMA … to this role, or name in {url} the role that ran the migrations",
-    remedies=_psql(
+    remedies=psql_form(
         "the owner of the schema, or as a superuser",
         "GRANT USAGE ON SCHEMA … TO …; GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA … TO …; "
         "GRANT USAGE ON ALL SEQUENCES IN SCHEMA … TO …; ALTER DEFAULT PRIVILEGES FOR ROLE … IN SCHEMA … GRANT …",
@@ -49,27 +49,10 @@ ROLES_NOT_BRIDGED = permanent(
     "the pooled URL names another role than the direct URL, and nothing will give it rights on the tables to come",
     "make the role of {url} a member of the role that migrates, or set that role's default privileges",
     status=Status.WARN,
-    remedies=_psql(
+    remedies=psql_form(
         "the role that migrates, or as a superuser",
         "ALTER DEFAULT PRIVILEGES FOR ROLE … GRANT SELECT, INSERT, UPDATE, DELETE ON TABLES TO …; …",
     ),
-)
-STATEMENT_POOLING = permanent(
-    "postgres.statement-pooling",
-    Layer.ACCESS,
-    "the pooler is in statement mode, and Mistle's services work in transactions",
-    "set pool_mode = transaction at the pooler of {url}",
-    blames=("url",),
-    former=("postgres.query-failed",),
-)
-SHORT_TIMEOUT = permanent(
-    "postgres.short-timeout",
-    Layer.FITNESS,
-    "a time-out of the role, the database, the server or the URL ends what Mistle does",
-    "raise it, or set it to 0 (ALTER ROLE … SET …, ALTER DATABASE … SET …, postgresql.conf, or the parameter in {url})",
-    blames=("url",),
-    status=Status.WARN,
-    former=("postgres.query-failed",),
 )
 RELAYED = Cause(
     "postgres.relayed",
@@ -93,8 +76,8 @@ READ_ONLY = permanent(
     "name the primary in {url}, or unset default_transaction_read_only",
     blames=("url",),
     remedies=(
-        *_psql("a superuser", "ALTER ROLE … RESET default_transaction_read_only"),
-        *_psql("a superuser", "ALTER DATABASE … RESET default_transaction_read_only"),
+        *psql_form("a superuser", "ALTER ROLE … RESET default_transaction_read_only"),
+        *psql_form("a superuser", "ALTER DATABASE … RESET default_transaction_read_only"),
     ),
 )
 NOT_UTF8 = permanent(
@@ -135,9 +118,9 @@ HEADROOM = permanent(
     blames=("url",),
     status=Status.WARN,
     remedies=(
-        *_psql("a superuser", "ALTER ROLE … CONNECTION LIMIT …"),
-        *_psql("a superuser", "ALTER DATABASE … CONNECTION LIMIT …"),
-        *_psql("a superuser; restart the server afterwards", "ALTER SYSTEM SET max_connections = …"),
+        *psql_form("a superuser", "ALTER ROLE … CONNECTION LIMIT …"),
+        *psql_form("a superuser", "ALTER DATABASE … CONNECTION LIMIT …"),
+        *psql_form("a superuser; restart the server afterwards", "ALTER SYSTEM SET max_connections = …"),
     ),
 )
 MIGRATIONS_HALF_DONE = permanent(

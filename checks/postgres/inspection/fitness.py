@@ -5,14 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from checks.core.check import Diagnosis, Status
+from checks.core.finding import Diagnosis, Status
 from checks.core.text import foreign
 from checks.postgres import remedies
+from checks.postgres.causes import SHORT_TIMEOUT
 from checks.postgres.inspection import causes, master_keys
 
 if TYPE_CHECKING:
     from checks.postgres import Postgres
-    from checks.postgres.inspection.state import ServerState
+    from checks.postgres.state import ServerState
 
 
 _SHORTEST = {  # in milliseconds
@@ -72,7 +73,7 @@ def has_time(check: Postgres, state: ServerState) -> Iterator[Diagnosis]:
     for name, milliseconds in state.timeouts.items():
         if 0 < milliseconds < shortest.get(name, 0):
             is_too_short = name in {"statement_timeout", "transaction_timeout"} and milliseconds < 1000
-            yield causes.SHORT_TIMEOUT.diagnosis(
+            yield SHORT_TIMEOUT.diagnosis(
                 f"{name} is {milliseconds} ms for role {foreign(state.role)} in database {foreign(state.name)}; "
                 f"Mistle needs {shortest[name] // 1000} s",
                 status=Status.FAIL if is_too_short else Status.WARN,

@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable
 from contextlib import AbstractAsyncContextManager
 from typing import TypeVar
 
-from checks.core.check import Diagnosed
+from checks.core.finding import Diagnosed
 from checks.core.recorder import Recorder
 from checks.net.network_errors import LARGE_PACKETS_LOST
 from checks.postgres.session import LoginTimeout, PostgresSession, QueryTimeout, Refused

@@ -6,7 +6,7 @@ import hashlib
 from base64 import urlsafe_b64decode
 from collections.abc import Iterable, Iterator, Mapping
 
-from checks.core.check import Diagnosis
+from checks.core.finding import Diagnosis
 from checks.postgres.inspection import causes
 
 

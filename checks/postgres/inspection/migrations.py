@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from checks.core.check import Diagnosis, Status
+from checks.core.finding import Diagnosis, Status
 from checks.postgres.inspection import causes
 
 if TYPE_CHECKING:
     from checks.postgres import Postgres
-    from checks.postgres.inspection.state import Plane, ServerState
+    from checks.postgres.state import Plane, ServerState
 
 
 _LAST_WORKFLOW_MIGRATION = 4  # of OpenWorkflow 0.8.1

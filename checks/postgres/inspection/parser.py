@@ -9,8 +9,8 @@ from itertools import groupby, islice
 from typing import Any
 
 from checks.postgres.inspection.facts import FACTS, MAX_VERSIONS
-from checks.postgres.inspection.state import MigrationsTable, Plane, ServerState
 from checks.postgres.inspection.statements import SCHEMA_ENDINGS
+from checks.postgres.state import MigrationsTable, Plane, ServerState
 
 _WORD = re.compile(r"(\d{1,19}):(\d{1,9}):(.*)", re.DOTALL)
 _ALL = "schemas"  # without this fact nothing is known of a plane

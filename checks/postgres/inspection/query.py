@@ -8,9 +8,9 @@ from typing import Any
 from checks.core.text import foreign
 from checks.postgres.inspection.facts import FACTS
 from checks.postgres.inspection.parser import parse_json, parse_state
-from checks.postgres.inspection.state import ServerState
 from checks.postgres.inspection.statements import Statements
 from checks.postgres.session import NotPostgres, PostgresSession, QueryFailed, QueryTimeout
+from checks.postgres.state import ServerState
 
 _ESSENTIAL = "pid"
 _MAX_SHOWN = 4  # facts

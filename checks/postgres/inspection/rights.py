@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from checks.core.check import Diagnosis, Status
+from checks.core.finding import Diagnosis, Status
 from checks.core.text import foreign
 from checks.postgres import remedies
 from checks.postgres.inspection import causes
 
 if TYPE_CHECKING:
     from checks.postgres import Postgres
-    from checks.postgres.inspection.state import Plane, ServerState
+    from checks.postgres.state import Plane, ServerState
 
 
 def may_create(check: Postgres, state: ServerState) -> Iterator[Diagnosis]:

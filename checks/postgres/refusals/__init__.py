@@ -9,11 +9,10 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from checks.core.check import Cause, Diagnosis
+from checks.core.finding import Cause, Diagnosis
 from checks.core.text import foreign
 from checks.net.network_errors import RESET
 from checks.postgres import causes
-from checks.postgres.inspection.causes import SHORT_TIMEOUT, STATEMENT_POOLING
 from checks.postgres.refusals import hints
 
 SERVER, LIBPQ = "the server", "libpq"
@@ -88,9 +87,9 @@ _SERVER_ROWS = (
     _Pattern(causes.DATABASE_MISSING, codes="3D000"),
     _Pattern(causes.TOO_MANY_CONNECTIONS, codes="53300"),
     _Pattern(causes.STARTING_UP, codes="57P01 57P02 57P03"),
-    _Pattern(SHORT_TIMEOUT, codes="25P03 25P04 57P05"),
+    _Pattern(causes.SHORT_TIMEOUT, codes="25P03 25P04 57P05"),
     # Texts of poolers, and of servers that are not Postgres itself
-    _Pattern(STATEMENT_POOLING, text="not allowed in statement pooling mode"),
+    _Pattern(causes.STATEMENT_POOLING, text="not allowed in statement pooling mode"),
     _Pattern(causes.DATABASE_MISSING, text="^FATAL: not allowed$", hint=hints.ADMIN_CONSOLE),
     _Pattern(causes.LOGIN_REFUSED, text="bouncer config error", hint=hints.FORCED_USER),
     _Pattern(causes.UNKNOWN_PARAMETER, text="unrecognized configuration parameter|unsupported startup parameter"),

@@ -11,14 +11,16 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from checks.core.check import Settings, Status
+from checks.core.finding import Status
+from checks.core.recorder import Settings
 from preflight.cli.commands import serve_watch
 from preflight.cli.inputs import ca_file, ids, saved_reports
 from preflight.cli.invocation import Invocation
 from preflight.cli.options import SCHEMAS, Options, UsageError
 from preflight.cli.so_far import SoFar, report
 from preflight.config.loader import Config, load
-from preflight.report.model import Report, Reports, Result
+from preflight.report.model import Report, Reports
+from preflight.report.result import Result
 
 if TYPE_CHECKING:
     from checks.core.roots import Trust

@@ -9,13 +9,13 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from checks.core import isolation
 from preflight.cli import process
 from preflight.cli.invocation import Invocation
 from preflight.cli.options import Options, UsageError
 from preflight.cli.so_far import SoFar
 from preflight.config.loader import is_standard_input
 from preflight.output.writer import OutputError, write_stdout
+from preflight.run import isolation
 
 if TYPE_CHECKING:
     from preflight.serve.listening import ServerSocket

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from checks.core.check import Diagnosis
+from checks.core.finding import Diagnosis
 from preflight.cli.options import Options, UsageError
 from preflight.report.run_causes import EXTRA_CA_UNREADABLE
 

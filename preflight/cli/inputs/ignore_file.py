@@ -12,7 +12,7 @@ from datetime import date
 from pathlib import Path
 
 from checks.core import files
-from checks.core.check import Diagnosis
+from checks.core.finding import Diagnosis
 from checks.core.text import clean, foreign
 from preflight.cli.inputs import ids
 from preflight.cli.options import UsageError

@@ -9,7 +9,7 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from checks.core.check import Cause
+from checks.core.finding import Cause
 from preflight.config import causes
 from preflight.config.schema.key import Key, Secrecy
 from preflight.config.schema.keys import KEYS

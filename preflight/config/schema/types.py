@@ -6,7 +6,7 @@ import json
 from dataclasses import dataclass
 from typing import ClassVar
 
-from checks.core.check import Cause
+from checks.core.finding import Cause
 from checks.core.text import foreign
 from preflight.config import causes, javascript
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from checks.core.check import Status
+from checks.core.finding import Status
 from preflight.config import causes
 from preflight.config.javascript import trim
 from preflight.config.schema.forms import FORMS, NOTHING, Form

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from checks.core.check import Finding, Status
+from checks.core.finding import Finding, Status
 from preflight.config import causes, javascript, suggestions
 from preflight.config.schema.key import Key
 from preflight.config.schema.keys import BOOLEAN, KEYS, VERSION

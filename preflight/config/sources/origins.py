@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from checks.core.check import Cause, Finding, Status
+from checks.core.finding import Cause, Finding, Status
 from checks.core.text import clean
 from preflight.config import edits, hints
 from preflight.config.origin import DEFAULT, InFile, InVariable, Origin

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from itertools import islice
 from typing import TYPE_CHECKING, TypeAlias
 
-from checks.core.check import Finding
+from checks.core.finding import Finding
 from preflight.config import causes, edits, suggestions
 from preflight.config.schema.conditions import ALWAYS, OPTIONAL
 from preflight.config.schema.key import Key

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from checks.core.check import Cause, Finding, Status
+from checks.core.finding import Cause, Finding, Status
 from checks.core.text import marked
 from preflight.config import causes
 from preflight.config.schema.types import shown

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from checks.core.check import Cause, Finding, Status
+    from checks.core.finding import Cause, Finding, Status
     from preflight.config.sources.origins import Origins
     from preflight.config.tree import Tree
     from preflight.config.values import Values

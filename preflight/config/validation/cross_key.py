@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from checks.core.check import Finding, Status
+from checks.core.finding import Finding, Status
 from preflight.config import causes
 from preflight.config.javascript import trim
 from preflight.config.schema.key import Secrecy

@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterable
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from checks.core.check import Cause, Finding
+    from checks.core.finding import Cause, Finding
 
 
 def with_causes(findings: Iterable[Finding], *wanted: Cause) -> list[Finding]:

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from checks.core.check import Finding
+from checks.core.finding import Finding
 from checks.core.text import foreign
 from preflight.config import causes
 from preflight.config.schema.key import Key

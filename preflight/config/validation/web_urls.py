@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from checks.core.check import Finding
+from checks.core.finding import Finding
 from preflight.config import causes
 from preflight.config.schema.keys import KEYS
 from preflight.config.schema.tables import API, GATEWAY

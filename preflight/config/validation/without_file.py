@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from checks.core.check import Finding, Status
+from checks.core.finding import Finding, Status
 from preflight.config import causes
 from preflight.config.schema.tables import UNREAD_ALONE
 from preflight.config.schema.types import shown

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from checks.core.check import Status
+from checks.core.finding import Status
 from preflight.formats.shared.ansi import color, incident_lines, problem_lines, titled, with_mark
 
 if TYPE_CHECKING:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from checks.core.check import Finding, Layer, Status
+from checks.core.finding import Finding, Layer, Status
 from preflight.grouping import grouped
-from preflight.report.model import Result
+from preflight.report.result import Result
 
 
 @dataclass(frozen=True)

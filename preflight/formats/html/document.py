@@ -9,7 +9,7 @@ from pathlib import Path
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from checks.core.check import Status
+from checks.core.finding import Status
 from preflight.formats.html.text import breakable, duration, shown
 from preflight.formats.shared.phrases import STYLES, stage
 

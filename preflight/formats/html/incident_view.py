@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from itertools import count
 
-from checks.core.check import Finding
+from checks.core.finding import Finding
 from preflight.formats.html.text import meaning
 from preflight.report.incidents.model import Incident
 

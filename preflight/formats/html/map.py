@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from checks.core.check import Status
-from preflight.report.model import Result
+from checks.core.finding import Status
+from preflight.report.result import Result
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from itertools import groupby
 from typing import TYPE_CHECKING
 
-from checks.core.check import Layer
+from checks.core.finding import Layer
 from preflight.formats.html.check_view import by_kind
 from preflight.formats.html.map import GAP, HEAD, PAD, Connection, Map, MapResource, MapService, MapSize, Panel
 from preflight.formats.html.text import fit_end, fit_middle

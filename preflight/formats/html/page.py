@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC
 from functools import cached_property
 
-from checks.core.check import Status
+from checks.core.finding import Status
 from preflight.formats.html.check_view import CheckView, LayerView, by_kind
 from preflight.formats.html.incident_view import IncidentView, ProblemView
 from preflight.formats.html.map import NARROW, WIDE, Map

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from checks.core.check import Status
+from checks.core.finding import Status
 from preflight.formats.shared.gfm import MARKS, code, folded, incident_section, problem, problem_title, section, table
 from preflight.formats.shared.incidents import related
 from preflight.formats.shared.phrases import verdict

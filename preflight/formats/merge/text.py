@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from checks.core.check import Status
+from checks.core.finding import Status
 from preflight.formats.shared.ansi import color, incident_lines, problem_lines, titled, with_mark
 from preflight.formats.shared.incidents import related
 from preflight.formats.shared.phrases import STYLES, counts_text, verdict

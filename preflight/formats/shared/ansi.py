@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from checks.core.check import Finding, Status
+from checks.core.finding import Finding, Status
 from preflight.formats.shared.incidents import certainty, consequences
 from preflight.formats.shared.phrases import STYLES
 from preflight.report.incidents.model import Incident

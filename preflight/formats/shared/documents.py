@@ -6,7 +6,7 @@ import json
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from checks.core.check import Finding
+    from checks.core.finding import Finding
     from preflight.report.incidents.model import Incident
     from preflight.report.model import KeyVerdict
     from preflight.saved.reader import SavedReport

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, NamedTuple
 
-from checks.core.check import Finding
+from checks.core.finding import Finding
 from preflight.config.origin import InFile, InVariable, Origin
 from preflight.report.run_causes import UNREADABLE
 

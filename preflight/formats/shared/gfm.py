@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-from checks.core.check import Finding, Status
+from checks.core.finding import Finding, Status
 from checks.core.text import clean
 from preflight.formats.shared.incidents import certainty, consequences
 from preflight.formats.shared.phrases import STYLES

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from checks.core.check import Status
+from checks.core.finding import Status
 from preflight.grouping import grouped
 from preflight.report.incidents.model import Incident, Problem
 

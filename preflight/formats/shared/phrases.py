@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, NamedTuple
 
-from checks.core.check import Finding, Status
+from checks.core.finding import Finding, Status
 
 if TYPE_CHECKING:
-    from preflight.report.model import Report, Result
+    from preflight.report.model import Report
+    from preflight.report.result import Result
 
 
 _NOT_SET, _LISTED = "not set", 6

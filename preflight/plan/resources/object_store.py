@@ -6,7 +6,7 @@ from dataclasses import replace
 from functools import partial
 
 from checks.object_store import ObjectStore
-from checks.object_store.client import Bucket
+from checks.object_store.bucket import Bucket
 from preflight.config.values import Values
 from preflight.plan.resource import Deployment, Resource, endpoint
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from checks.core.check import Layer, causes_in, permanent, temporary
+from checks.core.finding import Layer, causes_in, permanent, temporary
 
 NO_NETWORK = temporary(
     "incident.no-network",

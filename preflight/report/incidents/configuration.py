@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 from contextlib import suppress
 
-from checks.core.check import Layer, Status
+from checks.core.finding import Layer, Status
 from preflight.config.schema.keys import key_of
 from preflight.report.incidents.model import Link
 from preflight.report.incidents.observations import Observations

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 
-from checks.core.check import Status
+from checks.core.finding import Status
 from preflight.grouping import grouped
 from preflight.report.incidents.model import Fact, Incident, Link, Problem
 from preflight.report.incidents.observations import Observations
 from preflight.report.incidents.rules import RULES
-from preflight.report.model import Result
+from preflight.report.result import Result
 
 Links = Mapping[Problem, Link]
 

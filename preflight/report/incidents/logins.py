@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from checks.core.check import Layer
+from checks.core.finding import Layer
 from preflight.grouping import grouped
 from preflight.report.incidents.causes import PASSWORD_CHANGED, TOKEN_WRONG_HERE
 from preflight.report.incidents.model import Fact, Link

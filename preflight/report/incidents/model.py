@@ -6,11 +6,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from checks.core.check import Cause, Finding, Status
+from checks.core.finding import Cause, Finding, Status
 
 if TYPE_CHECKING:
     from checks.core.remedy import Remedies
-    from preflight.report.model import Result
+    from preflight.report.result import Result
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
-from checks.core.check import Layer
+from checks.core.finding import Layer
 from preflight.grouping import grouped
 from preflight.report.incidents.causes import HOST_DOWN, NAME_SERVER, NO_NETWORK, ZONE
 from preflight.report.incidents.model import Fact, Link, Problem
@@ -21,7 +21,7 @@ from preflight.report.incidents.observations import (
 )
 
 if TYPE_CHECKING:
-    from preflight.report.model import Result
+    from preflight.report.result import Result
 
 _NO_REPLY = {"network.dns-timeout", "network.dns-failed"}  # of a name server
 _NAMES = {"network.name-not-found", *_NO_REPLY}

@@ -8,11 +8,12 @@ from functools import cached_property
 from ipaddress import IPv4Address, IPv6Address, ip_address
 from typing import TYPE_CHECKING
 
-from checks.core.check import ADDRESSES, HOST, PORT, Layer, Status
+from checks.core.check import ADDRESSES, HOST, PORT
+from checks.core.finding import Layer, Status
 from preflight.report.incidents.model import Problem
 
 if TYPE_CHECKING:
-    from preflight.report.model import Result
+    from preflight.report.result import Result
 
 _ORDER = [*Layer]
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
-from checks.core.check import Layer
+from checks.core.finding import Layer
 from preflight.report.incidents.model import Link, Problem
 from preflight.report.incidents.observations import Observations
 
