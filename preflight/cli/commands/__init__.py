@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from checks.core.finding import Status
-from checks.core.recorder import Settings
 from preflight.cli.commands import serve_watch
 from preflight.cli.inputs import ca_file, ids, saved_reports
 from preflight.cli.invocation import Invocation
@@ -207,6 +206,7 @@ def _plan(invocation: Invocation, config: Config, so_far: SoFar) -> Plan:
 
 
 def _run(invocation: Invocation, config: Config, plan: Plan, trust: Trust, ignored: frozenset[str]) -> Run:
+    from checks.core.recorder import Settings
     from preflight.output.progress import Progress
     from preflight.run import child_process, runner
 
