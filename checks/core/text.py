@@ -63,6 +63,11 @@ def _clean_length(before: str, limit: int) -> int:
     return min(limit, len(clean(before + "x", 2 * limit)) - 1)
 
 
+def bracketed(host: str) -> str:
+    """The host as in a URL: an IPv6 address has brackets."""
+    return f"[{host}]" if ":" in host else host
+
+
 class _Replacements(dict[int, str]):
     """For str.translate: the replacement of each character, computed at its first use."""
 

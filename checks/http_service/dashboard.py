@@ -9,7 +9,7 @@ from urllib.parse import urljoin, urlsplit
 
 from checks.core.finding import Diagnosis, Layer, Status
 from checks.core.recorder import Recorder
-from checks.core.text import foreign
+from checks.core.text import bracketed, foreign
 from checks.http_service import causes
 from checks.net.endpoint import Endpoint
 from checks.net.http import Reply, UnexpectedReply, request
@@ -99,8 +99,7 @@ def _normal(endpoint: Endpoint, origin: str) -> str:
             scheme, host, port = url.scheme, url.hostname or "", url.port or _DEFAULT.get(url.scheme, 0)
         except ValueError:
             return origin
-    bracketed = f"[{host}]" if ":" in host else host
-    return f"{scheme}://{bracketed}" + ("" if port == _DEFAULT.get(scheme) else f":{port}")
+    return f"{scheme}://{bracketed(host)}" + ("" if port == _DEFAULT.get(scheme) else f":{port}")
 
 
 _DEFAULT = {"http": 80, "https": 443}

@@ -7,6 +7,8 @@ import errno
 import ipaddress
 from collections.abc import Mapping
 
+from checks.core.text import bracketed
+
 # Errors of this machine, not of an address.
 MACHINE_LIMITS = {errno.EMFILE, errno.ENFILE, errno.ENOMEM}
 AT_ONCE = 32  # connections: a name may have thousands of addresses, and each connection takes a file descriptor
@@ -30,7 +32,7 @@ class ConnectFailed(Exception):
         super().__init__(f"{address}:{port}")
         self.host = address
         self.is_ipv6 = ":" in address
-        self.address = f"[{address}]:{port}" if self.is_ipv6 else f"{address}:{port}"
+        self.address = f"{bracketed(address)}:{port}"
 
     @property
     def has_no_route(self) -> bool:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 from checks.core.finding import Layer, Status
 from checks.core.recorder import Recorder
+from checks.core.text import bracketed
 from checks.net.network_errors import NoSuchName
 from checks.net.tcp import NetworkCheck, reach, resolve
 from checks.net.tls import PlaintextProbe, check_tls
@@ -41,7 +42,7 @@ class Endpoint:
     @property
     def address(self) -> str:
         """host:port."""
-        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+        return f"{bracketed(self.host)}:{self.port}"
 
     def __str__(self) -> str:
         return f"{self.scheme}://{self.address}{self.path}"

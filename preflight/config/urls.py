@@ -7,6 +7,7 @@ import re
 from dataclasses import dataclass, field
 from urllib.parse import parse_qsl, unquote
 
+from checks.core.text import bracketed
 from preflight.config import web_hosts
 from preflight.config.web_hosts import BadUrl
 
@@ -56,7 +57,7 @@ class Url:
     @property
     def authority(self) -> str:
         """``host:port``, with brackets around an IPv6 address; without the port if it is the scheme's default."""
-        host = self._bracketed
+        host = bracketed(self.host)
         return host if self.port == DEFAULT_PORTS.get(self.scheme, 0) else f"{host}:{self.port}"
 
     @property
@@ -67,11 +68,7 @@ class Url:
     @property
     def address(self) -> str:
         """``host:port``, always with the port."""
-        return f"{self._bracketed}:{self.port}"
-
-    @property
-    def _bracketed(self) -> str:
-        return f"[{self.host}]" if ":" in self.host else self.host
+        return f"{bracketed(self.host)}:{self.port}"
 
 
 def parse(text: str) -> Url:

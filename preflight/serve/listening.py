@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING
 import uvicorn
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
+from checks.core.text import bracketed
+
 if TYPE_CHECKING:
     import asyncio
 
@@ -43,7 +45,7 @@ class Address:
     @property
     def shown(self) -> str:
         """The host as in a URL."""
-        return f"[{self.host}]" if ":" in self.host else self.host
+        return bracketed(self.host)
 
 
 @dataclass(frozen=True)
