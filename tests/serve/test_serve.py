@@ -168,9 +168,7 @@ def test_token(tmp_path: Path) -> None:
     ],
     ids=lambda value: "-".join(value) if isinstance(value, tuple) else "",
 )
-def test_misuse(
-    arguments: tuple[str, ...], message: str, tmp_path: Path, capfd: pytest.CaptureFixture[str]
-) -> None:
+def test_misuse(arguments: tuple[str, ...], message: str, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     short = tmp_path / "token"
     short.write_text("too-short")
     assert main(["serve", *(each.format(short=short) for each in arguments)]) == 2
