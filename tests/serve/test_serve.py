@@ -118,7 +118,7 @@ def test_run_that_is_killed_and_end_during_a_run(tmp_path: Path) -> None:
         waiting.close()
 
 
-def test_token_is_required(tmp_path: Path) -> None:
+def test_token(tmp_path: Path) -> None:
     """It is needed for all that has details, in either way that clients show it, and is in no output."""
     file = tmp_path / "token"
     file.write_text(f"{SECRET}\n")
@@ -168,9 +168,7 @@ def test_token_is_required(tmp_path: Path) -> None:
     ],
     ids=lambda value: "-".join(value) if isinstance(value, tuple) else "",
 )
-def test_usage_error(
-    arguments: tuple[str, ...], message: str, tmp_path: Path, capfd: pytest.CaptureFixture[str]
-) -> None:
+def test_misuse(arguments: tuple[str, ...], message: str, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     short = tmp_path / "token"
     short.write_text("too-short")
     assert main(["serve", *(each.format(short=short) for each in arguments)]) == 2
