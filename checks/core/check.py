@@ -11,9 +11,6 @@ from checks.core.finding import Cause, Diagnosis, Layer
 if TYPE_CHECKING:
     from checks.core.recorder import Recorder
 
-HOST, PORT, ADDRESSES = "host", "port", "addresses"  # facts of a check of the network: where its server is
-ISSUER = "issuer"  # a fact: who issued the certificate that was refused
-
 
 @dataclass(frozen=True, kw_only=True)
 class Check:

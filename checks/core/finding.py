@@ -39,6 +39,8 @@ if TYPE_CHECKING:
     from checks.core.remedy import Remedies
 
 
+HOST, PORT, ADDRESSES = "host", "port", "addresses"  # facts of a check of the network: where its server is
+ISSUER = "issuer"  # a fact: who issued the certificate that was refused
 _MAX_MESSAGE = 1000  # characters: a message may list all allowed values
 _MAX_HINT = 2000  # characters: a hint may name many keys and their positions
 

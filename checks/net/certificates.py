@@ -8,8 +8,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from checks.core.check import ISSUER
-from checks.core.finding import Cause, Diagnosis
+from checks.core.finding import ISSUER, Cause, Diagnosis
 from checks.core.text import foreign
 from checks.net import tls_errors
 from checks.net.handshake import HandshakeFailed

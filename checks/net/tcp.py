@@ -10,8 +10,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, ClassVar
 
-from checks.core.check import ADDRESSES, Check
-from checks.core.finding import Diagnosis, Layer, Status, permanent
+from checks.core.check import Check
+from checks.core.finding import ADDRESSES, Diagnosis, Layer, Status, permanent
 from checks.core.loop.threads import dead_addresses, in_thread
 from checks.core.loop.waits import ROUND_TRIP
 from checks.core.recorder import Recorder

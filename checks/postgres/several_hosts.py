@@ -6,8 +6,7 @@ import asyncio
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from checks.core.check import HOST, PORT
-from checks.core.finding import Layer, Status, StopCheck
+from checks.core.finding import HOST, PORT, Layer, Status, StopCheck
 from checks.core.recorder import Recorder
 from checks.net.network_errors import ADDRESS_UNREACHABLE
 

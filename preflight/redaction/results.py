@@ -6,8 +6,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from checks.core.check import ADDRESSES, HOST
-from checks.core.finding import Finding
+from checks.core.finding import ADDRESSES, HOST, Finding
 from checks.core.text import clean
 from preflight.report.result import Result, each_finding
 

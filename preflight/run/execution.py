@@ -12,8 +12,8 @@ from dataclasses import replace
 from hashlib import blake2b
 
 from checks.core import unexpected
-from checks.core.check import HOST, PORT, Check
-from checks.core.finding import Diagnosis, Finding, Layer, Status, StopCheck
+from checks.core.check import Check
+from checks.core.finding import HOST, PORT, Diagnosis, Finding, Layer, Status, StopCheck
 from checks.core.recorder import Recorder, Settings
 from checks.net import network_errors
 from preflight.config.origin import Origin

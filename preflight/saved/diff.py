@@ -7,8 +7,7 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import TYPE_CHECKING
 
-from checks.core.check import ADDRESSES, HOST, PORT
-from checks.core.finding import Finding, Status
+from checks.core.finding import ADDRESSES, HOST, PORT, Finding, Status
 from checks.core.loop.waits import ROUND_TRIP
 from preflight.report.incidents.finder import find
 from preflight.report.incidents.model import Incident

@@ -6,8 +6,7 @@ import xml.etree.ElementTree as ET
 import html5lib
 import pytest
 
-from checks.core.check import HOST, PORT
-from checks.core.finding import Finding, Layer, Status
+from checks.core.finding import HOST, PORT, Finding, Layer, Status
 from preflight.formats import FORMATS, renderer
 from preflight.output.writer import plain
 from preflight.report.model import Report

@@ -8,9 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from checks.core.check import ADDRESSES, HOST, ISSUER, PORT
 from checks.core.clock_skew import AHEAD
-from checks.core.finding import Finding, Layer, Status
+from checks.core.finding import ADDRESSES, HOST, ISSUER, PORT, Finding, Layer, Status
 from preflight.demo.servers.mistle import Gateway, Service, control_plane_api, data_plane_api
 from preflight.plan.resources import RESOURCES
 from preflight.reference.catalogue import names

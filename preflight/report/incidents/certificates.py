@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from checks.core.check import ISSUER
 from checks.core.clock_skew import AHEAD
+from checks.core.finding import ISSUER
 from checks.core.text import foreign
 from preflight.grouping import grouped
 from preflight.report.incidents.causes import CLOCK, PRIVATE_AUTHORITY

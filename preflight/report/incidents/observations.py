@@ -8,8 +8,7 @@ from functools import cached_property
 from ipaddress import IPv4Address, IPv6Address, ip_address
 from typing import TYPE_CHECKING
 
-from checks.core.check import ADDRESSES, HOST, PORT
-from checks.core.finding import Layer, Status
+from checks.core.finding import ADDRESSES, HOST, PORT, Layer, Status
 from preflight.report.incidents.model import Problem
 
 if TYPE_CHECKING:
