@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -11,7 +11,6 @@ from preflight.report.incidents.causes import VANTAGE
 from preflight.report.incidents.finder import find
 from preflight.report.incidents.model import Fact, Incident
 from preflight.report.incidents.observations import Observations, host, passed
-from preflight.report.result import Result
 
 if TYPE_CHECKING:
     from preflight.saved.reader import SavedReport
@@ -31,7 +30,8 @@ def incidents(vantages: Sequence[SavedReport], counted: frozenset[tuple[str, str
             known = found.get(key := (incident.root.id, incident.root.checks), replace(incident, vantages=()))
             found[key] = replace(known, vantages=(*known.vantages, report.name))
     ordered = sorted(found.values(), key=lambda each: -each.status)
-    return tuple(_seen_from_all(each, vantages) for each in ordered)
+    checked = [_checked(report) for report in vantages]
+    return tuple(_seen_from_all(each, checked) for each in ordered)
 
 
 def _of_one(report: SavedReport, vantages: Sequence[SavedReport]) -> tuple[Incident, ...]:
@@ -57,13 +57,14 @@ def _counts(incident: Incident, vantage: str, counted: frozenset[tuple[str, str,
     return any((vantage, *pair) in counted for pair in (*own, *named))
 
 
-def _seen_from_all(incident: Incident, vantages: Sequence[SavedReport]) -> Incident:
-    users = [report.name for report in vantages if any(_results(report, incident.root.checks))]
-    if len(users) < 2 or len(incident.vantages) < len(users):
+def _seen_from_all(incident: Incident, checked: Sequence[frozenset[str]]) -> Incident:
+    """``checked``: the names of the checks that ran, for each vantage."""
+    users = sum(not names.isdisjoint(incident.root.checks) for names in checked)
+    if users < 2 or len(incident.vantages) < users:
         return incident
-    text = f"{incident.why}; it is the same from all {len(users)} places, and so not the way to it"
+    text = f"{incident.why}; it is the same from all {users} places, and so not the way to it"
     return replace(incident, why=text)
 
 
-def _results(report: SavedReport, names: tuple[str, ...]) -> Iterator[Result]:
-    return (result for result in report.results if result.name in names and result.status is not Status.SKIP)
+def _checked(report: SavedReport) -> frozenset[str]:
+    return frozenset(result.name for result in report.results if result.status is not Status.SKIP)

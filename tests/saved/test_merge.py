@@ -278,3 +278,17 @@ def test_time_grows_with_the_number_of_keys(refused: Path) -> None:
         merge(tuple(replace(report, name=name, keys=keys) for name in "abcdefgh"))
 
     assert grows_as_expected(work, 1000)
+
+
+def test_time_grows_with_the_number_of_incidents(refused: Path) -> None:
+    """Each failure is an incident of its own."""
+    report = read(refused)
+    (failed,) = (result for result in report.results if result.status is Status.FAIL)
+    failure = next(finding for finding in failed.findings if finding.status is Status.FAIL)
+
+    def work(count: int) -> None:
+        findings = tuple(replace(failure, id=f"a.{number}") for number in range(count))
+        results = (replace(failed, findings=findings),)
+        assert len(merge(tuple(replace(report, name=name, results=results) for name in "ab")).incidents) == count
+
+    assert grows_as_expected(work, 1500)
