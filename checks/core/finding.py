@@ -114,7 +114,7 @@ class Cause:
         )
 
 
-# Of a problem, one of the two: whether it may disappear by waiting, as a server that starts does.
+# A problem is temporary if waiting may cure it, as while a server starts; otherwise it is permanent.
 temporary, permanent = partial(Cause, heals=True), partial(Cause, heals=False)
 
 

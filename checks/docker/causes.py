@@ -87,15 +87,15 @@ NETWORK_NOT_ATTACHABLE = permanent(
 NETWORK_UNSUITABLE = permanent(
     "docker.network-unsuitable",
     Layer.ACCESS,
-    "the network is not one for containers: with none, a sandbox reaches nothing; with host, all sandboxes share the "
-    "ports and the loopback addresses of the machine",
+    "the network is not one for containers: on the network none a sandbox reaches nothing; on the network host all "
+    "sandboxes share the ports and the loopback addresses of the machine",
     "make a network for the sandboxes (docker network create mistle-sandboxes), and name it in {network_name}",
     blames=("network_name",),
 )
 VOLUME_REFUSED = permanent(
     "docker.volume-refused",
     Layer.ACCESS,
-    "the daemon refuses to create or to remove a volume of that name",
+    "the daemon fails or refuses to create or to remove a volume of that name",
     "act on the daemon's message, in {blamed}; a name has letters, digits and _.- and begins with a letter or digit",
 )
 LEFTOVER = permanent(

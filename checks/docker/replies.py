@@ -58,7 +58,7 @@ def is_filters(error: APIError) -> bool:
 
 def message_of(error: APIError) -> str:
     """The daemon's message. Without one, the SDK's text would name the SDK's own address."""
-    return foreign(str(error.explanation or "nothing more"), 200)
+    return foreign(str(error.explanation or "no message"), 200)
 
 
 def as_object(body: object) -> dict[str, Any]:

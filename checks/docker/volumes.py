@@ -63,7 +63,7 @@ def _call(call: str, name: str, function: Callable[[str], object]) -> None:
         if is_from_proxy(error):
             raise VolumeStateUnknown(call, name) from error
         cause = causes.CALL_REFUSED if is_filters(error) else causes.VOLUME_REFUSED
-        message = f"the daemon refuses the {call} of the volume {name}: {message_of(error)}"
+        message = f"the {call} of the volume {name} is refused: {message_of(error)}"
         hint = f"{cause.hint}; then remove it: docker volume rm {name}" if call == "removal" else None
         raise Diagnosed(cause.diagnosis(message, hint=hint)) from error
     except RequestException as error:

@@ -60,7 +60,7 @@ GATEWAY_NOT_PUBLIC = permanent(
     Layer.FITNESS,
     "the address that sandboxes dial leads, as seen from here, to private addresses only; sandboxes run in E2B's cloud",
     "name in {gateway} an address that the internet can reach, "
-    "or make sure that public DNS has another address for it than DNS has here",
+    "or make sure that public name servers give another address for it than those here do",
     blames=("gateway",),
     status=Status.WARN,
 )

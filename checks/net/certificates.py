@@ -106,7 +106,7 @@ def _dates(_host: str, chain: tuple[Certificate, ...]) -> str:
     wrong = next((each for each in chain if not each.starts <= now <= each.ends), None)
     if wrong is None:
         issuer = foreign(chain[-1].issuer, 120)
-        return f"it is the trusted certificate of {issuer}, not one that the server sends; {clock}"
+        return f"the invalid one is the trusted certificate of {issuer}, not one that the server sends; {clock}"
     when = f"ended {_day(wrong.ends)}" if wrong.ends < now else f"begins {_day(wrong.starts)}"
     return f"that of {foreign(wrong.subject or 'no subject', 120)} {when}; {clock}"
 

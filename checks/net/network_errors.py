@@ -88,7 +88,7 @@ SILENT = temporary(
     "a server that is only slow needs a longer --timeout",
     slow=SLOW,
     hint_later="look at the log and the load of the server of {blamed}, and make sure that it is not hung; if it is "
-    "well, look for a device on the way that drops large packets (MTU)",
+    "healthy, look for a device on the way that drops large packets (MTU)",
 )
 LARGE_PACKETS_LOST = permanent(
     "network.large-packets-lost",

@@ -48,7 +48,7 @@ SECRET_NOT_CHECKED = permanent(
 REQUEST_ALTERED = permanent(
     "object-store.request-altered",
     Layer.ACCESS,
-    "the store has accepted a request with the same keys, but the next one reaches it changed after it was signed: "
+    "the store has accepted a request with the same keys, but the next one was changed after it was signed: "
     "a proxy in front changes headers, path or body",
     "let the proxy in front of {endpoint} forward requests unchanged, with all x-amz-*, amz-sdk-* and content-* "
     "headers, or name the store itself there; the keys are right",
@@ -197,7 +197,7 @@ NOT_PUBLIC = permanent(
     Layer.FITNESS,
     "Archil's cloud must reach the store from outside, but its name leads to addresses of a private network",
     "put an endpoint that is reachable from the internet into {endpoint}; where public name servers give another "
-    "address than the ones here, --ignore object-store.not-public",
+    "address than the name servers here do, --ignore object-store.not-public",
     blames=("endpoint",),
 )
 UNEXPECTED_REPLY = unexpected.cause("object-store", "an S3 store", ("endpoint",))

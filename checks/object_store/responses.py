@@ -67,7 +67,7 @@ class StoreError(Exception):
             return f"and sent on to {foreign(location.partition('?')[0])}"  # its query may hold a signature
         if kind := self.headers.get("content-type"):
             return f"and {foreign(kind)}"
-        return foreign(self._reason) if self._reason else "and no content"
+        return foreign(self._reason) if self._reason else "and no content type"
 
 
 def _code(operation: str, status: int, code: str) -> str:

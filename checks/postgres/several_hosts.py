@@ -28,7 +28,7 @@ async def check_in_turn(check: Postgres, record: Recorder) -> None:
     record.findings.extend(trial.findings)
     record.facts |= dict(zip((HOST, PORT), one.server_address or (), strict=False)) | trial.facts
     if passed_over:
-        message = f"{', '.join(passed_over)} does not accept connections; the next host of the URL is taken"
+        message = f"no connection to {', '.join(passed_over)}; the client then tries the next host of the URL"
         record.note(ADDRESS_UNREACHABLE.diagnosis(message, blames=("url",)))
     if any(finding.status is Status.FAIL for finding in trial.findings):
         raise StopCheck

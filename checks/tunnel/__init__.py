@@ -43,9 +43,8 @@ class Tunnel(EndpointCheck):
     secret: str = field(repr=False)
     issuer: str
     audience: str
-    bootstrap: exchange.BootstrapSigning | None = (
-        None  # what signs the tokens that sandboxes exchange, if any come here
-    )
+    # What signs the tokens that sandboxes exchange, if any come here.
+    bootstrap: exchange.BootstrapSigning | None = None
     unasked: str = ""  # why no token is exchanged, if one should be
     deployed: bool = True
     in_sandboxes: bool = False  # whether the host is a name that Mistle gives to sandboxes, and perhaps nobody else has

@@ -178,7 +178,7 @@ def test_gateway_with_private_addresses_only(server: Web, trusted: Path) -> None
         {"/etc/hosts": b"127.0.0.1 localhost\n10.0.0.7 gateway.mistle.example\n"},
         lambda: check(server.port, trusted, sandbox_ws_internal_url=url),
     )
-    finding = result.warns("e2b.gateway-not-public", Layer.FITNESS, GATEWAY, hint="public DNS has another address")
+    finding = result.warns("e2b.gateway-not-public", Layer.FITNESS, GATEWAY, hint="public name servers give another")
     assert finding.message == "gateway.mistle.example is 10.0.0.7 here"
 
 
