@@ -19,7 +19,7 @@ from checks.net.tls_errors import TLS_ON_PLAINTEXT, TlsOnPlaintext
 from checks.postgres import causes, connections, network_layers, remedies, session, several_hosts
 from checks.postgres.connections import ServerAddress
 from checks.postgres.dialects import Tls
-from checks.postgres.inspection import causes as survey_causes
+from checks.postgres.inspection import causes as inspection_causes
 from checks.postgres.inspection.addresses import compare_addresses
 from checks.postgres.inspection.large_messages import reply_or_lost
 from checks.postgres.inspection.query import query_state
@@ -44,7 +44,7 @@ class Postgres(NetworkCheck):
     """
 
     kind = "postgres"
-    causes = (*causes.CAUSES, *survey_causes.CAUSES, tcp.FAR)
+    causes = (*causes.CAUSES, *inspection_causes.CAUSES, tcp.FAR)
     imports: ClassVar[tuple[str, ...]] = ("psycopg",)
     reply_readers: ClassVar[tuple[str, ...]] = (
         *("psycopg", "psycopg_binary", "psycopg_c"),

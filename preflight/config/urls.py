@@ -175,7 +175,7 @@ def _host(scheme: str, text: str) -> str:
     if not text:
         raise BadUrl("it names no host")
     if len(text) > _LONGEST:
-        raise BadUrl(f"the host is longer than {_LONGEST} characters: no name is")
+        raise BadUrl(f"the host is longer than {_LONGEST} characters, the limit for a name")
     if scheme.startswith("postgres") and text.upper().startswith("%2F"):  # the folder of a Unix socket
         return _decoded(text)
     if scheme not in _WEB:

@@ -10,7 +10,10 @@ _M_ARENA_MAX = -8  # malloc.h
 
 
 def prepare() -> None:
-    """An error in an abandoned thread or object is not printed: its message may hold a secret."""
+    """Prepare this Python for a run: all threads share one heap, and garbage is collected more rarely.
+
+    An error in an abandoned thread or object is not printed: its message may hold a secret.
+    """
     sys.unraisablehook = threading.excepthook = _print_nothing
     _share_memory()
     gc.set_threshold(50_000)  # the imports alone would start it a hundred times: a twentieth of a run

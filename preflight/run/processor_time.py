@@ -45,7 +45,7 @@ class ProcessorTime:
 
 
 def of_thread(thread: int | str, process: int | str = "self") -> ProcessorTime:
-    """The time of a thread, by its native id. Only Linux reports it: else, and after the thread's end, it is zero.
+    """The time of a thread, by its native id. Only Linux reports it: elsewhere, and after the thread's end, it is zero.
 
     https://docs.kernel.org/scheduler/sched-stats.html, /proc/<pid>/schedstat
     """

@@ -72,6 +72,11 @@ class Difference:
         return bool(self.new) or (self.before.ready and not self.after.ready)
 
     @property
+    def is_worse_without_failure(self) -> bool:
+        """True if only the verdicts of the reports show it, as of a run that was interrupted."""
+        return self.worse and not self.new
+
+    @property
     def exit_code(self) -> int:
         return int(self.worse)
 

@@ -22,13 +22,14 @@ def incidents(vantages: Sequence[SavedReport], counted: frozenset[tuple[str, str
     """The incidents of all reports, each once, with its vantages. ``counted``: the vantage, check and id of each
     finding that counts.
     """
-    found: dict[tuple[str, tuple[str, ...]], Incident] = {}
+    found: dict[tuple[object, ...], Incident] = {}
     for report in vantages:
         for incident in _of_one(report, vantages):
             if not _counts(incident, report.name, counted):
                 continue
-            known = found.get(key := (incident.root.id, incident.root.checks), replace(incident, vantages=()))
-            found[key] = replace(known, vantages=(*known.vantages, report.name))
+            key = (incident.root.id, incident.root.checks, incident.root.keys)
+            seen_from = found[key].vantages if key in found else ()
+            found[key] = replace(found.get(key, incident), vantages=tuple(dict.fromkeys((*seen_from, report.name))))
     ordered = sorted(found.values(), key=lambda each: -each.status)
     checked = [_checked(report) for report in vantages]
     return tuple(_seen_from_all(each, checked) for each in ordered)

@@ -72,7 +72,7 @@ def test_object_store_date_out_of_range():
 
 def test_postgres_20000_master_keys_are_few_findings():
     stored = "".join(f"<v>{number}</v><c>v1.x</c>" for number in range(20_000))
-    with check_at_server("pooled", answers.postgres({"row": answers.survey(ciphertexts=stored)})) as check:
+    with check_at_server("pooled", answers.postgres({"row": answers.server_state(ciphertexts=stored)})) as check:
         result = run_at_server(check)
     assert len(result.findings) < 200, len(result.findings)
 
@@ -119,7 +119,7 @@ BUGS: Mapping[str, tuple[str, str, type[Exception], str, Behaviour]] = {
         "checks.postgres.inspection.migrations",
         KeyError,
         "postgres",
-        answers.postgres({"row": answers.survey()}),
+        answers.postgres({"row": answers.server_state()}),
     ),
     "docker": (
         "checks.docker.unsuitable",

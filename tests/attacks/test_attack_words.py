@@ -88,8 +88,8 @@ def test_hostile_text_in_replies(kind: str, where: str, figures: Section) -> Non
 def test_hostile_text_in_a_run_of_the_command(tmp_path: Path, name: str) -> None:
     """Hostile text comes also from the configuration: its file name, unknown keys, values that are shown."""
     servers: Mapping[str, Behaviour] = {
-        "postgres": answers.postgres({"row": answers.survey(name=text(EVERYTHING), system=None)}),
-        "pooled": answers.postgres({"row": answers.survey(name=text(COMMANDS), system=None)}),
+        "postgres": answers.postgres({"row": answers.server_state(name=text(EVERYTHING), system=None)}),
+        "pooled": answers.postgres({"row": answers.server_state(name=text(COMMANDS), system=None)}),
         "api": PLACES["api", "its title"](EVERYTHING),
         **{kind: PLACES[kind, "a redirect"](EVERYTHING) for kind in ("dashboard", "tunnel", "otlp", "object_store")},
         "valkey": PLACES["valkey", "an error"](EVERYTHING),

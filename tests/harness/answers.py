@@ -112,7 +112,7 @@ def postgres(answers: Mapping[str, str]) -> Behaviour:
     return floods.Flood(floods.at_query(replies))
 
 
-def survey(**changes: object) -> str:
+def server_state(**changes: object) -> str:
     """The row of a healthy Postgres, with these changes."""
     return json.dumps({**SURVEY, **changes})
 

@@ -58,7 +58,7 @@ def served(answer: Callable[[str], bytes]) -> Place:
 
 def postgres_row(**changes: Callable[[str], object]) -> Place:
     return lambda hostile: answers.postgres(
-        {"row": answers.survey(**{name: value(text(hostile)) for name, value in changes.items()})}
+        {"row": answers.server_state(**{name: value(text(hostile)) for name, value in changes.items()})}
     )
 
 

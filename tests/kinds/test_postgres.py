@@ -389,8 +389,10 @@ _FAMILY = Family(
 
 
 _SERVERS = (
-    answers.postgres({"row": answers.survey()}),
-    answers.postgres({"row": answers.survey(locked=[["control_plane", 4]], unusable=[["control_plane", "thing"]])}),
+    answers.postgres({"row": answers.server_state()}),
+    answers.postgres(
+        {"row": answers.server_state(locked=[["control_plane", 4]], unusable=[["control_plane", "thing"]])}
+    ),
     floods.Flood(floods.scram(4096)),
     floods.Flood(floods.at_login(lambda: iter([_MD5]))),
     *each_scene("postgres", _FAMILY),
@@ -435,7 +437,7 @@ DESCRIPTOR = Descriptor(
             driver_error=DriverError(
                 "checks.postgres.inspection.parser._limits",
                 "checks.postgres.inspection.parser",
-                answers.postgres({"row": answers.survey()}),
+                answers.postgres({"row": answers.server_state()}),
                 "postgres.unexpected-reply",
                 Layer.ACCESS,
             ),

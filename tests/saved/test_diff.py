@@ -149,3 +149,5 @@ def test_quiet_is_failures_and_the_verdict(right: Path, refused: Path, name: str
     assert "network.refused" in text
     assert len(text.splitlines()) == lines, text
     assert preflight("diff", "-q", refused, right, "-f", name).stdout.count("\n") == 1
+    interrupted = preflight("diff", "-q", right, changed(right, "interrupted", ready=False), "-f", name).stdout
+    assert "not ready" in interrupted

@@ -94,6 +94,17 @@ def test_report_of_a_service_that_does_not_need_the_key_does_not_count(right: Pa
     assert (row(report).status, report.problems) == (Status.OK, ())
 
 
+def test_failures_of_one_id_and_check_are_an_incident_each(refused: Path) -> None:
+    document = json.loads(refused.read_text())
+    found = document["checks"][0]["findings"][0]
+    blamed = [found | {"id": "config.malformed-url", "status": "fail", "keys": [key]} for key in (URL, MAIL)]
+    report = changed(refused, "two", checks=[document["checks"][0] | {"findings": blamed}])
+    assert [(each.root.keys, each.vantages) for each in merged(report, refused).incidents[:2]] == [
+        ((URL,), ("two",)),
+        ((MAIL,), ("two",)),
+    ]
+
+
 def test_same_failure_at_several_vantages_is_reported_once(refused: Path) -> None:
     nodes = [changed(refused, f"node-{name}", service=GATEWAY) for name in "abc"]
     (problem,) = merged(*nodes).problems

@@ -186,11 +186,11 @@ FORMS: tuple[Form, ...] = (
         ("begins with a wildcard, which Mistle adds itself", r"^\*\.?", _is(DOMAIN)),
         ("holds a *, but must be a host name", r"\*", _is(*HOSTS)),
         ("begins with a dot", r"^\.", _is(*HOSTS)),
-        ("is an IP address, but must be a name that other names are below", _ADDRESS, _is(DOMAIN)),
+        ("is an IP address, but must be a domain name, which can have subdomains", _ADDRESS, _is(DOMAIN)),
         ("holds a path, but must be a host name", r"/", _is(*HOSTS)),
         ("holds a port, which has a key of its own", r"^[^:\[]*:[0-9]*$|^\[.*\]:[0-9]*$", _is(SMTP_HOST, *LISTENS)),
         ("holds a port, but must be a host name", r":[0-9]*$", _is(DOMAIN)),
-        ("holds brackets: write an IPv6 address without them here", r"[\[\]]", _is(SMTP_HOST, *LISTENS)),
+        ("holds brackets, but an IPv6 address is written without them here", r"[\[\]]", _is(SMTP_HOST, *LISTENS)),
     ),
     *_rows(
         causes.NOT_A_PATH,

@@ -15,7 +15,8 @@ if TYPE_CHECKING:
 
 def render(difference: Difference) -> str:
     """One document; with detail -1 only failures and the verdict."""
-    worse, full = difference.worse, difference.detail >= 0
+    worse = difference.worse
+    full = difference.detail >= 0 or difference.is_worse_without_failure
     parts = (
         f"## {MARKS[Status.FAIL if worse else Status.OK]} {'WORSE' if worse else 'NOT WORSE'}",
         _reports(difference) if full else "",

@@ -11,7 +11,7 @@ from preflight.config.schema.keys import key_of
 from preflight.report.incidents.model import Link
 from preflight.report.incidents.observations import Observations
 
-# Of the message: a saved report has the suggestion nowhere else.
+# The suggestion is read from the message: a saved report has it nowhere else.
 _MEANT = re.compile(r"did you mean ([\w.]+)\?")
 
 
