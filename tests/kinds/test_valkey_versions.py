@@ -63,11 +63,10 @@ def test_disabled_user(server: Valkey) -> None:
 def test_password_where_none_is_set(options: Options) -> None:
     with valkey_server(**options) as server:
         check(server.url("pw")).fails("valkey.password-unexpected", Layer.AUTH, URL, hint="remove the password")
-        server.client().execute_command("ACL", "SETUSER", "sleeper", "off", ">pw")
-        check(server.url("pw", "sleeper")).fails("valkey.user-disabled", Layer.AUTH, URL, hint="ACL SETUSER")
-        server.client().config_set("maxclients", 1)
         with server.client() as client:
-            client.ping()
+            client.execute_command("ACL", "SETUSER", "sleeper", "off", ">pw")
+            check(server.url("pw", "sleeper")).fails("valkey.user-disabled", Layer.AUTH, URL, hint="ACL SETUSER")
+            client.config_set("maxclients", 1)
             check(server.url()).fails("valkey.too-many-clients", Layer.AUTH, URL, hint="maxclients")
 
 

@@ -110,10 +110,10 @@ def test_process_1_keeps_nothing_of_what_a_run_left() -> None:
     left = "import os\nif not (child := os.fork()): os._exit(0)\nos.waitid(os.P_PID, child, os.WEXITED | os.WNOWAIT)"
     code = f"""
 import ctypes, sys
-from preflight.serve.runs import Runner
+from preflight.serve.runs import ProcessRunner
 from tests.harness.serving import children
 assert not ctypes.CDLL(None).prctl(36, 1)  # PR_SET_CHILD_SUBREAPER: as process 1
-Runner((), {{}}, 60.0, command=(sys.executable, "-c", {left!r})).run()
+ProcessRunner((), {{}}, 60.0, command=(sys.executable, "-c", {left!r})).run()
 print(children(os.getpid()))
 """
     done = subprocess.run(
