@@ -145,12 +145,13 @@ def assert_silent(printed: Printed) -> None:
 def layers_run(result: Result, worst: Status = Status.FAIL) -> list[Layer]:
     """The layers that ran, and whose status is at most `worst`.
 
-    A failure of a layer above the open one leaves this one "not proven": the layer above never ran.
+    A failure that is noted on a layer above the open one leaves this one "not proven": the layer above never ran.
     """
     by_layer = {layer: [each.status for each in result.findings if each.layer is layer] for layer in Layer}
     ran = [layer for layer, statuses in by_layer.items() if set(statuses) - {Status.SKIP} and max(statuses) <= worst]
-    open_ = next((each.layer for each in result.findings if each.message == "not proven"), Layer.FITNESS)
-    return [layer for layer in ran if list(Layer).index(layer) <= list(Layer).index(open_)]
+    failed = [each.layer for each in result.findings if each.message == "not proven"][:1]
+    below = [layer for layer in ran if not failed or list(Layer).index(layer) < list(Layer).index(failed[0])]
+    return below + (failed if worst is Status.FAIL else [])
 
 
 def layers_of_kinds(expected: Mapping[str, Result], worst: Status) -> dict[str, list[Layer]]:
