@@ -94,7 +94,7 @@ class Run:
 
 @pytest.fixture(scope="module")
 def ran(inside: Inside[Any], deployment: FullDeployment) -> Run:
-    before = inside(counters)
+    before, made = inside(counters), connections(deployment)
     running = inside(lambda: deployment.start(*PATIENT))
     status = Path(f"/proc/{running.pid}/status")
     while running.poll() is None and "preflight.cli.main" not in status.with_name("cmdline").read_text():
@@ -103,9 +103,14 @@ def ran(inside: Inside[Any], deployment: FullDeployment) -> Run:
     finish(running)
     after = inside(counters)
     grown = {name: after[name] - before[name] for name in COUNTERS}
-    accepted = sum(proxy.accepted for name, proxy in deployment.proxies.items() if name != "engine")
-    logins = sum(len(deployment.proxies[name].matches(POSTGRES_LOGIN)) for name in ("postgres", "pgbouncer"))
+    accepted, logins = (now - earlier for now, earlier in zip(connections(deployment), made, strict=True))
     return Run(capabilities, grown, accepted, logins)
+
+
+def connections(deployment: FullDeployment) -> tuple[int, int]:
+    """Those that the servers have accepted so far, and those of them that are logins to Postgres."""
+    accepted = sum(proxy.accepted for name, proxy in deployment.proxies.items() if name != "engine")
+    return accepted, sum(len(deployment.proxies[name].matches(POSTGRES_LOGIN)) for name in ("postgres", "pgbouncer"))
 
 
 def finish(running: "subprocess.Popen[str]") -> None:
