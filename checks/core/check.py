@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, ClassVar
 
-from checks.core.finding import Cause, Diagnosis, Layer
+from checks.core.finding import HOST, PORT, Cause, Diagnosis, Layer
 
 if TYPE_CHECKING:
     from checks.core.recorder import Recorder
@@ -43,6 +43,12 @@ class Check:
     def server_address(self) -> tuple[str, int] | None:
         """The host and port of its server; None if it has none."""
         return None
+
+    @property
+    def server_facts(self) -> dict[str, object]:
+        """The facts that say where its server is: host and port; none without a server's address."""
+        address = self.server_address
+        return {HOST: address[0], PORT: address[1]} if address else {}
 
     @property
     def login(self) -> tuple[str, str] | None:

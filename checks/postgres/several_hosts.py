@@ -6,7 +6,7 @@ import asyncio
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from checks.core.finding import HOST, PORT, Layer, Status, StopCheck
+from checks.core.finding import Layer, Status, StopCheck
 from checks.core.recorder import Recorder
 from checks.net.network_errors import ADDRESS_UNREACHABLE
 
@@ -26,7 +26,7 @@ async def check_in_turn(check: Postgres, record: Recorder) -> None:
         if not _accepts(trial):
             passed_over.append(f"{host}:{port}")
     record.findings.extend(trial.findings)
-    record.facts |= dict(zip((HOST, PORT), one.server_address or (), strict=False)) | trial.facts
+    record.facts |= one.server_facts | trial.facts
     if passed_over:
         message = f"no connection to {', '.join(passed_over)}; the client then tries the next host of the URL"
         record.note(ADDRESS_UNREACHABLE.diagnosis(message, blames=("url",)))

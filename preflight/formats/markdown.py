@@ -27,10 +27,8 @@ _TITLES = {Status.FAIL: "Failures", Status.WARN: "Warnings"}
 
 def render(report: Report) -> str:
     """One document; with detail -1 only failures and the verdict, with detail 1 every layer of every check."""
-    statuses = [status for status in _TITLES if report.detail >= 0 or status >= report.fail_level]
-    level = report.fail_level if report.detail < 0 else Status.WARN
-    parts = [_verdict(report), incident_section(related(report.incidents, level))]
-    parts += [_problems(report, status) for status in statuses]
+    parts = [_verdict(report), incident_section(related(report.incidents, report.shown_level))]
+    parts += [_problems(report, status) for status in _TITLES if status >= report.shown_level]
     if report.detail >= 0:
         parts += [_checks(report), _keys(report)]
     if report.detail > 0:

@@ -17,7 +17,7 @@ from preflight.report.result import Result
 def render(report: Report) -> str:
     """The report; with detail -1 only failures and the verdict, with detail 1 every layer of every check."""
     parts = [_problems(report, report.fail_level), _omitted(report)] if report.detail < 0 else list(_full(report))
-    parts.append(incident_lines(related(report.incidents, report.fail_level if report.detail < 0 else Status.WARN)))
+    parts.append(incident_lines(related(report.incidents, report.shown_level)))
     return "\n\n".join("\n".join(part) for part in (*parts, [_verdict(report)]) if part) + "\n"
 
 

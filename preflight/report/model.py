@@ -110,6 +110,11 @@ class Report:
         verdict = int(any(self.blocks(*pair) for pair in self.pairs))
         return next((code for id_, code in EXIT_CODES.items() if id_ in ids), verdict)
 
+    @property
+    def shown_level(self) -> Status:
+        """Texts show findings of this status and above: with detail -1 only those that make it not ready."""
+        return self.fail_level if self.detail < 0 else Status.WARN
+
     def blocks(self, result: Result, finding: Finding) -> bool:
         """Whether this finding of a check alone makes the run not ready."""
         counts = finding.status >= self.fail_level and not self.is_ignored(result, finding)

@@ -13,7 +13,7 @@ from hashlib import blake2b
 
 from checks.core import unexpected
 from checks.core.check import Check
-from checks.core.finding import HOST, PORT, Diagnosis, Finding, Layer, Status, StopCheck
+from checks.core.finding import Diagnosis, Finding, Layer, Status, StopCheck
 from checks.core.recorder import Recorder, Settings
 from checks.net import network_errors
 from preflight.config.origin import Origin
@@ -23,10 +23,6 @@ from preflight.report.result import Result, fact
 from preflight.report.run_causes import CAME_UP, TIMEOUT
 
 _SALT = secrets.token_bytes(16)
-
-
-def _server_facts(check: Check) -> dict[str, object]:
-    return {HOST: check.server_address[0], PORT: check.server_address[1]} if check.server_address else {}
 
 
 def _label(login: tuple[str, str] | None) -> str:
@@ -117,7 +113,7 @@ class Execution:
         seconds = self._seconds
         try:
             own = attribute(check, self.checks, record.finish(), origins)
-            facts = {name: fact(value) for name, value in (_server_facts(check) | record.facts).items()}
+            facts = {name: fact(value) for name, value in (check.server_facts | record.facts).items()}
             result = Result(check.name, check.kind, check.target, keys_of(check), own, seconds, facts)
             return replace(result, credential=_label(check.login))
         except BaseException as error:  # after the check's end: its target or its layers have the bug

@@ -72,9 +72,9 @@ class Difference:
         return bool(self.new) or (self.before.ready and not self.after.ready)
 
     @property
-    def is_worse_without_failure(self) -> bool:
-        """True if only the verdicts of the reports show it, as of a run that was interrupted."""
-        return self.worse and not self.new
+    def shows_all(self) -> bool:
+        """False with detail -1, unless only the verdicts of the reports show why it is worse: a run was interrupted."""
+        return self.detail >= 0 or (self.worse and not self.new)
 
     @property
     def exit_code(self) -> int:
@@ -85,7 +85,7 @@ def diff(before: SavedReport, after: SavedReport, level: Status = Status.FAIL) -
     """Compare two reports. A finding counts if its status is ``level`` or worse."""
     old, new = _problems(before, level), _problems(after, level)
     old_ids, new_ids = _ids(old), _ids(new)
-    checked = {result.name for result in after.results if result.status is not Status.SKIP}
+    checked = after.checked
     return Difference(
         before=before,
         after=after,

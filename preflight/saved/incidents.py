@@ -31,7 +31,7 @@ def incidents(vantages: Sequence[SavedReport], counted: frozenset[tuple[str, str
             seen_from = found[key].vantages if key in found else ()
             found[key] = replace(found.get(key, incident), vantages=tuple(dict.fromkeys((*seen_from, report.name))))
     ordered = sorted(found.values(), key=lambda each: -each.status)
-    checked = [_checked(report) for report in vantages]
+    checked = [report.checked for report in vantages]
     return tuple(_seen_from_all(each, checked) for each in ordered)
 
 
@@ -65,7 +65,3 @@ def _seen_from_all(incident: Incident, checked: Sequence[frozenset[str]]) -> Inc
         return incident
     text = f"{incident.why}; it is the same from all {users} places, and so not the way to it"
     return replace(incident, why=text)
-
-
-def _checked(report: SavedReport) -> frozenset[str]:
-    return frozenset(result.name for result in report.results if result.status is not Status.SKIP)

@@ -75,6 +75,11 @@ class MergedReport:
         return not self.incomplete and all(each.finding.status < self.level for each in self.problems)
 
     @property
+    def shown_level(self) -> Status:
+        """Texts show findings of this status and above: with detail -1 only those that make it not ready."""
+        return self.level if self.detail < 0 else Status.WARN
+
+    @property
     def exit_code(self) -> int:
         return int(not self.ready)
 

@@ -40,6 +40,11 @@ class SavedReport:
     results: tuple[Result, ...]
     keys: tuple[KeyVerdict, ...]
 
+    @property
+    def checked(self) -> frozenset[str]:
+        """The names of the checks that ran."""
+        return frozenset(result.name for result in self.results if result.status is not Status.SKIP)
+
 
 def read(path: Path, name: str = "", seconds: float = 10.0) -> SavedReport:
     """Read a report of version 1 from a file or a pipe, within ``seconds``. ``name`` (default: the file's) labels it.

@@ -15,8 +15,7 @@ if TYPE_CHECKING:
 
 def render(difference: Difference) -> str:
     """One document; with detail -1 only failures and the verdict."""
-    worse = difference.worse
-    full = difference.detail >= 0 or difference.is_worse_without_failure
+    worse, full = difference.worse, difference.shows_all
     parts = (
         f"## {MARKS[Status.FAIL if worse else Status.OK]} {'WORSE' if worse else 'NOT WORSE'}",
         _reports(difference) if full else "",

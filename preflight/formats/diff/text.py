@@ -15,11 +15,11 @@ if TYPE_CHECKING:
 
 def render(difference: Difference) -> str:
     """Both reports, the differences, and the verdict; with detail -1 only failures and the verdict."""
-    parts = list(_other(difference)) if difference.detail >= 0 or difference.is_worse_without_failure else []
+    parts = list(_other(difference)) if difference.shows_all else []
     parts += [
         titled("still failing", (line for each in difference.still for line in _problem(each))),
         titled("new failures", (line for each in difference.new for line in _problem(each))),
-        incident_lines(difference.ended, "incidents that ended") if difference.detail >= 0 else [],
+        incident_lines(difference.ended, "incidents that ended") if difference.shows_all else [],
         incident_lines(difference.began, "new incidents"),
         [_verdict(difference)],
     ]

@@ -19,7 +19,7 @@ _TITLES = {Status.FAIL: "Failures", Status.WARN: "Warnings"}
 
 def render(merged: MergedReport) -> str:
     """One document; with detail -1 only failures and the verdict."""
-    ready, level = merged.ready, merged.level if merged.detail < 0 else Status.WARN
+    ready, level = merged.ready, merged.shown_level
     parts = (
         f"## {MARKS[Status.OK if ready else Status.FAIL]} {verdict(ready=ready)}",
         f"Interrupted: {', '.join(map(code, merged.incomplete))}." if merged.incomplete else "",

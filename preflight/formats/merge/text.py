@@ -20,10 +20,9 @@ _TITLES = {Status.WARN: "warnings", Status.FAIL: "failures"}
 
 def render(merged: MergedReport) -> str:
     """Vantages, keys, warnings, failures, and the verdict; with detail -1 only failures and the verdict."""
-    level = merged.level if merged.detail < 0 else Status.WARN
     parts = list(_tables(merged)) if merged.detail >= 0 else []
-    parts += [_problems(merged, status) for status in _TITLES if status >= level]
-    parts.append(incident_lines(related(merged.incidents, level)))
+    parts += [_problems(merged, status) for status in _TITLES if status >= merged.shown_level]
+    parts.append(incident_lines(related(merged.incidents, merged.shown_level)))
     return "\n\n".join("\n".join(part) for part in (*parts, [_verdict(merged)]) if part) + "\n"
 
 
